@@ -1,0 +1,249 @@
+"""Every way a request can fail, as one tree; each leaf knows its HTTP status, OpenAI error type and code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GatewayError(Exception):
+    """A failure that the client is told about in OpenAI's error shape."""
+
+    status = 500
+    type = "api_error"
+    code: str | None = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+
+    def body(self) -> dict[str, Any]:
+        """OpenAI's error object: https://platform.openai.com/docs/guides/error-codes"""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class RequestError(GatewayError):
+    """The client's request cannot be served as it is; sending it again will not help."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class InvalidRequest(RequestError):
+    """The body breaks the API's rules; `param` is the path of the field, as `messages[0].content`."""
+
+
+class InvalidKey(RequestError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(RequestError):
+    status = 403
+    type = "permission_error"
+    code = "forbidden"
+
+
+class NotFound(RequestError):
+    status = 404
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTimeout(RequestError):
+    status = 408
+    code = "request_timeout"
+
+
+class Conflict(RequestError):
+    status = 409
+    code = "conflict"
+
+
+class RequestTooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedEncoding(RequestError):
+    status = 415
+    code = "unsupported_encoding"
+
+
+class Overloaded(GatewayError):
+    """The gateway itself is full or draining; `retry_after` is in seconds."""
+
+    status = 503
+    type = "server_error"
+    code = "gateway_overloaded"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LedgerUnavailable(GatewayError):
+    """The ledger cannot be written, so nothing that costs money is begun."""
+
+    status = 503
+    type = "server_error"
+    code = "ledger_unavailable"
+
+
+class ConfigError(GatewayError):
+    """The configuration is unusable; `problems` names file, line, key and mend, all at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class RoutingError(GatewayError):
+    """No decision could be made."""
+
+    status = 503
+    type = "server_error"
+    code = "routing_error"
+
+
+class NoRoute(RoutingError):
+    """Nothing in the catalogue satisfies what the request and its context ask for."""
+
+    code = "no_candidate"
+
+
+class UpstreamError(GatewayError):
+    """An upstream did not answer as it should.
+
+    `upstream_status` is the HTTP status it sent (None when there was none), `retry_after` seconds it asked us to
+    wait. `detail` is its own message, keys redacted, for the client only where `shows_detail`.
+    """
+
+    status = 502
+    type = "upstream_error"
+    code: str | None = "upstream_error"
+    shows_detail = True
+    maybe_billed = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        upstream_status: int | None = None,
+        upstream_code: str | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param)
+        self.provider = provider
+        self.upstream_status = upstream_status
+        self.upstream_code = upstream_code
+        self.retry_after = retry_after
+
+
+class UpstreamUnreachable(UpstreamError):
+    """Refused, reset before headers, DNS: nothing was answered."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTLS(UpstreamUnreachable):
+    """The upstream's certificate or handshake cannot be trusted."""
+
+    code = "upstream_tls"
+
+
+class UpstreamOverloaded(UpstreamError):
+    """5xx, 529, or an overload told as an event: trying later or elsewhere helps."""
+
+    status = 503
+    code = "upstream_overloaded"
+
+
+class UpstreamFailed(UpstreamOverloaded):
+    """The upstream answered 500 or 502: it broke on this request."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamRateLimited(UpstreamError):
+    """429: this deployment has to cool down."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class UpstreamAccountEmpty(UpstreamError):
+    """402, spent quota or spend limit: this key cannot pay; the client is told no more than that."""
+
+    status = 503
+    code = "upstream_account_empty"
+    shows_detail = False
+
+
+class UpstreamAuth(UpstreamError):
+    """401 or 403: the gateway's key is refused; the provider's words are never passed on."""
+
+    code = "upstream_auth"
+    shows_detail = False
+
+
+class UpstreamModelNotFound(UpstreamError):
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class UpstreamRejected(UpstreamError):
+    """400, 413 or 422: the provider refuses this request's content; the same request fails again."""
+
+    status = 400
+    type = "invalid_request_error"
+    code: str | None = None
+
+
+class ContextLengthExceeded(UpstreamRejected):
+    """The prompt is longer than this model's context window; a larger model may take it."""
+
+    code = "context_length_exceeded"
+
+
+class UpstreamInvalidResponse(UpstreamError):
+    """Not JSON, not the dialect's shape, an HTML page, a redirect, too large: garbage."""
+
+    code = "upstream_invalid_response"
+    maybe_billed = True
+
+
+class UpstreamTruncated(UpstreamInvalidResponse):
+    """The connection ended before the answer did."""
+
+    code = "upstream_truncated"
+
+
+class UpstreamTimeout(UpstreamError):
+    """No byte within the first-byte, idle or total time; the provider may still bill it."""
+
+    status = 504
+    code = "upstream_timeout"
+    maybe_billed = True
+
+
+def error_event(error: GatewayError) -> Mapping[str, Any]:
+    """What stands in a `data:` event when an answer breaks after its first byte."""
+    return {"error": {**error.body()["error"], "code": error.code or error.type}}

@@ -1,0 +1,88 @@
+"""What every dialect answers: how to ask, how to read a whole answer, a stream, and an error. Nothing here does I/O."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import UpstreamError
+from gateway.sse import ServerSentEvent
+from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an upstream is and what opens it. `headers` are fixed extras from the configuration."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Signatures:
+    """What a provider gave us to hand back with a tool call (thought signatures, thinking blocks), for clients that keep only the call's id.
+
+    Keyed by tool-call id; the oldest are forgotten beyond `size`. Losing one is legal: every provider has a fallback.
+    """
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def keep(self, call_id: str, signature: Any) -> None:
+        self._kept[call_id] = signature
+        self._kept.move_to_end(call_id)
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def of(self, call_id: str) -> Any | None:
+        return self._kept.get(call_id)
+
+
+class StreamParser(ABC):
+    """Reads one stream; keeps what it needs between events.
+
+    Over a whole stream: every choice's first delta carries `role: assistant`, each choice gets exactly one
+    `finish_reason`, last; tool calls are indexed from 0, their id and name sent once; usage is cumulative.
+    """
+
+    @abstractmethod
+    def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
+        """The chunks this event amounts to (often one, maybe none). Raises UpstreamError when the event tells of one."""
+
+    @abstractmethod
+    def close(self) -> Sequence[Chunk]:
+        """What is left when the bytes end. Raises UpstreamTruncated if the dialect's end mark never came."""
+
+
+class Provider(ABC):
+    """One dialect at one endpoint with one key; pure, shared by all requests.
+
+    `build_request` may raise InvalidRequest for what this model cannot be told or asked; it never changes `request`
+    and can be called again. `model` is the provider's own id, without the gateway's prefix.
+    """
+
+    name: str
+
+    def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
+        self.endpoint = endpoint
+        if name is not None:
+            self.name = name
+        self.signatures = signatures if signatures is not None else Signatures()
+
+    @abstractmethod
+    def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest: ...
+
+    @abstractmethod
+    def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
+        """A whole answer. Raises UpstreamError where the body tells of one or is not the dialect's shape."""
+
+    @abstractmethod
+    def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What a non-2xx answer means; header names are lower case. The default serves most upstreams."""
+        raise NotImplementedError  # replaced by providers.failures.classify as soon as that exists

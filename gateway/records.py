@@ -1,0 +1,108 @@
+"""The facts of one request as the ledger keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from gateway.wire import Usage
+
+# A request's state: begun before the first upstream call, then exactly one of the others.
+RequestStatus = Literal["open", "ok", "error", "cancelled", "interrupted"]
+AttemptStatus = Literal["reserved", "settled", "cancelled_estimated", "failed_free", "unknown_estimated", "orphaned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of an upstream. `number` counts from 1; `cost` is USD, None when the price is unknown; seconds for times."""
+
+    number: int
+    provider: str
+    model: str
+    status: AttemptStatus = "reserved"
+    cost: Decimal | None = None
+    usage: Usage | None = None
+    error: str | None = None
+    upstream_status: int | None = None
+    upstream_id: str | None = None
+    first_byte: float | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One row of `routing_metrics`: first what was decided, later what it came to. Costs are USD, times seconds.
+
+    `timestamp` is UTC ISO 8601. `confidence` is None when pinned. Costs are None when a price is unknown. `evidence` says how
+    sure the baseline cost is (`same_usage`: priced on the tokens that the answering model used; `estimated`: the usage
+    itself is an estimate; `exact`: baseline and answer are the same model).
+    """
+
+    request_id: str
+    timestamp: str
+    strategy_used: str
+    selected_provider: str
+    selected_model: str
+    baseline_provider: str
+    baseline_model: str
+    confidence: str | None = None
+    baseline_cost: Decimal | None = None
+    actual_cost: Decimal | None = None
+    pattern_detected: str | None = None
+    complexity_score: float | None = None
+    experimental: bool = False
+    fallback_used: bool = False
+    fallback_reason: str | None = None
+    status: RequestStatus = "open"
+    auto_route: bool = False
+    requested_model: str | None = None
+    reasoning: str | None = None
+    evidence: str | None = None
+    baseline_cost_low: Decimal | None = None
+    baseline_cost_high: Decimal | None = None
+    estimated: bool = False
+    usage: Usage | None = None
+    price_version: str | None = None
+    policy_version: str | None = None
+    propensity: float | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+    features: Mapping[str, float] = field(default_factory=dict)
+    session_id: str | None = None
+    key_id: str | None = None
+    client_request_id: str | None = None
+    client_retries: int | None = None
+    streamed: bool = False
+    http_status: int | None = None
+    error_code: str | None = None
+    finish_reason: str | None = None
+    first_byte: float | None = None
+    duration: float | None = None
+    attempts: Sequence[Attempt] = ()
+
+    @property
+    def cost_savings(self) -> Decimal | None:
+        """Baseline minus actual, USD; negative when routing cost more."""
+        if self.baseline_cost is None or self.actual_cost is None:
+            return None
+        return self.baseline_cost - self.actual_cost
+
+    @property
+    def savings_percentage(self) -> float | None:
+        """100 x savings over baseline; 0 for a zero baseline."""
+        savings = self.cost_savings
+        if savings is None or self.baseline_cost is None:
+            return None
+        return float(100 * savings / self.baseline_cost) if self.baseline_cost else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a client said of an answer: `score` 0 to 1."""
+
+    request_id: str
+    score: float
+    timestamp: str
+    comment: str | None = None
+    key_id: str | None = None

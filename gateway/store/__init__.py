@@ -1,0 +1,83 @@
+"""The ledger's interface: what is written, when it is safe, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.records import Attempt, Feedback, RequestRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """One labelled or observed outcome as strategies learn from it; `features` are numbers by name, never text.
+
+    `id` rises with insertion, so a learner reads what is newer than it knows. `source` says who judged
+    (`outcome`, `feedback`, `truncated`, ...), `weight` (0 to 1) how much it counts.
+    """
+
+    provider: str
+    model: str
+    pattern: str
+    complexity: float
+    id: int = 0
+    timestamp: str = ""
+    request_id: str | None = None
+    quality: float | None = None
+    cost: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency: float | None = None
+    error: str | None = None
+    features: Mapping[str, float] | None = None
+    source: str = "outcome"
+    weight: float = 1.0
+
+
+class Store(Protocol):
+    """A ledger. Each writing call returns a future that is done once the change is committed (or failed: LedgerUnavailable).
+
+    Writes may be called from any thread, the event loop included; they never wait. Reads block: call them off the loop.
+    """
+
+    def begin(self, record: RequestRecord) -> Future[None]:
+        """Insert the row and its reserved first attempt, before the upstream is called."""
+
+    def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
+        """Insert or settle one attempt; only a `reserved` one can change."""
+
+    def settle(self, record: RequestRecord) -> Future[None]:
+        """Bring the row and its attempts to their final state; only an `open` row changes, so it may be called twice."""
+
+    def add_feedback(self, feedback: Feedback) -> Future[None]:
+        """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict."""
+
+    def add_outcome(self, outcome: StoredOutcome) -> Future[None]: ...
+
+    def recover(self, *, now: str) -> int:
+        """Close rows that a dead process left open as `interrupted`, estimated; the number of rows."""
+
+    def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
+        """Outcomes with an id above `after`, rising."""
+
+    def summary(self, *, days: float) -> dict[str, Any]: ...
+
+    def confidence(self, *, days: float | None = None) -> dict[str, int]: ...
+
+    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]: ...
+
+    def timeline(self, *, days: float) -> list[dict[str, Any]]: ...
+
+    def requests(self, *, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
+        """The newest rows first; `before` is an id to page on from."""
+
+    def request(self, request_id: str) -> dict[str, Any] | None:
+        """One row with its attempts and feedback."""
+
+    def writable(self) -> bool:
+        """Whether a new row could be committed now."""
+
+    def close(self) -> None:
+        """Commit what is queued, then close. May be called twice."""

@@ -1,0 +1,132 @@
+"""The values that pass between the client's side, the proxy and the providers' dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingHints:
+    """The body's `routing` object: wishes for this one request, never forwarded.
+
+    `max_cost` is in USD, `min_quality` 0 to 1; `providers` and `models` narrow the choice; `baseline` is a model name.
+    """
+
+    max_cost: float | None = None
+    min_quality: float | None = None
+    providers: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    session_id: str | None = None
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A checked chat completion request.
+
+    `body` is the client's object without explicit nulls at its top level, without the gateway's own members, and with the
+    deprecated `functions` / `function_call` / role `function` rewritten as tools (then `legacy_functions` is True and the
+    answer has to be given in the old form). It is shared, never changed.
+    """
+
+    body: Json
+    model: str
+    messages: Sequence[Json]
+    stream: bool = False
+    include_usage: bool = False
+    hints: RoutingHints = field(default_factory=RoutingHints)
+    legacy_functions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What goes to a provider: one POST.
+
+    `json` is kept until it is sent so that tests and recorders can read it. `context` is whatever the provider needs to
+    read the answer to just this request (renamed tools, an emulated schema); it never leaves the process.
+    """
+
+    provider: str
+    model: str
+    url: str
+    headers: Mapping[str, str]
+    json: Json
+    stream: bool
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer, in OpenAI's sense: the prompt includes cached and cache-written tokens, the completion includes reasoning.
+
+    `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's. `reported_cost`
+    is USD by the provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    prompt_audio_tokens: int = 0
+    reported_cost: Decimal | None = None
+    raw: Json = field(default_factory=dict)
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def openai(self) -> dict[str, Any]:
+        """OpenAI's `usage` object."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+            "prompt_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_write_tokens + self.cache_write_1h_tokens,
+                "audio_tokens": self.prompt_audio_tokens,
+            },
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer: `choices` are OpenAI's choice objects; `usage` is None when the provider told nothing usable.
+
+    `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
+    """
+
+    choices: Sequence[Json]
+    usage: Usage | None
+    upstream_id: str | None = None
+    extra: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One step of a streamed answer: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage when it came along.
+
+    `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative.
+    """
+
+    choices: Sequence[Json] = ()
+    usage: Usage | None = None
+    extra: Json = field(default_factory=dict)
+
+
+def count(value: object) -> int | None:
+    """A token count as providers send it: a finite number from 0 to 10^12, else None (absent, negative, NaN, text, absurd)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= 1e12:
+        return None
+    return int(value)

@@ -1,0 +1,10 @@
+"""Fixtures that more than one test directory uses."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
