@@ -1,0 +1,92 @@
+"""The seam to the network: what an engine is asked, what it answers, and how long either may take."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse
+from gateway.wire import UpstreamRequest
+
+MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `connect` covers DNS, TCP and TLS; `first_byte` runs from the start of sending until the answer's headers
+    are read, connecting included; `idle` is the longest silence within the body; `total` covers everything, the body's end included.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    idle: float = 60.0
+    total: float = 300.0
+
+
+class UpstreamResponse(ABC):
+    """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.
+
+    Header names are lower case. The body comes once, either by `read` or by `pieces`; both raise UpstreamError only.
+    """
+
+    provider: str
+    status: int
+    headers: Mapping[str, str]
+
+    @abstractmethod
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they arrive, each at once, never empty."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Let go of the connection: kept for reuse only when the body was read to its end. Can be called again."""
+
+    async def read(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body. Raises UpstreamInvalidResponse when it is longer than `limit` bytes."""
+        body = bytearray()
+        async for piece in self.pieces():
+            body += piece
+            if len(body) > limit:
+                await self.aclose()
+                raise UpstreamInvalidResponse(
+                    f"{self.provider} sent an answer of more than {limit} bytes.",
+                    provider=self.provider,
+                    upstream_status=self.status,
+                )
+        return bytes(body)
+
+
+class Transport(Protocol):
+    """An engine: sends one POST and answers as soon as the response's headers are there. One serves the whole process."""
+
+    async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
+        """Raises UpstreamError only: unreachable, TLS, timeout, invalid response. Redirects are not followed."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+def encode(request: UpstreamRequest) -> tuple[dict[str, str], bytes]:
+    """The headers (lower case) and body to send. Compression is not asked for: it delays pieces and can hide a bomb."""
+    headers = {
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": "auto-gateway",
+    }
+    headers.update((name.lower(), value) for name, value in request.headers.items())
+    return headers, orjson.dumps(request.json)
+
+
+def refuse_encoding(headers: Mapping[str, str], *, provider: str, status: int) -> None:
+    """Raises UpstreamInvalidResponse for a compressed body: none was asked for, so its decoded size is anyone's guess."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UpstreamInvalidResponse(
+            f"{provider} sent a compressed answer that was not asked for.", provider=provider, upstream_status=status
+        )
