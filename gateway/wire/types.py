@@ -64,8 +64,9 @@ class UpstreamRequest:
 class Usage:
     """Tokens of one answer, in OpenAI's sense: the prompt includes cached and cache-written tokens, the completion includes reasoning.
 
-    `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's. `reported_cost`
-    is USD by the provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
+    `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's.
+    `cached_audio_tokens` are counted in both `cached_tokens` and `prompt_audio_tokens`. `reported_cost` is USD by the
+    provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
     """
 
     prompt_tokens: int = 0
@@ -75,6 +76,7 @@ class Usage:
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     prompt_audio_tokens: int = 0
+    cached_audio_tokens: int = 0
     reported_cost: Decimal | None = None
     raw: Json = field(default_factory=dict)
     estimated: bool = False
