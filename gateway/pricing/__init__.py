@@ -1,0 +1,6 @@
+"""What an answer costs: usage times the prices in force at the time of the request."""
+
+from gateway.pricing.cost import Price, Rate, cost, nano_dollars, worst_case
+from gateway.pricing.table import PriceTable
+
+__all__ = ["Price", "PriceTable", "Rate", "cost", "nano_dollars", "worst_case"]
