@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.failures import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 
@@ -85,4 +86,8 @@ class Provider(ABC):
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-2xx answer means; header names are lower case. The default serves most upstreams."""
-        raise NotImplementedError  # replaced by providers.failures.classify as soon as that exists
+        parts = json_error_parts(body)
+        message = redact(parts.message or "", key=self.endpoint.api_key)
+        return classify(
+            status, headers, message=message, code=parts.code, provider=self.name, retry_after=parts.retry_after
+        )

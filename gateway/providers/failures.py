@@ -1,0 +1,228 @@
+"""What an upstream's refusal means: HTTP status, headers and error JSON of any dialect, as one UpstreamError.
+
+The status alone is not enough: an empty account comes as 400, 402 or 429, a bad key as 400, 401 or 403, a prompt
+that is too long as 400 or 413, and some errors come inside an answer that began with 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.errors import (
+    ContextLengthExceeded,
+    UpstreamAccountEmpty,
+    UpstreamAuth,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamInvalidResponse,
+    UpstreamModelNotFound,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
+from gateway.providers.retry_after import clamped, number, retry_after_of
+
+MAX_MESSAGE = 2_000
+
+_KEYS = re.compile(
+    r"\bsk-[\w*-]{4,}|\bAIza[\w*-]{8,}|\bAQ\.[\w*-]{8,}|\b(?:gsk|xai|pplx)[_-][\w*-]{8,}"
+    r"|(?<=bearer )[^\s\"',]+|(?<=[?&]key=)[^\s&\"']+|(?<=api[_-]key[:=])[\s\"']*[^\s\"',]+",
+    re.IGNORECASE,
+)
+_ACCOUNT_EMPTY = re.compile(
+    r"insufficient_quota|spend_limit|spend limit|spending limit|billing_(error|not_active|hard_limit)|credit balance is too low|insufficient (credits|balance|funds)",
+    re.IGNORECASE,
+)
+_KEY_REFUSED = re.compile(
+    r"api[ _]key[ _](not valid|invalid|expired)|invalid[ _]api[ _]key|user location is not supported", re.IGNORECASE
+)
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|(maximum|model's|max) context (length|window|size)|prompt is too long|input is too long|context (window|limit|length)"
+    r"|input token count.{0,40}exceeds|exceeds? the (maximum|max) (number of )?(input )?tokens|too many (input )?tokens",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_SUCH_MODEL = re.compile(
+    r"model_not_found|not a valid model|unknown model|\bmodel [`'\"]?[\w./:@-]+[`'\"]? (was )?(not found|does not exist)",
+    re.IGNORECASE,
+)
+_OF_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
+
+# Error codes and types that come without a status: inside a stream, or inside an answer that began with 200.
+_STATUS_OF: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "UNAUTHENTICATED": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "PERMISSION_DENIED": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "NOT_FOUND": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "api_error": 500,
+    "server_error": 500,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "timeout_error": 504,
+    "DEADLINE_EXCEEDED": 504,
+    "overloaded_error": 529,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorParts:
+    """What an error body says; `code` is the dialect's own word, `status` the HTTP status it names, `retry_after` in seconds."""
+
+    message: str | None = None
+    code: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+
+
+def json_error_parts(body: bytes) -> ErrorParts:
+    """OpenAI's, Anthropic's, Google's and OpenRouter's error JSON; an HTML page, nothing or garbage has no parts."""
+    try:
+        return error_parts(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return ErrorParts()
+
+
+def error_parts(value: object) -> ErrorParts:
+    """The same for JSON that is parsed already: the whole body or its `error` member."""
+    if isinstance(value, list):
+        return error_parts(value[0]) if value else ErrorParts()
+    if not isinstance(value, dict):
+        return ErrorParts(message=value) if isinstance(value, str) and value else ErrorParts()
+    if value.get("error"):
+        return error_parts(value["error"])
+    codes = [value.get(name) for name in ("code", "status", "type")]
+    metadata = value.get("metadata")
+    return ErrorParts(
+        message=_message(value, metadata if isinstance(metadata, dict) else {}),
+        code=next((code for code in codes if isinstance(code, str) and code and not code.isdigit()), None),
+        status=next((status for status in map(_http_status, codes) if status is not None), None),
+        retry_after=_retry_info(value.get("details")),
+    )
+
+
+def classify(
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    message: str | None,
+    code: str | None,
+    provider: str,
+    retry_after: float | None = None,
+) -> UpstreamError:
+    """The error that an answer of this status is; header names are lower case.
+
+    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told.
+    """
+    told = redact(message or "")
+    kind = _kind(status, f"{code or ''} {told}")
+    wait = retry_after_of(headers)
+    error = kind(
+        _words(kind, told, status=status, provider=provider),
+        provider=provider,
+        upstream_status=status,
+        upstream_code=code,
+        retry_after=wait if wait is not None or retry_after is None else clamped(retry_after),
+    )
+    if status == 413 and kind is UpstreamRejected:
+        error.status, error.code = 413, "request_too_large"
+    return error
+
+
+def classify_told(value: object, *, provider: str) -> UpstreamError:
+    """The error that an event or a 200 answer tells of: `value` is its JSON, or the `error` member alone."""
+    parts = error_parts(value)
+    status = parts.status or _STATUS_OF.get(parts.code or "", 502)
+    return classify(
+        status, {}, message=parts.message, code=parts.code, provider=provider, retry_after=parts.retry_after
+    )
+
+
+def redact(text: str, *, key: str = "") -> str:
+    """Without anything that looks like a key, and without `key` itself; at most MAX_MESSAGE characters."""
+    if key:
+        text = text.replace(key, "[redacted]")
+    # Longer than what is kept, so that no key is cut in half before it is seen.
+    text = _KEYS.sub("[redacted]", text[: 2 * MAX_MESSAGE])
+    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
+
+
+def _kind(status: int, told: str) -> type[UpstreamError]:
+    if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(told)):
+        return UpstreamAccountEmpty
+    if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(told)):
+        return UpstreamAuth
+    if status == 404:
+        return UpstreamModelNotFound if _OF_A_MODEL.search(told) else UpstreamInvalidResponse
+    if status in (408, 504, 524):
+        return UpstreamTimeout
+    if status == 429:
+        return UpstreamRateLimited
+    if 400 <= status < 500:
+        return _rejected(told)
+    if status in (500, 502):
+        return UpstreamFailed
+    return UpstreamOverloaded if 500 < status < 600 else UpstreamInvalidResponse
+
+
+def _rejected(told: str) -> type[UpstreamError]:
+    if _TOO_LONG.search(told):
+        return ContextLengthExceeded
+    return UpstreamModelNotFound if _NO_SUCH_MODEL.search(told) else UpstreamRejected
+
+
+def _words(kind: type[UpstreamError], told: str, *, status: int, provider: str) -> str:
+    if kind is UpstreamAuth:
+        return f"{provider} refused the gateway's key."
+    if kind is UpstreamAccountEmpty:
+        return f"The gateway's account at {provider} cannot pay for this request."
+    return told or f"{provider} answered with HTTP status {status} and no reason."
+
+
+def _message(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
+    message = next(
+        (text for text in map(value.get, ("message", "detail", "error_description")) if isinstance(text, str) and text),
+        None,
+    )
+    raw = metadata.get("raw")
+    if not isinstance(raw, str) or not raw:
+        return message
+    # OpenRouter wraps the words of the provider behind it.
+    inner = json_error_parts(raw.encode("utf-8", "replace")).message or raw
+    return inner if message is None else f"{message}: {inner}"
+
+
+def _http_status(code: object) -> int | None:
+    if isinstance(code, str) and code.isdecimal() and len(code) == 3:
+        code = int(code)
+    if isinstance(code, bool) or not isinstance(code, int):
+        return None
+    return code if 400 <= code < 600 else None
+
+
+def _retry_info(details: object) -> float | None:
+    """Google's google.rpc.RetryInfo: a duration in seconds, as "27.5s"."""
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        seconds = number(delay.removesuffix("s")) if isinstance(delay, str) else None
+        if seconds is not None:
+            return seconds
+    return None
