@@ -1,0 +1,120 @@
+"""The reference engine, on httpx2: environment proxies, custom CAs, and a place for mock transports.
+
+It trusts its upstreams in one point where the lean engine does not: bytes sent along after the end of an answer are
+taken as the start of the connection's next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx2
+
+from gateway.errors import UpstreamError
+from gateway.transport.seam import Timeouts, UpstreamResponse, encode, refuse_encoding
+from gateway.transport.tls import tls_context
+from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
+from gateway.wire import UpstreamRequest
+
+
+class ReferenceTransport:
+    """One httpx2 client for the process. `transport` replaces the network; `trust_env` obeys `HTTPS_PROXY` and its like."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        trust_env: bool = False,
+        keep_alive: float = 30.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._client = httpx2.AsyncClient(
+            verify=tls if tls is not None else tls_context(),
+            trust_env=trust_env,
+            follow_redirects=False,
+            # How many requests run at once is limited where they are admitted, so the pool never makes one wait.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=keep_alive),
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+            transport=transport,
+        )
+
+    async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
+        headers, body = encode(request)
+        now = asyncio.get_running_loop().time()
+        limit = min(timeouts.first_byte, timeouts.total)
+        try:
+            async with asyncio.timeout_at(now + limit):
+                response = await self._client.send(
+                    self._client.build_request(
+                        "POST",
+                        request.url,
+                        headers=headers,
+                        content=body,
+                        timeout=httpx2.Timeout(None, connect=timeouts.connect),
+                    ),
+                    stream=True,
+                )
+        except TimeoutError as error:
+            raise timed_out(request.provider, seconds=limit) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _unanswered(request.provider, error) from error
+        answer = ReferenceResponse(
+            response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total
+        )
+        try:
+            refuse_encoding(answer.headers, provider=request.provider, status=answer.status)
+        except UpstreamError:
+            await answer.aclose()
+            raise
+        return answer
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+class ReferenceResponse(UpstreamResponse):
+    """An open httpx2 response; `deadline` is by the event loop's clock."""
+
+    def __init__(self, response: httpx2.Response, *, provider: str, timeouts: Timeouts, deadline: float) -> None:
+        self.provider = provider
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+        self._response = response
+        self._timeouts = timeouts
+        self._deadline = deadline
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        clock = asyncio.get_running_loop().time
+        # Not aiter_raw, which cannot read a mock's ready body; with compression refused there is nothing to decode.
+        body = self._response.aiter_bytes()
+        while True:
+            silent = clock() + self._timeouts.idle
+            try:
+                async with asyncio.timeout_at(min(silent, self._deadline)):
+                    piece = await anext(body, None)
+            except TimeoutError as error:
+                seconds = self._timeouts.idle if silent < self._deadline else self._timeouts.total
+                raise timed_out(self.provider, seconds=seconds, status=self.status) from error
+            except httpx2.HTTPError as error:
+                raise self._broken(error) from error
+            if piece is None:
+                return
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+    def _broken(self, error: httpx2.HTTPError) -> UpstreamError:
+        if isinstance(error, httpx2.RemoteProtocolError) and "peer closed connection" not in str(error):
+            return not_http(self.provider, status=self.status)
+        return truncated(self.provider, status=self.status)
+
+
+def _unanswered(provider: str, error: Exception) -> UpstreamError:
+    """No headers came: either bytes that are not HTTP, or nothing; only the message tells them apart."""
+    if isinstance(error, httpx2.RemoteProtocolError) and "disconnected without" not in str(error):
+        return not_http(provider)
+    return unreachable(provider, error)

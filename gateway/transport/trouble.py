@@ -1,0 +1,58 @@
+"""What foreign exceptions mean: each becomes an UpstreamError that names the provider, never a key or a URL."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from gateway.errors import UpstreamInvalidResponse, UpstreamTimeout, UpstreamTLS, UpstreamTruncated, UpstreamUnreachable
+
+REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "its host name cannot be resolved"),
+    (ConnectionRefusedError, "it refuses connections"),
+    (ConnectionResetError, "it reset the connection"),
+    (TimeoutError, "no connection could be made in time"),
+)
+
+# Their subclasses tell of the connection (it ended, it has to be waited for), not of trust.
+DISTRUST = (ssl.SSLError, ssl.SSLCertVerificationError)
+
+
+def unreachable(provider: str, error: BaseException) -> UpstreamUnreachable:
+    """Nothing was answered; the reason is found along the chain of causes."""
+    chain = list(_causes(error))
+    for cause in chain:
+        if type(cause) in DISTRUST:
+            reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "the handshake failed"
+            return UpstreamTLS(f"{provider} cannot be trusted over TLS: {reason}.", provider=provider)
+    for kind, reason in REASONS:
+        if any(isinstance(cause, kind) for cause in chain):
+            return UpstreamUnreachable(f"{provider} cannot be reached: {reason}.", provider=provider)
+    return UpstreamUnreachable(f"{provider} cannot be reached: the connection failed.", provider=provider)
+
+
+def timed_out(provider: str, *, seconds: float, status: int | None = None) -> UpstreamTimeout:
+    """`seconds` is the limit that was passed: first byte while there is no status, then idle or total."""
+    what = "sent no answer" if status is None else "stopped answering"
+    return UpstreamTimeout(f"{provider} {what} within {seconds:g} s.", provider=provider, upstream_status=status)
+
+
+def truncated(provider: str, *, status: int) -> UpstreamTruncated:
+    return UpstreamTruncated(f"{provider} broke off its answer.", provider=provider, upstream_status=status)
+
+
+def not_http(provider: str, *, status: int | None = None) -> UpstreamInvalidResponse:
+    return UpstreamInvalidResponse(
+        f"{provider} did not answer in valid HTTP.", provider=provider, upstream_status=status
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, the members of a group, and what each came from."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for member in error.exceptions:
+                yield from _causes(member)
+        error = error.__cause__ or error.__context__

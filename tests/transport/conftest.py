@@ -1,0 +1,35 @@
+"""The engines under one contract, each on both event loops that it can meet."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from gateway.transport import Transport
+from gateway.transport.reference import ReferenceTransport
+
+MakeTransport = Callable[..., Transport]
+
+ENGINES: dict[str, MakeTransport] = {"reference": ReferenceTransport}
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture(params=ENGINES)
+def make_transport(request: pytest.FixtureRequest) -> MakeTransport:
+    """A constructor of the engine under test."""
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+async def transport(make_transport: MakeTransport) -> AsyncIterator[Transport]:
+    """An engine with its defaults."""
+    engine = make_transport(tls=ssl.create_default_context())
+    yield engine
+    await engine.aclose()
