@@ -1,0 +1,6 @@
+"""The Gemini dialect."""
+
+from gateway.providers.gemini.profiles import GeminiProfile, profile_of
+from gateway.providers.gemini.provider import Gemini
+
+__all__ = ["Gemini", "GeminiProfile", "profile_of"]

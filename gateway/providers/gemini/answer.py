@@ -1,0 +1,226 @@
+"""What candidates say, in OpenAI's words: one reader per choice, shared by whole answers and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse
+from gateway.providers.base import Signatures
+from gateway.providers.gemini import signatures
+from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.tools import CUSTOM_INPUT
+from gateway.wire import Json, UpstreamRequest, Usage, count
+
+FILTERED = frozenset(
+    [
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MODEL_ARMOR",
+        "JAILBREAK",
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_OTHER",
+        "IMAGE_RECITATION",
+        "NO_IMAGE",
+    ]
+)
+# The model failed at its own format; asking again helps more often than not.
+BROKEN = frozenset(
+    [
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "OTHER",
+    ]
+)
+CUT = frozenset(("MAX_TOKENS", "CONTINUATION"))
+SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
+
+
+class ChoiceReader:
+    """Reads one candidate, whole or piece by piece; `ids` makes ids for calls that Gemini gave none."""
+
+    def __init__(self, index: int, *, asked: Asked, ids: CallIds, kept: Signatures) -> None:
+        self.index = index
+        self.reason: str | None = None
+        self.calls = 0
+        self.spoke = False
+        self._asked = asked
+        self._ids = ids
+        self._kept = kept
+        self._details = 0
+
+    def read(self, candidate: Json) -> dict[str, Any]:
+        """What this candidate adds, as a delta; empty when it adds nothing."""
+        reason = candidate.get("finishReason")
+        if isinstance(reason, str):
+            self.reason = reason
+        content = candidate.get("content")
+        parts = content.get("parts") if isinstance(content, Mapping) else None
+        delta: dict[str, Any] = {}
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, Mapping):
+                self._part(part, delta)
+        self.spoke = self.spoke or bool(delta.keys() & {"content", "tool_calls"})
+        return delta
+
+    def _part(self, part: Json, delta: dict[str, Any]) -> None:
+        signature = part.get("thoughtSignature")
+        if not isinstance(signature, str) or not signature:
+            signature = None
+        call = part.get("functionCall")
+        if isinstance(call, Mapping):
+            self._call(call, signature, delta)
+            return
+        text = part.get("text")
+        if isinstance(text, str) and text:
+            member = "reasoning_content" if part.get("thought") is True else "content"
+            delta[member] = delta.get(member, "") + text
+        if signature:
+            delta.setdefault("reasoning_details", []).append(signatures.detail(signature, index=self._details))
+            self._details += 1
+
+    def _call(self, call: Json, signature: str | None, delta: dict[str, Any]) -> None:
+        if self._asked.one_call and self.calls:
+            return
+        call_id = self._ids.of(call.get("id"))
+        name = str(call.get("name") or "")
+        name = self._asked.renamed.get(name, name)
+        args = call.get("args") or {}
+        made: dict[str, Any] = {"index": self.calls, "id": call_id}
+        if name in self._asked.custom:
+            made |= {"type": "custom", "custom": {"name": name, "input": _custom_input(args)}}
+        else:
+            made |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
+        if signature:
+            made["extra_content"] = {"google": {"thought_signature": signature}}
+            self._kept.keep(call_id, signatures.ThoughtSignature(signature))
+        delta.setdefault("tool_calls", []).append(made)
+        self.calls += 1
+
+    def finish_reason(self) -> str:
+        """OpenAI's finish reason; one that we do not know is an ordinary end."""
+        if self.reason in FILTERED:
+            return "content_filter"
+        if self.reason in CUT:
+            return "length"
+        return "tool_calls" if self.calls else "stop"
+
+
+def _custom_input(args: Any) -> str:
+    value = args.get(CUSTOM_INPUT) if isinstance(args, Mapping) else None
+    return value if isinstance(value, str) else orjson.dumps(args).decode()
+
+
+class CallIds:
+    """Ids for the tool calls of one answer, each given once.
+
+    Gemini's own where it sends one (3.5 and later). Else made from what sets this answer apart: the conversation so far,
+    the number of the request in this process, the response's own id.
+    """
+
+    def __init__(self, sent: UpstreamRequest, *, number: int) -> None:
+        self._sent = sent
+        self._number = number
+        self._given: set[str] = set()
+        self._seed: bytes | None = None
+        self.response_id = ""
+
+    def of(self, own: Any) -> str:
+        call_id = own if isinstance(own, str) and own and own not in self._given else self._make()
+        self._given.add(call_id)
+        return call_id
+
+    def _make(self) -> str:
+        if self._seed is None:
+            newest = orjson.dumps(list(self._sent.json.get("contents", ()))[-1:])
+            self._seed = sha256(b"%d\n%s\n%s" % (self._number, self.response_id.encode(), newest)).digest()
+        return "call_" + sha256(b"%s%d" % (self._seed, len(self._given))).hexdigest()[:24]
+
+
+def refuse_broken(readers: Sequence[ChoiceReader], *, provider: str) -> None:
+    """Raises UpstreamInvalidResponse when the model failed before it said anything that a client could use."""
+    broken = next((reader for reader in readers if reader.reason in BROKEN), None)
+    if broken is not None and not any(reader.spoke for reader in readers):
+        message = f"The model ended without an answer: {broken.reason}."
+        raise UpstreamInvalidResponse(message, provider=provider, upstream_code=broken.reason)
+
+
+def blocked(body: Json) -> str | None:
+    """Why the prompt was refused, if it was: the text for `refusal`."""
+    feedback = body.get("promptFeedback")
+    reason = feedback.get("blockReason") if isinstance(feedback, Mapping) else None
+    if not isinstance(feedback, Mapping) or not reason:
+        return None
+    return str(feedback.get("blockReasonMessage") or f"The prompt was blocked by the provider ({reason}).")
+
+
+def usage_of(body: Json) -> Usage | None:
+    """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'."""
+    raw = body.get("usageMetadata")
+    if not isinstance(raw, Mapping):
+        return None
+    prompt = count(raw.get("promptTokenCount"))
+    answer, thoughts = count(raw.get("candidatesTokenCount")), count(raw.get("thoughtsTokenCount")) or 0
+    if prompt is None and answer is None:
+        return None
+    prompt = (prompt or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
+    cached = min(count(raw.get("cachedContentTokenCount")) or 0, prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=(answer or 0) + thoughts,
+        cached_tokens=cached,
+        reasoning_tokens=thoughts,
+        prompt_audio_tokens=min(_audio_tokens(raw.get("promptTokensDetails")), prompt),
+        cached_audio_tokens=min(_audio_tokens(raw.get("cacheTokensDetails")), cached),
+        raw=raw,
+    )
+
+
+def _audio_tokens(details: Any) -> int:
+    entries = details if isinstance(details, list) else ()
+    return sum(
+        count(e.get("tokenCount")) or 0 for e in entries if isinstance(e, Mapping) and e.get("modality") == "AUDIO"
+    )
+
+
+def extra_of(body: Json) -> Json:
+    """Further top-level members worth showing: the service tier that was used."""
+    raw = body.get("usageMetadata")
+    tier = raw.get("serviceTier") if isinstance(raw, Mapping) else None
+    known = SERVICE_TIERS.get(tier.lower()) if isinstance(tier, str) else None
+    return {"service_tier": known} if known else {}
+
+
+def logprobs_of(candidate: Json) -> Json | None:
+    """`logprobsResult` as OpenAI's `logprobs`; None when there is none."""
+    result = candidate.get("logprobsResult")
+    chosen = result.get("chosenCandidates") if isinstance(result, Mapping) else None
+    if not isinstance(result, Mapping) or not isinstance(chosen, list):
+        return None
+    tops = result.get("topCandidates")
+    tops = tops if isinstance(tops, list) else []
+    content = []
+    for position, token in enumerate(chosen):
+        if isinstance(token, Mapping):
+            top = tops[position] if position < len(tops) else None
+            others = top.get("candidates") if isinstance(top, Mapping) else None
+            content.append(
+                _token(token) | {"top_logprobs": [_token(o) for o in others or () if isinstance(o, Mapping)]}
+            )
+    return {"content": content, "refusal": None}
+
+
+def _token(token: Json) -> dict[str, Any]:
+    text = str(token.get("token") or "")
+    return {"token": text, "logprob": token.get("logProbability", 0.0), "bytes": list(text.encode())}

@@ -1,0 +1,111 @@
+"""`generationConfig`: sampling, limits, thinking and the form of the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from gateway.errors import InvalidRequest
+from gateway.providers.gemini.profiles import LEVELS, GeminiProfile
+from gateway.wire import Json
+
+MAX_STOP_SEQUENCES = 5
+INT32 = 0x7FFF_FFFF
+SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority", "fast": "priority"}
+
+
+def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
+    """Everything but the response format. What Gemini lacks and only hints at sampling is left out."""
+    config: dict[str, Any] = {}
+    for theirs, ours in (("temperature", "temperature"), ("top_p", "topP")):
+        if body.get(theirs) is not None:
+            config[ours] = body[theirs]
+    if profile.penalties:
+        for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
+            if body.get(theirs) is not None:
+                config[ours] = body[theirs]
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if limit is not None:
+        config["maxOutputTokens"] = min(limit, profile.max_output_tokens)
+    if body.get("seed") is not None:
+        config["seed"] = body["seed"] & INT32
+    for more in (
+        _stop(body),
+        _candidates(body, profile=profile),
+        _logprobs(body, profile=profile),
+        _thinking(body, profile=profile),
+    ):
+        config.update(more)
+    return config
+
+
+def _stop(body: Json) -> Json:
+    stop = body.get("stop") or ()
+    sequences = [word for word in ([stop] if isinstance(stop, str) else stop) if word]
+    if len(sequences) > MAX_STOP_SEQUENCES:
+        raise InvalidRequest(f"Gemini models take at most {MAX_STOP_SEQUENCES} stop sequences.", param="stop")
+    return {"stopSequences": sequences} if sequences else {}
+
+
+def _candidates(body: Json, *, profile: GeminiProfile) -> Json:
+    wanted = body.get("n") or 1
+    if wanted > profile.max_candidates:
+        raise InvalidRequest(f"This model gives at most {profile.max_candidates} choices per request (`n`).", param="n")
+    return {"candidateCount": wanted} if wanted > 1 else {}
+
+
+def _logprobs(body: Json, *, profile: GeminiProfile) -> Json:
+    if not body.get("logprobs") or not profile.logprobs:
+        return {}
+    return {"responseLogprobs": True} | ({"logprobs": body["top_logprobs"]} if body.get("top_logprobs") else {})
+
+
+def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
+    effort = body.get("reasoning_effort")
+    if effort is None:
+        return {}
+    if effort not in LEVELS:
+        raise InvalidRequest(f"Unknown reasoning_effort {effort!r}.", param="reasoning_effort")
+    config = profile.thinking(effort)
+    return {"thinkingConfig": config} if config else {}
+
+
+def refuse_audio(body: Json) -> None:
+    """Text is all that chat models answer; audio asked for must not be left out silently."""
+    if "audio" in (body.get("modalities") or ()):
+        raise InvalidRequest("Gemini chat models do not answer in audio.", param="modalities")
+    if body.get("audio") is not None:
+        raise InvalidRequest("Gemini chat models do not answer in audio.", param="audio")
+
+
+def schema_of(body: Json) -> tuple[bool, Any]:
+    """Whether JSON is wanted, and the schema it has to satisfy (None for any)."""
+    wanted = body.get("response_format") or {"type": "text"}
+    kind = wanted.get("type")
+    if kind == "text":
+        return False, None
+    if kind == "json_object":
+        return True, None
+    if kind != "json_schema":
+        raise InvalidRequest(f"Unknown response_format {kind!r}.", param="response_format.type")
+    schema = (wanted.get("json_schema") or {}).get("schema")
+    if not isinstance(schema, dict):
+        raise InvalidRequest(
+            "A json_schema response format needs a schema.", param="response_format.json_schema.schema"
+        )
+    return True, schema
+
+
+def json_config(schema: Any) -> dict[str, Any]:
+    return {"responseMimeType": "application/json"} | ({} if schema is None else {"responseJsonSchema": schema})
+
+
+def json_instruction(schema: Any) -> str:
+    """For models that take no response format beside tools: say it in words."""
+    asked = "When you are not calling a tool, answer with one bare JSON object: no code fence, no other text."
+    return (
+        asked
+        if schema is None
+        else f"{asked} It must be valid against this JSON schema:\n{orjson.dumps(schema).decode()}"
+    )

@@ -1,0 +1,120 @@
+"""What each generation of Gemini accepts, as data: a quirk of a model is a field here, never an `if` on its name.
+
+https://ai.google.dev/gemini-api/docs/models, /thinking, /thought-signatures, /function-calling
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+# Efforts in tokens for the models that take a budget; "none" is the profile's own floor.
+BUDGETS: Mapping[str, int] = MappingProxyType(
+    {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
+)
+LEVELS: Mapping[str, str] = MappingProxyType(
+    {
+        "none": "MINIMAL",
+        "minimal": "MINIMAL",
+        "low": "LOW",
+        "medium": "MEDIUM",
+        "high": "HIGH",
+        "xhigh": "XHIGH",
+        "max": "XHIGH",
+    }
+)
+# From least to most thinking.
+ORDER = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
+FLASH_LEVELS = frozenset(("MINIMAL", "LOW", "MEDIUM", "HIGH"))
+PRO_LEVELS = frozenset(("LOW", "MEDIUM", "HIGH"))
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiProfile:
+    """One generation's facts; the defaults are those of the newest.
+
+    `levels` are the thinking levels it takes; with none, `budgets` says whether it takes a token budget instead, and
+    `least_budget` is the smallest, which stands for "none". `signed_calls`: function calls of the current turn must come
+    back with their thought signature. `call_ids`: a function response names its call by id. `schema_with_tools`: a JSON
+    response format may stand beside function declarations.
+    """
+
+    max_candidates: int = 1
+    levels: frozenset[str] = PRO_LEVELS
+    budgets: bool = False
+    least_budget: int = 0
+    penalties: bool = False
+    logprobs: bool = False
+    call_ids: bool = True
+    signed_calls: bool = True
+    schema_with_tools: bool = True
+    max_output_tokens: int = 65_536
+
+    def thinking(self, effort: str) -> dict[str, object]:
+        """The `thinkingConfig` for an OpenAI reasoning effort; empty when the model does not think."""
+        if self.levels:
+            config: dict[str, object] = {"thinkingLevel": self._level(LEVELS[effort])}
+        elif self.budgets:
+            config = {"thinkingBudget": BUDGETS.get(effort, self.least_budget)}
+        else:
+            return {}
+        return config if effort == "none" else config | {"includeThoughts": True}
+
+    def _level(self, wanted: str) -> str:
+        """The wanted level, else the next higher one, else the highest there is."""
+        rank = ORDER.index(wanted)
+        able = [level for level in ORDER if level in self.levels]
+        return next((level for level in able if ORDER.index(level) >= rank), able[-1])
+
+
+NEWEST = GeminiProfile()
+FLASH_3_5 = GeminiProfile(levels=FLASH_LEVELS)
+FLASH_3 = replace(FLASH_3_5, call_ids=False)
+PRO_3 = GeminiProfile(call_ids=False)
+FLASH_2_5 = GeminiProfile(
+    max_candidates=8,
+    levels=frozenset(),
+    budgets=True,
+    logprobs=True,
+    call_ids=False,
+    signed_calls=False,
+    schema_with_tools=False,
+)
+LITE_2_5 = replace(FLASH_2_5, logprobs=False)
+PRO_2_5 = replace(FLASH_2_5, logprobs=False, least_budget=128)
+FLASH_2 = replace(FLASH_2_5, budgets=False, penalties=True, max_output_tokens=8192)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Model ids that begin as `pattern` says have this profile."""
+
+    pattern: re.Pattern[str] = field(repr=False)
+    profile: GeminiProfile
+
+
+def _row(pattern: str, profile: GeminiProfile) -> _Row:
+    return _Row(re.compile(pattern), profile)
+
+
+# The first row that fits decides; what fits none is taken for the newest generation.
+ROWS = (
+    _row(r"gemini-(?:1\.|2\.0)", FLASH_2),
+    _row(r"gemini-(?:live-)?2\.5-pro", PRO_2_5),
+    _row(r"gemini-(?:live-)?2\.5-flash-lite", LITE_2_5),
+    _row(r"gemini-(?:live-)?2\.5", FLASH_2_5),
+    _row(r"gemini-3-pro", replace(PRO_3, levels=frozenset(("LOW", "HIGH")))),
+    _row(r"gemini-3(?:\.[0-4])?-pro", PRO_3),
+    _row(r"gemini-3(?:\.[0-4])?-", FLASH_3),
+    _row(r"gemini-3\.\d+-pro", NEWEST),
+    _row(r"gemini-3\.\d+-", FLASH_3_5),
+    _row(r"gemini-flash(?:-lite)?-latest", FLASH_3_5),
+)
+
+
+def profile_of(model_id: str) -> GeminiProfile:
+    """The facts about a model id; aliases as `gemini-flash-latest` and ids newer than this table have today's."""
+    name = model_id.lower().removeprefix("models/")
+    return next((row.profile for row in ROWS if row.pattern.match(name)), NEWEST)

@@ -1,0 +1,68 @@
+"""Google's Gemini API: generateContent and streamGenerateContent behind the provider interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from gateway.errors import UpstreamError
+from gateway.providers.base import Endpoint, Provider, Signatures, StreamParser
+from gateway.providers.gemini.answer import CallIds
+from gateway.providers.gemini.failures import error_in, error_of
+from gateway.providers.gemini.profiles import profile_of
+from gateway.providers.gemini.request import Asked, body_of, url_of
+from gateway.providers.gemini.response import completion_of
+from gateway.providers.gemini.stream import GeminiStream
+from gateway.wire import ChatRequest, Completion, UpstreamRequest
+
+ASKED = "asked"
+
+
+class Gemini(Provider):
+    """Gemini, with what each of its generations takes in `profiles`."""
+
+    name = "gemini"
+
+    def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
+        super().__init__(endpoint, name=name, signatures=signatures)
+        self._numbers = count(1)
+
+    def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
+        body, asked = body_of(request, profile=profile_of(model), kept=self.signatures)
+        return UpstreamRequest(
+            provider=self.name,
+            model=model,
+            url=url_of(self.endpoint.base_url, model=model, stream=request.stream),
+            headers={
+                **self.endpoint.headers,
+                "content-type": "application/json",
+                "x-goog-api-key": self.endpoint.api_key,
+            },
+            json=body,
+            stream=request.stream,
+            context={ASKED: replace(asked, number=next(self._numbers))},
+        )
+
+    def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
+        error = error_in(body, provider=self.name, key=self.endpoint.api_key)
+        if error is not None:
+            raise error
+        asked, ids = _reading(sent)
+        return completion_of(body, asked=asked, ids=ids, kept=self.signatures, provider=self.name)
+
+    def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
+        asked, ids = _reading(sent)
+        return GeminiStream(asked=asked, ids=ids, kept=self.signatures, provider=self.name, key=self.endpoint.api_key)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        return error_of(status, headers, body, provider=self.name, key=self.endpoint.api_key)
+
+
+def _reading(sent: UpstreamRequest) -> tuple[Asked, CallIds]:
+    """How to read the answer to just this request; one that we did not build is read plainly."""
+    asked = sent.context.get(ASKED)
+    if not isinstance(asked, Asked):
+        asked = Asked()
+    return asked, CallIds(sent, number=asked.number)

@@ -1,0 +1,76 @@
+"""An OpenAI chat request as one POST to generateContent or streamGenerateContent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from gateway.providers.base import Signatures
+from gateway.providers.gemini.contents import called_names, conversation
+from gateway.providers.gemini.generation import (
+    SERVICE_TIERS,
+    generation_config,
+    json_config,
+    json_instruction,
+    refuse_audio,
+    schema_of,
+)
+from gateway.providers.gemini.profiles import GeminiProfile
+from gateway.providers.gemini.tools import Tools, tools_of
+from gateway.wire import ChatRequest, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What must be known of a request to read its answer.
+
+    `renamed` maps Gemini's function names back to the client's; `number` tells requests of this process apart, for ids
+    that Gemini leaves to us, and is no part of the value.
+    """
+
+    renamed: Json = field(default_factory=dict)
+    custom: frozenset[str] = frozenset()
+    one_call: bool = False
+    number: int = field(default=0, compare=False)
+
+
+def url_of(base_url: str, *, model: str, stream: bool) -> str:
+    """The method's URL; whatever a model id holds stays one path segment."""
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:{method}"
+
+
+def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures) -> tuple[Json, Asked]:
+    """The JSON to send and how to read the answer. Raises InvalidRequest for what this model cannot be asked."""
+    body = request.body
+    refuse_audio(body)
+    tools = _tools(request, profile=profile)
+    talk = conversation(request.messages, tools=tools, profile=profile, kept=kept)
+    config = generation_config(body, profile=profile)
+    system = [*talk.system]
+    as_json, schema = schema_of(body)
+    if as_json and tools.declarations and not profile.schema_with_tools:
+        system.append({"text": json_instruction(schema)})
+    elif as_json:
+        config |= json_config(schema)
+    made: dict[str, Any] = {"contents": talk.contents}
+    if system:
+        made["systemInstruction"] = {"parts": system}
+    if tools.declarations:
+        made["tools"] = [{"functionDeclarations": tools.declarations}]
+    if tools.config:
+        made["toolConfig"] = tools.config
+    if config:
+        made["generationConfig"] = config
+    if body.get("service_tier") in SERVICE_TIERS:
+        made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
+    return made, Asked(tools.renamed(), tools.custom, one_call=body.get("parallel_tool_calls") is False)
+
+
+def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:
+    tools = tools_of(request.body, called=called_names(request.messages))
+    if tools.forbidden and schema_of(request.body)[0] and not profile.schema_with_tools:
+        # Tools that must not be called would only cost the answer its guaranteed form.
+        return Tools(sent=tools.sent)
+    return tools

@@ -1,0 +1,68 @@
+"""A whole answer of generateContent as an OpenAI completion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import UpstreamInvalidResponse
+from gateway.providers.base import Signatures
+from gateway.providers.gemini.answer import (
+    CallIds,
+    ChoiceReader,
+    blocked,
+    extra_of,
+    logprobs_of,
+    refuse_broken,
+    usage_of,
+)
+from gateway.providers.gemini.request import Asked
+from gateway.wire import Completion, Json
+
+
+def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, provider: str) -> Completion:
+    """Every candidate as a choice. Raises UpstreamInvalidResponse when there is nothing to be read as an answer."""
+    response_id = body.get("responseId")
+    upstream_id = response_id if isinstance(response_id, str) and response_id else None
+    ids.response_id = upstream_id or ""
+    candidates = [entry for entry in _list(body.get("candidates")) if isinstance(entry, Mapping)]
+    refusal = blocked(body)
+    if not candidates and refusal is None:
+        raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)
+    choices: list[Json] = []
+    readers: list[ChoiceReader] = []
+    for position, candidate in enumerate(candidates):
+        reader = ChoiceReader(position, asked=asked, ids=ids, kept=kept)
+        choices.append(_choice(reader, candidate))
+        readers.append(reader)
+    refuse_broken(readers, provider=provider)
+    if not choices:
+        choices = [
+            {"index": 0, "message": _message({}, refusal=refusal), "finish_reason": "content_filter", "logprobs": None}
+        ]
+    return Completion(choices, usage_of(body), upstream_id=upstream_id, extra=extra_of(body))
+
+
+def _choice(reader: ChoiceReader, candidate: Json) -> Json:
+    delta = reader.read(candidate)
+    finish = reader.finish_reason()
+    if finish in ("stop", "length") and "tool_calls" not in delta:
+        delta.setdefault("content", "")
+    message = _message(delta, refusal=None)
+    return {"index": reader.index, "message": message, "finish_reason": finish, "logprobs": logprobs_of(candidate)}
+
+
+def _message(delta: dict[str, Any], *, refusal: str | None) -> Json:
+    message: dict[str, Any] = {"role": "assistant", "content": delta.get("content"), "refusal": refusal}
+    for member in ("reasoning_content", "reasoning_details"):
+        if member in delta:
+            message[member] = delta[member]
+    if "tool_calls" in delta:
+        message["tool_calls"] = [
+            {key: value for key, value in call.items() if key != "index"} for call in delta["tool_calls"]
+        ]
+    return message
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

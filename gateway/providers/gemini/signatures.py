@@ -1,0 +1,55 @@
+"""Thought signatures: where an answer carries them to the client, and where a history brings them back.
+
+A tool call has its own in `extra_content.google.thought_signature` (Google's own place in its OpenAI-compatible API). Any
+other part's goes into `reasoning_details`, marked with our format so that other providers' entries are never sent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.providers.base import Signatures
+from gateway.wire import Json
+
+FORMAT = "google-gemini-v1"
+# For calls that Gemini did not make or whose signature is lost: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+SENTINEL = "skip_thought_signature_validator"
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtSignature:
+    """What is kept by tool-call id; its own type, so that another provider's is never taken for one."""
+
+    value: str
+
+
+def of_call(call: Json, *, kept: Signatures) -> str | None:
+    """A tool call's signature: as the client echoes it, else as it was kept."""
+    extra = call.get("extra_content")
+    google = extra.get("google") if isinstance(extra, Mapping) else None
+    echoed = google.get("thought_signature") if isinstance(google, Mapping) else None
+    if isinstance(echoed, str) and echoed:
+        return echoed
+    remembered = kept.of(str(call.get("id")))
+    return remembered.value if isinstance(remembered, ThoughtSignature) else None
+
+
+def of_message(message: Json) -> str | None:
+    """The last signature that an assistant message carries for its text."""
+    return next(reversed([*_details(message.get("reasoning_details"))]), None)
+
+
+def _details(details: Any) -> Iterator[str]:
+    for entry in details if isinstance(details, list) else ():
+        # An entry with an id belongs to a tool call, in OpenRouter's way of writing them.
+        if isinstance(entry, Mapping) and entry.get("format") == FORMAT and not entry.get("id"):
+            signature = entry.get("signature") or entry.get("data")
+            if isinstance(signature, str) and signature:
+                yield signature
+
+
+def detail(signature: str, *, index: int) -> Json:
+    """One entry of `reasoning_details`; each needs its own index, or clients that add up deltas fail."""
+    return {"type": "reasoning.text", "text": "", "signature": signature, "format": FORMAT, "index": index}

@@ -1,0 +1,112 @@
+"""A stream of streamGenerateContent as OpenAI chunks.
+
+Every event is a small generateContent answer. Gemini may repeat a finish reason or send a last signature after it, so the
+finish is told when the bytes end, once for each choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.providers.base import Signatures, StreamParser
+from gateway.providers.gemini.answer import (
+    CallIds,
+    ChoiceReader,
+    blocked,
+    extra_of,
+    logprobs_of,
+    refuse_broken,
+    usage_of,
+)
+from gateway.providers.gemini.failures import error_in
+from gateway.providers.gemini.request import Asked
+from gateway.sse import ServerSentEvent
+from gateway.wire import Chunk, Json
+
+
+class GeminiStream(StreamParser):
+    """Keeps one reader per choice; tool calls count on over all events."""
+
+    def __init__(self, *, asked: Asked, ids: CallIds, kept: Signatures, provider: str, key: str) -> None:
+        self._asked = asked
+        self._ids = ids
+        self._kept = kept
+        self._provider = provider
+        self._key = key
+        self._readers: dict[int, ChoiceReader] = {}
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
+        if event.data.strip() in (b"", b"[DONE]"):
+            return ()
+        body = self._body(event.data)
+        response_id = body.get("responseId")
+        if isinstance(response_id, str) and not self._ids.response_id:
+            self._ids.response_id = response_id
+        choices = [*self._choices(body), *self._blocked(body)]
+        # As long as nothing was said this can be asked again, so tell of it at once.
+        refuse_broken([*self._readers.values()], provider=self._provider)
+        usage, extra = usage_of(body), extra_of(body)
+        return [Chunk(choices, usage, extra)] if choices or usage else ()
+
+    def close(self) -> Sequence[Chunk]:
+        readers = [self._readers[index] for index in sorted(self._readers)]
+        if not readers or any(reader.reason is None for reader in readers):
+            raise UpstreamTruncated("Gemini's stream ended before its answer did.", provider=self._provider)
+        return [
+            Chunk([{"index": reader.index, "delta": {}, "finish_reason": reader.finish_reason()} for reader in readers])
+        ]
+
+    def _body(self, data: bytes) -> Json:
+        try:
+            body = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise UpstreamInvalidResponse("Gemini sent an event that is not JSON.", provider=self._provider) from None
+        error = error_in(body, provider=self._provider, key=self._key)
+        if error is not None:
+            raise error
+        if not isinstance(body, Mapping):
+            raise UpstreamInvalidResponse("Gemini sent an event that is not an object.", provider=self._provider)
+        return body
+
+    def _choices(self, body: Json) -> Sequence[Json]:
+        candidates = body.get("candidates")
+        made = []
+        for candidate in candidates if isinstance(candidates, list) else ():
+            if not isinstance(candidate, Mapping):
+                continue
+            index = candidate.get("index")
+            reader, first = self._reader(index if isinstance(index, int) and index >= 0 else 0)
+            delta = reader.read(candidate)
+            if first or delta:
+                made.append(self._choice(reader, first | delta, logprobs=logprobs_of(candidate)))
+        return made
+
+    def _blocked(self, body: Json) -> Sequence[Json]:
+        """A refused prompt is an answer of its own: one choice that says so."""
+        refusal = blocked(body)
+        if refusal is None:
+            return ()
+        for reader in self._readers.values():
+            reader.reason = reader.reason or "SAFETY"
+        if self._readers:
+            return ()
+        reader, first = self._reader(0)
+        reader.reason = "SAFETY"
+        return [self._choice(reader, first | {"refusal": refusal}, logprobs=None)]
+
+    def _reader(self, index: int) -> tuple[ChoiceReader, dict[str, Any]]:
+        """The reader of a choice, and what has to stand in its first delta."""
+        known = self._readers.get(index)
+        if known is not None:
+            return known, {}
+        reader = self._readers[index] = ChoiceReader(index, asked=self._asked, ids=self._ids, kept=self._kept)
+        return reader, {"role": "assistant"}
+
+    @staticmethod
+    def _choice(reader: ChoiceReader, delta: dict[str, Any], *, logprobs: Json | None) -> Json:
+        choice: dict[str, Any] = {"index": reader.index, "delta": delta, "finish_reason": None}
+        return choice | {"logprobs": logprobs} if logprobs else choice

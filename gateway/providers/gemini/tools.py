@@ -1,0 +1,149 @@
+"""Tools: OpenAI's declarations, choice and names as Gemini's, and the way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import InvalidRequest
+from gateway.wire import Json
+
+# A letter or underscore first, then letters, digits and `_ . : -`, 128 at most.
+LEGAL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")
+ILLEGAL = re.compile(r"[^a-zA-Z0-9_.:-]")
+# The one argument of the function that stands in for a custom tool.
+CUSTOM_INPUT = "input"
+FORBIDDEN = {"functionCallingConfig": {"mode": "NONE"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a request says of tools, in Gemini's words. `sent` maps the client's names to ours, `custom` are the client's custom tools."""
+
+    declarations: Sequence[Json] = ()
+    config: Json = field(default_factory=dict)
+    sent: Mapping[str, str] = field(default_factory=dict)
+    custom: frozenset[str] = frozenset()
+
+    def name(self, name: str) -> str:
+        return self.sent.get(name, name)
+
+    @property
+    def forbidden(self) -> bool:
+        return self.config == FORBIDDEN
+
+    def renamed(self) -> dict[str, str]:
+        """Our names back to the client's, where they differ."""
+        return {ours: theirs for theirs, ours in self.sent.items() if ours != theirs}
+
+
+def tools_of(body: Json, *, called: Iterable[str]) -> Tools:
+    """The tools of a request body; `called` are the function names in its history."""
+    declared = _declared(body.get("tools") or ())
+    mode, allowed = _choice(body.get("tool_choice"), declared=frozenset(declared))
+    sent = _names([*declared, *called])
+    custom = frozenset(name for name, tool in declared.items() if tool["type"] == "custom")
+    if mode == "AUTO" and allowed is not None:
+        # Gemini restricts names only when it must call; left out, the others cannot be called either.
+        declared = {name: tool for name, tool in declared.items() if name in allowed}
+    declarations = [_declaration(tool, name=sent[name]) for name, tool in declared.items()]
+    if not declarations:
+        return Tools(sent=sent)
+    return Tools(declarations, _config(mode, allowed=[sent[name] for name in allowed or ()]), sent, custom)
+
+
+def _declared(tools: Sequence[Any]) -> dict[str, Json]:
+    """The tools by name, in order."""
+    declared: dict[str, Json] = {}
+    for index, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, Mapping) else None
+        if kind not in ("function", "custom"):
+            raise InvalidRequest(f"Gemini models take no tools of type {kind!r}.", param=f"tools[{index}].type")
+        inner = tool.get(kind)
+        name = inner.get("name") if isinstance(inner, Mapping) else None
+        if not isinstance(name, str) or not name:
+            raise InvalidRequest("A tool needs a name.", param=f"tools[{index}].{kind}.name")
+        if declared.setdefault(name, tool) != tool:
+            raise InvalidRequest(f"Two different tools have the name {name!r}.", param=f"tools[{index}].{kind}.name")
+    return declared
+
+
+def _names(names: Iterable[str]) -> dict[str, str]:
+    """A legal, distinct name for each; those that are legal already keep theirs."""
+    wanted = dict.fromkeys(names)
+    sent = {name: name for name in wanted if LEGAL_NAME.fullmatch(name)}
+    taken = set(sent)
+    for name in wanted:
+        if name in sent:
+            continue
+        ours = "_" + ILLEGAL.sub("_", name)[:100]
+        while ours in taken:
+            ours = f"_{ours}"
+        sent[name] = ours
+        taken.add(ours)
+    return sent
+
+
+def _declaration(tool: Json, *, name: str) -> Json:
+    if tool["type"] == "custom":
+        return _custom_declaration(tool["custom"], name=name)
+    function = tool["function"]
+    declaration: dict[str, Any] = {"name": name}
+    if function.get("description"):
+        declaration["description"] = function["description"]
+    parameters = function.get("parameters")
+    if parameters:
+        declaration["parametersJsonSchema"] = parameters if "type" in parameters else {"type": "object", **parameters}
+    return declaration
+
+
+def _custom_declaration(tool: Json, *, name: str) -> Json:
+    """A custom tool takes free text: a function of one string, told the grammar it has to keep to."""
+    described = [tool.get("description") or ""]
+    form = tool.get("format") or {}
+    if form.get("type") == "grammar":
+        grammar = form.get("grammar") or form
+        described.append(
+            f"`{CUSTOM_INPUT}` must match this {grammar.get('syntax')} grammar:\n{grammar.get('definition')}"
+        )
+    schema = {"type": "object", "properties": {CUSTOM_INPUT: {"type": "string"}}, "required": [CUSTOM_INPUT]}
+    description = "\n\n".join(filter(None, described))
+    return {"name": name, **({"description": description} if description else {}), "parametersJsonSchema": schema}
+
+
+def _choice(choice: Any, *, declared: frozenset[str]) -> tuple[str, list[str] | None]:
+    """Gemini's mode and the names it is narrowed to, None for all. Without tools a choice means nothing."""
+    if choice is None or not declared:
+        return "AUTO", None
+    if isinstance(choice, str):
+        mode = {"auto": "AUTO", "none": "NONE", "required": "ANY"}.get(choice)
+        if mode is None:
+            raise InvalidRequest(f"Unknown tool_choice {choice!r}.", param="tool_choice")
+        return mode, None
+    kind = choice.get("type") if isinstance(choice, Mapping) else None
+    if kind == "allowed_tools":
+        allowed = choice.get("allowed_tools") or {}
+        names = [_chosen(tool, declared=declared) for tool in allowed.get("tools") or ()]
+        return ("ANY" if allowed.get("mode") == "required" else "AUTO"), names
+    return "ANY", [_chosen(choice, declared=declared)]
+
+
+def _chosen(choice: Any, *, declared: frozenset[str]) -> str:
+    """The name in `{"type": "function", "function": {"name": ...}}` or its custom twin."""
+    kind = choice.get("type") if isinstance(choice, Mapping) else None
+    inner = choice.get(kind) if kind in ("function", "custom") else None
+    name = inner.get("name") if isinstance(inner, Mapping) else None
+    if name not in declared:
+        raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools.", param="tool_choice")
+    return str(name)
+
+
+def _config(mode: str, *, allowed: Sequence[str]) -> Json:
+    if mode == "AUTO":
+        return {}
+    calling: dict[str, Any] = {"mode": mode}
+    if allowed:
+        calling["allowedFunctionNames"] = list(dict.fromkeys(allowed))
+    return {"functionCallingConfig": calling}
