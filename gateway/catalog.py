@@ -1,16 +1,52 @@
-"""The models that can be routed to: tier, limits, abilities and list prices of each."""
+"""The models that can be routed to, and what the model names that clients send mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal, get_args
+
+from gateway.errors import ConfigError, ModelNotFound
 
 Tier = Literal["simple", "moderate", "complex"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
 # What a request may need of a model, and a model may be listed with (`n`: several choices at once).
 ABILITIES = frozenset({"tools", "vision", "audio", "pdf", "json_schema", "reasoning", "sampling", "n", "logprobs"})
+
+# `auto:<name>` and the trade-off it stands for, 0.0 (cheapest that will do) to 1.0 (best quality); `auto` is `balanced`.
+TRADEOFFS: Mapping[str, float] = {"cheap": 0.2, "balanced": 0.5, "quality": 0.8}
+# What stands before the first slash of a full name, and the provider it means.
+PREFIXES: Mapping[str, str] = {
+    "gemini": "gemini",
+    "claude": "claude",
+    "anthropic": "claude",
+    "openrouter": "openrouter",
+}
+ID = re.compile(r"[A-Za-z0-9._:@-]+(/[A-Za-z0-9._:@-]+)*")
+# Clients choose the names, and likeness takes quadratic time.
+COMPARED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """The gateway routes; `tradeoff` is 0.0 (cheapest that will do) to 1.0 (best quality)."""
+
+    tradeoff: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The client named a model; `listed` is its row in the catalogue, if it has one."""
+
+    provider: str
+    model: str
+    listed: Model | None
+
+
+Target = Auto | Pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +95,27 @@ class Model:
 
 
 class Catalog:
-    """An ordered, immutable set of models, found by (provider, name)."""
+    """An ordered, immutable set of models, found by (provider, name) or by any name a client may use.
 
-    def __init__(self, models: Iterable[Model], *, aliases: dict[str, str] | None = None) -> None:
+    `aliases` maps names to names; `providers` are further prefixes of full names; `tradeoffs` what stands after `auto:`.
+    Raises ConfigError for an alias that leads nowhere, to itself, or is named as `auto` is.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        *,
+        aliases: Mapping[str, str] | None = None,
+        providers: Iterable[str] = (),
+        tradeoffs: Mapping[str, float] = TRADEOFFS,
+    ) -> None:
         self._models = tuple(models)
         self._by_key = {(model.provider, model.name): model for model in self._models}
-        self.aliases: dict[str, str] = dict(aliases or {})
+        self._prefixes = {name: name for name in (*self.providers, *providers)} | dict(PREFIXES)
+        self._auto = {"auto": Auto(tradeoffs["balanced"])} | {f"auto:{k}": Auto(v) for k, v in tradeoffs.items()}
+        self.aliases: Mapping[str, str] = dict(aliases or {})
+        if problems := [problem for alias in self.aliases if (problem := self.alias_problem(alias))]:
+            raise ConfigError(problems)
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models)
@@ -79,3 +130,64 @@ class Catalog:
     def providers(self) -> tuple[str, ...]:
         """In order of first appearance."""
         return tuple(dict.fromkeys(model.provider for model in self._models))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that needs no guessing: `auto` and its kin, aliases, full names."""
+        return (*self._auto, *self.aliases, *(model.full_name for model in self._models))
+
+    def resolve(self, name: str) -> Target:
+        """What `name` means: `auto`, an alias, a full name (listed or not), or the id of exactly one model."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        if auto := self._auto.get(name):
+            return auto
+        return self._full_name(name) or self._own_id(name)
+
+    def _full_name(self, name: str) -> Pinned | None:
+        prefix, _, model = name.partition("/")
+        provider = self._prefixes.get(prefix)
+        if provider is None or not _is_id(model):
+            return None
+        listed = self.get(provider, model)
+        if provider == "openrouter" and "/" not in model and not listed:
+            model = name  # OpenRouter's own models, as `openrouter/auto`, have its name for their vendor
+        return Pinned(provider, model, listed)
+
+    def _own_id(self, name: str) -> Pinned:
+        found = [model for model in self._models if model.name == name]
+        if len(found) != 1:
+            raise self._not_found(name, [model.full_name for model in found])
+        return Pinned(found[0].provider, found[0].name, found[0])
+
+    def _not_found(self, name: str, candidates: list[str]) -> ModelNotFound:
+        shown = name if len(name) <= COMPARED else f"{name[:COMPARED]}..."
+        ids = (model.name for model in self._models)
+        nearest = candidates or get_close_matches(name[:COMPARED], dict.fromkeys((*self.names, *ids)), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        return ModelNotFound(
+            f"The model {shown!r} does not exist. {hint}GET /v1/models lists the names; "
+            "a model that is not listed needs its provider's name in front, as in gemini/<id>.",
+            param="model",
+        )
+
+    def alias_problem(self, alias: str) -> str | None:
+        """Why `alias` cannot be used, if so."""
+        if alias in self._auto:
+            return f"alias {alias!r}: the name is the gateway's own"
+        seen, name = [alias], self.aliases[alias]
+        while name in self.aliases:
+            if name in seen:
+                return f"alias {alias!r} goes round in a circle: {' -> '.join([*seen, name])}"
+            seen.append(name)
+            name = self.aliases[name]
+        try:
+            self.resolve(name)
+        except ModelNotFound as error:
+            return f"alias {alias!r}: {error.message}"
+        return None
+
+
+def _is_id(text: str) -> bool:
+    """Letters, digits and `. _ - : / @`, with no empty, `.` or `..` segment: nothing that could change a URL's path."""
+    return ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog import TRADEOFFS, Catalog, Model
 from gateway.errors import ConfigError
 from gateway.pricing import Price, PriceTable, Rate
 
@@ -42,17 +42,27 @@ def load_catalog(*, prices: PriceTable | None = None, at: datetime | None = None
     return build_catalog(document, prices=prices or load_prices(), at=at or datetime.now(UTC))
 
 
-def build_catalog(document: Mapping[str, Any], *, prices: PriceTable, at: datetime) -> Catalog:
+def build_catalog(
+    document: Mapping[str, Any],
+    *,
+    prices: PriceTable,
+    at: datetime,
+    aliases: Mapping[str, str] | None = None,
+    providers: Iterable[str] = (),
+    tradeoffs: Mapping[str, float] = TRADEOFFS,
+) -> Catalog:
     """A catalogue from the contents of a valid `models.yaml`; a model's own `prices` win over the table's.
 
-    Raises ConfigError for models without a price: they could not be compared with the others.
+    `aliases` come on top of the document's. Raises ConfigError for models without a price: they could not be compared with the others.
     """
     priced = prices.with_own(own_prices(document))
     rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"]]
     unpriced = [f"{row['provider']}/{row['id']}: no known price; give its `prices`" for row, price in rows if not price]
     if unpriced:
         raise ConfigError(unpriced)
-    return Catalog([_model(row, price) for row, price in rows if price], aliases=document.get("aliases"))
+    models = [_model(row, price) for row, price in rows if price]
+    names = {**(document.get("aliases") or {}), **(aliases or {})}
+    return Catalog(models, aliases=names, providers=providers, tradeoffs=tradeoffs)
 
 
 def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
