@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+import respx
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated, UpstreamUnreachable
 from gateway.transport import Timeouts
@@ -112,3 +113,15 @@ async def test_cookies() -> None:
         response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
         await response.aclose()
     assert "cookie" not in seen[1]
+
+
+async def test_respx(respx_mock: respx.MockRouter) -> None:
+    """respx routes stand for the network without the engine knowing."""
+    route = respx_mock.post("https://api.example/v1").respond(429, json={"error": {}}, headers={"retry-after": "3"})
+    transport = ReferenceTransport()
+    response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
+
+    assert (response.status, response.headers["retry-after"]) == (429, "3")
+    assert await response.read() == b'{"error":{}}'
+    assert route.calls.last.request.headers["x-api-key"] == "sk-secret"
+    await transport.aclose()
