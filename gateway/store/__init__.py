@@ -39,45 +39,59 @@ class StoredOutcome:
 class Store(Protocol):
     """A ledger. Each writing call returns a future that is done once the change is committed (or failed: LedgerUnavailable).
 
-    Writes may be called from any thread, the event loop included; they never wait. Reads block: call them off the loop.
+    Writes may be called from any thread, the event loop included; they never wait. A write cannot be taken back:
+    cancelling its future has no effect. Reads block: call them off the loop.
     """
 
     def begin(self, record: RequestRecord) -> Future[None]:
-        """Insert the row and its reserved first attempt, before the upstream is called."""
+        """Insert the row and its reserved first attempt, before the upstream is called. Conflict for a known id."""
 
     def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
-        """Insert or settle one attempt; only a `reserved` one can change."""
+        """Insert or settle one attempt of an `open` row; only a `reserved` one can change. NotFound for an unknown row."""
 
     def settle(self, record: RequestRecord) -> Future[None]:
-        """Bring the row and its attempts to their final state; only an `open` row changes, so it may be called twice."""
+        """Bring the row and its attempts to their final state; only an `open` row changes, so it may be called twice.
+
+        A row that was never begun is inserted. Attempts still `reserved` afterwards become `unknown_estimated`.
+        """
 
     def add_feedback(self, feedback: Feedback) -> Future[None]:
-        """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict."""
+        """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict.
 
-    def add_outcome(self, outcome: StoredOutcome) -> Future[None]: ...
+        With a `key_id`, other keys' requests are unknown.
+        """
+
+    def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
+        """Store an outcome; the future holds its id. An empty `timestamp` means now."""
 
     def recover(self, *, now: str) -> int:
-        """Close rows that a dead process left open as `interrupted`, estimated; the number of rows."""
+        """Close rows that a dead process left open as `interrupted`, estimated; the number of rows. Blocks."""
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         """Outcomes with an id above `after`, rising."""
 
-    def summary(self, *, days: float) -> dict[str, Any]: ...
+    def summary(self, *, days: float) -> dict[str, Any]:
+        """The sums of the closed rows of the last `days`; money in USD."""
 
-    def confidence(self, *, days: float | None = None) -> dict[str, int]: ...
+    def confidence(self, *, days: float | None = None) -> dict[str, int]:
+        """Learned decisions (neither `complexity` nor `pinned`) by confidence."""
 
-    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]: ...
+    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
+        """Learned decisions by model and pattern, most frequent first."""
 
-    def timeline(self, *, days: float) -> list[dict[str, Any]]: ...
+    def timeline(self, *, days: float) -> list[dict[str, Any]]:
+        """The sums by hour (up to three days) or day, oldest first."""
 
-    def requests(self, *, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
-        """The newest rows first; `before` is an id to page on from."""
+    def requests(
+        self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest rows first; `before` is an id to page on from. `filters` are column values; InvalidRequest for an unknown column."""
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
 
     def writable(self) -> bool:
-        """Whether a new row could be committed now."""
+        """Whether a new row could be committed now. May write, so it blocks."""
 
     def close(self) -> None:
         """Commit what is queued, then close. May be called twice."""

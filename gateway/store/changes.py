@@ -1,0 +1,136 @@
+"""The changes that a ledger knows; each runs inside the writer's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from gateway.errors import Conflict, NotFound
+from gateway.records import Attempt, Feedback, RequestRecord
+from gateway.store import StoredOutcome, rows, sql
+from gateway.store.owner import Owner
+
+
+def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner) -> None:
+    attempts = record.attempts or (Attempt(number=1, provider=record.selected_provider, model=record.selected_model),)
+    owner_id = owner.claim()
+    if not connection.execute(sql.BEGIN, rows.record_row(record, owner=owner_id)).rowcount:
+        raise Conflict(f"The request {record.request_id} is in the ledger already.")
+    _write_attempts(connection, record.request_id, attempts)
+
+
+def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -> None:
+    """A late word on a closed row changes nothing: its attempts have their final state."""
+    row = connection.execute(sql.STATUS, (request_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"The request {request_id} is not in the ledger.", param="request_id")
+    if row[0] == "open":
+        _write_attempts(connection, request_id, (attempt,))
+        connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
+
+
+def settle(connection: sqlite3.Connection, record: RequestRecord) -> None:
+    if connection.execute(sql.SETTLE, rows.settled_row(record)).rowcount or _insert(connection, record):
+        _write_attempts(connection, record.request_id, record.attempts)
+        if record.status != "open":
+            connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": record.request_id})
+
+
+def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
+    row = connection.execute(sql.RATED_ROW, (feedback.request_id,)).fetchone()
+    if row is None or feedback.key_id not in (None, row[0]):
+        raise NotFound(f"There is no request {feedback.request_id}.", param="request_id")
+    key_id, _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features = row
+    said = {
+        "request_id": feedback.request_id,
+        "timestamp": rows.text(feedback.timestamp),
+        "score": feedback.score,
+        "comment": rows.text(feedback.comment),
+        "key_id": key_id,
+    }
+    if not connection.execute(sql.FEEDBACK, said).rowcount:
+        raise Conflict(f"The request {feedback.request_id} has its feedback already.", param="request_id")
+    connection.execute(sql.RATE, said)
+    if pattern is None:
+        return  # pinned: the router saw nothing to learn from
+    add_outcome(
+        connection,
+        StoredOutcome(
+            provider=provider,
+            model=model,
+            pattern=pattern,
+            complexity=complexity,
+            timestamp=feedback.timestamp,
+            request_id=feedback.request_id,
+            quality=feedback.score,
+            cost=cost,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            latency=duration,
+            features=rows.loads(features) or None,
+            source="feedback",
+        ),
+    )
+
+
+def add_outcome(connection: sqlite3.Connection, outcome: StoredOutcome) -> int:
+    return int(connection.execute(sql.OUTCOME, rows.outcome_row(outcome)).lastrowid or 0)
+
+
+def recover(connection: sqlite3.Connection, *, owner: Owner, now: str) -> int:
+    """Close the rows of owners that live no more."""
+    dead = [name for (name,) in connection.execute(sql.OPEN_OWNERS).fetchall() if not owner.lives(name)]
+    closed = 0
+    for name in dead:
+        for row in connection.execute(sql.OPEN_ROWS, (name,)).fetchall():
+            _interrupt(connection, row, now=now)
+            closed += 1
+        owner.bury(name)
+    return closed
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """A tiny write: whether the ledger takes any."""
+    connection.execute(sql.PROBE)
+
+
+def _insert(connection: sqlite3.Connection, record: RequestRecord) -> int:
+    return connection.execute(sql.BEGIN, rows.record_row(record, owner=None)).rowcount
+
+
+def _write_attempts(connection: sqlite3.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
+    for item in attempts:
+        connection.execute(sql.ATTEMPT, rows.attempt_row(request_id, item))
+
+
+def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) -> None:
+    """Charge what an unfinished request may have cost: an attempt without a known end costs its candidate's estimate."""
+    request_id, candidates, baseline_provider, baseline_model = row
+    estimates = _estimates(rows.loads(candidates))
+    costs: list[Decimal | None] = []
+    cursor = connection.execute(sql.ATTEMPT_CHARGES, {"request_id": request_id})
+    for attempt_id, status, cost, provider, model in cursor.fetchall():
+        known = None if cost is None else Decimal(repr(cost))
+        if status == "reserved":
+            known = estimates.get((provider, model)) if known is None else known
+            charge = {"id": attempt_id, "cost": rows.dollars(known), "cost_nano": rows.nano(known)}
+            connection.execute(sql.ORPHAN_ATTEMPT, charge)
+        costs.append(known)
+    actual = None if None in costs or not costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+    baseline = estimates.get((baseline_provider, baseline_model))
+    charged = rows.cost_columns(baseline, actual)
+    connection.execute(sql.INTERRUPT, {**charged, "request_id": request_id, "recovered_at": now})
+
+
+def _estimates(candidates: object) -> dict[tuple[str, str], Decimal]:
+    """The candidates' expected costs in USD by provider and model, as the decision stored them."""
+    found: dict[tuple[str, str], Decimal] = {}
+    for candidate in candidates if isinstance(candidates, list) else ():
+        if not isinstance(candidate, Mapping):
+            continue
+        cost = rows.real(candidate.get("cost"))
+        if cost is not None and cost >= 0:
+            found[str(candidate.get("provider")), str(candidate.get("model"))] = Decimal(repr(cost))
+    return found

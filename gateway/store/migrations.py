@@ -1,0 +1,255 @@
+"""The ledger's tables, and the numbered steps that bring an older file to them.
+
+Each step ends by setting `user_version`, so all that is missing runs in one transaction or not at all. Statements are
+written so that running them again changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from gateway.errors import LedgerUnavailable
+
+_ROUTING_METRICS = """
+CREATE TABLE IF NOT EXISTS routing_metrics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id TEXT,
+    timestamp TEXT,
+    strategy_used TEXT,
+    confidence TEXT,
+    selected_provider TEXT,
+    selected_model TEXT,
+    baseline_provider TEXT,
+    baseline_model TEXT,
+    baseline_cost REAL,
+    actual_cost REAL,
+    cost_savings REAL,
+    savings_percentage REAL,
+    pattern_detected TEXT,
+    complexity_score REAL,
+    experimental INTEGER,
+    fallback_used INTEGER,
+    fallback_reason TEXT,
+    status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('open', 'ok', 'error', 'cancelled', 'interrupted')),
+    baseline_cost_nano INTEGER CHECK (baseline_cost_nano >= 0),
+    actual_cost_nano INTEGER CHECK (actual_cost_nano >= 0),
+    baseline_cost_low REAL CHECK (baseline_cost_low >= 0),
+    baseline_cost_high REAL CHECK (baseline_cost_high >= 0),
+    evidence TEXT,
+    estimated INTEGER NOT NULL DEFAULT 0 CHECK (estimated IN (0, 1)),
+    auto_route INTEGER NOT NULL DEFAULT 0 CHECK (auto_route IN (0, 1)),
+    requested_model TEXT,
+    reasoning TEXT,
+    prompt_tokens INTEGER CHECK (prompt_tokens >= 0),
+    completion_tokens INTEGER CHECK (completion_tokens >= 0),
+    cached_tokens INTEGER CHECK (cached_tokens >= 0),
+    cache_write_tokens INTEGER CHECK (cache_write_tokens >= 0),
+    reasoning_tokens INTEGER CHECK (reasoning_tokens >= 0),
+    usage TEXT,
+    price_version TEXT,
+    policy_version TEXT,
+    propensity REAL,
+    candidates TEXT,
+    features TEXT,
+    session_id TEXT,
+    key_id TEXT,
+    client_request_id TEXT,
+    client_retries INTEGER,
+    streamed INTEGER NOT NULL DEFAULT 0 CHECK (streamed IN (0, 1)),
+    http_status INTEGER,
+    error_code TEXT,
+    finish_reason TEXT,
+    first_byte REAL,
+    duration REAL,
+    attempts INTEGER NOT NULL DEFAULT 1,
+    feedback_score REAL CHECK (feedback_score BETWEEN 0 AND 1),
+    owner TEXT,
+    recovered_at TEXT
+)"""
+
+_ATTEMPTS = """
+CREATE TABLE IF NOT EXISTS attempts (
+    id TEXT PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    number INTEGER NOT NULL CHECK (number >= 1),
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN
+        ('reserved', 'settled', 'cancelled_estimated', 'failed_free', 'unknown_estimated', 'orphaned')),
+    cost REAL,
+    cost_nano INTEGER CHECK (cost_nano >= 0),
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    usage TEXT,
+    error TEXT,
+    upstream_status INTEGER,
+    upstream_id TEXT,
+    first_byte REAL,
+    duration REAL
+) WITHOUT ROWID"""
+
+_FEEDBACK = """
+CREATE TABLE IF NOT EXISTS feedback (
+    request_id TEXT PRIMARY KEY,
+    timestamp TEXT NOT NULL,
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+    comment TEXT,
+    key_id TEXT
+) WITHOUT ROWID"""
+
+_OUTCOMES = """
+CREATE TABLE IF NOT EXISTS outcomes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    timestamp TEXT NOT NULL,
+    request_id TEXT,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    pattern TEXT NOT NULL,
+    complexity REAL NOT NULL,
+    quality REAL,
+    cost REAL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    latency REAL,
+    error TEXT,
+    features TEXT,
+    source TEXT NOT NULL,
+    weight REAL NOT NULL
+)"""
+
+_PROBE = """
+CREATE TABLE IF NOT EXISTS write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)"""
+
+# What one closed row adds to its hour. Rows that other tools wrote may lack the integers: theirs come from the REAL columns.
+_FACTS = """
+CREATE VIEW IF NOT EXISTS row_facts AS SELECT
+    id, timestamp,
+    coalesce(strftime('%Y-%m-%dT%H', timestamp), substr(timestamp, 1, 13), '') AS hour,
+    coalesce(strategy_used, '') AS strategy,
+    coalesce(confidence, '') AS confidence,
+    coalesce(selected_provider, '') AS provider,
+    coalesce(selected_model, '') AS model,
+    coalesce(pattern_detected, '') AS pattern,
+    1 AS requests,
+    coalesce(fallback_used, 0) <> 0 AS fallbacks,
+    coalesce(experimental, 0) <> 0 AS experimental,
+    status IN ('error', 'interrupted') AS errors,
+    status = 'cancelled' AS cancelled,
+    estimated,
+    actual_cost IS NULL AS unpriced,
+    coalesce(actual_cost_nano, CAST(round(actual_cost * 1e9) AS INTEGER), 0) AS cost_nano,
+    coalesce(baseline_cost_nano, CAST(round(baseline_cost * 1e9) AS INTEGER), 0) AS baseline_nano,
+    coalesce(baseline_cost_nano - actual_cost_nano, CAST(round(cost_savings * 1e9) AS INTEGER), 0) AS savings_nano,
+    cost_savings IS NOT NULL AS priced,
+    coalesce(savings_percentage, 0.0) AS percentage_sum,
+    savings_percentage IS NOT NULL AS percentages,
+    coalesce(prompt_tokens, 0) AS prompt_tokens,
+    coalesce(completion_tokens, 0) AS completion_tokens,
+    coalesce(cached_tokens, 0) AS cached_tokens,
+    coalesce(feedback_score, 0.0) AS quality_sum,
+    feedback_score IS NOT NULL AS feedbacks,
+    coalesce(duration, 0.0) AS duration_sum,
+    duration IS NOT NULL AS durations
+FROM routing_metrics WHERE status <> 'open'"""
+
+# Sums by hour, so that reports do not grow with the rows. Triggers keep them, so rows changed by hand count as they stand.
+_HOURLY = """
+CREATE TABLE IF NOT EXISTS hourly (
+    hour TEXT, strategy TEXT, confidence TEXT, provider TEXT, model TEXT, pattern TEXT,
+    requests INTEGER, fallbacks INTEGER, experimental INTEGER, errors INTEGER, cancelled INTEGER, estimated INTEGER,
+    unpriced INTEGER, cost_nano INTEGER, baseline_nano INTEGER, savings_nano INTEGER, priced INTEGER,
+    percentage_sum REAL, percentages INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
+    quality_sum REAL, feedbacks INTEGER, duration_sum REAL, durations INTEGER,
+    PRIMARY KEY (hour, strategy, confidence, provider, model, pattern)
+) WITHOUT ROWID"""
+
+_INTO_HOURLY = """
+INSERT INTO hourly SELECT
+    hour, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled, estimated,
+    unpriced, cost_nano, baseline_nano, savings_nano, priced, percentage_sum, percentages, prompt_tokens, completion_tokens,
+    cached_tokens, quality_sum, feedbacks, duration_sum, durations
+FROM row_facts"""
+
+_ADD = (
+    _INTO_HOURLY
+    + """ WHERE id = NEW.id ON CONFLICT DO UPDATE SET
+    requests = requests + excluded.requests, fallbacks = fallbacks + excluded.fallbacks,
+    experimental = experimental + excluded.experimental, errors = errors + excluded.errors,
+    cancelled = cancelled + excluded.cancelled, estimated = estimated + excluded.estimated,
+    unpriced = unpriced + excluded.unpriced, cost_nano = cost_nano + excluded.cost_nano,
+    baseline_nano = baseline_nano + excluded.baseline_nano, savings_nano = savings_nano + excluded.savings_nano,
+    priced = priced + excluded.priced, percentage_sum = percentage_sum + excluded.percentage_sum,
+    percentages = percentages + excluded.percentages, prompt_tokens = prompt_tokens + excluded.prompt_tokens,
+    completion_tokens = completion_tokens + excluded.completion_tokens,
+    cached_tokens = cached_tokens + excluded.cached_tokens, quality_sum = quality_sum + excluded.quality_sum,
+    feedbacks = feedbacks + excluded.feedbacks, duration_sum = duration_sum + excluded.duration_sum,
+    durations = durations + excluded.durations; END"""
+)
+
+_SUBTRACT = (
+    _INTO_HOURLY
+    + """ WHERE id = OLD.id ON CONFLICT DO UPDATE SET
+    requests = requests - excluded.requests, fallbacks = fallbacks - excluded.fallbacks,
+    experimental = experimental - excluded.experimental, errors = errors - excluded.errors,
+    cancelled = cancelled - excluded.cancelled, estimated = estimated - excluded.estimated,
+    unpriced = unpriced - excluded.unpriced, cost_nano = cost_nano - excluded.cost_nano,
+    baseline_nano = baseline_nano - excluded.baseline_nano, savings_nano = savings_nano - excluded.savings_nano,
+    priced = priced - excluded.priced, percentage_sum = percentage_sum - excluded.percentage_sum,
+    percentages = percentages - excluded.percentages, prompt_tokens = prompt_tokens - excluded.prompt_tokens,
+    completion_tokens = completion_tokens - excluded.completion_tokens,
+    cached_tokens = cached_tokens - excluded.cached_tokens, quality_sum = quality_sum - excluded.quality_sum,
+    feedbacks = feedbacks - excluded.feedbacks, duration_sum = duration_sum - excluded.duration_sum,
+    durations = durations - excluded.durations; END"""
+)
+
+_LEDGER = (
+    _ROUTING_METRICS,
+    "CREATE UNIQUE INDEX IF NOT EXISTS routing_metrics_request_id ON routing_metrics (request_id)",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_timestamp ON routing_metrics (timestamp)",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_strategy_used ON routing_metrics (strategy_used)",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_confidence ON routing_metrics (confidence)",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_open ON routing_metrics (owner) WHERE status = 'open'",
+    _ATTEMPTS,
+    _FEEDBACK,
+    _OUTCOMES,
+    _PROBE,
+    _FACTS,
+    _HOURLY,
+    "CREATE TRIGGER IF NOT EXISTS hourly_insert AFTER INSERT ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
+    "CREATE TRIGGER IF NOT EXISTS hourly_before BEFORE UPDATE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
+    + _SUBTRACT,
+    "CREATE TRIGGER IF NOT EXISTS hourly_update AFTER UPDATE ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
+    "CREATE TRIGGER IF NOT EXISTS hourly_delete BEFORE DELETE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
+    + _SUBTRACT,
+    "PRAGMA user_version = 1",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest schema; LedgerUnavailable when a newer gateway wrote it.
+
+    Two starters at once are safe: the second waits for the first one's transaction, then finds nothing to do.
+    """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statements in MIGRATIONS[_version(connection) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise LedgerUnavailable(
+            f"The ledger has schema {version}, this gateway knows up to {len(MIGRATIONS)}: a newer version wrote it. "
+            "Run that version, or name another file in GATEWAY_DB."
+        )
+    return version

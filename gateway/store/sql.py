@@ -1,0 +1,229 @@
+"""Every query of the ledger, once; values are always parameters."""
+
+from __future__ import annotations
+
+BEGIN = """
+INSERT INTO routing_metrics (
+    request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider, baseline_model,
+    baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score, experimental,
+    fallback_used, fallback_reason, status, baseline_cost_nano, actual_cost_nano, baseline_cost_low, baseline_cost_high,
+    evidence, estimated, auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens,
+    cache_write_tokens, reasoning_tokens, usage, price_version, policy_version, propensity, candidates, features, session_id,
+    key_id, client_request_id, client_retries, streamed, http_status, error_code, finish_reason, first_byte, duration,
+    attempts, owner
+) VALUES (
+    :request_id, :timestamp, :strategy_used, :confidence, :selected_provider, :selected_model, :baseline_provider,
+    :baseline_model, :baseline_cost, :actual_cost, :cost_savings, :savings_percentage, :pattern_detected, :complexity_score,
+    :experimental, :fallback_used, :fallback_reason, :status, :baseline_cost_nano, :actual_cost_nano, :baseline_cost_low,
+    :baseline_cost_high, :evidence, :estimated, :auto_route, :requested_model, :reasoning, :prompt_tokens,
+    :completion_tokens, :cached_tokens, :cache_write_tokens, :reasoning_tokens, :usage, :price_version, :policy_version,
+    :propensity, :candidates, :features, :session_id, :key_id, :client_request_id, :client_retries, :streamed, :http_status,
+    :error_code, :finish_reason, :first_byte, :duration, :attempts, :owner
+) ON CONFLICT (request_id) DO NOTHING"""
+
+SETTLE = """
+UPDATE routing_metrics SET
+    selected_provider = :selected_provider, selected_model = :selected_model, baseline_provider = :baseline_provider,
+    baseline_model = :baseline_model, baseline_cost = :baseline_cost, actual_cost = :actual_cost,
+    cost_savings = :cost_savings, savings_percentage = :savings_percentage, fallback_used = :fallback_used,
+    fallback_reason = :fallback_reason, status = :status, baseline_cost_nano = :baseline_cost_nano,
+    actual_cost_nano = :actual_cost_nano, baseline_cost_low = :baseline_cost_low, baseline_cost_high = :baseline_cost_high,
+    evidence = :evidence, estimated = :estimated, reasoning = :reasoning, prompt_tokens = :prompt_tokens,
+    completion_tokens = :completion_tokens, cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
+    reasoning_tokens = :reasoning_tokens, usage = :usage, price_version = :price_version, streamed = :streamed,
+    http_status = :http_status, error_code = :error_code, finish_reason = :finish_reason, first_byte = :first_byte,
+    duration = :duration, attempts = :attempts
+WHERE request_id = :request_id AND status = 'open'"""
+
+STATUS = "SELECT status FROM routing_metrics WHERE request_id = ?"
+
+ATTEMPT = """
+INSERT INTO attempts (
+    id, request_id, number, provider, model, status, cost, cost_nano, prompt_tokens, completion_tokens, usage, error,
+    upstream_status, upstream_id, first_byte, duration
+) VALUES (
+    :id, :request_id, :number, :provider, :model, :status, :cost, :cost_nano, :prompt_tokens, :completion_tokens, :usage,
+    :error, :upstream_status, :upstream_id, :first_byte, :duration
+) ON CONFLICT (id) DO UPDATE SET
+    provider = excluded.provider, model = excluded.model, status = excluded.status, cost = excluded.cost,
+    cost_nano = excluded.cost_nano, prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
+    usage = excluded.usage, error = excluded.error, upstream_status = excluded.upstream_status,
+    upstream_id = excluded.upstream_id, first_byte = excluded.first_byte, duration = excluded.duration
+WHERE attempts.status = 'reserved'"""
+
+# The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.
+ATTEMPTS = """
+SELECT * FROM attempts
+WHERE id >= :request_id || ':' AND id < :request_id || ';' AND request_id = :request_id ORDER BY number"""
+
+ATTEMPT_CHARGES = """
+SELECT id, status, cost, provider, model FROM attempts
+WHERE id >= :request_id || ':' AND id < :request_id || ';' AND request_id = :request_id"""
+
+CLOSE_ATTEMPTS = """
+UPDATE attempts SET status = 'unknown_estimated'
+WHERE id >= :request_id || ':' AND id < :request_id || ';' AND request_id = :request_id AND status = 'reserved'"""
+
+COUNT_ATTEMPTS = """
+UPDATE routing_metrics SET attempts = max(attempts, :number) WHERE request_id = :request_id AND status = 'open'"""
+
+OPEN_OWNERS = "SELECT DISTINCT owner FROM routing_metrics WHERE status = 'open'"
+
+OPEN_ROWS = """
+SELECT request_id, candidates, baseline_provider, baseline_model FROM routing_metrics
+WHERE status = 'open' AND owner IS ?"""
+
+ORPHAN_ATTEMPT = """
+UPDATE attempts SET status = 'orphaned', cost = :cost, cost_nano = :cost_nano WHERE id = :id AND status = 'reserved'"""
+
+INTERRUPT = """
+UPDATE routing_metrics SET
+    status = 'interrupted', estimated = 1, evidence = 'estimated', error_code = 'interrupted', recovered_at = :recovered_at,
+    baseline_cost = :baseline_cost, actual_cost = :actual_cost, cost_savings = :cost_savings,
+    savings_percentage = :savings_percentage, baseline_cost_nano = :baseline_cost_nano, actual_cost_nano = :actual_cost_nano
+WHERE request_id = :request_id AND status = 'open'"""
+
+RATED_ROW = """
+SELECT key_id, feedback_score, selected_provider, selected_model, pattern_detected, complexity_score, actual_cost,
+    prompt_tokens, completion_tokens, duration, features
+FROM routing_metrics WHERE request_id = ?"""
+
+FEEDBACK = """
+INSERT INTO feedback (request_id, timestamp, score, comment, key_id)
+VALUES (:request_id, :timestamp, :score, :comment, :key_id) ON CONFLICT (request_id) DO NOTHING"""
+
+RATE = "UPDATE routing_metrics SET feedback_score = :score WHERE request_id = :request_id"
+
+FEEDBACK_OF = "SELECT timestamp, score, comment, key_id FROM feedback WHERE request_id = ?"
+
+OUTCOME = """
+INSERT INTO outcomes (
+    timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency, error,
+    features, source, weight
+) VALUES (
+    :timestamp, :request_id, :provider, :model, :pattern, :complexity, :quality, :cost, :input_tokens, :output_tokens,
+    :latency, :error, :features, :source, :weight
+)"""
+
+OUTCOMES = """
+SELECT id, timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency,
+    error, features, source, weight
+FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"""
+
+PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
+
+# Whole hours come from their sums; of the hour in which the period begins, the rows themselves are added.
+_PERIOD = """
+WITH period AS (
+    SELECT * FROM hourly WHERE hour > :edge
+    UNION ALL
+    SELECT hour, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled,
+        estimated, unpriced, cost_nano, baseline_nano, savings_nano, priced, percentage_sum, percentages, prompt_tokens,
+        completion_tokens, cached_tokens, quality_sum, feedbacks, duration_sum, durations
+    FROM row_facts WHERE timestamp >= :since AND timestamp < :next
+)"""
+
+# total() rather than sum(): it never overflows, and nano-dollars stay exact up to nine million USD.
+_SUMS = """
+    total(requests) AS total_requests,
+    total(cost_nano) AS total_cost,
+    total(baseline_nano) AS total_baseline_cost,
+    total(savings_nano) AS total_savings,
+    total(percentage_sum) / nullif(total(percentages), 0) AS avg_savings_pct,
+    total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS auto_routed_count,
+    total(fallbacks) AS fallback_count,
+    total(experimental) AS experimental_count,
+    total(errors) AS error_count,
+    total(cancelled) AS cancelled_count,
+    total(estimated) AS estimated_count,
+    total(unpriced) AS unpriced_requests,
+    total(prompt_tokens) AS prompt_tokens,
+    total(completion_tokens) AS completion_tokens,
+    total(cached_tokens) AS cached_tokens,
+    total(feedbacks) AS feedback_count,
+    total(quality_sum) / nullif(total(feedbacks), 0) AS avg_quality,
+    total(duration_sum) / nullif(total(durations), 0) AS avg_duration"""
+
+SUMMARY = _PERIOD + " SELECT" + _SUMS + " FROM period"
+
+SUMMARY_BY_MODEL = (
+    _PERIOD  # noqa: S608 - constants of this file
+    + " SELECT provider, model,"
+    + _SUMS
+    + """ FROM period GROUP BY provider, model HAVING total_requests > 0
+    ORDER BY total_requests DESC, provider, model"""
+)
+
+SUMMARY_BY_STRATEGY = (
+    _PERIOD  # noqa: S608 - constants of this file
+    + " SELECT strategy,"
+    + _SUMS
+    + " FROM period GROUP BY strategy HAVING total_requests > 0 ORDER BY total_requests DESC, strategy"
+)
+
+TIMELINE = (
+    _PERIOD
+    + " SELECT substr(hour, 1, :width) AS bucket,"
+    + _SUMS
+    + """,
+    total(requests * (confidence = 'high')) AS high,
+    total(requests * (confidence = 'medium')) AS medium,
+    total(requests * (confidence = 'low')) AS low
+FROM period GROUP BY bucket HAVING total_requests > 0 ORDER BY bucket"""
+)
+
+OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open' AND timestamp >= :since"
+
+CONFIDENCE = (
+    _PERIOD
+    + """ SELECT nullif(confidence, '') AS confidence, total(requests) AS count
+FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY 1 HAVING count > 0 ORDER BY count DESC, 1"""
+)
+
+PATTERNS = (
+    _PERIOD
+    + """ SELECT model, nullif(pattern, '') AS pattern, total(requests) AS count,
+    total(savings_nano) / nullif(total(priced), 0) AS avg_savings,
+    total(percentage_sum) / nullif(total(percentages), 0) AS avg_savings_pct,
+    total(quality_sum) / nullif(total(feedbacks), 0) AS avg_quality
+FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY model, 2 HAVING count > 0
+ORDER BY count DESC, model, 2"""
+)
+
+REQUESTS = """
+SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider,
+    baseline_model, baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score,
+    experimental, fallback_used, fallback_reason, status, baseline_cost_low, baseline_cost_high, evidence, estimated,
+    auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, price_version, policy_version, propensity, session_id, key_id, client_request_id, client_retries,
+    streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
+FROM routing_metrics
+WHERE (:before IS NULL OR id < :before)
+    AND (:strategy_used IS NULL OR strategy_used = :strategy_used)
+    AND (:confidence IS NULL OR confidence = :confidence)
+    AND (:selected_provider IS NULL OR selected_provider = :selected_provider)
+    AND (:selected_model IS NULL OR selected_model = :selected_model)
+    AND (:pattern_detected IS NULL OR pattern_detected = :pattern_detected)
+    AND (:status IS NULL OR status = :status)
+    AND (:session_id IS NULL OR session_id = :session_id)
+    AND (:key_id IS NULL OR key_id = :key_id)
+    AND (:fallback_used IS NULL OR fallback_used = :fallback_used)
+    AND (:experimental IS NULL OR experimental = :experimental)
+    AND (:estimated IS NULL OR estimated = :estimated)
+ORDER BY id DESC LIMIT :limit"""
+
+FILTERS = (
+    "strategy_used",
+    "confidence",
+    "selected_provider",
+    "selected_model",
+    "pattern_detected",
+    "status",
+    "session_id",
+    "key_id",
+    "fallback_used",
+    "experimental",
+    "estimated",
+)
+
+REQUEST = "SELECT * FROM routing_metrics WHERE request_id = ?"

@@ -1,0 +1,132 @@
+"""The ledger in one SQLite file."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import LedgerUnavailable
+from gateway.records import Attempt, Feedback, RequestRecord
+from gateway.store import StoredOutcome, changes, reports
+from gateway.store.connection import START_CHECK_SECONDS, Durability, Readers, Source
+from gateway.store.owner import Owner
+from gateway.store.writer import QUEUE_SIZE, Writer
+
+# A commit this recent (in seconds) proves that the ledger can be written.
+_FRESH_SECONDS = 1.0
+
+
+class SqliteStore:
+    """`gateway.store.Store` on SQLite: one thread writes, readers never wait for it. `busy_timeout` is in seconds.
+
+    Opening checks the file and brings it to the newest schema; LedgerUnavailable says what to do when that fails. The path
+    `:memory:` is a temporary file that goes with the store. `clock` is monotonic seconds, `now` the time of day.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        durability: Durability = "normal",
+        busy_timeout: float = 5.0,
+        queue_size: int = QUEUE_SIZE,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="gateway-") if str(path) == ":memory:" else None
+        self.path = Path(self._temporary.name, "gateway.db") if self._temporary else Path(path).absolute()
+        self._source = Source(self.path, durability=durability, busy_timeout=busy_timeout)
+        self._clock = clock
+        self._now = now
+        self._source.open().close()
+        self._source.check(seconds=START_CHECK_SECONDS)
+        self._readers = Readers(self._source)
+        self._owner = Owner(self.path)
+        self._writer = Writer(
+            self._source, clock=clock, at_end=partial(_end, self._readers, self._owner), queue_size=queue_size
+        )
+        # A store that is simply dropped leaves no thread behind; at interpreter exit the writer itself commits what waits.
+        self._finalizer = weakref.finalize(self, self._writer.stop)
+        self._finalizer.atexit = False
+
+    def begin(self, record: RequestRecord) -> Future[None]:
+        return self._writer.submit(partial(changes.begin, record=record, owner=self._owner))
+
+    def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
+        return self._writer.submit(partial(changes.attempt, request_id=request_id, attempt=attempt))
+
+    def settle(self, record: RequestRecord) -> Future[None]:
+        return self._writer.submit(partial(changes.settle, record=record))
+
+    def add_feedback(self, feedback: Feedback) -> Future[None]:
+        return self._writer.submit(partial(changes.add_feedback, feedback=feedback))
+
+    def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
+        if not outcome.timestamp:
+            outcome = replace(outcome, timestamp=self._now().isoformat(timespec="milliseconds"))
+        return self._writer.submit(partial(changes.add_outcome, outcome=outcome))
+
+    def recover(self, *, now: str) -> int:
+        return self._writer.submit(partial(changes.recover, owner=self._owner, now=now)).result()
+
+    def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
+        with self._readers.reading() as connection:
+            return reports.outcomes(connection, after=after, limit=limit)
+
+    def summary(self, *, days: float) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.summary(connection, days=days, now=self._now())
+
+    def confidence(self, *, days: float | None = None) -> dict[str, int]:
+        with self._readers.reading() as connection:
+            return reports.confidence(connection, days=days, now=self._now())
+
+    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.patterns(connection, days=days, now=self._now())
+
+    def timeline(self, *, days: float) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.timeline(connection, days=days, now=self._now())
+
+    def requests(
+        self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.requests(connection, limit=limit, before=before, filters=filters or {})
+
+    def request(self, request_id: str) -> dict[str, Any] | None:
+        with self._readers.reading() as connection:
+            return reports.request(connection, request_id)
+
+    def writable(self) -> bool:
+        last = self._writer.last_commit
+        if last is not None and self._clock() - last < _FRESH_SECONDS:
+            return True
+        try:
+            self._writer.submit(changes.probe).result()
+        except LedgerUnavailable:
+            return False
+        return True
+
+    def check(self) -> None:
+        """Read the whole file for damage (LedgerDamaged), as a start does in part; blocks, and large ledgers take seconds."""
+        self._source.check()
+
+    def close(self) -> None:
+        self._writer.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+def _end(readers: Readers, owner: Owner) -> None:
+    readers.close()
+    owner.release()
