@@ -244,6 +244,13 @@ class UpstreamTimeout(UpstreamError):
     maybe_billed = True
 
 
+class AllCandidatesFailed(UpstreamError):
+    """`auto` tried what it could; `retry_after` is the smallest wait that any of them named."""
+
+    status = 503
+    code = "no_candidate"
+
+
 def error_event(error: GatewayError) -> Mapping[str, Any]:
     """What stands in a `data:` event when an answer breaks after its first byte."""
     return {"error": {**error.body()["error"], "code": error.code or error.type}}
