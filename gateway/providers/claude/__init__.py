@@ -1,0 +1,5 @@
+"""Claude models by Anthropic's own API."""
+
+from gateway.providers.claude.provider import Claude
+
+__all__ = ["Claude"]

@@ -1,0 +1,72 @@
+"""`response_format` in Claude's terms: its own structured output, else a tool to answer with, else an instruction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.errors import InvalidRequest
+from gateway.providers.claude.profiles import ClaudeProfile
+from gateway.providers.claude.properties import legal_properties
+from gateway.providers.claude.schema import Inexpressible, object_schema, strict_schema
+from gateway.wire import Json
+
+JSON_ONLY = "Answer with one JSON object and nothing else: no prose before or after it, no code fence."
+ANSWER_TOOL = "answer_in_json"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """What makes the answer JSON: one of `format` (for `output_config`), `tool` (its definition) and `instruction`.
+
+    `properties` are the tool's renamed properties, name upstream -> the client's.
+    """
+
+    format: dict[str, Any] | None = None
+    tool: dict[str, Any] | None = None
+    instruction: str | None = None
+    properties: dict[str, str] | None = None
+
+
+def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
+    """Raises InvalidRequest for a strict schema that this model cannot be held to."""
+    asked = body.get("response_format") or {}
+    if asked.get("type") == "json_object":
+        return AnswerFormat(instruction=JSON_ONLY)
+    if asked.get("type") != "json_schema":
+        return AnswerFormat()
+    described = asked["json_schema"]
+    schema = described["schema"]
+    if profile.structured_output:
+        try:
+            strict = strict_schema(schema)
+            if described.get("description") and "description" not in strict:
+                strict["description"] = described["description"]
+            return AnswerFormat(format={"type": "json_schema", "schema": strict})
+        except Inexpressible as problem:
+            reason = str(problem)
+    else:
+        reason = "this model has no structured output"
+    return _emulated(described, profile=profile, reason=reason)
+
+
+def _emulated(described: Json, *, profile: ClaudeProfile, reason: str) -> AnswerFormat:
+    schema = described["schema"]
+    path = "response_format.json_schema.schema"
+    if schema.get("type", "object") != "object":
+        raise InvalidRequest(
+            f"Invalid '{path}': the root must be of type 'object'.", param=path, code="invalid_json_schema"
+        )
+    if profile.forced_tools:
+        legal, renamed = legal_properties(object_schema(schema))
+        description = described.get("description") or "Gives the answer. Call it once, with the whole answer."
+        return AnswerFormat(
+            tool={"name": ANSWER_TOOL, "description": description, "input_schema": legal}, properties=renamed
+        )
+    if described.get("strict"):
+        message = f"Invalid '{path}': this Claude model cannot be held to the schema ({reason})."
+        raise InvalidRequest(message, param=path, code="unsupported_json_schema")
+    told = orjson.dumps(schema).decode()
+    return AnswerFormat(instruction=f"{JSON_ONLY} The object must match this JSON schema:\n{told}")

@@ -1,0 +1,146 @@
+"""Content parts as Claude's blocks: text, images, documents, and the cache marks on them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from gateway.errors import InvalidRequest
+from gateway.wire import Json
+
+Block = dict[str, Any]
+
+# The first characters of an image's base64, which tell its type better than the client does.
+_IMAGE_TYPES = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+_ACCEPTED_IMAGES = frozenset(_IMAGE_TYPES.values())
+_SPOKEN_IMAGES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_PDF = "application/pdf"
+_PDF_BEGINS = "JVBERi"  # base64 of "%PDF"
+_TEXT_TYPES = re.compile(r"text/.+|application/(json|xml|yaml|x-yaml|x-ndjson|javascript|sql|.+\+(json|xml))")
+_DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+_LONGEST_TITLE = 500
+
+
+def text_block(text: str) -> Block | None:
+    """A text block; None for text that is empty or white space, which the API refuses."""
+    return {"type": "text", "text": text} if text and not text.isspace() else None
+
+
+def content_blocks(content: object, path: str) -> list[Block]:
+    """The blocks of a message's `content`, in order. Raises InvalidRequest for what Claude cannot be shown."""
+    if isinstance(content, str):
+        block = text_block(content)
+        return [block] if block else []
+    blocks: list[Block] = []
+    for i, part in enumerate(content if isinstance(content, Sequence) else ()):
+        block = _block(part, f"{path}[{i}]")
+        if block is None:
+            continue
+        mark = cache_mark(part)
+        if mark is not None:
+            block["cache_control"] = mark
+        blocks.append(block)
+    return blocks
+
+
+def cache_mark(part: Json) -> dict[str, str] | None:
+    """`cache_control` as the API takes it, from that member or from OpenAI's `prompt_cache_breakpoint`."""
+    told = part.get("cache_control")
+    if isinstance(told, dict) and told.get("type", "ephemeral") == "ephemeral":
+        mark = {"type": "ephemeral"}
+        if told.get("ttl") in ("5m", "1h"):
+            mark["ttl"] = told["ttl"]
+        return mark
+    return {"type": "ephemeral"} if isinstance(part.get("prompt_cache_breakpoint"), dict) else None
+
+
+def _block(part: Json, path: str) -> Block | None:
+    kind = part.get("type")
+    if kind == "text":
+        return text_block(part.get("text") or "")
+    if kind == "refusal":
+        return text_block(part.get("refusal") or "")
+    if kind == "image_url":
+        return _image(part["image_url"]["url"], f"{path}.image_url.url")
+    if kind == "file":
+        return _file(part["file"], f"{path}.file")
+    if kind == "input_audio":
+        _refuse("Claude models cannot be given audio.", f"{path}.input_audio")
+    return _refuse(f"Claude models cannot be given a content part of type {kind!r}.", f"{path}.type")
+
+
+def _refuse(message: str, path: str) -> NoReturn:
+    raise InvalidRequest(message, param=path, code="unsupported_content")
+
+
+def _image(url: str, path: str) -> Block:
+    if url[:8].lower() == "https://":
+        return {"type": "image", "source": {"type": "url", "url": "https://" + url[8:]}}
+    if url[:5].lower() != "data:":
+        _refuse("Claude takes an image as an https URL or as a base64 data URL.", path)
+    media_type, data = _data_url(url, path)
+    return _base64_image(media_type, data, path)
+
+
+def _base64_image(media_type: str, data: str, path: str) -> Block:
+    media_type = _SPOKEN_IMAGES.get(media_type, media_type)
+    if media_type not in _ACCEPTED_IMAGES:
+        _refuse(f"Claude takes JPEG, PNG, GIF and WebP images, not {media_type[:60] or 'data without a type'}.", path)
+    media_type = next((actual for begins, actual in _IMAGE_TYPES.items() if data.startswith(begins)), media_type)
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+
+
+def _data_url(url: str, path: str) -> tuple[str, str]:
+    """Media type (lower case, without parameters) and base64 of a data URL."""
+    found = _DATA_URL.match(url)
+    if found is None:
+        _refuse("Not a data URL.", path)
+    data = url[found.end() :].strip()
+    if "base64" not in found["parameters"].lower().split(";"):
+        data = base64.b64encode(unquote_to_bytes(data)).decode()
+    if not data:
+        _refuse("The data URL is empty.", path)
+    return found["type"].strip().lower(), data
+
+
+def _file(file: Json, path: str) -> Block | None:
+    given = file.get("file_data")
+    if not given:
+        _refuse("Files by id are unknown to Claude; send `file_data`.", f"{path}.file_id")
+    path = f"{path}.file_data"
+    name = (file.get("filename") or "").strip()
+    if given[:8].lower() == "https://":
+        return _titled({"type": "document", "source": {"type": "url", "url": "https://" + given[8:]}}, name)
+    media_type, data = (
+        _data_url(given, path) if given[:5].lower() == "data:" else (_guessed(given, name), given.strip())
+    )
+    if media_type == _PDF:
+        return _titled({"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}, name)
+    if media_type.startswith("image/"):
+        return _base64_image(media_type, data, path)
+    if not _TEXT_TYPES.fullmatch(media_type):
+        _refuse(f"Claude takes PDF, text and image files, not {media_type[:60] or 'data without a type'}.", path)
+    text = _decoded(data, path)
+    if not text or text.isspace():
+        return None
+    return _titled({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}, name)
+
+
+def _guessed(data: str, name: str) -> str:
+    """The type of bare base64: a PDF by its first bytes or its name, else text."""
+    return _PDF if data.lstrip().startswith(_PDF_BEGINS) or name.lower().endswith(".pdf") else "text/plain"
+
+
+def _titled(document: Block, name: str) -> Block:
+    return {**document, "title": name[:_LONGEST_TITLE]} if name else document
+
+
+def _decoded(data: str, path: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        _refuse("The file is neither a PDF nor text in UTF-8.", path)

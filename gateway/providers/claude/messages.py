@@ -1,0 +1,188 @@
+"""A chat history as Claude's turns: user first, roles in turn, every tool call answered in the very next turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, takewhile
+from typing import Any
+
+from gateway.errors import InvalidRequest
+from gateway.providers.claude.content import Block, cache_mark, content_blocks, text_block
+from gateway.providers.claude.profiles import ClaudeProfile
+from gateway.providers.claude.thinking import ThinkingMemory
+from gateway.providers.claude.tools import CallIds, ToolCalls
+from gateway.wire import Json
+
+BEGIN = "(The conversation begins with the assistant.)"
+CONTINUE = "Continue."
+NO_RESULT = "(no result)"
+
+Turn = dict[str, Any]
+
+
+def system_blocks(messages: Sequence[Json]) -> list[Block]:
+    """The text of the system and developer messages that a history begins with."""
+    leading = takewhile(lambda numbered: _instructs(numbered[1]), enumerate(messages))
+    return list(chain.from_iterable(_instruction(message, i) for i, message in leading))
+
+
+def turns(
+    messages: Sequence[Json], *, profile: ClaudeProfile, calls: ToolCalls, memory: ThinkingMemory | None
+) -> list[Turn]:
+    """The turns after the leading instructions; without `memory` no thinking is put back. May end with the assistant's."""
+    return _History(messages, profile=profile, calls=calls, memory=memory).turns()
+
+
+def ended(history: list[Turn], *, prefill: bool) -> list[Turn]:
+    """The turns with an end the model can answer: where the last one cannot be continued, a user turn asks to go on."""
+    if not history:
+        raise InvalidRequest("'messages' has no content.", param="messages")
+    last = history[-1]
+    if last["role"] != "assistant":
+        return history
+    if not prefill:
+        return [*history, {"role": "user", "content": [{"type": "text", "text": CONTINUE}]}]
+    *before, final = last["content"]
+    return [*history[:-1], {"role": "assistant", "content": [*before, {**final, "text": final["text"].rstrip()}]}]
+
+
+def _instructs(message: Json) -> bool:
+    return message["role"] in ("system", "developer")
+
+
+def _instruction(message: Json, index: int) -> list[Block]:
+    return content_blocks(message.get("content"), f"messages[{index}].content")
+
+
+class _History:
+    """Walks a history once; `_turns` grows, consecutive blocks of one role in one turn."""
+
+    def __init__(
+        self, messages: Sequence[Json], *, profile: ClaudeProfile, calls: ToolCalls, memory: ThinkingMemory | None
+    ) -> None:
+        self._messages = messages
+        self._profile = profile
+        self._calls = calls
+        self._memory = memory
+        self._ids = CallIds()
+        self._answered: set[int] = set()
+        self._turns: list[Turn] = []
+
+    def turns(self) -> list[Turn]:
+        begin = next((i for i, message in enumerate(self._messages) if not _instructs(message)), len(self._messages))
+        index = begin
+        while index < len(self._messages):
+            message = self._messages[index]
+            if message["role"] == "assistant":
+                index = self._assistant(index)
+                continue
+            if _instructs(message):
+                self._instruct(index)
+            elif message["role"] == "user":
+                self._add("user", content_blocks(message.get("content"), f"messages[{index}].content"))
+            elif index not in self._answered:
+                self._add("user", self._orphan(index))
+            index += 1
+        return self._turns
+
+    def _add(self, role: str, blocks: list[Block]) -> None:
+        if not blocks:
+            return
+        if role == "assistant" and not self._turns:
+            self._turns.append({"role": "user", "content": [{"type": "text", "text": BEGIN}]})
+        if self._turns and self._turns[-1]["role"] == role:
+            self._turns[-1]["content"] += blocks
+        else:
+            self._turns.append({"role": role, "content": blocks})
+
+    def _instruct(self, index: int) -> None:
+        """A later instruction: a system turn where the model has those and one fits, else marked text of the user's turn."""
+        blocks = _instruction(self._messages[index], index)
+        after = self._turns[-1]["role"] if self._turns else ""
+        fits = after == "system" or (after == "user" and self._answer_follows(index))
+        if self._profile.system_turns and fits:
+            self._add("system", blocks)
+        else:
+            self._add("user", [{**block, "text": f"<system>\n{block['text']}\n</system>"} for block in blocks])
+
+    def _answer_follows(self, index: int) -> bool:
+        rest = (i for i in range(index + 1, len(self._messages)) if i not in self._answered)
+        following = next((self._messages[i] for i in rest if not _instructs(self._messages[i])), None)
+        return following is None or following["role"] == "assistant"
+
+    def _assistant(self, begin: int) -> int:
+        """The assistant messages from `begin` on as one turn, and the results of its calls as the next; the index after them."""
+        end = begin
+        while end < len(self._messages) and self._messages[end]["role"] == "assistant":
+            end += 1
+        blocks, used = [], []
+        for index in range(begin, end):
+            spoken, called = self._spoken(index)
+            blocks += spoken
+            used += called
+        self._add("assistant", blocks + [block for _, _, block in used])
+        if used:
+            self._add("user", self._results(used, after=end))
+        return end
+
+    def _spoken(self, index: int) -> tuple[list[Block], list[tuple[int, str, Block]]]:
+        """What a message says, with the thinking before it, and what it calls: (order, the client's id, block)."""
+        message, path = self._messages[index], f"messages[{index}]"
+        said = content_blocks(message.get("content"), f"{path}.content")
+        refused = text_block(message.get("refusal") or "")
+        said += [refused] if refused else []
+        used = [
+            (i, call["id"], self._calls.block(call, id=self._ids.new(call["id"]), path=f"{path}.tool_calls[{i}]"))
+            for i, call in enumerate(message.get("tool_calls") or ())
+        ]
+        if not said and not used:
+            return [], []
+        thought = self._memory.blocks(message) if self._memory else []
+        first = [block for calls, block in thought if calls == 0]
+        later = [(calls, "", block) for calls, block in thought if calls > 0]
+        # A block that came after n calls stands before call n; thinking sorts before the call of the same number.
+        return first + said, sorted([*later, *used], key=lambda entry: (entry[0], entry[1] != ""))
+
+    def _results(self, used: list[tuple[int, str, Block]], *, after: int) -> list[Block]:
+        """One result for each call, looked for among the messages up to the assistant's next."""
+        found: dict[str, list[int]] = {}
+        for index in self._until_assistant(after):
+            if self._messages[index]["role"] == "tool":
+                found.setdefault(self._messages[index].get("tool_call_id") or "", []).append(index)
+        results = []
+        for _, call_id, block in used:
+            if block["type"] != "tool_use":
+                continue
+            answers = found.get(call_id)
+            results.append(self._result(block["id"], answers.pop(0) if answers else None))
+        return results
+
+    def _until_assistant(self, index: int) -> Iterator[int]:
+        return takewhile(lambda i: self._messages[i]["role"] != "assistant", range(index, len(self._messages)))
+
+    def _result(self, id: str, index: int | None) -> Block:
+        if index is None:
+            return {"type": "tool_result", "tool_use_id": id, "content": NO_RESULT}
+        self._answered.add(index)
+        blocks = self._tool_content(index)
+        result: Block = {"type": "tool_result", "tool_use_id": id}
+        if blocks:
+            result["content"] = blocks if len(blocks) > 1 or blocks[0]["type"] != "text" else blocks[0]["text"]
+        content = self._messages[index].get("content")
+        marks = [cache_mark(part) for part in content] if isinstance(content, list) else []
+        mark = next((mark for mark in reversed(marks) if mark), None)
+        return result if mark is None else {**result, "cache_control": mark}
+
+    def _tool_content(self, index: int) -> list[Block]:
+        """A result's blocks; the cache mark of a part is the whole result's."""
+        blocks = content_blocks(self._messages[index].get("content"), f"messages[{index}].content")
+        return [{name: value for name, value in block.items() if name != "cache_control"} for block in blocks]
+
+    def _orphan(self, index: int) -> list[Block]:
+        """A result without its call, which the API refuses: told as text."""
+        head: Block = {
+            "type": "text",
+            "text": f"Result of tool call {self._messages[index].get('tool_call_id') or ''}:",
+        }
+        blocks = self._tool_content(index)
+        return [head, *blocks] if blocks else []

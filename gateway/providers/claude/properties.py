@@ -1,0 +1,63 @@
+"""Names of properties: the API takes letters, digits and `_ . -`, JSON any text, so others are changed and changed back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.providers.claude.schema import BY_NAME, BY_NUMBER, SINGLE, parts
+
+_LEGAL_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+
+def legal_properties(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The schema with property names that the API takes, and from each changed name to the client's."""
+    names: set[str] = set()
+    _each_property(schema, names.add)
+    illegal = sorted(name for name in names if not _LEGAL_PROPERTY.fullmatch(name))
+    if not illegal:
+        return schema, {}
+    renamed: dict[str, str] = {}
+    for name in illegal:
+        legal = base = re.sub(r"[^a-zA-Z0-9_.-]", "_", name)[:60] or "_"
+        number = 2
+        while legal in names or legal in renamed:
+            legal, number = f"{base}_{number}", number + 1
+        renamed[legal] = name
+    return _renamed(schema, {original: legal for legal, original in renamed.items()}), renamed
+
+
+def _each_property(schema: Any, visit: Callable[[str], object]) -> None:
+    if not isinstance(schema, Mapping):
+        return
+    for name in schema.get("properties") or {}:
+        visit(name)
+    for _, part in parts(schema):
+        _each_property(part, visit)
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    changed = dict(schema)
+    for word in BY_NAME:
+        if isinstance(schema.get(word), Mapping):
+            keys = names if word == "properties" else {}
+            changed[word] = {keys.get(name, name): _renamed(part, names) for name, part in schema[word].items()}
+    for word in BY_NUMBER:
+        if isinstance(schema.get(word), list):
+            changed[word] = [_renamed(part, names) for part in schema[word]]
+    for word in SINGLE:
+        if isinstance(schema.get(word), Mapping):
+            changed[word] = _renamed(schema[word], names)
+    if isinstance(schema.get("required"), list):
+        changed["required"] = [names.get(name, name) for name in schema["required"]]
+    return changed
+
+
+def renamed_keys(value: Any, names: Mapping[str, str]) -> Any:
+    """JSON with its members renamed, at every depth."""
+    if isinstance(value, dict):
+        return {names.get(name, name): renamed_keys(inner, names) for name, inner in value.items()}
+    return [renamed_keys(inner, names) for inner in value] if isinstance(value, list) else value

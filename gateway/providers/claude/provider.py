@@ -1,0 +1,50 @@
+"""The Anthropic Messages API: https://platform.claude.com/docs/en/api/messages"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import UpstreamError
+from gateway.providers.base import Provider, StreamParser
+from gateway.providers.claude.failures import answered_failure, told_failure
+from gateway.providers.claude.request import messages_request
+from gateway.providers.claude.response import completion_of
+from gateway.providers.claude.stream import ClaudeStream
+from gateway.wire import ChatRequest, Completion, UpstreamRequest
+
+API_VERSION = "2023-06-01"
+
+
+class Claude(Provider):
+    """Claude: system apart from the turns, content in blocks, thinking that is signed."""
+
+    name = "claude"
+
+    def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
+        built = messages_request(request, model, signatures=self.signatures)
+        return UpstreamRequest(
+            provider=self.name,
+            model=model,
+            url=f"{self.endpoint.base_url.rstrip('/')}/v1/messages",
+            headers={
+                **self.endpoint.headers,
+                "content-type": "application/json",
+                "x-api-key": self.endpoint.api_key,
+                "anthropic-version": API_VERSION,
+            },
+            json=built.body,
+            stream=request.stream,
+            context=built.context,
+        )
+
+    def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
+        if body.get("type") == "error":
+            raise told_failure(body, provider=self.name)
+        return completion_of(body, sent, signatures=self.signatures, provider=self.name)
+
+    def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
+        return ClaudeStream(sent, signatures=self.signatures, provider=self.name)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        return answered_failure(status, headers, body, provider=self.name, key=self.endpoint.api_key)

@@ -1,0 +1,227 @@
+"""Claude's server-sent events as chunks.
+
+https://platform.claude.com/docs/en/build-with-claude/streaming: message_start, then for each content block start, deltas and
+stop, then message_delta (the reason, the whole usage) and message_stop. Pings and what is not known are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.providers.base import Signatures, StreamParser
+from gateway.providers.claude.bare_json import FenceFilter
+from gateway.providers.claude.failures import told_failure
+from gateway.providers.claude.response import Reading, extra_of, finish_reason, keep_thinking, usage_of
+from gateway.providers.claude.thinking import thinking_detail
+from gateway.sse import ServerSentEvent
+from gateway.wire import Chunk, UpstreamRequest
+
+
+@dataclass(slots=True)
+class _Call:
+    """A `tool_use` block that is open: `index` is OpenAI's, `given` an input that came whole with its start."""
+
+    id: str
+    tool: str
+    index: int
+    given: Any
+    pieces: list[str] = field(default_factory=list)
+
+
+class ClaudeStream(StreamParser):
+    """One answer; remembers the open block, the usage so far and the thinking, for the history."""
+
+    def __init__(self, sent: UpstreamRequest, *, signatures: Signatures, provider: str) -> None:
+        self._reading = Reading.of(sent)
+        self._model = sent.model
+        self._signatures = signatures
+        self._provider = provider
+        self._begun = False
+        self._done = False
+        self._reason: Any = None
+        self._usage: dict[str, Any] = {}
+        self._calls: list[str] = []
+        self._open: dict[int, _Call] = {}
+        self._details: list[dict[str, Any]] = []
+        self._thinking: dict[int, dict[str, Any]] = {}
+        self._fence = FenceFilter() if self._reading.bare_json else None
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
+        if self._done:
+            return ()
+        try:
+            data = orjson.loads(event.data)
+        except orjson.JSONDecodeError:
+            raise self._invalid("an event is not JSON") from None
+        if not isinstance(data, dict):
+            raise self._invalid("an event is not an object")
+        kind = data.get("type")
+        if kind == "error":
+            raise told_failure(data, provider=self._provider)
+        read = _EVENTS.get(kind) if isinstance(kind, str) else None
+        return read(self, data) if read else ()
+
+    def close(self) -> Sequence[Chunk]:
+        if not self._done:
+            raise UpstreamTruncated(
+                "The answer ended before it was complete.", provider=self._provider, upstream_status=200
+            )
+        return ()
+
+    def _invalid(self, problem: str) -> UpstreamInvalidResponse:
+        return UpstreamInvalidResponse(f"Not a Claude stream: {problem}.", provider=self._provider, upstream_status=200)
+
+    def _message_start(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        message = _object(data.get("message"))
+        self._count(message.get("usage"))
+        if self._begun:
+            return ()
+        return [Chunk([self._choice({"content": ""})], usage=usage_of(self._usage), extra=extra_of(self._usage))]
+
+    def _block_start(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        block, at = _object(data.get("content_block")), _place(data)
+        kind = block.get("type")
+        if kind == "text":
+            return self._say(_text(block.get("text")))
+        if kind == "tool_use":
+            return self._call(block, at)
+        detail = thinking_detail(block, index=len(self._details), model=self._model, calls=len(self._calls))
+        if detail is None:
+            return ()
+        self._details.append(detail)
+        self._thinking[at] = detail
+        return self._think(_text(detail.get("text")), {name: value for name, value in detail.items() if value != ""})
+
+    def _call(self, block: Mapping[str, Any], at: int) -> Sequence[Chunk]:
+        tool, id = _text(block.get("name")), _text(block.get("id"))
+        self._open[at] = call = _Call(id, tool, len(self._calls), block.get("input"))
+        if self._reading.is_answer(tool):
+            return ()
+        self._calls.append(id)
+        if self._reading.takes_whole_input(tool):
+            return ()
+        function = {"name": self._reading.renamed.get(tool, tool), "arguments": ""}
+        return self._delta({"tool_calls": [{"index": call.index, "id": id, "type": "function", "function": function}]})
+
+    def _block_delta(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        delta, at = _object(data.get("delta")), _place(data)
+        kind = delta.get("type")
+        if kind == "text_delta":
+            return self._say(_text(delta.get("text")))
+        if kind == "input_json_delta" and at in self._open:
+            return self._more_input(self._open[at], _text(delta.get("partial_json")))
+        detail = self._thinking.get(at)
+        if detail is None:
+            return ()
+        head = {"index": detail["index"], "type": detail["type"]}
+        if kind == "thinking_delta":
+            text = _text(delta.get("thinking"))
+            detail["text"] += text
+            return self._think(text, {**head, "text": text}) if text else ()
+        if kind == "signature_delta":
+            detail["signature"] += _text(delta.get("signature"))
+            return self._think("", {**head, "signature": _text(delta.get("signature"))})
+        return ()
+
+    def _more_input(self, call: _Call, piece: str) -> Sequence[Chunk]:
+        if not piece:
+            return ()
+        call.pieces.append(piece)
+        if self._reading.takes_whole_input(call.tool):
+            return ()
+        if self._reading.is_answer(call.tool):
+            return self._delta({"content": piece})
+        return self._delta({"tool_calls": [{"index": call.index, "function": {"arguments": piece}}]})
+
+    def _block_stop(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        call = self._open.pop(_place(data), None)
+        return self._end_input(call) if call else ()
+
+    def _end_input(self, call: _Call) -> Sequence[Chunk]:
+        """What is still to be told of a call: all of it where it had to be whole, `{}` where no input came."""
+        whole = self._reading.takes_whole_input(call.tool)
+        if call.pieces and not whole:
+            return ()
+        given = self._parsed("".join(call.pieces)) if call.pieces else call.given or {}
+        if self._reading.is_answer(call.tool):
+            return self._delta({"content": self._reading.arguments(call.tool, given)})
+        if whole:
+            return self._delta({"tool_calls": [{"index": call.index, **self._reading.call(call.id, call.tool, given)}]})
+        arguments = self._reading.arguments(call.tool, given)
+        return self._delta({"tool_calls": [{"index": call.index, "function": {"arguments": arguments}}]})
+
+    def _parsed(self, text: str) -> Any:
+        """An input cut short by `max_tokens` is no JSON; it is told as the text it is."""
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+
+    def _message_delta(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        self._reason = _object(data.get("delta")).get("stop_reason") or self._reason
+        self._count(data.get("usage"))
+        usage = usage_of(self._usage)
+        return [Chunk(usage=usage)] if usage else ()
+
+    def _message_stop(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
+        self._done = True
+        chunks = [chunk for call in self._open.values() for chunk in self._end_input(call)]
+        if self._fence is not None:
+            rest = self._fence.close()
+            chunks += self._delta({"content": rest}) if rest else ()
+        keep_thinking(self._signatures, calls=self._calls, details=self._details)
+        end = {**self._choice({}), "finish_reason": finish_reason(self._reason, calls=bool(self._calls))}
+        return [*chunks, Chunk([end])]
+
+    def _count(self, usage: Any) -> None:
+        """The counts are cumulative: a later one replaces an earlier one, an absent one leaves it."""
+        self._usage = {**self._usage, **{name: value for name, value in _object(usage).items() if value is not None}}
+
+    def _say(self, text: str) -> Sequence[Chunk]:
+        ready = self._fence.feed(text) if self._fence is not None else text
+        return self._delta({"content": ready}) if ready else ()
+
+    def _think(self, text: str, detail: Mapping[str, Any]) -> Sequence[Chunk]:
+        if self._reading.hide_reasoning:
+            return ()
+        told = {"reasoning_content": text} if text else {}
+        return self._delta({**told, "reasoning_details": [detail]})
+
+    def _delta(self, delta: Mapping[str, Any]) -> Sequence[Chunk]:
+        return [Chunk([self._choice(delta)])]
+
+    def _choice(self, delta: Mapping[str, Any]) -> dict[str, Any]:
+        """A choice with this delta; the first of an answer also says the role."""
+        if not self._begun:
+            self._begun = True
+            delta = {"role": "assistant", **delta}
+        return {"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _place(data: Mapping[str, Any]) -> int:
+    """Which block of the message an event is about."""
+    index = data.get("index")
+    return index if isinstance(index, int) else -1
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+_EVENTS = {
+    "message_start": ClaudeStream._message_start,
+    "content_block_start": ClaudeStream._block_start,
+    "content_block_delta": ClaudeStream._block_delta,
+    "content_block_stop": ClaudeStream._block_stop,
+    "message_delta": ClaudeStream._message_delta,
+    "message_stop": ClaudeStream._message_stop,
+}
