@@ -1,0 +1,85 @@
+"""`GET /`: what was spent, what the baseline would have cost, and why each request went where it did."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from gateway.errors import NotFound
+from gateway.store import Store
+from gateway.web.charts import HEIGHT, WIDTH, cost_bars, shares, usd
+from gateway.web.ledger import days_of
+
+HERE = Path(__file__).resolve().parent
+STATIC = {"dashboard.css": "text/css"}
+LAST_REQUESTS = 50
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+class Dashboard:
+    """One page, rendered from the ledger; every value is escaped."""
+
+    def __init__(self, store: Store, *, demo: bool) -> None:
+        self._store = store
+        self._demo = demo
+        templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+        )
+        templates.filters["usd"] = usd
+        self._page = templates.get_template("dashboard.html")
+
+    async def page(self, request: Request) -> Response:
+        days = days_of(request)
+        html = await asyncio.to_thread(self._render, days)
+        return HTMLResponse(html, headers=SECURITY_HEADERS)
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in STATIC:
+            raise NotFound(f"There is no file {name!r} here.")
+        return FileResponse(HERE / "static" / name, media_type=STATIC[name], headers=SECURITY_HEADERS)
+
+    def _render(self, days: float) -> str:
+        summary = self._store.summary(days=days)
+        return self._page.render(
+            days=days,
+            demo=self._demo,
+            summary=summary,
+            bars=cost_bars(self._store.timeline(days=days)),
+            width=WIDTH,
+            height=HEIGHT,
+            models=shares(
+                {_model(row): (int(row["total_requests"]), usd(row["total_cost"])) for row in summary["by_model"]}
+            ),
+            patterns=shares(_patterns(self._store.patterns(days=days))),
+            requests=self._store.requests(limit=LAST_REQUESTS),
+        )
+
+
+def _model(row: dict[str, Any]) -> str:
+    return f"{row['provider']}/{row['model']}"
+
+
+def _patterns(rows: list[dict[str, Any]]) -> dict[str, tuple[int, str]]:
+    """The rows are by model and pattern; here the pattern alone counts."""
+    found: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        name = row["pattern"] or "none"
+        count, note = found.get(name, (0, ""))
+        found[name] = (count + row["count"], f"{note}, {row['model']}" if note else str(row["model"]))
+    return found

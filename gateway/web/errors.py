@@ -1,0 +1,54 @@
+"""Errors as HTTP answers, always in OpenAI's shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import GatewayError, InvalidKey, MethodNotAllowed, NotFound, Overloaded, UpstreamError
+
+
+def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for `error`; `Retry-After` where it is known, `x-should-retry: false` once the gateway itself has tried."""
+    extra = dict(headers or {})
+    if isinstance(error, UpstreamError):
+        extra["x-should-retry"] = "false"
+    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded) else None
+    if retry_after is not None:
+        extra["retry-after"] = str(math.ceil(retry_after))
+    if isinstance(error, InvalidKey):
+        extra["www-authenticate"] = 'Bearer, Basic realm="gateway"'
+    return Response(orjson.dumps(error.body()), error.status, extra, "application/json")
+
+
+async def on_gateway_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for everything in our tree."""
+    if not isinstance(error, GatewayError):
+        raise error
+    return error_response(error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405, in OpenAI's shape."""
+    if not isinstance(error, HTTPException):
+        raise error
+    where = f"{request.method} {request.scope['path']}"
+    if error.status_code == 405:
+        return error_response(MethodNotAllowed(f"{where}: this method is not allowed here."), error.headers)
+    if error.status_code == 404:
+        return error_response(NotFound(f"{where}: there is no such route.", code="unknown_url"))
+    failure = GatewayError(str(error.detail))
+    failure.status = error.status_code
+    return error_response(failure, error.headers)
+
+
+async def on_bug(request: Request, error: Exception) -> Response:
+    """Anything unforeseen: the client learns that it is our fault and no more; the log has the rest."""
+    return error_response(
+        GatewayError("The gateway failed on this request. Its log has the reason.", code="internal_error")
+    )

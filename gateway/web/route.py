@@ -1,0 +1,49 @@
+"""`POST /v1/route`: the decision for a chat body, every candidate and why; nobody is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.proxy import Plan, Planner
+from gateway.web.body import read_body
+from gateway.web.chat import auto_route_of, parsed
+
+
+class RoutePreview:
+    def __init__(self, planner: Planner, *, max_body_bytes: int) -> None:
+        self._planner = planner
+        self._max_body_bytes = max_body_bytes
+
+    async def route(self, request: Request) -> Response:
+        raw = await read_body(request.scope, request.receive, limit=self._max_body_bytes)
+        plan = self._planner.plan(await parsed(raw), auto_route=auto_route_of(request.scope))
+        return JSONResponse(explained(plan))
+
+
+def explained(plan: Plan) -> dict[str, Any]:
+    """A plan for people and tools; costs are USD."""
+    decision, metadata = plan.decision, plan.decision.metadata
+    return {
+        "object": "routing.decision",
+        "model": f"{decision.provider}/{decision.model}",
+        "provider": decision.provider,
+        "strategy_used": decision.strategy_used,
+        "confidence": None if plan.pinned else decision.confidence,
+        "reasoning": decision.reasoning,
+        "fallback_used": decision.fallback_used,
+        "fallback_reason": metadata.get("fallback_reason"),
+        "experimental": bool(metadata.get("experimental")),
+        "pattern": metadata.get("pattern"),
+        "complexity": metadata.get("complexity"),
+        "propensity": metadata.get("propensity"),
+        "quality_score": metadata.get("quality_score"),
+        "cost_estimate": metadata.get("cost_estimate"),
+        "baseline_model": plan.baseline.full_name,
+        "candidates": metadata.get("candidates") or [{"provider": decision.provider, "model": decision.model}],
+        "features": metadata.get("features") or {},
+        "needs": sorted(plan.context.needs),
+        "prompt_tokens": plan.context.prompt_tokens,
+    }

@@ -1,0 +1,115 @@
+"""Who is let in, by which header, from which host."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from gateway.errors import Forbidden, InvalidKey, InvalidRequest
+from gateway.web.auth import Access, Gatekeeper, Principal, key_id
+
+
+def scope(**headers: str) -> dict[str, Any]:
+    named = {"host": "127.0.0.1:8000"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"headers": [(name.encode(), value.encode()) for name, value in named.items()]}
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize("header", ["x_api_key", "api_key", "x_goog_api_key", "authorization"])
+def test_every_header_style(header: str) -> None:
+    """A client key is taken from each header that official SDKs use."""
+    gatekeeper = Gatekeeper(["one", "two"])
+    value = "Bearer two" if header == "authorization" else "two"
+    assert gatekeeper.admit(scope(**{header: value}), Access.CLIENT) == Principal(key_id("two"))
+
+
+def test_wrong_and_missing_keys() -> None:
+    """A wrong or missing key is refused, and the message repeats none."""
+    gatekeeper = Gatekeeper(["secret-key"])
+    with pytest.raises(InvalidKey) as wrong:
+        gatekeeper.admit(scope(authorization="Bearer other-key"), Access.CLIENT)
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(), Access.CLIENT)
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(authorization="Bearer "), Access.CLIENT)
+    assert "key" not in wrong.value.message.replace("API key", "")
+
+
+def test_two_different_keys() -> None:
+    """Two different keys in one request are a 400: guessing which one counts is how checks are passed by."""
+    with pytest.raises(InvalidRequest):
+        Gatekeeper(["a"]).admit(scope(authorization="Bearer a", x_api_key="b"), Access.CLIENT)
+
+
+def test_admin_needs_the_admin_key() -> None:
+    """With an admin key set, a client key opens no admin route, and the admin key no client route."""
+    gatekeeper = Gatekeeper(["client"], "admin")
+    assert gatekeeper.admit(scope(x_api_key="admin"), Access.ADMIN).key_id == key_id("admin")
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(x_api_key="client"), Access.ADMIN)
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(x_api_key="admin"), Access.CLIENT)
+
+
+def test_first_client_key_is_admin() -> None:
+    """Without an admin key the first client key is it, the others are not."""
+    gatekeeper = Gatekeeper(["first", "second"])
+    assert gatekeeper.admit(scope(x_api_key="first"), Access.ADMIN).key_id == key_id("first")
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(x_api_key="second"), Access.ADMIN)
+
+
+def test_browser_password() -> None:
+    """A browser sends the admin key as a Basic password; client routes do not take that."""
+    gatekeeper = Gatekeeper(["client"], "admin")
+    assert gatekeeper.admit(scope(authorization=basic("admin")), Access.ADMIN).key_id == key_id("admin")
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(authorization=basic("client")), Access.CLIENT)
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(scope(authorization="Basic %%%"), Access.ADMIN)
+
+
+def test_open_gateway_ignores_keys() -> None:
+    """Without client keys whatever a client sends is ignored: SDKs always send one."""
+    assert Gatekeeper([]).admit(scope(authorization="Bearer sk-whatever"), Access.CLIENT) == Principal()
+    assert Gatekeeper([]).admit(scope(), Access.ADMIN) == Principal()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": ""},
+        {"host": "[::1"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec_fetch_site": "cross-site"},
+    ],
+    ids=str,
+)
+def test_open_gateway_refuses_foreign_pages(headers: dict[str, str]) -> None:
+    """Without client keys a page of another site, or a rebound host name, is refused."""
+    with pytest.raises(Forbidden):
+        Gatekeeper([]).admit(scope(**headers), Access.CLIENT)
+
+
+def test_allowed_hosts() -> None:
+    """Hosts of the configuration, the loopback names and same-origin pages pass."""
+    gatekeeper = Gatekeeper([], allowed_hosts=["Gateway.internal"])
+    for headers in (
+        {"host": "gateway.internal"},
+        {"host": "[::1]:8000"},
+        {"origin": "http://localhost:3000"},
+        {"sec_fetch_site": "same-origin"},
+    ):
+        assert gatekeeper.admit(scope(**headers), Access.CLIENT) == Principal()
+
+
+def test_open_routes() -> None:
+    """Health is told without a key, to anyone."""
+    assert Gatekeeper(["a"]).admit(scope(host="anything"), Access.OPEN) == Principal()
