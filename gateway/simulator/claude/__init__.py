@@ -1,0 +1,81 @@
+"""The Anthropic Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway.simulator.claude import errors, rules, tools, turns, wire
+from gateway.simulator.claude.fields import REQUEST
+from gateway.simulator.claude.reading import read_call
+from gateway.simulator.dialect import Body, Call, Event, Incoming, Refused, key_is_good
+from gateway.simulator.models import CLAUDE
+from gateway.simulator.shapes import Problem
+from gateway.simulator.task import Reply
+from gateway.simulator.tokens import PromptCache
+
+
+class Claude:
+    """Reads and writes `/v1/messages`."""
+
+    name: ClassVar[str] = "claude"
+    line_end: ClassVar[str] = "\n"
+
+    def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
+        sent = key_of(incoming)
+        if not sent:
+            raise Refused("x-api-key header is required", status=401, kind="authentication_error")
+        if not key_is_good(sent, wanted=key):
+            raise Refused("invalid x-api-key", status=401, kind="authentication_error")
+        version = incoming.headers.get("anthropic-version")
+        if version is None:
+            raise Refused("anthropic-version: header is required")
+        if version not in rules.VERSIONS:
+            raise Refused(f'anthropic-version: "{version}" is not a valid version')
+        if not incoming.headers.get("content-type", "").startswith("application/json"):
+            raise Refused("content-type: must be application/json")
+
+    def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
+        body = incoming.body
+        if not isinstance(body, dict):
+            raise Refused("The request body is not valid JSON: expected an object")
+        model = CLAUDE.get(body["model"]) if isinstance(body.get("model"), str) else None
+        if model is None and isinstance(body.get("model"), str):
+            raise Refused(f"model: {body['model']}", status=404, kind="not_found_error")
+        try:
+            rules.check_retired_fields(body, version=incoming.headers.get("anthropic-version", ""))
+            read = REQUEST(body, ())
+            assert model is not None, "the shape requires a model"  # noqa: S101 - narrows the type
+            rules.check_parameters(read, model)
+            tools.check_tools(read, model)
+            turns.check_turns(read, model)
+        except Problem as problem:
+            raise errors.refused(problem) from None
+        return read_call(read, model, cache=cache, key=key_of(incoming))
+
+    def body(self, call: Call, replies: list[Reply], *, now: float) -> Body:
+        return wire.message(call, replies[0])
+
+    def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+        return wire.events(call, replies[0])
+
+    def error(self, refused: Refused) -> Body:
+        return errors.body(refused)
+
+    def error_event(self, refused: Refused) -> Event:
+        return Event(name="error", data=errors.body(refused))
+
+    def failure(self, name: str, status: int) -> Refused:
+        return errors.failure(name, status)
+
+    def ids(self, number: int) -> Mapping[str, str]:
+        return {
+            "request-id": f"req_sim{number:020d}",
+            "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
+        }
+
+
+def key_of(incoming: Incoming) -> str:
+    """The key from `x-api-key`, or from the bearer token that SDKs of version 2 send."""
+    scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
+    return incoming.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")

@@ -1,0 +1,171 @@
+"""One vendor's endpoint: read strictly, answer, and send, with the fault that was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from gateway.simulator import answers, faults, mischief
+from gateway.simulator.delivery import Answer, Pause, Step, deliver
+from gateway.simulator.dialect import Call, Dialect, Event, Incoming, Refused
+from gateway.simulator.faults import Chosen
+from gateway.simulator.simulation import Seen, Simulation
+from gateway.simulator.task import Reply
+
+NOT_JSON = object()
+"""Stands for a body that could not be parsed."""
+
+
+def dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def frame(event: Event, *, line_end: str) -> bytes:
+    """A server-sent event as bytes."""
+    if event.comment:
+        return f": {event.comment}{line_end}{line_end}".encode()
+    data = event.data if isinstance(event.data, str) else dump(event.data).decode()
+    name = f"event: {event.name}{line_end}" if event.name else ""
+    return f"{name}data: {data}{line_end}{line_end}".encode()
+
+
+class Endpoint:
+    """An ASGI application that answers for one dialect."""
+
+    def __init__(self, dialect: Dialect, simulation: Simulation) -> None:
+        self._dialect = dialect
+        self._simulation = simulation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            raw = await request.body()
+        except ClientDisconnect:
+            return
+        seen = self._note(request, raw)
+        answer = self._answer(incoming_of(request, seen.body), seen)
+        answer.headers |= self._dialect.ids(seen.number)
+        seen.status = answer.status
+        seen.outcome = "client_left"
+        if await deliver(answer, scope, receive, send):
+            seen.outcome = "answered"
+
+    def _note(self, request: Request, raw: bytes) -> Seen:
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            body = NOT_JSON
+        return self._simulation.arrived(
+            self._dialect.name,
+            method=request.method,
+            path=request.url.path,
+            query=request.url.query,
+            headers=dict(request.headers),
+            body=None if body is NOT_JSON else body,
+        )
+
+    def _answer(self, incoming: Incoming, seen: Seen) -> Answer:
+        try:
+            return self._serve(incoming, seen)
+        except Refused as refused:
+            seen.error = refused.message
+            return self._refused(refused)
+
+    def _serve(self, incoming: Incoming, seen: Seen) -> Answer:
+        simulation, dialect = self._simulation, self._dialect
+        dialect.authenticate(incoming, key=simulation.keys.get(dialect.name))
+        call = dialect.read(incoming, cache=simulation.cache)
+        seen.model, seen.stream = call.model, call.stream
+        planned = simulation.faults.take(provider=dialect.name, model=call.model)
+        chosen = faults.in_prompt(call.task.prompt, provider=dialect.name) or planned
+        seen.fault = chosen.fault.name if chosen else None
+        now = simulation.clock()
+        self._refuse(chosen, call, now=now)
+        replies = self._replies(call, chosen)
+        call = replace(call, odd_block=chosen is not None and chosen.fault.name == "unknown_block")
+        answer = (
+            self._stream(call, replies, chosen, now=now) if call.stream else self._plain(call, replies, chosen, now=now)
+        )
+        answer = mischief.steps_with(answer, chosen) if chosen else answer
+        return replace(answer, before=[Pause(simulation.latency), *answer.before]) if simulation.latency else answer
+
+    def _refuse(self, chosen: Chosen | None, call: Call, *, now: float) -> None:
+        """Raise what the fault refuses with; faults of streams become refusals of plain answers."""
+        if chosen is None:
+            return
+        if chosen.fault.stage == "refuse":
+            raise mischief.refusal(self._dialect, chosen, now=now)
+        if not call.stream and chosen.fault.name == "first_event_error":
+            raise self._dialect.failure("overloaded", 529)
+        if not call.stream and chosen.fault.name == "mid_error":
+            raise self._dialect.failure("server_error", 500)
+
+    def _replies(self, call: Call, chosen: Chosen | None) -> list[Reply]:
+        key = self._simulation.answer_key(self._dialect.name, call.model, call.task.transcript)
+        seed = self._simulation.seed
+        replies = [answers.compose(call.task, key=key, seed=seed, number=n) for n in range(call.task.candidates)]
+        if chosen and chosen.fault.stage == "finish":
+            return [mischief.finished_oddly(reply, chosen) for reply in replies]
+        return mischief.said_oddly(replies, chosen) if chosen else replies
+
+    def _plain(self, call: Call, replies: list[Reply], chosen: Chosen | None, *, now: float) -> Answer:
+        body = self._dialect.body(call, replies, now=now)
+        if chosen and chosen.fault.name in ("error_200", "choice_error"):
+            failed = self._dialect.failure("overloaded", 529)
+            body = self._failed_body(body, failed, whole=chosen.fault.name == "error_200")
+        elif chosen:
+            body = mischief.edited(body, chosen)
+        return Answer(200, {"content-type": "application/json"}, [dump(body)])
+
+    def _failed_body(self, body: dict[str, Any], failed: Refused, *, whole: bool) -> dict[str, Any]:
+        error = self._dialect.error(failed)
+        if whole or "choices" not in body:
+            return error
+        message = {"role": "assistant", "content": ""}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": "error",
+            "native_finish_reason": None,
+            "error": error["error"],
+        }
+        return body | {"choices": [choice]}
+
+    def _stream(self, call: Call, replies: list[Reply], chosen: Chosen | None, *, now: float) -> Answer:
+        events = self._dialect.events(call, replies, now=now)
+        if chosen:
+            events = mischief.events_with(events, chosen, dialect=self._dialect)
+        if call.options.get("json_array"):
+            return Answer(200, {"content-type": "application/json"}, self._paced(array_pieces(events)))
+        pieces = [frame(event, line_end=self._dialect.line_end) for event in events]
+        headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        return Answer(200, headers, self._paced(pieces))
+
+    def _paced(self, pieces: list[bytes]) -> Sequence[Step]:
+        delay = self._simulation.chunk_delay
+        return [step for piece in pieces for step in ((Pause(delay), piece) if delay else (piece,))]
+
+    def _refused(self, refused: Refused) -> Answer:
+        headers = {"content-type": "application/json", **refused.headers}
+        return Answer(refused.status, headers, [dump(self._dialect.error(refused))])
+
+
+def array_pieces(events: list[Event]) -> list[bytes]:
+    """A stream as one JSON array, which is what Gemini sends without `alt=sse`."""
+    return [(b"[" if n == 0 else b",\r\n") + dump(event.data) for n, event in enumerate(events)] + [b"]"]
+
+
+def incoming_of(request: Request, body: Any) -> Incoming:
+    return Incoming(
+        headers=dict(request.headers),
+        body=body,
+        url_model=request.path_params.get("model", ""),
+        streamed_url=request.url.path.endswith(":streamGenerateContent"),
+        query=dict(request.query_params),
+    )

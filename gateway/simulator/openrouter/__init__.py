@@ -1,0 +1,57 @@
+"""OpenRouter's chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway.simulator.dialect import Body, Call, Event, Incoming, Refused, key_is_good
+from gateway.simulator.openrouter import errors, rules, wire
+from gateway.simulator.openrouter.fields import REQUEST
+from gateway.simulator.openrouter.reading import read_call
+from gateway.simulator.shapes import Problem
+from gateway.simulator.task import Reply
+from gateway.simulator.tokens import PromptCache
+
+
+class OpenRouter:
+    """Reads and writes `/api/v1/chat/completions`."""
+
+    name: ClassVar[str] = "openrouter"
+    line_end: ClassVar[str] = "\n"
+
+    def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
+        scheme, _, sent = incoming.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not sent:
+            raise Refused("No auth credentials found", status=401)
+        if not key_is_good(sent, wanted=key):
+            raise Refused("User not found.", status=401)
+
+    def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
+        if not isinstance(incoming.body, dict):
+            raise Refused("Invalid JSON")
+        try:
+            body = REQUEST(incoming.body, ())
+            rules.check_request(body)
+        except Problem as problem:
+            raise errors.refused(problem) from None
+        model = rules.served_model(body)
+        return read_call(body, model, cache=cache, key=incoming.headers.get("authorization", ""))
+
+    def body(self, call: Call, replies: list[Reply], *, now: float) -> Body:
+        return wire.completion(call, replies, now=now)
+
+    def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+        return wire.events(call, replies, now=now)
+
+    def error(self, refused: Refused) -> Body:
+        return errors.body(refused)
+
+    def error_event(self, refused: Refused) -> Event:
+        return errors.event(refused)
+
+    def failure(self, name: str, status: int) -> Refused:
+        return errors.failure(name, status)
+
+    def ids(self, number: int) -> Mapping[str, str]:
+        return {"x-generation-id": f"gen-sim-{number}"}
