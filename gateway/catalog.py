@@ -19,7 +19,7 @@ ABILITIES = frozenset({"tools", "vision", "audio", "pdf", "json_schema", "reason
 # `auto:<name>` and the trade-off it stands for, 0.0 (cheapest that will do) to 1.0 (best quality); `auto` is `balanced`.
 TRADEOFFS: Mapping[str, float] = {"cheap": 0.2, "balanced": 0.5, "quality": 0.8}
 # What stands before the first slash of a full name, and the provider it means.
-PREFIXES: Mapping[str, str] = {
+PREFIXES = {
     "gemini": "gemini",
     "claude": "claude",
     "anthropic": "claude",
@@ -111,11 +111,13 @@ class Catalog:
     ) -> None:
         self._models = tuple(models)
         self._by_key = {(model.provider, model.name): model for model in self._models}
-        self._prefixes = {name: name for name in (*self.providers, *providers)} | dict(PREFIXES)
+        self._prefixes = {name: name for name in (*self.providers, *providers)} | PREFIXES
+        self._tradeoffs = tradeoffs
         self._auto = {"auto": Auto(tradeoffs["balanced"])} | {f"auto:{k}": Auto(v) for k, v in tradeoffs.items()}
-        self.aliases: Mapping[str, str] = dict(aliases or {})
-        if problems := [problem for alias in self.aliases if (problem := self.alias_problem(alias))]:
-            raise ConfigError(problems)
+        self.aliases: Mapping[str, str] = {}
+        if problems := self.alias_problems(aliases or {}):
+            raise ConfigError([f"alias {alias!r}: {problem}" for alias, problem in problems.items()])
+        self.aliases = dict(aliases or {})
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models)
@@ -171,20 +173,29 @@ class Catalog:
             param="model",
         )
 
-    def alias_problem(self, alias: str) -> str | None:
-        """Why `alias` cannot be used, if so."""
+    def with_aliases(self, aliases: Mapping[str, str]) -> Catalog:
+        """The same models under these further names."""
+        names = {**self.aliases, **aliases}
+        return Catalog(self._models, aliases=names, providers=self._prefixes, tradeoffs=self._tradeoffs)
+
+    def alias_problems(self, aliases: Mapping[str, str]) -> dict[str, str]:
+        """Why some of `aliases` cannot be used, by alias."""
+        found = ((alias, self._alias_problem(alias, aliases)) for alias in aliases)
+        return {alias: problem for alias, problem in found if problem}
+
+    def _alias_problem(self, alias: str, aliases: Mapping[str, str]) -> str | None:
         if alias in self._auto:
-            return f"alias {alias!r}: the name is the gateway's own"
-        seen, name = [alias], self.aliases[alias]
-        while name in self.aliases:
-            if name in seen:
-                return f"alias {alias!r} goes round in a circle: {' -> '.join([*seen, name])}"
-            seen.append(name)
-            name = self.aliases[name]
+            return "the name is the gateway's own"
+        passed, name = [alias], aliases[alias]
+        while name in aliases:
+            if name in passed:
+                return f"it goes round in a circle: {' -> '.join([*passed, name])}"
+            passed.append(name)
+            name = aliases[name]
         try:
             self.resolve(name)
         except ModelNotFound as error:
-            return f"alias {alias!r}: {error.message}"
+            return error.message
         return None
 
 

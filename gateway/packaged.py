@@ -39,7 +39,8 @@ def load_prices() -> PriceTable:
 def load_catalog(*, prices: PriceTable | None = None, at: datetime | None = None) -> Catalog:
     """The packaged catalogue with its prices as of `at` (default: now)."""
     document = yaml.load(packaged_file("models.yaml").read_bytes(), Loader=SafeLoader)  # noqa: S506  # is a SafeLoader
-    return build_catalog(document, prices=prices or load_prices(), at=at or datetime.now(UTC))
+    catalog = build_catalog(document, prices=prices or load_prices(), at=at or datetime.now(UTC))
+    return catalog.with_aliases(document["aliases"])
 
 
 def build_catalog(
@@ -47,22 +48,19 @@ def build_catalog(
     *,
     prices: PriceTable,
     at: datetime,
-    aliases: Mapping[str, str] | None = None,
     providers: Iterable[str] = (),
     tradeoffs: Mapping[str, float] = TRADEOFFS,
 ) -> Catalog:
     """A catalogue from the contents of a valid `models.yaml`; a model's own `prices` win over the table's.
 
-    `aliases` come on top of the document's. Raises ConfigError for models without a price: they could not be compared with the others.
+    Its `aliases` are left to the caller. Raises ConfigError for models without a price: they could not be compared with the others.
     """
     priced = prices.with_own(own_prices(document))
     rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"]]
     unpriced = [f"{row['provider']}/{row['id']}: no known price; give its `prices`" for row, price in rows if not price]
     if unpriced:
         raise ConfigError(unpriced)
-    models = [_model(row, price) for row, price in rows if price]
-    names = {**(document.get("aliases") or {}), **(aliases or {})}
-    return Catalog(models, aliases=names, providers=providers, tradeoffs=tradeoffs)
+    return Catalog([_model(row, price) for row, price in rows if price], providers=providers, tradeoffs=tradeoffs)
 
 
 def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:

@@ -126,6 +126,13 @@ def test_bad_aliases(aliases: dict[str, str], problem: str) -> None:
         Catalog([FLASH], aliases=aliases)
 
 
+def test_with_aliases() -> None:
+    """More aliases can be laid over a catalogue; its own and its prefixes stay."""
+    catalog = CATALOG.with_aliases({"gpt-5": "gpt-4o", "local": "ollama/llama-5"})
+    assert catalog.resolve("gpt-5") == Auto(0.5)
+    assert catalog.resolve("local") == Pinned("ollama", "llama-5", None)
+
+
 def test_names_and_providers() -> None:
     """The catalogue lists `auto` first, then aliases, then full names, in its own order."""
     assert CATALOG.names[:3] == ("auto", "auto:cheap", "auto:balanced")
