@@ -1,0 +1,236 @@
+"""The order of attempts for one request, within a deadline, a number of tries and each upstream's retry budget."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.errors import AllCandidatesFailed, GatewayError, NoRoute, RequestError, UpstreamError, UpstreamRateLimited
+from gateway.fallback.breaker import Tally
+from gateway.fallback.cooldowns import Cooldowns
+from gateway.fallback.verdicts import Harm, Verdict, verdict
+
+BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
+SHORT_RETRY_AFTER = 5.0  # seconds; what is asked to wait longer is not asked again by the same request
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may answer; `context_window` in tokens where it is known."""
+
+    provider: str
+    model: str
+    context_window: int | None = None
+
+
+class RetryBudget:
+    """Retries at an upstream: 20 % of its attempts in the last minute, and 3 more."""
+
+    SHARE, FLOOR, SPAN = 0.2, 3, 60.0
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._tallies: OrderedDict[str, Tally] = OrderedDict()
+
+    def spend(self, provider: str, *, retry: bool) -> None:
+        self._tallies.setdefault(provider, Tally(self.SPAN)).add(self._clock(), marked=retry)
+
+    def permits(self, provider: str) -> bool:
+        total, retries = self._tallies[provider].counts(self._clock()) if provider in self._tallies else (0, 0)
+        return retries < self.SHARE * (total - retries) + self.FLOOR
+
+
+class FailoverPolicy:
+    """Made once a process. `uniform` is that of a `random.Random`; `deadline` is seconds for a request with all its attempts."""
+
+    def __init__(
+        self,
+        cooldowns: Cooldowns,
+        *,
+        clock: Callable[[], float],
+        uniform: Callable[[float, float], float],
+        deadline: float = 300.0,
+        max_attempts: int = 3,
+    ) -> None:
+        self.cooldowns = cooldowns
+        self.budget = RetryBudget(clock)
+        self.clock = clock
+        self.uniform = uniform
+        self.deadline = deadline
+        self.max_attempts = max_attempts
+
+    def begin(self, candidates: Sequence[Candidate], *, pinned: bool) -> Attempts:
+        """`candidates` best first. `pinned`: the client named them; they are kept in its order, and cool-downs do not reorder them."""
+        return Attempts(self, candidates, pinned=pinned)
+
+
+class Attempts:
+    """One request's attempts.
+
+    The loop is: `next()`, send, then `failed(error)` and wait as long as it says, until an answer begins (`succeeded()`) or
+    `next()` gives None (raise `exhausted()`). A stream that breaks later is told by another `failed(error)`. Whoever leaves
+    in between calls `abandoned()`.
+    """
+
+    def __init__(self, policy: FailoverPolicy, candidates: Sequence[Candidate], *, pinned: bool) -> None:
+        self._policy = policy
+        self._candidates = candidates
+        self._pinned = pinned
+        self._ends = policy.clock() + policy.deadline
+        self._unsuited: list[RequestError] = []
+        self._tried: list[Candidate] = []
+        self._strained: set[str] = set()
+        self._barred: set[str] = set()
+        self._cut_off: set[str] = set()
+        self._window = 0
+        self._rested = False
+        self.count = 0
+        self.failures: list[tuple[Candidate, UpstreamError]] = []
+        self._planned = self._another()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the request's deadline; what an attempt's `total` timeout is bounded by."""
+        return self._ends - self._policy.clock()
+
+    def next(self) -> Candidate | None:
+        """Whom to ask now; None when nothing is left to try."""
+        candidate, self._planned = self._planned, None
+        if candidate is None or self.remaining <= 0:
+            return None
+        cooldowns = self._policy.cooldowns
+        self._rested = cooldowns.rests(candidate.provider, candidate.model)
+        cooldowns.claim(candidate.provider, candidate.model)
+        self._policy.budget.spend(candidate.provider, retry=candidate.provider in self._strained)
+        self._tried.append(candidate)
+        self.count += 1
+        return candidate
+
+    def succeeded(self) -> None:
+        """The first meaningful bytes of an answer are here."""
+        current = self._tried[-1]
+        self._policy.cooldowns.succeeded(current.provider, current.model)
+
+    def abandoned(self) -> None:
+        """The client left, or something of our own broke: nothing is learnt of the upstream."""
+        for current in self._tried[-1:]:
+            self._policy.cooldowns.release(current.provider, current.model)
+
+    def unsuited(self, error: RequestError) -> None:
+        """The current candidate cannot even be asked this; it was no attempt, and the next one may suit."""
+        self.abandoned()
+        self._unsuited.append(error)
+        self.count -= 1
+        self._planned = self._another()
+
+    def failed(self, error: UpstreamError) -> float:
+        """Seconds to wait before `next()`."""
+        current = self._tried[-1]
+        said = verdict(error)
+        self.failures.append((current, error))
+        self._policy.cooldowns.failed(current.provider, current.model, error)
+        self._note(current, said)
+        return self._plan(current, said, error)
+
+    def exhausted(self) -> GatewayError:
+        """What the client is told when `next()` gave None."""
+        if not self.failures:
+            return self._untried()
+        last = self.failures[-1][1]
+        if self._pinned or verdict(last).elsewhere != "any":
+            return last
+        waits = [error.retry_after for _, error in self.failures if error.retry_after is not None]
+        return AllCandidatesFailed(
+            "No candidate could answer: " + "; ".join(dict.fromkeys(_reason(*failure) for failure in self.failures)),
+            provider=self.failures[-1][0].provider,
+            upstream_status=last.upstream_status,
+            retry_after=min(waits, default=None),
+        )
+
+    def _untried(self) -> GatewayError:
+        """Why nobody was asked at all."""
+        if self._unsuited:
+            return self._unsuited[0]
+        refused = [
+            (wait, candidate) for candidate in self._candidates if (wait := self._refused(candidate)) is not None
+        ]
+        if not refused:
+            return NoRoute("No model can serve this request.")
+        wait, candidate = min(refused, key=lambda pair: pair[0])
+        return UpstreamRateLimited(
+            f"{candidate.provider} asked for no more requests to {candidate.model} for {wait:.0f} s.",
+            provider=candidate.provider,
+            retry_after=wait,
+        )
+
+    def _refused(self, candidate: Candidate) -> float | None:
+        """Seconds for which a pinned candidate must not be asked; `auto` only tries such ones late."""
+        return self._policy.cooldowns.refused_until(candidate.provider, candidate.model) if self._pinned else None
+
+    def _note(self, current: Candidate, said: Verdict) -> None:
+        """Remember, for this request, what the failure says about whom to ask next."""
+        if said.harm.strains:
+            self._strained.add(current.provider)
+        if said.harm is Harm.PROVIDER:
+            self._cut_off.add(current.provider)
+        if said.harm is Harm.KEY:
+            self._barred.add(current.provider)
+        if said.elsewhere == "larger":
+            self._window = max(self._window, current.context_window or 0)
+
+    def _plan(self, current: Candidate, said: Verdict, error: UpstreamError) -> float:
+        """Choose who is next; the seconds to wait before."""
+        if said.elsewhere == "none" or self.count >= self._policy.max_attempts:
+            self._planned = None
+            return 0.0
+        self._planned = self._another()
+        if self._planned is not None or not self._may_repeat(current, said, error):
+            return 0.0
+        wait = self._pause(error.retry_after)
+        self._planned = current if wait < self.remaining else None
+        return wait if self._planned is not None else 0.0
+
+    def _may_repeat(self, current: Candidate, said: Verdict, error: UpstreamError) -> bool:
+        """A deployment that was resting is asked once; a spent quota only when it said how soon it is back."""
+        if not said.again or self._rested or self._policy.cooldowns.broken(current.provider, current.model):
+            return False
+        if error.retry_after is None and said.harm is Harm.RATE:
+            return False
+        return (error.retry_after or 0.0) <= SHORT_RETRY_AFTER and self._policy.budget.permits(current.provider)
+
+    def _pause(self, retry_after: float | None) -> float:
+        """As long as the upstream asked, else exponential with full jitter."""
+        if retry_after is not None:
+            return max(0.0, retry_after)
+        return self._policy.uniform(0.0, min(LONGEST_BACKOFF, BACKOFF * 2**self.count))
+
+    def _another(self) -> Candidate | None:
+        """The best of those not asked yet."""
+        return min(filter(self._suits, self._candidates), key=self._rank, default=None)
+
+    def _suits(self, candidate: Candidate) -> bool:
+        if candidate in self._tried or candidate.provider in self._barred or self._refused(candidate) is not None:
+            return False
+        if self._window and candidate.context_window is not None and candidate.context_window <= self._window:
+            return False
+        return candidate.provider not in self._strained or self._policy.budget.permits(candidate.provider)
+
+    def _rank(self, candidate: Candidate) -> int:
+        """Healthy ones first, of another provider first; then the resting; a model that is not there last."""
+        if self._pinned:
+            return 0
+        cooldowns = self._policy.cooldowns
+        if cooldowns.missing(candidate.provider, candidate.model):
+            return 4
+        if candidate.provider in self._cut_off:
+            return 3
+        if cooldowns.rests(candidate.provider, candidate.model):
+            return 2
+        return 1 if candidate.provider in self._strained else 0
+
+
+def _reason(candidate: Candidate, error: UpstreamError) -> str:
+    """One candidate's failure for the client: no words of the provider's about keys or accounts."""
+    words = error.message if error.shows_detail else error.code or error.type
+    return f"{candidate.provider}/{candidate.model}: {words[:200]}"
