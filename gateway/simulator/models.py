@@ -37,7 +37,30 @@ class ClaudeModel:
             return ("enabled", "adaptive", "disabled")
         if self.always_thinks:
             return ("adaptive",)
-        return ("adaptive", "between_tools") if self.generation >= 5.5 else ("adaptive", "disabled")
+        if self.generation < 5.5:
+            return ("adaptive", "disabled")
+        return ("adaptive", "between_tools") if self.family == "sonnet" else ("adaptive", "disabled", "between_tools")
+
+    @cached_property
+    def thinks_unasked(self) -> bool:
+        """A request without `thinking` is answered with adaptive thinking."""
+        return self.generation >= 5
+
+    @cached_property
+    def hides_thinking(self) -> bool:
+        """Thinking text is left out unless the request asks for `summarized`."""
+        return self.generation >= 4.7
+
+    @cached_property
+    def least_cached(self) -> int:
+        """Tokens below which a cache breakpoint does nothing."""
+        if self.generation >= 5.5:
+            return 512
+        return 4096 if self.family == "haiku" else 1024
+
+    @cached_property
+    def default_effort(self) -> str:
+        return "medium" if self.generation >= 5.5 and self.family in ("opus", "haiku") else "high"
 
     @cached_property
     def efforts(self) -> tuple[str, ...]:
@@ -122,7 +145,7 @@ GEMINI: dict[str, GeminiModel] = {
         GeminiModel("gemini-3.5-flash-lite", 3.5, "lite"),
         GeminiModel("gemini-3.6-flash", 3.6, "flash"),
         GeminiModel("gemini-3.7-flash", 3.7, "flash"),
-        GeminiModel("gemini-3.8-flash", 3.8, "flash"),
+        GeminiModel("gemini-3.8-flash", 3.8, "flash", PRO_LEVELS, can_skip_thinking=False),
         GeminiModel("gemini-4-argon", 4.0, "pro", ALL_LEVELS),
     )
 }

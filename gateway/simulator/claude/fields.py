@@ -194,7 +194,7 @@ REQUEST = record(
     {
         "model": string(least=1, most=256),
         "messages": array(MESSAGE, least=1, most=100_000),
-        "max_tokens": integer(1),
+        "max_tokens": integer(0),
         "system": text_or(array(tagged({"text": TEXT}))),
         "metadata": record({"user_id": optional(string(most=256))}),
         "stop_sequences": array(string(least=1)),

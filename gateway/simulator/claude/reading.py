@@ -14,8 +14,6 @@ from gateway.simulator.task import Media, PromptTokens, Result, Task, Tool
 from gateway.simulator.tokens import PromptCache, count, count_media
 
 EFFORTS = {"low": 512, "medium": 2048, "high": 8192, "xhigh": 16_384, "max": 32_768}
-LEAST_CACHED = 1024
-"""Tokens below which a breakpoint caches nothing."""
 LIVES = {"5m": 300.0, "1h": 3600.0}
 
 
@@ -43,9 +41,9 @@ def read_call(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, k
         stop=tuple(body.get("stop_sequences", ())),
         thinking=thinking_tokens(body, model),
     )
-    shown = body.get("thinking", {}).get("display") != "omitted"
-    tokens = prompt_tokens(segments, cache=cache, scope=f"{key}:{model.id}", automatic=body.get("cache_control"))
-    options = {"shown": shown, "service_tier": "standard"}
+    display = body.get("thinking", {}).get("display") or ("omitted" if model.hides_thinking else "summarized")
+    tokens = prompt_tokens(segments, body, model, cache=cache, scope=f"{key}:{model.id}")
+    options = {"shown": display == "summarized", "service_tier": "standard"}
     return Call(task, model.id, body.get("stream", False), tokens, options)
 
 
@@ -53,9 +51,8 @@ def thinking_tokens(body: dict[str, Any], model: ClaudeModel) -> int:
     thinking = body.get("thinking", {})
     if thinking.get("type") == "enabled":
         return int(thinking["budget_tokens"])
-    if thinks(body) or (model.always_thinks and not thinking):
-        effort = body.get("output_config", {}).get("effort") or ("medium" if model.generation >= 5.1 else "high")
-        return EFFORTS[effort]
+    if thinks(body) or (model.thinks_unasked and not thinking):
+        return EFFORTS[body.get("output_config", {}).get("effort") or model.default_effort]
     return 0
 
 
@@ -123,7 +120,7 @@ def segments_of(body: dict[str, Any]) -> list[Segment]:
 
 
 def prompt_tokens(
-    segments: list[Segment], *, cache: PromptCache, scope: str, automatic: dict[str, Any] | None
+    segments: list[Segment], body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, scope: str
 ) -> PromptTokens:
     """Count the prompt, read the longest cached prefix and write what the breakpoints ask for."""
     total, prefix, read, written = 0, "", 0, {"5m": 0, "1h": 0}
@@ -131,14 +128,14 @@ def prompt_tokens(
     for index, (text, mark, media) in enumerate(segments):
         total += media or count(text)
         prefix += f"\x1e{text}"
-        mark = mark or (automatic if index == len(segments) - 1 else None)
+        mark = mark or (body.get("cache_control") if index == len(segments) - 1 else None)
         if mark:
             marks.append((prefix, total, mark.get("ttl", "5m")))
     for text, _tokens, _life in marks:
         read = cache.tokens(scope, text) or read
     done = read
     for text, tokens, life in marks:
-        if tokens >= LEAST_CACHED:
+        if tokens >= model.least_cached:
             written[life] += max(0, tokens - done)
             done = max(done, tokens)
             cache.remember(scope, text, tokens=tokens, ttl=LIVES[life])

@@ -73,14 +73,23 @@ def check_thinking(body: dict[str, Any], model: ClaudeModel) -> None:
         return
     kind = thinking["type"]
     if kind not in model.thinking:
-        accepted = ", ".join(f'"{name}"' for name in model.thinking)
-        raise Problem(
-            ("thinking", "type"), "value", f'"{kind}" is not supported for this model. Use one of: {accepted}.'
-        )
+        raise Problem((), "value", unsupported_thinking(kind, model))
+    effort = body.get("output_config", {}).get("effort") or model.default_effort
+    if kind == "disabled" and model.thinks_unasked and effort in ("xhigh", "max"):
+        raise Problem((), "value", f'"thinking.type.disabled" is not supported with effort "{effort}" for this model.')
     if kind == "enabled" and thinking["budget_tokens"] >= body["max_tokens"]:
         raise Problem((), "value", "`max_tokens` must be greater than `thinking.budget_tokens`.")
-    if kind != "disabled" and body.get("tool_choice", {}).get("type") in ("any", "tool"):
+    if thinks(body) and body.get("tool_choice", {}).get("type") in ("any", "tool"):
         raise Problem((), "value", THINKING_FORCED)
+
+
+def unsupported_thinking(kind: str, model: ClaudeModel) -> str:
+    words = f'"thinking.type.{kind}" is not supported for this model.'
+    if kind == "disabled" and "between_tools" in model.thinking:
+        return f'{words} To turn thinking off on this model, send "thinking": {{"type": "between_tools"}}.'
+    if "adaptive" in model.thinking:
+        return f'{words} Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+    return f'{words} Use "thinking.type.enabled" with "budget_tokens".'
 
 
 def check_output(body: dict[str, Any], model: ClaudeModel) -> None:

@@ -146,6 +146,7 @@ def usage(call: Call, replies: list[Reply]) -> Body:
         "is_byok": False,
         "prompt_tokens_details": {
             "cached_tokens": tokens.cache_read,
+            "cache_write_tokens": 0,
             "audio_tokens": tokens.media.get("audio", 0),
             "video_tokens": 0,
         },
