@@ -6,8 +6,9 @@ empty messages, tool results out of order, missing or without a call, a conversa
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from gateway.providers.gemini.tools import CUSTOM_INPUT, Tools
 from gateway.wire import Json
 
 SYSTEM = frozenset(("system", "developer"))
-NO_RESULT = "(no result)"
+NO_RESULT: Json = {"result": "(no result)"}
 OPENING = "(The conversation begins with a tool call.)"
 CONTINUE = "Continue."
 
@@ -56,7 +57,7 @@ def conversation(messages: Sequence[Json], *, tools: Tools, profile: GeminiProfi
         (index for index, message in enumerate(messages) if message.get("role") not in SYSTEM), len(messages)
     )
     system = [part for index in range(leading) for part in _system(messages[index], path=f"messages[{index}]")]
-    writer = _Writer(tools=tools, profile=profile, kept=kept, turn=_turn(messages))
+    writer = _Writer(tools=tools, profile=profile, kept=kept)
     for index in range(leading, len(messages)):
         writer.message(messages[index], index=index)
     contents = writer.close()
@@ -74,22 +75,39 @@ def _system(message: Json, *, path: str) -> Iterator[Part]:
         yield {"text": text}
 
 
-def _turn(messages: Sequence[Json]) -> int:
-    """Where the current turn begins: after the newest human message. Gemini checks signatures from there on."""
-    return next((index for index in range(len(messages) - 1, -1, -1) if messages[index].get("role") == "user"), -1)
+def _sign(contents: Sequence[Json]) -> None:
+    """Give the sentinel to the first call of each step of the current turn, where its own signature is missing.
+
+    The current turn begins after the newest user content that is no answer to calls; earlier ones are not checked.
+    """
+    for content in reversed(contents):
+        if content["role"] == "user" and not any("functionResponse" in part for part in content["parts"]):
+            return
+        first = next((part for part in content["parts"] if "functionCall" in part), None)
+        if first is not None:
+            first.setdefault("thoughtSignature", signatures.SENTINEL)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of the open step and, once it came, its result."""
+
+    said: Json
+    id: str
+    name: str
+    response: Json = field(default_factory=lambda: NO_RESULT)
 
 
 class _Writer:
     """Writes contents message by message; calls wait for their results until the next message of the assistant."""
 
-    def __init__(self, *, tools: Tools, profile: GeminiProfile, kept: Signatures, turn: int) -> None:
+    def __init__(self, *, tools: Tools, profile: GeminiProfile, kept: Signatures) -> None:
         self._tools = tools
         self._profile = profile
         self._kept = kept
-        self._turn = turn
         self._contents: list[dict[str, Any]] = []
-        self._calls: Sequence[Json] = ()
-        self._results: dict[int, Any] = {}
+        self._calls: Sequence[_Call] = ()
+        self._open: dict[str, deque[_Call]] = {}
         self._after: list[Part] = []
 
     def message(self, message: Json, *, index: int) -> None:
@@ -97,7 +115,7 @@ class _Writer:
         match message.get("role"):
             case "assistant":
                 self._settle()
-                self._assistant(message, index=index, path=path)
+                self._assistant(message, path=path)
             case "user":
                 self._after.extend(parts_of(message.get("content"), path=f"{path}.content"))
             case "tool":
@@ -112,6 +130,8 @@ class _Writer:
         self._settle()
         if self._contents and self._contents[-1]["role"] == "model":
             self._add("user", [{"text": CONTINUE}])
+        if self._profile.signed_calls:
+            _sign(self._contents)
         return self._contents
 
     def _add(self, role: str, parts: Sequence[Part]) -> None:
@@ -124,66 +144,62 @@ class _Writer:
 
     def _settle(self) -> None:
         """Write the results of the open calls, in the calls' order, then what the user said meanwhile."""
-        self._add("user", [self._response(call, index=index) for index, call in enumerate(self._calls)])
+        self._add(
+            "user", [{"functionResponse": self._pair(call) | {"response": call.response}} for call in self._calls]
+        )
         self._add("user", self._after)
-        self._calls, self._results, self._after = (), {}, []
+        self._calls, self._open, self._after = (), {}, []
 
-    def _assistant(self, message: Json, *, index: int, path: str) -> None:
+    def _assistant(self, message: Json, *, path: str) -> None:
         text = text_of(message.get("content"), path=f"{path}.content") or str(message.get("refusal") or "")
         parts: list[Part] = [{"text": text}] if text else []
         signature = signatures.of_message(message)
         if parts and signature:
             parts[0]["thoughtSignature"] = signature
-        calls = calls_of(message)
-        if calls and not self._contents:
+        self._calls = [self._call(call) for call in calls_of(message)]
+        if self._calls and not self._contents:
             self._add("user", [{"text": OPENING}])
-        self._add("model", [*parts, *self._call_parts(calls, current=index > self._turn)])
-        self._calls = calls
+        self._add("model", [*parts, *map(self._call_part, self._calls)])
 
-    def _call_parts(self, calls: Sequence[Json], *, current: bool) -> Iterator[Part]:
-        for position, call in enumerate(calls):
-            part: Part = {"functionCall": self._call(call)}
-            signature = signatures.of_call(call, kept=self._kept)
-            if signature is None and position == 0 and current and self._profile.signed_calls:
-                signature = signatures.SENTINEL
-            if signature is not None:
-                part["thoughtSignature"] = signature
-            yield part
+    def _call(self, call: Json) -> _Call:
+        """A call that waits for its result; an id that a client used twice in a turn is told apart."""
+        call_id = str(call.get("id"))
+        same = self._open.setdefault(call_id, deque())
+        read = _Call(call, id=f"{call_id}_{len(same)}" if same else call_id, name=self._tools.name(name_of(call)))
+        same.append(read)
+        return read
 
-    def _call(self, call: Json) -> Json:
-        name = name_of(call)
-        if call.get("type") == "custom":
-            args: Json = {CUSTOM_INPUT: str(call["custom"].get("input") or "")}
-        else:
-            args = arguments((call.get("function") or {}).get("arguments"))
-        return self._identified({"name": self._tools.name(name), "args": args}, call=call)
+    def _call_part(self, call: _Call) -> Part:
+        part: Part = {"functionCall": self._pair(call) | {"args": args_of(call.said)}}
+        signature = signatures.of_call(call.said, kept=self._kept)
+        return part | {"thoughtSignature": signature} if signature else part
 
-    def _identified(self, value: dict[str, Any], *, call: Json) -> Json:
-        return value | {"id": call["id"]} if self._profile.call_ids and call.get("id") else value
+    def _pair(self, call: _Call) -> dict[str, Any]:
+        """What a call and its response have in common."""
+        return {"id": call.id, "name": call.name} if self._profile.call_ids else {"name": call.name}
 
     def _result(self, message: Json, *, path: str) -> None:
         call_id = message.get("tool_call_id")
         text = text_of(message.get("content"), path=f"{path}.content")
-        for index, call in enumerate(self._calls):
-            if call.get("id") == call_id and index not in self._results:
-                self._results[index] = result(text)
-                return
-        self._after.append({"text": f"Result of tool call {call_id}:\n{text or NO_RESULT}"})
+        waiting = self._open.get(str(call_id))
+        if waiting:
+            waiting.popleft().response = result(text)
+        else:
+            self._after.append({"text": f"Result of tool call {call_id}:\n{text}"})
 
-    def _response(self, call: Json, *, index: int) -> Part:
-        response = self._results.get(index, {"result": NO_RESULT})
-        return {
-            "functionResponse": self._identified(
-                {"name": self._tools.name(name_of(call)), "response": response}, call=call
-            )
-        }
+
+def args_of(call: Json) -> Json:
+    """A call's arguments; a custom tool's text is the one argument of the function that stands in for it."""
+    if call.get("type") == "custom":
+        return {CUSTOM_INPUT: call["custom"].get("input") or ""}
+    return arguments((call.get("function") or {}).get("arguments"))
 
 
 def arguments(text: Any) -> Json:
-    """A call's arguments as an object, whatever a client kept of them."""
-    value = (
-        _parsed(text) if isinstance(text, str) and text.strip() else {} if not text or isinstance(text, str) else text
-    )
+    """A call's arguments as an object, whatever the model that made them or the client that kept them did."""
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    value = _parsed(text)
     return value if isinstance(value, Mapping) else {"_raw": text}
 
 

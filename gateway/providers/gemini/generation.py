@@ -11,6 +11,7 @@ from gateway.providers.gemini.profiles import LEVELS, GeminiProfile
 from gateway.wire import Json
 
 MAX_STOP_SEQUENCES = 5
+MAX_PENALTY = 1.99  # OpenAI's range ends with 2, Gemini's just before it
 INT32 = 0x7FFF_FFFF
 SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority", "fast": "priority"}
 
@@ -24,7 +25,7 @@ def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
     if profile.penalties:
         for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
             if body.get(theirs) is not None:
-                config[ours] = body[theirs]
+                config[ours] = min(body[theirs], MAX_PENALTY)
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if limit is not None:
         config["maxOutputTokens"] = min(limit, profile.max_output_tokens)

@@ -65,7 +65,9 @@ def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures) -
         made["generationConfig"] = config
     if body.get("service_tier") in SERVICE_TIERS:
         made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
-    return made, Asked(tools.renamed(), tools.custom, one_call=body.get("parallel_tool_calls") is False)
+    # The deprecated `function_call` form has room for one call, too.
+    one_call = body.get("parallel_tool_calls") is False or request.legacy_functions
+    return made, Asked(tools.renamed(), tools.custom, one_call=one_call)
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,12 +76,12 @@ def _names(names: Iterable[str]) -> dict[str, str]:
     wanted = dict.fromkeys(names)
     sent = {name: name for name in wanted if LEGAL_NAME.fullmatch(name)}
     taken = set(sent)
-    for name in wanted:
-        if name in sent:
-            continue
-        ours = "_" + ILLEGAL.sub("_", name)[:100]
+    repeated: Counter[str] = Counter()
+    for name in [name for name in wanted if name not in sent]:
+        plain = ours = "_" + ILLEGAL.sub("_", name)[:100]
         while ours in taken:
-            ours = f"_{ours}"
+            repeated[plain] += 1
+            ours = f"{plain}_{repeated[plain]}"
         sent[name] = ours
         taken.add(ours)
     return sent
@@ -95,7 +96,9 @@ def _declaration(tool: Json, *, name: str) -> Json:
         declaration["description"] = function["description"]
     parameters = function.get("parameters")
     if parameters:
-        declaration["parametersJsonSchema"] = parameters if "type" in parameters else {"type": "object", **parameters}
+        declaration["parametersJsonSchema"] = (
+            parameters if parameters.get("type") == "object" else {**parameters, "type": "object"}
+        )
     return declaration
 
 

@@ -1,0 +1,60 @@
+"""Thought signatures: what a history brings back, and whose it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.providers.base import Signatures
+from gateway.providers.gemini.signatures import FORMAT, ThoughtSignature, detail, of_call, of_message
+
+
+def test_echoed_before_kept() -> None:
+    """The client's echo wins over what was kept; a call that only its id is left of has what was kept."""
+    kept = Signatures()
+    kept.keep("c1", ThoughtSignature("kept"))
+    assert of_call({"id": "c1", "extra_content": {"google": {"thought_signature": "echoed"}}}, kept=kept) == "echoed"
+    assert of_call({"id": "c1"}, kept=kept) == "kept"
+    assert of_call({"id": "c2"}, kept=kept) is None
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [None, "x", {}, {"google": None}, {"google": {"thought_signature": 1}}, {"google": {"thought_signature": ""}}],
+)
+def test_nothing_echoed(extra: Any) -> None:
+    """What is no signature is passed over."""
+    assert of_call({"id": "c1", "extra_content": extra}, kept=Signatures()) is None
+
+
+def test_foreign_signature_is_not_sent() -> None:
+    """What another provider kept under a call's id is not Gemini's."""
+    kept = Signatures()
+    kept.keep("toolu_1", {"type": "thinking", "signature": "theirs"})
+    assert of_call({"id": "toolu_1"}, kept=kept) is None
+
+
+def test_message_signature_comes_back() -> None:
+    """The newest entry of our own format is the message's signature."""
+    assert of_message({"reasoning_details": [detail("a", index=0), detail("b", index=1)]}) == "b"
+    assert of_message({"reasoning_details": [{"type": "reasoning.encrypted", "data": "c", "format": FORMAT}]}) == "c"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        None,
+        "x",
+        [],
+        ["x"],
+        [{"type": "reasoning.text", "signature": "s", "index": 0}],
+        [{"type": "reasoning.text", "signature": "s", "format": "anthropic-claude-v1"}],
+        [{"type": "reasoning.encrypted", "data": "s", "format": FORMAT, "id": "call_1"}],
+        [{"format": FORMAT, "signature": 1}],
+        [{"format": FORMAT}],
+    ],
+)
+def test_foreign_details(details: Any) -> None:
+    """Entries without our format, or that belong to a call, are not the message's signature."""
+    assert of_message({"reasoning_details": details}) is None
