@@ -1,0 +1,107 @@
+"""Everything that can be set, once it is known to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gateway.catalog import Catalog
+from gateway.pricing import PriceTable
+from gateway.transport import Timeouts
+
+Durability = Literal["normal", "full"]
+HOST = "127.0.0.1"
+SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key. Whatever prints it shows its last four characters, or nothing where those would be too much of it."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return f"...{self.value[-SHOWN:]}" if len(self.value) >= 4 * SHOWN else "..."
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One enabled upstream. `keys` is empty when it needs none; `headers` go with every request to it.
+
+    `moved` says that `base_url` is not the one that ships with the gateway.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    keys: tuple[Secret, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    moved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`body_bytes` of a client's request; `in_flight` requests being answered at once; `queue` that may wait for a place."""
+
+    body_bytes: int = 20_000_000
+    in_flight: int = 1000
+    queue: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
+
+    `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
+    `allowed_hosts` may call a gateway without client keys, besides loopback. `config` is the file that was read,
+    `warnings` are sentences for the operator.
+    """
+
+    catalog: Catalog = field(repr=False)
+    prices: PriceTable = field(repr=False)
+    config: Path
+    tradeoffs: Mapping[str, float]
+    host: str = HOST
+    port: int = 8000
+    workers: int = 1
+    db: str = "gateway.db"
+    durability: Durability = "normal"
+    client_keys: tuple[Secret, ...] = ()
+    admin_key: Secret | None = None
+    providers: tuple[ProviderSettings, ...] = ()
+    baseline: str | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)
+    max_attempts: int = 3
+    allowed_hosts: tuple[str, ...] = ()
+    record_features: bool = True
+    sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tradeoff(self) -> float:
+        """That of `auto` alone."""
+        return self.tradeoffs["balanced"]
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        return self.catalog.aliases
+
+
+def start_up_lines(settings: Settings) -> list[str]:
+    """What is worth knowing at the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
+    names = ", ".join(provider.name for provider in settings.providers) or "none"
+    keys = ", ".join(map(str, settings.client_keys)) or "none: open to this machine"
+    return [
+        f"config: {settings.config}",
+        f"prices: {settings.prices.version}",
+        f"providers: {names}",
+        *(f"upstream: {provider.name} is at {provider.base_url}" for provider in settings.providers if provider.moved),
+        f"client keys: {keys}",
+        *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
+        *(f"warning: {warning}" for warning in settings.warnings),
+    ]

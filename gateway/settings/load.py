@@ -1,0 +1,162 @@
+"""Flags, environment and files -> Settings, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.catalog import TRADEOFFS, Catalog
+from gateway.errors import ConfigError
+from gateway.packaged import packaged_file
+from gateway.pricing import PriceTable
+from gateway.settings import environment as env
+from gateway.settings.documents import Document, read_document
+from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings
+from gateway.settings.findings import Findings
+from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
+from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, Section, validated
+from gateway.settings.upstreams import enabled_providers
+from gateway.transport import Timeouts
+
+DEFAULT_CONFIG = Path("config/gateway.yaml")
+PLAIN = ("host", "port", "workers", "db", "durability", "baseline", "max_attempts", "allowed_hosts", "record_features")
+
+
+def load(
+    environment: Mapping[str, str],
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    config: Path | str | None = None,
+    db: str | None = None,
+    workers: int | None = None,
+    now: datetime | None = None,
+) -> Settings:
+    """The settings from flags, environment, files and defaults, in this order of precedence.
+
+    Prices are those of `now` (default: the present). Raises ConfigError with all problems.
+    """
+    findings = Findings(warnings=env.misspelt(environment))
+    path = config_path(config or env.value(environment, "GATEWAY_CONFIG"))
+    document = read_document(path, findings)
+    file = validated(document, GatewayFile, findings) or GatewayFile()
+    flags = {"host": host, "port": port, "db": db, "workers": workers}
+    variables = _variables(environment, findings)
+    plain, sources = _chosen(file, document, variables=variables, flags=flags)
+    keys = env.client_keys(environment, findings)
+    _check_listening(plain.get("host", HOST), secured=bool(keys), findings=findings)
+    _check_db(plain.get("db", ""), findings)
+    upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), findings=findings)
+    admin_key = env.admin_key(environment, findings)
+    if findings.problems:
+        raise ConfigError(findings.problems)
+    return Settings(
+        catalog=upstream.catalog,
+        prices=upstream.prices,
+        providers=upstream.providers,
+        config=path,
+        tradeoffs=upstream.tradeoffs,
+        client_keys=keys,
+        admin_key=admin_key,
+        timeouts=Timeouts(**_given(file.timeouts)),
+        limits=Limits(**_given(file.limits)),
+        sources=sources,
+        warnings=tuple(findings.warnings),
+        **plain,
+    )
+
+
+def config_path(given: Path | str | None) -> Path:
+    """The file that is asked for, else `config/gateway.yaml` here, else the one that ships with the gateway."""
+    if given:
+        return Path(given)
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else packaged_file("gateway.yaml")
+
+
+def _variables(environment: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+    return {
+        "host": env.value(environment, "GATEWAY_HOST"),
+        "port": env.number(environment, "GATEWAY_PORT", least=0, most=65535, findings=findings),
+        "db": env.value(environment, "GATEWAY_DB"),
+        "workers": env.number(environment, "GATEWAY_WORKERS", least=1, most=64, findings=findings),
+    }
+
+
+def _chosen(
+    file: GatewayFile, document: Document, *, variables: Mapping[str, Any], flags: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The plain settings that are given somewhere, and where; a variable wins over the file, a flag over both."""
+    written = {key: value for key, value in _given(file).items() if key in PLAIN}
+    chosen: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    layers: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
+        (written, lambda key: document.at((key,))),
+        (variables, lambda key: f"GATEWAY_{key.upper()}"),
+        (flags, lambda key: f"--{key}"),
+    ]
+    for values, source in layers:
+        given = {key: value for key, value in values.items() if value is not None}
+        chosen |= given
+        sources |= {key: source(key) for key in given}
+    return chosen, sources
+
+
+def _given(section: Section | None) -> dict[str, Any]:
+    """What the section says, without the keys it leaves out or empty."""
+    values = {} if section is None else {name: getattr(section, name) for name in section.model_fields_set}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value is not None
+    }
+
+
+def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
+    if not secured and not env.is_loopback(host):
+        findings.problems.append(
+            f"host {host!r} can be reached from other machines: set GATEWAY_API_KEY to a long random string "
+            "(openssl rand -hex 24), or listen on 127.0.0.1"
+        )
+
+
+def _check_db(db: str, findings: Findings) -> None:
+    if db.startswith(("postgresql:", "postgres:")):
+        findings.problems.append("db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db")
+    elif "://" in db:
+        findings.problems.append(f"db: {db!r} is not a path; give that of an SQLite file, as gateway.db")
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstream:
+    providers: tuple[ProviderSettings, ...]
+    catalog: Catalog
+    prices: PriceTable
+    tradeoffs: Mapping[str, float]
+
+
+def _upstream(
+    file: GatewayFile, document: Document, environment: Mapping[str, str], *, now: datetime, findings: Findings
+) -> _Upstream:
+    """What stands in the files beside gateway.yaml, or in the packaged ones of their names, and its names for it."""
+    before = len(findings.problems)
+    rows = read_document(_companion(document.path, "providers.yaml"), findings)
+    providers = validated(rows, ProvidersFile, findings) or ProvidersFile(providers=[])
+    listed = read_document(_companion(document.path, "models.yaml"), findings)
+    models = validated(listed, ModelsFile, findings) or ModelsFile(models=[])
+    prices = own_priced(models, read_prices(document.path.parent / "prices.json", now=now, findings=findings))
+    tradeoffs = {**TRADEOFFS, **(file.tradeoffs or {})}
+    names = [row.name for row in providers.providers]
+    catalog = catalog_of(
+        models, listed, prices=prices, providers=names, tradeoffs=tradeoffs, now=now, findings=findings
+    )
+    if len(findings.problems) == before:
+        catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], findings)
+        if file.baseline is not None and (problem := baseline_problem(catalog, file.baseline)):
+            findings.problems.append(document.problem(("baseline",), problem))
+    return _Upstream(enabled_providers(providers, rows, environment, findings), catalog, prices, tradeoffs)
+
+
+def _companion(config: Path, name: str) -> Path:
+    beside = config.parent / name
+    return beside if beside.is_file() else packaged_file(name)

@@ -1,0 +1,95 @@
+"""models.yaml, prices.json and the aliases -> the catalogue and the prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from gateway.catalog import PREFIXES, Auto, Catalog
+from gateway.errors import ModelNotFound
+from gateway.packaged import build_catalog, load_prices, own_prices
+from gateway.pricing import PriceTable
+from gateway.settings.documents import Document, Place
+from gateway.settings.findings import Findings
+from gateway.settings.schema import ModelRow, ModelsFile
+
+STALE_DAYS = 30
+
+
+def read_prices(beside: Path, *, now: datetime, findings: Findings) -> PriceTable:
+    """The snapshot at `beside`, else (or when that is broken) the packaged one. An old one is warned about."""
+    prices = load_prices()
+    try:
+        if beside.is_file():
+            prices = PriceTable.loads(beside.read_bytes())
+    except (OSError, ValueError) as error:
+        findings.warnings.append(f"{beside}: {error}; the price snapshot that ships with the gateway is used instead")
+    age = (now.date() - prices.dated).days
+    if age > STALE_DAYS:
+        findings.warnings.append(f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date")
+    return prices
+
+
+def own_priced(file: ModelsFile, prices: PriceTable) -> PriceTable:
+    """The prices with those that the models' rows give themselves."""
+    return prices.with_own(own_prices(file.model_dump()))
+
+
+def catalog_of(
+    file: ModelsFile,
+    document: Document,
+    *,
+    prices: PriceTable,
+    providers: Iterable[str],
+    tradeoffs: Mapping[str, float],
+    now: datetime,
+    findings: Findings,
+) -> Catalog:
+    """The catalogue without aliases; empty when a row is wrong."""
+    found = list(_row_problems(file.models, prices=prices, providers=providers, now=now))
+    findings.problems += [document.problem(place, sentence) for place, sentence in found]
+    rows = {"models": []} if found else file.model_dump()
+    return build_catalog(rows, prices=prices, at=now, providers=providers, tradeoffs=tradeoffs)
+
+
+def _row_problems(
+    rows: list[ModelRow], *, prices: PriceTable, providers: Iterable[str], now: datetime
+) -> Iterator[tuple[Place, str]]:
+    known = {*providers, *PREFIXES.values()}
+    seen: set[tuple[str, str]] = set()
+    for index, row in enumerate(rows):
+        key = row.provider, row.id
+        if key in seen:
+            yield ("models", index, "id"), f"{row.provider}/{row.id} is listed twice"
+        if row.provider not in known:
+            yield (
+                ("models", index, "provider"),
+                f"there is no provider {row.provider!r} (there are {', '.join(sorted(known))})",
+            )
+        if prices.price(*key, now) is None:
+            yield ("models", index, "id"), f"the price of {row.provider}/{row.id} is not known; give its `prices`"
+        seen.add(key)
+
+
+def with_aliases(
+    catalog: Catalog, written: Iterable[tuple[Document, Mapping[str, str] | None]], findings: Findings
+) -> Catalog:
+    """The catalogue with the aliases that stand in each document; a later one's win."""
+    aliases: dict[str, str] = {}
+    origin: dict[str, Document] = {}
+    for document, names in written:
+        aliases.update(names or {})
+        origin.update(dict.fromkeys(names or {}, document))
+    problems = catalog.alias_problems(aliases)
+    findings.problems += [origin[alias].problem(("aliases", alias), sentence) for alias, sentence in problems.items()]
+    return catalog if problems else catalog.with_aliases(aliases)
+
+
+def baseline_problem(catalog: Catalog, baseline: str) -> str | None:
+    """Why savings cannot be counted against this model, if so."""
+    try:
+        target = catalog.resolve(baseline)
+    except ModelNotFound as error:
+        return error.message
+    return f"{baseline!r} is no single model" if isinstance(target, Auto) else None

@@ -1,0 +1,146 @@
+"""The shape of the YAML files, and how a deviation from it is told."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gateway.catalog import ABILITIES, Tier
+from gateway.settings.documents import Document
+from gateway.settings.findings import Findings
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0, lt=600)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Unknown keys are mistakes, and `"8000"` is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TimeoutsSection(Section):
+    connect: Seconds | None = None
+    first_byte: Seconds | None = None
+    idle: Seconds | None = None
+    total: Seconds | None = None
+
+
+class LimitsSection(Section):
+    body_bytes: Annotated[int, Field(ge=1)] | None = None
+    in_flight: Annotated[int, Field(ge=1)] | None = None
+    queue: Annotated[int, Field(ge=0)] | None = None
+
+
+class GatewayFile(Section):
+    """gateway.yaml"""
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    db: str | None = None
+    durability: Literal["normal", "full"] | None = None
+    tradeoffs: dict[Name, Share] | None = None
+    baseline: str | None = None
+    aliases: dict[str, str] | None = None
+    timeouts: TimeoutsSection | None = None
+    limits: LimitsSection | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
+    allowed_hosts: list[str] | None = None
+    record_features: bool | None = None
+
+
+class ProviderRow(Section):
+    name: Name
+    kind: Name
+    base_url: str
+    base_url_env: Variable | None = None
+    api_key_env: Variable | None = None
+    headers: (
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Annotated[str, Field(pattern=r"^[ -~]*$")]] | None
+    ) = None
+
+
+class ProvidersFile(Section):
+    """providers.yaml"""
+
+    providers: list[ProviderRow]
+
+
+class PricesSection(Section):
+    input: Dollars
+    output: Dollars
+    cache_read: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+
+
+class ModelRow(Section):
+    id: str
+    provider: Name
+    tier: Tier
+    context_window: Tokens | None = None
+    max_output: Tokens | None = None
+    abilities: list[str] | None = None
+    created: date | None = None
+    prices: PricesSection | None = None
+
+    @field_validator("abilities")
+    @classmethod
+    def known(cls, abilities: list[str] | None) -> list[str] | None:
+        if unknown := sorted(set(abilities or ()) - ABILITIES):
+            raise ValueError(f"no such ability: {', '.join(unknown)} (there are {', '.join(sorted(ABILITIES))})")
+        return abilities
+
+
+class ModelsFile(Section):
+    """models.yaml"""
+
+    models: list[ModelRow]
+    aliases: dict[str, str] | None = None
+
+
+Schema = TypeVar("Schema", bound=Section)
+
+
+def validated(document: Document, schema: type[Schema], findings: Findings) -> Schema | None:
+    """The document in the form of `schema`, or None with a problem for every deviation, each with its line."""
+    try:
+        return schema.model_validate(document.data)
+    except ValidationError as error:
+        for deviation in error.errors(include_url=False, include_input=False):
+            place = tuple(part for part in deviation["loc"] if part != "[key]")
+            sentence = deviation["msg"].removeprefix("Value error, ")
+            if deviation["type"] == "extra_forbidden":
+                sentence = "unknown key" + _did_you_mean(str(place[-1]), _fields_at(schema, place[:-1]))
+            findings.problems.append(document.problem(place, sentence))
+        return None
+
+
+def _did_you_mean(word: str, known: Mapping[str, Any]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f" (known are {', '.join(known)})"
+
+
+def _fields_at(schema: type[BaseModel], place: tuple[str | int, ...]) -> Mapping[str, Any]:
+    """The fields of the section at `place`."""
+    for part in place:
+        if isinstance(part, str):
+            schema = _section_in(schema.model_fields[part].annotation)
+    return schema.model_fields
+
+
+def _section_in(annotation: Any) -> type[BaseModel]:
+    """The section class within `Section | None` or `list[Section]`."""
+    if isinstance(annotation, type):
+        return annotation
+    return next(_section_in(part) for part in get_args(annotation) if part is not types.NoneType)
