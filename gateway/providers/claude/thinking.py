@@ -181,15 +181,17 @@ class ThinkingMemory:
 
 
 def open_loop_is_signed(messages: Sequence[Json], memory: ThinkingMemory) -> bool:
-    """Whether every call of the tool loop that the messages end in still has the thinking before it; manual thinking needs that."""
-    last = next((i for i in reversed(range(len(messages))) if messages[i]["role"] == "assistant"), None)
-    if last is None or not messages[last].get("tool_calls"):
-        return True
-    for message in reversed(messages[: last + 1]):
+    """Whether the tool loop that the messages end in still has all its thinking; manual thinking needs that."""
+    end = next((i + 1 for i in reversed(range(len(messages))) if messages[i]["role"] == "assistant"), 0)
+    loop: list[Json] = []
+    for message in reversed(messages[:end]):
         if message["role"] == "user":
-            return True
-        if message["role"] == "assistant" and message.get("tool_calls"):
-            blocks = memory.blocks(message)
-            if not blocks or blocks[0][0] > 0:
-                return False
-    return True
+            break
+        loop += [message] if message["role"] == "assistant" else []
+    if not any(message.get("tool_calls") for message in loop):
+        return True
+    return all(_begins_with_thinking(message, memory) for message in loop)
+
+
+def _begins_with_thinking(message: Json, memory: ThinkingMemory) -> bool:
+    return any(calls == 0 for calls, _ in memory.blocks(message))
