@@ -23,6 +23,11 @@ class Candidate:
     model: str
     context_window: int | None = None
 
+    @property
+    def full_name(self) -> str:
+        """The name clients use."""
+        return f"{self.provider}/{self.model}"
+
 
 class RetryBudget:
     """Retries at an upstream: 20 % of its attempts in the last minute, and 3 more."""
@@ -233,4 +238,4 @@ class Attempts:
 def _reason(candidate: Candidate, error: UpstreamError) -> str:
     """One candidate's failure for the client: no words of the provider's about keys or accounts."""
     words = error.message if error.shows_detail else error.code or error.type
-    return f"{candidate.provider}/{candidate.model}: {words[:200]}"
+    return f"{candidate.full_name}: {words[:200]}"
