@@ -1,0 +1,62 @@
+"""`gateway route`: which model a prompt would get, and why; nobody is called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from gateway.cli.serve import settings_or_exit
+from gateway.errors import GatewayError
+from gateway.proxy import Planner
+from gateway.routing import RoutingEngine
+from gateway.store.sqlite import SqliteStore
+from gateway.web.route import explained
+from gateway.wire import parse_chat_request
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("--model", default="auto", show_default=True, help="auto, auto:cheap, auto:quality, or a model's name.")
+@click.option("--auto-route/--no-auto-route", default=None, help="As `?auto_route=` over HTTP.")
+@click.option("--db", help="The ledger to learn from. [GATEWAY_DB; default: gateway.db]")
+@click.option("--json", "as_json", is_flag=True, help="The whole decision as JSON.")
+def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_json: bool) -> None:
+    """Decide for PROMPT without calling anyone.
+
+    Considers the providers whose keys are set, or all of the catalogue's when none is.
+    """
+    environment = {**os.environ, **({"GATEWAY_DB": db} if db else {})}
+    settings = settings_or_exit(environment)
+    catalog = settings.catalog
+    providers = tuple(entry.name for entry in settings.providers) or catalog.providers
+    store = SqliteStore(settings.db if Path(settings.db).exists() else ":memory:")
+    engine = RoutingEngine(settings.db, catalog=catalog, tradeoff=settings.tradeoff, seed=0, store=store)
+    planner = Planner(engine, catalog, providers=providers, cooling=frozenset, baseline=settings.baseline)
+    request = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+    try:
+        plan = planner.plan(parse_chat_request(orjson.dumps(request)), auto_route=auto_route)
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+    finally:
+        engine.close()
+        store.close()
+    answer = explained(plan)
+    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
+
+
+def _text(answer: dict[str, Any]) -> str:
+    lines = [
+        f"{answer['model']}  ({answer['strategy_used']}, confidence {answer['confidence'] or 'none'})",
+        str(answer["reasoning"]),
+        f"baseline: {answer['baseline_model']}",
+    ]
+    for candidate in answer["candidates"]:
+        quality, cost = candidate.get("quality"), candidate.get("cost")
+        shown = f"quality {quality:.2f}" if quality is not None else "quality unknown"
+        price = f"${cost:.6f}" if cost is not None else "cost unknown"
+        lines.append(f"  {candidate['provider']}/{candidate['model']}: {shown}, {price}")
+    return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""`gateway serve`: the gateway on a port, until a signal ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.app import create_app
+from gateway.errors import ConfigError, GatewayError
+from gateway.logs import logging_to
+from gateway.settings import Settings, load, start_up_lines
+
+GRACE = 30  # seconds that open answers have to finish after the first signal
+
+
+def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that `serve` and `demo` share; each wins over its environment variable."""
+    for option in (
+        click.option(
+            "--workers", type=click.IntRange(1, 64), help="Processes that share the port and the ledger. [default: 1]"
+        ),
+        click.option("--db", help="The ledger's SQLite file. [GATEWAY_DB; default: gateway.db]"),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help="The YAML file. [GATEWAY_CONFIG; default: config/gateway.yaml]",
+        ),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), help="The port to listen on. [GATEWAY_PORT; default: 8000]"
+        ),
+        click.option("--host", help="The address to listen on. [GATEWAY_HOST; default: 127.0.0.1]"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@listening_options
+def serve(host: str | None, port: int | None, config: Path | None, db: str | None, workers: int | None) -> None:
+    """Serve the OpenAI API, with the providers whose keys are set.
+
+    Flags win over the environment, the environment over the configuration file, that over the defaults.
+    """
+    flags = {
+        "GATEWAY_HOST": host,
+        "GATEWAY_PORT": port,
+        "GATEWAY_CONFIG": config,
+        "GATEWAY_DB": db,
+        "GATEWAY_WORKERS": workers,
+    }
+    os.environ.update({name: str(value) for name, value in flags.items() if value is not None})
+    settings = settings_or_exit(os.environ)
+    if not settings.providers:
+        raise click.ClickException(
+            "No provider is enabled. Set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or try `gateway demo`."
+        )
+    for line in start_up_lines(settings):
+        click.echo(line, err=True)
+    if settings.workers > 1:
+        uvicorn.run("gateway.cli.serve:worker", factory=True, workers=settings.workers, **uvicorn_options(settings))
+        return
+    with logging_to(sys.stderr):
+        run(create_app_or_exit(settings), settings)
+
+
+def worker() -> Starlette:
+    """One of several processes: the parent has put the flags into the environment."""
+    return create_app(load(os.environ))
+
+
+def settings_or_exit(environment: Mapping[str, str]) -> Settings:
+    """The settings, or the end of the program with every problem named."""
+    try:
+        return load(environment)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        raise SystemExit(2) from None
+
+
+def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
+    """The application, or the end of the program with the reason (a ledger that cannot be opened)."""
+    try:
+        return create_app(settings, demo=demo)
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+
+
+def run(app: Starlette, settings: Settings) -> None:
+    """Serve `app` until a signal; open answers have GRACE seconds to finish."""
+    DrainingServer(uvicorn.Config(app, **uvicorn_options(settings)), app).run()
+
+
+class DrainingServer(uvicorn.Server):
+    """Tells the application that it is draining before uvicorn closes the port."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._app.state.draining.set()
+        super().handle_exit(sig, frame)
+
+
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn runs: its fast parts, no access log (the ledger is one), no own logging, loud only about trouble."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": "httptools",
+        "loop": "uvloop" if sys.platform != "win32" else "asyncio",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": True,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": GRACE,
+        "ws": "none",
+    }

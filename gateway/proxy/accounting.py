@@ -1,0 +1,147 @@
+"""What a request came to: attempts and usage become costs, costs become the settled row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from gateway.pricing import PriceTable, cost
+from gateway.proxy.plan import Plan
+from gateway.records import Attempt, RequestRecord
+from gateway.routing import context_of
+from gateway.wire import ChatRequest, Usage
+
+CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.openai.com/en/articles/4936856
+
+
+def estimated_usage(request: ChatRequest, *, answer_chars: int) -> Usage:
+    """Tokens of an answer whose provider told none, or not the last of them."""
+    prompt_tokens = context_of(request, available_providers=[]).prompt_tokens or 0
+    return Usage(prompt_tokens=prompt_tokens, completion_tokens=-(-answer_chars // CHARS_PER_TOKEN), estimated=True)
+
+
+class Accountant:
+    """Prices usage at the time of the request."""
+
+    def __init__(self, prices: PriceTable) -> None:
+        self._prices = prices
+
+    @property
+    def version(self) -> str:
+        """The price table's version."""
+        return self._prices.version
+
+    def cost(self, usage: Usage, provider: str, model: str, *, at: datetime) -> Decimal | None:
+        """USD that `usage` costs at a model; None when its price is unknown."""
+        return cost(usage, self._prices.price(provider, model, at))
+
+    def settled(
+        self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime
+    ) -> RequestRecord:
+        """The record with costs: all attempts against what the baseline would have cost on the same usage.
+
+        The baseline's interval assumes that the baseline model would have written between half and twice as many tokens;
+        where baseline and answering model are the same it is exact.
+        """
+        spent = _total(attempts)
+        baseline = (record.baseline_provider, record.baseline_model)
+        low = middle = high = None
+        evidence = None
+        if usage is not None:
+            if baseline == (record.selected_provider, record.selected_model):
+                low = middle = high = attempts[-1].cost if attempts else None
+                evidence = "exact"
+            else:
+                plain = replace(usage, reported_cost=None)
+                low = self.cost(_scaled(plain, 0.5), *baseline, at=at)
+                middle = self.cost(plain, *baseline, at=at)
+                high = self.cost(_scaled(plain, 2.0), *baseline, at=at)
+                evidence = "same_usage"
+            if usage.estimated:
+                evidence = "estimated"
+        return replace(
+            record,
+            actual_cost=spent,
+            baseline_cost=middle,
+            baseline_cost_low=low,
+            baseline_cost_high=high,
+            evidence=evidence,
+            usage=usage,
+            estimated=usage.estimated if usage is not None else record.estimated,
+            price_version=self._prices.version,
+            attempts=tuple(attempts),
+        )
+
+
+def _scaled(usage: Usage, factor: float) -> Usage:
+    return replace(usage, completion_tokens=round(usage.completion_tokens * factor))
+
+
+def _total(attempts: Sequence[Attempt]) -> Decimal | None:
+    """What all attempts cost; None as soon as one that was billed has no known price."""
+    total = Decimal(0)
+    for attempt in attempts:
+        if attempt.cost is None:
+            if attempt.usage is not None:
+                return None
+            continue
+        total += attempt.cost
+    return total
+
+
+def openai_usage(record: RequestRecord) -> dict[str, Any]:
+    """OpenAI's usage object with OpenRouter's `cost` and our `cost_details` (USD)."""
+    usage = record.usage or Usage()
+    return {
+        **usage.openai(),
+        "cost": _number(record.actual_cost),
+        "cost_details": {
+            "baseline_model": f"{record.baseline_provider}/{record.baseline_model}",
+            "baseline_cost": _number(record.baseline_cost),
+            "baseline_cost_low": _number(record.baseline_cost_low),
+            "baseline_cost_high": _number(record.baseline_cost_high),
+            "savings": _number(record.cost_savings),
+            "evidence": record.evidence,
+        },
+    }
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def first_record(plan: Plan, request: ChatRequest, *, request_id: str, at: datetime) -> RequestRecord:
+    """The row as it is inserted before the first upstream is called."""
+    decision, metadata = plan.decision, plan.decision.metadata
+    strategy_failed = plan.decision.fallback_used
+    return RequestRecord(
+        request_id=request_id,
+        timestamp=at.isoformat(timespec="milliseconds"),
+        strategy_used=decision.strategy_used,
+        selected_provider=decision.provider,
+        selected_model=decision.model,
+        baseline_provider=plan.baseline.provider,
+        baseline_model=plan.baseline.model,
+        confidence=None if plan.pinned else decision.confidence,
+        pattern_detected=metadata.get("pattern"),
+        complexity_score=metadata.get("complexity"),
+        experimental=bool(metadata.get("experimental")),
+        fallback_used=strategy_failed,
+        fallback_reason=_strategy_reason(metadata) if strategy_failed else None,
+        auto_route=plan.auto_route,
+        requested_model=request.model,
+        reasoning=decision.reasoning,
+        propensity=metadata.get("propensity"),
+        candidates=tuple(metadata.get("candidates") or ()),
+        features=metadata.get("features") or {},
+        session_id=request.hints.session_id,
+        streamed=request.stream,
+    )
+
+
+def _strategy_reason(metadata: dict[str, Any]) -> str:
+    reason = str(metadata.get("fallback_reason") or "unknown")
+    return reason if reason.startswith("strategy:") else f"strategy: {reason}"

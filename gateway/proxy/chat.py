@@ -1,0 +1,205 @@
+"""One chat completion, top to bottom: plan, insert, ask, open, answer, price, settle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from gateway.errors import GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
+from gateway.fallback import Attempts, FailoverPolicy
+from gateway.providers.base import Provider
+from gateway.proxy.accounting import first_record, openai_usage
+from gateway.proxy.exchange import Books, Exchange
+from gateway.proxy.plan import Caller, Planner
+from gateway.proxy.upstream import UpstreamStream, ask
+from gateway.records import RequestRecord
+from gateway.sse import DONE, encode
+from gateway.transport import Timeouts, Transport
+from gateway.wire import ChatRequest, Chunk, Completion, Usage
+from gateway.wire.answers import ChunkWriter, completion_body
+
+
+class ChatFailed(Exception):
+    """A routed request that ended in `error`; its row is settled in `record`."""
+
+    def __init__(self, error: GatewayError, record: RequestRecord) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.record = record
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """A whole answer, settled: JSON bytes ready to send."""
+
+    body: bytes
+    record: RequestRecord
+
+
+class ChatProxy:
+    """Serves chat completions; owns nothing that it was given."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        providers: Mapping[str, Provider],
+        *,
+        transport: Transport,
+        policy: FailoverPolicy,
+        books: Books,
+        timeouts: Timeouts,
+    ) -> None:
+        self._planner = planner
+        self._providers = providers
+        self._transport = transport
+        self._policy = policy
+        self._books = books
+        self._timeouts = timeouts
+
+    async def serve(
+        self, request: ChatRequest, *, request_id: str, auto_route: bool | None, caller: Caller
+    ) -> ChatAnswer | ChatStream:
+        """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it."""
+        plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
+        record = replace(
+            first_record(plan, request, request_id=request_id, at=self._books.now()),
+            key_id=caller.key_id,
+            client_request_id=caller.client_request_id,
+            client_retries=caller.retries,
+        )
+        exchange = Exchange(plan, request, record, books=self._books)
+        try:
+            await exchange.begin()
+            opened, attempts = await self._open(exchange)
+            if isinstance(opened, UpstreamStream):
+                return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
+            return await self._answer(exchange, opened)
+        except LedgerUnavailable:
+            raise
+        except GatewayError as error:
+            raise ChatFailed(error, await exchange.failed(error)) from error
+        except asyncio.CancelledError:
+            exchange.cancelled()
+            raise
+
+    async def _open(self, exchange: Exchange) -> tuple[Completion | UpstreamStream, Attempts]:
+        plan = exchange.plan
+        attempts = self._policy.begin(plan.candidates, pinned=plan.pinned)
+        while (candidate := attempts.next()) is not None:
+            await exchange.attempt(candidate)
+            try:
+                opened = await ask(
+                    self._providers[candidate.provider],
+                    exchange.request,
+                    candidate.model,
+                    transport=self._transport,
+                    timeouts=replace(self._timeouts, total=attempts.remaining),
+                )
+            except InvalidRequest as error:
+                exchange.attempt_failed(error)
+                attempts.unsuited(error)
+            except UpstreamError as error:
+                exchange.attempt_failed(error)
+                await asyncio.sleep(attempts.failed(error))
+            except BaseException:
+                attempts.abandoned()
+                raise
+            else:
+                attempts.succeeded()
+                exchange.opened()
+                return opened, attempts
+        raise attempts.exhausted()
+
+    async def _answer(self, exchange: Exchange, completion: Completion) -> ChatAnswer:
+        answer_chars = sum(_message_chars(choice.get("message") or {}) for choice in completion.choices)
+        finish = _finish_reason(completion.choices)
+        record = await exchange.completed(completion.usage, answer_chars=answer_chars, finish_reason=finish)
+        body = completion_body(
+            completion,
+            id=completion_id(record),
+            created=int(self._books.now().timestamp()),
+            model=full_name(record),
+            usage=openai_usage(record),
+            legacy_functions=exchange.request.legacy_functions,
+        )
+        return ChatAnswer(orjson.dumps(body), record)
+
+
+class ChatStream:
+    """An open streamed answer. Whoever serves it iterates `events` once and calls `aclose` whatever happens."""
+
+    def __init__(self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int) -> None:
+        self._exchange = exchange
+        self._upstream = upstream
+        self._attempts = attempts
+        self._usage: Usage | None = None
+        self._chars = 0
+        self._finish: str | None = None
+        self.record = exchange.record
+        self._writer = ChunkWriter(
+            id=completion_id(exchange.record),
+            created=created,
+            model=full_name(exchange.record),
+            include_usage=exchange.request.include_usage,
+            legacy_functions=exchange.request.legacy_functions,
+        )
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Ready bytes; the last come after the row is committed. A break ends with an error event and without [DONE]."""
+        try:
+            async for chunks in self._upstream.batches():
+                if out := b"".join([self._write(chunk) for chunk in chunks]):
+                    yield out
+            self.record = await self._exchange.completed(
+                self._usage, answer_chars=self._chars, finish_reason=self._finish
+            )
+        except UpstreamError as error:
+            self._attempts.failed(error)
+            self.record = await self._exchange.broken(error, self._usage, answer_chars=self._chars)
+            yield encode(orjson.dumps(error_event(error)))
+            return
+        except LedgerUnavailable as error:
+            yield encode(orjson.dumps(error_event(error)))
+            return
+        if self._exchange.request.include_usage:
+            yield self._writer.usage(openai_usage(self.record))
+        yield DONE
+
+    def _write(self, chunk: Chunk) -> bytes:
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            self._chars += _message_chars(choice.get("delta") or {})
+            self._finish = choice.get("finish_reason") or self._finish
+        return self._writer.write(chunk)
+
+    async def aclose(self) -> None:
+        """End the upstream's stream, and settle the row as cancelled unless it is settled."""
+        self._exchange.cancelled(self._usage, answer_chars=self._chars)
+        await self._upstream.aclose()
+
+
+def full_name(record: RequestRecord) -> str:
+    """The answering model's full name, as in `response.model`."""
+    return f"{record.selected_provider}/{record.selected_model}"
+
+
+def completion_id(record: RequestRecord) -> str:
+    """The completion's id, made from the request's."""
+    return "chatcmpl-" + record.request_id.removeprefix("req_")
+
+
+def _finish_reason(choices: Any) -> str | None:
+    return next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None)
+
+
+def _message_chars(message: Mapping[str, Any]) -> int:
+    """Characters of an answer or delta that were billed as output, roughly."""
+    chars = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
+    for call in message.get("tool_calls") or ():
+        chars += len((call.get("function") or {}).get("arguments") or "")
+    return chars

@@ -1,0 +1,179 @@
+"""One request under way: its row, its attempts and its clock, from the first insert to the one settlement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.errors import GatewayError, UpstreamError
+from gateway.fallback import Candidate
+from gateway.proxy.accounting import Accountant, estimated_usage
+from gateway.proxy.plan import Plan
+from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
+from gateway.store import Store, StoredOutcome
+from gateway.wire import ChatRequest, Usage
+
+Observer = Callable[[RequestRecord], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC."""
+
+    store: Store
+    accountant: Accountant
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    observers: Sequence[Observer] = ()
+
+
+class Exchange:
+    """Settles exactly once: `completed`, `failed`, `broken` or `cancelled`, whichever comes first."""
+
+    def __init__(self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: Books) -> None:
+        self.plan = plan
+        self.request = request
+        self.record = record
+        self._books = books
+        self._began = books.clock()
+        self._at = datetime.fromisoformat(record.timestamp)
+        self._attempts: list[Attempt] = []
+        self._attempt_began = self._began
+        self._first_byte: float | None = None
+        self._settled = False
+
+    @property
+    def settled(self) -> bool:
+        return self._settled
+
+    async def begin(self) -> None:
+        """Insert the row; nothing may cost money before this is committed. Raises LedgerUnavailable."""
+        await asyncio.wrap_future(self._books.store.begin(self.record))
+
+    async def attempt(self, candidate: Candidate) -> None:
+        """Another upstream is about to be called. The first attempt's row came with the request's."""
+        self._attempt_began = self._books.clock()
+        attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
+        self._attempts.append(attempt)
+        self.record = replace(self.record, selected_provider=candidate.provider, selected_model=candidate.model)
+        if attempt.number > 1:
+            await asyncio.wrap_future(self._books.store.attempt(self.record.request_id, attempt))
+
+    def attempt_failed(self, error: GatewayError) -> None:
+        """The attempt is over; a later one may still answer, then the row says why this one did not."""
+        maybe_billed = isinstance(error, UpstreamError) and error.maybe_billed
+        usage = estimated_usage(self.request, answer_chars=0) if maybe_billed else None
+        self._close_attempt("unknown_estimated" if maybe_billed else "failed_free", usage=usage, error=error)
+        failed = self._attempts[-1]
+        reason = self.record.fallback_reason or f"upstream: {failed.provider}/{failed.model} {error.code or error.type}"
+        self.record = replace(self.record, fallback_reason=reason, estimated=self.record.estimated or maybe_billed)
+
+    def opened(self) -> None:
+        """The answer's first byte is here: no other upstream will be asked."""
+        self._first_byte = self._books.clock() - self._began
+        if len(self._attempts) > 1:
+            self.record = replace(self.record, fallback_used=True)
+
+    async def completed(self, usage: Usage | None, *, answer_chars: int, finish_reason: str | None) -> RequestRecord:
+        """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
+        known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
+        self._close_attempt("settled", usage=known)
+        return await self._settle("ok", usage=known, http_status=200, finish_reason=finish_reason)
+
+    async def failed(self, error: GatewayError) -> RequestRecord:
+        """No upstream answered: the client gets `error`."""
+        record = replace(self.record, error_code=error.code or error.type)
+        if not self.record.fallback_used:
+            record = replace(record, fallback_used=len(self._attempts) > 1)
+        self.record = record
+        return await self._settle("error", usage=self._billed_usage(), http_status=error.status)
+
+    async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
+        """The stream broke after its first byte: what was received is charged as far as it is known."""
+        known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
+        known = replace(known, estimated=True)
+        self._close_attempt("unknown_estimated", usage=known, error=error)
+        self.record = replace(self.record, error_code=error.code or error.type)
+        return await self._settle("error", usage=known, http_status=200)
+
+    def cancelled(self, usage: Usage | None = None, *, answer_chars: int = 0) -> None:
+        """The client left. Nothing is awaited, so this is safe in a task that is being cancelled."""
+        if self._settled:
+            return
+        known = None
+        if self._attempts and self._attempts[-1].status == "reserved":
+            known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
+            known = replace(known, estimated=True)
+            self._close_attempt("cancelled_estimated", usage=known)
+        self._write("cancelled", usage=known, http_status=499)
+
+    def _billed_usage(self) -> Usage | None:
+        return next((attempt.usage for attempt in reversed(self._attempts) if attempt.usage is not None), None)
+
+    def _close_attempt(self, status: AttemptStatus, *, usage: Usage | None, error: GatewayError | None = None) -> None:
+        attempt = self._attempts[-1]
+        self._attempts[-1] = replace(
+            attempt,
+            status=status,
+            usage=usage,
+            cost=self._price(attempt, usage),
+            error=None if error is None else error.code or error.type,
+            upstream_status=error.upstream_status if isinstance(error, UpstreamError) else None,
+            first_byte=self._first_byte,
+            duration=self._books.clock() - self._attempt_began,
+        )
+
+    def _price(self, attempt: Attempt, usage: Usage | None) -> Decimal | None:
+        return (
+            None if usage is None else self._books.accountant.cost(usage, attempt.provider, attempt.model, at=self._at)
+        )
+
+    async def _settle(
+        self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
+    ) -> RequestRecord:
+        committed = self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
+        await asyncio.shield(committed)
+        for observer in self._books.observers:
+            observer(self.record)
+        return self.record
+
+    def _write(
+        self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
+    ) -> asyncio.Future[None]:
+        self._settled = True
+        record = replace(
+            self.record,
+            status=status,
+            http_status=http_status,
+            finish_reason=finish_reason,
+            first_byte=self._first_byte,
+            duration=self._books.clock() - self._began,
+        )
+        self.record = self._books.accountant.settled(record, attempts=self._attempts, usage=usage, at=self._at)
+        committed = asyncio.wrap_future(self._books.store.settle(self.record))
+        if not self.plan.pinned and self._attempts:
+            self._books.store.add_outcome(outcome_of(self.record))
+        return committed
+
+
+def outcome_of(record: RequestRecord) -> StoredOutcome:
+    """What strategies may learn from a settled row; its quality is not known yet."""
+    usage = record.usage
+    return StoredOutcome(
+        request_id=record.request_id,
+        timestamp=record.timestamp,
+        provider=record.selected_provider,
+        model=record.selected_model,
+        pattern=record.pattern_detected or "",
+        complexity=record.complexity_score or 0.0,
+        cost=float(record.actual_cost) if record.actual_cost is not None else None,
+        input_tokens=usage.prompt_tokens if usage is not None else None,
+        output_tokens=usage.completion_tokens if usage is not None else None,
+        latency=record.duration,
+        error=record.error_code,
+        features=record.features,
+        source="served",
+    )

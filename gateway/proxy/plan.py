@@ -1,0 +1,144 @@
+"""Who answers a request, who would have: the decision, the baseline and the order of candidates, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.catalog import Auto, Catalog, Pinned
+from gateway.errors import InvalidRequest, NoRoute, NotFound
+from gateway.fallback import Candidate
+from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
+from gateway.wire import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the key's id (never the key), and what a client said of itself in headers."""
+
+    key_id: str | None = None
+    client_request_id: str | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided for one request. `candidates` are in failover order, the chosen one first; a pinned request has one."""
+
+    decision: RoutingDecision
+    candidates: tuple[Candidate, ...]
+    baseline: Candidate
+    context: RoutingContext
+    auto_route: bool
+    pinned: bool
+
+
+class Planner:
+    """Turns a request into a plan; calls nobody.
+
+    `cooling` tells which (provider, model) pairs should be tried last just now, `baseline` a configured baseline's name.
+    """
+
+    def __init__(
+        self,
+        engine: RoutingEngine,
+        catalog: Catalog,
+        *,
+        providers: tuple[str, ...],
+        cooling: Callable[[], frozenset[tuple[str, str | None]]],
+        baseline: str | None = None,
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._providers = providers
+        self._cooling = cooling
+        self._baseline = baseline
+
+    def plan(self, request: ChatRequest, *, auto_route: bool | None = None, caller: Caller | None = None) -> Plan:
+        """Raises ModelNotFound, NoRoute, InvalidRequest (hints)."""
+        target = self._catalog.resolve(request.model)
+        if isinstance(target, Pinned) and not auto_route:
+            return self._pinned(request, target)
+        context = self._context(request, target, caller=caller)
+        learns = auto_route is not False
+        decision = self._engine.route(context.prompt, auto_route=learns, context=context)
+        baseline = self._baseline_of(request, target, context=context, decision=decision if not learns else None)
+        return Plan(
+            decision=decision,
+            candidates=self._candidates(decision),
+            baseline=baseline,
+            context=context,
+            auto_route=learns,
+            pinned=False,
+        )
+
+    def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
+        if target.provider not in self._providers:
+            raise NotFound(
+                f"The provider {target.provider!r} of model {request.model!r} is not enabled on this gateway: its key is not set. "
+                f"Enabled: {', '.join(self._providers) or 'none'}.",
+                param="model",
+                code="model_not_found",
+            )
+        chosen = self._candidate(target.provider, target.model)
+        decision = RoutingDecision(
+            provider=chosen.provider,
+            model=chosen.model,
+            confidence="high",
+            strategy_used="pinned",
+            reasoning=f"The client named {chosen.full_name}.",
+            metadata={"propensity": 1.0},
+        )
+        context = RoutingContext(prompt="", session_id=request.hints.session_id)
+        return Plan(
+            decision=decision,
+            candidates=(chosen,),
+            baseline=chosen,
+            context=context,
+            auto_route=False,
+            pinned=True,
+        )
+
+    def _context(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> RoutingContext:
+        available = [name for name in self._providers if name in self._wanted(request)]
+        if not available:
+            raise NoRoute("No provider is left: enabled are " + (", ".join(self._providers) or "none") + ".")
+        return context_of(
+            request,
+            available_providers=available,
+            cooling=self._cooling(),
+            tradeoff=target.tradeoff if isinstance(target, Auto) else None,
+            user_id=caller.key_id if caller else None,
+        )
+
+    def _wanted(self, request: ChatRequest) -> tuple[str, ...]:
+        wanted = request.hints.providers
+        if wanted is None:
+            return self._providers
+        known = {"anthropic": "claude"}
+        return tuple(known.get(name, name) for name in wanted)
+
+    def _baseline_of(
+        self, request: ChatRequest, target: Auto | Pinned, *, context: RoutingContext, decision: RoutingDecision | None
+    ) -> Candidate:
+        named = request.hints.baseline or (None if isinstance(target, Pinned) else self._baseline)
+        if named is not None:
+            baseline = self._catalog.resolve(named)
+            if isinstance(baseline, Auto):
+                raise InvalidRequest("The baseline must be a model, not `auto`.", param="routing.baseline")
+            return self._candidate(baseline.provider, baseline.model)
+        if isinstance(target, Pinned):
+            return self._candidate(target.provider, target.model)
+        would_be = decision or self._engine.route(context.prompt, auto_route=False, context=context)
+        return self._candidate(would_be.provider, would_be.model)
+
+    def _candidates(self, decision: RoutingDecision) -> tuple[Candidate, ...]:
+        listed: list[Mapping[str, Any]] = decision.metadata.get("candidates") or []
+        chosen = self._candidate(decision.provider, decision.model)
+        others = (self._candidate(str(entry["provider"]), str(entry["model"])) for entry in listed)
+        return tuple(dict.fromkeys((chosen, *others)))
+
+    def _candidate(self, provider: str, model: str) -> Candidate:
+        listed = self._catalog.get(provider, model)
+        return Candidate(provider, model, listed.context_window if listed else None)
