@@ -147,7 +147,7 @@ def classify(
     return error
 
 
-def classify_told(value: object, *, provider: str) -> UpstreamError:
+def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamError:
     """The error that an event or a 200 answer tells of: `value` is its JSON, or the `error` member alone."""
     parts = error_parts(value)
     status = parts.status or _STATUS_OF.get(parts.code or "", 502)

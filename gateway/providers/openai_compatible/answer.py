@@ -1,0 +1,133 @@
+"""A whole answer of an OpenAI-speaking upstream, put in order: ids, reasons, reasoning, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse
+from gateway.providers.failures import classify_told
+from gateway.wire import Json, Usage, count
+
+REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_EXTRA = ("service_tier", "system_fingerprint", "citations")
+_READ_APART = frozenset({"role", "content", "reasoning", "tool_calls"})
+
+
+def refuse_error(value: Json, *, provider: str, key: str) -> None:
+    """Raises UpstreamError where an answer, an event or a choice tells of one although the status was 200."""
+    if value.get("error"):
+        raise classify_told(value["error"], provider=provider, key=key)
+    if value.get("finish_reason") == "error":
+        raise classify_told(f"{provider} ended its answer with an error.", provider=provider)
+
+
+def objects(value: object) -> Iterable[dict[str, Any]]:
+    """The objects of a JSON array; nothing if it is none."""
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+
+
+def choices_of(body: Json, *, provider: str, key: str, mark: Json) -> Sequence[Json]:
+    """Raises UpstreamError when there is none, or one that failed. `mark` is added to each of the `reasoning_details`."""
+    made = []
+    for position, choice in enumerate(objects(body.get("choices"))):
+        refuse_error(choice, provider=provider, key=key)
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            raise UpstreamInvalidResponse(f"{provider} sent a choice without a message.", provider=provider)
+        read = message_of(message, call_prefix=f"call_{body.get('id')}_{position}", mark=mark)
+        reason = finish_reason(choice.get("finish_reason"), called="tool_calls" in read)
+        made.append({"index": position, "message": read, "logprobs": choice.get("logprobs"), "finish_reason": reason})
+    if not made:
+        raise UpstreamInvalidResponse(f"{provider} answered without choices.", provider=provider)
+    return made
+
+
+def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text_of(given.get("content"))}
+    message |= {name: value for name, value in given.items() if value is not None and name not in _READ_APART}
+    reasoning = reasoning_of(given)
+    if reasoning:
+        message["reasoning_content"] = reasoning
+    if isinstance(given.get("reasoning_details"), list):
+        details = enumerate(objects(given["reasoning_details"]))
+        message["reasoning_details"] = [{"index": i, **detail, **mark} for i, detail in details]
+    calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given.get("tool_calls")))]
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def reasoning_of(given: Json) -> str | None:
+    """Upstreams call it `reasoning_content` or `reasoning`, some say it under both names."""
+    return next(
+        (text for text in map(given.get, ("reasoning_content", "reasoning")) if isinstance(text, str) and text), None
+    )
+
+
+def text_of(content: object) -> str | None:
+    """A string, or (Mistral's way) a list of parts of which the texts count."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in objects(content) if isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else None
+
+
+def argument_text(value: object) -> str:
+    """A call's arguments are JSON in a string; some upstreams send the object itself."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def finish_reason(reason: object, *, called: bool) -> str:
+    if isinstance(reason, str) and reason in REASONS:
+        return reason
+    return "tool_calls" if called else "stop"
+
+
+def extra_of(body: Json) -> Json:
+    return {name: body[name] for name in _EXTRA if body.get(name) is not None}
+
+
+def usage_of(raw: object) -> Usage | None:
+    """None where no count is usable. What is told to be part of the prompt or completion is never more than the whole."""
+    if not isinstance(raw, Mapping):
+        return None
+    prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
+    if prompt is None and completion is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    of_prompt, of_completion = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
+    cached = min(count(of_prompt.get("cached_tokens")) or 0, prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        cache_write_tokens=min(count(of_prompt.get("cache_write_tokens")) or 0, prompt - cached),
+        reasoning_tokens=min(count(of_completion.get("reasoning_tokens")) or 0, completion),
+        prompt_audio_tokens=min(count(of_prompt.get("audio_tokens")) or 0, prompt),
+        raw=raw,
+    )
+
+
+def _details(raw: Json, name: str) -> Json:
+    details = raw.get(name)
+    return details if isinstance(details, Mapping) else {}
+
+
+def _call(call: Json, *, own_id: str) -> dict[str, Any]:
+    kind, text = ("custom", "input") if isinstance(call.get("custom"), dict) else ("function", "arguments")
+    called = call.get(kind)
+    called = called if isinstance(called, dict) else {}
+    given_id = call.get("id")
+    return {
+        **call,
+        "id": given_id if isinstance(given_id, str) and given_id else own_id,
+        "type": kind,
+        kind: {
+            "name": str(called.get("name") or ""),
+            text: argument_text(called.get(text)) or ("{}" if kind == "function" else ""),
+        },
+    }

@@ -1,0 +1,56 @@
+"""Any upstream that speaks OpenAI's chat completions: a base URL and a key are all it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.providers.base import Provider, StreamParser
+from gateway.providers.openai_compatible.answer import choices_of, extra_of, refuse_error, usage_of
+from gateway.providers.openai_compatible.request import OPENAI, Members, chat_body
+from gateway.providers.openai_compatible.stream import OpenAIStream
+from gateway.wire import ChatRequest, Completion, Json, UpstreamRequest, Usage
+
+
+class OpenAICompatible(Provider):
+    """OpenAI's own API and everything that copies it; the key may be empty, as for a server on the same machine."""
+
+    name = "openai"
+    members: Members = OPENAI
+
+    def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
+        return UpstreamRequest(
+            provider=self.name,
+            model=model,
+            url=f"{self.endpoint.base_url.rstrip('/')}/chat/completions",
+            headers=self._headers(),
+            json=self.body(request, model),
+            stream=request.stream,
+        )
+
+    def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
+        return chat_body(request, model, members=self.members)
+
+    def parse_response(self, body: Json, sent: UpstreamRequest) -> Completion:
+        refuse_error(body, provider=self.name, key=self.endpoint.api_key)
+        return Completion(
+            choices=choices_of(body, provider=self.name, key=self.endpoint.api_key, mark=self.mark(sent)),
+            usage=self.usage(body.get("usage")),
+            upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
+            extra=extra_of(body),
+        )
+
+    def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
+        return OpenAIStream(provider=self.name, key=self.endpoint.api_key, usage=self.usage, mark=self.mark(sent))
+
+    def usage(self, raw: object) -> Usage | None:
+        return usage_of(raw)
+
+    def mark(self, sent: UpstreamRequest) -> Json:
+        """What each of an answer's `reasoning_details` is marked with, to be known again in a later request."""
+        return {}
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(self.endpoint.headers)
+        if self.endpoint.api_key:
+            headers["authorization"] = f"Bearer {self.endpoint.api_key}"
+        return headers

@@ -1,0 +1,82 @@
+"""A chat request with only the members that an upstream documents; what it does not know is never sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.wire import ChatRequest, Json
+
+# What most messages are: nothing in them can be foreign.
+_PLAIN = frozenset({"role", "content", "tool_call_id"})
+
+
+MESSAGE = frozenset({"role", "content", "name", "refusal", "audio", "tool_calls", "tool_call_id"})
+PART = frozenset({"type", "text", "refusal", "image_url", "input_audio", "file"})
+CALL = frozenset({"id", "type", "function", "custom"})
+TOOL = frozenset({"type", "function", "custom"})
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The documented members of a request, of its messages' parts, and of its tools."""
+
+    request: frozenset[str]
+    part: frozenset[str] = PART
+    tool: frozenset[str] = TOOL
+
+
+# https://platform.openai.com/docs/api-reference/chat/create; messages and the stream's members are written apart.
+OPENAI = Members(
+    request=frozenset({
+        "audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "modalities",
+        "moderation", "n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options",
+        "prompt_cache_retention", "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop",
+        "store", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
+    }),
+    part=PART | {"prompt_cache_breakpoint"},
+)  # fmt: skip
+
+
+def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str, Any]:
+    """The body to send. Usage is always asked for: cost has to be known also when the client does not ask."""
+    body: dict[str, Any] = {"model": model, "messages": chat_messages(request.messages, members=members)}
+    body.update((name, value) for name, value in request.body.items() if name in members.request)
+    if not body.get("stop", True):
+        del body["stop"]
+    if "max_completion_tokens" in body:
+        body.pop("max_tokens", None)
+    if "tools" in body:
+        body["tools"] = [only(tool, members.tool) for tool in body["tools"]]
+    if request.stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def chat_messages(messages: Iterable[Json], *, members: Members) -> list[Json]:
+    return [_message(message, members) for message in messages]
+
+
+def only(value: Json, known: frozenset[str]) -> Json:
+    """`value` itself if all its members are known, else a copy of those that are; nulls are left out."""
+    if value.keys() <= known and None not in value.values():
+        return value
+    return {name: member for name, member in value.items() if name in known and member is not None}
+
+
+def _message(message: Json, members: Members) -> Json:
+    content = message.get("content")
+    if type(content) is str and message.keys() <= _PLAIN:
+        return message
+    made = dict(only(message, MESSAGE))
+    if isinstance(content, list):
+        made["content"] = [only(part, members.part) for part in content]
+    calls = made.pop("tool_calls", None)
+    if calls:
+        made["tool_calls"] = [only(call, CALL) for call in calls]
+    elif content is None:
+        # An answer of reasoning alone: without its extensions nothing is left that upstreams would accept.
+        made.setdefault("content", "")
+    return made

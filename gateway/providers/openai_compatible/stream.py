@@ -1,0 +1,206 @@
+"""A stream of chat completion chunks, put in order: roles, indexes, ids, one finish reason last.
+
+What an upstream repeats in every chunk (role, call ids, the details' formats) is passed on once, because clients join
+strings. A finish reason is held until the stream's end, so that nothing can follow it; a first delta that says nothing is
+held until something is said, so that an upstream which fails at once can still be replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.providers.base import StreamParser
+from gateway.providers.openai_compatible.answer import (
+    argument_text,
+    extra_of,
+    finish_reason,
+    objects,
+    refuse_error,
+    text_of,
+)
+from gateway.sse import ServerSentEvent
+from gateway.wire import Chunk, Json, Usage
+
+# The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
+_IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})
+
+
+class ChoiceReader:
+    """What has been said of one choice."""
+
+    def __init__(self, index: int, *, mark: Json) -> None:
+        self.index = index
+        self.reason: object = None
+        self.started = False
+        self.call_prefix = "call"
+        self._mark = mark
+        self._calls: dict[object, tuple[int, str]] = {}
+        self._entries: dict[str, int] = {}
+        self._details: dict[object, set[str]] = {}
+
+    @property
+    def called(self) -> bool:
+        return bool(self._calls)
+
+    def read(self, given: Json) -> dict[str, Any]:
+        """What is new in a delta; empty if nothing is."""
+        delta: dict[str, Any] = {}
+        for name, value in given.items():
+            if name == "content":
+                text = text_of(value)
+                if text:
+                    delta["content"] = text
+            elif name in ("reasoning_content", "reasoning"):
+                if isinstance(value, str) and value:
+                    delta["reasoning_content"] = value
+            elif isinstance(value, list):
+                entries = self._list(name, value)
+                if entries:
+                    delta[name] = entries
+            elif name != "role" and value is not None and value != "":
+                delta[name] = value
+        if delta and not self.started:
+            self.started = True
+            return {"role": "assistant", **delta}
+        return delta
+
+    def last(self) -> Json:
+        """The choice that ends this one."""
+        delta = {} if self.started else {"role": "assistant", "content": ""}
+        return {"index": self.index, "delta": delta, "finish_reason": finish_reason(self.reason, called=self.called)}
+
+    def _list(self, name: str, value: list[Any]) -> list[dict[str, Any]]:
+        if name == "tool_calls":
+            return [call for call in map(self._call, objects(value)) if call is not None]
+        if name == "reasoning_details":
+            return [self._detail(detail) for detail in objects(value)]
+        return [self._indexed(name, entry) for entry in objects(value)]
+
+    def _call(self, entry: Json) -> dict[str, Any] | None:
+        kind, text = ("custom", "input") if isinstance(entry.get("custom"), dict) else ("function", "arguments")
+        called = entry.get(kind)
+        called = called if isinstance(called, dict) else {}
+        key = self._key(entry, named=bool(called.get("name")))
+        piece = argument_text(called.get(text))
+        if key in self._calls:
+            return {"index": self._calls[key][0], kind: {text: piece}} if piece else None
+        index = len(self._calls)
+        given_id = entry.get("id")
+        call_id = given_id if isinstance(given_id, str) and given_id else f"{self.call_prefix}_{self.index}_{index}"
+        self._calls[key] = (index, call_id)
+        return {
+            **entry,
+            "index": index,
+            "id": call_id,
+            "type": kind,
+            kind: {"name": str(called.get("name") or ""), text: piece},
+        }
+
+    def _key(self, entry: Json, *, named: bool) -> object:
+        """Which call an entry belongs to: by its index; some upstreams count all calls 0 and tell them apart by id."""
+        index, call_id = entry.get("index"), entry.get("id")
+        if not isinstance(index, int):
+            return call_id if isinstance(call_id, str) else (len(self._calls) if named else len(self._calls) - 1)
+        known = self._calls.get(index)
+        if known is not None and named and isinstance(call_id, str) and call_id not in ("", known[1]):
+            return (index, call_id)
+        return index
+
+    def _detail(self, detail: Json) -> dict[str, Any]:
+        index = detail.get("index")
+        if not isinstance(index, int):
+            index = self._entries.setdefault(f"reasoning_details {detail.get('type')}", len(self._entries))
+        told = self._details.setdefault(index, set())
+        new = {
+            name: value for name, value in {**self._mark, **detail}.items() if name in _IN_PIECES or name not in told
+        }
+        told.update(new)
+        return {**new, "index": index}
+
+    def _indexed(self, name: str, entry: Json) -> dict[str, Any]:
+        if isinstance(entry.get("index"), int):
+            return dict(entry)
+        index = self._entries[name] = self._entries.get(name, -1) + 1
+        return {"index": index, **entry}
+
+
+class OpenAIStream(StreamParser):
+    """One JSON parse an event. `usage` reads the usage object, `mark` is added to `reasoning_details`."""
+
+    def __init__(self, *, provider: str, key: str, usage: Callable[[object], Usage | None], mark: Json) -> None:
+        self._provider = provider
+        self._key = key
+        self._usage = usage
+        self._mark = mark
+        self._readers: dict[int, ChoiceReader] = {}
+        self._extra: dict[str, Any] = {}
+        self._upstream_id: str | None = None
+        self._done = False
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
+        if self._done:
+            return ()
+        if event.data.strip() == b"[DONE]":
+            return self._end()
+        body = self._parsed(event)
+        if not body:
+            return ()
+        self._note(body)
+        choices = [made for made in map(self._choice, objects(body.get("choices"))) if made is not None]
+        usage = self._usage(body["usage"]) if body.get("usage") else None
+        return [Chunk(choices, usage)] if choices or usage else ()
+
+    def close(self) -> Sequence[Chunk]:
+        if not self._done:
+            raise UpstreamTruncated(f"{self._provider}'s stream ended before its answer did.", provider=self._provider)
+        return ()
+
+    def _parsed(self, event: ServerSentEvent) -> Json:
+        """The event's object; empty for events that are no chunk."""
+        if not event.data.strip():
+            return {}
+        try:
+            body = orjson.loads(event.data)
+        except orjson.JSONDecodeError:
+            message = f"{self._provider} sent an event that is not JSON."
+            raise UpstreamInvalidResponse(message, provider=self._provider) from None
+        if not isinstance(body, Mapping):
+            return {}
+        refuse_error(body if event.event != "error" else {"error": body}, provider=self._provider, key=self._key)
+        return body
+
+    def _note(self, body: Json) -> None:
+        if self._upstream_id is None and isinstance(body.get("id"), str):
+            self._upstream_id = body["id"]
+        self._extra.update(extra_of(body))
+
+    def _choice(self, choice: Json) -> Json | None:
+        refuse_error(choice, provider=self._provider, key=self._key)
+        index = choice.get("index")
+        reader = self._reader(index if isinstance(index, int) and index >= 0 else 0)
+        if choice.get("finish_reason") is not None:
+            reader.reason = choice["finish_reason"]
+        given = choice.get("delta")
+        delta = reader.read(given) if isinstance(given, dict) else {}
+        logprobs = choice.get("logprobs")
+        if not delta and not logprobs:
+            return None
+        made = {"index": reader.index, "delta": delta, "finish_reason": None}
+        return made | {"logprobs": logprobs} if logprobs else made
+
+    def _reader(self, index: int) -> ChoiceReader:
+        reader = self._readers.get(index)
+        if reader is None:
+            reader = self._readers[index] = ChoiceReader(index, mark=self._mark)
+            reader.call_prefix = f"call_{self._upstream_id}"
+        return reader
+
+    def _end(self) -> Sequence[Chunk]:
+        if not self._readers:
+            raise UpstreamInvalidResponse(f"{self._provider} sent a stream without choices.", provider=self._provider)
+        self._done = True
+        return [Chunk([self._readers[index].last()], extra=self._extra) for index in sorted(self._readers)]

@@ -1,0 +1,103 @@
+"""OpenRouter: chat completions with members of its own, its own count of the cost, and errors inside 200 answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from gateway.errors import UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
+from gateway.providers.failures import json_error_parts, redact
+from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.openai_compatible.request import OPENAI, PART, TOOL, Members, chat_body
+from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
+
+_OWN = frozenset({
+    "include_reasoning", "image_config", "min_p", "models", "plugins", "provider", "reasoning", "repetition_penalty", "route",
+    "session_id", "top_a", "top_k", "transforms",
+})  # fmt: skip
+_NOT_TAKEN = frozenset({"moderation", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"})
+
+
+class OpenRouter(OpenAICompatible):
+    """https://openrouter.ai/docs/api-reference/overview. Model ids are passed whole, `openrouter/auto` too."""
+
+    name = "openrouter"
+    members = Members(
+        request=OPENAI.request - _NOT_TAKEN | _OWN,
+        part=PART | {"cache_control"},
+        tool=TOOL | {"cache_control"},
+    )
+
+    def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
+        body = chat_body(request, model, members=self.members)
+        body["messages"] = [
+            _with_reasoning(sent, message, model)
+            for sent, message in zip(body["messages"], request.messages, strict=True)
+        ]
+        body["usage"] = {"include": True}
+        if "reasoning" in body:
+            # Both together are refused; the object says more.
+            body.pop("reasoning_effort", None)
+        if "models" in body:
+            body["models"] = [_own_id(name) for name in body["models"]]
+        return body
+
+    def usage(self, raw: object) -> Usage | None:
+        usage = super().usage(raw)
+        if usage is None:
+            return None
+        return replace(usage, reported_cost=_cost(usage.raw))
+
+    def mark(self, sent: UpstreamRequest) -> Json:
+        return {"model": sent.model}
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Two of its refusals are about this request alone: flagged input (403) and no endpoint with a needed feature (404)."""
+        error = super().parse_error(status, headers, body)
+        flagged = isinstance(error, UpstreamAuth) and b"flagged" in body
+        unable = isinstance(error, UpstreamModelNotFound) and "that support" in error.message
+        if not flagged and not unable:
+            return error
+        message = redact(json_error_parts(body).message or "The input was flagged.", key=self.endpoint.api_key)
+        return UpstreamRejected(message, provider=self.name, upstream_status=status, upstream_code=error.upstream_code)
+
+
+def _own_id(name: str) -> str:
+    """`openrouter/<vendor>/<id>` without the gateway's prefix; `openrouter/auto` is an id of OpenRouter's own."""
+    prefix, _, rest = name.partition("/")
+    return rest if prefix == "openrouter" and "/" in rest else name
+
+
+def _with_reasoning(sent: Json, message: Json, model: str) -> Json:
+    """An assistant message with the reasoning that this model gave; what another gave would be refused by its signature."""
+    details = message.get("reasoning_details")
+    if details:
+        own = _own_details(details, model)
+        return {**sent, "reasoning_details": own} if own else sent
+    text = message.get("reasoning_content") or message.get("reasoning")
+    return {**sent, "reasoning": text} if text else sent
+
+
+def _own_details(details: Sequence[Json], model: str) -> list[Json]:
+    return [
+        {name: value for name, value in detail.items() if name != "model"}
+        for detail in details
+        if detail.get("model") == model
+    ]
+
+
+def _cost(usage: Json) -> Decimal | None:
+    """USD: what OpenRouter charges, and with a key of one's own (BYOK) what the provider behind it charges too."""
+    cost = _usd(usage.get("cost"))
+    details = usage.get("cost_details")
+    if cost is None or not usage.get("is_byok") or not isinstance(details, Mapping):
+        return cost
+    return cost + (_usd(details.get("upstream_inference_cost")) or 0)
+
+
+def _usd(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        return None
+    return Decimal(str(value))
