@@ -92,13 +92,13 @@ class Breaker:
         self._probing_until = 0.0
 
     def succeeded(self, now: float) -> None:
+        self._in_a_row = 0
+        self._probing_until = 0.0
+        self._tally.add(now, marked=False)
         if self._open:
             self._open = False
             self._closed_at = now
             self._tally.clear()
-        self._in_a_row = 0
-        self._probing_until = 0.0
-        self._tally.add(now, marked=False)
 
     def failed(self, now: float) -> float:
         """The seconds for which this failure opened it, 0 when it did not."""

@@ -1,0 +1,139 @@
+"""The memories of failure, second by second."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.fallback.breaker import Breaker, Pause, Tally
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.booleans())))
+def test_tally_counts_the_last_seconds(events: list[tuple[float, bool]]) -> None:
+    """The counts are those of a plain list of events, cut by whole seconds."""
+    tally, now, kept = Tally(30), 0.0, []
+    for later, marked in events:
+        now += later
+        tally.add(now, marked=marked)
+        kept.append((int(now), marked))
+        recent = [mark for second, mark in kept if second > now - 30]
+        assert tally.counts(now) == (len(recent), sum(recent))
+
+
+def test_pause_doubles() -> None:
+    """Each pause is twice the last one, up to the longest, until a success ends it."""
+    pause, now, lengths = Pause(first=30, longest=100), 0.0, []
+    for _ in range(4):
+        lengths.append(pause.begin(now))
+        now = pause.until
+    assert lengths == [30, 60, 100, 100]
+    pause.end()
+    assert pause.begin(now) == 30
+
+
+def test_pause_runs_once() -> None:
+    """Failures while it runs neither prolong nor double it."""
+    pause = Pause(first=30, longest=100)
+    assert pause.begin(0.0) == 30
+    assert pause.begin(10.0) == 0
+    assert pause.until == 30
+
+
+def opened(now: float = 0.0) -> Breaker:
+    """A breaker that three failures have just opened."""
+    breaker = Breaker()
+    assert [breaker.failed(now) for _ in range(3)] == [0, 0, 5]
+    return breaker
+
+
+def test_three_in_a_row() -> None:
+    """Three failures with nothing else open it for five seconds."""
+    breaker = opened()
+    assert breaker.blocks(4.9)
+    assert breaker.remaining(2.0) == 3.0
+    assert not breaker.blocks(5.0)
+    assert breaker.remaining(5.0) == 0.0
+
+
+def test_rate() -> None:
+    """With successes in between, half of five or more open it."""
+    breaker = Breaker()
+    breaker.succeeded(0)
+    breaker.succeeded(0)
+    assert [breaker.failed(0) for _ in range(3)] == [0, 0, 5]
+
+
+def test_few_among_many() -> None:
+    """Three failures in a row among many successes do not open it."""
+    breaker = Breaker()
+    for _ in range(20):
+        breaker.succeeded(0)
+    assert [breaker.failed(1) for _ in range(3)] == [0, 0, 0]
+    assert not breaker.blocks(1)
+
+
+def test_old_failures() -> None:
+    """Failures older than the window do not count towards the rate."""
+    breaker = Breaker()
+    breaker.failed(0)
+    breaker.failed(0)
+    breaker.succeeded(0)
+    breaker.succeeded(31)
+    assert breaker.failed(31) == 0
+
+
+def test_rare_failures() -> None:
+    """Without a success in between, failures far apart are still in a row."""
+    breaker = Breaker()
+    assert [breaker.failed(now) for now in (0, 100, 200)] == [0, 0, 5]
+
+
+def test_one_probe() -> None:
+    """After the pause one request passes and the others wait for what it finds."""
+    breaker = opened()
+    breaker.claim(5)
+    assert breaker.blocks(5)
+    breaker.succeeded(6)
+    assert not breaker.blocks(6)
+
+
+def test_claim_while_blocked() -> None:
+    """A request sent although it is open is no probe."""
+    breaker = opened()
+    breaker.claim(1)
+    assert not breaker.blocks(5)
+
+
+def test_failed_probe() -> None:
+    """A probe that fails opens it again for twice as long."""
+    breaker = opened()
+    breaker.claim(5)
+    assert breaker.failed(6) == 10
+    assert breaker.blocks(15.9)
+    assert not breaker.blocks(16)
+
+
+def test_lost_probe() -> None:
+    """A probe that ended without a result, or never reports, does not keep others out for ever."""
+    breaker = opened()
+    breaker.claim(5)
+    breaker.release()
+    assert not breaker.blocks(5)
+    breaker.claim(5)
+    assert not breaker.blocks(5 + Breaker.PROBE)
+
+
+def test_straggler() -> None:
+    """Failures of requests that were under way when it opened change nothing."""
+    breaker = opened()
+    assert breaker.failed(1) == 0
+    assert not breaker.blocks(5)
+
+
+def test_relapse() -> None:
+    """Opening again soon after it closed goes on doubling; after a good minute it starts anew."""
+    breaker = opened()
+    breaker.succeeded(5)
+    assert [breaker.failed(10) for _ in range(3)] == [0, 0, 10]
+    breaker.succeeded(20)
+    assert [breaker.failed(100) for _ in range(3)] == [0, 0, 5]
