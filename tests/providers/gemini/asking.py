@@ -30,20 +30,20 @@ def request(**body: Any) -> ChatRequest:
     return parse_chat_request(orjson.dumps(whole))
 
 
-def sent(model: str = NEW, *, provider: Gemini | None = None, **body: Any) -> UpstreamRequest:
-    return (provider or gemini()).build_request(request(**body), model)
+def sent(model: str = NEW, *, by: Gemini | None = None, **body: Any) -> UpstreamRequest:
+    return (by or gemini()).build_request(request(**body), model)
 
 
-def body_sent(model: str = NEW, *, provider: Gemini | None = None, **body: Any) -> Any:
+def body_sent(model: str = NEW, *, by: Gemini | None = None, **body: Any) -> Any:
     """The JSON that goes to Google, checked against its types."""
-    made = sent(model, provider=provider, **body).json
+    made = sent(model, by=by, **body).json
     check_request(made)
     return made
 
 
 def answered(body: Mapping[str, Any], *, model: str = NEW, **asked: Any) -> Completion:
     provider = gemini()
-    return provider.parse_response(body, sent(model, provider=provider, **asked))
+    return provider.parse_response(body, sent(model, by=provider, **asked))
 
 
 def said(*parts: Mapping[str, Any], finish: str | None = "STOP", **candidate: Any) -> dict[str, Any]:
@@ -60,11 +60,10 @@ def wire(events: Sequence[Mapping[str, Any]]) -> bytes:
     return b"".join(b"data: " + orjson.dumps(event) + b"\r\n\r\n" for event in events)
 
 
-def streamed(
-    pieces: Sequence[bytes], *, provider: Gemini | None = None, request_sent: UpstreamRequest | None = None
-) -> list[Chunk]:
-    provider = provider or gemini()
-    parser = provider.stream_parser(request_sent or sent(provider=provider, stream=True))
+def streamed(pieces: Sequence[bytes], *, by: Gemini | None = None, to: UpstreamRequest | None = None) -> list[Chunk]:
+    """The chunks of a stream that came in these pieces, in answer to the request `to`."""
+    provider = by or gemini()
+    parser = provider.stream_parser(to or sent(by=provider, stream=True))
     decoder = SSEDecoder()
     chunks: list[Chunk] = []
     for piece in pieces:

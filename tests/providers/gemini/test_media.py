@@ -209,7 +209,9 @@ def test_text_of() -> None:
 @given(st.text() | st.from_regex(r"(data|DATA):[a-z/;,=+%]{0,30}"))
 def test_any_url(url: str) -> None:
     """Whatever stands in an image's URL, it becomes one part or is refused."""
+    outcome: object
     try:
-        assert len(parts(image(url))) == 1
+        outcome = len(parts(image(url)))
     except InvalidRequest as error:
-        assert error.param == "c[0].image_url.url"
+        outcome = error.param
+    assert outcome in (1, "c[0].image_url.url")

@@ -1,0 +1,307 @@
+"""What candidates say, in OpenAI's words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from gateway.errors import UpstreamInvalidResponse
+from gateway.providers.base import Signatures
+from gateway.providers.gemini.answer import (
+    CallIds,
+    ChoiceReader,
+    blocked,
+    extra_of,
+    logprobs_of,
+    refuse_broken,
+    usage_of,
+)
+from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.signatures import ThoughtSignature
+from tests.providers.gemini.asking import MADE_ID, sent
+
+
+def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> CallIds:
+    made = CallIds(sent(messages=[{"role": "user", "content": question}]), number=number)
+    made.response_id = response_id
+    return made
+
+
+def reader(asked: Asked | None = None, *, kept: Signatures | None = None) -> ChoiceReader:
+    return ChoiceReader(0, asked=asked or Asked(), ids=ids(), kept=kept or Signatures())
+
+
+def candidate(*parts: Any, **members: Any) -> Any:
+    return {"content": {"role": "model", "parts": [*parts]}, **members}
+
+
+def call(name: str, args: Any = None, **part: Any) -> Any:
+    return {"functionCall": {"name": name, "args": args or {}}, **part}
+
+
+def finished(reason: Any, *parts: Any) -> str:
+    read = reader()
+    read.read(candidate(*parts, finishReason=reason))
+    return read.finish_reason()
+
+
+def test_text_and_thoughts() -> None:
+    """Thoughts are reasoning, text is content, each joined."""
+    delta = reader().read(
+        candidate({"text": "hm", "thought": True}, {"text": "m", "thought": True}, {"text": "a"}, {"text": "b"})
+    )
+    assert delta == {"reasoning_content": "hmm", "content": "ab"}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        {},
+        {"content": None},
+        {"content": []},
+        {"content": {"parts": None}},
+        candidate(),
+        candidate(
+            None,
+            "x",
+            {},
+            {"text": ""},
+            {"text": 1},
+            {"executableCode": {"code": "1"}},
+            {"inlineData": {"data": "QQ=="}},
+        ),
+    ],
+)
+def test_nothing_said(read: Any) -> None:
+    """What is missing, malformed or unknown adds nothing and raises nothing."""
+    assert reader().read(read) == {}
+
+
+def test_calls() -> None:
+    """Each call has an id of its own, its name and its arguments as JSON; they are counted over all pieces."""
+    read = reader()
+    first = read.read(candidate(call("f", {"é": [1]}), {"functionCall": {"name": "f"}}))["tool_calls"]
+    second = read.read(candidate({"functionCall": {}}))["tool_calls"]
+    assert [made["index"] for made in [*first, *second]] == [0, 1, 2]
+    assert [made["function"]["arguments"] for made in [*first, *second]] == ['{"é":[1]}', "{}", "{}"]
+    assert len({made["id"] for made in [*first, *second]}) == 3
+    assert all(MADE_ID.fullmatch(made["id"]) for made in [*first, *second])
+
+
+def test_names_are_led_back() -> None:
+    """A renamed tool has the client's name again."""
+    read = reader(Asked(renamed={"_2fa": "2fa"})).read(candidate(call("_2fa"), call("other")))
+    assert [made["function"]["name"] for made in read["tool_calls"]] == ["2fa", "other"]
+
+
+@pytest.mark.parametrize(("args", "text"), [({"input": "a+"}, "a+"), ({"other": 1}, '{"other":1}'), ([1], "[1]")])
+def test_custom_call(args: Any, text: str) -> None:
+    """A custom tool's call is its text, or all that the model wrote instead."""
+    made = reader(Asked(custom=frozenset("x"))).read(candidate(call("x", args)))["tool_calls"][0]
+    assert (made["type"], made["custom"]) == ("custom", {"name": "x", "input": text})
+    assert "function" not in made
+
+
+def test_one_call() -> None:
+    """Where one call is all that was asked, only the first is given on."""
+    read = reader(Asked(one_call=True))
+    assert len(read.read(candidate(call("f"), call("g")))["tool_calls"]) == 1
+    assert read.read(candidate(call("h"))) == {}
+    assert read.calls == 1
+
+
+def test_signatures() -> None:
+    """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
+    kept = Signatures()
+    read = reader(kept=kept)
+    delta = read.read(candidate(call("f", thoughtSignature="s1"), {"text": "a", "thoughtSignature": "s2"}))
+    late = read.read(candidate({"text": "", "thoughtSignature": "s3"}))
+    made = delta["tool_calls"][0]
+    assert made["extra_content"] == {"google": {"thought_signature": "s1"}}
+    assert kept.of(made["id"]) == ThoughtSignature("s1")
+    entries = [*delta["reasoning_details"], *late["reasoning_details"]]
+    assert [(entry["signature"], entry["index"]) for entry in entries] == [("s2", 0), ("s3", 1)]
+
+
+@pytest.mark.parametrize("signature", [None, 1, ""])
+def test_no_signature(signature: Any) -> None:
+    """What is no signature is not given on."""
+    assert reader().read(candidate({"text": "a", "thoughtSignature": signature})) == {"content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        (["STOP", "FINISH_REASON_UNSPECIFIED", "OTHER", "ESCALATION", "NEVER_HEARD_OF", None, 7], "stop"),
+        (["MAX_TOKENS", "CONTINUATION"], "length"),
+        (
+            ["SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"],
+            "content_filter",
+        ),
+        (["IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"], "content_filter"),
+    ],
+)
+def test_finish_reason(reasons: list[Any], expected: str) -> None:
+    """Gemini's many reasons are OpenAI's few; an unknown one is an ordinary end."""
+    assert {finished(reason, {"text": "a"}) for reason in reasons} == {expected}
+
+
+def test_finish_reason_with_calls() -> None:
+    """Gemini says STOP after calls, too; a cut or filtered answer stays one."""
+    assert finished("STOP", call("f")) == "tool_calls"
+    assert finished("MAX_TOKENS", call("f")) == "length"
+    assert finished("SAFETY", call("f")) == "content_filter"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "OTHER",
+    ],
+)
+def test_broken_answer(reason: str) -> None:
+    """A model that failed before it said anything is an error; one that said something has ended."""
+    silent, thinking, talking = reader(), reader(), reader()
+    silent.read(candidate(finishReason=reason))
+    thinking.read(candidate({"text": "hm", "thought": True}, finishReason=reason))
+    talking.read(candidate({"text": "a"}, finishReason=reason))
+    for read in (silent, thinking):
+        with pytest.raises(UpstreamInvalidResponse) as caught:
+            refuse_broken([read], provider="gemini")
+        assert caught.value.upstream_code == reason
+    refuse_broken([talking, silent], provider="gemini")
+    assert talking.finish_reason() == "stop"
+
+
+def test_own_ids() -> None:
+    """Gemini's own id is the call's id; one that it repeats, or that is none, is made."""
+    made = ids()
+    assert made.of("x") == "x"
+    assert all(MADE_ID.fullmatch(made.of(own)) for own in ("x", "", None, 7))
+
+
+def test_made_ids_are_unique() -> None:
+    """Made ids differ within an answer, between requests, between turns, and between responses."""
+    given = [made.of(None) for made in (ids(1), ids(2), ids(question="Other"), ids(response_id="s")) for _ in range(3)]
+    assert len(set(given)) == len(given)
+    again = ids(1)
+    assert [again.of(None) for _ in range(3)] == given[:3]
+
+
+@pytest.mark.parametrize(
+    ("feedback", "refusal"),
+    [
+        (None, None),
+        ({}, None),
+        ("x", None),
+        ({"blockReason": "SAFETY"}, "The prompt was blocked by the provider (SAFETY)."),
+        ({"blockReason": "OTHER", "blockReasonMessage": "No."}, "No."),
+    ],
+)
+def test_blocked(feedback: Any, refusal: str | None) -> None:
+    """A refused prompt says why."""
+    assert blocked({"promptFeedback": feedback}) == refusal
+
+
+def test_usage() -> None:
+    """Cached tokens are inside the prompt, tool use beside it, thoughts beside the answer; totals add up."""
+    raw = {
+        "promptTokenCount": 100,
+        "toolUsePromptTokenCount": 10,
+        "candidatesTokenCount": 20,
+        "thoughtsTokenCount": 30,
+        "cachedContentTokenCount": 60,
+        "totalTokenCount": 999,
+        "promptTokensDetails": [
+            {"modality": "AUDIO", "tokenCount": 7},
+            {"modality": "TEXT", "tokenCount": 93},
+            "x",
+            {"modality": "AUDIO"},
+        ],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 5}],
+    }
+    usage = usage_of({"usageMetadata": raw})
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (110, 50, 160)
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (60, 30)
+    assert (usage.prompt_audio_tokens, usage.cached_audio_tokens) == (7, 5)
+    assert usage.raw is raw
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        [],
+        {},
+        {"promptTokenCount": -1},
+        {"promptTokenCount": math.nan, "candidatesTokenCount": "7"},
+        {"totalTokenCount": 3},
+    ],
+)
+def test_no_usage(raw: Any) -> None:
+    """Without a count that can be believed there is no usage."""
+    assert usage_of({"usageMetadata": raw}) is None
+
+
+def test_partial_usage() -> None:
+    """A missing count is zero, and a part is never more than the whole."""
+    usage = usage_of(
+        {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 9, "candidatesTokenCount": -3}}
+    )
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (5, 0, 5)
+    answer_only = usage_of({"usageMetadata": {"candidatesTokenCount": 4}})
+    assert answer_only is not None
+    assert (answer_only.prompt_tokens, answer_only.completion_tokens) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("raw", "extra"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"serviceTier": "STANDARD"}, {"service_tier": "default"}),
+        ({"serviceTier": "flex"}, {"service_tier": "flex"}),
+        ({"serviceTier": "x"}, {}),
+    ],
+)
+def test_service_tier(raw: Any, extra: Any) -> None:
+    """The tier that was used is told in OpenAI's words, where it is known."""
+    assert extra_of({"usageMetadata": raw}) == extra
+
+
+def test_logprobs() -> None:
+    """Each chosen token stands with its bytes and its rivals."""
+    result = {
+        "chosenCandidates": [{"token": "é", "logProbability": -0.5}, "x", {"token": "b"}],
+        "topCandidates": [{"candidates": [{"token": "é", "logProbability": -0.5}, None]}, {}],
+    }
+    first = {"token": "é", "logprob": -0.5, "bytes": [195, 169]}
+    assert logprobs_of({"logprobsResult": result}) == {
+        "content": [
+            {**first, "top_logprobs": [first]},
+            {"token": "b", "logprob": 0.0, "bytes": [98], "top_logprobs": []},
+        ],
+        "refusal": None,
+    }
+
+
+@pytest.mark.parametrize("result", [None, "x", {}, {"chosenCandidates": None}])
+def test_no_logprobs(result: Any) -> None:
+    """Without log probabilities there are none."""
+    assert logprobs_of({"logprobsResult": result}) is None
+
+
+def test_logprobs_without_rivals() -> None:
+    """Rivals may be missing."""
+    made = logprobs_of({"logprobsResult": {"chosenCandidates": [{"token": "a"}], "topCandidates": "x"}})
+    assert made is not None
+    assert made["content"][0]["top_logprobs"] == []

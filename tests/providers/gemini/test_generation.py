@@ -1,0 +1,148 @@
+"""`generationConfig`: what of a request it holds, per generation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.providers.gemini.generation import (
+    generation_config,
+    json_config,
+    json_instruction,
+    refuse_audio,
+    schema_of,
+)
+from gateway.providers.gemini.profiles import profile_of
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+def config(model: str = "gemini-3.5-flash", **body: Any) -> Any:
+    return generation_config(body, profile=profile_of(model))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {}),
+        ({"temperature": 0, "top_p": 0.5}, {"temperature": 0, "topP": 0.5}),
+        ({"max_tokens": 10}, {"maxOutputTokens": 10}),
+        ({"max_tokens": 10, "max_completion_tokens": 20}, {"maxOutputTokens": 20}),
+        ({"max_tokens": 1_000_000}, {"maxOutputTokens": 65_536}),
+        ({"seed": 7}, {"seed": 7}),
+        ({"seed": 2**40 + 5}, {"seed": 5}),
+        ({"seed": -1}, {"seed": 2**31 - 1}),
+        ({"stop": "a"}, {"stopSequences": ["a"]}),
+        ({"stop": ["a", "", "b"]}, {"stopSequences": ["a", "b"]}),
+        ({"stop": []}, {}),
+        ({"n": 1}, {}),
+        ({"frequency_penalty": 1, "presence_penalty": 1, "logit_bias": {"1": 1}, "user": "u", "top_k": 3}, {}),
+        ({"logprobs": True, "top_logprobs": 3}, {}),
+        ({"verbosity": "low", "store": True, "metadata": {"a": "b"}, "prediction": {}, "web_search_options": {}}, {}),
+    ],
+)
+def test_config(body: Any, expected: Any) -> None:
+    """What has the same meaning is mapped, limits are kept, hints that Gemini lacks are left out."""
+    assert config(**body) == expected
+
+
+def test_penalties() -> None:
+    """Penalties go only where they are enabled, within Gemini's range, which ends just before OpenAI's."""
+    asked = {"frequency_penalty": 2, "presence_penalty": -2}
+    assert config("gemini-2.0-flash", **asked) == {"frequencyPenalty": 1.99, "presencePenalty": -2}
+    assert config("gemini-2.0-flash") == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"logprobs": True}, {"responseLogprobs": True}),
+        ({"logprobs": True, "top_logprobs": 3}, {"responseLogprobs": True, "logprobs": 3}),
+        ({"logprobs": False}, {}),
+    ],
+)
+def test_logprobs(body: Any, expected: Any) -> None:
+    """Log probabilities are asked of the models that have them."""
+    assert config("gemini-2.5-flash", **body) == expected
+
+
+def test_candidates() -> None:
+    """Gemini 2.5 gives up to eight choices, later ones a single one; more is refused, never silently cut."""
+    assert config("gemini-2.5-flash", n=8) == {"candidateCount": 8}
+    for model, wanted in (("gemini-2.5-flash", 9), ("gemini-3.5-flash", 2)):
+        with pytest.raises(InvalidRequest) as caught:
+            config(model, n=wanted)
+        assert caught.value.param == "n"
+
+
+def test_too_many_stops() -> None:
+    """More stop sequences than Gemini takes are refused; empty ones do not count."""
+    assert len(config(stop=["a", "b", "c", "d", "e", ""])["stopSequences"]) == 5
+    with pytest.raises(InvalidRequest) as caught:
+        config(stop=["a", "b", "c", "d", "e", "f"])
+    assert caught.value.param == "stop"
+
+
+def test_thinking() -> None:
+    """Effort is the profile's thinking; one that nobody knows is refused."""
+    assert config(reasoning_effort="high") == {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": True}}
+    assert config("gemini-2.5-flash", reasoning_effort="none") == {"thinkingConfig": {"thinkingBudget": 0}}
+    assert config("gemini-2.0-flash", reasoning_effort="low") == {}
+    with pytest.raises(InvalidRequest) as caught:
+        config(reasoning_effort="huge")
+    assert caught.value.param == "reasoning_effort"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"), [({"modalities": ["text", "audio"]}, "modalities"), ({"audio": {"voice": "x"}}, "audio")]
+)
+def test_audio_is_refused(body: Any, param: str) -> None:
+    """Who asks for speech is told that there is none."""
+    with pytest.raises(InvalidRequest) as caught:
+        refuse_audio(body)
+    assert caught.value.param == param
+
+
+def test_text_modality() -> None:
+    """Text is what there is."""
+    refuse_audio({"modalities": ["text"]})
+    refuse_audio({})
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (None, (False, None)),
+        ({"type": "text"}, (False, None)),
+        ({"type": "json_object"}, (True, None)),
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}, (True, SCHEMA)),
+    ],
+)
+def test_schema(form: Any, expected: Any) -> None:
+    """A response format is text, any JSON, or JSON by a schema."""
+    assert schema_of({"response_format": form}) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ({"type": "grammar"}, "response_format.type"),
+        ({"type": "json_schema"}, "response_format.json_schema.schema"),
+        ({"type": "json_schema", "json_schema": {"name": "n"}}, "response_format.json_schema.schema"),
+    ],
+)
+def test_refused_schema(form: Any, param: str) -> None:
+    """Other formats, and a schema format without a schema, are refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        schema_of({"response_format": form})
+    assert caught.value.param == param
+
+
+def test_json() -> None:
+    """JSON is asked for by type and schema, or in words that hold the schema."""
+    assert json_config(None) == {"responseMimeType": "application/json"}
+    assert json_config(SCHEMA)["responseJsonSchema"] is SCHEMA
+    assert "schema" not in json_instruction(None)
+    assert '"properties"' in json_instruction(SCHEMA)

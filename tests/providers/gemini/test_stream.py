@@ -1,0 +1,167 @@
+"""Streams as OpenAI chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import UpstreamInvalidResponse, UpstreamOverloaded, UpstreamTruncated
+from gateway.sse import ServerSentEvent
+from gateway.wire import Chunk
+from tests.providers.gemini.asking import OLD, gemini, said, sent, streamed, wire
+
+
+def chunks(*events: Any, **asked: Any) -> list[Chunk]:
+    provider = gemini()
+    return streamed([wire(events)], by=provider, to=sent(by=provider, stream=True, **asked))
+
+
+def choices(*events: Any, **asked: Any) -> list[Any]:
+    return [choice for chunk in chunks(*events, **asked) for choice in chunk.choices]
+
+
+def test_text() -> None:
+    """The role comes first and once, the finish last and once, even if Gemini repeats it."""
+    assert choices(said({"text": "a"}), said({"text": "b"}), said(finish="STOP")) == [
+        {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None},
+        {"index": 0, "delta": {"content": "b"}, "finish_reason": None},
+        {"index": 0, "delta": {}, "finish_reason": "stop"},
+    ]
+
+
+def test_empty_answer() -> None:
+    """An empty answer has a role and a finish, too."""
+    made = choices(said(finish="MAX_TOKENS"))
+    assert [(choice["delta"], choice["finish_reason"]) for choice in made] == [
+        ({"role": "assistant"}, None),
+        ({}, "length"),
+    ]
+
+
+def test_tool_calls_count_over_all_events() -> None:
+    """Calls in different events have indexes and ids of their own; STOP after them means calls."""
+    made = choices(
+        *(said({"functionCall": {"name": "f", "args": {}}}, finish=None) for _ in range(2)), said({"text": "."})
+    )
+    given = [call for choice in made for call in choice["delta"].get("tool_calls", ())]
+    assert [call["index"] for call in given] == [0, 1]
+    assert given[0]["id"] != given[1]["id"]
+    assert made[-1]["finish_reason"] == "tool_calls"
+
+
+def test_late_signature() -> None:
+    """A signature on a last, empty part is kept, also after the finish reason."""
+    made = choices(said({"text": "a"}), said({"text": "", "thoughtSignature": "s"}, finish=None))
+    assert made[1]["delta"]["reasoning_details"][0]["signature"] == "s"
+    assert made[-1]["finish_reason"] == "stop"
+
+
+def test_several_candidates() -> None:
+    """Each candidate is a choice by its index, with a role and a finish of its own."""
+    events = [
+        {
+            "candidates": [
+                {"index": index, "content": {"parts": [{"text": str(index)}]}, "finishReason": "STOP"}
+                for index in (1, 0)
+            ]
+        }
+    ]
+    provider = gemini()
+    made = streamed([wire(events)], by=provider, to=sent(OLD, by=provider, stream=True, n=2))
+    assert [choice["index"] for choice in made[0].choices] == [1, 0]
+    assert [choice["index"] for choice in made[-1].choices] == [0, 1]
+    assert [choice["finish_reason"] for choice in made[-1].choices] == ["stop", "stop"]
+
+
+@pytest.mark.parametrize("index", [None, -1, "x"])
+def test_bad_index(index: Any) -> None:
+    """A candidate without a usable index is the first."""
+    assert choices(said({"text": "a"}, index=index))[0]["index"] == 0
+
+
+def test_usage() -> None:
+    """Usage comes with the event that told it, also without choices; the last one holds."""
+    one, two = ({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": n}} for n in (1, 2))
+    made = chunks(said({"text": "a"}) | one, two)
+    assert [chunk.usage.completion_tokens for chunk in made if chunk.usage] == [1, 2]
+    assert made[1].choices == []
+
+
+def test_silent_events() -> None:
+    """Events that add nothing give no chunk: none at all, the end mark of other dialects, unknown members."""
+    parser = gemini().stream_parser(sent(stream=True))
+    for data in (b"", b" [DONE] ", b"{}", b'{"candidates": null}', b'{"candidates": ["x"]}', b'{"modelVersion": "m"}'):
+        assert parser.feed(ServerSentEvent(data)) == ()
+
+
+def test_blocked_prompt() -> None:
+    """A refused prompt is one choice that says so, and is an answer."""
+    made = choices({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "No."}})
+    assert [(choice["delta"], choice["finish_reason"]) for choice in made] == [
+        ({"role": "assistant", "refusal": "No."}, None),
+        ({}, "content_filter"),
+    ]
+
+
+def test_blocked_on_the_way() -> None:
+    """A prompt refused after the answer began ends it as filtered, unless it had ended."""
+    feedback = {"promptFeedback": {"blockReason": "SAFETY"}}
+    assert choices(said({"text": "a"}, finish=None), feedback)[-1]["finish_reason"] == "content_filter"
+    assert choices(said({"text": "a"}), feedback)[-1]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "events", [[], [{"usageMetadata": {"promptTokenCount": 1}}], [said({"text": "a"}, finish=None)]]
+)
+def test_truncated(events: Any) -> None:
+    """A stream that ends without a finish reason was cut."""
+    with pytest.raises(UpstreamTruncated):
+        chunks(*events)
+
+
+def test_one_of_two_truncated() -> None:
+    """Every choice has to end."""
+    events = [
+        {"candidates": [{"index": 0, "finishReason": "STOP"}, {"index": 1, "content": {"parts": [{"text": "b"}]}}]}
+    ]
+    with pytest.raises(UpstreamTruncated):
+        chunks(*events)
+
+
+def test_error_in_stream() -> None:
+    """An error told as an event is raised as what it is, after the chunks before it."""
+    parser = gemini().stream_parser(sent(stream=True))
+    assert parser.feed(ServerSentEvent(b'{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}'))
+    with pytest.raises(UpstreamOverloaded):
+        parser.feed(ServerSentEvent(b'[{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}]'))
+
+
+@pytest.mark.parametrize("data", [b"{", b"nonsense", b"[1]", b'"x"', b"null"])
+def test_garbage(data: bytes) -> None:
+    """An event that is no JSON object is not an answer."""
+    with pytest.raises(UpstreamInvalidResponse):
+        gemini().stream_parser(sent(stream=True)).feed(ServerSentEvent(data))
+
+
+def test_broken_answer() -> None:
+    """A malformed call is an error at once while nothing was said; later it ends the answer."""
+    with pytest.raises(UpstreamInvalidResponse):
+        chunks(said(finish="MALFORMED_FUNCTION_CALL"))
+    assert (
+        choices(said({"text": "a"}, finish=None), said(finish="MALFORMED_FUNCTION_CALL"))[-1]["finish_reason"] == "stop"
+    )
+
+
+def test_logprobs() -> None:
+    """Log probabilities come with the text they belong to."""
+    made = choices(said({"text": "a"}, logprobsResult={"chosenCandidates": [{"token": "a", "logProbability": -1}]}))
+    assert made[0]["logprobs"]["content"][0]["token"] == "a"
+    assert "logprobs" not in made[1]
+
+
+def test_service_tier() -> None:
+    """The tier that was used stands in the chunk."""
+    assert chunks(said({"text": "a"}) | {"usageMetadata": {"promptTokenCount": 1, "serviceTier": "flex"}})[0].extra == {
+        "service_tier": "flex"
+    }
