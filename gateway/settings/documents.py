@@ -61,7 +61,7 @@ def read_document(path: Path, findings: Findings) -> Document:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         problems.append(f"{path}{line}: not valid YAML: {error.problem}")
         return empty
-    except ValueError as error:
+    except (yaml.YAMLError, ValueError) as error:
         problems.append(f"{path}: not valid YAML: {error}")
         return empty
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.catalog import ABILITIES, Tier
-from gateway.settings.documents import Document
+from gateway.settings.documents import Document, Place
 from gateway.settings.findings import Findings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -118,12 +118,21 @@ def validated(document: Document, schema: type[Schema], findings: Findings) -> S
         return schema.model_validate(document.data)
     except ValidationError as error:
         for deviation in error.errors(include_url=False, include_input=False):
-            place = tuple(part for part in deviation["loc"] if part != "[key]")
+            place = _place(document, deviation["loc"])
             sentence = deviation["msg"].removeprefix("Value error, ")
             if deviation["type"] == "extra_forbidden":
                 sentence = "unknown key" + _did_you_mean(str(place[-1]), _fields_at(schema, place[:-1]))
             findings.problems.append(document.problem(place, sentence))
         return None
+
+
+def _place(document: Document, location: Sequence[str | int]) -> Place:
+    """Where pydantic's location is in the file, in which every key is text."""
+    place: Place = ()
+    for part in location:
+        if part != "[key]":
+            place = (*place, part if (*place, part) in document.lines else str(part))
+    return place
 
 
 def _did_you_mean(word: str, known: Mapping[str, Any]) -> str:

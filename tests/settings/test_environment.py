@@ -1,0 +1,98 @@
+"""What environment variables say."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.settings import Secret
+from gateway.settings import environment as env
+from gateway.settings.findings import Findings
+
+LONG, OTHER = "a" * 16, "b" * 16
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", []),
+        ("  ", []),
+        (LONG, [LONG]),
+        (f" {LONG} ,{OTHER},,{LONG},", [LONG, OTHER]),
+        (f"ключ-{LONG}", [f"ключ-{LONG}"]),
+    ],
+)
+def test_client_keys(text: str, keys: list[str]) -> None:
+    """GATEWAY_API_KEY is a list between commas, of any non-empty strings, each once."""
+    findings = Findings()
+    assert env.client_keys({"GATEWAY_API_KEY": text}, findings) == tuple(map(Secret, keys))
+    assert findings == Findings()
+
+
+def test_keyless_list() -> None:
+    """A variable of commas alone is a mistake, not an open gateway."""
+    findings = Findings()
+    assert env.client_keys({"GATEWAY_API_KEY": " , "}, findings) == ()
+    assert findings.problems == ["GATEWAY_API_KEY: it is set but there is no key between its commas"]
+
+
+def test_short_keys() -> None:
+    """Keys that can be guessed are warned about, without being shown."""
+    findings = Findings()
+    env.client_keys({"GATEWAY_API_KEY": f"letmein,{LONG}"}, findings)
+    assert env.admin_key({"GATEWAY_ADMIN_KEY": "letmein"}, findings) == Secret("letmein")
+    assert env.admin_key({"GATEWAY_ADMIN_KEY": LONG}, findings) == Secret(LONG)
+    assert env.admin_key({}, findings) is None
+    assert [warning.split(":")[0] for warning in findings.warnings] == ["GATEWAY_API_KEY", "GATEWAY_ADMIN_KEY"]
+    assert "letmein" not in str(findings)
+
+
+@pytest.mark.parametrize(("text", "found"), [("0", 0), (" 8000 ", 8000), ("65535", 65535), ("", None)])
+def test_numbers(text: str, found: int | None) -> None:
+    """A number is plain digits within its bounds."""
+    findings = Findings()
+    assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) == found
+    assert findings.problems == []
+
+
+@pytest.mark.parametrize("text", ["65536", "-1", "80.0", "0x50", "٨٠", "9" * 5000, "eighty"])
+def test_no_numbers(text: str) -> None:
+    """Anything else is a problem that names the variable."""
+    findings = Findings()
+    assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) is None
+    assert findings.problems[0].startswith("N: ")
+
+
+def test_provider_keys() -> None:
+    """A provider's key loses the space around it; absent or empty it is not set."""
+    findings = Findings()
+    assert env.provider_key({"K": " sk-1\n"}, "K", findings) == Secret("sk-1")
+    assert env.provider_key({"K": ""}, "K", findings) is None
+    assert env.provider_key({}, "K", findings) is None
+    assert findings.problems == []
+
+
+@pytest.mark.parametrize("key", ["sk-1\nx-evil: 1", "two keys", "schlüssel"])
+def test_keys_that_fit_no_header(key: str) -> None:
+    """A key that could not stand in a header is a problem; the sentence does not show it."""
+    findings = Findings()
+    assert env.provider_key({"K": key}, "K", findings) is None
+    assert findings.problems[0].startswith("K: ")
+    assert key not in findings.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True), ("localhost", True), ("LOCALHOST", True),
+        ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("", False), ("example.com", False), ("localhost.evil", False),
+    ],
+)  # fmt: skip
+def test_loopback(host: str, loopback: bool) -> None:
+    """Only localhost and loopback addresses stay on this machine; names are not trusted."""
+    assert env.is_loopback(host) is loopback
+
+
+def test_misspelt_variables() -> None:
+    """A variable that is nearly one of ours is warned about: a key under a wrong name would leave the gateway open."""
+    environment = {"GATEWAY_APIKEY": "x", "GATEWAY_PORT": "1", "GATEWAY_FROBNICATE": "x", "OTHER_API_KEY": "x"}
+    assert env.misspelt(environment) == ["GATEWAY_APIKEY: there is no such setting; did you mean GATEWAY_API_KEY?"]

@@ -1,0 +1,47 @@
+"""Settings, as they are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.settings import Secret, start_up_lines
+from tests.settings.conftest import Load
+
+LONG = "gw-0123456789abcdef"
+
+
+def test_secrets_do_not_show() -> None:
+    """A key shows its last four characters, a short one nothing."""
+    assert (repr(Secret(LONG)), str(Secret(LONG)), f"{Secret('letmein')}") == ("...cdef", "...cdef", "...")
+    assert Secret(LONG).value == LONG
+
+
+def test_settings_do_not_show_keys(load_files: Load) -> None:
+    """Neither the settings nor the lines at the start hold a key."""
+    settings = load_files(GATEWAY_API_KEY=LONG, GATEWAY_ADMIN_KEY=f"admin-{LONG}", GEMINI_API_KEY=f"sk-{LONG}")
+    assert LONG not in f"{settings!r}{settings}{start_up_lines(settings)}"
+
+
+def test_start_up_lines(load_files: Load, tmp_path: Path) -> None:
+    """The start tells the file, the prices, the upstreams that are not the usual ones, who may call, and every warning."""
+    settings = load_files(
+        {"gateway.yaml": "port: 1\n"},
+        GEMINI_API_KEY=LONG,
+        ANTHROPIC_API_KEY=LONG,
+        ANTHROPIC_BASE_URL="http://10.0.0.1",
+        GATEWAY_API_KEY=LONG,
+    )
+    assert start_up_lines(settings) == [
+        f"config: {tmp_path}/gateway.yaml",
+        f"prices: {settings.prices.version}",
+        "providers: gemini, claude",
+        "upstream: claude is at http://10.0.0.1",
+        "client keys: ...cdef",
+        f"port: from {tmp_path}/gateway.yaml:1",
+        "warning: ANTHROPIC_BASE_URL: claude is called without encryption: http://10.0.0.1",
+    ]
+
+
+def test_start_up_lines_of_an_open_gateway(load_files: Load) -> None:
+    """Without keys the lines say that there are no providers and that anyone on this machine may call."""
+    assert start_up_lines(load_files())[2:] == ["providers: none", "client keys: none: open to this machine"]

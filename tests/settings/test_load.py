@@ -1,0 +1,191 @@
+"""Where settings come from, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from contextlib import chdir
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.catalog import Auto, Pinned
+from gateway.errors import ConfigError
+from gateway.packaged import packaged_file
+from gateway.settings import Limits, Secret, load
+from gateway.transport import Timeouts
+from tests.settings.conftest import Load, Problems
+
+LONG = "k" * 24
+
+
+def test_defaults(load_files: Load) -> None:
+    """Without flags, variables and settings in the file the gateway listens on loopback with the usual limits."""
+    settings = load_files()
+    assert (settings.host, settings.port, settings.workers, settings.db) == ("127.0.0.1", 8000, 1, "gateway.db")
+    assert (settings.durability, settings.max_attempts, settings.baseline) == ("normal", 3, None)
+    assert (settings.timeouts, settings.limits) == (Timeouts(), Limits())
+    assert (settings.client_keys, settings.admin_key, settings.providers) == ((), None, ())
+    assert (settings.tradeoff, settings.allowed_hosts, settings.record_features) == (0.5, (), True)
+    assert (settings.sources, settings.warnings) == ({}, ())
+
+
+FILE = "host: 127.0.0.2\nport: 2\ndb: file.db\nworkers: 2\n"
+VARIABLES = {"GATEWAY_HOST": "127.0.0.3", "GATEWAY_PORT": "3", "GATEWAY_DB": "env.db", "GATEWAY_WORKERS": "3"}
+FLAGS = {"host": "127.0.0.4", "port": 4, "db": "flag.db", "workers": 4}
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags", "expected", "source"),
+    [
+        ({}, {}, ("127.0.0.2", 2, "file.db", 2), "gateway.yaml:2"),
+        (VARIABLES, {}, ("127.0.0.3", 3, "env.db", 3), "GATEWAY_PORT"),
+        (VARIABLES, FLAGS, ("127.0.0.4", 4, "flag.db", 4), "--port"),
+        ({"GATEWAY_PORT": " ", "GATEWAY_DB": ""}, {}, ("127.0.0.2", 2, "file.db", 2), "gateway.yaml:2"),
+    ],
+    ids=["file", "environment", "flags", "empty variables"],
+)
+def test_precedence(
+    load_files: Load, variables: dict[str, str], flags: dict[str, Any], expected: tuple[object, ...], source: str
+) -> None:
+    """A flag wins over the environment, that over the file; an empty variable is not set. The source is remembered."""
+    settings = load_files({"gateway.yaml": FILE}, flags=flags, **variables)
+    assert (settings.host, settings.port, settings.db, settings.workers) == expected
+    assert settings.sources["port"].endswith(source)
+
+
+def test_everything_in_the_file(load_files: Load) -> None:
+    """Each key of gateway.yaml arrives in the settings."""
+    text = """
+        durability: full
+        tradeoffs: {cheap: 0.1, thrifty: 0}
+        baseline: gpt-4o
+        aliases: {gpt-4o: claude-sonnet-5-5, gpt-4o-mini: auto:thrifty}
+        timeouts: {connect: 1, first_byte: 2.5, total: 599}
+        max_attempts: 2
+        limits: {body_bytes: 1, in_flight: 2, queue: 0}
+        allowed_hosts: [gateway.lan]
+        record_features: false
+    """
+    settings = load_files({"gateway.yaml": text})
+    assert (settings.durability, settings.baseline, settings.max_attempts) == ("full", "gpt-4o", 2)
+    assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
+    assert settings.timeouts == Timeouts(connect=1, first_byte=2.5, idle=60, total=599)
+    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0), ("gateway.lan",))
+    assert settings.record_features is False
+    assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
+    assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"
+
+
+def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
+    """What stands commented out in the packaged gateway.yaml is every key with its default."""
+    lines = packaged_file("gateway.yaml").read_text().splitlines()
+    shown = [line[2:] for line in lines if re.match(r"# +[a-z_]+:( |$)(?!DNS)", line) and "`" not in line]
+    with_all = load_files({"gateway.yaml": "\n".join(shown)})
+    without = load_files()
+    names = (
+        "host",
+        "port",
+        "workers",
+        "db",
+        "durability",
+        "tradeoffs",
+        "baseline",
+        "timeouts",
+        "limits",
+        "max_attempts",
+    )
+    for name in (*names, "allowed_hosts", "record_features"):
+        assert any(re.match(rf"{name}:", line) for line in shown), name
+        assert getattr(with_all, name) == getattr(without, name)
+
+
+def test_which_file_is_read(tmp_path: Path) -> None:
+    """config/gateway.yaml of the working directory is read when it is there, else the packaged one."""
+    with chdir(tmp_path):
+        assert load({}).config == packaged_file("gateway.yaml")
+        Path("config").mkdir()
+        Path("config/gateway.yaml").write_text("port: 81\n")
+        here = load({})
+        elsewhere = load({}, config=packaged_file("gateway.yaml"))
+    assert (here.config, here.port) == (Path("config/gateway.yaml"), 81)
+    assert (elsewhere.config, elsewhere.port) == (packaged_file("gateway.yaml"), 8000)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A file that is asked for has to be there."""
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
+        load({}, config=str(tmp_path / "absent.yaml"))
+
+
+def test_other_machines_need_a_key(load_files: Load, problems_of: Problems) -> None:
+    """An address that other machines reach is refused without a client key, and accepted with one."""
+    (problem,) = problems_of(GATEWAY_HOST="0.0.0.0", GATEWAY_ADMIN_KEY=LONG)
+    assert "set GATEWAY_API_KEY" in problem
+    assert load_files(GATEWAY_HOST="0.0.0.0", GATEWAY_API_KEY=LONG).client_keys == (Secret(LONG),)
+
+
+@pytest.mark.parametrize(
+    ("db", "sentence"),
+    [
+        ("postgresql://h/d", "PostgreSQL is not supported yet"),
+        ("postgres://h/d", "not supported yet"),
+        ("mysql://h", "not a path"),
+    ],
+)
+def test_only_sqlite(problems_of: Problems, db: str, sentence: str) -> None:
+    """A database that is not built yet is refused with a sentence."""
+    (problem,) = problems_of(GATEWAY_DB=db)
+    assert sentence in problem
+
+
+def test_all_problems_at_once(problems_of: Problems) -> None:
+    """Every problem of every file and variable is told in one go, with file, line and key where there are such."""
+    problems = problems_of(
+        {
+            "gateway.yaml": "hots: x\ntimeouts:\n  total: 600\n",
+            "models.yaml": "models:\n  - {id: x, provider: gemini, tier: easy}\n",
+            "providers.yaml": "providers: []\nmodels: []\n",
+        },
+        GATEWAY_PORT="70000",
+    )
+    assert problems == [
+        "gateway.yaml:3: timeouts.total: Input should be less than 600",
+        "gateway.yaml:1: hots: unknown key; did you mean 'host'?",
+        "GATEWAY_PORT: '70000' is not a number from 0 to 65535",
+        "providers.yaml:2: models: unknown key (known are providers)",
+        "models.yaml:2: models[0].tier: Input should be 'simple', 'moderate' or 'complex'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("baseline: auto", "'auto' is no single model"),
+        ("baseline: gpt-4o", "does not exist"),
+        ("aliases: {a: b, b: a}", "aliases.a: it goes round in a circle"),
+        ("aliases: {gpt-4o: no-such-model}", "aliases.gpt-4o: The model 'no-such-model' does not exist"),
+    ],
+)
+def test_names_are_checked(problems_of: Problems, line: str, sentence: str) -> None:
+    """An alias or baseline that names no model is found at the start, with its line."""
+    problems = problems_of({"gateway.yaml": f"port: 1\n{line}\n"})
+    assert problems[0].startswith("gateway.yaml:2: ")
+    assert sentence in problems[0]
+
+
+def test_own_models_and_prices(load_files: Load) -> None:
+    """A models.yaml and a providers.yaml beside gateway.yaml take the place of the packaged ones."""
+    settings = load_files(
+        {
+            "models.yaml": "models:\n  - {id: llama-5, provider: ollama, tier: simple, prices: {input: 0, output: 0.5}}\n",
+            "providers.yaml": "providers:\n  - {name: ollama, kind: openai, base_url: 'http://localhost:11434/v1'}\n",
+        }
+    )
+    (model,) = settings.catalog
+    price = settings.prices.price("ollama", "llama-5", datetime(2026, 1, 1, tzinfo=UTC))
+    assert (model.full_name, model.input_price, model.output_price, model.created) == ("ollama/llama-5", 0.0, 0.5, 0)
+    assert price is not None
+    assert float(price.output.base) == 0.5
+    assert settings.catalog.resolve("ollama/other") == Pinned("ollama", "other", None)

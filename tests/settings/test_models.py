@@ -1,0 +1,89 @@
+"""The catalogue and the prices as configured."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.packaged import packaged_file
+from tests.settings.conftest import Load, Problems
+
+ROW = "id: gemini-3.8-flash, provider: gemini, tier: simple"
+
+
+def rows(*lines: str) -> dict[str, str]:
+    return {"models.yaml": "models:\n" + "".join(f"  - {{{line}}}\n" for line in lines)}
+
+
+def test_prices_come_from_the_snapshot(load_files: Load) -> None:
+    """A row without prices has those of the snapshot at that time, a row with prices its own."""
+    dear = load_files(rows(ROW), flags={"now": datetime(2027, 1, 1, tzinfo=UTC)})
+    assert [next(iter(load_files(rows(ROW)).catalog)).input_price, next(iter(dear.catalog)).input_price] == [0.75, 1.5]
+    own = next(iter(load_files(rows(f"{ROW}, prices: {{input: 1, output: 2, cache_read: 0.5}}")).catalog))
+    assert (own.input_price, own.output_price, own.cache_read_price, own.cache_write_price) == (1.0, 2.0, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (ROW, "id: gemini/gemini-3.8-flash is listed twice"),
+        ("id: x, provider: gemini, tier: simple", "id: the price of gemini/x is not known; give its `prices`"),
+        (
+            "id: x, provider: nobody, tier: simple, prices: {input: 1, output: 1}",
+            "provider: there is no provider 'nobody'",
+        ),
+        ("id: x, provider: gemini, tier: simple, abilities: [fly]", "abilities: no such ability: fly"),
+        ("id: x, provider: gemini, tier: simple, prices: {input: 1}", "prices.output: Field required"),
+        (
+            "id: x, provider: gemini, tier: simple, prices: {input: .inf, output: 1}",
+            "prices.input: Input should be a finite",
+        ),
+        (f"{ROW}, contextwindow: 1", "contextwindow: unknown key; did you mean 'context_window'?"),
+        (
+            "id: x, provider: gemini, tier: simple, prices: {inputs: 1, input: 1, output: 1}",
+            "prices.inputs: unknown key; did you mean",
+        ),
+    ],
+)
+def test_bad_rows(problems_of: Problems, row: str, problem: str) -> None:
+    """Each mistake in a row is told with its line."""
+    assert problems_of(rows(ROW, row))[0].startswith(f"models.yaml:3: models[1].{problem}")
+
+
+def test_file_of_the_wrong_shape(problems_of: Problems) -> None:
+    """A key of the wrong kind is a problem of that key, not an exception."""
+    assert problems_of({"models.yaml": "models: 3\naliases: [a]\n", "gateway.yaml": "aliases: [a]\n1: 2\n"}) == [
+        "gateway.yaml:1: aliases: Input should be a valid dictionary",
+        "gateway.yaml:2: 1: Keys should be strings",
+        "models.yaml:1: models: Input should be a valid list",
+        "models.yaml:2: aliases: Input should be a valid dictionary",
+    ]
+
+
+def test_later_aliases_win(load_files: Load) -> None:
+    """An alias in gateway.yaml replaces one of the same name in models.yaml."""
+    files = {
+        "models.yaml": f"models: [{{{ROW}}}]\naliases: {{a: auto, b: auto}}\n",
+        "gateway.yaml": "aliases: {b: a}\n",
+    }
+    assert load_files(files).aliases == {"a": "auto", "b": "a"}
+
+
+def test_own_snapshot(load_files: Load) -> None:
+    """A prices.json beside gateway.yaml is used; a broken one is warned about and the packaged one used."""
+    raw = packaged_file("prices.json").read_text()
+    assert (
+        load_files({"prices.json": raw.replace('"version":"', '"version":"2026-11-21+mine ', 1)}).prices.version[:15]
+        == "2026-11-21+mine"
+    )
+    broken = load_files({"prices.json": "{"})
+    assert broken.prices.version in raw
+    assert "the price snapshot that ships with the gateway is used" in broken.warnings[0]
+
+
+def test_stale_prices(load_files: Load) -> None:
+    """Prices more than thirty days old are warned about, with their age."""
+    assert load_files(flags={"now": datetime(2026, 12, 22, tzinfo=UTC)}).warnings == ()
+    (warning,) = load_files(flags={"now": datetime(2026, 12, 23, tzinfo=UTC)}).warnings
+    assert warning.startswith("the price snapshot is 31 days old (2026-11-22)")

@@ -1,0 +1,110 @@
+"""The script that makes the price snapshot."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from decimal import Decimal
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from genai_prices.types import (
+    ClauseAnd,
+    ClauseContains,
+    ClauseEquals,
+    ClauseOr,
+    ClauseRegex,
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    StartDateConstraint,
+    Tier,
+    TieredPrices,
+    TimeOfDateConstraint,
+)
+
+from gateway.packaged import packaged_file
+from gateway.pricing import PriceTable
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "prices"
+DAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    module = ModuleType("prices_script")
+    module.__file__ = str(SCRIPT)
+    SourceFileLoader("prices_script", str(SCRIPT)).exec_module(module)
+    return module
+
+
+def test_snapshot_is_up_to_date(script: ModuleType) -> None:
+    """The committed snapshot is what the locked package gives, but for the day it was made."""
+    committed = packaged_file("prices.json").read_text()
+    assert committed == script.snapshot(PriceTable.loads(committed.encode()).dated)
+
+
+def test_snapshot_reads_well_in_a_diff(script: ModuleType) -> None:
+    """One model stands in one line, and the same package gives the same text."""
+    text = script.snapshot(DAY)
+    assert text == script.snapshot(DAY)
+    assert sum(line.startswith('{"id":') for line in text.splitlines()) == text.count('"id":') > 1000
+
+
+def test_conditions_of_a_price(script: ModuleType) -> None:
+    """A price keeps its day or its times of the day; a step that changes no kept price is left out."""
+    base, dear = (
+        ModelPrice(input_mtok=Decimal(1)),
+        ModelPrice(input_mtok=Decimal("0.25"), web_searches_kcount=Decimal(9)),
+    )
+    same = ModelPrice(input_mtok=Decimal(1), web_searches_kcount=Decimal(14))
+    model = ModelInfo(
+        id="m",
+        match=ClauseEquals("m"),
+        prices=[
+            ConditionalPrice(prices=base),
+            ConditionalPrice(StartDateConstraint(date(2026, 1, 1)), prices=same),
+            ConditionalPrice(StartDateConstraint(date(2026, 2, 1)), prices=dear),
+            ConditionalPrice(TimeOfDateConstraint(time(16, 30), time(0, 30)), prices=base),
+        ],
+    )
+    assert script.row(model) == {
+        "id": "m",
+        "prices": [
+            {"input": 1},
+            {"from": "2026-02-01", "input": 0.25},
+            {"daily": ["16:30:00", "00:30:00"], "input": 1},
+        ],
+    }
+
+
+def test_tiers_and_clauses(script: ModuleType) -> None:
+    """Tiers keep their sizes; clauses keep their logic, in lower case but for regular expressions."""
+    price = ModelPrice(input_mtok=TieredPrices(Decimal(1), [Tier(100, Decimal("2.5"))]), output_mtok=Decimal(3))
+    match = ClauseOr([ClauseAnd([ClauseContains("A"), ClauseRegex(r"^a\D$")]), ClauseEquals("B")])
+    assert script.row(ModelInfo(id="m", match=match, prices=price)) == {
+        "id": "m",
+        "match": {"or": [{"and": [{"contains": "a"}, {"regex": r"^a\D$"}]}, {"equals": "b"}]},
+        "prices": [{"input": {"base": 1, "tiers": [[100, 2.5]]}, "output": 3}],
+    }
+    names = ModelInfo(id="m", match=ClauseOr([ClauseEquals("m"), ClauseEquals("N")]), prices=price)
+    assert script.row(names)["match"] == {"equals": ["m", "n"]}
+
+
+def test_figures_are_exact(script: ModuleType) -> None:
+    """A figure that a JSON number would change is not written."""
+    with pytest.raises(ValueError, match="does not fit"):
+        script.number(Decimal("0.12345678901234567890123"))
+
+
+def test_command(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command writes the snapshot of a day; `--check` writes nothing and tells whether the prices are still the same."""
+    file = tmp_path / "prices.json"
+    assert script.main(["--date", "2026-01-02"], file=file) == 0
+    assert PriceTable.loads(file.read_bytes()).dated == date(2026, 1, 2)
+    assert script.main(["--check"], file=file) == 0
+    file.write_text(changed := file.read_text().replace('"output":', '"outputs":', 1))
+    assert script.main(["--check"], file=file) == 1
+    assert file.read_text() == changed
+    assert capsys.readouterr().out == "prices are up to date\nprices have changed: run scripts/prices\n"
