@@ -151,9 +151,8 @@ def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamErr
     """The error that an event or a 200 answer tells of: `value` is its JSON, or the `error` member alone."""
     parts = error_parts(value)
     status = parts.status or _STATUS_OF.get(parts.code or "", 502)
-    return classify(
-        status, {}, message=parts.message, code=parts.code, provider=provider, retry_after=parts.retry_after
-    )
+    message = redact(parts.message or "", key=key)
+    return classify(status, {}, message=message, code=parts.code, provider=provider, retry_after=parts.retry_after)
 
 
 def redact(text: str, *, key: str = "") -> str:

@@ -22,7 +22,7 @@ _KINDS: dict[type, str] = {
 
 
 def invalid(path: str, message: str, *, code: str = "invalid_value") -> NoReturn:
-    raise InvalidRequest(message, param=path, code=code)
+    raise InvalidRequest(message, param=path or None, code=code)
 
 
 def missing(path: str) -> NoReturn:
