@@ -2,14 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from gateway.app import World, create_app
+from gateway.settings import load
+from gateway.store.sqlite import SqliteStore
+from gateway.transport.reference import ReferenceTransport
+from tests.upstreams import Upstream, answer
 
 # respx and the SDKs import `httpx`; from here on that is httpx2, so that respx sees what the gateway sends.
 httpx2.alias_httpx()
 pytest_plugins = ["respx.plugin"]
 
+KEYS = {"GEMINI_API_KEY": "gemini-key", "ANTHROPIC_API_KEY": "claude-key", "OPENROUTER_API_KEY": "openrouter-key"}
+
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayUnderTest:
+    """A whole gateway in this process; its upstream is a function, its ledger a file."""
+
+    client: TestClient
+    store: SqliteStore
+    app: Starlette
+
+    def ask(self, prompt: str = "2+2?", *, path: str = "/v1/chat/completions", **body: Any) -> httpx2.Response:
+        """One chat completion; `model` is `auto` unless given."""
+        messages = [{"role": "user", "content": prompt}]
+        return self.client.post(path, json={"model": "auto", "messages": messages, **body})
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The ledger's rows with their attempts, oldest first."""
+        return [self.store.request(row["request_id"]) or {} for row in reversed(self.store.requests(limit=500))]
+
+
+class MakeGateway(Protocol):
+    def __call__(
+        self,
+        upstream: Upstream | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        config: str | None = None,
+        world: World | None = None,
+        **options: Any,
+    ) -> GatewayUnderTest: ...
+
+
+@pytest.fixture
+def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
+    """A factory: each test shows the whole of its world. `config` is the text of `gateway.yaml`."""
+    with ExitStack() as stack:
+
+        def make(
+            upstream: Upstream | None = None,
+            *,
+            environment: Mapping[str, str] | None = None,
+            config: str | None = None,
+            world: World | None = None,
+            **options: Any,
+        ) -> GatewayUnderTest:
+            variables = {**(KEYS if environment is None else environment), "GATEWAY_DB": str(tmp_path / "gateway.db")}
+            if config is not None:
+                file = tmp_path / "gateway.yaml"
+                file.write_text(config)
+                variables["GATEWAY_CONFIG"] = str(file)
+            settings = load(variables)
+            store = SqliteStore(settings.db)
+            transport = ReferenceTransport(transport=httpx2.MockTransport(upstream or answer()))
+            app = create_app(settings, transport=transport, store=store, world=world or World(seed=0), **options)
+            client = stack.enter_context(
+                TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+            )
+            return GatewayUnderTest(client, store, app)
+
+        yield make

@@ -12,7 +12,7 @@ import click
 from gateway.cli.serve import create_app_or_exit, listening_options, run, settings_or_exit
 from gateway.logs import logging_to
 from gateway.settings import start_up_lines
-from gateway.simulator import Simulation, Simulator
+from gateway.simulator import Simulator
 
 KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 
@@ -35,7 +35,7 @@ def demo(
         raise click.ClickException("The demo runs in one process; leave --workers out.")
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, logging_to(sys.stderr):
         environment.setdefault("GATEWAY_DB", str(Path(folder) / "demo.db"))
-        simulator = Simulator(Simulation(seed=seed))
+        simulator = Simulator(seed=seed)
         environment |= simulator.start()
         environment |= dict.fromkeys(KEYS, "simulated")
         try:

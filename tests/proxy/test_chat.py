@@ -1,0 +1,243 @@
+"""One chat completion through the whole gateway: answered, priced, settled, or failed over."""
+
+from __future__ import annotations
+
+import httpx2
+import orjson
+import pytest
+
+from tests.conftest import MakeGateway
+from tests.upstreams import Upstream, answer, failing, vendor
+
+
+def events(response: httpx2.Response) -> list[dict[str, object]]:
+    """A stream's JSON events, without [DONE]."""
+    return [orjson.loads(line[6:]) for line in response.text.split("\n\n") if line.startswith("data: {")]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "auto",
+        "auto:cheap",
+        "auto:quality",
+        "gemini/gemini-3.8-flash",
+        "claude/claude-haiku-5-5",
+        "openrouter/qwen/qwen3.8-flash",
+    ],
+)
+def test_every_model_name_is_answered_and_recorded(make_gateway: MakeGateway, model: str) -> None:
+    """Whatever name is asked for, the answer is OpenAI's and one settled row says who gave it and what it cost."""
+    gateway = make_gateway(answer("four"))
+    response = gateway.ask(model=model)
+    assert response.status_code == 200, response.text
+    body = response.json()
+    (row,) = gateway.rows
+    assert body["choices"][0]["message"]["content"] == "four"
+    assert body["model"] == f"{row['selected_provider']}/{row['selected_model']}"
+    assert response.headers["x-request-id"] == row["request_id"]
+    assert row["status"] == "ok"
+    assert row["actual_cost"] > 0
+    assert body["usage"]["cost"] == pytest.approx(row["actual_cost"])
+    assert float(response.headers["x-gateway-cost"]) == pytest.approx(row["actual_cost"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "model", ["auto", "gemini/gemini-3.8-flash", "claude/claude-haiku-5-5", "openrouter/qwen/qwen3.8-flash"]
+)
+def test_streams_cost_what_answers_cost(make_gateway: MakeGateway, model: str) -> None:
+    """Usage and cost are the same streamed or not, and the stream ends with usage and [DONE]."""
+    gateway = make_gateway(answer("four"))
+    whole = gateway.ask(model=model).json()
+    response = gateway.ask(model=model, stream=True, stream_options={"include_usage": True})
+    chunks = events(response)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert chunks[-1]["usage"] == whole["usage"]
+    assert chunks[-1]["choices"] == []
+    first, second = gateway.rows
+    assert first["actual_cost"] == second["actual_cost"]
+    assert second["finish_reason"] == "stop"
+
+
+def test_pinned_rows_have_no_decision(make_gateway: MakeGateway) -> None:
+    """A pinned request's pattern, complexity and confidence are null, and it saves nothing."""
+    gateway = make_gateway()
+    gateway.ask(model="claude/claude-haiku-5-5")
+    (row,) = gateway.rows
+    assert row["strategy_used"] == "pinned"
+    assert row["confidence"] is row["pattern_detected"] is row["complexity_score"] is None
+    assert row["cost_savings"] == 0
+    assert row["evidence"] == "exact"
+
+
+def test_pinned_with_auto_route_is_its_own_baseline(make_gateway: MakeGateway) -> None:
+    """`?auto_route=true` routes a named model's request and measures savings against that model."""
+    gateway = make_gateway()
+    response = gateway.ask(model="claude/claude-opus-5-5", path="/v1/chat/completions?auto_route=true")
+    (row,) = gateway.rows
+    assert row["strategy_used"] != "pinned"
+    assert (row["baseline_provider"], row["baseline_model"]) == ("claude", "claude-opus-5-5")
+    assert response.headers["x-gateway-baseline-model"] == "claude-opus-5-5"
+
+
+def test_auto_without_learning_is_complexity(make_gateway: MakeGateway) -> None:
+    """`?auto_route=false` leaves `auto` to complexity alone, which is then its own baseline."""
+    gateway = make_gateway()
+    gateway.ask("Hello", path="/v1/chat/completions?auto_route=false")
+    (row,) = gateway.rows
+    assert row["strategy_used"] == "complexity"
+    assert row["selected_model"] == row["baseline_model"] == "gemini-3.8-flash"
+
+
+def test_baseline_hint_and_setting(make_gateway: MakeGateway) -> None:
+    """A request's hint names the baseline, else the configuration, else complexity does."""
+    gateway = make_gateway(config="baseline: claude/claude-opus-5-5\n")
+    gateway.ask("Hello")
+    gateway.ask("Hello", routing={"baseline": "claude/claude-sonnet-5-5"})
+    assert [row["baseline_model"] for row in gateway.rows] == ["claude-opus-5-5", "claude-sonnet-5-5"]
+    assert gateway.ask("Hello", routing={"baseline": "auto"}).status_code == 400
+
+
+def test_routing_hints_narrow_and_stay_here(make_gateway: MakeGateway) -> None:
+    """`routing.providers` narrows the choice, under either name of Claude, and is not forwarded."""
+    sent: list[httpx2.Request] = []
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return answer()(request)
+
+    gateway = make_gateway(upstream)
+    response = gateway.ask("Hello", routing={"providers": ["anthropic"]})
+    assert response.headers["x-gateway-provider"] == "claude"
+    assert "routing" not in orjson.loads(sent[0].content)
+    assert gateway.ask("Hello", routing={"providers": ["nobody"]}).json()["error"]["code"] == "no_candidate"
+
+
+def refuse_connections(*vendors: str) -> Upstream:
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        if vendor(request) in vendors:
+            raise httpx2.ConnectError("refused", request=request)
+        return answer()(request)
+
+    return upstream
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        refuse_connections("gemini"),
+        *(failing(status, "gemini") for status in (401, 402, 403, 404, 429, 500, 503, 529)),
+        failing(200, "gemini", body="<html>"),
+    ],
+    ids=["refused", "401", "402", "403", "404", "429", "500", "503", "529", "html"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_auto_fails_over(make_gateway: MakeGateway, upstream: Upstream, stream: bool) -> None:
+    """Under `auto` a candidate that cannot answer is followed by another one, and the row says why."""
+    gateway = make_gateway(upstream)
+    response = gateway.ask("Hello", stream=stream, path="/v1/chat/completions?auto_route=false")
+    assert response.status_code == 200, response.text
+    assert response.headers["x-gateway-provider"] != "gemini"
+    assert response.headers["x-gateway-fallback"] == "true"
+    (row,) = gateway.rows
+    assert row["fallback_used"] == 1
+    assert row["fallback_reason"].startswith("upstream: gemini/")
+    assert [attempt["status"] for attempt in row["attempts"]][-1] == "settled"
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "code"),
+    [
+        (503, 503, "upstream_overloaded"),
+        (401, 502, "upstream_auth"),
+        (500, 502, "upstream_error"),
+        (404, 404, "model_not_found"),
+    ],
+)
+def test_pinned_keeps_its_failure(make_gateway: MakeGateway, status: int, told: int, code: str) -> None:
+    """A named model's failure is told as what it is; nobody else answers in its place."""
+    body = '{"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}' if status == 404 else ""
+    gateway = make_gateway(failing(status, "claude", body=body))
+    response = gateway.ask(model="claude/claude-haiku-5-5")
+    assert (response.status_code, response.json()["error"]["code"]) == (told, code)
+    assert response.headers["x-should-retry"] == "false"
+    (row,) = gateway.rows
+    assert (row["status"], row["error_code"]) == ("error", code)
+
+
+def test_all_candidates_down(make_gateway: MakeGateway) -> None:
+    """When every candidate of `auto` fails, the client gets 503 and the reasons."""
+    gateway = make_gateway(failing(503, "gemini", "claude", "openrouter"))
+    response = gateway.ask("Hello")
+    assert response.status_code == 503
+    assert response.headers["x-gateway-attempts"] == "3"
+    assert "claude/" in response.json()["error"]["message"]
+
+
+def test_upstream_400_is_the_clients(make_gateway: MakeGateway) -> None:
+    """A request that the provider refuses is not tried elsewhere, and its message is passed on."""
+    body = '{"error": {"code": 400, "message": "Bad schema.", "status": "INVALID_ARGUMENT"}}'
+    gateway = make_gateway(failing(400, "gemini", body=body))
+    response = gateway.ask(model="gemini/gemini-3.8-flash")
+    assert response.status_code == 400
+    assert "Bad schema." in response.json()["error"]["message"]
+
+
+def test_broken_stream_is_an_error(make_gateway: MakeGateway) -> None:
+    """A stream that ends without its end mark becomes an error event without [DONE]; its row is estimated."""
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        whole = answer("four", completion_tokens=7)(request)
+        return httpx2.Response(200, headers=whole.headers, content=whole.content.split(b"event: message_delta")[0])
+
+    gateway = make_gateway(upstream)
+    response = gateway.ask(model="claude/claude-haiku-5-5", stream=True)
+    chunks = events(response)
+    assert "error" in chunks[-1]
+    assert "[DONE]" not in response.text
+    (row,) = gateway.rows
+    assert (row["status"], row["estimated"]) == ("error", 1)
+    assert row["actual_cost"] > 0
+
+
+def test_missing_usage_is_estimated(make_gateway: MakeGateway) -> None:
+    """An answer without usage is still priced, on an estimate that is flagged."""
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        body = orjson.loads(answer("x" * 40)(request).content)
+        return httpx2.Response(200, json={**body, "usage": None})
+
+    gateway = make_gateway(upstream)
+    assert gateway.ask(model="claude/claude-haiku-5-5").json()["usage"]["completion_tokens"] == 10
+    (row,) = gateway.rows
+    assert (row["estimated"], row["evidence"]) == (1, "estimated")
+
+
+def test_unknown_price_costs_null(make_gateway: MakeGateway) -> None:
+    """A model that no price table knows is served; its cost is null and says so."""
+    gateway = make_gateway()
+    response = gateway.ask(model="claude/claude-nobody-knows")
+    assert response.status_code == 200
+    assert response.headers["x-gateway-cost"] == "unknown"
+    assert response.json()["usage"]["cost"] is None
+
+
+def test_not_enabled_provider(make_gateway: MakeGateway) -> None:
+    """A model of a provider without a key is a 404 that says which key is missing."""
+    gateway = make_gateway(environment={"GEMINI_API_KEY": "x"})
+    response = gateway.ask(model="claude/claude-haiku-5-5")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+    assert gateway.rows == []
+
+
+def test_error_in_a_status_200(make_gateway: MakeGateway) -> None:
+    """OpenRouter's errors told with status 200 are errors, streamed or not."""
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"error": {"code": 503, "message": "No instances."}})
+
+    gateway = make_gateway(upstream)
+    for stream in (False, True):
+        response = gateway.ask(model="openrouter/qwen/qwen3.8-flash", stream=stream)
+        assert response.status_code in (502, 503), response.text
