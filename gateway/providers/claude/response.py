@@ -52,6 +52,9 @@ class Reading:
         return tool in self.custom or tool in self.properties
 
     def arguments(self, tool: str, given: Any) -> str:
+        """The JSON text of an input; one that was cut short is text already."""
+        if isinstance(given, str):
+            return given
         return orjson.dumps(renamed_keys(given, self.properties.get(tool, {}))).decode()
 
     def call(self, id: str, tool: str, given: Any) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Reading:
         name = self.renamed.get(tool, tool)
         if tool in self.custom:
             text = given.get(CUSTOM_INPUT) if isinstance(given, Mapping) else None
-            written = text if isinstance(text, str) else orjson.dumps(given).decode()
+            written = text if isinstance(text, str) else self.arguments(tool, given)
             return {"id": id, "type": "custom", "custom": {"name": name, "input": written}}
         return {"id": id, "type": "function", "function": {"name": name, "arguments": self.arguments(tool, given)}}
 
