@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from gateway.errors import Conflict, NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import StoredOutcome, rows, sql
 from gateway.store.owner import Owner
@@ -16,13 +16,14 @@ from gateway.store.owner import Owner
 def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner) -> None:
     attempts = record.attempts or (Attempt(number=1, provider=record.selected_provider, model=record.selected_model),)
     owner_id = owner.claim()
-    if not connection.execute(sql.BEGIN, rows.record_row(record, owner=owner_id)).rowcount:
+    if not sql.BEGIN.run(connection, rows.record_row(record, owner=owner_id)).rowcount:
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
     _write_attempts(connection, record.request_id, attempts)
 
 
 def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -> None:
     """A late word on a closed row changes nothing: its attempts have their final state."""
+    request_id = rows.text(request_id)
     row = connection.execute(sql.STATUS, (request_id,)).fetchone()
     if row is None:
         raise NotFound(f"The request {request_id} is not in the ledger.", param="request_id")
@@ -32,26 +33,31 @@ def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -
 
 
 def settle(connection: sqlite3.Connection, record: RequestRecord) -> None:
-    if connection.execute(sql.SETTLE, rows.settled_row(record)).rowcount or _insert(connection, record):
+    if record.status == "open":
+        raise ValueError("A request is settled with its final status.")
+    row = rows.settled_row(record)
+    if sql.SETTLE.run(connection, row).rowcount or _insert(connection, record):
         _write_attempts(connection, record.request_id, record.attempts)
-        if record.status != "open":
-            connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": record.request_id})
+        connection.execute(sql.CLOSE_ATTEMPTS, row)
 
 
 def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
-    row = connection.execute(sql.RATED_ROW, (feedback.request_id,)).fetchone()
+    if not 0 <= feedback.score <= 1:
+        raise InvalidRequest("score has to be a number from 0 to 1.", param="score")
+    request_id = rows.text(feedback.request_id)
+    row = connection.execute(sql.RATED_ROW, (request_id,)).fetchone()
     if row is None or feedback.key_id not in (None, row[0]):
-        raise NotFound(f"There is no request {feedback.request_id}.", param="request_id")
-    key_id, _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features = row
+        raise NotFound(f"There is no request {request_id}.", param="request_id")
+    key_id, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features = row
     said = {
-        "request_id": feedback.request_id,
+        "request_id": request_id,
         "timestamp": rows.text(feedback.timestamp),
         "score": feedback.score,
         "comment": rows.text(feedback.comment),
         "key_id": key_id,
     }
     if not connection.execute(sql.FEEDBACK, said).rowcount:
-        raise Conflict(f"The request {feedback.request_id} has its feedback already.", param="request_id")
+        raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
     connection.execute(sql.RATE, said)
     if pattern is None:
         return  # pinned: the router saw nothing to learn from
@@ -63,7 +69,7 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
             pattern=pattern,
             complexity=complexity,
             timestamp=feedback.timestamp,
-            request_id=feedback.request_id,
+            request_id=request_id,
             quality=feedback.score,
             cost=cost,
             input_tokens=input_tokens,
@@ -97,12 +103,12 @@ def probe(connection: sqlite3.Connection) -> None:
 
 
 def _insert(connection: sqlite3.Connection, record: RequestRecord) -> int:
-    return connection.execute(sql.BEGIN, rows.record_row(record, owner=None)).rowcount
+    return sql.BEGIN.run(connection, rows.record_row(record, owner=None)).rowcount
 
 
 def _write_attempts(connection: sqlite3.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for item in attempts:
-        connection.execute(sql.ATTEMPT, rows.attempt_row(request_id, item))
+        sql.ATTEMPT.run(connection, rows.attempt_row(request_id, item))
 
 
 def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) -> None:

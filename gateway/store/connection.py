@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,10 @@ _ADVICE = {
     "SQLITE_CORRUPT": "it is damaged: move it away with its -wal and -shm files (a new one is then begun), or restore a copy",
     "SQLITE_IOERR": "the disk reports an error: look at the system's log and at the file system",
 }
+
+
+# Device and inode; None for no file.
+Identity = tuple[int, int] | None
 
 
 class LedgerDamaged(LedgerUnavailable):
@@ -78,13 +83,19 @@ class Source:
         if finding != "ok":
             raise LedgerDamaged(f"The ledger {self.path} cannot be used: {_ADVICE['SQLITE_CORRUPT']} ({finding})")
 
-    def identity(self) -> tuple[int, int] | None:
-        """Which file the path names now; None for none. A connection keeps using a deleted or replaced file, so it must be compared."""
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+    def identity(self) -> Identity:
+        """Which file the path names now. A connection keeps using a deleted or replaced file, so it must be compared."""
+        return _identity(self.path)
+
+    def wal(self) -> Identity:
+        """Which write-ahead log lies beside the file now."""
+        return _identity(self._beside("-wal"))
+
+    def drop_wal(self, stale: Identity) -> None:
+        """Remove the log that a deleted or replaced file left behind: SQLite would replay it into the file that is there now."""
+        if stale is not None and self.wal() == stale:
+            self._beside("-wal").unlink(missing_ok=True)
+            self._beside("-shm").unlink(missing_ok=True)
 
     def unavailable(self, error: Exception) -> LedgerUnavailable:
         """What to tell the operator of a failure."""
@@ -92,6 +103,9 @@ class Source:
         advice = next((words for prefix, words in _ADVICE.items() if name.startswith(prefix)), "the database refused")
         kind = LedgerDamaged if name.startswith("SQLITE_CORRUPT") else LedgerUnavailable
         return kind(f"The ledger {self.path} cannot be used: {advice} ({error})")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
 
     def _open(self) -> sqlite3.Connection:
         connection = self._connect()
@@ -124,12 +138,30 @@ class Source:
                 time.sleep(_LOCK_RETRY_SECONDS)
 
 
+def _identity(path: Path) -> Identity:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: Path, *, now: datetime) -> Path:
+    """Move a damaged ledger and its side files out of the way, so that a new one can begin; where it is now. Nothing is deleted."""
+    kept = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(kept.with_name(kept.name + suffix))
+    return kept
+
+
 class Readers:
     """Connections that only read, reused; one that looks at a deleted or replaced file is closed."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._idle: deque[tuple[sqlite3.Connection, tuple[int, int] | None]] = deque()
+        self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -154,7 +186,7 @@ class Readers:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _take(self) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+    def _take(self) -> tuple[sqlite3.Connection, Identity]:
         identity = self._source.identity()
         if identity is None:
             raise sqlite3.OperationalError("unable to open database file")

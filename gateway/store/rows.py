@@ -9,7 +9,7 @@ import json
 import math
 import sqlite3
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
 import orjson
 
@@ -188,6 +188,10 @@ def request_of(row: sqlite3.Row) -> dict[str, Any]:
     return values
 
 
+@overload
+def text(value: str) -> str: ...
+@overload
+def text(value: object) -> str | None: ...
 def text(value: object) -> str | None:
     """Text as SQLite can hold it: valid UTF-8 without NUL, of bounded length."""
     if value is None:

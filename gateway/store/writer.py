@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store.connection import Source
+from gateway.store.connection import Identity, Source
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -45,7 +45,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: Identity = None
+        self._wal: Identity = None
         self.last_commit: float | None = None
 
     def submit(self, change: Change[T]) -> Future[T]:
@@ -162,11 +163,12 @@ class Writer:
             if self._source.identity() == self._identity:
                 return results
             self._disconnect()
+            self._source.drop_wal(self._wal)
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._source.open()
-            self._identity = self._source.identity()
+            self._identity, self._wal = self._source.identity(), self._source.wal()
         return self._connection
 
     def _disconnect(self) -> None:

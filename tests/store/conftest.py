@@ -1,0 +1,37 @@
+"""Ledgers in temporary directories, closed when their test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.store.sqlite import SqliteStore
+from tests.store.cases import NOW
+
+MakeLedger = Callable[..., SqliteStore]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.db"
+
+
+@pytest.fixture
+def make_ledger(path: Path) -> Iterator[MakeLedger]:
+    opened: list[SqliteStore] = []
+
+    def make(**settings: Any) -> SqliteStore:
+        opened.append(SqliteStore(path, **{"now": lambda: NOW, **settings}))
+        return opened[-1]
+
+    yield make
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(make_ledger: MakeLedger) -> SqliteStore:
+    return make_ledger()

@@ -1,0 +1,284 @@
+"""What each change does to the rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.records import Attempt, Feedback
+from gateway.store import StoredOutcome, changes
+from gateway.store.connection import Source
+from gateway.store.owner import Owner
+from tests.store.cases import begun, ended
+
+RETRY = Attempt(number=2, provider="claude", model="haiku", status="settled", cost=Decimal("0.004"))
+SAID = Feedback(request_id="r1", score=0.8, timestamp="2026-11-22T10:01:00Z", comment="fine")
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(Source(path).open()) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+@pytest.fixture
+def owner(path: Path) -> Iterator[Owner]:
+    owner = Owner(path)
+    yield owner
+    owner.release()
+
+
+def row(connection: sqlite3.Connection, request_id: str = "r1") -> dict[str, Any]:
+    return dict(connection.execute("SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,)).fetchone())
+
+
+def attempts(connection: sqlite3.Connection, request_id: str = "r1") -> list[tuple[str, str, int | None]]:
+    query = "SELECT id, status, cost_nano FROM attempts WHERE request_id = ? ORDER BY id"
+    return [tuple(attempt) for attempt in connection.execute(query, (request_id,))]
+
+
+def outcomes(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    return [dict(outcome) for outcome in connection.execute("SELECT * FROM outcomes")]
+
+
+def test_begin(connection: sqlite3.Connection, owner: Owner) -> None:
+    """A begun row is open, owned, and has its first attempt reserved."""
+    changes.begin(connection, begun(), owner=owner)
+
+    assert (row(connection)["status"], row(connection)["owner"]) == ("open", owner.id)
+    assert attempts(connection) == [("r1:1", "reserved", None)]
+
+
+def test_begin_twice(connection: sqlite3.Connection, owner: Owner) -> None:
+    """A request id is begun once."""
+    changes.begin(connection, begun(), owner=owner)
+
+    with pytest.raises(Conflict):
+        changes.begin(connection, begun(), owner=owner)
+
+
+def test_settle(connection: sqlite3.Connection, owner: Owner) -> None:
+    """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
+    changes.begin(connection, begun(), owner=owner)
+    changes.settle(connection, ended())
+
+    settled = row(connection)
+    assert settled["status"] == "ok"
+    assert (settled["baseline_cost"], settled["actual_cost"]) == (0.004, 0.001)
+    assert settled["cost_savings"] == pytest.approx(0.003)
+    assert settled["savings_percentage"] == pytest.approx(75)
+    assert (settled["prompt_tokens"], settled["usage"]) == (10, '{"promptTokenCount":10}')
+    assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
+
+
+def test_settle_is_final(connection: sqlite3.Connection, owner: Owner) -> None:
+    """The first settling stands; what comes later changes neither row nor attempts."""
+    changes.begin(connection, begun(), owner=owner)
+    changes.settle(connection, ended())
+    before = row(connection)
+
+    changes.settle(connection, ended(status="error", actual_cost=Decimal(1), attempts=(RETRY,)))
+    changes.attempt(connection, "r1", RETRY)
+
+    assert row(connection) == before
+    assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
+
+
+def test_settle_without_begin(connection: sqlite3.Connection) -> None:
+    """A row that was never begun (its file was replaced meanwhile) is inserted whole."""
+    changes.settle(connection, ended())
+    changes.settle(connection, ended())
+
+    assert row(connection)["status"] == "ok"
+    assert len(attempts(connection)) == 1
+
+
+def test_settle_needs_an_end(connection: sqlite3.Connection) -> None:
+    """An open record is no end."""
+    with pytest.raises(ValueError, match="final status"):
+        changes.settle(connection, begun())
+
+
+def test_forgotten_attempt_is_estimated(connection: sqlite3.Connection, owner: Owner) -> None:
+    """An attempt that a settled record does not mention may have been billed: it is not left reserved."""
+    changes.begin(connection, begun(), owner=owner)
+    changes.settle(connection, ended(status="error", attempts=()))
+
+    assert attempts(connection) == [("r1:1", "unknown_estimated", None)]
+
+
+def test_attempts_of_another_request_are_left_alone(connection: sqlite3.Connection, owner: Owner) -> None:
+    """A request whose id begins like another's shares nothing with it."""
+    changes.begin(connection, begun("a"), owner=owner)
+    changes.begin(connection, begun("a:1"), owner=owner)
+    changes.settle(connection, ended("a", attempts=()))
+
+    assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
+
+
+def test_attempt(connection: sqlite3.Connection, owner: Owner) -> None:
+    """Attempts are added and settled while the row is open; a settled one does not change again."""
+    changes.begin(connection, begun(), owner=owner)
+    failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
+    changes.attempt(connection, "r1", failed)
+    changes.attempt(connection, "r1", replace(failed, status="settled", cost=Decimal(1)))
+    changes.attempt(connection, "r1", RETRY)
+
+    assert attempts(connection) == [("r1:1", "failed_free", None), ("r1:2", "settled", 4_000_000)]
+    assert row(connection)["attempts"] == 2
+
+
+def test_attempt_of_an_unknown_request(connection: sqlite3.Connection) -> None:
+    """An attempt needs its row."""
+    with pytest.raises(NotFound):
+        changes.attempt(connection, "r1", RETRY)
+
+
+def test_feedback(connection: sqlite3.Connection) -> None:
+    """Feedback is kept with the row and becomes an outcome with the row's own facts."""
+    changes.settle(connection, ended(key_id="k1"))
+    changes.add_feedback(connection, SAID)
+
+    assert row(connection)["feedback_score"] == 0.8
+    (outcome,) = outcomes(connection)
+    assert (outcome["source"], outcome["quality"], outcome["request_id"]) == ("feedback", 0.8, "r1")
+    assert (outcome["provider"], outcome["model"], outcome["pattern"]) == ("gemini", "flash", "code")
+    assert (outcome["cost"], outcome["input_tokens"], outcome["output_tokens"]) == (0.001, 10, 20)
+    assert (outcome["latency"], outcome["features"]) == (0.5, '{"words":12.0}')
+    assert connection.execute("SELECT comment, key_id FROM feedback").fetchone()[:] == ("fine", "k1")
+
+
+def test_feedback_once(connection: sqlite3.Connection) -> None:
+    """A second word on a request is refused and changes nothing."""
+    changes.settle(connection, ended())
+    changes.add_feedback(connection, SAID)
+
+    with pytest.raises(Conflict):
+        changes.add_feedback(connection, replace(SAID, score=0.0))
+
+    assert len(outcomes(connection)) == 1
+    assert row(connection)["feedback_score"] == 0.8
+
+
+@pytest.mark.parametrize(
+    "said", [replace(SAID, request_id="x"), replace(SAID, key_id="k2"), replace(SAID, request_id="\ud800")]
+)
+def test_feedback_on_what_is_not_ones_own(connection: sqlite3.Connection, said: Feedback) -> None:
+    """An unknown request and another key's are the same: not found."""
+    changes.settle(connection, ended(key_id="k1"))
+
+    with pytest.raises(NotFound):
+        changes.add_feedback(connection, said)
+
+
+def test_feedback_with_ones_own_key(connection: sqlite3.Connection) -> None:
+    """The key that made the request may rate it."""
+    changes.settle(connection, ended(key_id="k1"))
+
+    changes.add_feedback(connection, replace(SAID, key_id="k1"))
+
+    assert len(outcomes(connection)) == 1
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
+def test_feedback_out_of_range(connection: sqlite3.Connection, score: float) -> None:
+    """A score lies between 0 and 1."""
+    with pytest.raises(InvalidRequest):
+        changes.add_feedback(connection, replace(SAID, score=score))
+
+
+def test_feedback_on_a_pinned_request(connection: sqlite3.Connection) -> None:
+    """A pinned request can be rated, but the router saw nothing to learn from."""
+    changes.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
+    changes.add_feedback(connection, SAID)
+
+    assert row(connection)["feedback_score"] == 0.8
+    assert outcomes(connection) == []
+
+
+def test_outcome_ids_rise(connection: sqlite3.Connection) -> None:
+    """Each outcome's id is above all before it."""
+    outcome = StoredOutcome("gemini", "flash", "code", 0.2, timestamp="2026-11-22T10:00:00Z")
+
+    assert changes.add_outcome(connection, outcome) < changes.add_outcome(connection, outcome)
+
+
+def test_recover_closes_the_rows_of_the_dead(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+    """A row that a dead process left open is interrupted and charged as estimated, once."""
+    dead = Owner(path)
+    changes.begin(connection, begun(), owner=dead)
+    dead.release()
+
+    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert changes.recover(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
+    closed = row(connection)
+    assert (closed["status"], closed["estimated"], closed["evidence"]) == ("interrupted", 1, "estimated")
+    assert (closed["actual_cost"], closed["baseline_cost"]) == (0.001, 0.004)
+    assert closed["savings_percentage"] == pytest.approx(75)
+    assert closed["recovered_at"] == "2026-11-22T11:00:00Z"
+    assert attempts(connection) == [("r1:1", "orphaned", 1_000_000)]
+
+
+def test_recover_leaves_the_living_alone(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+    """A second process that starts on the same file does not close the first one's rows."""
+    first = Owner(path)
+    changes.begin(connection, begun(), owner=first)
+
+    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
+    assert row(connection)["status"] == "open"
+    first.release()
+
+
+def test_recover_keeps_what_is_known(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+    """Attempts that had ended keep their cost; only the one in flight is estimated."""
+    dead = Owner(path)
+    changes.begin(connection, begun(), owner=dead)
+    free = Attempt(number=1, provider="gemini", model="flash", status="settled", cost=Decimal("0.0005"))
+    changes.attempt(connection, "r1", free)
+    changes.attempt(connection, "r1", replace(RETRY, status="reserved", cost=None))
+    dead.release()
+    changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
+
+    assert attempts(connection) == [("r1:1", "settled", 500_000), ("r1:2", "orphaned", 4_000_000)]
+    assert row(connection)["actual_cost_nano"] == 4_500_000
+
+
+@pytest.mark.parametrize(
+    "candidates",
+    [(), ({"provider": "gemini", "model": "flash", "cost": None},), ({"cost": -1},), ("odd",)],
+)
+def test_recover_without_an_estimate(
+    connection: sqlite3.Connection, owner: Owner, path: Path, candidates: tuple[Any, ...]
+) -> None:
+    """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
+    dead = Owner(path)
+    changes.begin(connection, begun(candidates=candidates), owner=dead)
+    dead.release()
+    changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
+
+    assert (row(connection)["actual_cost"], row(connection)["estimated"]) == (None, 1)
+
+
+def test_recover_of_rows_that_other_tools_wrote(connection: sqlite3.Connection, owner: Owner) -> None:
+    """An open row without owner, candidates or attempts is closed too."""
+    connection.execute("INSERT INTO routing_metrics (request_id, status, candidates) VALUES ('r1', 'open', '{broken')")
+
+    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
+
+
+def test_probe(connection: sqlite3.Connection) -> None:
+    """The probe writes one row, however often."""
+    changes.probe(connection)
+    changes.probe(connection)
+
+    assert connection.execute("SELECT id, count FROM write_probe").fetchall()[0][:] == (1, 2)

@@ -1,0 +1,216 @@
+"""Opening one SQLite file, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import LedgerUnavailable
+from gateway.store.connection import LedgerDamaged, Readers, Source, set_aside
+from tests.store.cases import NOW
+
+
+def failure(number: int, words: str) -> sqlite3.OperationalError:
+    """An error as SQLite raises it, for failures that a test cannot cause."""
+    error = sqlite3.OperationalError(words)
+    names = {sqlite3.SQLITE_IOERR_FSYNC: "SQLITE_IOERR_FSYNC", sqlite3.SQLITE_FULL: "SQLITE_FULL"}
+    error.sqlite_errorcode, error.sqlite_errorname = number, names[number]
+    return error
+
+
+def damaged(path: Path) -> None:
+    """A ledger whose pages were overwritten."""
+    with closing(Source(path).open()) as connection:
+        connection.executemany("INSERT INTO routing_metrics (request_id) VALUES (?)", [(str(n),) for n in range(500)])
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096 * 8)
+
+
+def test_open_uses_wal_and_the_durability(path: Path) -> None:
+    """A ledger is in WAL mode; `full` waits for the disk at each commit, `normal` at checkpoints."""
+    with closing(Source(path).open()) as normal, closing(Source(path, durability="full").open()) as full:
+        assert normal.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert normal.execute("PRAGMA synchronous").fetchone() == (1,)
+        assert full.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert normal.execute("PRAGMA mmap_size").fetchone() == (0,)
+        assert normal.execute("PRAGMA busy_timeout").fetchone() == (5000,)
+
+
+def test_missing_directory(tmp_path: Path) -> None:
+    """A directory that is not there is named, with what to do."""
+    with pytest.raises(LedgerUnavailable, match=r"nowhere/gateway\.db .*directory has to exist"):
+        Source(tmp_path / "nowhere" / "gateway.db").open()
+
+
+def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
+    """A path that is a directory is refused."""
+    with pytest.raises(LedgerUnavailable, match="cannot be opened"):
+        Source(tmp_path).open()
+
+
+def test_another_kind_of_file(path: Path) -> None:
+    """A file that is no database is left alone."""
+    path.write_text("precious notes\n" * 100)
+
+    with pytest.raises(LedgerUnavailable, match=r"not an SQLite database: name another file"):
+        Source(path).open()
+
+    assert path.read_text().startswith("precious")
+
+
+def test_read_only_ledger(path: Path) -> None:
+    """A ledger that cannot be written is told as such."""
+    Source(path).open().close()
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection,
+        pytest.raises(sqlite3.OperationalError) as caught,
+    ):
+        connection.execute("DELETE FROM routing_metrics")
+
+    assert "make the file and its directory writable" in str(Source(path).unavailable(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(sqlite3.SQLITE_IOERR_FSYNC, "disk reports an error"), (sqlite3.SQLITE_FULL, "free some space")],
+)
+def test_disk_failures_are_explained(path: Path, number: int, words: str) -> None:
+    """Each kind of failure says what to do about it."""
+    assert words in str(Source(path).unavailable(failure(number, "as SQLite says it")))
+
+
+def test_unknown_failure_is_passed_on(path: Path) -> None:
+    """A failure without advice is told in its own words."""
+    assert "odd" in str(Source(path).unavailable(RuntimeError("odd")))
+
+
+def test_locked_while_opening(path: Path) -> None:
+    """A ledger that another process holds exclusively is refused after the busy timeout."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE something (x)")
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(LedgerUnavailable, match="another process holds its lock"):
+            Source(path, busy_timeout=0.05).open()
+
+
+def test_check_finds_damage(path: Path) -> None:
+    """A damaged ledger is found at the check, and the message says how to go on."""
+    damaged(path)
+
+    with pytest.raises(LedgerDamaged, match="move it away"):
+        Source(path).check()
+
+
+def test_check_of_what_is_no_database(path: Path) -> None:
+    """A file that cannot even be read as a database fails the check as well."""
+    path.write_bytes(b"x" * 8192)
+
+    with pytest.raises(LedgerUnavailable, match="not an SQLite database"):
+        Source(path).check()
+
+
+def test_check_of_a_sound_ledger(path: Path) -> None:
+    """A sound ledger passes."""
+    Source(path).open().close()
+
+    Source(path).check()
+
+
+def test_check_is_bounded(path: Path) -> None:
+    """A check whose time is up found nothing wrong."""
+    with closing(Source(path).open()) as connection:
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO routing_metrics (request_id) VALUES (?)", [(str(n),) for n in range(5000)])
+        connection.execute("COMMIT")
+
+    Source(path).check(seconds=-1)
+
+
+def test_drop_wal_removes_only_the_stale_one(path: Path) -> None:
+    """Only the log that was seen beside the old file is removed; another one belongs to the new file."""
+    log, source = path.with_name("gateway.db-wal"), Source(path)
+    log.write_text("old")
+    source.drop_wal(None)
+    source.drop_wal((0, 0))
+    assert log.exists()
+
+    source.drop_wal(source.wal())
+
+    assert not log.exists()
+
+
+def test_set_aside(path: Path) -> None:
+    """A damaged ledger is moved away with its side files, and nothing is deleted."""
+    path.write_text("ledger")
+    path.with_name("gateway.db-wal").write_text("wal")
+
+    kept = set_aside(path, now=NOW)
+
+    assert kept.name == "gateway.db.damaged-20261122T103000"
+    assert kept.read_text() == "ledger"
+    assert kept.with_name(kept.name + "-wal").read_text() == "wal"
+    assert not path.exists()
+
+
+def test_readers_cannot_write(path: Path) -> None:
+    """A reading connection refuses to write."""
+    Source(path).open().close()
+    readers = Readers(Source(path))
+
+    with pytest.raises(LedgerUnavailable, match="cannot be written"), readers.reading() as connection:
+        connection.execute("DELETE FROM routing_metrics")
+
+
+def test_readers_are_reused(path: Path) -> None:
+    """A connection that served one report serves the next; only a few are kept."""
+    Source(path).open().close()
+    readers = Readers(Source(path))
+    with readers.reading() as first:
+        pass
+    with readers.reading() as second:
+        assert second is first
+        held = [readers.reading() for _ in range(5)]
+        for report in held:
+            report.__enter__()
+        for report in held:
+            report.__exit__(None, None, None)
+
+    readers.close()
+    with readers.reading() as third:
+        assert third is not first
+    readers.close()
+
+
+def test_readers_notice_another_file(path: Path) -> None:
+    """A report never comes from a file that was replaced."""
+    Source(path).open().close()
+    readers = Readers(Source(path))
+    with readers.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 0
+    other = path.with_name("other.db")
+    with closing(Source(other).open()) as connection:
+        connection.execute("INSERT INTO routing_metrics (request_id) VALUES ('new')")
+    os.replace(other, path)
+
+    with readers.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 1
+    readers.close()
+
+
+def test_readers_of_a_deleted_file(path: Path) -> None:
+    """A deleted ledger cannot be read, and reading does not make an empty one."""
+    Source(path).open().close()
+    readers = Readers(Source(path))
+    path.unlink()
+
+    with pytest.raises(LedgerUnavailable), readers.reading():
+        pass
+
+    assert not path.exists()

@@ -1,0 +1,74 @@
+"""Telling the rows of the living from those of the dead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import LedgerUnavailable
+from gateway.store.owner import Owner
+
+HOLD = """
+import sys
+from pathlib import Path
+from gateway.store.owner import Owner
+print(Owner(Path(sys.argv[1])).claim(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_claim_lives_until_it_is_released(path: Path) -> None:
+    """While a store holds its claim it lives, for itself and for others; afterwards it does not."""
+    mine, other = Owner(path), Owner(path)
+    name = mine.claim()
+
+    assert mine.claim() == name
+    assert mine.lives(name)
+    assert other.lives(name)
+    mine.release()
+    mine.release()
+    assert not other.lives(name)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_nobody_is_dead(path: Path) -> None:
+    """Rows without an owner belong to nobody."""
+    owner = Owner(path)
+
+    assert not owner.lives(None)
+    owner.bury(None)
+
+
+def test_a_killed_process_is_dead(path: Path) -> None:
+    """A process that was killed gives its claim up, and its file can be removed."""
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and text
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        owner = Owner(path)
+        assert owner.lives(name)
+        process.kill()
+        process.wait()
+
+        assert not owner.lives(name)
+    assert [file.name for file in path.parent.iterdir()] == [f"gateway.db-owner-{name}"]
+    owner.bury(name)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_in_doubt_alive(path: Path) -> None:
+    """An owner whose file cannot be looked at counts as alive: its rows are left alone."""
+    (path.parent / "gateway.db-owner-odd").mkdir()
+
+    assert Owner(path).lives("odd")
+
+
+def test_no_lock_file(tmp_path: Path) -> None:
+    """Where no lock file can be kept, no row is begun."""
+    with pytest.raises(LedgerUnavailable, match="No lock file"):
+        Owner(tmp_path / "nowhere" / "gateway.db").claim()

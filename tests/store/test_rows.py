@@ -1,0 +1,175 @@
+"""Records as rows, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import fields
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.records import Attempt, RequestRecord
+from gateway.store import StoredOutcome, rows
+from gateway.wire import Usage
+from tests.store.cases import USAGE, begun, ended
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        (None, None),
+        (Decimal(0), 0),
+        (Decimal("0.000000001"), 1),
+        (Decimal("1.5"), 1_500_000_000),
+        (Decimal("0.0000000015"), 2),
+        (Decimal(-1), None),
+        (Decimal("NaN"), None),
+        (Decimal("sNaN"), None),
+        (Decimal("Infinity"), None),
+        (Decimal("1e30"), rows.MOST_NANO),
+    ],
+)
+def test_nano(cost: Decimal | None, expected: int | None) -> None:
+    """USD become whole nano-dollars; what is no cost is unknown, what is absurd stops at a bound."""
+    assert rows.nano(cost) == expected
+
+
+@given(st.decimals())
+def test_any_cost_is_none_or_in_bounds(cost: Decimal) -> None:
+    """No decimal whatever makes a negative or overflowing cost."""
+    nano, dollars = rows.nano(cost), rows.dollars(cost)
+
+    assert (nano is None) == (dollars is None)
+    assert nano is None or 0 <= nano <= rows.MOST_NANO
+    assert dollars is None or 0 <= dollars <= 1_000_000
+
+
+def test_savings_follow_from_the_stored_costs() -> None:
+    """Savings are baseline minus actual, their percentage is of the baseline, and both are negative when routing cost more."""
+    row = rows.cost_columns(Decimal("0.002"), Decimal("0.003"))
+
+    assert row["cost_savings"] == row["baseline_cost"] - row["actual_cost"]
+    assert row["savings_percentage"] == pytest.approx(-50)
+    assert (row["baseline_cost_nano"], row["actual_cost_nano"]) == (2_000_000, 3_000_000)
+
+
+def test_zero_baseline_saves_nothing() -> None:
+    """Where the baseline costs nothing, the percentage is 0, not an error."""
+    assert rows.cost_columns(Decimal(0), Decimal(1))["savings_percentage"] == 0.0
+
+
+@pytest.mark.parametrize(("baseline", "actual"), [(None, Decimal(1)), (Decimal(1), None), (None, None)])
+def test_unknown_price_saves_nothing_known(baseline: Decimal | None, actual: Decimal | None) -> None:
+    """Where a price is unknown, savings are too."""
+    row = rows.cost_columns(baseline, actual)
+
+    assert row["cost_savings"] is row["savings_percentage"] is None
+
+
+def test_every_fact_has_its_column() -> None:
+    """Each field of a record is a column of its row."""
+    row = rows.record_row(begun(), owner="me")
+
+    assert {field.name for field in fields(RequestRecord)} <= row.keys()
+    assert row["owner"] == "me"
+
+
+def test_usage_columns() -> None:
+    """Tokens have columns of their own, and the provider's own words are kept."""
+    usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
+    row = rows.usage_columns(usage)
+
+    assert row["cache_write_tokens"] == 3
+    assert row["reasoning_tokens"] == 7
+    assert json.loads(row["usage"]) == {"x": [1]}
+
+
+def test_absurd_tokens_are_bounded() -> None:
+    """A count below zero is none, one beyond reason stops at a bound."""
+    row = rows.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30))
+
+    assert row["prompt_tokens"] == 0
+    assert row["completion_tokens"] == 2**40
+
+
+def test_attempt_row() -> None:
+    """An attempt's id is its request's and its number; without usage its tokens are unknown."""
+    bare = rows.attempt_row("r1", Attempt(number=2, provider="p", model="m"))
+    full = rows.attempt_row("r1", ended().attempts[0])
+
+    assert (bare["id"], bare["status"], bare["usage"], bare["prompt_tokens"]) == ("r1:2", "reserved", None, None)
+    assert (full["cost_nano"], full["prompt_tokens"]) == (1_000_000, USAGE.prompt_tokens)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_can_be_stored(value: str) -> None:
+    """Whatever text a client or model made up, SQLite takes it and returns it whole."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        stored = rows.text(value)
+
+        assert connection.execute("SELECT ?, length(?)", (stored, stored)).fetchone() == (stored, len(stored))
+
+
+def test_text() -> None:
+    """Text is kept as it is, NUL and broken surrogates aside, to a bounded length; other values are written out."""
+    assert rows.text(None) is None
+    assert rows.text("naïve\n") == "naïve\n"
+    assert rows.text("a\0b\ud800") == "ab?"
+    assert rows.text(7) == "7"
+    assert len(rows.text("x" * 1_000_000)) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1, 1.0),
+        (Decimal("0.5"), 0.5),
+        (float("nan"), None),
+        (float("inf"), None),
+        (10**400, None),
+        (Decimal("sNaN"), None),
+        (True, None),
+        ("1", None),
+        (None, None),
+    ],
+)
+def test_real(value: object, expected: float | None) -> None:
+    """Only finite numbers are numbers."""
+    assert rows.real(value) == expected
+
+
+def test_integer() -> None:
+    """Integers are bounded to SQLite's 64 bits."""
+    assert rows.integer(None) is None
+    assert rows.integer(10**30) == 2**63 - 1
+    assert rows.integer(-(10**30)) == -(2**63 - 1)
+
+
+def test_dumps() -> None:
+    """What the fast writer refuses is written all the same."""
+    assert rows.dumps({"a": Decimal("1.5")}) == '{"a":"1.5"}'
+    assert json.loads(rows.dumps({"huge": 10**30, "broken": "\ud800"})) == {"huge": 10**30, "broken": "\ud800"}
+
+
+def test_loads() -> None:
+    """Nothing, and what another tool broke, is nothing."""
+    assert rows.loads(None) is None
+    assert rows.loads("{broken") is None
+    assert rows.loads('{"a": 1}') == {"a": 1}
+
+
+def test_usd() -> None:
+    """Nano-dollars are shown as USD."""
+    assert rows.usd(None) is None
+    assert rows.usd(1_500_000_000) == 1.5
+
+
+def test_outcome_row() -> None:
+    """An outcome's odd figures are unknown, not an error."""
+    row = rows.outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
+
+    assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)

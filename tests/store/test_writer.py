@@ -1,0 +1,263 @@
+"""The thread that commits: in groups, never acknowledging what was not committed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Conflict, LedgerUnavailable
+from gateway.store import sql
+from gateway.store.connection import Source
+from gateway.store.writer import Change, Writer
+
+MakeWriter = Callable[..., Writer]
+
+
+@pytest.fixture
+def make_writer(path: Path) -> Iterator[MakeWriter]:
+    Source(path).open().close()
+    made: list[Writer] = []
+
+    def make(*, at_end: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100) -> Writer:
+        source = Source(path, busy_timeout=busy_timeout)
+        made.append(Writer(source, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        writer.close()
+
+
+def insert(request_id: str) -> Change[None]:
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO routing_metrics (request_id) VALUES (?)", (request_id,))
+
+    return change
+
+
+def held(gate: threading.Event, entered: threading.Event) -> Change[None]:
+    """A change that keeps the writer busy until the gate opens, so that others wait behind it."""
+
+    def change(_: sqlite3.Connection) -> None:
+        entered.set()
+        gate.wait(10)
+
+    return change
+
+
+def ids(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[0] for row in connection.execute("SELECT request_id FROM routing_metrics ORDER BY id")]
+
+
+def batch(writer: Writer, *changes: Change[object]) -> list[object]:
+    """What comes of changes that waited together: their results or errors."""
+    gate, entered = threading.Event(), threading.Event()
+    first = writer.submit(held(gate, entered))
+    assert entered.wait(10)
+    futures = [writer.submit(change) for change in changes]
+    gate.set()
+    first.result(10)
+    return [future.exception(10) or future.result(10) for future in futures]
+
+
+def test_nothing_runs_before_the_first_write(make_writer: MakeWriter) -> None:
+    """A writer that is never used starts no thread, and ends all the same."""
+    before = threading.active_count()
+    ended: list[bool] = []
+    writer = make_writer(at_end=lambda: ended.append(True))
+
+    assert threading.active_count() == before
+    writer.close()
+    writer.close()
+    assert ended == [True]
+
+
+def test_changes_that_wait_share_a_commit(make_writer: MakeWriter, path: Path) -> None:
+    """What queued up behind a commit is one transaction, and each change gets its own answer."""
+    writer = make_writer()
+    changes_before: list[bool] = []
+
+    def look(connection: sqlite3.Connection) -> int:
+        """Sees what the change before it wrote, while another connection does not."""
+        changes_before.append(ids(path) == [])
+        return int(connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0])
+
+    assert batch(writer, insert("a"), insert("b"), look) == [None, None, 2]
+    assert changes_before == [True]
+    assert ids(path) == ["a", "b"]
+    assert writer.last_commit == 7.0
+
+
+def test_long_queues_are_cut_into_batches(make_writer: MakeWriter, path: Path) -> None:
+    """However many changes wait, all are committed, in order."""
+    writer = make_writer(queue_size=2000)
+    names = [str(number) for number in range(1200)]
+
+    assert batch(writer, *(insert(name) for name in names)) == [None] * 1200
+    assert ids(path) == names
+
+
+def test_a_change_at_fault_fails_alone(make_writer: MakeWriter, path: Path) -> None:
+    """A change that cannot be written fails; those beside it are committed."""
+    writer = make_writer()
+
+    def broken(connection: sqlite3.Connection) -> None:
+        insert("half")(connection)
+        raise ValueError("no row")
+
+    results = batch(writer, insert("a"), insert("a"), broken, insert("b"))
+
+    assert results[0] is results[3] is None
+    assert isinstance(results[1], sqlite3.IntegrityError)
+    assert isinstance(results[2], ValueError)
+    assert ids(path) == ["a", "b"]
+
+
+def test_a_refusal_is_an_answer(make_writer: MakeWriter, path: Path) -> None:
+    """What a change refuses (unknown, repeated) is told to its caller and disturbs no other."""
+    writer = make_writer()
+
+    def refuse(_: sqlite3.Connection) -> None:
+        raise Conflict("again")
+
+    results = batch(writer, insert("a"), refuse)
+
+    assert isinstance(results[1], Conflict)
+    assert ids(path) == ["a"]
+
+
+def test_full_queue_refuses_at_once(make_writer: MakeWriter) -> None:
+    """When too much waits, the next change is refused without waiting, and what waited is written."""
+    writer = make_writer(queue_size=2)
+    gate, entered = threading.Event(), threading.Event()
+    first = writer.submit(held(gate, entered))
+    assert entered.wait(10)
+    accepted = [writer.submit(insert("a")), writer.submit(insert("b"))]
+    refused = writer.submit(insert("c"))
+
+    assert isinstance(refused.exception(0), LedgerUnavailable)
+    gate.set()
+    for future in (first, *accepted):
+        assert future.result(10) is None
+
+
+def test_a_locked_ledger_fails_the_batch_and_recovers(make_writer: MakeWriter, path: Path) -> None:
+    """While another process holds the lock, nothing is acknowledged; afterwards writing goes on by itself."""
+    writer = make_writer(busy_timeout=0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = writer.submit(insert("a")).exception(10)
+        assert isinstance(refused, LedgerUnavailable)
+        assert "another process holds its lock" in str(refused)
+        assert writer.last_commit is None
+        other.execute("ROLLBACK")
+
+    writer.submit(insert("b")).result(10)
+    assert ids(path) == ["b"]
+
+
+def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
+    """When SQLite finds the file damaged, the change is not acknowledged."""
+    writer = make_writer()
+
+    def damaged(_: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_CORRUPT, "SQLITE_CORRUPT"
+        raise error
+
+    assert all(isinstance(result, LedgerUnavailable) for result in batch(writer, insert("a"), damaged))
+    assert ids(path) == []
+
+
+def test_a_change_may_find_the_ledger_unavailable(make_writer: MakeWriter) -> None:
+    """A change that finds the ledger unusable fails with just that."""
+
+    def lost(_: sqlite3.Connection) -> None:
+        raise LedgerUnavailable("no lock file")
+
+    assert str(make_writer().submit(lost).exception(10)) == "no lock file"
+
+
+@pytest.mark.parametrize("files", ["gateway.db", "gateway.db*"])
+def test_a_deleted_file_is_begun_anew(make_writer: MakeWriter, path: Path, files: str) -> None:
+    """A row whose file was deleted under the writer is written to the file that is there now."""
+    writer = make_writer()
+    writer.submit(insert("a")).result(10)
+    for file in path.parent.glob(files):
+        file.unlink()
+
+    writer.submit(insert("b")).result(10)
+
+    assert ids(path) == ["b"]
+
+
+def test_a_replaced_file_is_taken_up(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
+    """A ledger that was replaced by another goes on in that other one."""
+    writer = make_writer()
+    writer.submit(insert("a")).result(10)
+    with closing(Source(tmp_path / "restored.db").open()) as restored:
+        insert("old")(restored)
+    os.replace(tmp_path / "restored.db", path)
+
+    writer.submit(insert("b")).result(10)
+
+    assert ids(path) == ["old", "b"]
+    Source(path).check()
+
+
+def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
+    """When the directory is gone, writes are refused; when it is back, they go on."""
+    writer = make_writer()
+    writer.submit(insert("a")).result(10)
+    moved = tmp_path.rename(tmp_path.with_name(tmp_path.name + "-moved"))
+
+    assert isinstance(writer.submit(insert("b")).exception(10), LedgerUnavailable)
+    moved.rename(tmp_path)
+    writer.submit(insert("c")).result(10)
+    assert ids(path)[-1] == "c"
+
+
+def test_cancelling_takes_nothing_back(make_writer: MakeWriter, path: Path) -> None:
+    """A caller that goes away does not take its row with it."""
+    writer = make_writer()
+    future = writer.submit(insert("a"))
+
+    assert not future.cancel()
+    future.result(10)
+    assert ids(path) == ["a"]
+
+
+def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None:
+    """Close waits for what was accepted; afterwards nothing is."""
+    ended: list[bool] = []
+    writer = make_writer(at_end=lambda: ended.append(True))
+    futures = [writer.submit(insert(str(number))) for number in range(50)]
+
+    writer.close()
+    writer.close()
+
+    assert all(future.done() for future in futures)
+    assert len(ids(path)) == 50
+    assert ended == [True]
+    assert "closed" in str(writer.submit(insert("late")).exception(0))
+
+
+def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
+    """A callback of a commit may close the ledger without waiting for its own thread."""
+    writer = make_writer()
+    closed = threading.Event()
+
+    def close(_: object) -> None:
+        writer.close()
+        closed.set()
+
+    writer.submit(lambda connection: connection.execute(sql.PROBE).rowcount).add_done_callback(close)
+
+    assert closed.wait(10)
