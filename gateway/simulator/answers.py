@@ -113,13 +113,13 @@ def sentences(task: Task, prompt: str, *, seed: int, key: str) -> list[str]:
 
 
 def worked_sum(prompt: str, *, quality: float, seed: int) -> list[str]:
-    """The first sum in the prompt, solved rightly as often as the quality says."""
+    """The first sum in the prompt; a good answer has it right, a bad one as often as its quality says."""
     found = SUM.search(prompt)
     if not found:
         return []
     left, right = int(found[1]), int(found[3])
     value = left + right if found[2] == "+" else left - right if found[2] == "-" else left * right
-    slip = 0 if Dice("sum", seed, prompt).unit() < quality else 1
+    slip = 0 if Dice("sum", seed, prompt).unit() < quality + 0.1 else 1
     return [f"The result is {value + slip}."]
 
 

@@ -24,6 +24,7 @@ FORMATS = {
     "uuid": "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
 }
 PLACES = re.compile(r"\b(?:[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
+JOINED_NAME = re.compile(r"(?:,| and| or) [A-Z]")
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
 PATTERN_GUESSES = (
     "a",
@@ -50,10 +51,21 @@ NOT_NAMES = frozenset(NOT_NAMES_TEXT.split())
 
 
 def names_in(prompt: str) -> list[str]:
-    """Proper names in a prompt, in order: what a tool is most often asked about."""
-    found = (re.sub(r"'s$", "", name) for name in PLACES.findall(prompt[:4000]))
-    cleaned = (" ".join(word for word in name.split() if word.removesuffix("'s") not in NOT_NAMES) for name in found)
-    return list(dict.fromkeys(name for name in cleaned if len(name) > 1))
+    """Proper names in a prompt, in order: what a tool is most often asked about.
+
+    The first word of a sentence is one only when nothing else is, or when the next name is joined to it.
+    """
+    named: list[str] = []
+    doubtful: list[str] = []
+    sample = prompt[:4000]
+    for found in PLACES.finditer(sample):
+        words = [word for word in found[0].removesuffix("'s").split() if word.removesuffix("'s") not in NOT_NAMES]
+        name = " ".join(words)
+        begins = found.start() == 0 or sample[: found.start()].rstrip()[-1:] in ".?!:"
+        joined = JOINED_NAME.match(sample, found.end())
+        if len(name) > 1:
+            (doubtful if begins and words[0] in found[0].split()[0] and not joined else named).append(name)
+    return list(dict.fromkeys(named or doubtful))
 
 
 class SchemaValue:
