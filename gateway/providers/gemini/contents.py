@@ -128,6 +128,8 @@ class _Writer:
 
     def close(self) -> Sequence[Json]:
         self._settle()
+        if self._contents and any("functionCall" in part for part in self._contents[0]["parts"]):
+            self._contents.insert(0, {"role": "user", "parts": [{"text": OPENING}]})
         if self._contents and self._contents[-1]["role"] == "model":
             self._add("user", [{"text": CONTINUE}])
         if self._profile.signed_calls:
@@ -157,8 +159,6 @@ class _Writer:
         if parts and signature:
             parts[0]["thoughtSignature"] = signature
         self._calls = [self._call(call) for call in calls_of(message)]
-        if self._calls and not self._contents:
-            self._add("user", [{"text": OPENING}])
         self._add("model", [*parts, *map(self._call_part, self._calls)])
 
     def _call(self, call: Json) -> _Call:

@@ -27,8 +27,8 @@ LEVELS: Mapping[str, str] = MappingProxyType(
 )
 # From least to most thinking.
 ORDER = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
-FLASH_LEVELS = frozenset(("MINIMAL", "LOW", "MEDIUM", "HIGH"))
-PRO_LEVELS = frozenset(("LOW", "MEDIUM", "HIGH"))
+LOW_TO_HIGH = frozenset(("LOW", "MEDIUM", "HIGH"))
+MINIMAL_TO_HIGH = LOW_TO_HIGH | {"MINIMAL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class GeminiProfile:
     """
 
     max_candidates: int = 1
-    levels: frozenset[str] = PRO_LEVELS
+    levels: frozenset[str] = LOW_TO_HIGH
     budgets: bool = False
     least_budget: int = 0
     penalties: bool = False
@@ -70,7 +70,7 @@ class GeminiProfile:
 
 
 NEWEST = GeminiProfile()
-FLASH_3_5 = GeminiProfile(levels=FLASH_LEVELS)
+FLASH_3_5 = GeminiProfile(levels=MINIMAL_TO_HIGH)
 FLASH_3 = replace(FLASH_3_5, call_ids=False)
 PRO_3 = GeminiProfile(call_ids=False)
 FLASH_2_5 = GeminiProfile(
@@ -108,9 +108,7 @@ ROWS = (
     _row(r"gemini-3-pro", replace(PRO_3, levels=frozenset(("LOW", "HIGH")))),
     _row(r"gemini-3(?:\.[0-4])?-pro", PRO_3),
     _row(r"gemini-3(?:\.[0-4])?-", FLASH_3),
-    _row(r"gemini-3\.\d+-pro", NEWEST),
-    _row(r"gemini-3\.\d+-", FLASH_3_5),
-    _row(r"gemini-flash(?:-lite)?-latest", FLASH_3_5),
+    _row(r"gemini-3\.(?:[56]-flash|\d+-flash-lite)", FLASH_3_5),
 )
 
 

@@ -114,7 +114,9 @@ def test_assistant_last() -> None:
 def test_assistant_first() -> None:
     """The assistant may begin with words, but not with a call."""
     assert contents(says("assistant", "a"), says("user", "b")) == [turn("model", "a"), turn("user", "b")]
-    assert [content["role"] for content in contents(calls("f:1"), answer("1", "x"))] == ["user", "model", "user"]
+    for first in ([], [says("assistant", "a")]):
+        made = contents(*first, calls("f:1"), answer("1", "x"))
+        assert [content["role"] for content in made] == ["user", "model", "user"]
 
 
 def test_refusal_is_text() -> None:
