@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Protocol
 
 import orjson
 
-from gateway.errors import UpstreamInvalidResponse
+from gateway.errors import UpstreamInvalidResponse, UpstreamUnreachable
 from gateway.wire import UpstreamRequest
 
+LEGAL = re.compile(r"[ -~]+")
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
 
 
@@ -73,14 +75,23 @@ class Transport(Protocol):
 
 
 def encode(request: UpstreamRequest) -> tuple[dict[str, str], bytes]:
-    """The headers (lower case) and body to send. Compression is not asked for: it delays pieces and can hide a bomb."""
+    """The headers (lower case) and body to send. Compression is not asked for: it delays pieces and can hide a bomb.
+
+    Raises UpstreamUnreachable for a header that would break the request, such as a key with a line break in it.
+    """
     headers = {
         "accept": "*/*",
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": "auto-gateway",
     }
-    headers.update((name.lower(), value) for name, value in request.headers.items())
+    for name, value in request.headers.items():
+        if not LEGAL.fullmatch(name + value):
+            raise UpstreamUnreachable(
+                f"{request.provider} cannot be asked: the value of header {name!r} is not printable ASCII.",
+                provider=request.provider,
+            )
+        headers[name.lower()] = value
     return headers, orjson.dumps(request.json)
 
 

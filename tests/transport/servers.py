@@ -83,13 +83,13 @@ Script = Callable[[Peer], Awaitable[None]]
 class Server:
     """Where a scripted upstream listens and how many connections it was given."""
 
-    def __init__(self, port: int, *, scheme: str) -> None:
-        self.url = f"{scheme}://127.0.0.1:{port}/v1/chat?key=in-url"
+    def __init__(self, port: int, *, scheme: str, host: str) -> None:
+        self.url = f"{scheme}://{host}:{port}/v1/chat?key=in-url"
         self.connections = 0
 
 
 @asynccontextmanager
-async def serve(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serve(script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
     """Run `script` for each connection; the connection ends with FIN when the script ends."""
     running: set[asyncio.Task[None]] = set()
 
@@ -106,8 +106,12 @@ async def serve(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIt
             writer.close()
             running.discard(task)
 
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    server = Server(listener.sockets[0].getsockname()[1], scheme="https" if tls else "http")
+    listener = await asyncio.start_server(accept, host, 0, ssl=tls)
+    server = Server(
+        listener.sockets[0].getsockname()[1],
+        scheme="https" if tls else "http",
+        host=f"[{host}]" if ":" in host else host,
+    )
     try:
         yield server
     finally:

@@ -273,7 +273,7 @@ async def test_truncated(transport: Transport, script: Script) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"ICE/1.0 200 OK\r\n\r\n",
+        b"FTP/1.1 200 OK\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",

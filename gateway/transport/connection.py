@@ -1,0 +1,208 @@
+"""One HTTP/1.1 connection of the lean engine: an asyncio protocol around httptools' parser, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+
+import httptools
+
+# Bytes that bring the body no further: the head, and later chunk headers and trailers.
+MAX_HEAD = 64 * 1024
+# Bytes received but not yet taken, above which the socket is not read.
+MAX_BUFFERED = 256 * 1024
+
+
+class End(Enum):
+    """How an exchange ended."""
+
+    COMPLETE = "the answer is whole"
+    GARBAGE = "the bytes are not HTTP, or too many before the body"
+    LOST = "the connection is gone"
+
+
+class HeadTooLarge(Exception):
+    """Raised towards the parser, which ends the exchange."""
+
+
+class Connection(asyncio.Protocol):
+    """Between exchanges it waits, and any byte or end that comes then makes it useless.
+
+    Facts of the exchange: `status` and `headers` (once `headed`), `started` (a byte of the answer came), `end` (None while
+    under way), `lost` (what took the connection).
+    """
+
+    _transport: asyncio.Transport  # from connection_made on, before which nobody has the connection
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[bool] | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self.lost: Exception | None = None
+        self._idle = True
+        self._served = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.headed = False
+        self.started = False
+        self.end: End | None = None
+        self._framed = False
+        self._persists = False
+        self._surplus = False
+        self._paused = False
+        self._head_size = 0
+        self._idle_bytes = 0
+        self._progress = False
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+
+    # What the engine does with it
+
+    def begin(self, request: bytes) -> bool:
+        """Send a request; the next answer is its. True when the connection had served before."""
+        served, self._served = self._served, True
+        self._reset()
+        self._idle = False
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        self._transport.write(request)
+        return served
+
+    def take(self) -> bytes:
+        """All that was received since the last time; reading goes on if it was held back."""
+        if not self._pieces:
+            return b""
+        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._buffered = 0
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+        return piece
+
+    async def wait(self, until: float) -> bool:
+        """Until something happens; False when it is `until` by the loop's clock and nothing has."""
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        timer = self._loop.call_at(until, self._wake, False)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    @property
+    def usable(self) -> bool:
+        return self.lost is None and not self._transport.is_closing()
+
+    @property
+    def reusable(self) -> bool:
+        """The exchange is over on both sides to the last byte, and the upstream means to keep the connection."""
+        return (
+            self.end is End.COMPLETE
+            and self._persists
+            and not self._surplus
+            and self.usable
+            and self._transport.get_write_buffer_size() == 0
+        )
+
+    def rest(self, seconds: float) -> None:
+        """Wait for the next exchange, that long at most."""
+        self._idle = True
+        self.take()
+        self._rest = self._loop.call_later(seconds, self.drop)
+
+    def drop(self) -> None:
+        """Close it at once, whatever it is doing."""
+        if self.end is None:
+            self.end = End.LOST
+        if self._rest is not None:
+            self._rest.cancel()
+        self._transport.abort()
+
+    # What the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # create_connection gives a Transport; uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        if self._idle or self.end is not None:
+            self._surplus = True
+            self.drop()
+            return
+        self.started = True
+        self._progress = False
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail()
+        self._idle_bytes = 0 if self._progress else self._idle_bytes + len(data)
+        if self._idle_bytes > MAX_HEAD and self.end is None:
+            self._fail()
+        if self._buffered > MAX_BUFFERED and not self._paused and self.usable:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = exc if exc is not None else ConnectionError("closed by the upstream")
+        if self.end is None:
+            # A body of no announced length ends with its connection, unless something broke.
+            self.end = End.COMPLETE if exc is None and self.headed and not self._framed else End.LOST
+        if self._rest is not None:
+            self._rest.cancel()
+        self._wake(True)
+
+    # What the parser tells
+
+    def on_message_begin(self) -> None:
+        if self.end is not None:
+            self._surplus = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            raise HeadTooLarge
+        if self.headed:
+            return  # trailers, or the head of an answer that nobody asked for
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        if self.headed:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self.headers = {}
+            return
+        self.status = status
+        self.headed = True
+        self._progress = True
+        self._framed = "content-length" in self.headers or "transfer-encoding" in self.headers
+
+    def on_body(self, body: bytes) -> None:
+        if self.end is None:
+            self._progress = True
+            self._pieces.append(body)
+            self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        if self.headed and self.end is None:
+            self.end = End.COMPLETE
+            self._persists = self._parser.should_keep_alive()
+
+    def _fail(self) -> None:
+        """Bytes after a whole answer only spoil the connection."""
+        if self.end is None:
+            self.end = End.GARBAGE
+        self._surplus = True
+        self.drop()
+
+    def _wake(self, in_time: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(in_time)

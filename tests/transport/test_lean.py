@@ -1,0 +1,162 @@
+"""What the lean engine does with its connections beyond the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnreachable
+from gateway.transport.lean import MAX_IDLE, LeanTransport
+from tests.transport.servers import (
+    ANSWER,
+    CHUNKED,
+    END,
+    PATIENT,
+    Peer,
+    Script,
+    chat,
+    chunk,
+    says,
+    says_and_hangs,
+    says_and_resets,
+    serve,
+)
+
+
+@pytest.fixture
+async def lean() -> AsyncIterator[LeanTransport]:
+    transport = LeanTransport()
+    yield transport
+    await transport.aclose()
+
+
+async def ask(transport: LeanTransport, url: str) -> bytes:
+    response = await transport.send(chat(url), timeouts=PATIENT)
+    try:
+        return await response.read()
+    finally:
+        await response.aclose()
+
+
+async def test_bytes_after_the_answer(lean: LeanTransport) -> None:
+    """Bytes that nobody asked for are not taken as the next answer."""
+    async with serve(says_and_hangs(ANSWER + ANSWER.replace(b"{}", b"!!"))) as server:
+        assert await ask(lean, server.url) == b"{}"
+        response = await lean.send(chat(server.url), timeouts=PATIENT)
+        assert await response.read() == b"{}"
+    assert server.connections == 2
+
+
+def closes_at_second(how: Script) -> Script:
+    """Answer the first request; treat the second on the same connection as `how` does."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(ANSWER)
+        await how(peer)
+
+    return script
+
+
+@pytest.mark.parametrize("how", [says_and_resets(b"")], ids=["reset"])
+async def test_stale(lean: LeanTransport, how: Script) -> None:
+    """A kept connection that ends just as a request goes out costs one more connection, no error."""
+    async with serve(closes_at_second(how)) as server:
+        assert await ask(lean, server.url) == b"{}"
+        assert await ask(lean, server.url) == b"{}"
+    assert server.connections == 2
+
+
+async def test_not_stale(lean: LeanTransport) -> None:
+    """Once a byte of an answer has come, the request is not sent again by itself."""
+    async with serve(closes_at_second(says_and_resets(b"HTTP/1.1 200 "))) as server:
+        assert await ask(lean, server.url) == b"{}"
+        with pytest.raises(UpstreamUnreachable):
+            await ask(lean, server.url)
+    assert server.connections == 1
+
+
+async def test_rests_for_a_while() -> None:
+    """A connection that nobody used for its time is closed."""
+    left = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(ANSWER)
+        await peer.gone()
+        left.set()
+
+    async with serve(script) as server:
+        await ask(LeanTransport(keep_alive=0.02), server.url)
+        await asyncio.wait_for(left.wait(), 2)
+
+
+async def test_unread_end(lean: LeanTransport) -> None:
+    """Who stops at a stream's last event need not read its last chunk for the connection to be kept."""
+    async with serve(says(CHUNKED + chunk(b"data: [DONE]\n\n") + END)) as server:
+        for _ in range(2):
+            response = await lean.send(chat(server.url), timeouts=PATIENT)
+            pieces = response.pieces()
+            assert await anext(pieces) == b"data: [DONE]\n\n"
+            await response.aclose()
+            with pytest.raises(UpstreamTruncated):
+                await anext(pieces)
+    assert server.connections == 1
+
+
+async def test_too_many_idle(lean: LeanTransport) -> None:
+    """Beyond so many kept connections the oldest is closed."""
+    all_here = asyncio.Barrier(MAX_IDLE + 1)
+    left = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal left
+        await peer.request()
+        await all_here.wait()
+        await peer.send(ANSWER)
+        await peer.gone()
+        left += 1
+
+    async with serve(script) as server:
+        await asyncio.gather(*(ask(lean, server.url) for _ in range(MAX_IDLE + 1)))
+        await asyncio.sleep(0.02)
+        assert left == 1
+
+
+async def test_closed_meanwhile(lean: LeanTransport) -> None:
+    """After the engine is closed, connections that come back are not kept."""
+    async with serve(says(ANSWER)) as server:
+        response = await lean.send(chat(server.url), timeouts=PATIENT)
+        await lean.aclose()
+        assert await response.read() == b"{}"
+        assert await ask(lean, server.url) == b"{}"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://h/\u00e9", "http://h/a b", "http://h\r\nx: y/"])
+async def test_impossible_url(lean: LeanTransport, url: str) -> None:
+    """A URL that is none is an upstream that cannot be reached."""
+    with pytest.raises(UpstreamUnreachable, match="its URL"):
+        await lean.send(chat(url), timeouts=PATIENT)
+
+
+async def test_ipv6(lean: LeanTransport) -> None:
+    """An address of colons is bracketed in the host header and nowhere else."""
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        seen.append(await peer.request())
+        await peer.send(ANSWER)
+
+    async with serve(script, host="::1") as server:
+        await ask(lean, server.url)
+        assert b"\r\nhost: [::1]:" in seen[0]
+
+
+async def test_default_port(lean: LeanTransport) -> None:
+    """Without a port the scheme's own is used."""
+    for url in ("http://gateway.invalid", "https://gateway.invalid"):
+        with pytest.raises(UpstreamError):
+            await lean.send(chat(url), timeouts=PATIENT)
