@@ -78,6 +78,7 @@ class Writer:
         self.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        self.last_commit = None
 
     def _admit(self) -> None:
         if self._closed:

@@ -1,0 +1,34 @@
+"""The first page."""
+
+from __future__ import annotations
+
+from tests.conftest import MakeGateway
+
+
+def test_page_of_an_empty_ledger(make_gateway: MakeGateway) -> None:
+    """An empty ledger has a page too, and in the demo it says that it is one."""
+    page = make_gateway(demo=True).client.get("/")
+    assert page.status_code == 200
+    assert page.headers["x-gateway-demo"] == "true"
+    assert "simulated" in page.text
+    assert "No request yet" in page.text
+
+
+def test_page_shows_the_rows_escaped(make_gateway: MakeGateway) -> None:
+    """Rows are shown with their reasons; what a client wrote cannot become markup."""
+    gateway = make_gateway()
+    gateway.ask("Hello")
+    gateway.ask(model="claude/claude-haiku-5-5")
+    page = gateway.client.get("/")
+    assert "gemini/gemini-3.8-flash" in page.text
+    assert "pinned" in page.text
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_static_files_are_a_fixed_list(make_gateway: MakeGateway) -> None:
+    """Only the page's own files are served."""
+    client = make_gateway().client
+    assert client.get("/static/dashboard.css").headers["content-type"].startswith("text/css")
+    for path in ("/static/dashboard.html", "/static/..%2fapp.py", "/static/../app.py"):
+        assert client.get(path).status_code == 404

@@ -1,0 +1,27 @@
+"""Alive, and ready."""
+
+from __future__ import annotations
+
+from tests.conftest import KEYS, MakeGateway
+
+
+def test_alive_without_a_key(make_gateway: MakeGateway) -> None:
+    """Health needs no key, by either name."""
+    client = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"}).client
+    assert [client.get(path).status_code for path in ("/healthz", "/health", "/readyz")] == [200, 200, 200]
+
+
+def test_not_ready_while_draining(make_gateway: MakeGateway) -> None:
+    """A gateway that is draining says so, so that nobody sends it more."""
+    gateway = make_gateway()
+    gateway.app.state.draining.set()
+    assert gateway.client.get("/readyz").status_code == 503
+
+
+def test_not_ready_without_a_ledger(make_gateway: MakeGateway) -> None:
+    """A ledger that cannot be written makes the gateway not ready, and new requests are refused unforwarded."""
+    gateway = make_gateway()
+    gateway.store.close()
+    response = gateway.ask("Hello")
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "ledger_unavailable")
+    assert gateway.client.get("/readyz").json()["status"] == "degraded"

@@ -1,0 +1,67 @@
+"""The ledger over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import MakeGateway
+from tests.upstreams import answer
+
+
+def test_summary_adds_up_the_rows(make_gateway: MakeGateway) -> None:
+    """The summary is the sum of the rows."""
+    gateway = make_gateway(answer())
+    for model in ("auto", "claude/claude-haiku-5-5", "gemini/gemini-3.8-flash"):
+        gateway.ask("Hello", model=model)
+    summary = gateway.client.get("/v1/routing/summary?days=1").json()
+    rows = gateway.rows
+    assert summary["total_requests"] == len(rows) == 3
+    assert summary["total_cost"] == pytest.approx(sum(row["actual_cost"] for row in rows))
+    assert summary["total_savings"] == pytest.approx(sum(row["cost_savings"] for row in rows))
+
+
+def test_reports_answer(make_gateway: MakeGateway) -> None:
+    """Confidence, patterns and timeline answer from the rows as they stand."""
+    gateway = make_gateway()
+    gateway.ask("Hello")
+    assert sum(gateway.client.get("/v1/routing/confidence").json().values()) == 1
+    assert gateway.client.get("/v1/routing/patterns").json()["data"][0]["count"] == 1
+    assert len(gateway.client.get("/v1/routing/timeline?days=1").json()["data"]) == 1
+
+
+def test_rows_are_paged(make_gateway: MakeGateway) -> None:
+    """Rows come newest first, and each page says where the next begins."""
+    gateway = make_gateway()
+    ids = [gateway.ask("Hello").headers["x-request-id"] for _ in range(3)]
+    first = gateway.client.get("/v1/routing/requests?limit=2").json()
+    second = gateway.client.get(f"/v1/routing/requests?limit=2&before={first['next_before']}").json()
+    assert [row["request_id"] for row in first["data"] + second["data"]] == ids[::-1]
+    assert second["next_before"] is None
+
+
+def test_one_row(make_gateway: MakeGateway) -> None:
+    """A row comes with its attempts; an unknown one is a 404."""
+    gateway = make_gateway()
+    request_id = gateway.ask("Hello").headers["x-request-id"]
+    row = gateway.client.get(f"/v1/routing/requests/{request_id}").json()
+    assert row["attempts"][0]["status"] == "settled"
+    assert gateway.client.get("/v1/routing/requests/nobody").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "summary?days=0",
+        "summary?days=x",
+        "summary?days=nan",
+        "summary?days=99999",
+        "requests?limit=-1",
+        "requests?limit=501",
+        "requests?before=1.5",
+    ],
+)
+def test_bad_queries(make_gateway: MakeGateway, query: str) -> None:
+    """A bad query is a 400 that names the parameter."""
+    response = make_gateway().client.get(f"/v1/routing/{query}")
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] in query

@@ -1,0 +1,25 @@
+"""The metrics."""
+
+from __future__ import annotations
+
+from tests.conftest import KEYS, MakeGateway
+from tests.upstreams import failing
+
+
+def test_metrics_count_the_rows(make_gateway: MakeGateway) -> None:
+    """Requests, tokens, cost and fallbacks are counted; a model that is not listed counts as `other`."""
+    gateway = make_gateway(failing(503, "gemini"))
+    gateway.ask("Hello")
+    gateway.ask(model="claude/claude-nobody-knows")
+    text = gateway.client.get("/metrics").text
+    assert 'gateway_requests_total{model="other",provider="claude",status="ok",strategy="pinned"} 1.0' in text
+    assert "gateway_fallbacks_total 1.0" in text
+    assert "gateway_unpriced_requests_total 1.0" in text
+    assert "nobody-knows" not in text
+
+
+def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
+    """Metrics are the admin's."""
+    client = make_gateway(environment={**KEYS, "GATEWAY_ADMIN_KEY": "an-admin-key-of-length"}).client
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"x-api-key": "an-admin-key-of-length"}).status_code == 200
