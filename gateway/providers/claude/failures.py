@@ -21,6 +21,6 @@ def answered_failure(status: int, headers: Mapping[str, str], body: bytes, *, pr
     return classify(status, headers, message=message, code=code, provider=provider, retry_after=parts.retry_after)
 
 
-def told_failure(data: Mapping[str, Any], *, provider: str) -> UpstreamError:
+def told_failure(data: Mapping[str, Any], *, provider: str, key: str) -> UpstreamError:
     """What an `error` event, or a 200 answer that is an error, tells of."""
-    return classify_told(data, provider=provider)
+    return classify_told(data, provider=provider, key=key)

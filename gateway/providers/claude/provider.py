@@ -40,11 +40,11 @@ class Claude(Provider):
 
     def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
         if body.get("type") == "error":
-            raise told_failure(body, provider=self.name)
+            raise told_failure(body, provider=self.name, key=self.endpoint.api_key)
         return completion_of(body, sent, signatures=self.signatures, provider=self.name)
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
-        return ClaudeStream(sent, signatures=self.signatures, provider=self.name)
+        return ClaudeStream(sent, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         return answered_failure(status, headers, body, provider=self.name, key=self.endpoint.api_key)

@@ -36,11 +36,12 @@ class _Call:
 class ClaudeStream(StreamParser):
     """One answer; remembers the open block, the usage so far and the thinking, for the history."""
 
-    def __init__(self, sent: UpstreamRequest, *, signatures: Signatures, provider: str) -> None:
+    def __init__(self, sent: UpstreamRequest, *, signatures: Signatures, provider: str, key: str) -> None:
         self._reading = Reading.of(sent)
         self._model = sent.model
         self._signatures = signatures
         self._provider = provider
+        self._key = key
         self._begun = False
         self._done = False
         self._reason: Any = None
@@ -62,7 +63,7 @@ class ClaudeStream(StreamParser):
             raise self._invalid("an event is not an object")
         kind = data.get("type")
         if kind == "error":
-            raise told_failure(data, provider=self._provider)
+            raise told_failure(data, provider=self._provider, key=self._key)
         read = _EVENTS.get(kind) if isinstance(kind, str) else None
         return read(self, data) if read else ()
 

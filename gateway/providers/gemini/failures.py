@@ -36,7 +36,7 @@ def error_in(value: Any, *, provider: str, key: str) -> UpstreamError | None:
         return None
     parts = error_parts(value)
     if parts.status is None and not _is_empty(parts):
-        return classify_told(value, provider=provider)
+        return classify_told(value, provider=provider, key=key)
     return _classified(parts.status or PAYMENT_REQUIRED, {}, value, provider=provider, key=key)
 
 
