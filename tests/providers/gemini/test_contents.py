@@ -80,7 +80,8 @@ def test_later_system_messages() -> None:
 
 def test_only_system_messages() -> None:
     """With nothing but system messages, they are what is asked."""
-    assert talk(says("system", "a")) == Conversation((), [turn("user", "a")])
+    for model in ("gemini-2.5-flash", "gemini-3.5-flash"):
+        assert talk(says("system", "a"), model=model) == Conversation((), [turn("user", "a")])
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,16 @@ def test_sentinel_where_text_stands_beside_results() -> None:
     """User text in the same content as results does not begin a turn in Gemini's eyes."""
     made = contents(says("user", "q"), calls("f:1"), answer("1", "a"), says("user", "r"), model="gemini-4-argon")
     assert made[1]["parts"][0]["thoughtSignature"] == SENTINEL
+
+
+def test_sentinel_without_a_human() -> None:
+    """Where no human ever spoke the whole conversation is the current turn."""
+    made = contents(says("assistant", "a"), answer("1", "late"), model="gemini-3.5-flash")
+    assert made == [turn("model", "a"), turn("user", "Result of tool call 1:\nlate")]
+    made = contents(calls("f:1"), answer("1", "a"), calls("f:2"), answer("2", "b"), model="gemini-3.5-flash")
+    assert [content["parts"][0].get("thoughtSignature") for content in made if content["role"] == "model"] == [
+        SENTINEL
+    ] * 2
 
 
 def test_no_sentinel_before_gemini_3() -> None:

@@ -50,6 +50,16 @@ def test_tool_calls_count_over_all_events() -> None:
     assert made[-1]["finish_reason"] == "tool_calls"
 
 
+def test_response_id() -> None:
+    """Made ids depend on the response's own id, so that two answers to one request differ."""
+    provider = gemini()
+    to = sent(by=provider, stream=True)
+    event = said({"functionCall": {"name": "f"}})
+    made = [streamed([wire([event | {"responseId": name}] * 2)], by=provider, to=to) for name in ("r1", "r2", "r1")]
+    ids = [chunks[0].choices[0]["delta"]["tool_calls"][0]["id"] for chunks in made]
+    assert ids[0] == ids[2] != ids[1]
+
+
 def test_late_signature() -> None:
     """A signature on a last, empty part is kept, also after the finish reason."""
     made = choices(said({"text": "a"}), said({"text": "", "thoughtSignature": "s"}, finish=None))
