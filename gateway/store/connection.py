@@ -126,8 +126,11 @@ class Source:
         return connection
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """Two starters may change the mode at once; SQLite then reports busy without waiting, so it is tried again."""
-        deadline = time.monotonic() + self.busy_timeout
+        """Two starters may change the mode at once; SQLite then reports busy without waiting, so it is tried again.
+
+        Where it does wait, that takes one timeout, hence twice that in all.
+        """
+        deadline = time.monotonic() + 2 * self.busy_timeout
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

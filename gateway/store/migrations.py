@@ -124,7 +124,7 @@ CREATE TABLE IF NOT EXISTS write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), c
 _FACTS = """
 CREATE VIEW IF NOT EXISTS row_facts AS SELECT
     id, timestamp,
-    coalesce(strftime('%Y-%m-%dT%H', timestamp), substr(timestamp, 1, 13), '') AS hour,
+    coalesce(strftime('%Y-%m-%dT%H', timestamp), '0') AS hour,
     coalesce(strategy_used, '') AS strategy,
     coalesce(confidence, '') AS confidence,
     coalesce(selected_provider, '') AS provider,

@@ -234,6 +234,20 @@ def test_cancelling_takes_nothing_back(make_writer: MakeWriter, path: Path) -> N
     assert ids(path) == ["a"]
 
 
+def test_no_thread_to_be_had(make_writer: MakeWriter, path: Path) -> None:
+    """When the system gives no thread, the change is refused, and the next one tries again."""
+    writer = make_writer()
+    usual = threading.stack_size(2**46)
+    try:
+        refused = writer.submit(insert("a"))
+    finally:
+        threading.stack_size(usual)
+
+    assert isinstance(refused.exception(0), LedgerUnavailable)
+    writer.submit(insert("b")).result(10)
+    assert ids(path) == ["b"]
+
+
 def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None:
     """Close waits for what was accepted; afterwards nothing is."""
     ended: list[bool] = []

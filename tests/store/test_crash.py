@@ -1,0 +1,87 @@
+"""What is acknowledged stays, whatever happens to the process a moment later."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from gateway.store.sqlite import SqliteStore
+from tests.store.conftest import MakeLedger
+
+AT_EXIT = """
+import sys
+from gateway.store.sqlite import SqliteStore
+from tests.store.cases import ended
+store = SqliteStore(sys.argv[1])
+for number in range(200):
+    store.settle(ended(str(number)))
+"""
+
+
+def writing(path: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.store.writing", str(path), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+
+
+def statuses(store: SqliteStore) -> dict[str, str]:
+    return {row["request_id"]: row["status"] for row in store.requests(limit=1000)}
+
+
+def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
+    """Killed in the middle of writing, again and again, a ledger keeps every row it acknowledged, and closes what was open."""
+    acknowledged: dict[str, str] = {}
+    for number in range(3):
+        with writing(path, f"k{number}") as process:
+            assert process.stdout is not None
+            lines = [*islice(process.stdout, 21 + 10 * number)]
+            process.kill()
+            lines += process.stdout.readlines()
+        acknowledged |= {request_id: state for state, request_id in (line.split() for line in lines)}
+
+    store = make_ledger()
+    store.check()
+    recovered = store.recover(now="2026-11-22T11:00:00Z")
+
+    found = statuses(store)
+    assert recovered <= 3
+    assert acknowledged.keys() <= found.keys()
+    assert all(found[request_id] == "ok" for request_id, state in acknowledged.items() if state == "ended")
+    assert all(status in ("ok", "interrupted") for status in found.values())
+    assert not list(path.parent.glob("*-owner-*"))
+
+
+def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
+    """Two processes that write one file lose nothing, and the one that starts later closes no row of the other."""
+    with writing(path, "a") as first, writing(path, "b") as second:
+        assert first.stdout is not None
+        assert second.stdout is not None
+        lines = [*islice(first.stdout, 41), *islice(second.stdout, 41)]
+        store = make_ledger()
+        assert store.recover(now="2026-11-22T11:00:00Z") == 0
+        first.kill()
+        second.kill()
+
+    ended = {line.split()[1] for line in lines if line.startswith("ended")}
+    assert {name[0] for name in ended} == {"a", "b"}
+    assert ended <= statuses(store).keys()
+
+
+def test_full_disk(make_ledger: MakeLedger, path: Path) -> None:
+    """On a full disk rows are refused rather than lost and reports go on; with room again, so does writing."""
+    with writing(path) as process:
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+
+    assert lines == ["before NoneType True 1", "full LedgerUnavailable False 1", "after NoneType True 2"]
+    assert statuses(make_ledger()) == {"before": "ok", "after": "ok"}
+
+
+def test_exit_commits_what_waits(path: Path) -> None:
+    """A program that ends without closing its store loses none of its rows."""
+    subprocess.run([sys.executable, "-c", AT_EXIT, str(path)], check=True, timeout=60)  # noqa: S603 - our own text
+
+    with closing(SqliteStore(path)) as store:
+        assert len(store.requests(limit=1000)) == 200
