@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamOverloaded, UpstreamTruncated
 from gateway.sse import ServerSentEvent
@@ -65,6 +67,32 @@ def test_late_signature() -> None:
     made = choices(said({"text": "a"}), said({"text": "", "thoughtSignature": "s"}, finish=None))
     assert made[1]["delta"]["reasoning_details"][0]["signature"] == "s"
     assert made[-1]["finish_reason"] == "stop"
+
+
+def test_the_official_helper_can_add_up() -> None:
+    """The SDK's stream helper, which adds deltas up by index, comes to the message that a whole answer has."""
+    parts: list[Any] = [
+        {"text": "hm", "thought": True},
+        {"text": "a", "thoughtSignature": "s1"},
+        {"functionCall": {"name": "f", "args": {"x": 1}, "id": "g1"}, "thoughtSignature": "s2"},
+        {"functionCall": {"name": "f", "args": {}, "id": "g2"}},
+        {"text": "", "thoughtSignature": "s3"},
+    ]
+    provider = gemini()
+    to = sent(by=provider, stream=True)
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    for chunk in streamed([wire([*(said(part, finish=None) for part in parts), said()])], by=provider, to=to):
+        if chunk.choices:
+            state.handle_chunk(ChatCompletionChunk.model_validate({**head, "choices": chunk.choices}))
+    added = state.get_final_completion().choices[0].message.model_dump(exclude_unset=True)
+    whole = provider.parse_response(said(*parts), to).choices[0]["message"]
+    calls = [(call["id"], call["function"]["arguments"], call.get("extra_content")) for call in whole["tool_calls"]]
+    assert [
+        (call["id"], call["function"]["arguments"], call.get("extra_content")) for call in added["tool_calls"]
+    ] == calls
+    assert added["reasoning_details"] == whole["reasoning_details"]
+    assert (added["content"], added["reasoning_content"]) == ("a", "hm")
 
 
 def test_several_candidates() -> None:
