@@ -10,11 +10,14 @@ import orjson
 from gateway.errors import InvalidRequest
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.properties import legal_properties
-from gateway.providers.claude.schema import Inexpressible, object_schema, strict_schema
+from gateway.providers.claude.schema import object_schema, sound
+from gateway.providers.claude.strict import Inexpressible, strict_schema
 from gateway.wire import Json
 
 JSON_ONLY = "Answer with one JSON object and nothing else: no prose before or after it, no code fence."
 ANSWER_TOOL = "answer_in_json"
+
+_PATH = "response_format.json_schema.schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
     if asked.get("type") != "json_schema":
         return AnswerFormat()
     described = asked["json_schema"]
-    schema = described["schema"]
+    schema = sound(described["schema"], _PATH)
     if profile.structured_output:
         try:
             strict = strict_schema(schema)
@@ -49,15 +52,13 @@ def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
             reason = str(problem)
     else:
         reason = "this model has no structured output"
-    return _emulated(described, profile=profile, reason=reason)
+    return _emulated(described, schema, profile=profile, reason=reason)
 
 
-def _emulated(described: Json, *, profile: ClaudeProfile, reason: str) -> AnswerFormat:
-    schema = described["schema"]
-    path = "response_format.json_schema.schema"
+def _emulated(described: Json, schema: dict[str, Any], *, profile: ClaudeProfile, reason: str) -> AnswerFormat:
     if schema.get("type", "object") != "object":
         raise InvalidRequest(
-            f"Invalid '{path}': the root must be of type 'object'.", param=path, code="invalid_json_schema"
+            f"Invalid '{_PATH}': the root must be of type 'object'.", param=_PATH, code="invalid_json_schema"
         )
     if profile.forced_tools:
         legal, renamed = legal_properties(object_schema(schema))
@@ -66,7 +67,7 @@ def _emulated(described: Json, *, profile: ClaudeProfile, reason: str) -> Answer
             tool={"name": ANSWER_TOOL, "description": description, "input_schema": legal}, properties=renamed
         )
     if described.get("strict"):
-        message = f"Invalid '{path}': this Claude model cannot be held to the schema ({reason})."
-        raise InvalidRequest(message, param=path, code="unsupported_json_schema")
+        message = f"Invalid '{_PATH}': this Claude model cannot be held to the schema ({reason})."
+        raise InvalidRequest(message, param=_PATH, code="unsupported_json_schema")
     told = orjson.dumps(schema).decode()
     return AnswerFormat(instruction=f"{JSON_ONLY} The object must match this JSON schema:\n{told}")

@@ -31,7 +31,7 @@ def legal_properties(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
 def _each_property(schema: Any, visit: Callable[[str], object]) -> None:
     if not isinstance(schema, Mapping):
         return
-    for name in schema.get("properties") or {}:
+    for name in schema.get("properties", {}):
         visit(name)
     for _, part in parts(schema):
         _each_property(part, visit)
@@ -40,20 +40,19 @@ def _each_property(schema: Any, visit: Callable[[str], object]) -> None:
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    changed = dict(schema)
-    for word in BY_NAME:
-        if isinstance(schema.get(word), Mapping):
-            keys = names if word == "properties" else {}
-            changed[word] = {keys.get(name, name): _renamed(part, names) for name, part in schema[word].items()}
-    for word in BY_NUMBER:
-        if isinstance(schema.get(word), list):
-            changed[word] = [_renamed(part, names) for part in schema[word]]
-    for word in SINGLE:
-        if isinstance(schema.get(word), Mapping):
-            changed[word] = _renamed(schema[word], names)
-    if isinstance(schema.get("required"), list):
-        changed["required"] = [names.get(name, name) for name in schema["required"]]
-    return changed
+    return {word: _renamed_value(word, value, names) for word, value in schema.items()}
+
+
+def _renamed_value(word: str, value: Any, names: Mapping[str, str]) -> Any:
+    if word == "properties":
+        return {names.get(name, name): _renamed(part, names) for name, part in value.items()}
+    if word in BY_NAME:
+        return {name: _renamed(part, names) for name, part in value.items()}
+    if word in BY_NUMBER:
+        return [_renamed(part, names) for part in value]
+    if word == "required":
+        return [names.get(name, name) for name in value]
+    return _renamed(value, names) if word in SINGLE else value
 
 
 def renamed_keys(value: Any, names: Mapping[str, str]) -> Any:

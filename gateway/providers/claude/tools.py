@@ -13,7 +13,8 @@ from gateway.errors import InvalidRequest
 from gateway.providers.claude.content import Block, cache_mark
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.properties import legal_properties, renamed_keys
-from gateway.providers.claude.schema import Inexpressible, object_schema, strict_schema
+from gateway.providers.claude.schema import object_schema, sound
+from gateway.providers.claude.strict import Inexpressible, strict_schema
 from gateway.wire import Json
 
 # Strict tools beyond the first twenty are refused by the API.
@@ -95,12 +96,16 @@ def claude_tools(body: Json, *, profile: ClaudeProfile, calls: ToolCalls) -> lis
         sum(bool(tool[tool["type"]].get("strict")) for tool in tools) <= MOST_STRICT_TOOLS and profile.structured_output
     )
     built = []
-    for tool in tools:
+    for i, tool in enumerate(tools):
         given = tool[tool["type"]]
         if allowed is not None and given["name"] not in allowed:
             continue
         name = names[given["name"]]
-        made = _custom(given, name, calls) if tool["type"] == "custom" else _function(given, name, calls, strict=strict)
+        if tool["type"] == "custom":
+            made = _custom(given, name, calls)
+        else:
+            schema = object_schema(sound(given.get("parameters") or {}, f"tools[{i}].function.parameters"))
+            made = _function(given, name, calls, schema=schema, strict=strict)
         mark = cache_mark(tool)
         built.append(made if mark is None else {**made, "cache_control": mark})
     return built
@@ -112,8 +117,7 @@ def _allowed(choice: Any) -> set[str] | None:
     return {tool[tool["type"]]["name"] for tool in choice["allowed_tools"]["tools"]}
 
 
-def _function(function: Json, name: str, calls: ToolCalls, *, strict: bool) -> dict[str, Any]:
-    schema = object_schema(function.get("parameters"))
+def _function(function: Json, name: str, calls: ToolCalls, *, schema: dict[str, Any], strict: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "input_schema": schema}
     if function.get("description"):
         made["description"] = function["description"]

@@ -17,7 +17,12 @@ from gateway.sse import SSEDecoder
 from gateway.wire import ChatRequest, Chunk, UpstreamRequest, parse_chat_request
 
 HAIKU_4_5, SONNET_4_6, OPUS_4_7, OPUS_5 = "claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-7", "claude-opus-5"
-SONNET_5, SONNET_5_5, HAIKU_5_5, OPUS_5_5 = "claude-sonnet-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5"
+SONNET_5, SONNET_5_5, HAIKU_5_5, OPUS_5_5 = (
+    "claude-sonnet-5",
+    "claude-sonnet-5-5",
+    "claude-haiku-5-5",
+    "claude-opus-5-5",
+)
 FABLE_5, HAIKU_3_5, OPUS_4_1 = "claude-fable-5", "claude-3-5-haiku-latest", "claude-opus-4-1"
 
 KEY = "sk-ant-test-0123456789"
@@ -99,7 +104,9 @@ def text(*texts: str) -> list[dict[str, Any]]:
 
 def wire(events: Iterable[Mapping[str, Any]]) -> bytes:
     """Events as Anthropic writes them."""
-    return b"".join(b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n" for event in events)
+    return b"".join(
+        b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n" for event in events
+    )
 
 
 def read(parser: StreamParser, pieces: Iterable[bytes]) -> list[Chunk]:
