@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from gateway.logs import logging_to
 from gateway.settings import start_up_lines
 from gateway.simulator import Simulator
 
+GRACE = 5  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
 KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 
 
@@ -29,20 +31,16 @@ def demo(
 
     Every response says `x-gateway-demo: true`. Without --db or GATEWAY_DB the ledger is a temporary file.
     """
-    flags = {"GATEWAY_HOST": host, "GATEWAY_PORT": port, "GATEWAY_CONFIG": config, "GATEWAY_DB": db}
-    environment = {**os.environ, **{name: str(value) for name, value in flags.items() if value is not None}}
     if workers not in (None, 1):
         raise click.ClickException("The demo runs in one process; leave --workers out.")
-    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, logging_to(sys.stderr):
-        environment.setdefault("GATEWAY_DB", str(Path(folder) / "demo.db"))
-        simulator = Simulator(seed=seed)
-        environment |= simulator.start()
-        environment |= dict.fromkeys(KEYS, "simulated")
-        try:
-            settings = settings_or_exit(environment)
-            for line in start_up_lines(settings):
-                click.echo(line, err=True)
-            click.echo(f"demo: simulated upstreams at {simulator.url}, ledger in {settings.db}", err=True)
-            run(create_app_or_exit(settings, demo=True), settings)
-        finally:
-            simulator.stop()
+    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, Simulator(seed=seed) as urls:
+        environment = {**os.environ, **urls, **dict.fromkeys(KEYS, "simulated")}
+        settings = settings_or_exit(environment, host=host, port=port, config=config, db=db)
+        if settings.sources.get("db") not in ("--db", "GATEWAY_DB"):
+            sources = {name: source for name, source in settings.sources.items() if name != "db"}
+            settings = replace(settings, db=str(Path(folder) / "demo.db"), sources=sources)
+        for line in start_up_lines(settings):
+            click.echo(line, err=True)
+        click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
+        with logging_to(sys.stderr):
+            run(create_app_or_exit(settings, demo=True), settings, grace=GRACE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -32,9 +33,7 @@ def doctor() -> None:
 
 
 def findings(settings: Settings) -> Iterator[tuple[bool, str]]:
-    """What was found, each with whether it has to be mended."""
-    for warning in settings.warnings:
-        yield False, warning
+    """What was found beyond the settings' own warnings, each with whether it has to be mended."""
     if not settings.providers:
         yield True, "no provider key is set: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY"
     listed = {model.provider for model in settings.catalog}
@@ -42,19 +41,22 @@ def findings(settings: Settings) -> Iterator[tuple[bool, str]]:
         if entry.name not in listed:
             yield False, f"{entry.name} has no model in the catalogue: `auto` never chooses it"
     if sqlite3.sqlite_version_info < FIXED_SQLITE:
-        yield (
-            False,
-            f"SQLite {sqlite3.sqlite_version} can corrupt a WAL file that several processes write; the gateway's single writer avoids it",
-        )
-    existed = Path(settings.db).exists()
+        several = settings.workers > 1
+        way_out = "run one worker" if several else "one process, as configured, avoids it"
+        yield several, f"SQLite {sqlite3.sqlite_version} can corrupt a WAL file that several processes write; {way_out}"
+    yield from _of_the_ledger(Path(settings.db))
+
+
+def _of_the_ledger(path: Path) -> Iterator[tuple[bool, str]]:
+    """Reads the whole file for damage; makes none where there is none yet."""
+    if not path.exists():
+        able = os.access(path.absolute().parent, os.W_OK | os.X_OK)
+        yield not able, f"the ledger {path} is new" + ("" if able else ", and its directory cannot be written")
+        return
     try:
-        store = SqliteStore(settings.db)
-        writable = store.writable()
-        store.close()
+        with closing(SqliteStore(path)) as store:
+            store.check()
+            if not store.writable():
+                yield True, f"the ledger {path} cannot be written"
     except GatewayError as error:
         yield True, error.message
-        return
-    if not writable:
-        yield True, f"the ledger {settings.db} cannot be written"
-    elif not existed:
-        yield False, f"the ledger {settings.db} is new"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,6 +13,30 @@ import orjson
 from gateway.cli.serve import settings_or_exit
 from gateway.errors import GatewayError
 from gateway.store.sqlite import SqliteStore
+
+COUNT, USD, PERCENT, SECONDS = "{}", "${:.6f}", "{:.1f} %", "{:.2f} s"
+# The lines of the text, with how each figure is written; --json has every figure.
+SHOWN: Mapping[str, str] = {
+    "total_requests": COUNT,
+    "open_requests": COUNT,
+    "total_cost": USD,
+    "total_baseline_cost": USD,
+    "total_savings": USD,
+    "avg_savings_pct": PERCENT,
+    "auto_routed_count": COUNT,
+    "experimental_count": COUNT,
+    "fallback_count": COUNT,
+    "error_count": COUNT,
+    "cancelled_count": COUNT,
+    "estimated_count": COUNT,
+    "unpriced_requests": COUNT,
+    "prompt_tokens": COUNT,
+    "completion_tokens": COUNT,
+    "cached_tokens": COUNT,
+    "feedback_count": COUNT,
+    "avg_quality": "{:.2f}",
+    "avg_duration": SECONDS,
+}
 
 
 @click.command()
@@ -25,28 +51,23 @@ def report(days: float, db: str | None, as_json: bool) -> None:
     if not Path(path).exists():
         raise click.ClickException(f"There is no ledger at {path}. Name one with --db or GATEWAY_DB.")
     try:
-        store = SqliteStore(path)
-        summary = store.summary(days=days)
-        patterns = store.patterns(days=days)
-        store.close()
+        with closing(SqliteStore(path)) as store:
+            summary, patterns = store.summary(days=days), store.patterns(days=days)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     if as_json:
         click.echo(orjson.dumps({**summary, "patterns": patterns}, option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(f"Last {days:g} days, {path}")
-    for name, value in summary.items():
-        if isinstance(value, int | float) or value is None:
-            click.echo(f"  {name:<24} {_shown(name, value)}")
+    click.echo(f"Last {days:g} days of {path}")
+    for name, unit in SHOWN.items():
+        click.echo(f"  {name:<24} {_with_unit(summary[name], unit)}")
+    for row in summary["by_model"]:
+        name = f"{row['provider']}/{row['model']}"
+        click.echo(f"  {name:<48} {row['total_requests']:>8}  {_with_unit(row['total_cost'], USD)}")
     for row in patterns:
-        click.echo(
-            f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {_shown('savings', row['avg_savings'])}"
-        )
+        saved = _with_unit(row["avg_savings"], USD)
+        click.echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
 
 
-def _shown(name: str, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    if name.endswith("pct"):
-        return f"{value:.1f} %"
-    return f"${value:.6f}" if isinstance(value, float) else str(value)
+def _with_unit(value: float | None, unit: str) -> str:
+    return "unknown" if value is None else unit.format(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,21 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
 
     Considers the providers whose keys are set, or all of the catalogue's when none is.
     """
-    environment = {**os.environ, **({"GATEWAY_DB": db} if db else {})}
-    settings = settings_or_exit(environment)
+    settings = settings_or_exit(os.environ, db=db)
     catalog = settings.catalog
     providers = tuple(entry.name for entry in settings.providers) or catalog.providers
-    store = SqliteStore(settings.db if Path(settings.db).exists() else ":memory:")
-    engine = RoutingEngine(settings.db, catalog=catalog, tradeoff=settings.tradeoff, seed=0, store=store)
-    planner = Planner(engine, catalog, providers=providers, cooling=frozenset, baseline=settings.baseline)
-    request = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+    # What the shell passes need not be UTF-8.
+    content = prompt.encode(errors="replace").decode()
+    request = orjson.dumps({"model": model, "messages": [{"role": "user", "content": content}]})
+    ledger = settings.db if Path(settings.db).exists() else ":memory:"
     try:
-        plan = planner.plan(parse_chat_request(orjson.dumps(request)), auto_route=auto_route)
+        with closing(SqliteStore(ledger)) as store:
+            engine = RoutingEngine(settings.db, catalog=catalog, tradeoff=settings.tradeoff, seed=0, store=store)
+            with closing(engine):
+                planner = Planner(engine, catalog, providers=providers, cooling=frozenset, baseline=settings.baseline)
+                plan = planner.plan(parse_chat_request(request), auto_route=auto_route)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
-    finally:
-        engine.close()
-        store.close()
     answer = explained(plan)
     click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
 

@@ -48,15 +48,7 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
 
     Flags win over the environment, the environment over the configuration file, that over the defaults.
     """
-    flags = {
-        "GATEWAY_HOST": host,
-        "GATEWAY_PORT": port,
-        "GATEWAY_CONFIG": config,
-        "GATEWAY_DB": db,
-        "GATEWAY_WORKERS": workers,
-    }
-    os.environ.update({name: str(value) for name, value in flags.items() if value is not None})
-    settings = settings_or_exit(os.environ)
+    settings = settings_or_exit(os.environ, host=host, port=port, config=config, db=db, workers=workers)
     if not settings.providers:
         raise click.ClickException(
             "No provider is enabled. Set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or try `gateway demo`."
@@ -64,6 +56,8 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
     for line in start_up_lines(settings):
         click.echo(line, err=True)
     if settings.workers > 1:
+        flags = {"GATEWAY_CONFIG": settings.config, "GATEWAY_DB": settings.db, "GATEWAY_HOST": settings.host}
+        os.environ.update({name: str(value) for name, value in flags.items()})
         uvicorn.run("gateway.cli.serve:worker", factory=True, workers=settings.workers, **uvicorn_options(settings))
         return
     with logging_to(sys.stderr):
@@ -71,14 +65,14 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
 
 
 def worker() -> Starlette:
-    """One of several processes: the parent has put the flags into the environment."""
+    """One of several processes: the parent has put what its flags said into the environment."""
     return create_app(load(os.environ))
 
 
-def settings_or_exit(environment: Mapping[str, str]) -> Settings:
-    """The settings, or the end of the program with every problem named."""
+def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
+    """The settings, or the end of the program with every problem named; `flags` are `load`'s."""
     try:
-        return load(environment)
+        return load(environment, **flags)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"error: {problem}", err=True)
@@ -93,13 +87,20 @@ def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
         raise click.ClickException(error.message) from None
 
 
-def run(app: Starlette, settings: Settings) -> None:
-    """Serve `app` until a signal; open answers have GRACE seconds to finish."""
-    DrainingServer(uvicorn.Config(app, **uvicorn_options(settings)), app).run()
+def run(app: Starlette, settings: Settings, *, grace: int = GRACE) -> None:
+    """Serve `app` until a signal, after which open answers have `grace` seconds; 3 is the exit status of a start that failed."""
+    options = uvicorn_options(settings) | {"timeout_graceful_shutdown": grace}
+    server = DrainingServer(uvicorn.Config(app, **options), app)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
 
 
 class DrainingServer(uvicorn.Server):
-    """Tells the application that it is draining before uvicorn closes the port."""
+    """Tells the application that it is draining before uvicorn closes the port; a second signal ends at once.
+
+    uvicorn would raise the signal again at the end, and the process would be killed by it instead of exiting with 0.
+    """
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
@@ -107,7 +108,8 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._app.state.draining.set()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
