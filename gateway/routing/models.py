@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Confidence = Literal["high", "medium", "low"]
 CONFIDENCES: frozenset[str] = frozenset({"high", "medium", "low"})
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """What was read of one request: `tokens` is the whole prompt's size; `features` are numbers by name, `vector` the same in order."""
+
+    prompt: str
+    pattern: str
+    complexity: float
+    tokens: int
+    features: Mapping[str, float]
+    vector: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -18,6 +31,7 @@ class RoutingContext:
     `needs` are names in `catalog.ABILITIES`. `prompt_tokens` is the whole prompt's size (None: estimated from `prompt`),
     `max_tokens` what the client asked for. `models` narrows the choice to these full or own names. `cooling` holds
     (provider, model) pairs that are tried last; a pair with model None is the whole provider. `tradeoff` overrides the engine's.
+    `facts` spares strategies that are asked one after the other reading the prompt again; they are of `facts.prompt` alone.
     """
 
     prompt: str
@@ -33,6 +47,7 @@ class RoutingContext:
     models: tuple[str, ...] | None = None
     cooling: frozenset[tuple[str, str | None]] = frozenset()
     tradeoff: float | None = None
+    facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(slots=True)

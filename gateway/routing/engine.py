@@ -1,0 +1,124 @@
+"""Asks the strategies, checks what they decide, and teaches them what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from gateway.catalog import Catalog
+from gateway.errors import NoRoute
+from gateway.packaged import load_catalog
+from gateway.routing.analyzer import QueryPatternAnalyzer
+from gateway.routing.candidates import Request
+from gateway.routing.complexity_strategy import ComplexityStrategy
+from gateway.routing.decisions import checked, completed, reason_of
+from gateway.routing.features import facts_of
+from gateway.routing.hybrid_strategy import HybridStrategy
+from gateway.routing.knowledge import POLL_SECONDS, Knowledge
+from gateway.routing.learning_strategy import LearningStrategy
+from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.outcomes import stored
+from gateway.store import Store
+
+_OWN = frozenset({"learning", "complexity", "hybrid"})
+
+
+class RoutingEngine:
+    """Routes prompts to models of a catalogue, by default the packaged one.
+
+    `tradeoff` runs from 0.0 (cheapest that will do) to 1.0 (best quality), 0.5 by default. The same `seed`, outcomes and
+    order give the same decisions. With a `store` the engine reads it only when `refresh` is called, which may be in any
+    thread; without one it opens `db_path` and looks for other processes' outcomes itself, `poll_seconds` apart.
+    Entries of `strategies` may be replaced.
+    """
+
+    def __init__(
+        self,
+        db_path: str | Path = "gateway.db",
+        *,
+        catalog: Catalog | None = None,
+        tradeoff: float | None = None,
+        seed: int | None = None,
+        store: Store | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.catalog = load_catalog() if catalog is None else catalog
+        self._knowledge = Knowledge(
+            db_path, self.catalog, store=store, clock=clock, poll_seconds=POLL_SECONDS if store is None else None
+        )
+        analyzer = QueryPatternAnalyzer(db_path, knowledge=self._knowledge, tradeoff=tradeoff, seed=seed)
+        learning = LearningStrategy(db_path, analyzer=analyzer)
+        complexity = ComplexityStrategy(self.catalog, estimates=self._knowledge.known)
+        self.strategies: dict[str, RoutingStrategy] = {
+            "learning": learning,
+            "complexity": complexity,
+            "hybrid": HybridStrategy(db_path, learning=learning, complexity=complexity),
+        }
+        # Callers may replace or break what stands in `strategies`; this one is ours.
+        self._fallback = ComplexityStrategy(self.catalog, estimates=self._knowledge.known)
+
+    def route(self, prompt: str, auto_route: bool = False, context: RoutingContext | None = None) -> RoutingDecision:
+        """By complexity, or with `auto_route` by the hybrid strategy. `prompt` counts, not the context's.
+
+        Raises only NoRoute: when nothing in the catalogue satisfies the context.
+        """
+        try:
+            request = self._request(prompt, context)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise NoRoute(f"This cannot be routed: {error}") from error
+        try:
+            return self._decided("hybrid" if auto_route else "complexity", request)
+        except Exception as error:  # a strategy may be anybody's; whatever it raises, the request is routed
+            return self._fallen_back(request, error)
+
+    def record_outcome(self, decision: RoutingDecision, outcome: Outcome) -> None:
+        """Commit what came of a decision and learn it; the next `route` knows. Raises ValueError, LedgerUnavailable.
+
+        Takes decisions of `route`, and others with their prompt in `metadata["prompt"]`.
+        """
+        self._knowledge.record(stored(decision, outcome))
+
+    def refresh(self) -> None:
+        """Learn what other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
+        self._knowledge.refresh()
+
+    def close(self) -> None:
+        """May be called twice. A store that was given stays open."""
+        self._knowledge.close()
+
+    def __enter__(self) -> RoutingEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _request(self, prompt: str, context: RoutingContext | None) -> Request:
+        if not isinstance(prompt, str):
+            raise TypeError(f"the prompt is a {type(prompt).__name__}, not text")
+        if context is None:
+            context = RoutingContext(prompt, available_providers=list(self.catalog.providers))
+        context = replace(context, prompt=prompt, facts=None)
+        context.facts = facts_of(prompt, context)
+        return Request(context.facts, context, self.catalog, self._knowledge.known())
+
+    def _decided(self, name: str, request: Request) -> RoutingDecision:
+        decision = self.strategies[name].route(request.context.prompt, request.context)
+        # What is known may have grown while the strategy looked for news.
+        request = replace(request, estimates=self._knowledge.known())
+        return completed(checked(decision, request, strategies=_OWN | self.strategies.keys()), request)
+
+    def _fallen_back(self, request: Request, error: Exception) -> RoutingDecision:
+        try:
+            decision = self._fallback.route(request.context.prompt, request.context)
+        except NoRoute:
+            raise
+        except Exception as failure:  # such as a context whose limits are no numbers
+            raise NoRoute(f"This cannot be routed: {failure}") from failure
+        metadata = {**decision.metadata, "fallback_reason": reason_of(error), "experimental": False}
+        reasoning = f"{decision.reasoning} The strategy failed."
+        return replace(decision, fallback_used=True, reasoning=reasoning, metadata=metadata)

@@ -1,0 +1,117 @@
+"""Learns what to expect of each model from outcomes, one at a time.
+
+Quality is linear in the request's features, for each model its own weights: a Bayesian regression whose prior mean is the
+tier's quality plus weights that all models share (what is hard or easy for any of them). A model without outcomes
+is thus expected to do as its tier does on such a prompt. Tokens and cost are means by pattern, likewise shrunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.catalog import Catalog, Model
+from gateway.routing.estimates import (
+    OWN_PRECISION,
+    PRIOR_QUALITY,
+    SHARED_PRECISION,
+    Estimates,
+    Key,
+    Vector,
+    prior_mean,
+)
+from gateway.routing.exchange import Exchange, exchange_of
+from gateway.routing.features import vector_of
+from gateway.routing.likeness import Group, Tally, group_of
+from gateway.routing.models import Outcome, PromptFacts
+from gateway.routing.regression import Posterior, prior
+from gateway.routing.usage import UsageLedger
+
+# Recent requests on which the exchange rate is found, and how often it is found anew.
+_RECENT = 128
+_EVERY = 16
+_UNTAUGHT = (0.0,) * len(SHARED_PRECISION)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One outcome with what was known of its request. `weight`, 0 to 1, is how much its quality counts."""
+
+    model: Key
+    pattern: str
+    complexity: float
+    features: Mapping[str, float]
+    outcome: Outcome
+    weight: float = 1.0
+
+
+class Estimator:
+    """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._models = {(model.provider, model.name): model for model in catalog}
+        self._shared = prior(SHARED_PRECISION)
+        self._own: dict[Key, Posterior] = {}
+        self._tallies: dict[Group, Tally] = {}
+        self._usage = UsageLedger()
+        self._recent: deque[PromptFacts] = deque(maxlen=_RECENT)
+        self._exchange = Exchange()
+        self._learned = 0
+
+    def learn(self, lessons: Sequence[Lesson]) -> Estimates:
+        """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
+        last_turn = (self._learned + len(lessons)) // _EVERY * _EVERY
+        for lesson in lessons:
+            self._learned += 1
+            model = self._models.get(lesson.model)
+            if model is not None:
+                self._learn(model, lesson)
+            if self._learned == last_turn:
+                self._exchange = self._found(self._published())
+        return self._published()
+
+    def _learn(self, model: Model, lesson: Lesson) -> None:
+        tokens = lesson.features.get("tokens", 0.0)
+        facts = PromptFacts(
+            prompt="",
+            pattern=lesson.pattern,
+            complexity=lesson.complexity,
+            tokens=int(tokens) if math.isfinite(tokens) else 0,
+            features={},
+            vector=vector_of(lesson.pattern, lesson.features),
+        )
+        self._usage.learn(model, lesson.outcome, pattern=lesson.pattern, tokens=facts.tokens)
+        self._recent.append(facts)
+        quality = lesson.outcome.quality
+        if quality is not None:
+            self._learn_quality(model, facts, quality=quality, weight=lesson.weight)
+
+    def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        key = (model.provider, model.name)
+        surprise = quality - PRIOR_QUALITY[model.tier]
+        self._shared = self._shared.learned(facts.vector, surprise, weight=weight)
+        own = self._own.get(key) or prior(OWN_PRECISION)
+        self._own[key] = own.learned(facts.vector, quality, weight=weight)
+        group = group_of(key, pattern=facts.pattern, complexity=facts.complexity)
+        self._tallies[group] = self._tallies.get(group, Tally()).plus(quality, weight=weight)
+
+    def _published(self) -> Estimates:
+        shared = self._shared.mean(_UNTAUGHT, SHARED_PRECISION)
+        return Estimates(
+            shared=shared,
+            means={key: self._mean(key, shared=shared) for key in self._own},
+            posteriors=dict(self._own),
+            usage=self._usage.book(),
+            tallies=dict(self._tallies),
+            exchange=self._exchange,
+            learned=self._learned,
+        )
+
+    def _mean(self, key: Key, *, shared: Vector) -> Vector:
+        return self._own[key].mean(prior_mean(self._models[key], shared), OWN_PRECISION)
+
+    def _found(self, estimates: Estimates) -> Exchange:
+        models = [model for key, model in self._models.items() if key in self._own]
+        return exchange_of([[estimates.expected(model, facts) for model in models] for facts in self._recent])

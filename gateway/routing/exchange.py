@@ -1,0 +1,85 @@
+"""The exchange rate between quality and money at each point of the trade-off.
+
+A request goes to the model with the highest `quality - rate * cost`: one rate for all requests is what buys the most
+quality for a sum of money. Which rate? The trade-off is read as a share: at 0.3, about 30 % of what lies between always
+the cheapest and always the best model is spent, on the requests where it buys most. So the rate is found on a sample of
+recent requests. Two limits: with few requests it leans to a fixed rule, and a gain too small for its price is not bought
+even where the share would allow it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Rates on trial, in quality per price of the best model: from "a quality of 0.001 is worth its price" upwards.
+_TRIED = tuple(0.001 * 1.5**i for i in range(24))
+# So many requests' worth of weight has the fixed rule.
+_RULE_WEIGHT = 32
+_RULE = 0.15
+_LEAST = 0.05
+
+Option = tuple[float, float]  # (quality, cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """`shares` are the shares of the span that the rates on trial spend, falling; `price` is the best model's mean cost (USD)."""
+
+    shares: tuple[float, ...] = ()
+    price: float = 0.0
+    requests: int = 0
+
+    def rate(self, tradeoff: float, *, price: float) -> float:
+        """Quality per USD. `price` stands for the best model's cost while no requests are known."""
+        if tradeoff <= 0:
+            return math.inf
+        if tradeoff >= 1:
+            return 0.0
+        odds = (1 - tradeoff) / tradeoff
+        rule = _RULE * odds
+        if not self.shares:
+            return rule / price if price > 0 else 0.0
+        weight = self.requests / (self.requests + _RULE_WEIGHT)
+        mixed = math.exp(weight * math.log(self._found(tradeoff)) + (1 - weight) * math.log(rule))
+        return max(mixed, _LEAST * odds) / self.price
+
+    def _found(self, tradeoff: float) -> float:
+        """Where the falling shares pass the trade-off, between two rates on trial."""
+        place = bisect_left([-share for share in self.shares], -tradeoff)
+        if place == 0:
+            return _TRIED[0]
+        if place == len(_TRIED):
+            return _TRIED[-1]
+        above, below = self.shares[place - 1], self.shares[place]
+        return _TRIED[place - 1] * (_TRIED[place] / _TRIED[place - 1]) ** ((above - tradeoff) / (above - below))
+
+
+def exchange_of(sample: Sequence[Sequence[Option]]) -> Exchange:
+    """From the models' estimates on recent requests, each request's in the same order of models."""
+    if not sample or len(sample[0]) < 2:
+        return Exchange()
+    size = len(sample)
+    models = list(zip(*sample, strict=True))
+    means = [(sum(q for q, _ in column) / size, sum(c for _, c in column) / size) for column in models]
+    best = max(means)[1]
+    least = sum(min(c for _, c in row) for row in sample) / size
+    if best <= least:
+        return Exchange()
+    shares = []
+    for rate in _TRIED:
+        each = rate / best
+        spent = sum(max((q - each * c, -c) for q, c in row)[1] for row in sample) / -size
+        shares.append((spent - least) / (best - least))
+    return Exchange(shares=_falling(shares), price=best, requests=size)
+
+
+def _falling(shares: Sequence[float]) -> tuple[float, ...]:
+    low = math.inf
+    falling = []
+    for share in shares:
+        low = min(low, share)
+        falling.append(low)
+    return tuple(falling)

@@ -1,0 +1,87 @@
+"""How many tokens, and so what cost, to expect of a model: the list price until outcomes say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.catalog import Model
+from gateway.routing.models import Outcome
+
+# Completion tokens expected of a model of which nothing is known.
+EXPECTED_OUTPUT = 300
+# As many requests' worth of weight has what was expected before.
+_PRIOR_WEIGHT = 10.0
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Over the outcomes of one group: how many, prompt tokens beyond the estimate, and completion tokens."""
+
+    count: float = 0.0
+    surplus: float = 0.0
+    output: float = 0.0
+
+    def plus(self, *, surplus: float, output: float) -> Sums:
+        return Sums(self.count + 1, self.surplus + surplus, self.output + output)
+
+    def shrunk(self, surplus: float, output: float) -> tuple[float, float]:
+        """The group's means, drawn towards what is expected where the group is small."""
+        weight = self.count + _PRIOR_WEIGHT
+        return (
+            (self.surplus + _PRIOR_WEIGHT * surplus) / weight,
+            (self.output + _PRIOR_WEIGHT * output) / weight,
+        )
+
+
+_NONE = Sums()
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBook:
+    """Tokens by pattern, and by model and pattern; and by model what was paid over what the list says (caches, other counts)."""
+
+    by_pattern: Mapping[str, Sums] = field(default_factory=dict)
+    by_model: Mapping[tuple[Key, str], Sums] = field(default_factory=dict)
+    paid: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
+
+    def expected_cost(self, model: Model, *, pattern: str, tokens: int, max_tokens: int | None) -> float:
+        """USD for a prompt of so many tokens."""
+        key = (model.provider, model.name)
+        surplus, output = self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
+        surplus, output = self.by_model.get((key, pattern), _NONE).shrunk(surplus, output)
+        if max_tokens is not None:
+            output = min(output, max_tokens)
+        listed = model.estimate(max(1.0, tokens + surplus), output)
+        paid = self.paid.get(key)
+        if paid is None or listed <= 0:
+            return listed
+        weight = _PRIOR_WEIGHT * listed
+        return listed * (paid[0] + weight) / (paid[1] + weight)
+
+
+class UsageLedger:
+    """Learns a UsageBook outcome by outcome."""
+
+    def __init__(self) -> None:
+        self._by_pattern: dict[str, Sums] = {}
+        self._by_model: dict[tuple[Key, str], Sums] = {}
+        self._paid: dict[Key, tuple[float, float]] = {}
+
+    def learn(self, model: Model, outcome: Outcome, *, pattern: str, tokens: int) -> None:
+        key = (model.provider, model.name)
+        used, output = outcome.input_tokens, outcome.output_tokens
+        if used is not None and output is not None:
+            surplus = used - tokens if tokens else 0
+            group = (key, pattern)
+            self._by_pattern[pattern] = self._by_pattern.get(pattern, _NONE).plus(surplus=surplus, output=output)
+            self._by_model[group] = self._by_model.get(group, _NONE).plus(surplus=surplus, output=output)
+        if outcome.cost is not None:
+            listed = model.estimate(tokens if used is None else used, EXPECTED_OUTPUT if output is None else output)
+            paid, list_price = self._paid.get(key, (0.0, 0.0))
+            self._paid[key] = (paid + outcome.cost, list_price + listed)
+
+    def book(self) -> UsageBook:
+        return UsageBook(by_pattern=dict(self._by_pattern), by_model=dict(self._by_model), paid=dict(self._paid))
