@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._surplus = False
         self._paused = False
         self._head_size = 0
-        self._idle_bytes = 0
+        self._overhead = 0
         self._progress = False
         self._pieces: list[bytes] = []
         self._buffered = 0
@@ -70,7 +70,10 @@ class Connection(asyncio.Protocol):
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
-        self._transport.write(request)
+        if self.usable:
+            self._transport.write(request)
+        elif self.lost is not None:
+            self.end = End.LOST
         return served
 
     def take(self) -> bytes:
@@ -141,8 +144,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail()
-        self._idle_bytes = 0 if self._progress else self._idle_bytes + len(data)
-        if self._idle_bytes > MAX_HEAD and self.end is None:
+        self._overhead = 0 if self._progress else self._overhead + len(data)
+        if self._overhead > MAX_HEAD and self.end is None:
             self._fail()
         if self._buffered > MAX_BUFFERED and not self._paused and self.usable:
             self._paused = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import re
@@ -10,7 +11,6 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Peer:
         return head + (await self._reader.readexactly(int(length[1])) if length else b"")
 
     async def send(self, data: bytes) -> None:
+        if self._writer.is_closing():
+            raise ConnectionResetError("the client has left")
         self._writer.write(data)
         await self._writer.drain()
 
@@ -81,14 +83,16 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class Server:
-    """Where a scripted upstream listens and how many connections it was given."""
+    """Where a scripted upstream listens and how many connections it was given; `arrived` and `ended` count them for those who wait."""
 
     def __init__(self, port: int, *, scheme: str, host: str) -> None:
         self.url = f"{scheme}://{host}:{port}/v1/chat?key=in-url"
         self.connections = 0
+        self.arrived = asyncio.Semaphore(0)
+        self.ended = asyncio.Semaphore(0)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def serve(script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
     """Run `script` for each connection; the connection ends with FIN when the script ends."""
     running: set[asyncio.Task[None]] = set()
@@ -98,12 +102,16 @@ async def serve(script: Script, *, tls: ssl.SSLContext | None = None, host: str 
         assert task is not None
         running.add(task)
         server.connections += 1
+        server.arrived.release()
         try:
             await script(Peer(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            server.ended.release()
             running.discard(task)
 
     listener = await asyncio.start_server(accept, host, 0, ssl=tls)

@@ -195,6 +195,18 @@ def test_lost(wire: bytes, error: Exception | None, end: End) -> None:
     assert world.connection.end is end
 
 
+def test_lost_before() -> None:
+    """A connection that ended before the request went out ends the exchange, as soon as the loop has told of it."""
+    world = asked()
+    world.socket.closed = True
+    world.connection.begin(b"POST again")
+    assert world.connection.end is None
+    world.connection.connection_lost(None)
+    world.connection.begin(b"POST again")
+    assert world.connection.end is End.LOST
+    assert world.socket.written == b"POST"
+
+
 def test_dropped() -> None:
     """What we cut off ourselves is never taken for a whole body."""
     world = asked()

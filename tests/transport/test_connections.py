@@ -72,6 +72,7 @@ async def test_closed_while_idle(transport: Transport) -> None:
     """A kept connection that the upstream has closed meanwhile costs no error."""
     async with serve(says_and_leaves(ANSWER)) as server:
         assert await ask(transport, server.url) == b"{}"
+        await server.ended.acquire()
         await asyncio.sleep(0.01)
         assert await ask(transport, server.url) == b"{}"
     assert server.connections == 2
@@ -121,10 +122,9 @@ async def test_cancelled(transport: Transport, answer: bytes) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(left.wait(), 2)
-        assert server.connections == 1
+        await server.arrived.acquire()
         again = asyncio.create_task(ask(transport, server.url))
-        await asyncio.sleep(0.02)
-        assert server.connections == 2
+        await asyncio.wait_for(server.arrived.acquire(), 2)
         again.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await again

@@ -109,20 +109,17 @@ async def test_unread_end(lean: LeanTransport) -> None:
 async def test_too_many_idle(lean: LeanTransport) -> None:
     """Beyond so many kept connections the oldest is closed."""
     all_here = asyncio.Barrier(MAX_IDLE + 1)
-    left = 0
 
     async def script(peer: Peer) -> None:
-        nonlocal left
         await peer.request()
         await all_here.wait()
         await peer.send(ANSWER)
         await peer.gone()
-        left += 1
 
     async with serve(script) as server:
         await asyncio.gather(*(ask(lean, server.url) for _ in range(MAX_IDLE + 1)))
-        await asyncio.sleep(0.02)
-        assert left == 1
+        await asyncio.wait_for(server.ended.acquire(), 2)
+        assert server.ended.locked()
 
 
 async def test_closed_meanwhile(lean: LeanTransport) -> None:
