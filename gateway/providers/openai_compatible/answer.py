@@ -13,7 +13,7 @@ from gateway.wire import Json, Usage, count
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _EXTRA = ("service_tier", "system_fingerprint", "citations")
-_READ_APART = frozenset({"role", "content", "reasoning", "tool_calls"})
+_READ_APART = frozenset({"role", "content", "reasoning", "reasoning_details", "tool_calls"})
 
 
 def refuse_error(value: Json, *, provider: str, key: str) -> None:

@@ -1,0 +1,158 @@
+"""Whole answers, as different upstreams of the kind give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import UpstreamError, UpstreamInvalidResponse, UpstreamOverloaded
+from gateway.providers.openai_compatible.answer import (
+    choices_of,
+    extra_of,
+    finish_reason,
+    message_of,
+    refuse_error,
+    usage_of,
+)
+from gateway.wire import Usage
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def choices(*given: object) -> list[Any]:
+    return list(choices_of({"id": "r", "choices": list(given)}, provider="acme", key="", mark={}))
+
+
+def message(**given: Any) -> dict[str, Any]:
+    return message_of(given, call_prefix="call_r_0", mark={"model": "m"})
+
+
+def test_choices() -> None:
+    """Choices are numbered in their order, each with its reason and probabilities."""
+    first, second = choices(
+        {"message": {"content": "a"}, "logprobs": {"content": []}, "index": 9}, {"message": {"tool_calls": [CALL]}}
+    )
+    assert first == {
+        "index": 0,
+        "message": {"role": "assistant", "content": "a"},
+        "logprobs": {"content": []},
+        "finish_reason": "stop",
+    }
+    assert (second["index"], second["finish_reason"]) == (1, "tool_calls")
+
+
+@pytest.mark.parametrize("given", [[], ["text"], [{}], [{"message": "text"}]], ids=repr)
+def test_no_choices(given: list[object]) -> None:
+    """An answer without a choice or a choice without a message is no answer."""
+    with pytest.raises(UpstreamInvalidResponse):
+        choices(*given)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ({"error": {"code": 529, "message": "busy"}}, UpstreamOverloaded),
+        ({"error": "text"}, UpstreamError),
+        ({"finish_reason": "error"}, UpstreamError),
+    ],
+)
+def test_told_errors(value: dict[str, Any], kind: type[UpstreamError]) -> None:
+    """An error inside an answer, a choice or an event is raised; null is none."""
+    with pytest.raises(kind) as told:
+        refuse_error(value, provider="acme", key="")
+    assert told.value.provider == "acme"
+    refuse_error({"error": None, "finish_reason": "stop"}, provider="acme", key="")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"content": "a", "refusal": None, "annotations": []}, {"content": "a", "annotations": []}),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "x"}, {"type": "text", "text": "b"}]}, {"content": "ab"}),
+        ({"content": 7}, {"content": None}),
+        ({"content": "a", "reasoning": "hm"}, {"content": "a", "reasoning_content": "hm"}),
+        ({"content": "a", "reasoning_content": "hm", "reasoning": "hm"}, {"content": "a", "reasoning_content": "hm"}),
+        (
+            {"reasoning_details": [{"type": "t"}, 7, {"type": "u", "index": 5}]},
+            {
+                "content": None,
+                "reasoning_details": [{"index": 0, "type": "t", "model": "m"}, {"index": 5, "type": "u", "model": "m"}],
+            },
+        ),
+        ({"reasoning_details": "x"}, {"content": None}),
+        ({"tool_calls": []}, {"content": None}),
+        ({"tool_calls": [CALL]}, {"content": None, "tool_calls": [CALL]}),
+        (
+            {"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}, {"id": "", "function": None}]},
+            {
+                "content": None,
+                "tool_calls": [
+                    {"id": "call_r_0_0", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+                    {"id": "call_r_0_1", "type": "function", "function": {"name": "", "arguments": "{}"}},
+                ],
+            },
+        ),
+        (
+            {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "g", "input": None}}]},
+            {"content": None, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "g", "input": ""}}]},
+        ),
+    ],
+)
+def test_message(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Texts are joined, reasoning has one name, calls have ids and their arguments as a string; the rest is passed on."""
+    assert message(**given) == {"role": "assistant", **expected}
+
+
+@pytest.mark.parametrize(
+    ("reason", "called", "expected"),
+    [
+        ("length", True, "length"),
+        ("function_call", False, "function_call"),
+        (None, True, "tool_calls"),
+        ("eos", False, "stop"),
+        (["stop"], False, "stop"),
+    ],
+)
+def test_finish_reason(reason: object, called: bool, expected: str) -> None:
+    """OpenAI's reasons are passed on; an unknown one is `tool_calls` where tools were called, else `stop`."""
+    assert finish_reason(reason, called=called) == expected
+
+
+def test_extra() -> None:
+    """Members that say how the answer was made are kept."""
+    assert extra_of({"service_tier": "flex", "system_fingerprint": None, "object": "x"}) == {"service_tier": "flex"}
+
+
+@pytest.mark.parametrize("raw", [None, "x", {}, {"prompt_tokens": -1, "completion_tokens": "2"}])
+def test_no_usage(raw: object) -> None:
+    """Where no count is usable there is no usage."""
+    assert usage_of(raw) is None
+
+
+def test_usage() -> None:
+    """All counts are read, and what was sent is kept."""
+    raw = {
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 15},
+    }
+    assert usage_of(raw) == Usage(100, 20, 60, 30, reasoning_tokens=15, prompt_audio_tokens=5, raw=raw)
+
+
+def test_parts_are_within_the_whole() -> None:
+    """What is part of the prompt or completion is never counted higher than the whole."""
+    raw = {
+        "prompt_tokens": 10,
+        "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 8, "audio_tokens": 11},
+        "completion_tokens_details": {"reasoning_tokens": 9},
+    }
+    usage = usage_of(raw)
+    assert usage is not None
+    assert (usage.cached_tokens, usage.cache_write_tokens, usage.prompt_audio_tokens, usage.reasoning_tokens) == (
+        8,
+        2,
+        10,
+        0,
+    )

@@ -1,0 +1,104 @@
+"""What of a request is sent on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.providers.openai_compatible.request import OPENAI, chat_body, chat_messages, only
+from gateway.wire import parse_chat_request
+
+USER = {"role": "user", "content": "hi"}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def body(**members: object) -> dict[str, Any]:
+    request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER], **members}))
+    return chat_body(request, "gpt-5.5", members=OPENAI)
+
+
+def message(**members: object) -> Any:
+    return chat_messages([members], members=OPENAI)[0]
+
+
+def test_plain() -> None:
+    """Model and messages, and nothing that the client did not ask for."""
+    assert body() == {"model": "gpt-5.5", "messages": [USER]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"temperature": 0.5, "top_k": 3, "unknown": 1}, {"temperature": 0.5}),
+        ({"stop": []}, {}),
+        ({"stop": ["a"]}, {"stop": ["a"]}),
+        ({"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, {"max_completion_tokens": 6}),
+        ({"stream": False}, {}),
+        (
+            {"stream": True, "stream_options": {"include_usage": False}},
+            {"stream": True, "stream_options": {"include_usage": True}},
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {}}]},
+            {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        ),
+    ],
+)
+def test_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Documented parameters are sent on; usage is always asked for; of two limits the newer name wins."""
+    made = body(**asked)
+    assert {name: value for name, value in made.items() if name not in ("model", "messages")} == sent
+
+
+def test_messages_are_shared() -> None:
+    """A message in which nothing is foreign is not copied."""
+    messages = [USER, {"role": "tool", "tool_call_id": "c1", "content": "42"}]
+    assert all(a is b for a, b in zip(chat_messages(messages, members=OPENAI), messages, strict=True))
+
+
+def test_foreign_members() -> None:
+    """Signatures, other gateways' members and nulls are left out of messages, parts and calls."""
+    made = message(
+        role="assistant",
+        content=[
+            {
+                "type": "text",
+                "text": "a",
+                "cache_control": {"type": "ephemeral"},
+                "prompt_cache_breakpoint": {"mode": "explicit"},
+            }
+        ],
+        refusal=None,
+        reasoning_content="hm",
+        provider_specific_fields={},
+        tool_calls=[{**CALL, "extra_content": {"google": {}}}, CALL],
+    )
+    assert made == {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}],
+        "tool_calls": [CALL, CALL],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "content"),
+    [
+        ({"role": "assistant", "content": None, "reasoning_content": "hm"}, {"content": ""}),
+        ({"role": "assistant", "content": None, "tool_calls": [], "refusal": "no"}, {"content": "", "refusal": "no"}),
+        ({"role": "assistant", "content": None, "tool_calls": [CALL]}, {"tool_calls": [CALL]}),
+        ({"role": "assistant", "content": "a", "tool_calls": []}, {"content": "a"}),
+    ],
+)
+def test_nothing_left(given: dict[str, Any], content: dict[str, Any]) -> None:
+    """A message always keeps something that upstreams accept; empty lists of calls are left out."""
+    assert message(**given) == {"role": "assistant", **content}
+
+
+def test_only() -> None:
+    """What is known whole is itself; otherwise it is a copy of what is known and not null."""
+    value = {"a": 1}
+    assert only(value, frozenset("a")) is value
+    assert only({"a": 1, "b": None, "c": 3}, frozenset("ab")) == {"a": 1}

@@ -1,0 +1,162 @@
+"""What OpenRouter does in its own way."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.errors import UpstreamAccountEmpty, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
+from gateway.providers.base import Endpoint
+from gateway.providers.openrouter import OpenRouter
+from gateway.wire import parse_chat_request
+
+USER = {"role": "user", "content": "hi"}
+MODEL = "anthropic/claude-haiku-4.5"
+DETAIL = {"type": "reasoning.text", "text": "hm", "signature": "s", "format": "anthropic-claude-v1", "index": 0}
+
+
+def openrouter() -> OpenRouter:
+    return OpenRouter(Endpoint("https://openrouter.test/api/v1", "hunter2"))
+
+
+def body(*messages: dict[str, Any], model: str = MODEL, **members: object) -> dict[str, Any]:
+    request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER, *messages], **members}))
+    return dict(openrouter().build_request(request, model).json)
+
+
+def assistant(**members: object) -> Any:
+    return body({"role": "assistant", "content": "a", **members})["messages"][1]
+
+
+def failure(status: int, message: str, **error: object) -> UpstreamError:
+    return openrouter().parse_error(status, {}, orjson.dumps({"error": {"code": status, "message": message, **error}}))
+
+
+@pytest.mark.parametrize("model", [MODEL, "openrouter/auto", "deepseek/deepseek-chat:free"])
+def test_model_and_usage(model: str) -> None:
+    """The model's id is passed whole, and the cost is always asked for."""
+    assert body(model=model) == {"model": model, "messages": [USER], "usage": {"include": True}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (
+            {"top_k": 3, "min_p": 0.1, "transforms": [], "provider": {"sort": "price"}},
+            {"top_k": 3, "min_p": 0.1, "transforms": [], "provider": {"sort": "price"}},
+        ),
+        ({"usage": {"include": False}, "moderation": {"model": "m"}, "safety_identifier": "s", "unknown": 1}, {}),
+        ({"reasoning": {"effort": "high"}, "reasoning_effort": "low"}, {"reasoning": {"effort": "high"}}),
+        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"models": ["openrouter/a/b", "openrouter/auto", "c/d"]}, {"models": ["a/b", "openrouter/auto", "c/d"]}),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]},
+            {"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]},
+        ),
+    ],
+)
+def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Its documented parameters are sent on, and no others."""
+    assert body(**asked) == {"model": MODEL, "messages": [USER], "usage": {"include": True}, **sent}
+
+
+def test_cache_control() -> None:
+    """Cache marks on parts are sent on."""
+    part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+    assert body({"role": "user", "content": [part]})["messages"][1]["content"] == [part]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (
+            {"reasoning_details": [{**DETAIL, "model": MODEL}], "reasoning_content": "hm"},
+            {"reasoning_details": [DETAIL]},
+        ),
+        ({"reasoning_details": [{**DETAIL, "model": "claude-haiku-4-5"}, DETAIL], "reasoning_content": "hm"}, {}),
+        ({"reasoning_content": "hm"}, {"reasoning": "hm"}),
+        ({"reasoning": "hm"}, {"reasoning": "hm"}),
+        ({"reasoning_details": []}, {}),
+    ],
+)
+def test_reasoning_in_history(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    """A model gets back the reasoning it gave here itself; signatures from elsewhere are left out."""
+    assert assistant(**given) == {"role": "assistant", "content": "a", **sent}
+
+
+def test_reasoning_comes_back() -> None:
+    """What an answer tells of its reasoning is sent back as it came."""
+    request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
+    sent = openrouter().build_request(request, MODEL)
+    answer = {"choices": [{"message": {"content": "a", "reasoning": "hm", "reasoning_details": [DETAIL]}}]}
+    message = dict(openrouter().parse_response(answer, sent).choices[0]["message"])
+    assert message["reasoning_content"] == "hm"
+    assert body(message)["messages"][1]["reasoning_details"] == [DETAIL]
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"cost": 0.00123}, Decimal("0.00123")),
+        ({"cost": 0}, Decimal(0)),
+        ({"cost": 1e-7}, Decimal("1E-7")),
+        ({"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}, Decimal("0.021")),
+        ({"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, Decimal("0.001")),
+        ({"cost": 0.001, "is_byok": True}, Decimal("0.001")),
+        ({"cost": 0.001, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.02}}, Decimal("0.001")),
+        ({"cost": -1}, None),
+        ({"cost": float("nan")}, None),
+        ({"cost": float("inf")}, None),
+        ({"cost": 1e12}, None),
+        ({"cost": "0.1"}, None),
+        ({"cost": True}, None),
+        ({}, None),
+    ],
+)
+def test_cost(usage: dict[str, Any], cost: Decimal | None) -> None:
+    """The cost is its own count in USD, exactly as written, with the provider's where that is charged to one's own key."""
+    read = openrouter().usage({"prompt_tokens": 1, **usage})
+    assert read is not None
+    assert read.reported_cost == cost
+
+
+def test_no_usage() -> None:
+    """A cost without a single count is no usage."""
+    assert openrouter().usage({"cost": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (403, "Forbidden", UpstreamAuth),
+        (403, "openai/x requires moderation. Your input was flagged for violence", UpstreamRejected),
+        (404, "No endpoints found for a/b.", UpstreamModelNotFound),
+        (404, "No endpoints found that support tool use.", UpstreamRejected),
+        (402, "Insufficient credits", UpstreamAccountEmpty),
+        (400, "a/b is not a valid model ID", UpstreamModelNotFound),
+    ],
+)
+def test_refusals(status: int, message: str, kind: type[UpstreamError]) -> None:
+    """Flagged input and a missing feature are about this request; the key and the model are not to blame."""
+    error = failure(status, message)
+    assert type(error) is kind
+    assert (error.provider, error.upstream_status) == ("openrouter", status)
+
+
+def test_flagged_input() -> None:
+    """The client is told why its input was refused, without the key."""
+    error = failure(403, "Your input was flagged (hunter2)", metadata={"reasons": ["violence"]})
+    assert (error.status, error.message) == (400, "Your input was flagged ([redacted])")
+    assert failure(403, "", metadata={"flagged_input": "x"}).message == "The input was flagged."
+
+
+def test_numeric_code_inside_an_answer() -> None:
+    """An error told inside a 200 answer has the class of its numeric code."""
+    request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
+    with pytest.raises(UpstreamAccountEmpty):
+        openrouter().parse_response(
+            {"error": {"code": 402, "message": "m"}}, openrouter().build_request(request, MODEL)
+        )
