@@ -55,5 +55,5 @@ def main(
     SuddenServer(server_config(simulation, host=host, port=port)).run()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - the tests run it as a process of its own
     main()

@@ -36,17 +36,21 @@ WEAK = (
 )
 
 
-def compose(task: Task, *, key: str, seed: int = 0, number: int = 0) -> Reply:
-    """The reply to a task; `number` counts the candidates of one request."""
+def compose(task: Task, *, key: str, repeat: int = 0, seed: int = 0, number: int = 0) -> Reply:
+    """The reply to a task; `number` counts the candidates of one request.
+
+    The same key says the same, but its `repeat`s have ids of their own, as every real answer has.
+    """
     key = f"{key}:{number}"
+    unique = f"{key}:{repeat}"
     reasoning = think(task, key=key)
     thought = min(count(reasoning), task.thinking)
-    calls = toolcalls.calls(task, key=key)
+    calls = toolcalls.calls(task, key=key, unique=unique)
     if calls:
         written = sum(count(call.name) + count(json.dumps(call.arguments)) for call in calls)
-        return Reply("", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=thought, key=key)
+        return Reply("", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=thought, key=unique)
     text = write(task, seed=seed, key=key)
-    return limit(Reply(text, "stop", reasoning, reasoning_tokens=thought, key=key), task)
+    return limit(Reply(text, "stop", reasoning, reasoning_tokens=thought, key=unique), task)
 
 
 def limit(reply: Reply, task: Task) -> Reply:

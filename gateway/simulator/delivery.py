@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 TRANSPORT = "gateway.simulator.transport"
 """The ASGI extension under which the simulator's own server lends out the connection."""
-MOST_WAITS = 500
+DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,22 @@ class ConnectionBroken(ConnectionError):
 async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> bool:
     """Send the answer; False when the client left before its end."""
     finished = False
+    broken: ConnectionBroken | None = None
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            # The body was read before, so the next message is that the client left.
+            await receive()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)
-        finished = await _send_all(answer, scope, send)
+        try:
+            finished = await _send_all(answer, scope, send)
+        except ConnectionBroken as error:
+            broken = error
         tasks.cancel_scope.cancel()
+    if broken:
+        raise broken
     return finished
 
 
@@ -99,10 +105,9 @@ async def _break(step: Break, scope: Scope) -> None:
         transport.close()
         return
     # What was written before must leave first: an abort would throw it away with the buffer.
-    for _ in range(MOST_WAITS):
-        if not transport.get_write_buffer_size():
-            break
-        await anyio.sleep(0.002)
+    with anyio.move_on_after(DRAIN_SECONDS):
+        while transport.get_write_buffer_size():  # noqa: ASYNC110 - a transport has no event for it
+            await anyio.sleep(0.002)
     if step.how == "reset":
         linger = struct.pack("ii", 1, 0)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

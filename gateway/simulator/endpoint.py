@@ -52,9 +52,11 @@ class Endpoint:
         answer = self._answer(incoming_of(request, seen.body), seen)
         answer.headers |= self._dialect.ids(seen.number)
         seen.status = answer.status
-        seen.outcome = "client_left"
-        if await deliver(answer, scope, receive, send):
-            seen.outcome = "answered"
+        finished = False
+        try:
+            finished = await deliver(answer, scope, receive, send)
+        finally:
+            seen.outcome = "answered" if finished else "client_left"
 
     def _note(self, request: Request, raw: bytes) -> Seen:
         try:
@@ -107,9 +109,11 @@ class Endpoint:
             raise self._dialect.failure("server_error", 500)
 
     def _replies(self, call: Call, chosen: Chosen | None) -> list[Reply]:
-        key = self._simulation.answer_key(self._dialect.name, call.model, call.task.transcript)
+        key, repeat = self._simulation.answer_key(self._dialect.name, call.model, call.task.transcript)
         seed = self._simulation.seed
-        replies = [answers.compose(call.task, key=key, seed=seed, number=n) for n in range(call.task.candidates)]
+        replies = [
+            answers.compose(call.task, key=key, repeat=repeat, seed=seed, number=n) for n in range(call.task.candidates)
+        ]
         if chosen and chosen.fault.stage == "finish":
             return [mischief.finished_oddly(reply, chosen) for reply in replies]
         return mischief.said_oddly(replies, chosen) if chosen else replies
@@ -152,8 +156,8 @@ class Endpoint:
         return [step for piece in pieces for step in ((Pause(delay), piece) if delay else (piece,))]
 
     def _refused(self, refused: Refused) -> Answer:
-        headers = {"content-type": "application/json", **refused.headers}
-        return Answer(refused.status, headers, [dump(self._dialect.error(refused))])
+        body = dump(self._dialect.error(refused))
+        return Answer(refused.status, {"content-type": "application/json", **refused.headers}, [body])
 
 
 def array_pieces(events: list[Event]) -> list[bytes]:

@@ -38,7 +38,7 @@ STRENGTHS: tuple[tuple[str, float], ...] = (
     (r"sonnet-5|sonnet-4\.?-?6|gemini-3\.1-pro|gpt-5\.[2-6](?!.*(mini|nano))", 0.86),
     (r"sonnet|gemini-[23][\d.]*-pro|o3(?!-mini)|gpt-5(?!.*(mini|nano))|deepseek-r1|mistral-large", 0.80),
     (r"haiku-5|gemini-3\.[5-9]-flash(?!-lite)|deepseek|qwen3|glm-|kimi|grok", 0.72),
-    (r"haiku|gemini-3[\d.]*-flash(?!-lite)|mini|mistral-medium|gpt-4|llama-4|minimax|70b|72b", 0.64),
+    (r"haiku|gemini-3[\d.]*-flash(?!-lite)|(?<!ge)mini(?!max)|mistral-medium|gpt-4|llama-4|minimax|70b|72b", 0.64),
     (r"flash(?!-lite)|mistral-small|gpt-oss|qwen|32b|27b|nova", 0.55),
     (r"lite|nano|tiny|[1-9]b\b|phi|lfm|gemma|gpt-3\.5", 0.45),
 )
@@ -52,7 +52,7 @@ def difficulty(prompt: str) -> float:
     middle = len({word.lower() for word in MIDDLE_WORDS.findall(sample)})
     length = min(1.0, math.log1p(len(prompt) / 200) / 3)
     structure = 0.08 if "```" in sample or sample.count("\n") > 8 else 0.0
-    return min(1.0, round(0.05 + 0.16 * hard + 0.09 * middle + 0.35 * length + structure, 4))
+    return min(1.0, round(0.05 + min(0.6, 0.15 * hard) + min(0.27, 0.09 * middle) + 0.35 * length + structure, 4))
 
 
 def topic(prompt: str) -> str:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from threading import Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -31,9 +31,7 @@ class SuddenServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.abort()
+            cast(LendingProtocol, connection).transport.abort()
         await super().shutdown(sockets=sockets)
 
 

@@ -68,9 +68,9 @@ class Simulation:
         self.requests.append(seen)
         return seen
 
-    def answer_key(self, *parts: str) -> str:
-        """A key for one answer: from the seed, the request, and how often this very request came before."""
+    def answer_key(self, *parts: str) -> tuple[str, int]:
+        """A key for an answer, from the seed and the request, and how often this very request came before."""
         text = "\x1f".join((str(self.seed), *parts)).encode("utf-8", "surrogatepass")
-        digest = blake2b(text, digest_size=12).hexdigest()
-        self._asked[digest] += 1
-        return f"{digest}-{self._asked[digest]}"
+        key = blake2b(text, digest_size=12).hexdigest()
+        self._asked[key] += 1
+        return key, self._asked[key] - 1

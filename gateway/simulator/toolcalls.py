@@ -31,14 +31,19 @@ def choose(task: Task) -> Tool | None:
         wanted = task.tool_choice.removeprefix("tool:")
         return next((tool for tool in task.tools if tool.name == wanted), None)
     spoken = words(task.prompt)
-    scores = [(2 * len(spoken & words(tool.name)) + len(spoken & words(tool.description)), tool) for tool in task.tools]
+    scores = [(fit(tool, task.prompt, spoken), tool) for tool in task.tools]
     score, best = max(scores, key=lambda entry: entry[0])
-    named = best.name.lower() in task.prompt.lower()
-    asked = task.tool_choice == "any" or named or ASKED.search(task.prompt)
+    asked = task.tool_choice == "any" or ASKED.search(task.prompt)
     return best if asked or score >= 2 else None
 
 
-def calls(task: Task, *, key: str) -> tuple[ToolCall, ...]:
+def fit(tool: Tool, prompt: str, spoken: set[str]) -> int:
+    """How well a tool fits a prompt: its full name counts most, then the words of its name, then its description."""
+    named = re.search(rf"\b{re.escape(tool.name)}\b", prompt, re.IGNORECASE)
+    return 100 * bool(named) + 2 * len(spoken & words(tool.name)) + len(spoken & words(tool.description))
+
+
+def calls(task: Task, *, key: str, unique: str) -> tuple[ToolCall, ...]:
     """The calls of one turn: several when the prompt names several things and parallel calls are allowed."""
     tool = choose(task)
     if tool is None:
@@ -46,12 +51,13 @@ def calls(task: Task, *, key: str) -> tuple[ToolCall, ...]:
     subjects = schemas.names_in(task.prompt)[:MOST_CALLS]
     several = SEVERAL.search(task.prompt) or (len(subjects) > 1 and JOINED.search(task.prompt))
     if not several or not task.parallel_tools:
-        return (one_call(tool, task.prompt, key=key, number=0),)
+        return (one_call(tool, task.prompt, key=f"{key}:0", unique=f"{unique}:0"),)
     subjects = [*subjects, task.prompt, task.prompt][: max(2, len(subjects))]
-    return tuple(one_call(tool, subject, key=key, number=n) for n, subject in enumerate(subjects))
+    return tuple(
+        one_call(tool, subject, key=f"{key}:{n}", unique=f"{unique}:{n}") for n, subject in enumerate(subjects)
+    )
 
 
-def one_call(tool: Tool, prompt: str, *, key: str, number: int) -> ToolCall:
-    dice = Dice("call", key, number)
-    built = schemas.instance({"type": "object", **tool.schema}, prompt=prompt, dice=dice)
-    return ToolCall(id=dice.token(24), name=tool.name, arguments=built if isinstance(built, dict) else {})
+def one_call(tool: Tool, prompt: str, *, key: str, unique: str) -> ToolCall:
+    built = schemas.instance({"type": "object", **tool.schema}, prompt=prompt, dice=Dice("call", key))
+    return ToolCall(id=Dice("id", unique).token(24), name=tool.name, arguments=built if isinstance(built, dict) else {})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import openai
 import pytest
 from google import genai
@@ -18,6 +19,16 @@ from gateway.simulator.run import Simulator
 from gateway.simulator.simulation import Simulation
 
 Ask = Callable[..., Response]
+
+
+@pytest.fixture(scope="session")
+def satisfies() -> Callable[[Any, Any], bool]:
+    """Whether a value is legal for a JSON schema, by the reference implementation."""
+
+    def check(value: Any, schema: Any) -> bool:
+        return not list(jsonschema.Draft202012Validator(schema).iter_errors(value))
+
+    return check
 
 
 @pytest.fixture

@@ -52,6 +52,14 @@ def test_automatic_breakpoint(claude: Ask) -> None:
     assert usage["cache_creation_input_tokens"] > 3000
 
 
+def test_prompt_without_text(claude: Ask) -> None:
+    """A prompt may consist of an image alone."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}}
+    body = claude([{"role": "user", "content": [image]}]).json()
+    assert "image (image/png, 4 bytes)" in body["content"][0]["text"]
+    assert body["usage"]["input_tokens"] > 258
+
+
 def test_system_text_and_media_count(claude: Ask) -> None:
     """A plain system text and media are part of the prompt's tokens."""
     plain = claude().json()["usage"]["input_tokens"]

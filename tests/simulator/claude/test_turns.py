@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +146,22 @@ def test_changed_thinking_is_refused(claude: Ask) -> None:
     content[0]["thinking"] += "!"
     assert good.status_code == 200
     assert claude([USER, {"role": "assistant", "content": content}, USER]).status_code == 400
+
+
+def test_tampered_signature_is_refused(claude: Ask) -> None:
+    """A signature that was opened and changed is refused."""
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    content = claude(thinking=thinking).json()["content"]
+    sealed, seal = json.loads(base64.b64decode(content[0]["signature"]))
+    forged = json.dumps([sealed | {"model": "claude-opus-5-5"}, seal]).encode()
+    content[0]["signature"] = base64.b64encode(forged).decode()
+    assert claude([USER, {"role": "assistant", "content": content}, USER]).status_code == 400
+
+
+def test_thinking_may_be_dropped_between_turns(claude: Ask) -> None:
+    """Outside a tool loop the thinking of earlier turns may be left out."""
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    assert claude([USER, assistant(TEXT), USER], thinking=thinking).status_code == 200
 
 
 def test_thinking_is_bound_to_the_model(claude: Ask) -> None:

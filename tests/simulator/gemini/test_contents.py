@@ -195,6 +195,21 @@ def test_empty_system_instruction(gemini: Ask, system: dict[str, Any]) -> None:
     assert gemini(systemInstruction=system).status_code == 400
 
 
+def test_results_are_read(gemini: Ask) -> None:
+    """A wrapped text result is read as that text, any other response as JSON."""
+    for response, said in (({"result": "sunny"}, "answered: sunny"), ({"sky": "blue"}, 'answered: {"sky": "blue"}')):
+        turn = user({"functionResponse": {"name": "f", "id": "1", "response": response}})
+        body = gemini([user(HI), model(call(**SIGNED)), turn]).json()
+        assert said in body["candidates"][0]["content"]["parts"][0]["text"]
+
+
+def test_system_instruction(gemini: Ask) -> None:
+    """A system instruction with text is read and counted."""
+    plain = gemini().json()["usageMetadata"]["promptTokenCount"]
+    told = gemini(systemInstruction={"parts": [{"text": "Be brief."}, {"text": "Be kind."}]}).json()["usageMetadata"]
+    assert told["promptTokenCount"] > plain
+
+
 def test_media_are_acknowledged(gemini: Ask) -> None:
     """The answer names type and size of each medium, and usage counts them by modality."""
     audio = {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}
