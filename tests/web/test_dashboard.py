@@ -17,7 +17,7 @@ def test_page_of_an_empty_ledger(make_gateway: MakeGateway) -> None:
 def test_page_shows_the_rows_escaped(make_gateway: MakeGateway) -> None:
     """Rows are shown with their reasons; what a client wrote cannot become markup."""
     gateway = make_gateway()
-    gateway.ask("Hello")
+    gateway.ask("Hello", path="/v1/chat/completions?auto_route=false")
     gateway.ask(model="claude/claude-haiku-5-5")
     page = gateway.client.get("/")
     assert "gemini/gemini-3.8-flash" in page.text

@@ -9,7 +9,7 @@ from tests.upstreams import failing
 def test_metrics_count_the_rows(make_gateway: MakeGateway) -> None:
     """Requests, tokens, cost and fallbacks are counted; a model that is not listed counts as `other`."""
     gateway = make_gateway(failing(503, "gemini"))
-    gateway.ask("Hello")
+    gateway.ask("Hello", path="/v1/chat/completions?auto_route=false")
     gateway.ask(model="claude/claude-nobody-knows")
     text = gateway.client.get("/metrics").text
     assert 'gateway_requests_total{model="other",provider="claude",status="ok",strategy="pinned"} 1.0' in text
