@@ -161,7 +161,7 @@ def test_cut_stream_has_no_end(claude: Ask, openrouter: Ask) -> None:
     assert text.endswith("\n\n")
     assert "message_stop" not in text
     assert "[DONE]" not in openrouter("Explain tides [[fault:cut]]", stream=True).text
-    with pytest.raises(ValueError, match="Unterminated|Expecting|delimiter"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
         claude("Explain tides [[fault:cut]]").json()
 
 
