@@ -16,7 +16,8 @@ Schema = Mapping[str, Any]
 BY_NAME = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 BY_NUMBER = ("anyOf", "oneOf", "allOf", "prefixItems")
 SINGLE = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
-_STRUCTURAL = frozenset((*BY_NAME, *BY_NUMBER, *SINGLE, "required", "type", "$ref", "description", "enum"))
+_LISTS = frozenset((*BY_NUMBER, "required", "type", "enum"))
+_STRUCTURAL = frozenset((*BY_NAME, *SINGLE, *_LISTS, "$ref", "description"))
 
 
 def sound(schema: Any, path: str) -> Any:
@@ -31,7 +32,7 @@ def sound(schema: Any, path: str) -> Any:
     return {
         word: _sound_value(word, value, f"{path}.{word}")
         for word, value in schema.items()
-        if not (word in _STRUCTURAL and (value is None or value == []))
+        if not (value is None and word in _STRUCTURAL) and not (value == [] and word in _LISTS)
     }
 
 

@@ -1,0 +1,108 @@
+"""Schemas as they come, and as the input of a tool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.providers.claude.schema import object_schema, resolved, sound
+
+A, B = {"type": "string"}, {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"properties": []}, "p.properties"),
+        ({"properties": {"a": "string"}}, "p.properties.a"),
+        ({"anyOf": {}}, "p.anyOf"),
+        ({"anyOf": [1]}, "p.anyOf[0]"),
+        ({"items": [A]}, "p.items"),
+        ({"type": 1}, "p.type"),
+        ({"type": [1]}, "p.type"),
+        ({"required": "a"}, "p.required"),
+        ({"required": [1]}, "p.required"),
+        ({"enum": {}}, "p.enum"),
+        ({"$ref": 1}, "p.$ref"),
+        ({"description": 1}, "p.description"),
+    ],
+)
+def test_unsound(schema: Any, path: str) -> None:
+    """A keyword with a value that it cannot have is named."""
+    with pytest.raises(InvalidRequest) as caught:
+        sound(schema, "p")
+    assert caught.value.param == path
+
+
+def test_nulls() -> None:
+    """Keywords that are null or list nothing are as good as absent; a default or a constant may be null."""
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": None,
+        "required": [],
+        "items": None,
+        "const": None,
+        "default": None,
+    }
+    assert sound(schema, "p") == {"type": "object", "const": None, "default": None}
+    assert sound(True, "p") is True
+
+
+def test_names_like_keywords() -> None:
+    """A property may be called like a keyword."""
+    schema = {"properties": {"type": A, "properties": B, "$ref": A, "enum": {"enum": ["x"]}, "required": A}}
+    assert object_schema(sound(schema, "p")) == {**schema, "type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "becomes"),
+    [
+        ({}, {"properties": {}}),
+        ({"type": ["object", "null"]}, {"properties": {}}),
+        (
+            {"$ref": "#/$defs/X", "$defs": {"X": {"properties": {"a": A}}}},
+            {"properties": {"a": A}, "$defs": {"X": {"properties": {"a": A}}}},
+        ),
+        ({"$ref": "#"}, {"properties": {}}),
+        ({"$ref": "#/nowhere"}, {"properties": {}}),
+        (
+            {"$ref": "#/$defs/X", "$defs": {"X": {"$ref": "#/$defs/X"}}},
+            {"properties": {}, "$defs": {"X": {"$ref": "#/$defs/X"}}},
+        ),
+        (
+            {"properties": {"a": A}, "required": ["a"], "allOf": [{"properties": {"b": B}, "required": ["b"]}, True]},
+            {"properties": {"a": A, "b": B}, "required": ["a", "b"]},
+        ),
+        (
+            {
+                "anyOf": [
+                    {"properties": {"kind": A, "a": A}, "required": ["kind", "a"]},
+                    {"$ref": "#/$defs/Y"},
+                    {"type": "null"},
+                ],
+                "$defs": {"Y": {"properties": {"kind": B, "b": B}, "required": ["kind", "b"]}},
+            },
+            {
+                "properties": {"kind": A, "a": A, "b": B},
+                "required": ["kind"],
+                "$defs": {"Y": {"properties": {"kind": B, "b": B}, "required": ["kind", "b"]}},
+            },
+        ),
+        ({"oneOf": [{"properties": {"a": A}, "required": ["a"]}, {}]}, {"properties": {"a": A}}),
+    ],
+    ids=["empty", "nullable", "reference", "itself", "nowhere", "circle", "all", "any", "one"],
+)
+def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
+    """The root of a tool's input is an object, whatever the client wrote it as."""
+    assert object_schema(schema) == {"type": "object", **becomes}
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [("#/$defs/a~1b", A), ("#/$defs/c~0d", B), ("#/$defs/a~1b/type", "string"), ("other.json", None)],
+)
+def test_resolved(reference: str, found: object) -> None:
+    """References are JSON pointers into the schema itself."""
+    assert resolved({"$defs": {"a/b": A, "c~d": B}}, reference) == found
