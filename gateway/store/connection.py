@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from gateway.store.migrations import migrate
 
 Durability = Literal["normal", "full"]
 
-# A start looks for damage this long; a small ledger is checked whole, a large one in part (`check` reads all of it).
-START_CHECK_SECONDS = 0.5
-_STEPS_BETWEEN_LOOKS = 20_000
+# A ledger up to this size is checked whole at each start, in about a tenth of a second.
+START_CHECK_BYTES = 100_000_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
 
@@ -66,22 +65,20 @@ class Source:
         connection.execute("PRAGMA query_only = 1")
         return connection
 
-    def check(self, *, seconds: float | None = None) -> None:
-        """Look for damage, for at most `seconds`; LedgerDamaged says what was found."""
-        connection = self._connect()
+    def check(self) -> None:
+        """Read the whole file for damage; LedgerDamaged says what was found."""
         try:
-            if seconds is not None:
-                deadline = time.monotonic() + seconds
-                connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
-            finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            with closing(self._connect()) as connection:
+                finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
-                return
             raise self.unavailable(error) from error
-        finally:
-            connection.close()
         if finding != "ok":
             raise LedgerDamaged(f"The ledger {self.path} cannot be used: {_ADVICE['SQLITE_CORRUPT']} ({finding})")
+
+    def check_at_start(self) -> None:
+        """The same where it takes a moment only."""
+        if self.path.stat().st_size <= START_CHECK_BYTES:
+            self.check()
 
     def identity(self) -> Identity:
         """Which file the path names now. A connection keeps using a deleted or replaced file, so it must be compared."""

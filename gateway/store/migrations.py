@@ -120,11 +120,11 @@ CREATE TABLE IF NOT EXISTS outcomes (
 _PROBE = """
 CREATE TABLE IF NOT EXISTS write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)"""
 
-# What one closed row adds to its hour. Rows that other tools wrote may lack the integers: theirs come from the REAL columns.
+# What one closed row adds to its hour and to its day. Rows that other tools wrote may lack the integers: theirs come from the REAL columns.
 _FACTS = """
 CREATE VIEW IF NOT EXISTS row_facts AS SELECT
-    id, timestamp,
-    coalesce(strftime('%Y-%m-%dT%H', timestamp), '0') AS hour,
+    id, timestamp, unit,
+    coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket,
     coalesce(strategy_used, '') AS strategy,
     coalesce(confidence, '') AS confidence,
     coalesce(selected_provider, '') AS provider,
@@ -150,28 +150,29 @@ CREATE VIEW IF NOT EXISTS row_facts AS SELECT
     feedback_score IS NOT NULL AS feedbacks,
     coalesce(duration, 0.0) AS duration_sum,
     duration IS NOT NULL AS durations
-FROM routing_metrics WHERE status <> 'open'"""
+FROM routing_metrics CROSS JOIN (SELECT 'hour' AS unit UNION ALL SELECT 'day') WHERE status <> 'open'"""
 
-# Sums by hour, so that reports do not grow with the rows. Triggers keep them, so rows changed by hand count as they stand.
-_HOURLY = """
-CREATE TABLE IF NOT EXISTS hourly (
-    hour TEXT, strategy TEXT, confidence TEXT, provider TEXT, model TEXT, pattern TEXT,
+# Sums by hour and by day, so that reports do not grow with the rows. Triggers keep them, so rows that were changed by hand
+# count as they stand.
+_SUMS = """
+CREATE TABLE IF NOT EXISTS sums (
+    unit TEXT, bucket TEXT, strategy TEXT, confidence TEXT, provider TEXT, model TEXT, pattern TEXT,
     requests INTEGER, fallbacks INTEGER, experimental INTEGER, errors INTEGER, cancelled INTEGER, estimated INTEGER,
     unpriced INTEGER, cost_nano INTEGER, baseline_nano INTEGER, savings_nano INTEGER, priced INTEGER,
     percentage_sum REAL, percentages INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
     quality_sum REAL, feedbacks INTEGER, duration_sum REAL, durations INTEGER,
-    PRIMARY KEY (hour, strategy, confidence, provider, model, pattern)
+    PRIMARY KEY (unit, bucket, strategy, confidence, provider, model, pattern)
 ) WITHOUT ROWID"""
 
-_INTO_HOURLY = """
-INSERT INTO hourly SELECT
-    hour, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled, estimated,
+_INTO_SUMS = """
+INSERT INTO sums SELECT
+    unit, bucket, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled, estimated,
     unpriced, cost_nano, baseline_nano, savings_nano, priced, percentage_sum, percentages, prompt_tokens, completion_tokens,
     cached_tokens, quality_sum, feedbacks, duration_sum, durations
 FROM row_facts"""
 
 _ADD = (
-    _INTO_HOURLY
+    _INTO_SUMS
     + """ WHERE id = NEW.id ON CONFLICT DO UPDATE SET
     requests = requests + excluded.requests, fallbacks = fallbacks + excluded.fallbacks,
     experimental = experimental + excluded.experimental, errors = errors + excluded.errors,
@@ -187,7 +188,7 @@ _ADD = (
 )
 
 _SUBTRACT = (
-    _INTO_HOURLY
+    _INTO_SUMS
     + """ WHERE id = OLD.id ON CONFLICT DO UPDATE SET
     requests = requests - excluded.requests, fallbacks = fallbacks - excluded.fallbacks,
     experimental = experimental - excluded.experimental, errors = errors - excluded.errors,
@@ -214,12 +215,12 @@ _LEDGER = (
     _OUTCOMES,
     _PROBE,
     _FACTS,
-    _HOURLY,
-    "CREATE TRIGGER IF NOT EXISTS hourly_insert AFTER INSERT ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
-    "CREATE TRIGGER IF NOT EXISTS hourly_before BEFORE UPDATE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
+    _SUMS,
+    "CREATE TRIGGER IF NOT EXISTS sums_insert AFTER INSERT ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
+    "CREATE TRIGGER IF NOT EXISTS sums_before BEFORE UPDATE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
     + _SUBTRACT,
-    "CREATE TRIGGER IF NOT EXISTS hourly_update AFTER UPDATE ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
-    "CREATE TRIGGER IF NOT EXISTS hourly_delete BEFORE DELETE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
+    "CREATE TRIGGER IF NOT EXISTS sums_update AFTER UPDATE ON routing_metrics WHEN NEW.status <> 'open' BEGIN" + _ADD,
+    "CREATE TRIGGER IF NOT EXISTS sums_delete BEFORE DELETE ON routing_metrics WHEN OLD.status <> 'open' BEGIN"
     + _SUBTRACT,
     "PRAGMA user_version = 1",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,56 +14,71 @@ from gateway.store import StoredOutcome, rows, sql
 _MOST_DAYS = 36_500.0
 _MOST_ROWS = 1_000
 _DAYS_BY_HOUR = 3
-_HOUR_WIDTH, _DAY_WIDTH = len("2026-11-22T10"), len("2026-11-22")
-_COUNTS = (
-    "total_requests",
-    "auto_routed_count",
-    "fallback_count",
-    "experimental_count",
-    "error_count",
-    "cancelled_count",
-    "estimated_count",
-    "unpriced_requests",
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "feedback_count",
-    "high",
-    "medium",
-    "low",
-)
-_MONEY = ("total_cost", "total_baseline_cost", "total_savings")
+_DAY, _HOUR, _SECOND = "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%S"
+# Sorts behind every day and hour.
+_NEVER = "~"
+_COUNTS = {
+    "total_requests": "requests",
+    "auto_routed_count": "learned",
+    "fallback_count": "fallbacks",
+    "experimental_count": "experimental",
+    "error_count": "errors",
+    "cancelled_count": "cancelled",
+    "estimated_count": "estimated",
+    "unpriced_requests": "unpriced",
+    "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens",
+    "cached_tokens": "cached_tokens",
+    "feedback_count": "feedbacks",
+}
+_MONEY = {"total_cost": "cost_nano", "total_baseline_cost": "baseline_nano", "total_savings": "savings_nano"}
+_MEANS = {
+    "avg_savings_pct": ("percentage_sum", "percentages"),
+    "avg_quality": ("quality_sum", "feedbacks"),
+    "avg_duration": ("duration_sum", "durations"),
+}
+
+_MEASURES = (*_COUNTS.values(), *_MONEY.values(), *(name for mean in _MEANS.values() for name in mean))
 
 
 def period(days: float | None, *, now: datetime) -> dict[str, str]:
-    """The bounds of the last `days` as the queries take them: whole hours after `edge`, and rows of that hour from `since`."""
+    """The bounds of the last `days` (None: of everything) as the queries take them."""
     if days is None:
-        return {"edge": "", "since": "", "next": ""}
+        return {"first_day": "", "first_hour": "", "next_day": "", "since": "", "next_hour": ""}
     if not (math.isfinite(days) and days > 0):
         raise InvalidRequest("days has to be a number above 0.", param="days")
     since = now.astimezone(UTC) - timedelta(days=min(days, _MOST_DAYS))
     return {
-        "edge": since.strftime("%Y-%m-%dT%H"),
-        "since": since.strftime("%Y-%m-%dT%H:%M:%S"),
-        "next": (since + timedelta(hours=1)).strftime("%Y-%m-%dT%H"),
+        "first_day": since.strftime(_DAY),
+        "first_hour": since.strftime(_HOUR),
+        "next_day": (since + timedelta(days=1)).strftime(_DAY),
+        "since": since.strftime(_SECOND),
+        "next_hour": (since + timedelta(hours=1)).strftime(_HOUR),
     }
 
 
 def summary(connection: sqlite3.Connection, *, days: float, now: datetime) -> dict[str, Any]:
     bounds = period(days, now=now)
+    groups = connection.execute(sql.SUMMARY, bounds).fetchall()
     return {
         "days": days,
-        **_sums(connection.execute(sql.SUMMARY, bounds).fetchone()),
-        "open_requests": connection.execute(sql.OPEN_COUNT, bounds).fetchone()[0],
-        "by_model": [_sums(row) for row in connection.execute(sql.SUMMARY_BY_MODEL, bounds)],
-        "by_strategy": [_sums(row) for row in connection.execute(sql.SUMMARY_BY_STRATEGY, bounds)],
+        **_told(groups),
+        "open_requests": connection.execute(sql.OPEN_COUNT).fetchone()[0],
+        "by_model": _by(groups, "provider", "model"),
+        "by_strategy": _by(groups, "strategy"),
     }
 
 
 def timeline(connection: sqlite3.Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
-    width = _HOUR_WIDTH if days <= _DAYS_BY_HOUR else _DAY_WIDTH
-    cursor = connection.execute(sql.TIMELINE, {**period(days, now=now), "width": width})
-    return [_sums(row) for row in cursor]
+    bounds = period(days, now=now)
+    width = len("2026-11-22")
+    if days <= _DAYS_BY_HOUR:
+        bounds, width = {**bounds, "first_day": _NEVER, "next_day": _NEVER}, len("2026-11-22T10")
+    cursor = connection.execute(sql.TIMELINE, {**bounds, "width": width})
+    return [
+        {"bucket": row["bucket"], **_told([row]), **{level: int(row[level]) for level in ("high", "medium", "low")}}
+        for row in cursor
+    ]
 
 
 def confidence(connection: sqlite3.Connection, *, days: float | None, now: datetime) -> dict[str, int]:
@@ -106,14 +121,23 @@ def outcomes(connection: sqlite3.Connection, *, after: int, limit: int) -> list[
     return [rows.outcome_of(row) for row in connection.execute(sql.OUTCOMES, (after, limit))]
 
 
-def _sums(row: sqlite3.Row) -> dict[str, Any]:
-    sums = dict(row)
-    for name in _COUNTS:
-        if name in sums:
-            sums[name] = int(sums[name])
-    for name in _MONEY:
-        sums[name] = rows.usd(sums[name])
-    return sums
+def _by(groups: Sequence[sqlite3.Row], *names: str) -> list[dict[str, Any]]:
+    """The groups that share the values of `names`, added up, the busiest first."""
+    shared: dict[tuple[str, ...], list[sqlite3.Row]] = {}
+    for group in groups:
+        shared.setdefault(tuple(group[name] for name in names), []).append(group)
+    told = [{**dict(zip(names, key, strict=True)), **_told(members)} for key, members in sorted(shared.items())]
+    return sorted(told, key=lambda sums: -int(sums["total_requests"]))
+
+
+def _told(groups: Sequence[sqlite3.Row]) -> dict[str, Any]:
+    """The groups' sums and means under the names that reports give them; money in USD, means None without anything to mean."""
+    sums = {name: sum(group[name] for group in groups) for name in _MEASURES}
+    return {
+        **{told: int(sums[name]) for told, name in _COUNTS.items()},
+        **{told: sums[name] / rows.NANO for told, name in _MONEY.items()},
+        **{told: sums[total] / sums[count] if sums[count] else None for told, (total, count) in _MEANS.items()},
+    }
 
 
 def _value(value: object) -> object:

@@ -132,67 +132,49 @@ FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"""
 
 PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
 
-# Whole hours come from their sums; of the hour in which the period begins, the rows themselves are added.
+# Whole days come from their sums; of the day in which the period begins its hours, and of that hour the rows themselves.
 _PERIOD = """
 WITH period AS (
-    SELECT * FROM hourly WHERE hour > :edge
+    SELECT * FROM sums WHERE unit = 'day' AND bucket > :first_day
     UNION ALL
-    SELECT hour, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled,
+    SELECT * FROM sums WHERE unit = 'hour' AND bucket > :first_hour AND bucket < :next_day
+    UNION ALL
+    SELECT unit, bucket, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled,
         estimated, unpriced, cost_nano, baseline_nano, savings_nano, priced, percentage_sum, percentages, prompt_tokens,
         completion_tokens, cached_tokens, quality_sum, feedbacks, duration_sum, durations
-    FROM row_facts WHERE timestamp >= :since AND timestamp < :next
+    FROM row_facts WHERE timestamp >= :since AND timestamp < :next_hour AND unit = 'hour'
 )"""
 
 # total() rather than sum(): it never overflows, and nano-dollars stay exact up to nine million USD.
-_SUMS = """
-    total(requests) AS total_requests,
-    total(cost_nano) AS total_cost,
-    total(baseline_nano) AS total_baseline_cost,
-    total(savings_nano) AS total_savings,
-    total(percentage_sum) / nullif(total(percentages), 0) AS avg_savings_pct,
-    total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS auto_routed_count,
-    total(fallbacks) AS fallback_count,
-    total(experimental) AS experimental_count,
-    total(errors) AS error_count,
-    total(cancelled) AS cancelled_count,
-    total(estimated) AS estimated_count,
-    total(unpriced) AS unpriced_requests,
-    total(prompt_tokens) AS prompt_tokens,
-    total(completion_tokens) AS completion_tokens,
-    total(cached_tokens) AS cached_tokens,
-    total(feedbacks) AS feedback_count,
-    total(quality_sum) / nullif(total(feedbacks), 0) AS avg_quality,
-    total(duration_sum) / nullif(total(durations), 0) AS avg_duration"""
+_MEASURES = """
+    total(requests) AS requests, total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS learned,
+    total(fallbacks) AS fallbacks, total(experimental) AS experimental, total(errors) AS errors,
+    total(cancelled) AS cancelled, total(estimated) AS estimated, total(unpriced) AS unpriced,
+    total(cost_nano) AS cost_nano, total(baseline_nano) AS baseline_nano, total(savings_nano) AS savings_nano,
+    total(percentage_sum) AS percentage_sum, total(percentages) AS percentages, total(prompt_tokens) AS prompt_tokens,
+    total(completion_tokens) AS completion_tokens, total(cached_tokens) AS cached_tokens,
+    total(quality_sum) AS quality_sum, total(feedbacks) AS feedbacks, total(duration_sum) AS duration_sum,
+    total(durations) AS durations"""
 
-SUMMARY = _PERIOD + " SELECT" + _SUMS + " FROM period"
-
-SUMMARY_BY_MODEL = (
+SUMMARY = (
     _PERIOD  # noqa: S608 - constants of this file
-    + " SELECT provider, model,"
-    + _SUMS
-    + """ FROM period GROUP BY provider, model HAVING total_requests > 0
-    ORDER BY total_requests DESC, provider, model"""
-)
-
-SUMMARY_BY_STRATEGY = (
-    _PERIOD  # noqa: S608 - constants of this file
-    + " SELECT strategy,"
-    + _SUMS
-    + " FROM period GROUP BY strategy HAVING total_requests > 0 ORDER BY total_requests DESC, strategy"
+    + " SELECT provider, model, strategy,"
+    + _MEASURES
+    + " FROM period GROUP BY provider, model, strategy HAVING total(requests) > 0"
 )
 
 TIMELINE = (
     _PERIOD
-    + " SELECT substr(hour, 1, :width) AS bucket,"
-    + _SUMS
+    + " SELECT substr(bucket, 1, :width) AS bucket,"
+    + _MEASURES
     + """,
     total(requests * (confidence = 'high')) AS high,
     total(requests * (confidence = 'medium')) AS medium,
     total(requests * (confidence = 'low')) AS low
-FROM period GROUP BY bucket HAVING total_requests > 0 ORDER BY bucket"""
+FROM period GROUP BY 1 HAVING total(requests) > 0 ORDER BY 1"""
 )
 
-OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open' AND timestamp >= :since"
+OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open'"
 
 CONFIDENCE = (
     _PERIOD

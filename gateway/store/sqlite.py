@@ -16,7 +16,7 @@ from typing import Any
 from gateway.errors import LedgerUnavailable
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import StoredOutcome, changes, reports
-from gateway.store.connection import START_CHECK_SECONDS, Durability, Readers, Source
+from gateway.store.connection import Durability, Readers, Source
 from gateway.store.owner import Owner
 from gateway.store.writer import QUEUE_SIZE, Writer
 
@@ -47,7 +47,7 @@ class SqliteStore:
         self._clock = clock
         self._now = now
         self._source.open().close()
-        self._source.check(seconds=START_CHECK_SECONDS)
+        self._source.check_at_start()
         self._readers = Readers(self._source)
         self._owner = Owner(self.path)
         self._writer = Writer(
@@ -118,7 +118,7 @@ class SqliteStore:
         return True
 
     def check(self) -> None:
-        """Read the whole file for damage (LedgerDamaged), as a start does in part; blocks, and large ledgers take seconds."""
+        """Read the whole file for damage (LedgerDamaged), as the start does with a ledger up to 100 MB. Blocks: a GB takes seconds."""
         self._source.check()
 
     def close(self) -> None:

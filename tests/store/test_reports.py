@@ -108,7 +108,7 @@ def test_summary_by_model_and_strategy(connection: sqlite3.Connection) -> None:
 
 
 def test_open_rows_are_counted_apart(connection: sqlite3.Connection) -> None:
-    """A request in flight is no part of the sums yet."""
+    """A request in flight is no part of the sums yet, and is counted whenever it began."""
     connection.execute(
         "INSERT INTO routing_metrics (request_id, timestamp, status) VALUES ('o', '2026-11-22T10:00Z', 'open')"
     )

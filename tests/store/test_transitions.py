@@ -88,7 +88,9 @@ class Ledger(RuleBasedStateMachine):
                 "SELECT request_id, status, actual_cost_nano, estimated FROM routing_metrics"
             ).fetchall()
             attempts = connection.execute("SELECT id, status, cost_nano, request_id FROM attempts").fetchall()
-            counted = connection.execute("SELECT total(requests), total(cost_nano) FROM hourly").fetchone()
+            counted = connection.execute(
+                "SELECT total(requests), total(cost_nano) FROM sums WHERE unit = 'hour'"
+            ).fetchone()
         closed = {row[0]: row[1:] for row in rows if row[1] != "open"}
         finished = {attempt[0]: attempt[1:] for attempt in attempts if attempt[1] != "reserved"}
 
@@ -112,4 +114,4 @@ class Ledger(RuleBasedStateMachine):
 
 def test_exactly_one_end() -> None:
     """However begin, attempt, settle, death and recovery are mixed, what has ended stays as it ended."""
-    run_state_machine_as_test(Ledger, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))  # type: ignore[no-untyped-call] # hypothesis leaves it untyped
+    run_state_machine_as_test(Ledger, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
