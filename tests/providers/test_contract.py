@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
@@ -174,6 +174,7 @@ def test_not_an_answer(provider: Provider, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
+@settings(max_examples=50)
 @given(
     body=st.dictionaries(
         st.sampled_from(["choices", "candidates", "content", "type", "usage", "error", "message", "delta"]), NOISE

@@ -123,14 +123,14 @@ def test_any_body(body: object) -> None:
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=5))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_parameters(members: dict[str, Any]) -> None:
     """Whatever the parameters are, they are accepted or refused as invalid."""
     accepted({**members, "model": "auto", "messages": MESSAGES})
 
 
 @given(st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=4), WORDS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_messages(messages: list[dict[str, Any]], role: str) -> None:
     """Whatever the messages are, they are accepted or refused as invalid."""
     accepted({"model": "auto", "messages": [{**message, "role": role} for message in messages]})
