@@ -18,8 +18,16 @@ from gateway.simulator.faults import Chosen
 from gateway.simulator.simulation import Seen, Simulation
 from gateway.simulator.task import Reply
 
-NOT_JSON = object()
-"""Stands for a body that could not be parsed."""
+KEPT_BYTES = 1 << 20
+"""Bodies up to this size are kept for `GET /_simulator/requests`."""
+
+
+def parsed(raw: bytes) -> Any:
+    """The JSON of a body, None when it is none."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def dump(value: Any) -> bytes:
@@ -48,8 +56,9 @@ class Endpoint:
             raw = await request.body()
         except ClientDisconnect:
             return
-        seen = self._note(request, raw)
-        answer = self._answer(incoming_of(request, seen.body), seen)
+        body = parsed(raw)
+        seen = self._note(request, body if len(raw) <= KEPT_BYTES else None)
+        answer = self._answer(incoming_of(request, body), seen)
         answer.headers |= self._dialect.ids(seen.number)
         seen.status = answer.status
         finished = False
@@ -58,18 +67,14 @@ class Endpoint:
         finally:
             seen.outcome = "answered" if finished else "client_left"
 
-    def _note(self, request: Request, raw: bytes) -> Seen:
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            body = NOT_JSON
+    def _note(self, request: Request, body: Any) -> Seen:
         return self._simulation.arrived(
             self._dialect.name,
             method=request.method,
             path=request.url.path,
             query=request.url.query,
             headers=dict(request.headers),
-            body=None if body is NOT_JSON else body,
+            body=body,
         )
 
     def _answer(self, incoming: Incoming, seen: Seen) -> Answer:

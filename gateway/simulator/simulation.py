@@ -26,6 +26,7 @@ class Seen:
     query: str
     headers: dict[str, str]
     body: Any
+    """The JSON; None when it was none or over a megabyte."""
     model: str = ""
     stream: bool = False
     status: int | None = None

@@ -184,6 +184,12 @@ def test_seen_requests(claude: Ask, simulation: Simulation) -> None:
     assert bad.status == 400
 
 
+def test_big_bodies_are_not_kept(claude: Ask, simulation: Simulation) -> None:
+    """A body over a megabyte is answered but not kept."""
+    assert claude("word " * 300_000).status_code == 200
+    assert simulation.requests[0].body is None
+
+
 def test_answers_are_repeatable(claude: Ask) -> None:
     """The same request has the same text each time, and ids of its own."""
     first, second = claude("Explain tides").json(), claude("Explain tides").json()
