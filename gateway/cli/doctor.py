@@ -16,6 +16,7 @@ from gateway.settings import Settings, start_up_lines
 from gateway.store.sqlite import SqliteStore
 
 FIXED_SQLITE = (3, 51, 3)  # the first without the WAL-reset bug: https://sqlite.org/wal.html#walresetbug
+PATIENCE = 0.5  # seconds to wait for a ledger that another process has locked
 
 
 @click.command()
@@ -54,7 +55,7 @@ def _of_the_ledger(path: Path) -> Iterator[tuple[bool, str]]:
         yield not able, f"the ledger {path} is new" + ("" if able else ", and its directory cannot be written")
         return
     try:
-        with closing(SqliteStore(path)) as store:
+        with closing(SqliteStore(path, busy_timeout=PATIENCE)) as store:
             store.check()
             if not store.writable():
                 yield True, f"the ledger {path} cannot be written"

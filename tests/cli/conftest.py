@@ -1,0 +1,93 @@
+"""The command line in this process, and as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+
+KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
+# What the machine that runs the tests may have set.
+OURS = re.compile(r"GATEWAY_\w+|\w+_BASE_URL|(GEMINI|ANTHROPIC|OPENROUTER)_API_KEY")
+URL = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.db"
+
+
+@pytest.fixture
+def invoke(db: Path) -> Invoke:
+    """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise."""
+
+    def invoked(*arguments: str, **environment: str) -> Result:
+        unset: dict[str, str | None] = dict.fromkeys(filter(OURS.fullmatch, os.environ))
+        return CliRunner().invoke(main, arguments, env={**unset, "GATEWAY_DB": str(db), **environment})
+
+    return invoked
+
+
+@dataclass(slots=True)
+class Running:
+    """A started `gateway` process; `lines` is what it has said so far."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status after the signal."""
+        self.process.send_signal(sig)
+        _, rest = self.process.communicate(timeout=20)
+        self.lines += rest.splitlines()
+        return self.process.returncode
+
+
+class Start(Protocol):
+    def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Running: ...
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """`start("serve", "--port", "0")`: the process, once it listens. It runs in `tmp_path` and is killed if the test leaves it."""
+    started: list[Running] = []
+
+    def running(*arguments: str, environment: Mapping[str, str] | None = None) -> Running:
+        inherited = {name: value for name, value in os.environ.items() if not OURS.fullmatch(name)}
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments that stand in tests
+            [sys.executable, "-m", "gateway", *arguments],
+            cwd=tmp_path,
+            env={**inherited, **(environment or {})},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        began = Running(process)
+        started.append(began)
+        assert process.stderr is not None
+        for line in iter(process.stderr.readline, ""):
+            began.lines.append(line.rstrip("\n"))
+            if found := URL.search(line):
+                began.url = found[1]
+                return began
+        raise AssertionError("\n".join(began.lines))
+
+    yield running
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()

@@ -1,0 +1,84 @@
+"""`gateway doctor`."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.doctor import FIXED_SQLITE
+from gateway.store.sqlite import SqliteStore
+from tests.cli.conftest import KEYS, Invoke
+
+
+def test_all_is_well(invoke: Invoke, db: Path) -> None:
+    """With keys and a ledger nothing has to be mended, and the start's own lines are shown."""
+    SqliteStore(db).close()
+    result = invoke("doctor", **KEYS)
+    assert result.exit_code == 0
+    assert "providers: gemini, claude, openrouter" in result.output
+    assert result.output.endswith("nothing has to be mended\n")
+
+
+def test_no_key(invoke: Invoke) -> None:
+    """Without any provider there is nothing to serve, so that has to be mended."""
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert "wrong: no provider key is set" in result.output
+
+
+def test_a_new_ledger(invoke: Invoke, db: Path) -> None:
+    """A ledger that is not there yet is no fault, and looking for it does not make it."""
+    assert f"note: the ledger {db} is new" in invoke("doctor", **KEYS).output
+    assert not db.exists()
+
+
+def test_no_place_for_a_ledger(invoke: Invoke, tmp_path: Path) -> None:
+    """A directory that cannot be written, or is not there, has to be mended."""
+    result = invoke("doctor", **KEYS, GATEWAY_DB=str(tmp_path / "absent" / "gateway.db"))
+    assert result.exit_code == 1
+    assert "its directory cannot be written" in result.output
+
+
+def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
+    """What stands in the ledger's place and is none has to be mended."""
+    db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
+    assert "wrong: The ledger" in invoke("doctor", **KEYS).output
+
+
+def test_a_ledger_in_use(invoke: Invoke, db: Path) -> None:
+    """A ledger whose lock another program holds cannot be written now."""
+    SqliteStore(db).close()
+    with sqlite3.connect(db) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "cannot be written" in invoke("doctor", **KEYS).output
+
+
+def test_warnings_are_shown_once(invoke: Invoke) -> None:
+    """What is not wrong but worth knowing is a warning, not a reason to fail."""
+    result = invoke("doctor", **KEYS, GATEWAY_API_KEY="short")
+    assert result.output.count("can be guessed") == 1
+
+
+def test_a_provider_without_models(invoke: Invoke, tmp_path: Path) -> None:
+    """A provider whose models the catalogue does not list is served by name only, which is noted."""
+    (tmp_path / "gateway.yaml").write_text("")
+    (tmp_path / "providers.yaml").write_text(
+        "providers:\n  - {name: gemini, kind: gemini, base_url: 'https://g.example', api_key_env: GEMINI_API_KEY}\n"
+        "  - {name: claude, kind: claude, base_url: 'https://c.example', api_key_env: ANTHROPIC_API_KEY}\n"
+        "  - {name: openrouter, kind: openrouter, base_url: 'https://o.example', api_key_env: OPENROUTER_API_KEY}\n"
+        "  - {name: local, kind: openai, base_url: 'http://127.0.0.1:11434/v1'}\n"
+    )
+    result = invoke("doctor", **KEYS, GATEWAY_CONFIG=str(tmp_path / "gateway.yaml"))
+    assert "note: local has no model in the catalogue" in result.output
+
+
+@pytest.mark.parametrize(("workers", "expected"), [("1", 0), ("2", 1)])
+@pytest.mark.skipif(sqlite3.sqlite_version_info >= FIXED_SQLITE, reason="this SQLite has no WAL-reset bug")
+def test_old_sqlite(invoke: Invoke, db: Path, workers: str, expected: int) -> None:
+    """An SQLite with the WAL-reset bug is only dangerous where several processes write."""
+    SqliteStore(db).close()
+    result = invoke("doctor", **KEYS, GATEWAY_WORKERS=workers)
+    assert result.exit_code == expected
+    assert "can corrupt a WAL file" in result.output

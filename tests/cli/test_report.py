@@ -1,0 +1,86 @@
+"""`gateway report`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+
+from gateway.records import RequestRecord
+from gateway.store.sqlite import SqliteStore
+from tests.cli.conftest import Invoke
+
+ROW = RequestRecord(
+    request_id="r1",
+    timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    strategy_used="hybrid",
+    selected_provider="gemini",
+    selected_model="flash",
+    baseline_provider="claude",
+    baseline_model="haiku",
+    confidence="high",
+    pattern_detected="code",
+    status="ok",
+    baseline_cost=Decimal("0.004"),
+    actual_cost=Decimal("0.001"),
+    duration=0.5,
+)
+
+
+def filled(db: Path) -> None:
+    with closing(SqliteStore(db)) as store:
+        store.settle(ROW).result()
+
+
+def test_no_ledger(invoke: Invoke, db: Path) -> None:
+    """Where there is no file none is made; the path that was looked at is named."""
+    result = invoke("report")
+    assert result.exit_code == 1
+    assert str(db) in result.output
+    assert not db.exists()
+
+
+def test_empty_ledger(invoke: Invoke, db: Path) -> None:
+    """A ledger without rows adds up to nothing, and averages of nothing are unknown."""
+    SqliteStore(db).close()
+    lines = invoke("report").output.splitlines()
+    figures = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
+    assert figures["total_requests"] == "0"
+    assert figures["total_cost"] == "$0.000000"
+    assert figures["avg_savings_pct"] == "unknown"
+
+
+def test_filled_ledger(invoke: Invoke, db: Path) -> None:
+    """Each figure is written in its unit: dollars, per cent, seconds, counts."""
+    filled(db)
+    output = " ".join(invoke("report", "--days", "1.5").output.split())
+    assert f"Last 1.5 days of {db}" in output
+    for figure in (
+        "total_requests 1 ",
+        "total_cost $0.001000",
+        "total_savings $0.003000",
+        "avg_savings_pct 75.0 %",
+        "avg_duration 0.50 s",
+        "gemini/flash 1 $0.001000",
+        "code flash 1 avg saved $0.003000",
+    ):
+        assert figure in output
+
+
+def test_json(invoke: Invoke, db: Path) -> None:
+    """--json gives the whole summary, as the summary route does, with the patterns."""
+    filled(db)
+    summary = orjson.loads(invoke("report", "--json", "--db", str(db), GATEWAY_DB="elsewhere.db").output)
+    assert summary["total_requests"] == 1
+    assert summary["patterns"][0]["pattern"] == "code"
+
+
+def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
+    """A file that is no database ends with the sentence that says what to do."""
+    db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
+    result = invoke("report")
+    assert result.exit_code == 1
+    assert "not an SQLite database" in result.output

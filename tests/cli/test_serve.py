@@ -1,0 +1,92 @@
+"""`gateway serve`: what it refuses, and one life of it as a process."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+import uvicorn
+
+from gateway.cli.serve import DrainingServer, run
+from gateway.settings import load
+from gateway.simulator import Simulator
+from tests.cli.conftest import KEYS, Invoke, Start
+from tests.conftest import MakeGateway
+
+
+def test_a_life(start: Start, db: Path) -> None:
+    """It listens, answers, and after SIGTERM exits with 0; the answer's row is in the file."""
+    with Simulator(seed=1) as upstreams:
+        gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+        response = httpx2.post(f"{gateway.url}/v1/chat/completions", json=body)
+        assert response.status_code == 200
+        assert gateway.end() == 0
+    with sqlite3.connect(db) as connection:
+        rows = connection.execute("SELECT request_id, status FROM routing_metrics").fetchall()
+    assert rows == [(response.headers["x-request-id"], "ok")]
+    assert f"upstream: gemini is at {upstreams['GEMINI_BASE_URL']}" in gateway.lines
+    logged = [orjson.loads(line) for line in gateway.lines if line.startswith("{")]
+    assert [line["request_id"] for line in logged if line["logger"] == "gateway.requests"] == [rows[0][0]]
+
+
+def test_open_to_the_network_without_a_key(invoke: Invoke) -> None:
+    """Whoever listens beyond this machine has to set a client key; the refusal says which variable."""
+    result = invoke("serve", "--host", "0.0.0.0", **KEYS)
+    assert result.exit_code == 2
+    assert "set GATEWAY_API_KEY" in result.output
+
+
+def test_bad_configuration(invoke: Invoke, tmp_path: Path) -> None:
+    """All problems are told at once, each with its file and line, and nothing is started."""
+    config = tmp_path / "gateway.yaml"
+    config.write_text("port: 8000\nworker: 2\n")
+    result = invoke("serve", "--config", str(config), **KEYS, GATEWAY_WORKERS="0")
+    assert result.exit_code == 2
+    assert f"error: {config}:2: worker: unknown key; did you mean 'workers'?" in result.output
+    assert "error: GATEWAY_WORKERS" in result.output
+
+
+def test_no_provider(invoke: Invoke) -> None:
+    """Without any provider there is nothing to serve; the demo is offered."""
+    result = invoke("serve")
+    assert result.exit_code == 1
+    assert "gateway demo" in result.output
+
+
+def test_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
+    """A ledger that cannot be opened ends the start with the reason."""
+    result = invoke("serve", "--db", str(tmp_path / "absent" / "gateway.db"), **KEYS)
+    assert result.exit_code == 1
+    assert "cannot be opened" in result.output
+
+
+def test_a_start_that_fails(make_gateway: MakeGateway, db: Path) -> None:
+    """When the application cannot start, here because its ledger is closed already, the exit status is 3."""
+    gateway = make_gateway()
+    gateway.store.close()
+    settings = load({**KEYS, "GATEWAY_PORT": "0", "GATEWAY_DB": str(db)})
+    with pytest.raises(SystemExit) as ended:
+        run(gateway.app, settings)
+    assert ended.value.code == 3
+
+
+def test_signals(make_gateway: MakeGateway) -> None:
+    """The first signal lets the application know that it is draining and open answers finish; the second ends at once."""
+    app = make_gateway().app
+    server = DrainingServer(uvicorn.Config(app), app)
+    server.handle_exit(signal.SIGTERM, None)
+    assert app.state.draining.is_set()
+    assert (server.should_exit, server.force_exit) == (True, False)
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_impossible_port(invoke: Invoke, port: str) -> None:
+    """A port that is none is a usage error."""
+    assert invoke("serve", "--port", port, **KEYS).exit_code == 2
