@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import GatewayError
 from gateway.fallback import Cooldowns, FailoverPolicy
 from gateway.learner import Learner
-from gateway.logs import log_request
+from gateway.logs import log_request, log_rest
 from gateway.plugins import provider_kinds
 from gateway.providers.base import Endpoint, Provider, Signatures
 from gateway.proxy import Books, ChatProxy, Planner
@@ -30,7 +30,9 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
+from gateway.transport.lean import LeanTransport
 from gateway.transport.reference import ReferenceTransport
+from gateway.transport.tls import tls_context
 from gateway.web.auth import Access, Gatekeeper
 from gateway.web.chat import ChatEndpoint
 from gateway.web.dashboard import Dashboard
@@ -65,13 +67,13 @@ def create_app(
     """The served gateway. What is not given is made here; all of it is closed when the application shuts down."""
     world = world or World()
     store = store or SqliteStore(settings.db, durability=settings.durability)
-    transport = transport or ReferenceTransport()
+    transport = transport or build_transport(settings)
     providers = build_providers(settings)
     engine = RoutingEngine(
         settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=store
     )
     learner = Learner(engine.refresh)
-    cooldowns = Cooldowns(world.clock)
+    cooldowns = Cooldowns(world.clock, observe=log_rest)
     policy = FailoverPolicy(
         cooldowns,
         clock=world.clock,
@@ -135,6 +137,14 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.draining = draining
     return app
+
+
+def build_transport(settings: Settings) -> Transport:
+    """The engine that the configuration names."""
+    tls = tls_context(settings.transport.ca_file)
+    if settings.transport.engine == "reference":
+        return ReferenceTransport(tls=tls, trust_env=True)
+    return LeanTransport(tls=tls)
 
 
 def build_providers(settings: Settings) -> dict[str, Provider]:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import orjson
 
+from gateway.fallback import Cooled
 from gateway.records import RequestRecord
 
 QUEUE_SIZE = 10_000
@@ -90,3 +91,9 @@ def log_request(record: RequestRecord) -> None:
         "key_id": record.key_id,
     }
     log.info("request settled", extra={"facts": {name: value for name, value in facts.items() if value is not None}})
+
+
+def log_rest(cooled: Cooled) -> None:
+    """A provider or model begins to rest: once for each rest, not for each request that failed."""
+    facts = {"provider": cooled.provider, "model": cooled.model, "code": cooled.code, "seconds": cooled.seconds}
+    log.warning("upstream rests", extra={"facts": facts})

@@ -12,6 +12,7 @@ from gateway.pricing import PriceTable
 from gateway.transport import Timeouts
 
 Durability = Literal["normal", "full"]
+Engine = Literal["lean", "reference"]
 HOST = "127.0.0.1"
 SHOWN = 4
 
@@ -53,6 +54,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """`engine`: `lean` is the gateway's own, `reference` is httpx2 and obeys `HTTPS_PROXY`. `ca_file` (PEM) adds to the system's CAs."""
+
+    engine: Engine = "lean"
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
 
@@ -74,6 +83,7 @@ class Settings:
     admin_key: Secret | None = None
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
+    transport: TransportSettings = field(default_factory=TransportSettings)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3

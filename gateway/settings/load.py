@@ -14,7 +14,7 @@ from gateway.packaged import packaged_file
 from gateway.pricing import PriceTable
 from gateway.settings import environment as env
 from gateway.settings.documents import Document, read_document
-from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings
+from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings, TransportSettings
 from gateway.settings.findings import Findings
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, Section, validated
@@ -61,6 +61,7 @@ def load(
         tradeoffs=upstream.tradeoffs,
         client_keys=keys,
         admin_key=admin_key,
+        transport=TransportSettings(**_given(file.transport)),
         timeouts=Timeouts(**_given(file.timeouts)),
         limits=Limits(**_given(file.limits)),
         sources=sources,

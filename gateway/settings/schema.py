@@ -6,12 +6,13 @@ import types
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog import ABILITIES, Tier
 from gateway.settings.documents import Document, Place
+from gateway.settings.facts import Durability, Engine
 from gateway.settings.findings import Findings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -41,6 +42,11 @@ class LimitsSection(Section):
     queue: Annotated[int, Field(ge=0)] | None = None
 
 
+class TransportSection(Section):
+    engine: Engine | None = None
+    ca_file: Annotated[FilePath, Field(strict=False)] | None = None
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -48,10 +54,11 @@ class GatewayFile(Section):
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     workers: Annotated[int, Field(ge=1, le=64)] | None = None
     db: str | None = None
-    durability: Literal["normal", "full"] | None = None
+    durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
     baseline: str | None = None
     aliases: dict[str, str] | None = None
+    transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None
     limits: LimitsSection | None = None
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None

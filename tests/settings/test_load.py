@@ -14,6 +14,7 @@ from gateway.catalog import Auto, Pinned
 from gateway.errors import ConfigError
 from gateway.packaged import packaged_file
 from gateway.settings import Limits, Secret, load
+from gateway.settings.facts import TransportSettings
 from gateway.transport import Timeouts
 from tests.settings.conftest import Load, Problems
 
@@ -92,6 +93,7 @@ def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
         "durability",
         "tradeoffs",
         "baseline",
+        "transport",
         "timeouts",
         "limits",
         "max_attempts",
@@ -189,3 +191,16 @@ def test_own_models_and_prices(load_files: Load) -> None:
     assert price is not None
     assert float(price.output.base) == 0.5
     assert settings.catalog.resolve("ollama/other") == Pinned("ollama", "other", None)
+
+
+def test_transport_section(tmp_path: Path) -> None:
+    """The engine and a file of further authorities can be set; a file that is not there is a problem."""
+    authorities = tmp_path / "ca.pem"
+    authorities.touch()
+    config = tmp_path / "gateway.yaml"
+    config.write_text(f"transport:\n  engine: reference\n  ca_file: {authorities}\n")
+    assert load({}, config=config).transport == TransportSettings("reference", authorities)
+    config.write_text("transport:\n  engine: other\n  ca_file: missing.pem\n")
+    with pytest.raises(ConfigError) as error:
+        load({}, config=config)
+    assert len(error.value.problems) == 2

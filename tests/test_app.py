@@ -1,0 +1,56 @@
+"""How the application is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.app import build_providers, build_transport, create_app
+from gateway.settings import load
+from gateway.transport.lean import LeanTransport
+from gateway.transport.reference import ReferenceTransport
+from gateway.web.auth import Access
+from tests.conftest import KEYS, MakeGateway
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("lean", LeanTransport), ("reference", ReferenceTransport)])
+def test_engine_of_the_configuration(tmp_path: Path, engine: str, kind: type) -> None:
+    """The engine is the one that the configuration names."""
+    config = tmp_path / "gateway.yaml"
+    config.write_text(f"transport:\n  engine: {engine}\n")
+    assert isinstance(build_transport(load({}, config=config)), kind)
+
+
+def test_providers_in_order() -> None:
+    """The providers whose keys are set are built, each with its own key."""
+    providers = build_providers(load(KEYS))
+    assert list(providers) == ["gemini", "claude", "openrouter"]
+    assert providers["claude"].endpoint.api_key == "claude-key"
+    assert "claude-key" not in repr(providers["claude"].endpoint)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Given settings alone, the application makes its own store, transport and clocks."""
+    app = create_app(load({**KEYS, "GATEWAY_DB": str(tmp_path / "gateway.db")}))
+    assert app.routes
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_demo_header(make_gateway: MakeGateway, demo: bool) -> None:
+    """In the demo every answer says so, errors too; otherwise none does."""
+    client = make_gateway(demo=demo).client
+    for path in ("/healthz", "/nowhere"):
+        assert client.get(path).headers.get("x-gateway-demo") == ("true" if demo else None)
+
+
+def test_every_route_asks_for_a_key(make_gateway: MakeGateway) -> None:
+    """With keys set nothing but health answers without one: access is decided for each route, and there is no default."""
+    gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"})
+    opened = {"/healthz", "/health", "/readyz"}
+    for route in gateway.app.routes:
+        path = str(getattr(route, "path", ""))
+        method = "POST" if path.endswith(("completions", "route", "feedback")) else "GET"
+        status = gateway.client.request(method, path).status_code
+        assert (status != 401) == (path in opened), path
+    assert len(Access) == 3
