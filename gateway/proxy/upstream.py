@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import UpstreamInvalidResponse
+from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
 from gateway.sse import EventTooLarge, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
@@ -25,32 +25,46 @@ class UpstreamStream:
         self._provider = provider
         self._decoder = SSEDecoder()
         self._pieces = response.pieces().__aiter__()
-        self._first: Sequence[Chunk] = ()
+        self._first: list[Chunk] = []
+        self._failure: UpstreamError | None = None
         self._ended = False
 
     async def peek(self) -> None:
         """Read until there is something to show. Raises the UpstreamError that the first event may be."""
         while not self._ended and not any(chunk.choices for chunk in self._first):
-            self._first = [*self._first, *await self._next()]
+            self._first += await self._next()
+            if self._failure is not None and not any(chunk.choices for chunk in self._first):
+                raise self._failure
 
     async def batches(self) -> AsyncIterator[Sequence[Chunk]]:
         """The chunks of each piece that the network delivers, at once. Raises UpstreamError when the stream breaks."""
-        first, self._first = self._first, ()
+        first, self._first = self._first, []
         if first:
             yield first
-        while not self._ended:
-            yield await self._next()
+        while not self._ended and self._failure is None:
+            if chunks := await self._next():
+                yield chunks
+        if self._failure is not None:
+            raise self._failure
 
-    async def _next(self) -> Sequence[Chunk]:
-        piece = await anext(self._pieces, None)
+    async def _next(self) -> list[Chunk]:
+        """What the next piece amounts to; a failure is kept until what came before it has been passed on."""
+        chunks: list[Chunk] = []
         try:
+            piece = await anext(self._pieces, None)
             if piece is None:
                 self._ended = True
-                rest = [chunk for event in self._decoder.close() for chunk in self._parser.feed(event)]
-                return [*rest, *self._parser.close()]
-            return [chunk for event in self._decoder.feed(piece) for chunk in self._parser.feed(event)]
+                for event in self._decoder.close():
+                    chunks += self._parser.feed(event)
+                chunks += self._parser.close()
+            else:
+                for event in self._decoder.feed(piece):
+                    chunks += self._parser.feed(event)
         except EventTooLarge as error:
-            raise UpstreamInvalidResponse(f"{self._provider}: {error}.", provider=self._provider) from error
+            self._failure = UpstreamInvalidResponse(f"{self._provider}: {error}.", provider=self._provider)
+        except UpstreamError as error:
+            self._failure = error
+        return chunks
 
     async def aclose(self) -> None:
         """End the connection; without having read to the end it is not used again."""
