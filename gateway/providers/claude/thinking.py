@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from gateway.errors import InvalidRequest
@@ -152,7 +153,9 @@ class ThinkingMemory:
 
     def blocks(self, message: Json) -> list[tuple[int, dict[str, Any]]]:
         """Each block with the number of tool calls before it; those of other models and vendors are left out."""
-        details = message.get("reasoning_details") or self._kept(message)
+        return self._usable(message.get("reasoning_details") or ()) or self._usable(self._kept(message))
+
+    def _usable(self, details: Sequence[Any]) -> list[tuple[int, dict[str, Any]]]:
         found = (self._block(detail) for detail in details)
         return [block for block in found if block is not None]
 
@@ -183,14 +186,11 @@ class ThinkingMemory:
 def open_loop_is_signed(messages: Sequence[Json], memory: ThinkingMemory) -> bool:
     """Whether the tool loop that the messages end in still has all its thinking; manual thinking needs that."""
     end = next((i + 1 for i in reversed(range(len(messages))) if messages[i]["role"] == "assistant"), 0)
-    loop: list[Json] = []
-    for message in reversed(messages[:end]):
-        if message["role"] == "user":
-            break
-        loop += [message] if message["role"] == "assistant" else []
-    if not any(message.get("tool_calls") for message in loop):
+    turn = takewhile(lambda message: message["role"] == "assistant", reversed(messages[:end]))
+    if not any(message.get("tool_calls") for message in turn):
         return True
-    return all(_begins_with_thinking(message, memory) for message in loop)
+    loop = takewhile(lambda message: message["role"] != "user", reversed(messages[:end]))
+    return all(_begins_with_thinking(message, memory) for message in loop if message["role"] == "assistant")
 
 
 def _begins_with_thinking(message: Json, memory: ThinkingMemory) -> bool:

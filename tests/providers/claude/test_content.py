@@ -1,0 +1,34 @@
+"""Content parts beyond the wire cases."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.providers.claude.content import cache_mark, content_blocks
+
+
+def test_unknown_part() -> None:
+    """A part that nobody knows is refused, not dropped."""
+    with pytest.raises(InvalidRequest) as caught:
+        content_blocks([{"type": "text", "text": "x"}, {"type": "video_url"}], "messages[3].content")
+    assert caught.value.param == "messages[3].content[1].type"
+
+
+@pytest.mark.parametrize("content", [None, [], "", " \n\t\u2003"])
+def test_nothing(content: object) -> None:
+    """Nothing, and white space of any kind, is no block."""
+    assert content_blocks(content, "p") == []
+
+
+def test_title_is_cut() -> None:
+    """A file's name is its title, as far as the API takes it."""
+    part = {"type": "file", "file": {"file_data": "JVBERi0=", "filename": "x" * 600}}
+    assert content_blocks([part], "p")[0]["title"] == "x" * 500
+
+
+@pytest.mark.parametrize("told", ["ephemeral", {"type": "other"}, None, 1])
+def test_no_mark(told: object) -> None:
+    """What is no cache mark is none."""
+    assert cache_mark({"cache_control": told}) is None
+    assert cache_mark({"cache_control": {"ttl": "1y"}}) == {"type": "ephemeral"}

@@ -1,0 +1,53 @@
+"""Histories beyond the wire cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.providers.claude.asking import HAIKU_4_5, OPUS_4_7, SONNET_5_5, call, called, result, sent, text
+
+USER = {"role": "user", "content": "1"}
+
+
+def roles(messages: list[dict[str, Any]], model: str = HAIKU_4_5) -> list[str]:
+    return [turn["role"] for turn in sent(messages, to=model).json["messages"]]
+
+
+def test_calls_last() -> None:
+    """Calls that nothing follows are answered, so that the model can go on."""
+    assert sent([USER, called(call("c1"))]).json["messages"][-1]["content"] == [
+        {"type": "tool_result", "tool_use_id": "c1", "content": "(no result)"}
+    ]
+
+
+def test_result_after_the_user() -> None:
+    """A result that came after the user spoke still comes first."""
+    history = [USER, called(call("c1")), {"role": "user", "content": "2"}, result("c1")]
+    last = sent(history).json["messages"][-1]["content"]
+    assert [block["type"] for block in last] == ["tool_result", "text"]
+
+
+def test_result_too_late() -> None:
+    """A result that came after the assistant spoke again is told as text."""
+    history = [
+        USER,
+        called(call("c1")),
+        {"role": "user", "content": "2"},
+        {"role": "assistant", "content": "3"},
+        result("c1"),
+    ]
+    assert sent(history).json["messages"][-1]["content"] == text("Result of tool call c1:", "sunny")
+
+
+def test_system_turns_only_where_they_fit() -> None:
+    """A system turn follows the user's and precedes the assistant's; results of tools are the user's."""
+    system = {"role": "system", "content": "S"}
+    assert roles([USER, called(call("c1")), system, result("c1")], SONNET_5_5) == [
+        "user",
+        "assistant",
+        "user",
+        "system",
+    ]
+    assert roles([USER, called(call("c1")), system, result("c1")], OPUS_4_7) == ["user", "assistant", "user"]
+    assert roles([USER, {"role": "assistant", "content": "2"}, system], SONNET_5_5) == ["user", "assistant", "user"]
+    assert roles([USER, {"role": "system", "content": ""}], SONNET_5_5) == ["user"]

@@ -1,0 +1,28 @@
+"""Requests as wholes: what is kept for the answer, and that asking twice is asking the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.providers.claude.asking import HAIKU_4_5, SONNET_4_6, WEATHER, asked, claude, sent
+
+
+def test_context_says_only_what_matters() -> None:
+    """A plain request needs nothing to read its answer."""
+    assert sent(tools=[WEATHER]).context == {}
+
+
+def test_the_same_twice() -> None:
+    """Building a request again gives the same, also after its cache marks were thinned out."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    parts = [{"type": "text", "text": str(i), **mark} for i in range(6)]
+    request = asked([{"role": "user", "content": parts}], tools=[{**WEATHER, **mark}])
+    provider = claude()
+    assert provider.build_request(request, HAIKU_4_5) == provider.build_request(request, HAIKU_4_5)
+    assert all("cache_control" in part for part in request.messages[0]["content"])
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(0.9, False), (0.95, True)])
+def test_top_p_while_thinking(top_p: float, kept: bool) -> None:
+    """Thinking takes a `top_p` of at least 0.95 only."""
+    assert ("top_p" in sent(to=SONNET_4_6, top_p=top_p, reasoning_effort="low").json) is kept
