@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 import weakref
@@ -41,8 +42,8 @@ class SqliteStore:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="gateway-") if str(path) == ":memory:" else None
-        self.path = Path(self._temporary.name, "gateway.db") if self._temporary else Path(path).absolute()
+        temporary = Path(tempfile.mkdtemp(prefix="gateway-")) if str(path) == ":memory:" else None
+        self.path = temporary / "gateway.db" if temporary else Path(path).absolute()
         self._source = Source(self.path, durability=durability, busy_timeout=busy_timeout)
         self._clock = clock
         self._now = now
@@ -51,11 +52,13 @@ class SqliteStore:
         self._readers = Readers(self._source)
         self._owner = Owner(self.path)
         self._writer = Writer(
-            self._source, clock=clock, at_end=partial(_end, self._readers, self._owner), queue_size=queue_size
+            self._source,
+            clock=clock,
+            at_end=partial(_end, self._readers, self._owner, temporary=temporary),
+            queue_size=queue_size,
         )
-        # A store that is simply dropped leaves no thread behind; at interpreter exit the writer itself commits what waits.
-        self._finalizer = weakref.finalize(self, self._writer.stop)
-        self._finalizer.atexit = False
+        # A store that is simply dropped leaves nothing behind; at interpreter exit the writer waits for what is queued.
+        weakref.finalize(self, self._writer.stop)
 
     def begin(self, record: RequestRecord) -> Future[None]:
         return self._writer.submit(partial(changes.begin, record=record, owner=self._owner))
@@ -123,10 +126,10 @@ class SqliteStore:
 
     def close(self) -> None:
         self._writer.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
 
 
-def _end(readers: Readers, owner: Owner) -> None:
+def _end(readers: Readers, owner: Owner, *, temporary: Path | None) -> None:
     readers.close()
     owner.release()
+    if temporary is not None:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -175,6 +175,17 @@ def test_a_dropped_store_leaves_no_thread(path: Path) -> None:
     assert future.result() is None
 
 
+def test_a_dropped_store_leaves_no_file() -> None:
+    """A temporary ledger that was only read goes with its store."""
+    ledger = SqliteStore(":memory:")
+    directory = ledger.path.parent
+    assert ledger.requests() == []
+    del ledger
+    gc.collect()
+
+    assert not directory.exists()
+
+
 def test_default_clock(path: Path) -> None:
     """Without a clock given, the time of day is used."""
     with closing(SqliteStore(path)) as ledger:
