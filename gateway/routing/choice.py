@@ -10,10 +10,8 @@ from hashlib import blake2b
 from gateway.routing.candidates import Candidate
 from gateway.routing.exchange import Exchange
 
-# A model is given the benefit of so many standard deviations of doubt, so that an unlucky start is not for ever.
-_OPTIMISM = 0.4
 # This share of decisions tries another model, unless it is known to be clearly worse: even its good case is below the best.
-EXPLORED = 0.01
+EXPLORED = 0.02
 _GOOD_CASE = 2.0
 
 
@@ -28,8 +26,8 @@ class Ranked:
 
 def rank(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float, draw: float, explore: bool) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off there is nothing to explore: only price or only quality counts."""
-    price = max(candidate.estimate.cost for candidate in candidates)
-    rate = exchange.rate(tradeoff, price=price)
+    strongest = min(candidates, key=lambda each: (-each.estimate.score, each.estimate.cost))
+    rate = exchange.rate(tradeoff, price=strongest.estimate.cost)
     openness = min(1.0, 4 * tradeoff * (1 - tradeoff))
     ordered = sorted(candidates, key=lambda each: (each.cooling, *_worth(each, rate=rate, openness=openness)))
     best = ordered[0]
@@ -51,7 +49,7 @@ def _worth(candidate: Candidate, *, rate: float, openness: float) -> tuple[float
     estimate = candidate.estimate
     if math.isinf(rate):
         return estimate.cost, -estimate.score
-    hoped = estimate.score + openness * _OPTIMISM * estimate.spread
+    hoped = estimate.score + openness * estimate.hope
     return rate * estimate.cost - hoped, estimate.cost
 
 

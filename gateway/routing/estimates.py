@@ -6,21 +6,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.catalog import Model, Tier
+from gateway.catalog import TIERS, Model, Tier
 from gateway.routing.exchange import Exchange
-from gateway.routing.features import SIZE
-from gateway.routing.likeness import Group, Tally, group_of, like
+from gateway.routing.features import NAMES, SIZE
+from gateway.routing.likeness import NOTHING, Group, Tally, like
 from gateway.routing.models import Confidence, PromptFacts
-from gateway.routing.regression import Posterior, dot
+from gateway.routing.regression import dot
 from gateway.routing.usage import UsageBook
 
 Key = tuple[str, str]
 Vector = tuple[float, ...]
 
+# Before any outcome: the quality of a tier's models on a prompt of middling complexity, and how it falls as complexity rises.
 PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
+_PRIOR_SLOPE: Mapping[Tier, float] = {"simple": -0.12, "moderate": -0.07, "complex": -0.03}
+_COMPLEXITY = 1 + NAMES.index("complexity")
 
-# Standard deviation of one outcome's quality around what the features explain.
+# Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
 NOISE = 0.4
+_PRIOR_COUNT = 4.0
+_OPTIMISM = 0.4
 
 # How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
 # is the constant's: a model's general level is learned soon, how it differs on each feature later.
@@ -32,7 +37,8 @@ OWN_PRECISION: tuple[float, ...] = (5.0, *[60.0] * (SIZE - 1))
 class Estimate:
     """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
 
-    `score` is the quality before it is held to 0 to 1, so that models beyond the ends can still be told apart.
+    `score` is the quality before it is held to 0 to 1, so that models beyond the ends can still be told apart. `hope` is
+    what a tried model is given for the doubt about it, so that an unlucky start is not for ever.
     """
 
     quality: float
@@ -41,18 +47,30 @@ class Estimate:
     outcomes: int
     confidence: Confidence
     score: float
+    hope: float = 0.0
+
+
+def prior_mean(tier: Tier, shared: Vector) -> Vector:
+    """The prior mean of a model's own weights: its tier's, and what all models find hard or easy."""
+    mean = list(shared)
+    mean[0] += PRIOR_QUALITY[tier]
+    mean[_COMPLEXITY] += _PRIOR_SLOPE[tier]
+    return tuple(mean)
+
+
+NOTHING_SHARED: Vector = (0.0,) * SIZE
+PRIORS: Mapping[Tier, Vector] = {tier: prior_mean(tier, NOTHING_SHARED) for tier in TIERS}
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
 
-    `shared` are the weights common to all models; `means` and `posteriors` those of each model that has outcomes of its own.
+    `tiers` are the weights of a model of which nothing is known but its tier, `means` those of each that has outcomes.
     """
 
-    shared: Vector = (0.0,) * SIZE
+    tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
     means: Mapping[Key, Vector] = field(default_factory=dict)
-    posteriors: Mapping[Key, Posterior] = field(default_factory=dict)
     usage: UsageBook = field(default_factory=UsageBook)
     tallies: Mapping[Group, Tally] = field(default_factory=dict)
     exchange: Exchange = field(default_factory=Exchange)
@@ -60,37 +78,16 @@ class Estimates:
 
     def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
         key = (model.provider, model.name)
-        tally = like(self.tallies, group_of(key, pattern=facts.pattern, complexity=facts.complexity))
-        score = self._score(model, facts)
+        own = self.means.get(key)
+        score = dot(facts.vector, self.tiers[model.tier] if own is None else own)
+        tally = NOTHING if own is None else like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
+        spread = NOISE / math.sqrt(tally.count + _PRIOR_COUNT)
         return Estimate(
             quality=min(1.0, max(0.0, score)),
-            spread=NOISE * math.sqrt(self._variance(key, facts)),
-            cost=self._cost(model, facts, max_tokens=max_tokens),
+            spread=spread,
+            cost=self.usage.expected_cost(model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens),
             outcomes=int(tally.count + 1e-6),
             confidence=tally.confidence(),
             score=score,
+            hope=0.0 if own is None else _OPTIMISM * spread,
         )
-
-    def expected(self, model: Model, facts: PromptFacts) -> tuple[float, float]:
-        """Score and cost alone, which is quick."""
-        return self._score(model, facts), self._cost(model, facts, max_tokens=None)
-
-    def _cost(self, model: Model, facts: PromptFacts, *, max_tokens: int | None) -> float:
-        return self.usage.expected_cost(model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
-
-    def _score(self, model: Model, facts: PromptFacts) -> float:
-        mean = self.means.get((model.provider, model.name))
-        if mean is None:
-            return PRIOR_QUALITY[model.tier] + dot(self.shared, facts.vector)
-        return dot(mean, facts.vector)
-
-    def _variance(self, key: Key, facts: PromptFacts) -> float:
-        posterior = self.posteriors.get(key)
-        if posterior is None:
-            return sum(xi * xi / held for xi, held in zip(facts.vector, OWN_PRECISION, strict=True))
-        return posterior.variance(facts.vector)
-
-
-def prior_mean(model: Model, shared: Vector) -> Vector:
-    """The prior mean of a model's own weights: its tier's quality, and what all models find hard or easy."""
-    return (PRIOR_QUALITY[model.tier] + shared[0], *shared[1:])

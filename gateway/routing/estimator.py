@@ -12,27 +12,26 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog import TIERS, Catalog, Model
 from gateway.routing.estimates import (
+    NOTHING_SHARED,
     OWN_PRECISION,
-    PRIOR_QUALITY,
+    PRIORS,
     SHARED_PRECISION,
     Estimates,
     Key,
-    Vector,
     prior_mean,
 )
 from gateway.routing.exchange import Exchange, exchange_of
 from gateway.routing.features import vector_of
 from gateway.routing.likeness import Group, Tally, group_of
 from gateway.routing.models import Outcome, PromptFacts
-from gateway.routing.regression import Posterior, prior
+from gateway.routing.regression import Posterior, dot, prior
 from gateway.routing.usage import UsageLedger
 
 # Recent requests on which the exchange rate is found, and how often it is found anew.
 _RECENT = 128
 _EVERY = 16
-_UNTAUGHT = (0.0,) * len(SHARED_PRECISION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Estimator:
 
     def __init__(self, catalog: Catalog) -> None:
         self._models = {(model.provider, model.name): model for model in catalog}
+        self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._shared = prior(SHARED_PRECISION)
         self._own: dict[Key, Posterior] = {}
         self._tallies: dict[Group, Tally] = {}
@@ -90,7 +90,7 @@ class Estimator:
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         key = (model.provider, model.name)
-        surprise = quality - PRIOR_QUALITY[model.tier]
+        surprise = quality - dot(facts.vector, PRIORS[model.tier])
         self._shared = self._shared.learned(facts.vector, surprise, weight=weight)
         own = self._own.get(key) or prior(OWN_PRECISION)
         self._own[key] = own.learned(facts.vector, quality, weight=weight)
@@ -98,20 +98,18 @@ class Estimator:
         self._tallies[group] = self._tallies.get(group, Tally()).plus(quality, weight=weight)
 
     def _published(self) -> Estimates:
-        shared = self._shared.mean(_UNTAUGHT, SHARED_PRECISION)
+        shared = self._shared.mean(NOTHING_SHARED, SHARED_PRECISION)
+        tiers = {tier: prior_mean(tier, shared) for tier in TIERS}
         return Estimates(
-            shared=shared,
-            means={key: self._mean(key, shared=shared) for key in self._own},
-            posteriors=dict(self._own),
+            tiers=tiers,
+            means={key: own.mean(tiers[self._models[key].tier], OWN_PRECISION) for key, own in self._own.items()},
             usage=self._usage.book(),
             tallies=dict(self._tallies),
             exchange=self._exchange,
             learned=self._learned,
         )
 
-    def _mean(self, key: Key, *, shared: Vector) -> Vector:
-        return self._own[key].mean(prior_mean(self._models[key], shared), OWN_PRECISION)
-
     def _found(self, estimates: Estimates) -> Exchange:
-        models = [model for key, model in self._models.items() if key in self._own]
-        return exchange_of([[estimates.expected(model, facts) for model in models] for facts in self._recent])
+        models = [model for key, model in self._models.items() if key in self._own or model in self._usual]
+        expected = ([estimates.of(model, facts) for model in models] for facts in self._recent)
+        return exchange_of([[(each.score + each.hope, each.cost) for each in row] for row in expected])

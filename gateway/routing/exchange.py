@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Rates on trial, in quality per price of the best model: from "a quality of 0.001 is worth its price" upwards.
-_TRIED = tuple(0.001 * 1.5**i for i in range(24))
+_TRIED: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 # So many requests' worth of weight has the fixed rule.
 _RULE_WEIGHT = 32
 _RULE = 0.15
@@ -54,7 +54,8 @@ class Exchange:
         if place == len(_TRIED):
             return _TRIED[-1]
         above, below = self.shares[place - 1], self.shares[place]
-        return _TRIED[place - 1] * (_TRIED[place] / _TRIED[place - 1]) ** ((above - tradeoff) / (above - below))
+        low, high = math.log(_TRIED[place - 1]), math.log(_TRIED[place])
+        return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
 def exchange_of(sample: Sequence[Sequence[Option]]) -> Exchange:

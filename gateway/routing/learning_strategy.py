@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ class LearningStrategy(RoutingStrategy):
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
         complexity = facts_in(prompt, context).complexity
-        pattern = self.analyzer.identify_pattern(prompt)
         found = self.analyzer.recommend_provider(prompt, complexity, AvailableProviders(context))
         missing = [name for name in _ESSENTIAL if name not in found]
         if missing:
@@ -36,10 +36,14 @@ class LearningStrategy(RoutingStrategy):
             confidence=found["confidence"],
             strategy_used=self.get_name(),
             reasoning=str(found.get("reasoning") or "The analyzer gave no reason."),
-            metadata=_metadata(found, pattern=pattern, complexity=complexity),
+            metadata={**_metadata(found), "pattern": self._pattern(prompt, found), "complexity": complexity},
         )
 
+    def _pattern(self, prompt: str, found: Mapping[str, Any]) -> Any:
+        """As the recommendation tells; a replaced analyzer may have to be asked."""
+        return found["pattern"] if "pattern" in found else self.analyzer.identify_pattern(prompt)
 
-def _metadata(found: dict[str, Any], *, pattern: str, complexity: float) -> dict[str, Any]:
+
+def _metadata(found: Mapping[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in found.items() if name not in _RECOMMENDED}
-    return {"cost_estimate": found.get("avg_cost"), **rest, "pattern": pattern, "complexity": complexity}
+    return {"cost_estimate": found.get("avg_cost"), **rest}

@@ -46,12 +46,19 @@ class Tally:
         return "high" if count >= HIGH_FROM and error <= HIGH_ERROR else "medium"
 
 
+NOTHING = Tally()
+
+
 def group_of(model: Key, *, pattern: str, complexity: float) -> Group:
-    return model, pattern, min(_BINS - 1, max(0, int(complexity * _BINS)))
+    return model, pattern, _bin(complexity)
 
 
-def like(tallies: Mapping[Group, Tally], group: Group) -> Tally:
-    """The tally of the outcomes of prompts like those of `group`."""
-    model, pattern, middle = group
+def like(tallies: Mapping[Group, Tally], model: Key, *, pattern: str, complexity: float) -> Tally:
+    """The tally of a model's outcomes on like prompts."""
+    middle = _bin(complexity)
     near = [tallies.get((model, pattern, i)) for i in range(middle - _NEAR, middle + _NEAR + 1)]
-    return reduce(Tally.joined, [tally for tally in near if tally is not None], Tally())
+    return reduce(Tally.joined, [tally for tally in near if tally is not None], NOTHING)
+
+
+def _bin(complexity: float) -> int:
+    return min(_BINS - 1, max(0, int(complexity * _BINS)))
