@@ -173,3 +173,25 @@ def test_outcome_row() -> None:
     row = rows.outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
 
     assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
+
+
+def test_rows_read_back() -> None:
+    """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
+    query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        row = connection.execute(query).fetchone()
+
+    assert rows.request_of(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
+
+
+def test_outcomes_read_back() -> None:
+    """A stored outcome is the outcome it was."""
+    outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
+    row = {**rows.outcome_row(outcome), "id": 7}
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        columns = ", ".join(f":{name} AS {name}" for name in row)
+        stored = connection.execute("SELECT " + columns, row).fetchone()
+
+    assert rows.outcome_of(stored) == outcome
