@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
 
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider
@@ -10,10 +11,13 @@ from gateway.providers.base import Provider
 PROVIDER_GROUP = "gateway.providers"
 
 
-def provider_kinds() -> dict[str, type[Provider]]:
-    """Every dialect by its kind; a built-in name cannot be taken over. Raises TypeError for an entry point that is no Provider."""
+def provider_kinds(offered: Iterable[EntryPoint] | None = None) -> dict[str, type[Provider]]:
+    """Every dialect by its kind, those `offered` (default: by the installed packages) after the built-in ones, whose names they cannot take.
+
+    Raises TypeError for an entry point that is no Provider.
+    """
     kinds: dict[str, type[Provider]] = {}
-    for entry in entry_points(group=PROVIDER_GROUP):
+    for entry in entry_points(group=PROVIDER_GROUP) if offered is None else offered:
         kind = entry.load()
         if not (isinstance(kind, type) and issubclass(kind, Provider)):
             raise TypeError(f"the entry point {entry.name!r} in {PROVIDER_GROUP!r} is not a Provider class: {kind!r}")

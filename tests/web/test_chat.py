@@ -92,7 +92,7 @@ async def send_nothing(message: Message) -> None:
 async def test_departure_cancels() -> None:
     """A client that leaves cancels what is being done for it, and the request ends quietly."""
     left = asyncio.Event()
-    messages: list[Any] = [{"type": "http.request"}, {"type": "http.disconnect"}]
+    messages: list[Message] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 
     async def receive() -> Message:
         await left.wait()

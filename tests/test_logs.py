@@ -1,0 +1,63 @@
+"""The log: JSON lines, from a thread, never in the way."""
+
+from __future__ import annotations
+
+import io
+import logging
+import queue
+from decimal import Decimal
+
+import orjson
+
+from gateway.fallback import Cooled
+from gateway.logs import DroppingQueueHandler, log_request, log_rest, logging_to
+from gateway.records import RequestRecord
+from gateway.wire import Usage
+
+RECORD = RequestRecord(
+    request_id="req_1",
+    timestamp="2026-11-22T00:00:00+00:00",
+    strategy_used="hybrid",
+    selected_provider="gemini",
+    selected_model="gemini-3.8-flash",
+    baseline_provider="gemini",
+    baseline_model="gemini-3.8-flash",
+    actual_cost=Decimal("0.001"),
+    usage=Usage(prompt_tokens=3, completion_tokens=4),
+)
+
+
+def test_lines_are_json() -> None:
+    """Every line is one JSON object, with the facts of what happened and tracebacks as text."""
+    stream = io.StringIO()
+    with logging_to(stream):
+        log_request(RECORD)
+        log_rest(Cooled("gemini", None, "upstream_auth", 30.0))
+        try:
+            raise ValueError("a bug\nof two lines")
+        except ValueError:
+            logging.getLogger("gateway.test").exception("it broke")
+    settled, rest, broke = (orjson.loads(line) for line in stream.getvalue().splitlines())
+    assert (settled["request_id"], settled["model"], settled["completion_tokens"]) == (
+        "req_1",
+        "gemini/gemini-3.8-flash",
+        4,
+    )
+    assert (rest["level"], rest["provider"], rest["code"]) == ("warning", "gemini", "upstream_auth")
+    assert "a bug\nof two lines" in broke["traceback"]
+
+
+def test_quiet_levels() -> None:
+    """Below the level nothing is written."""
+    stream = io.StringIO()
+    with logging_to(stream, level="WARNING"):
+        log_request(RECORD)
+    assert stream.getvalue() == ""
+
+
+def test_a_full_queue_drops() -> None:
+    """When nobody reads the log, lines are dropped and counted; nobody waits."""
+    handler = DroppingQueueHandler(queue.Queue(1))
+    for _ in range(3):
+        handler.handle(logging.makeLogRecord({"msg": "x"}))
+    assert handler.dropped == 2
