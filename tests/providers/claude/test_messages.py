@@ -51,3 +51,12 @@ def test_system_turns_only_where_they_fit() -> None:
     assert roles([USER, called(call("c1")), system, result("c1")], OPUS_4_7) == ["user", "assistant", "user"]
     assert roles([USER, {"role": "assistant", "content": "2"}, system], SONNET_5_5) == ["user", "assistant", "user"]
     assert roles([USER, {"role": "system", "content": ""}], SONNET_5_5) == ["user"]
+
+
+def test_thinking_between_calls() -> None:
+    """Thinking between two calls stays there, and has no result."""
+    detail = {"type": "reasoning.text", "text": "t", "signature": "s", "after_tool_calls": 1}
+    calls = called(call("c1"), call("c2"), reasoning_details=[detail])
+    turns = sent([USER, calls, result("c1"), result("c2")], to=SONNET_5_5).json["messages"]
+    assert [block["type"] for block in turns[1]["content"]] == ["tool_use", "thinking", "tool_use"]
+    assert [block["type"] for block in turns[2]["content"]] == ["tool_result", "tool_result"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.providers.claude.asking import HAIKU_4_5, SONNET_4_6, WEATHER, asked, claude, sent
+from tests.providers.claude.asking import HAIKU_4_5, SONNET_4_6, WEATHER, asked, call, called, claude, result, sent
 
 
 def test_context_says_only_what_matters() -> None:
@@ -26,3 +26,11 @@ def test_the_same_twice() -> None:
 def test_top_p_while_thinking(top_p: float, kept: bool) -> None:
     """Thinking takes a `top_p` of at least 0.95 only."""
     assert ("top_p" in sent(to=SONNET_4_6, top_p=top_p, reasoning_effort="low").json) is kept
+
+
+def test_unknown_thinking() -> None:
+    """Manual thinking is off for a call in a tool loop whose thinking is unknown, and the rest follows from that."""
+    history = [{"role": "user", "content": "1"}, called(call("c1")), result("c1")]
+    json = sent(history, tools=[WEATHER], reasoning_effort="high", temperature=0.5).json
+    assert "thinking" not in json
+    assert json["temperature"] == 0.5

@@ -193,7 +193,7 @@ def test_plain_echo() -> None:
     signatures.keep("c9", "another provider's")
     signatures.keep("c8", ["and another's"])
     for id, block in (("c1", [BLOCK]), ("c2", []), ("c8", []), ("c9", [])):
-        unsigned = {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]}
-        messages = [{"role": "user", "content": "1"}, called(call(id), **unsigned), result(id)]
+        unsigned = called(call(id), reasoning_details=[{"type": "reasoning.text", "text": "Hm."}])
+        messages = [{"role": "user", "content": "1"}, unsigned, result(id)]
         json = sent(messages, to=OPUS_5, tools=[WEATHER], signatures=signatures).json
         assert json["messages"][1]["content"] == [*block, {**USE, "id": id}]
