@@ -82,6 +82,11 @@ class UnsupportedEncoding(RequestError):
     code = "unsupported_encoding"
 
 
+class HeadersTooLarge(RequestError):
+    status = 431
+    code = "headers_too_large"
+
+
 class Overloaded(GatewayError):
     """The gateway itself is full or draining; `retry_after` is in seconds."""
 

@@ -16,6 +16,7 @@ from gateway.app import create_app
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
+from gateway.web.guard import GuardedProtocol
 
 GRACE = 30  # seconds that open answers have to finish after the first signal
 
@@ -24,7 +25,9 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that `serve` and `demo` share; each wins over its environment variable."""
     for option in (
         click.option(
-            "--workers", type=click.IntRange(1, 64), help="Processes that share the port and the ledger. [default: 1]"
+            "--workers",
+            type=click.IntRange(1, 64),
+            help="Processes that share the port and the ledger. [GATEWAY_WORKERS; default: 1]",
         ),
         click.option("--db", help="The ledger's SQLite file. [GATEWAY_DB; default: gateway.db]"),
         click.option(
@@ -113,11 +116,11 @@ class DrainingServer(uvicorn.Server):
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """How uvicorn runs: its fast parts, no access log (the ledger is one), no own logging, loud only about trouble."""
+    """How uvicorn runs: its fast parts behind our guard, no access log (the ledger is one), no own logging, loud only about trouble."""
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": "httptools",
+        "http": GuardedProtocol,
         "loop": "uvloop" if sys.platform != "win32" else "asyncio",
         "log_config": None,
         "access_log": False,
