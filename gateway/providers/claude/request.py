@@ -62,7 +62,7 @@ def messages_request(request: ChatRequest, model: str, *, signatures: Signatures
         **_conversation(request, profile, calls, thinking, memory),
     }
     _instruct(body, [choice.instruction, answer.instruction])
-    _end(body, prefill=profile.prefill and not thinking.enabled and answer.format is None)
+    _end(body, prefill=profile.prefill and not (thinking.enabled or choice.forced or answer.format is not None))
     _add_tools(body, choice)
     _add_thinking(body, thinking, answer)
     _add_sampling(body, asked, profile=profile, thinking=thinking)

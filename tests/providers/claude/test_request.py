@@ -34,3 +34,10 @@ def test_unknown_thinking() -> None:
     json = sent(history, tools=[WEATHER], reasoning_effort="high", temperature=0.5).json
     assert "thinking" not in json
     assert json["temperature"] == 0.5
+
+
+def test_prefill_and_a_forced_tool() -> None:
+    """A forced tool takes no prefill: the API begins the answer itself."""
+    history = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "I will"}]
+    assert sent(history).json["messages"][-1]["role"] == "assistant"
+    assert sent(history, tools=[WEATHER], tool_choice="required").json["messages"][-1]["role"] == "user"
