@@ -50,6 +50,12 @@ class OpenRouter(OpenAICompatible):
             return None
         return replace(usage, reported_cost=_cost(usage.raw))
 
+    def served(self, body: Json, sent: UpstreamRequest) -> str | None:
+        """A router of OpenRouter's own (`openrouter/auto`) and a list of fallbacks let it choose."""
+        model = body.get("model")
+        chosen_there = sent.model.startswith("openrouter/") or "models" in sent.json
+        return model if chosen_there and isinstance(model, str) and model else None
+
     def mark(self, sent: UpstreamRequest) -> Json:
         return {"model": sent.model}
 

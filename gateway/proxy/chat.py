@@ -110,7 +110,7 @@ class ChatProxy:
                 raise
             else:
                 attempts.succeeded()
-                exchange.opened()
+                exchange.opened(opened.first if isinstance(opened, UpstreamStream) else opened)
                 return opened, attempts
         raise attempts.exhausted()
 

@@ -14,7 +14,7 @@ from gateway.proxy.accounting import Accountant, estimated_usage
 from gateway.proxy.plan import Plan
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.store import Store, StoredOutcome
-from gateway.wire import ChatRequest, Usage
+from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 Observer = Callable[[RequestRecord], None]
 
@@ -71,9 +71,12 @@ class Exchange:
         reason = self.record.fallback_reason or f"upstream: {failed.provider}/{failed.model} {error.code or error.type}"
         self.record = replace(self.record, fallback_reason=reason, estimated=self.record.estimated or maybe_billed)
 
-    def opened(self) -> None:
-        """The answer's first byte is here: no other upstream will be asked."""
+    def opened(self, answer: Completion | Chunk) -> None:
+        """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
         self._first_byte = self._books.clock() - self._began
+        self._attempts[-1] = replace(self._attempts[-1], upstream_id=answer.upstream_id)
+        if answer.model is not None:
+            self.record = replace(self.record, selected_model=answer.model)
         if len(self._attempts) > 1:
             self.record = replace(self.record, fallback_used=True)
 

@@ -36,6 +36,11 @@ class UpstreamStream:
             if self._failure is not None and not any(chunk.choices for chunk in self._first):
                 raise self._failure
 
+    @property
+    def first(self) -> Chunk:
+        """The first chunk that has choices, once `peek` has found it; an empty one if the stream ended without."""
+        return next((chunk for chunk in self._first if chunk.choices), Chunk())
+
     async def batches(self) -> AsyncIterator[Sequence[Chunk]]:
         """The chunks of each piece that the network delivers, at once. Raises UpstreamError when the stream breaks."""
         first, self._first = self._first, []

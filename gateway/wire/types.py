@@ -104,12 +104,13 @@ class Usage:
 class Completion:
     """A whole answer: `choices` are OpenAI's choice objects; `usage` is None when the provider told nothing usable.
 
-    `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
+    `model` is who answered where that was left to the upstream, else None. `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
     """
 
     choices: Sequence[Json]
     usage: Usage | None
     upstream_id: str | None = None
+    model: str | None = None
     extra: Json = field(default_factory=dict)
 
 
@@ -117,11 +118,14 @@ class Completion:
 class Chunk:
     """One step of a streamed answer: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage when it came along.
 
-    `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative.
+    `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
+    that has choices may name the upstream's id of the answer, and its model where that was left to the upstream.
     """
 
     choices: Sequence[Json] = ()
     usage: Usage | None = None
+    upstream_id: str | None = None
+    model: str | None = None
     extra: Json = field(default_factory=dict)
 
 

@@ -241,3 +241,21 @@ def test_error_in_a_status_200(make_gateway: MakeGateway) -> None:
     for stream in (False, True):
         response = gateway.ask(model="openrouter/qwen/qwen3.8-flash", stream=stream)
         assert response.status_code in (502, 503), response.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_router_behind_us_says_who_answered(make_gateway: MakeGateway, stream: bool) -> None:
+    """Where the choice is left to OpenRouter, the answer and the row name the model it took."""
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        whole = answer("four")(request)
+        return httpx2.Response(
+            200, headers=whole.headers, content=whole.content.replace(b'"m"', b'"qwen/qwen3.8-flash"')
+        )
+
+    gateway = make_gateway(upstream)
+    response = gateway.ask(model="openrouter/auto", stream=stream)
+    body = events(response)[0] if stream else response.json()
+    (row,) = gateway.rows
+    assert (body["model"], row["selected_model"]) == ("openrouter/qwen/qwen3.8-flash", "qwen/qwen3.8-flash")
+    assert row["attempts"][0]["upstream_id"] == "gen-1"

@@ -50,7 +50,7 @@ class GeminiStream(StreamParser):
         # As long as nothing was said this can be asked again, so tell of it at once.
         refuse_broken([*self._readers.values()], provider=self._provider)
         usage, extra = usage_of(body), extra_of(body)
-        return [Chunk(choices, usage, extra)] if choices or usage else ()
+        return [Chunk(choices, usage, extra=extra)] if choices or usage else ()
 
     def close(self) -> Sequence[Chunk]:
         readers = [self._readers[index] for index in sorted(self._readers)]

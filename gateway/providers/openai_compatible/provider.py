@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gateway.providers.base import Provider, StreamParser
@@ -36,14 +37,25 @@ class OpenAICompatible(Provider):
             choices=choices_of(body, provider=self.name, key=self.endpoint.api_key, mark=self.mark(sent)),
             usage=self.usage(body.get("usage")),
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
+            model=self.served(body, sent),
             extra=extra_of(body),
         )
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
-        return OpenAIStream(provider=self.name, key=self.endpoint.api_key, usage=self.usage, mark=self.mark(sent))
+        return OpenAIStream(
+            provider=self.name,
+            key=self.endpoint.api_key,
+            usage=self.usage,
+            mark=self.mark(sent),
+            served=partial(self.served, sent=sent),
+        )
 
     def usage(self, raw: object) -> Usage | None:
         return usage_of(raw)
+
+    def served(self, body: Json, sent: UpstreamRequest) -> str | None:
+        """Who answered, where the request left that to the upstream."""
+        return None
 
     def mark(self, sent: UpstreamRequest) -> Json:
         """What each of an answer's `reasoning_details` is marked with, to be known again in a later request."""

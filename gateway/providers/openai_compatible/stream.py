@@ -129,13 +129,23 @@ class ChoiceReader:
 
 
 class OpenAIStream(StreamParser):
-    """One JSON parse an event. `usage` reads the usage object, `mark` is added to `reasoning_details`."""
+    """One JSON parse an event. `usage` reads the usage object, `served` who answered; `mark` is added to `reasoning_details`."""
 
-    def __init__(self, *, provider: str, key: str, usage: Callable[[object], Usage | None], mark: Json) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str,
+        key: str,
+        usage: Callable[[object], Usage | None],
+        mark: Json,
+        served: Callable[[Json], str | None] = lambda body: None,
+    ) -> None:
         self._provider = provider
         self._key = key
         self._usage = usage
         self._mark = mark
+        self._served = served
+        self._introduced = False
         self._readers: dict[int, ChoiceReader] = {}
         self._extra: dict[str, Any] = {}
         self._upstream_id: str | None = None
@@ -152,6 +162,9 @@ class OpenAIStream(StreamParser):
         self._note(body)
         choices = [made for made in map(self._choice, objects(body.get("choices"))) if made is not None]
         usage = self._usage(body["usage"]) if body.get("usage") else None
+        if choices and not self._introduced:
+            self._introduced = True
+            return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._served(body))]
         return [Chunk(choices, usage)] if choices or usage else ()
 
     def close(self) -> Sequence[Chunk]:
