@@ -1,0 +1,91 @@
+"""How many requests are served at once: a number of places, a short line in front of them, and a bounded wait in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from gateway.errors import Overloaded
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+class Admission:
+    """First come, first served. `wait` is the most seconds in the line; `call_later` is the event loop's unless given."""
+
+    def __init__(self, *, in_flight: int, queue: int, wait: float, call_later: CallLater | None = None) -> None:
+        self._places = in_flight
+        self._queue = queue
+        self._wait = wait
+        self._call_later = call_later
+        self._line: deque[asyncio.Future[None]] = deque()
+        self.in_flight = 0
+        self.refused = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
+
+    def refuse_if_full(self) -> None:
+        """Raises Overloaded when even the line has no room: then a request's body need not be read."""
+        if self.in_flight >= self._places and len(self._line) >= self._queue:
+            raise self._overloaded()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Holds a place. Raises Overloaded at once when the line is full, or when no place came free in time."""
+        await self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self) -> None:
+        self.refuse_if_full()
+        if self.in_flight < self._places:
+            self.in_flight += 1
+            return
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._line.append(turn)
+        timer = (self._call_later or loop.call_later)(self._wait, lambda: self._give_up(turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._drop(turn)
+            elif turn.exception() is None:
+                self._leave()  # the place came together with the cancellation
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        self._drop(turn)
+        if not turn.done():
+            turn.set_exception(self._overloaded())
+
+    def _drop(self, turn: asyncio.Future[None]) -> None:
+        if turn in self._line:
+            self._line.remove(turn)
+
+    def _leave(self) -> None:
+        """The place goes to whoever waits longest, or stays free."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.in_flight -= 1
+
+    def _overloaded(self) -> Overloaded:
+        self.refused += 1
+        return Overloaded("The gateway serves as many requests as it can; try again soon.", retry_after=1.0)
