@@ -99,6 +99,30 @@ class Overloaded(GatewayError):
         self.retry_after = retry_after
 
 
+class Refused(GatewayError):
+    """The caller has reached a limit of its key or of the gateway; `retry_after` is in seconds, None: waiting does not help."""
+
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BudgetExceeded(Refused):
+    """What the request may cost is not left in a budget: spent, or held by requests under way."""
+
+    type = "insufficient_quota"
+    code = "budget_exceeded"
+
+
+class RateLimited(Refused):
+    """More requests a minute than the key allows."""
+
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
 class LedgerUnavailable(GatewayError):
     """The ledger cannot be written, so nothing that costs money is begun."""
 

@@ -225,7 +225,53 @@ _LEDGER = (
     "PRAGMA user_version = 1",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER,)
+# Of a key only its digest is kept; its id stays when it is rotated, and with it what it has spent.
+_KEYS = """
+CREATE TABLE IF NOT EXISTS virtual_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+    last4 TEXT NOT NULL,
+    created TEXT NOT NULL,
+    expires TEXT,
+    revoked TEXT,
+    budget_nano INTEGER CHECK (budget_nano >= 0),
+    budget_window TEXT,
+    rpm INTEGER CHECK (rpm >= 1),
+    models TEXT,
+    max_tier TEXT,
+    max_cost_nano INTEGER CHECK (max_cost_nano >= 0)
+) WITHOUT ROWID"""
+
+_BUDGETS = """
+CREATE TABLE IF NOT EXISTS budgets (
+    account TEXT NOT NULL,
+    period TEXT NOT NULL,
+    used_nano INTEGER NOT NULL DEFAULT 0 CHECK (used_nano >= 0),
+    held_nano INTEGER NOT NULL DEFAULT 0 CHECK (held_nano >= 0),
+    PRIMARY KEY (account, period)
+) WITHOUT ROWID"""
+
+_HOLDS = """
+CREATE TABLE IF NOT EXISTS holds (
+    request_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    period TEXT NOT NULL,
+    amount_nano INTEGER NOT NULL CHECK (amount_nano >= 0),
+    expires TEXT NOT NULL,
+    PRIMARY KEY (request_id, account)
+) WITHOUT ROWID"""
+
+_SPENDING = (
+    _KEYS,
+    "CREATE UNIQUE INDEX IF NOT EXISTS virtual_keys_name ON virtual_keys (name) WHERE revoked IS NULL",
+    _BUDGETS,
+    _HOLDS,
+    "CREATE INDEX IF NOT EXISTS holds_expires ON holds (expires)",
+    "PRAGMA user_version = 2",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.errors import GatewayError, InvalidKey, MethodNotAllowed, NotFound, Overloaded, UpstreamError
+from gateway.errors import GatewayError, InvalidKey, MethodNotAllowed, NotFound, Overloaded, Refused, UpstreamError
 
 
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
@@ -18,7 +18,7 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
     extra = dict(headers or {})
     if isinstance(error, UpstreamError):
         extra["x-should-retry"] = "false"
-    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded) else None
+    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | Refused) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, InvalidKey):

@@ -1,0 +1,128 @@
+"""How much may be spent within which calendar window, and what is held of it while a request is under way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal, get_args
+
+from gateway.pricing import nano_dollars
+
+Window = Literal["hour", "day", "week", "month", "total"]
+WINDOWS: tuple[Window, ...] = get_args(Window)
+# The account of everybody together, for the cap that the configuration sets.
+EVERYBODY = "*"
+# A hold whose request never ended is charged in full after this; longer than any request may take.
+HOLD_SECONDS = 900.0
+_BUDGET = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/(\w+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`limit_nano` nano-dollars (1e-9 USD) in each window; windows begin with the UTC calendar's hours, days, Mondays and months."""
+
+    limit_nano: int
+    window: Window = "total"
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """`5/day`: 5 USD in every day; `100`: 100 USD in all. Raises ValueError."""
+        found = _BUDGET.fullmatch(text.strip())
+        window = (found[2] or "total") if found else ""
+        for known in WINDOWS:
+            if found and window == known:
+                return cls(nano_dollars(Decimal(found[1])), known)
+        raise ValueError(f"{text!r} is no budget: write USD per {', '.join(WINDOWS)}, such as 5/day")
+
+    def __str__(self) -> str:
+        return f"{usd(self.limit_nano)}/{self.window}"
+
+
+def period(window: Window, now: datetime) -> str:
+    """The name of the window that `now` lies in: its kind and when it began."""
+    began = _began(window, now.astimezone(UTC))
+    return window if began is None else f"{window} {began:%Y-%m-%dT%H}"
+
+
+def resets(window: Window, now: datetime) -> datetime | None:
+    """When the window that `now` lies in ends; never for `total`."""
+    began = _began(window, now.astimezone(UTC))
+    if began is None:
+        return None
+    if window == "month":
+        return (began + timedelta(days=32)).replace(day=1)
+    return began + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[window]
+
+
+def _began(window: Window, now: datetime) -> datetime | None:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    match window:
+        case "hour":
+            return hour
+        case "day":
+            return day
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "total":
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What one request sets aside from one account's budget.
+
+    `amounts_nano` are what it would take, best first: the first that still fits is held. `resets` is when the window ends.
+    """
+
+    account: str
+    budget: Budget
+    amounts_nano: tuple[int, ...]
+    period: str
+    expires: datetime
+    resets: datetime | None = None
+
+    @classmethod
+    def of(cls, account: str, budget: Budget, amounts_nano: tuple[int, ...], *, now: datetime) -> Hold:
+        """A hold in the window that `now` lies in."""
+        return cls(
+            account,
+            budget,
+            amounts_nano,
+            period=period(budget.window, now),
+            expires=now.astimezone(UTC) + timedelta(seconds=HOLD_SECONDS),
+            resets=resets(budget.window, now),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is spent and what is held of an account's budget in one window, in nano-dollars."""
+
+    used_nano: int = 0
+    held_nano: int = 0
+
+
+def refusal(hold: Hold, balance: Balance) -> str:
+    """Why the least that the request would take is not to be had: spent, or only held by requests under way."""
+    least, limit = hold.amounts_nano[-1], hold.budget.limit_nano
+    whose = "This gateway's budget" if hold.account == EVERYBODY else "This key's budget"
+    figures = (
+        f"{whose} is {usd(limit)} USD per {hold.budget.window}".replace(" per total", " in all")
+        + f": {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by requests under way; "
+        f"this one may cost up to {usd(least)}."
+    )
+    if balance.used_nano + least > limit:
+        when = f" It resets at {hold.resets:%Y-%m-%dT%H:%M:%SZ}." if hold.resets else " It does not reset."
+        left = " A shorter prompt or a smaller max_tokens may still fit." if balance.used_nano < limit else ""
+        return f"{figures} The money is spent.{when}{left}"
+    return f"{figures} The money is not spent, only held: try again when those requests have ended."
+
+
+def usd(nano: int) -> str:
+    """Nano-dollars as USD in plain digits."""
+    return f"{Decimal(nano).scaleb(-9):f}".rstrip("0").rstrip(".") if nano else "0"
