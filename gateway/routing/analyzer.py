@@ -75,6 +75,7 @@ class QueryPatternAnalyzer:
             "avg_cost": chosen.estimate.cost,
             "tradeoff": tradeoff,
             **described(facts, ranked.order),
+            "outcomes": round(estimates.seen(facts)),
         }
 
     def close(self) -> None:
@@ -97,14 +98,16 @@ def _reasoning(ranked: Ranked, *, facts: PromptFacts, tradeoff: float) -> str:
     chosen = ranked.chosen
     said = (
         f"{facts.pattern} of complexity {facts.complexity:.2f}: {chosen.model.full_name} is expected to reach quality "
-        f"{chosen.estimate.quality:.2f} for {_usd(chosen)} ({chosen.estimate.outcomes} outcomes of like prompts)"
+        f"{chosen.estimate.quality:.2f} for {_usd(chosen)} ({chosen.estimate.outcomes} own outcomes on like prompts)"
     )
     if len(ranked.order) == 1:
         return f"{said}; no other model may answer this request."
     other = ranked.order[1]
     compared = f"{other.model.full_name} {other.estimate.quality:.2f} for {_usd(other)}"
     if ranked.explored:
-        return f"{said}; tried to learn about it, though {compared} is expected to serve better."
+        best = ranked.best
+        expected = f"{best.model.full_name} {best.estimate.quality:.2f} for {_usd(best)}"
+        return f"{said}; tried to learn about it, though {expected} is expected to be the better bargain."
     return f"{said}, against {compared}; at trade-off {tradeoff:.2f} that is the better bargain."
 
 

@@ -1,67 +1,127 @@
-"""Which of the able candidates to take at a point of the trade-off, and with what chance a less tried one."""
+"""Which of the able candidates to take at a point of the trade-off, and with what chance a less tried one.
+
+The candidate with the highest `quality - rate * cost` is taken, with three corrections for what is not known. A model that
+was tried gets some benefit of the doubt, so that an unlucky start is not for ever. One that was hardly tried on such
+prompts is not believed to mend more than half of what a tried one lacks: its tier's reputation does not count above that.
+And where a hundred outcomes show a model to do well, it is not left for one that was hardly tried: those have the
+explored share of decisions, drawn with exactly known chances, to show what they can do.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from gateway.routing.candidates import Candidate
 from gateway.routing.exchange import Exchange
 
-# This share of decisions tries another model, unless it is known to be clearly worse: even its good case is below the best.
+# Most decisions that may try another model; never one that is clearly worse: even its good case is below the best.
 EXPLORED = 0.02
 _GOOD_CASE = 2.0
+
+# From so many outcomes of like prompts on a model counts as tried.
+_TRIED = 5
+_BELIEVED = 0.5
+_PROVEN_QUALITY = 0.85
+
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """`chosen` first among `order`, the order of failover. `explored` says that it was drawn although another is expected to do better."""
+    """`order` is that of failover, the chosen one first. `explored` says it was drawn although `best` is expected to do better."""
 
-    chosen: Candidate
     order: tuple[Candidate, ...]
-    explored: bool
+    best: Candidate
+
+    @property
+    def chosen(self) -> Candidate:
+        return self.order[0]
+
+    @property
+    def explored(self) -> bool:
+        return self.chosen.key != self.best.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """How candidates compare on one request: USD to quality, openness to the less tried, and the most that these may claim."""
+
+    rate: float
+    openness: float
+    ceiling: float
+    proven: bool
+
+    def place(self, candidate: Candidate) -> tuple[bool, bool, float, float]:
+        """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
+        estimate = candidate.estimate
+        if math.isinf(self.rate):
+            return candidate.cooling, False, estimate.cost, -estimate.quality
+        behind = self.proven and estimate.outcomes < _TRIED
+        return candidate.cooling, behind, -self.worth(candidate, doubt=self.openness * estimate.hope), estimate.cost
+
+    def worth(self, candidate: Candidate, *, doubt: float) -> float:
+        estimate = candidate.estimate
+        claimed = estimate.quality if estimate.outcomes >= _TRIED else min(estimate.quality, self.ceiling)
+        return claimed + doubt - self.rate * estimate.cost
+
+    def good_case(self, candidate: Candidate) -> float:
+        return self.worth(candidate, doubt=_GOOD_CASE * candidate.estimate.spread)
 
 
 def rank(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float, draw: float, explore: bool) -> Ranked:
-    """`draw` is uniform in [0, 1). At either end of the trade-off there is nothing to explore: only price or only quality counts."""
-    strongest = min(candidates, key=lambda each: (-each.estimate.score, each.estimate.cost))
-    rate = exchange.rate(tradeoff, price=strongest.estimate.cost)
-    openness = min(1.0, 4 * tradeoff * (1 - tradeoff))
-    ordered = sorted(candidates, key=lambda each: (each.cooling, *_worth(each, rate=rate, openness=openness)))
+    """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
+    scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
+    ordered = sorted(candidates, key=scales.place)
     best = ordered[0]
-    others = [each for each in ordered[1:] if _may_be_better(each, best, rate=rate)] if explore and openness > 0 else []
-    share = EXPLORED * openness if others else 0.0
-    chosen = best if draw >= share else others[min(len(others) - 1, int(draw / share * len(others)))]
-    drawn = {each.key: share / len(others) for each in others} | {best.key: 1.0 - share}
-    told = [replace(each, propensity=drawn.get(each.key, 0.0)) for each in ordered]
-    first = next(each for each in told if each.key == chosen.key)
-    return Ranked(
-        chosen=first,
-        order=(first, *(each for each in told if each is not first)),
-        explored=chosen is not best,
+    chances = _chances(ordered, scales) if explore and scales.openness > 0 else {best.key: 1.0}
+    drawn = _drawn(chances, draw)
+    order = sorted(ordered, key=lambda each: each.key != drawn)
+    return Ranked(order=tuple(replace(each, propensity=chances.get(each.key, 0.0)) for each in order), best=best)
+
+
+def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
+    strongest = min(candidates, key=lambda each: (-each.estimate.quality, each.estimate.cost))
+    known = [each.estimate.quality for each in candidates if each.estimate.outcomes]
+    highest = max(known, default=1.0)
+    return _Scales(
+        rate=exchange.rate(tradeoff, price=strongest.estimate.cost),
+        openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
+        ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
+        proven=any(
+            each.estimate.confidence == "high" and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
+            for each in candidates
+        ),
     )
 
 
-def _worth(candidate: Candidate, *, rate: float, openness: float) -> tuple[float, float]:
-    """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
-    estimate = candidate.estimate
-    if math.isinf(rate):
-        return estimate.cost, -estimate.score
-    hoped = estimate.score + openness * estimate.hope
-    return rate * estimate.cost - hoped, estimate.cost
+def _chances(ordered: Sequence[Candidate], scales: _Scales) -> Mapping[Key, float]:
+    """The best first; half of what is explored goes to the most promising of the others, half to all of them alike."""
+    best, *rest = ordered
+    bar = scales.worth(best, doubt=0.0)
+    others = [each for each in rest if not each.cooling and scales.good_case(each) >= bar]
+    if not others or best.cooling:
+        return {best.key: 1.0}
+    share = EXPLORED * scales.openness
+    chances = {best.key: 1.0 - share} | {each.key: share / 2 / len(others) for each in others}
+    chances[max(others, key=scales.good_case).key] += share / 2
+    return chances
 
 
-def _may_be_better(candidate: Candidate, best: Candidate, *, rate: float) -> bool:
-    if candidate.cooling or best.cooling:
-        return False
-    mine, its = candidate.estimate, best.estimate
-    return mine.score + _GOOD_CASE * mine.spread - rate * mine.cost >= its.score - rate * its.cost
+def _drawn(chances: Mapping[Key, float], draw: float) -> Key:
+    """The first key up to which the chances add up to more than `draw`; rounding leaves the rest to the first."""
+    total = 0.0
+    for key, chance in chances.items():
+        total += chance
+        if draw < total:
+            return key
+    return next(iter(chances))
 
 
 def draw_of(prompt: str, *, seed: int, learned: int) -> float:
-    """A uniform number in [0, 1) that is the same for the same seed, state and prompt, so that a decision can be repeated."""
+    """A uniform number in [0, 1), the same for the same seed, state and prompt, so that a decision can be repeated."""
     key = f"{seed}|{learned}|{len(prompt)}|{prompt[:2048]}|{prompt[-2048:]}"
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2.0**64

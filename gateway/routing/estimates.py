@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.catalog import TIERS, Model, Tier
 from gateway.routing.exchange import Exchange
 from gateway.routing.features import NAMES, SIZE
-from gateway.routing.likeness import NOTHING, Group, Tally, like
+from gateway.routing.likeness import ANY_MODEL, NOTHING, Group, Tally, confidence, like
 from gateway.routing.models import Confidence, PromptFacts
 from gateway.routing.regression import dot
 from gateway.routing.usage import UsageBook
@@ -30,15 +30,14 @@ _OPTIMISM = 0.4
 # How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
 # is the constant's: a model's general level is learned soon, how it differs on each feature later.
 SHARED_PRECISION: tuple[float, ...] = (5.0, *[5.0] * (SIZE - 1))
-OWN_PRECISION: tuple[float, ...] = (5.0, *[60.0] * (SIZE - 1))
+OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
 
-    `score` is the quality before it is held to 0 to 1, so that models beyond the ends can still be told apart. `hope` is
-    what a tried model is given for the doubt about it, so that an unlucky start is not for ever.
+    `hope` is what a tried model is given for the doubt about it, so that an unlucky start is not for ever.
     """
 
     quality: float
@@ -46,7 +45,6 @@ class Estimate:
     cost: float
     outcomes: int
     confidence: Confidence
-    score: float
     hope: float = 0.0
 
 
@@ -79,15 +77,18 @@ class Estimates:
     def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
         key = (model.provider, model.name)
         own = self.means.get(key)
-        score = dot(facts.vector, self.tiers[model.tier] if own is None else own)
+        quality = dot(facts.vector, self.tiers[model.tier] if own is None else own)
         tally = NOTHING if own is None else like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         spread = NOISE / math.sqrt(tally.count + _PRIOR_COUNT)
         return Estimate(
-            quality=min(1.0, max(0.0, score)),
+            quality=min(1.0, max(0.0, quality)),
             spread=spread,
             cost=self.usage.expected_cost(model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens),
             outcomes=int(tally.count + 1e-6),
-            confidence=tally.confidence(),
-            score=score,
+            confidence="low" if own is None else confidence(tally, all_models=self.seen(facts)),
             hope=0.0 if own is None else _OPTIMISM * spread,
         )
+
+    def seen(self, facts: PromptFacts) -> float:
+        """Outcomes of like prompts, of all models."""
+        return like(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count

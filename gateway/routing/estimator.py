@@ -24,7 +24,7 @@ from gateway.routing.estimates import (
 )
 from gateway.routing.exchange import Exchange, exchange_of
 from gateway.routing.features import vector_of
-from gateway.routing.likeness import Group, Tally, group_of
+from gateway.routing.likeness import ANY_MODEL, NOTHING, Group, Tally, group_of
 from gateway.routing.models import Outcome, PromptFacts
 from gateway.routing.regression import Posterior, dot, prior
 from gateway.routing.usage import UsageLedger
@@ -32,6 +32,7 @@ from gateway.routing.usage import UsageLedger
 # Recent requests on which the exchange rate is found, and how often it is found anew.
 _RECENT = 128
 _EVERY = 16
+_GOOD_CASE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,9 @@ class Estimator:
         self._shared = self._shared.learned(facts.vector, surprise, weight=weight)
         own = self._own.get(key) or prior(OWN_PRECISION)
         self._own[key] = own.learned(facts.vector, quality, weight=weight)
-        group = group_of(key, pattern=facts.pattern, complexity=facts.complexity)
-        self._tallies[group] = self._tallies.get(group, Tally()).plus(quality, weight=weight)
+        for counted in (key, ANY_MODEL):
+            group = group_of(counted, pattern=facts.pattern, complexity=facts.complexity)
+            self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
 
     def _published(self) -> Estimates:
         shared = self._shared.mean(NOTHING_SHARED, SHARED_PRECISION)
@@ -111,5 +113,8 @@ class Estimator:
 
     def _found(self, estimates: Estimates) -> Exchange:
         models = [model for key, model in self._models.items() if key in self._own or model in self._usual]
-        expected = ([estimates.of(model, facts) for model in models] for facts in self._recent)
-        return exchange_of([[(each.score + each.hope, each.cost) for each in row] for row in expected])
+        rows = [[estimates.of(model, facts) for model in models] for facts in self._recent]
+        # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
+        hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
+        sample = [[(each.quality + each.hope, each.cost) for each in row] for row in rows]
+        return exchange_of(sample, best=hopes.index(max(hopes)) if hopes else 0)

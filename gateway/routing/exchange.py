@@ -19,7 +19,7 @@ _TRIED: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 # So many requests' worth of weight has the fixed rule.
 _RULE_WEIGHT = 32
 _RULE = 0.15
-_LEAST = 0.05
+_LEAST = 0.08
 
 Option = tuple[float, float]  # (quality, cost)
 
@@ -58,23 +58,21 @@ class Exchange:
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
-def exchange_of(sample: Sequence[Sequence[Option]]) -> Exchange:
-    """From the models' estimates on recent requests, each request's in the same order of models."""
-    if not sample or len(sample[0]) < 2:
+def exchange_of(sample: Sequence[Sequence[Option]], *, best: int) -> Exchange:
+    """From the models' estimates on recent requests, each request's in the same order of models; `best` is the best one's place."""
+    if not sample:
         return Exchange()
     size = len(sample)
-    models = list(zip(*sample, strict=True))
-    means = [(sum(q for q, _ in column) / size, sum(c for _, c in column) / size) for column in models]
-    best = max(means)[1]
-    least = sum(min(c for _, c in row) for row in sample) / size
-    if best <= least:
+    price = sum(row[best][1] for row in sample) / size
+    least = sum(min(cost for _, cost in row) for row in sample) / size
+    if price <= least:
         return Exchange()
     shares = []
-    for rate in _TRIED:
-        each = rate / best
-        spent = sum(max((q - each * c, -c) for q, c in row)[1] for row in sample) / -size
-        shares.append((spent - least) / (best - least))
-    return Exchange(shares=_falling(shares), price=best, requests=size)
+    for tried in _TRIED:
+        rate = tried / price
+        spent = -sum(max((quality - rate * cost, -cost) for quality, cost in row)[1] for row in sample) / size
+        shares.append((spent - least) / (price - least))
+    return Exchange(shares=_falling(shares), price=price, requests=size)
 
 
 def _falling(shares: Sequence[float]) -> tuple[float, ...]:

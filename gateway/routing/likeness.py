@@ -13,10 +13,12 @@ from gateway.routing.models import Confidence
 _BINS = 10
 _NEAR = 2
 
+# Outcomes of like prompts, of any model: about a hundred make a choice sure, a few of which may read as another pattern.
 MEDIUM_FROM = 10
-# About a hundred that agree; a few of a hundred are spent on other models or read as another pattern.
 HIGH_FROM = 80
-HIGH_ERROR = 0.04
+# So many of them, at least, must be the chosen model's own, and agree: the standard error of their mean is small.
+OWN_FROM = 25
+HIGH_ERROR = 0.05
 
 Key = tuple[str, str]
 Group = tuple[Key, str, int]
@@ -36,17 +38,16 @@ class Tally:
     def joined(self, other: Tally) -> Tally:
         return Tally(self.count + other.count, self.total + other.total, self.squares + other.squares)
 
-    def confidence(self) -> Confidence:
-        """`high` when there are many and the mean's standard error is small, so that those who disagree must be more."""
-        count = round(self.count, 6)
-        if count < MEDIUM_FROM:
-            return "low"
+    @property
+    def error(self) -> float:
+        """The standard error of the mean quality."""
         mean = self.total / self.count
-        error = math.sqrt(max(0.0, self.squares / self.count - mean * mean) / self.count)
-        return "high" if count >= HIGH_FROM and error <= HIGH_ERROR else "medium"
+        return math.sqrt(max(0.0, self.squares / self.count - mean * mean) / self.count)
 
 
 NOTHING = Tally()
+# The key under which the outcomes of all models are counted.
+ANY_MODEL: Key = ("", "")
 
 
 def group_of(model: Key, *, pattern: str, complexity: float) -> Group:
@@ -58,6 +59,16 @@ def like(tallies: Mapping[Group, Tally], model: Key, *, pattern: str, complexity
     middle = _bin(complexity)
     near = [tallies.get((model, pattern, i)) for i in range(middle - _NEAR, middle + _NEAR + 1)]
     return reduce(Tally.joined, [tally for tally in near if tally is not None], NOTHING)
+
+
+def confidence(own: Tally, *, all_models: float) -> Confidence:
+    """In an estimate with `own` outcomes behind it, of `all_models` outcomes of like prompts. Those who disagree must be more."""
+    seen, count = round(all_models, 6), round(own.count, 6)
+    if seen < MEDIUM_FROM or count < 1:
+        return "low"
+    if seen >= HIGH_FROM and count >= OWN_FROM and own.error <= HIGH_ERROR:
+        return "high"
+    return "medium"
 
 
 def _bin(complexity: float) -> int:

@@ -56,7 +56,7 @@ class RoutingDecision:
 
     `metadata` may hold: `pattern`, `complexity`, `quality_score`, `cost_estimate` (USD), `experimental`, `learning_mismatch`,
     `fallback_reason`, `propensity` (probability that this choice was drawn), `candidates` (every candidate with its
-    estimates, best first: the order in which `auto` fails over), `features` (numbers), `outcomes` (of like prompts).
+    estimates, best first: the order in which `auto` fails over), `features` (numbers), `outcomes` (of like prompts, any model's).
     """
 
     provider: str
