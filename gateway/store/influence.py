@@ -1,0 +1,14 @@
+"""How much one key's opinions count: every further one of a day less, so that no client can bend what is learned."""
+
+from __future__ import annotations
+
+# So many labels of a key count in full on one day; the n-th counts this many n-ths, so their sum grows ever slower.
+FULL_LABELS = 100
+# Without keys all callers are one, so that one may say more.
+FULL_LABELS_KEYLESS = 1_000
+
+
+def clipped(weight: float, *, earlier: int, key_id: str | None) -> float:
+    """The weight of a key's next label, of which it has given `earlier` ones on this day."""
+    full = FULL_LABELS_KEYLESS if key_id is None else FULL_LABELS
+    return weight * min(1.0, full / (earlier + 1))
