@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, get_args
 
+from gateway.errors import BudgetExceeded
 from gateway.pricing import nano_dollars
 
 Window = Literal["hour", "day", "week", "month", "total"]
@@ -16,6 +17,7 @@ WINDOWS: tuple[Window, ...] = get_args(Window)
 EVERYBODY = "*"
 # A hold whose request never ended is charged in full after this; longer than any request may take.
 HOLD_SECONDS = 900.0
+HELD_RETRY_SECONDS = 1.0
 _BUDGET = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/(\w+))?")
 
 
@@ -74,29 +76,28 @@ def _began(window: Window, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one request sets aside from one account's budget.
+    """What one request sets aside at a moment from one account's budget.
 
-    `amounts_nano` are what it would take, best first: the first that still fits is held. `resets` is when the window ends.
+    `amounts_nano` are what it would take, best first: the first that still fits is held.
     """
 
     account: str
     budget: Budget
     amounts_nano: tuple[int, ...]
-    period: str
-    expires: datetime
-    resets: datetime | None = None
+    at: datetime
 
-    @classmethod
-    def of(cls, account: str, budget: Budget, amounts_nano: tuple[int, ...], *, now: datetime) -> Hold:
-        """A hold in the window that `now` lies in."""
-        return cls(
-            account,
-            budget,
-            amounts_nano,
-            period=period(budget.window, now),
-            expires=now.astimezone(UTC) + timedelta(seconds=HOLD_SECONDS),
-            resets=resets(budget.window, now),
-        )
+    @property
+    def period(self) -> str:
+        """The window it belongs to, also when it is settled in a later one."""
+        return period(self.budget.window, self.at)
+
+    @property
+    def resets(self) -> datetime | None:
+        return resets(self.budget.window, self.at)
+
+    @property
+    def expires(self) -> datetime:
+        return self.at + timedelta(seconds=HOLD_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +108,23 @@ class Balance:
     held_nano: int = 0
 
 
-def refusal(hold: Hold, balance: Balance) -> str:
+def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     """Why the least that the request would take is not to be had: spent, or only held by requests under way."""
-    least, limit = hold.amounts_nano[-1], hold.budget.limit_nano
+    least, budget = hold.amounts_nano[-1], hold.budget
     whose = "This gateway's budget" if hold.account == EVERYBODY else "This key's budget"
+    each = "in all" if budget.window == "total" else f"per {budget.window}"
     figures = (
-        f"{whose} is {usd(limit)} USD per {hold.budget.window}".replace(" per total", " in all")
-        + f": {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by requests under way; "
-        f"this one may cost up to {usd(least)}."
+        f"{whose} is {usd(budget.limit_nano)} USD {each}: {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by "
+        f"requests under way; this one may cost up to {usd(least)}."
     )
-    if balance.used_nano + least > limit:
-        when = f" It resets at {hold.resets:%Y-%m-%dT%H:%M:%SZ}." if hold.resets else " It does not reset."
-        left = " A shorter prompt or a smaller max_tokens may still fit." if balance.used_nano < limit else ""
-        return f"{figures} The money is spent.{when}{left}"
-    return f"{figures} The money is not spent, only held: try again when those requests have ended."
+    if balance.used_nano + least <= budget.limit_nano:
+        words = "The money is not spent, only held: try again when those requests have ended."
+        return BudgetExceeded(f"{figures} {words}", retry_after=HELD_RETRY_SECONDS)
+    spent = "What is left is too little" if balance.used_nano < budget.limit_nano else "The money is spent"
+    if hold.resets is None:
+        return BudgetExceeded(f"{figures} {spent}; this budget does not reset.")
+    when = f"it resets at {hold.resets:%Y-%m-%dT%H:%M:%SZ}."
+    return BudgetExceeded(f"{figures} {spent}; {when}", retry_after=(hold.resets - hold.at).total_seconds())
 
 
 def usd(nano: int) -> str:

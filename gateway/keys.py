@@ -51,7 +51,9 @@ class VirtualKey:
         if self.max_tier is None or self.max_tier == TIERS[-1]:
             return None
         if listed is None:
-            return f"{full_name} is not in the catalogue, so it is not known to be within this key's tier {self.max_tier}"
+            return (
+                f"{full_name} is not in the catalogue, so it is not known to be within this key's tier {self.max_tier}"
+            )
         if listed.rank > TIERS.index(self.max_tier):
             return f"{full_name} is of tier {listed.tier}, above this key's {self.max_tier}"
         return None

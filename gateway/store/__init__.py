@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.budgets import Balance, Hold
+from gateway.keys import VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 
 
@@ -43,8 +46,12 @@ class Store(Protocol):
     cancelling its future has no effect. Reads block: call them off the loop.
     """
 
-    def begin(self, record: RequestRecord) -> Future[None]:
-        """Insert the row and its reserved first attempt, before the upstream is called. Conflict for a known id."""
+    def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
+        """Insert the row and its reserved first attempt, before the upstream is called. Conflict for a known id.
+
+        The first of the holds' amounts that fits into every account is held in the same commit, until `settle`; the future
+        tells which. BudgetExceeded when none does.
+        """
 
     def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
         """Insert or settle one attempt of an `open` row; only a `reserved` one can change. NotFound for an unknown row."""
@@ -64,8 +71,26 @@ class Store(Protocol):
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         """Store an outcome; the future holds its id. An empty `timestamp` means now."""
 
+    def add_key(self, key: VirtualKey) -> Future[None]:
+        """Conflict when a key that is not revoked has its name."""
+
+    def rotate_key(self, key_id: str, *, digest: bytes, last4: str) -> Future[None]:
+        """Another secret for the same key. NotFound for an unknown or revoked one."""
+
+    def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
+        """NotFound for an unknown or revoked one."""
+
+    def keys(self) -> Sequence[VirtualKey]:
+        """All of them, the revoked too, oldest first."""
+
+    def balance(self, account: str, period: str) -> Balance:
+        """What an account has spent and held in a window (`gateway.budgets.period`)."""
+
     def recover(self, *, now: str) -> int:
-        """Close rows that a dead process left open as `interrupted`, estimated; the number of rows. Blocks."""
+        """Close rows that a dead process left open as `interrupted`, estimated; the number of rows. Blocks.
+
+        What was held for them is charged in full, as are holds that have expired.
+        """
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         """Outcomes with an id above `after`, rising."""

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.budgets import Hold
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import StoredOutcome, rows, sql
+from gateway.store import StoredOutcome, rows, spending, sql
 from gateway.store.owner import Owner
 
 
-def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner) -> None:
+def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner, holds: Sequence[Hold] = ()) -> int:
+    """Which of the holds' amounts was held. A row whose money is not to be had is not begun: BudgetExceeded."""
     attempts = record.attempts or (Attempt(number=1, provider=record.selected_provider, model=record.selected_model),)
     owner_id = owner.claim()
+    level = 0
+    if holds and connection.execute(sql.STATUS, (rows.text(record.request_id),)).fetchone() is None:
+        level = spending.hold(connection, rows.text(record.request_id), holds)
     if not sql.BEGIN.run(connection, rows.record_row(record, owner=owner_id)).rowcount:
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
     _write_attempts(connection, record.request_id, attempts)
+    return level
 
 
 def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -> None:
@@ -39,6 +46,7 @@ def settle(connection: sqlite3.Connection, record: RequestRecord) -> None:
     if sql.SETTLE.run(connection, row).rowcount or _insert(connection, record):
         _write_attempts(connection, record.request_id, record.attempts)
         connection.execute(sql.CLOSE_ATTEMPTS, row)
+        spending.charge(connection, row["request_id"], cost_nano=row["actual_cost_nano"])
 
 
 def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
@@ -94,6 +102,7 @@ def recover(connection: sqlite3.Connection, *, owner: Owner, now: str) -> int:
             _interrupt(connection, row, now=now)
             closed += 1
         owner.bury(name)
+    spending.charge_expired(connection, now=datetime.fromisoformat(now))
     return closed
 
 
@@ -112,15 +121,19 @@ def _write_attempts(connection: sqlite3.Connection, request_id: str, attempts: S
 
 
 def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) -> None:
-    """Charge what an unfinished request may have cost: an attempt without a known end costs its candidate's estimate."""
+    """Charge what an unfinished request may have cost: all that was held for it, else the estimates of its candidates."""
     request_id, candidates, baseline_provider, baseline_model = row
     estimates = _estimates(rows.loads(candidates))
+    held = spending.held_for(connection, request_id)
     costs: list[Decimal | None] = []
     cursor = connection.execute(sql.ATTEMPT_CHARGES, {"request_id": request_id})
     for attempt_id, status, cost, provider, model in cursor.fetchall():
         known = None if cost is None else Decimal(repr(cost))
         if status == "reserved":
-            known = estimates.get((provider, model)) if known is None else known
+            if held is not None:
+                known, held = held, Decimal(0)
+            elif known is None:
+                known = estimates.get((provider, model))
             charge = {"id": attempt_id, "cost": rows.dollars(known), "cost_nano": rows.nano(known)}
             connection.execute(sql.ORPHAN_ATTEMPT, charge)
         costs.append(known)
@@ -128,6 +141,7 @@ def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) 
     baseline = estimates.get((baseline_provider, baseline_model))
     charged = rows.cost_columns(baseline, actual)
     connection.execute(sql.INTERRUPT, {**charged, "request_id": request_id, "recovered_at": now})
+    spending.charge(connection, request_id, cost_nano=charged["actual_cost_nano"])
 
 
 def _estimates(candidates: object) -> dict[tuple[str, str], Decimal]:

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.budgets import Balance, Hold
 from gateway.errors import LedgerUnavailable
+from gateway.keys import VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import StoredOutcome, changes, reports
+from gateway.store import StoredOutcome, changes, reports, spending
 from gateway.store.connection import Durability, Readers, Source
 from gateway.store.owner import Owner
 from gateway.store.writer import QUEUE_SIZE, Writer
@@ -60,8 +62,8 @@ class SqliteStore:
         # A store that is simply dropped leaves nothing behind; at interpreter exit the writer waits for what is queued.
         weakref.finalize(self, self._writer.stop)
 
-    def begin(self, record: RequestRecord) -> Future[None]:
-        return self._writer.submit(partial(changes.begin, record=record, owner=self._owner))
+    def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
+        return self._writer.submit(partial(changes.begin, record=record, owner=self._owner, holds=holds))
 
     def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
         return self._writer.submit(partial(changes.attempt, request_id=request_id, attempt=attempt))
@@ -76,6 +78,23 @@ class SqliteStore:
         if not outcome.timestamp:
             outcome = replace(outcome, timestamp=self._now().isoformat(timespec="milliseconds"))
         return self._writer.submit(partial(changes.add_outcome, outcome=outcome))
+
+    def add_key(self, key: VirtualKey) -> Future[None]:
+        return self._writer.submit(partial(spending.add_key, key=key))
+
+    def rotate_key(self, key_id: str, *, digest: bytes, last4: str) -> Future[None]:
+        return self._writer.submit(partial(spending.rotate_key, key_id=key_id, digest=digest, last4=last4))
+
+    def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
+        return self._writer.submit(partial(spending.revoke_key, key_id=key_id, at=at))
+
+    def keys(self) -> Sequence[VirtualKey]:
+        with self._readers.reading() as connection:
+            return spending.keys(connection)
+
+    def balance(self, account: str, period: str) -> Balance:
+        with self._readers.reading() as connection:
+            return spending.balance(connection, account, period)
 
     def recover(self, *, now: str) -> int:
         return self._writer.submit(partial(changes.recover, owner=self._owner, now=now)).result()
