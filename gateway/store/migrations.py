@@ -6,6 +6,7 @@ written so that running them again changes nothing.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from gateway.errors import LedgerUnavailable
@@ -271,7 +272,22 @@ _SPENDING = (
     "PRAGMA user_version = 2",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING)
+# What leaving a session's model would have cost and whether it was left; what `auto` would have chosen in shadow mode.
+_SESSIONS_AND_SHADOW = (
+    "ALTER TABLE routing_metrics ADD COLUMN session_kept INTEGER CHECK (session_kept IN (0, 1))",
+    "ALTER TABLE routing_metrics ADD COLUMN switch_penalty REAL CHECK (switch_penalty >= 0)",
+    "ALTER TABLE routing_metrics ADD COLUMN shadow_provider TEXT",
+    "ALTER TABLE routing_metrics ADD COLUMN shadow_model TEXT",
+    "ALTER TABLE routing_metrics ADD COLUMN shadow_cost REAL",
+    "ALTER TABLE routing_metrics ADD COLUMN shadow_cost_nano INTEGER CHECK (shadow_cost_nano >= 0)",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_shadow ON routing_metrics (timestamp) WHERE shadow_model IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS feedback_by_key ON feedback (key_id, timestamp)",
+    "PRAGMA user_version = 3",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW)
+
+_ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -285,11 +301,20 @@ def migrate(connection: sqlite3.Connection) -> None:
     try:
         for statements in MIGRATIONS[_version(connection) :]:
             for statement in statements:
-                connection.execute(statement)
+                if not _done(connection, statement):
+                    connection.execute(statement)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _done(connection: sqlite3.Connection, statement: str) -> bool:
+    """Whether the column that the statement adds is there already: SQLite cannot say IF NOT EXISTS of a column."""
+    added = _ADDED_COLUMN.match(statement)
+    if added is None:
+        return False
+    return any(row[1] == added[2] for row in connection.execute(f"PRAGMA table_info({added[1]})"))
 
 
 def _version(connection: sqlite3.Connection) -> int:
