@@ -37,7 +37,9 @@ class RequestRecord:
 
     `timestamp` is UTC ISO 8601. `confidence` is None when pinned. Costs are None when a price is unknown. `evidence` says how
     sure the baseline cost is (`same_usage`: priced on the tokens that the answering model used; `estimated`: the usage
-    itself is an estimate; `exact`: baseline and answer are the same model).
+    itself is an estimate; `exact`: baseline and answer are the same model). `session_kept` says whether a conversation stayed
+    with its model (None: nothing to stay with), `switch_penalty` what a change costs in cache. `shadow_*` is what `auto` would
+    have chosen where it did not decide, on the same usage.
     """
 
     request_id: str
@@ -70,6 +72,11 @@ class RequestRecord:
     candidates: Sequence[Mapping[str, Any]] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     session_id: str | None = None
+    session_kept: bool | None = None
+    switch_penalty: float | None = None
+    shadow_provider: str | None = None
+    shadow_model: str | None = None
+    shadow_cost: Decimal | None = None
     key_id: str | None = None
     client_request_id: str | None = None
     client_retries: int | None = None

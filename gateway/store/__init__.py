@@ -65,7 +65,8 @@ class Store(Protocol):
     def add_feedback(self, feedback: Feedback) -> Future[None]:
         """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict.
 
-        With a `key_id`, other keys' requests are unknown.
+        With a `key_id`, other keys' requests are unknown. A day after its request an opinion comes too late (Conflict). The
+        more a key says on one day, the less each opinion weighs (`gateway.store.influence`).
         """
 
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
@@ -103,6 +104,9 @@ class Store(Protocol):
 
     def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
         """Learned decisions by model and pattern, most frequent first."""
+
+    def shadow(self, *, days: float) -> dict[str, Any]:
+        """What `auto` would have cost where it only looked on, on the same usage, in all and by the model it would have chosen."""
 
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """The sums by hour (up to three days) or day, oldest first."""

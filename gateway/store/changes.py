@@ -12,6 +12,7 @@ from gateway.budgets import Hold
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import StoredOutcome, rows, spending, sql
+from gateway.store.influence import clipped
 from gateway.store.owner import Owner
 
 
@@ -56,7 +57,7 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
     row = connection.execute(sql.RATED_ROW, (request_id,)).fetchone()
     if row is None or feedback.key_id not in (None, row[0]):
         raise NotFound(f"There is no request {request_id}.", param="request_id")
-    key_id, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features = row
+    key_id, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, asked = row
     said = {
         "request_id": request_id,
         "timestamp": rows.text(feedback.timestamp),
@@ -64,6 +65,11 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
         "comment": rows.text(feedback.comment),
         "key_id": key_id,
     }
+    if connection.execute(sql.LATE, {"said": said["timestamp"], "asked": asked}).fetchone()[0]:
+        raise Conflict(
+            f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
+        )
+    earlier = _said_today(connection, key_id, said["timestamp"])
     if not connection.execute(sql.FEEDBACK, said).rowcount:
         raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
     connection.execute(sql.RATE, said)
@@ -85,8 +91,16 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
             latency=duration,
             features=rows.loads(features) or None,
             source="feedback",
+            weight=clipped(1.0, earlier=earlier, key_id=key_id),
         ),
     )
+
+
+def _said_today(connection: sqlite3.Connection, key_id: str | None, timestamp: str) -> int:
+    """How many opinions the key gave on the UTC day of `timestamp`."""
+    day = timestamp[:10]
+    bounds = {"key_id": key_id, "day": day, "next_day": f"{day}~"}
+    return int(connection.execute(sql.FEEDBACK_COUNT, bounds).fetchone()[0])
 
 
 def add_outcome(connection: sqlite3.Connection, outcome: StoredOutcome) -> int:

@@ -32,6 +32,7 @@ _COUNTS = {
     "feedback_count": "feedbacks",
 }
 _MONEY = {"total_cost": "cost_nano", "total_baseline_cost": "baseline_nano", "total_savings": "savings_nano"}
+_SHADOW_MONEY = ("cost_nano", "shadow_nano")
 _MEANS = {
     "avg_savings_pct": ("percentage_sum", "percentages"),
     "avg_quality": ("quality_sum", "feedbacks"),
@@ -117,6 +118,19 @@ def request(connection: sqlite3.Connection, request_id: str) -> dict[str, Any] |
     }
 
 
+def shadow(connection: sqlite3.Connection, *, days: float, now: datetime) -> dict[str, Any]:
+    groups = connection.execute(sql.SHADOW, period(days, now=now)).fetchall()
+    sums = {name: sum(group[name] for group in groups) for name in ("requests", "same", "unpriced", *_SHADOW_MONEY)}
+    return {
+        "days": days,
+        **_shadowed(sums),
+        "by_model": [
+            {"provider": group["shadow_provider"], "model": group["shadow_model"], **_shadowed(group)}
+            for group in groups
+        ],
+    }
+
+
 def outcomes(connection: sqlite3.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
     return [rows.outcome_of(row) for row in connection.execute(sql.OUTCOMES, (after, limit))]
 
@@ -137,6 +151,20 @@ def _told(groups: Sequence[sqlite3.Row]) -> dict[str, Any]:
         **{told: int(sums[name]) for told, name in _COUNTS.items()},
         **{told: sums[name] / rows.NANO for told, name in _MONEY.items()},
         **{told: sums[total] / sums[count] if sums[count] else None for told, (total, count) in _MEANS.items()},
+    }
+
+
+def _shadowed(sums: Mapping[str, Any] | sqlite3.Row) -> dict[str, Any]:
+    """In USD; only requests with both prices count in the money."""
+    cost, would_be = (sums[name] / rows.NANO for name in _SHADOW_MONEY)
+    return {
+        "shadow_requests": int(sums["requests"]),
+        "same_choice": int(sums["same"]),
+        "unpriced_requests": int(sums["unpriced"]),
+        "total_cost": cost,
+        "total_shadow_cost": would_be,
+        "total_would_save": cost - would_be,
+        "would_save_pct": 100 * (cost - would_be) / cost if cost else None,
     }
 
 

@@ -23,7 +23,7 @@ MOST_NANO = 10**6 * NANO
 _MOST_INTEGER = 2**63 - 1
 _MOST_TEXT = 10_000
 _JSON_COLUMNS = ("usage", "candidates", "features")
-_BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed")
+_BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
 
 
 def nano(cost: Decimal | None) -> int | None:
@@ -54,6 +54,10 @@ def record_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
         "candidates": dumps(list(record.candidates)),
         "features": dumps(dict(record.features)),
         "session_id": text(record.session_id),
+        "session_kept": None if record.session_kept is None else int(record.session_kept),
+        "switch_penalty": real(record.switch_penalty),
+        "shadow_provider": text(record.shadow_provider),
+        "shadow_model": text(record.shadow_model),
         "key_id": text(record.key_id),
         "client_request_id": text(record.client_request_id),
         "client_retries": integer(record.client_retries),
@@ -79,6 +83,8 @@ def settled_row(record: RequestRecord) -> dict[str, Any]:
         "estimated": int(record.estimated),
         "reasoning": text(record.reasoning),
         **usage_columns(record.usage),
+        "shadow_cost": dollars(record.shadow_cost),
+        "shadow_cost_nano": nano(record.shadow_cost),
         "price_version": text(record.price_version),
         "streamed": int(record.streamed),
         "http_status": record.http_status,
@@ -183,7 +189,7 @@ def request_of(row: sqlite3.Row) -> dict[str, Any]:
         if name in values:
             values[name] = loads(values[name])
     for name in _BOOLEAN_COLUMNS:
-        if name in values:
+        if values.get(name) is not None:
             values[name] = bool(values[name])
     return values
 

@@ -29,16 +29,17 @@ INSERT INTO routing_metrics (
     fallback_used, fallback_reason, status, baseline_cost_nano, actual_cost_nano, baseline_cost_low, baseline_cost_high,
     evidence, estimated, auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens,
     cache_write_tokens, reasoning_tokens, usage, price_version, policy_version, propensity, candidates, features, session_id,
-    key_id, client_request_id, client_retries, streamed, http_status, error_code, finish_reason, first_byte, duration,
-    attempts, owner
+    session_kept, switch_penalty, shadow_provider, shadow_model, shadow_cost, shadow_cost_nano, key_id, client_request_id,
+    client_retries, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, owner
 ) VALUES (
     :request_id, :timestamp, :strategy_used, :confidence, :selected_provider, :selected_model, :baseline_provider,
     :baseline_model, :baseline_cost, :actual_cost, :cost_savings, :savings_percentage, :pattern_detected, :complexity_score,
     :experimental, :fallback_used, :fallback_reason, :status, :baseline_cost_nano, :actual_cost_nano, :baseline_cost_low,
     :baseline_cost_high, :evidence, :estimated, :auto_route, :requested_model, :reasoning, :prompt_tokens,
     :completion_tokens, :cached_tokens, :cache_write_tokens, :reasoning_tokens, :usage, :price_version, :policy_version,
-    :propensity, :candidates, :features, :session_id, :key_id, :client_request_id, :client_retries, :streamed, :http_status,
-    :error_code, :finish_reason, :first_byte, :duration, :attempts, :owner
+    :propensity, :candidates, :features, :session_id, :session_kept, :switch_penalty, :shadow_provider, :shadow_model,
+    :shadow_cost, :shadow_cost_nano, :key_id, :client_request_id, :client_retries, :streamed, :http_status, :error_code,
+    :finish_reason, :first_byte, :duration, :attempts, :owner
 ) ON CONFLICT (request_id) DO NOTHING""")
 
 SETTLE = Statement("""
@@ -50,7 +51,8 @@ UPDATE routing_metrics SET
     actual_cost_nano = :actual_cost_nano, baseline_cost_low = :baseline_cost_low, baseline_cost_high = :baseline_cost_high,
     evidence = :evidence, estimated = :estimated, reasoning = :reasoning, prompt_tokens = :prompt_tokens,
     completion_tokens = :completion_tokens, cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
-    reasoning_tokens = :reasoning_tokens, usage = :usage, price_version = :price_version, streamed = :streamed,
+    reasoning_tokens = :reasoning_tokens, usage = :usage, shadow_cost = :shadow_cost, shadow_cost_nano = :shadow_cost_nano,
+    price_version = :price_version, streamed = :streamed,
     http_status = :http_status, error_code = :error_code, finish_reason = :finish_reason, first_byte = :first_byte,
     duration = :duration, attempts = :attempts
 WHERE request_id = :request_id AND status = 'open'""")
@@ -105,8 +107,13 @@ WHERE request_id = :request_id AND status = 'open'"""
 
 RATED_ROW = """
 SELECT key_id, selected_provider, selected_model, pattern_detected, complexity_score, actual_cost,
-    prompt_tokens, completion_tokens, duration, features
+    prompt_tokens, completion_tokens, duration, features, timestamp
 FROM routing_metrics WHERE request_id = ?"""
+
+# More than a day later: an opinion of then is not one of now. What is no time is never late.
+LATE = "SELECT julianday(:said) - julianday(:asked) > 1.0"
+
+FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS :key_id AND timestamp >= :day AND timestamp < :next_day"
 
 FEEDBACK = """
 INSERT INTO feedback (request_id, timestamp, score, comment, key_id)
@@ -197,8 +204,8 @@ SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, 
     baseline_model, baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score,
     experimental, fallback_used, fallback_reason, status, baseline_cost_low, baseline_cost_high, evidence, estimated,
     auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
-    reasoning_tokens, price_version, policy_version, propensity, session_id, key_id, client_request_id, client_retries,
-    streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
+    reasoning_tokens, price_version, policy_version, propensity, session_id, session_kept, switch_penalty, shadow_provider,
+    shadow_model, shadow_cost, key_id, client_request_id, client_retries, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
 FROM routing_metrics
 WHERE (:before IS NULL OR id < :before)
     AND (:strategy_used IS NULL OR strategy_used = :strategy_used)
@@ -213,6 +220,16 @@ WHERE (:before IS NULL OR id < :before)
     AND (:experimental IS NULL OR experimental = :experimental)
     AND (:estimated IS NULL OR estimated = :estimated)
 ORDER BY id DESC LIMIT :limit"""
+
+SHADOW = """
+SELECT shadow_provider, shadow_model, count(*) AS requests,
+    total(shadow_provider = selected_provider AND shadow_model = selected_model) AS same,
+    total(shadow_cost_nano IS NULL OR actual_cost_nano IS NULL) AS unpriced,
+    total(iif(shadow_cost_nano IS NULL, 0, actual_cost_nano)) AS cost_nano,
+    total(iif(actual_cost_nano IS NULL, 0, shadow_cost_nano)) AS shadow_nano
+FROM routing_metrics
+WHERE shadow_model IS NOT NULL AND timestamp >= :since AND status <> 'open'
+GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, shadow_model"""
 
 FILTERS = (
     "strategy_used",

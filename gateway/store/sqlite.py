@@ -115,6 +115,10 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.patterns(connection, days=days, now=self._now())
 
+    def shadow(self, *, days: float) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.shadow(connection, days=days, now=self._now())
+
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
             return reports.timeline(connection, days=days, now=self._now())
