@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 720.0, 180.0
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One time bucket: `spent` over `baseline`, both as heights in pixels from the bottom, and in USD for the label."""
+    """One time bucket: `spent` beside `baseline`, each `width` wide, as heights from the bottom; USD in the label."""
 
     x: float
     width: float
@@ -37,7 +37,7 @@ def cost_bars(timeline: Sequence[Mapping[str, Any]]) -> list[Bar]:
     return [
         Bar(
             x=round(index * step, 2),
-            width=round(step * 0.8, 2),
+            width=round(step * 0.4, 2),
             spent=round(HEIGHT * row["total_cost"] / top, 2),
             baseline=round(HEIGHT * row["total_baseline_cost"] / top, 2),
             label=f"{row['bucket']}: spent {usd(row['total_cost'])}, baseline {usd(row['total_baseline_cost'])}, saved {usd(row['total_savings'])}",
