@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.errors import Forbidden, InvalidKey, InvalidRequest
+from gateway.keyring import KeyRing
+from gateway.keys import VirtualKey, digest_of
+from gateway.web.pace import Pace
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -27,45 +29,70 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: the key's id (a digest's head, never the key), None on an open gateway."""
+    """Who is calling: the key's id (never the key), None on an open gateway; `key` has a virtual key's limits."""
 
     key_id: str | None = None
+    key: VirtualKey | None = None
 
 
 class Gatekeeper:
-    """Knows the keys by digest. Without client keys the gateway is open to loopback hosts and `allowed_hosts` only.
+    """Knows the keys by digest. Without any client key the gateway is open to loopback hosts and `allowed_hosts` only.
 
-    The admin key is `admin_key`, else the first client key; with neither, admin routes are as open as the rest.
+    The admin key is `admin_key`, else the first of `client_keys`; with neither, admin routes are open to those hosts. The
+    keys on the `ring` are client keys that never open an admin route; `pace` keeps their rates.
     """
 
     def __init__(
-        self, client_keys: Sequence[str], admin_key: str | None = None, *, allowed_hosts: Iterable[str] = ()
+        self,
+        client_keys: Sequence[str],
+        admin_key: str | None = None,
+        *,
+        allowed_hosts: Iterable[str] = (),
+        ring: KeyRing | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        self._clients = {_digest(key): key_id(key) for key in client_keys}
+        self._clients = {digest_of(key): key_id(key) for key in client_keys}
         admin = admin_key or (client_keys[0] if client_keys else None)
-        self._admins = {_digest(admin): key_id(admin)} if admin else {}
+        self._admins = {digest_of(admin): key_id(admin)} if admin else {}
         self._hosts = frozenset(host.lower() for host in (*LOOPBACK_HOSTS, *allowed_hosts))
+        self._ring = ring
+        self._pace = pace
 
     def admit(self, scope: Mapping[str, Any], access: Access) -> Principal:
-        """Raises InvalidKey, Forbidden, InvalidRequest (two different keys)."""
+        """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
         if access is Access.OPEN:
             return Principal()
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if not self._clients:
-            self._refuse_foreign(headers)
+        virtual = self._ring is not None and self._ring.keyed
         known = self._clients if access is Access.CLIENT else self._admins
-        if not known:
+        closed = bool(known) or (virtual and access is Access.CLIENT)
+        if not (closed and (self._clients or virtual)):
+            self._refuse_foreign(headers)
+        if not closed and not virtual:
             return Principal()
         sent = presented_key(headers, basic=access is Access.ADMIN)
-        if sent is None:
+        if sent is None and closed:
             raise InvalidKey("No API key was sent. Send it as `Authorization: Bearer <key>`.")
-        found = None
-        for digest, name in known.items():
-            if hmac.compare_digest(digest, _digest(sent)):
-                found = name
-        if found is None:
+        principal = self._recognised(digest_of(sent or ""), known, access=access)
+        if principal is None and closed:
             raise InvalidKey("The API key is not one of this gateway's.")
-        return Principal(found)
+        return principal or Principal()
+
+    def _recognised(self, digest: bytes, known: Mapping[bytes, str], *, access: Access) -> Principal | None:
+        found = None
+        for each, name in known.items():
+            if hmac.compare_digest(each, digest):
+                found = name
+        if found is not None:
+            return Principal(found)
+        key = self._ring.lookup(digest) if self._ring is not None else None
+        if key is None:
+            return None
+        if access is Access.ADMIN:
+            raise Forbidden("This key is for clients; the admin routes want the admin key.")
+        if key.rpm is not None and self._pace is not None:
+            self._pace.admit(key.id, rpm=key.rpm)
+        return Principal(key.id, key)
 
     def _refuse_foreign(self, headers: Mapping[str, str]) -> None:
         """An open gateway serves this machine's own programs, not pages of other sites (DNS rebinding, CSRF)."""
@@ -96,11 +123,7 @@ def presented_key(headers: Mapping[str, str], *, basic: bool) -> str | None:
 
 def key_id(key: str) -> str:
     """A short public name for a key: the head of its SHA-256 digest."""
-    return hashlib.sha256(key.encode()).hexdigest()[:12]
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+    return digest_of(key).hex()[:12]
 
 
 def _password(value: str) -> str:
