@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
-import queue
 from decimal import Decimal
 
 import orjson
 
 from gateway.fallback import Cooled
-from gateway.logs import DroppingQueueHandler, log_request, log_rest, logging_to
+from gateway.logs import LogWriter, log_request, log_rest, logging_to
 from gateway.records import RequestRecord
 from gateway.wire import Usage
 
@@ -57,7 +56,29 @@ def test_quiet_levels() -> None:
 
 def test_a_full_queue_drops() -> None:
     """When nobody reads the log, lines are dropped and counted; nobody waits."""
-    handler = DroppingQueueHandler(queue.Queue(1))
+    writer = LogWriter(io.StringIO(), size=1)
     for _ in range(3):
-        handler.handle(logging.makeLogRecord({"msg": "x"}))
-    assert handler.dropped == 2
+        writer.handle(logging.makeLogRecord({"msg": "x"}))
+    assert writer.dropped == 2
+
+
+def test_the_last_lines_are_written() -> None:
+    """What was logged before the end is written before the end, however short the time."""
+    stream = io.StringIO()
+    writer = LogWriter(stream, interval=3600)
+    writer.start()
+    for text in ("one", "two"):
+        writer.handle(logging.makeLogRecord({"msg": text}))
+    writer.stop()
+    assert stream.getvalue() == "one\ntwo\n"
+
+
+def test_a_lost_reader() -> None:
+    """When the output is closed, lines are dropped and counted."""
+    stream = io.StringIO()
+    stream.close()
+    writer = LogWriter(stream, interval=0)
+    writer.start()
+    writer.handle(logging.makeLogRecord({"msg": "x"}))
+    writer.stop()
+    assert writer.dropped == 1
