@@ -10,14 +10,16 @@ log = logging.getLogger(__name__)
 
 
 class Learner:
-    """Runs `refresh` off the loop, `interval` seconds apart or as soon as `nudge` is called; one at a time.
+    """Runs `refresh` off the loop, `interval` seconds apart or when `nudge` is called; one at a time.
 
+    Under load every answer nudges, so a refresh takes what came in the `pause` seconds after the first of them.
     A refresh that fails is logged and tried again at the next turn: routing goes on with what it knows.
     """
 
-    def __init__(self, refresh: Callable[[], None], *, interval: float = 10.0) -> None:
+    def __init__(self, refresh: Callable[[], None], *, interval: float = 10.0, pause: float = 0.25) -> None:
         self._refresh = refresh
         self._interval = interval
+        self._pause = pause
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -31,6 +33,8 @@ class Learner:
                 await asyncio.wait_for(self._nudged.wait(), self._interval)
             except TimeoutError:
                 log.debug("time to look for outcomes of other processes")
+            else:
+                await asyncio.sleep(self._pause)
             self._nudged.clear()
             try:
                 await asyncio.to_thread(self._refresh)

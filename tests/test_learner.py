@@ -20,10 +20,10 @@ async def run_until(learner: Learner, done: threading.Event) -> None:
         await task
 
 
-async def test_a_nudge_is_answered_at_once() -> None:
+async def test_a_nudge_is_answered_soon() -> None:
     """A nudge makes the strategies learn now, not at the next turn of the timer."""
     learned = threading.Event()
-    learner = Learner(learned.set, interval=3600)
+    learner = Learner(learned.set, interval=3600, pause=0)
     learner.nudge()
     await run_until(learner, learned)
 
