@@ -144,8 +144,11 @@ class Cooldowns:
         return [self._health[key] for key in keys if key in self._health]
 
     def _at(self, provider: str, model: str | None) -> _Health:
-        health = self._health.setdefault((provider, model), _Health())
-        self._health.move_to_end((provider, model))
-        if len(self._health) > REMEMBERED:
-            self._health.popitem(last=False)
+        health = self._health.get((provider, model))
+        if health is None:
+            health = self._health[provider, model] = _Health()
+            if len(self._health) > REMEMBERED:
+                self._health.popitem(last=False)
+        else:
+            self._health.move_to_end((provider, model))
         return health
