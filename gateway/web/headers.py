@@ -32,7 +32,10 @@ def cost_headers(record: RequestRecord) -> dict[str, str]:
 
 def header_text(text: str) -> str:
     """`text` with everything but printable ASCII replaced: a header must not carry line ends or foreign bytes."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text[:REASON_LIMIT]).strip()
+    text = text[:REASON_LIMIT]
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return "".join(char if " " <= char <= "~" else "?" for char in text).strip()
 
 
 def _usd(amount: Decimal | None) -> str:
