@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from gateway.catalog import Auto, Catalog, Pinned
 from gateway.errors import InvalidRequest, NoRoute, NotFound
 from gateway.fallback import Candidate
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
+from gateway.routing.sessions import Sessions, Visit
+from gateway.routing.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
+
+# `?auto_route=`, None when it is absent: `shadow` records what `auto` would have done and does it not.
+AutoRoute = bool | Literal["shadow"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided for one request. `candidates` are in failover order, the chosen one first; a pinned request has one."""
+    """What was decided for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
+
+    `visit` is its place in a conversation that keeps its model, `shadow` what `auto` would have decided where it only looked on.
+    """
 
     decision: RoutingDecision
     candidates: tuple[Candidate, ...]
@@ -32,12 +40,15 @@ class Plan:
     context: RoutingContext
     auto_route: bool
     pinned: bool
+    visit: Visit | None = None
+    shadow: RoutingDecision | None = None
 
 
 class Planner:
     """Turns a request into a plan; calls nobody.
 
     `cooling` tells which (provider, model) pairs should be tried last just now, `baseline` a configured baseline's name.
+    Without `sessions` each turn of a conversation is decided by itself. `shadow` makes `auto` look on whatever a request asks.
     """
 
     def __init__(
@@ -48,30 +59,78 @@ class Planner:
         providers: tuple[str, ...],
         cooling: Callable[[], frozenset[tuple[str, str | None]]],
         baseline: str | None = None,
+        sessions: Sessions | None = None,
+        shadow: bool = False,
     ) -> None:
         self._engine = engine
+        self._sessions = sessions
+        self._shadow = shadow
         self._catalog = catalog
         self._providers = providers
         self._cooling = cooling
         self._baseline = baseline
 
-    def plan(self, request: ChatRequest, *, auto_route: bool | None = None, caller: Caller | None = None) -> Plan:
+    def plan(self, request: ChatRequest, *, auto_route: AutoRoute = None, caller: Caller | None = None) -> Plan:
         """Raises ModelNotFound, NoRoute, InvalidRequest (hints)."""
         target = self._catalog.resolve(request.model)
+        if auto_route == "shadow" or (self._shadow and auto_route is not False):
+            return self._shadowed(request, target, caller=caller)
         if isinstance(target, Pinned) and not auto_route:
             return self._pinned(request, target)
         context = self._context(request, target, caller=caller)
-        learns = auto_route is not False
-        decision = self._engine.route(context.prompt, auto_route=learns, context=context)
-        baseline = self._baseline_of(request, target, context=context, decision=decision if not learns else None)
+        if auto_route is False:
+            decision = self._engine.route(context.prompt, auto_route=False, context=context)
+            baseline = self._baseline_of(request, target, context=context, decision=decision)
+            return self._auto(decision, baseline, context=context, learned=False)
+        visit = self._visit(request, caller)
+        decision = self._learned(context, visit)
+        baseline = self._baseline_of(request, target, context=context, decision=None)
+        return replace(self._auto(decision, baseline, context=context, learned=True), visit=visit)
+
+    def _auto(self, decision: RoutingDecision, baseline: Candidate, *, context: RoutingContext, learned: bool) -> Plan:
         return Plan(
             decision=decision,
             candidates=self._candidates(decision),
             baseline=baseline,
             context=context,
-            auto_route=learns,
+            auto_route=learned,
             pinned=False,
         )
+
+    def _visit(self, request: ChatRequest, caller: Caller | None) -> Visit | None:
+        if self._sessions is None:
+            return None
+        return self._sessions.visit(request, key_id=caller.key_id if caller else None)
+
+    def _learned(self, context: RoutingContext, visit: Visit | None) -> RoutingDecision:
+        """What `auto` decides: the engine's choice at the prices that hold for this conversation, unless that is not worth a change."""
+        if visit is None:
+            return self._engine.route(context.prompt, auto_route=True, context=context)
+        prices = switching(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0)
+        priced = replace(context, session_id=visit.session_id, surcharges=prices.surcharges)
+        return settled_in(self._engine.route(context.prompt, auto_route=True, context=priced), prices)
+
+    def _shadowed(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> Plan:
+        """The named model answers, or the baseline for `auto`; what `auto` would have decided is only noted."""
+        if isinstance(target, Pinned):
+            plan = self._pinned(request, target)
+            return replace(plan, shadow=self._would_be(request, target, caller=caller))
+        context = self._context(request, target, caller=caller)
+        usual = self._engine.route(context.prompt, auto_route=False, context=context)
+        baseline = self._baseline_of(request, target, context=context, decision=usual)
+        return replace(
+            self._auto(_answered_by(baseline, usual), baseline, context=context, learned=False),
+            shadow=self._would_be(request, target, caller=caller),
+        )
+
+    def _would_be(
+        self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None
+    ) -> RoutingDecision | None:
+        """None where `auto` could not have served the request, which is no reason to refuse it."""
+        try:
+            return self._learned(self._context(request, target, caller=caller), None)
+        except NoRoute:
+            return None
 
     def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
         if target.provider not in self._providers:
@@ -142,3 +201,14 @@ class Planner:
     def _candidate(self, provider: str, model: str) -> Candidate:
         listed = self._catalog.get(provider, model)
         return Candidate(provider, model, listed.context_window if listed else None)
+
+
+def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:
+    """The usual decision with a configured baseline in front, as far as that can serve the request."""
+    entries: list[dict[str, Any]] = usual.metadata.get("candidates") or []
+    own = next(
+        (each for each in entries if (each["provider"], each["model"]) == (baseline.provider, baseline.model)), None
+    )
+    if own is None or own is entries[0]:
+        return usual
+    return in_place_of(usual, own, reasoning=f"Shadow mode: the baseline {baseline.full_name} answers.")

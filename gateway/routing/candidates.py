@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.catalog import Catalog, Model
@@ -70,9 +70,12 @@ def objection(provider: str, name: str, request: Request) -> str | None:
 
 def _candidate(model: Model, request: Request) -> Candidate:
     context = request.context
+    estimate = request.estimates.of(model, request.facts, max_tokens=context.max_tokens)
+    if surcharge := context.surcharges.get((model.provider, model.name)):
+        estimate = replace(estimate, cost=max(0.0, estimate.cost + surcharge))
     return Candidate(
         model=model,
-        estimate=request.estimates.of(model, request.facts, max_tokens=context.max_tokens),
+        estimate=estimate,
         cooling=not context.cooling.isdisjoint(((model.provider, None), (model.provider, model.name))),
     )
 

@@ -31,6 +31,7 @@ class RoutingContext:
     `needs` are names in `catalog.ABILITIES`. `prompt_tokens` is the whole prompt's size (None: estimated from `prompt`),
     `max_tokens` what the client asked for. `models` narrows the choice to these full or own names. `cooling` holds
     (provider, model) pairs that are tried last; a pair with model None is the whole provider. `tradeoff` overrides the engine's.
+    `surcharges` (USD, by provider and model) come on top of what a model is expected to cost, negative ones for what its cache saves.
     `facts` spares strategies that are asked one after the other reading the prompt again; they are of `facts.prompt` alone.
     """
 
@@ -47,6 +48,7 @@ class RoutingContext:
     models: tuple[str, ...] | None = None
     cooling: frozenset[tuple[str, str | None]] = frozenset()
     tradeoff: float | None = None
+    surcharges: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
     facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 
