@@ -12,8 +12,10 @@ import click
 
 from gateway.cli.serve import create_app_or_exit, listening_options, run, settings_or_exit
 from gateway.logs import logging_to
+from gateway.packaged import load_catalog
 from gateway.settings import start_up_lines
 from gateway.simulator import Simulator
+from gateway.simulator.simulation import Simulation
 
 GRACE = 5  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
 KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
@@ -33,7 +35,8 @@ def demo(
     """
     if workers not in (None, 1):
         raise click.ClickException("The demo runs in one process; leave --workers out.")
-    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, Simulator(seed=seed) as urls:
+    simulation = Simulation(seed=seed, prices=listed_prices())
+    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, Simulator(simulation) as urls:
         environment = {**os.environ, **urls, **dict.fromkeys(KEYS, "simulated")}
         settings = settings_or_exit(environment, host=host, port=port, config=config, db=db)
         if settings.sources.get("db") not in ("--db", "GATEWAY_DB"):
@@ -44,3 +47,12 @@ def demo(
         click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
         with logging_to(sys.stderr):
             run(create_app_or_exit(settings, demo=True), settings, grace=GRACE)
+
+
+def listed_prices() -> dict[str, tuple[float, float]]:
+    """What OpenRouter's models cost by the catalogue, so that the costs it reports are the list prices."""
+    return {
+        model.name: (model.input_price, model.output_price)
+        for model in load_catalog()
+        if model.provider == "openrouter"
+    }

@@ -56,6 +56,8 @@ class Call:
     options: Mapping[str, Any] = field(default_factory=dict)
     odd_block: bool = False
     """Add a content block of a type that no client knows."""
+    prices: tuple[float, float] | None = None
+    """USD per million prompt and completion tokens; None: an invented price."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,11 @@ class Endpoint:
         now = simulation.clock()
         self._refuse(chosen, call, now=now)
         replies = self._replies(call, chosen)
-        call = replace(call, odd_block=chosen is not None and chosen.fault.name == "unknown_block")
+        call = replace(
+            call,
+            odd_block=chosen is not None and chosen.fault.name == "unknown_block",
+            prices=simulation.prices.get(call.model),
+        )
         answer = (
             self._stream(call, replies, chosen, now=now) if call.stream else self._plain(call, replies, chosen, now=now)
         )

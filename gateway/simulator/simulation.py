@@ -51,6 +51,8 @@ class Simulation:
     """Seconds between the pieces of a stream."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Provider -> the only key it takes; without an entry any key that does not call itself invalid."""
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """OpenRouter's model -> USD per million prompt and completion tokens; without an entry a price is invented."""
     clock: Callable[[], float] = time.time
     faults: FaultPlan = field(init=False)
     requests: deque[Seen] = field(init=False)

@@ -124,18 +124,18 @@ def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
 
 
 def prices(model: str) -> tuple[float, float]:
-    """USD a token for prompt and completion; dearer for abler models, nothing for `:free` ones."""
+    """USD per million tokens of prompt and completion, invented: dearer for abler models, nothing for `:free` ones."""
     if model.endswith(":free"):
         return 0.0, 0.0
     dollars = round(0.05 * 60 ** ((strength(model) - 0.45) / 0.5), 3)
-    return dollars / 1e6, 5 * dollars / 1e6
+    return dollars, 5 * dollars
 
 
 def usage(call: Call, replies: list[Reply]) -> Body:
     tokens = call.tokens
     thought = sum(reply.reasoning_tokens for reply in replies)
     written = thought + sum(reply.text_tokens for reply in replies)
-    price_in, price_out = prices(call.model)
+    price_in, price_out = (price / 1e6 for price in call.prices or prices(call.model))
     prompt_cost = (tokens.total - 0.75 * tokens.cache_read) * price_in
     cost = round(prompt_cost + written * price_out, 10)
     return {

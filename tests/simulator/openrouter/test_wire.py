@@ -12,6 +12,8 @@ from httpx2 import Response
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel, TypeAdapter
 
+from gateway.simulator.simulation import Simulation
+
 Ask = Callable[..., Response]
 Satisfies = Callable[[Any, Any], bool]
 
@@ -45,6 +47,13 @@ def test_completion(openrouter: Ask) -> None:
     assert parts["upstream_inference_prompt_cost"] + parts["upstream_inference_completions_cost"] == pytest.approx(
         body["usage"]["cost"]
     )
+
+
+def test_given_prices(openrouter: Ask, simulation: Simulation) -> None:
+    """A model whose price is given costs that; the others' prices are invented."""
+    simulation.prices = {MODEL: (1.0, 2.0)}
+    usage = openrouter("What is 6*7?", model=MODEL).json()["usage"]
+    assert usage["cost"] == pytest.approx((usage["prompt_tokens"] + 2 * usage["completion_tokens"]) / 1e6)
 
 
 def test_stream_framing(openrouter: Ask) -> None:
