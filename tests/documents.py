@@ -1,0 +1,62 @@
+"""README, CHANGELOG and docs/ as text, tables and code blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PATHS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+_BLOCK = re.compile(r"(?P<mark><!-- runs -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block; `runs` says that it is marked to be run by a test."""
+
+    document: str
+    language: str
+    text: str
+    runs: bool
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.text.strip().splitlines()[0][:40]}"
+
+
+def text_of(name: str) -> str:
+    """A document by its name: `README.md`, `operations.md`."""
+    return next(path for path in PATHS if path.name == name).read_text()
+
+
+def everything() -> str:
+    return "\n".join(path.read_text() for path in PATHS)
+
+
+def blocks(language: str) -> list[Block]:
+    found = ((path.name, block) for path in PATHS for block in _BLOCK.finditer(path.read_text()))
+    return [
+        Block(name, block["language"], block["text"], bool(block["mark"]))
+        for name, block in found
+        if block["language"] == language
+    ]
+
+
+def table(name: str, heading: str) -> list[list[str]]:
+    """The cells of the first table in a document with that first heading cell, without its two heading rows."""
+    lines = text_of(name).splitlines()
+    begins = next(i for i, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    return list(_rows(lines[begins + 2 :]))
+
+
+def _rows(lines: list[str]) -> Iterator[list[str]]:
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def quoted(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`]+)`", cell)

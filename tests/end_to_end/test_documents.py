@@ -1,0 +1,44 @@
+"""What the documents show can be done as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+
+from tests.documents import ROOT, Block, blocks
+from tests.end_to_end.conftest import Served
+
+PYTHON = blocks("python")
+SHOWN = "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_compiles(block: Block) -> None:
+    """Every block marked as Python is Python."""
+    compile(block.text, block.document, "exec")
+
+
+@pytest.mark.parametrize("block", [block for block in PYTHON if block.runs], ids=str)
+def test_python_runs(block: Block, served: Served, tmp_path: Path) -> None:
+    """A block that is marked to run does, against a gateway and with its files in an empty directory."""
+    text = re.sub(r'"(\w+\.db)"', lambda name: repr(str(tmp_path / name[1])), block.text.replace(SHOWN, served.url))
+    exec(compile(text, block.document, "exec"), {"__name__": "example"})  # noqa: S102 - our own documents
+
+
+def test_curl(served: Served) -> None:
+    """The README's curl is answered, and its answer carries the headers that the README lists."""
+    command = next(block.text for block in blocks("sh") if block.text.startswith("curl"))
+    words = shlex.split(command.replace("\\\n", " "))
+    url = next(word for word in words if word.startswith(SHOWN)).replace(SHOWN, served.url)
+    name, _, value = words[words.index("-H") + 1].partition(": ")
+    body = words[words.index("-d") + 1]
+    assert orjson.loads(body)["model"] == "auto"
+    response = httpx2.post(url, headers={name: value}, content=body)
+    assert response.status_code == 200
+    listed = re.findall(r"`(x-[a-z-]+)`", (ROOT / "README.md").read_text())
+    assert {name for name in listed if name not in response.headers} <= {"x-gateway-demo"}
