@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import AllCandidatesFailed, GatewayError, NoRoute, RequestError, UpstreamError, UpstreamRateLimited
 from gateway.fallback.breaker import Tally
 from gateway.fallback.cooldowns import Cooldowns
+from gateway.fallback.turns import KeyTurns
 from gateway.fallback.verdicts import Harm, Verdict, verdict
 
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
@@ -17,16 +18,27 @@ SHORT_RETRY_AFTER = 5.0  # seconds; what is asked to wait longer is not asked ag
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may answer; `context_window` in tokens where it is known."""
+    """A model that may answer; `context_window` in tokens where it is known. `key` is which of the provider's keys asks it."""
 
     provider: str
     model: str
     context_window: int | None = None
+    key: int = field(default=1, compare=False)
 
     @property
     def full_name(self) -> str:
         """The name clients use."""
         return f"{self.provider}/{self.model}"
+
+    @property
+    def deployment(self) -> str:
+        """The provider by the key that asks it: `gemini`, with its second key `gemini#2`."""
+        return deployment(self.provider, self.key)
+
+
+def deployment(provider: str, key: int) -> str:
+    """A provider's name with one of its keys; the first needs no number."""
+    return provider if key == 1 else f"{provider}#{key}"
 
 
 class RetryBudget:
@@ -57,8 +69,10 @@ class FailoverPolicy:
         uniform: Callable[[float, float], float],
         deadline: float = 300.0,
         max_attempts: int = 3,
+        turns: KeyTurns | None = None,
     ) -> None:
         self.cooldowns = cooldowns
+        self.turns = turns or KeyTurns({}, clock=clock)
         self.budget = RetryBudget(clock)
         self.clock = clock
         self.uniform = uniform
@@ -88,6 +102,7 @@ class Attempts:
         self._strained: set[str] = set()
         self._barred: set[str] = set()
         self._cut_off: set[str] = set()
+        self._bad_keys: set[tuple[str, int]] = set()
         self._window = 0
         self._rested = False
         self.count = 0
@@ -105,6 +120,8 @@ class Attempts:
         if candidate is None or self.remaining <= 0:
             return None
         cooldowns = self._policy.cooldowns
+        key = self._policy.turns.next(candidate.provider, tried=self._keys_of(candidate.provider))
+        candidate = replace(candidate, key=key or candidate.key)
         self._rested = cooldowns.rests(candidate.provider, candidate.model)
         cooldowns.claim(candidate.provider, candidate.model)
         self._policy.budget.spend(candidate.provider, retry=candidate.provider in self._strained)
@@ -116,6 +133,7 @@ class Attempts:
         """The first meaningful bytes of an answer are here."""
         current = self._tried[-1]
         self._policy.cooldowns.succeeded(current.provider, current.model)
+        self._policy.turns.succeeded(current.provider, current.key)
 
     def abandoned(self) -> None:
         """The client left, or something of our own broke: nothing is learnt of the upstream."""
@@ -134,9 +152,26 @@ class Attempts:
         current = self._tried[-1]
         said = verdict(error)
         self.failures.append((current, error))
+        if said.harm is Harm.KEY and self._has_another_key(current):
+            return 0.0
         self._policy.cooldowns.failed(current.provider, current.model, error)
         self._note(current, said)
         return self._plan(current, said, error)
+
+    def _has_another_key(self, current: Candidate) -> bool:
+        """Drop the key that failed; whether the same candidate is asked with another one next."""
+        self._bad_keys.add((current.provider, current.key))
+        self._policy.turns.failed(current.provider, current.key)
+        turns, tried = self._policy.turns, self._keys_of(current.provider)
+        if not turns.another(current.provider, tried=tried):
+            return False
+        self._policy.cooldowns.release(current.provider, current.model)
+        self._planned = current if self.count < self._policy.max_attempts else None
+        return True
+
+    def _keys_of(self, provider: str) -> set[int]:
+        """The keys that this request must not use again."""
+        return {key for name, key in self._bad_keys if name == provider}
 
     def exhausted(self) -> GatewayError:
         """What the client is told when `next()` gave None."""
