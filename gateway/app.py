@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
@@ -33,6 +34,7 @@ from gateway.transport import Transport
 from gateway.transport.lean import LeanTransport
 from gateway.transport.reference import ReferenceTransport
 from gateway.transport.tls import tls_context
+from gateway.web.admission import Admission
 from gateway.web.auth import Access, Gatekeeper
 from gateway.web.chat import ChatEndpoint
 from gateway.web.dashboard import Dashboard
@@ -40,10 +42,13 @@ from gateway.web.errors import on_bug, on_gateway_error, on_http_error
 from gateway.web.feedback import FeedbackEndpoint
 from gateway.web.health import Readiness, healthz
 from gateway.web.ledger import LedgerReports
+from gateway.web.lifecycle import Lifecycle
 from gateway.web.models import ModelList
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Guarded, build_routes
 from gateway.web.telemetry import Telemetry
+
+LAST_WORDS = 2.0  # seconds in which interrupted requests say so and close their rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,126 @@ class World:
     seed: int | None = None
 
 
+class Gateway:
+    """What lasts as long as the process, and the assembly that the configuration of the moment amounts to."""
+
+    def __init__(self, settings: Settings, *, store: Store, transport: Transport, world: World, demo: bool) -> None:
+        self.settings = settings
+        self.lifecycle = Lifecycle()
+        self.telemetry = Telemetry()
+        self._store = store
+        self._transport = transport
+        self._world = world
+        self._signatures = Signatures()
+        limits = settings.limits
+        self._admission = Admission(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+        self._learner = Learner(lambda: self._engine.refresh())
+        self._dashboard = Dashboard(store, demo=demo)
+        self._engine, routes = self._assembled(settings)
+        self.app = Starlette(
+            routes=routes,
+            middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
+            exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_error, Exception: on_bug},
+            lifespan=self._lifespan,
+        )
+        self.app.router.redirect_slashes = False
+        self.app.state.gateway = self
+
+    async def reload(self, settings: Settings) -> None:
+        """Serve what comes from here on by new settings; what is under way ends by the old ones.
+
+        Keys, models, prices, upstreams and everything else that decides change at once; the listening address, the ledger,
+        the limits and how upstreams are connected to stay as they were at the start.
+        """
+        engine, routes = self._assembled(settings)
+        await asyncio.to_thread(engine.refresh)
+        self.settings, self._engine, self.app.router.routes = settings, engine, routes
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(self._store.recover, now=self._world.now().isoformat(timespec="milliseconds"))
+        learning = asyncio.create_task(self._learner.run())
+        try:
+            yield
+        finally:
+            self.lifecycle.end()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.lifecycle.ended(), LAST_WORDS)
+            learning.cancel()
+            with suppress(asyncio.CancelledError):
+                await learning
+            await self._transport.aclose()
+            await asyncio.to_thread(self._store.close)
+
+    def _assembled(self, settings: Settings) -> tuple[RoutingEngine, list[BaseRoute]]:
+        """Everything that settings decide, built anew."""
+        world, limit = self._world, settings.limits.body_bytes
+        providers = build_providers(settings, self._signatures)
+        engine = RoutingEngine(
+            settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=self._store
+        )
+        cooldowns = Cooldowns(world.clock, observe=log_rest)
+        planner = Planner(
+            engine,
+            settings.catalog,
+            providers=tuple(providers),
+            cooling=cooldowns.cooling,
+            baseline=settings.baseline,
+        )
+        gatekeeper = Gatekeeper(
+            [key.value for key in settings.client_keys],
+            settings.admin_key.value if settings.admin_key else None,
+            allowed_hosts=settings.allowed_hosts,
+        )
+        chat = ChatEndpoint(
+            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
+            gatekeeper,
+            admission=self._admission,
+            lifecycle=self.lifecycle,
+            max_body_bytes=limit,
+            new_request_id=world.new_request_id,
+        )
+        guarded = _guarded(
+            models=ModelList(settings.catalog, providers=providers),
+            preview=RoutePreview(planner, max_body_bytes=limit),
+            feedback=FeedbackEndpoint(self._store, now=world.now),
+            reports=LedgerReports(self._store),
+            telemetry=self.telemetry,
+            readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining),
+            dashboard=self._dashboard,
+        )
+        return engine, build_routes(guarded, chat=chat, gatekeeper=gatekeeper)
+
+    def _proxy(
+        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: Cooldowns
+    ) -> ChatProxy:
+        world = self._world
+        policy = FailoverPolicy(
+            cooldowns,
+            clock=world.clock,
+            uniform=random.Random(world.seed).uniform,
+            deadline=settings.timeouts.total,
+            max_attempts=settings.max_attempts,
+        )
+        listed = frozenset(model.full_name for model in settings.catalog)
+        books = Books(
+            store=self._store,
+            accountant=Accountant(settings.prices),
+            clock=world.clock,
+            now=world.now,
+            observers=(
+                partial(self.telemetry.observe, listed=listed),
+                log_request,
+                lambda record: self._learner.nudge(),
+            ),
+            ending=lambda: self.lifecycle.ending,
+            features=settings.record_features,
+        )
+        return ChatProxy(
+            planner, providers, transport=self._transport, policy=policy, books=books, timeouts=settings.timeouts
+        )
+
+
 def create_app(
     settings: Settings,
     *,
@@ -65,78 +190,9 @@ def create_app(
     demo: bool = False,
 ) -> Starlette:
     """The served gateway. What is not given is made here; all of it is closed when the application shuts down."""
-    world = world or World()
     store = store or SqliteStore(settings.db, durability=settings.durability)
     transport = transport or build_transport(settings)
-    providers = build_providers(settings)
-    engine = RoutingEngine(
-        settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=store
-    )
-    learner = Learner(engine.refresh)
-    cooldowns = Cooldowns(world.clock, observe=log_rest)
-    policy = FailoverPolicy(
-        cooldowns,
-        clock=world.clock,
-        uniform=random.Random(world.seed).uniform,
-        deadline=settings.timeouts.total,
-        max_attempts=settings.max_attempts,
-    )
-    planner = Planner(
-        engine,
-        settings.catalog,
-        providers=tuple(providers),
-        cooling=cooldowns.cooling,
-        baseline=settings.baseline,
-    )
-    telemetry = Telemetry([model.full_name for model in settings.catalog])
-    books = Books(
-        store=store,
-        accountant=Accountant(settings.prices),
-        clock=world.clock,
-        now=world.now,
-        observers=(telemetry.observe, log_request, lambda record: learner.nudge()),
-    )
-    proxy = ChatProxy(planner, providers, transport=transport, policy=policy, books=books, timeouts=settings.timeouts)
-    gatekeeper = Gatekeeper(
-        [key.value for key in settings.client_keys],
-        settings.admin_key.value if settings.admin_key else None,
-        allowed_hosts=settings.allowed_hosts,
-    )
-    draining = threading.Event()
-    limit = settings.limits.body_bytes
-    chat = ChatEndpoint(proxy, gatekeeper, max_body_bytes=limit, new_request_id=world.new_request_id)
-    guarded = _guarded(
-        models=ModelList(settings.catalog, providers=providers),
-        preview=RoutePreview(planner, max_body_bytes=limit),
-        feedback=FeedbackEndpoint(store, now=world.now),
-        reports=LedgerReports(store),
-        telemetry=telemetry,
-        readiness=Readiness(store, draining=draining.is_set),
-        dashboard=Dashboard(store, demo=demo),
-    )
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(store.recover, now=world.now().isoformat(timespec="milliseconds"))
-        learning = asyncio.create_task(learner.run())
-        try:
-            yield
-        finally:
-            learning.cancel()
-            with suppress(asyncio.CancelledError):
-                await learning
-            await transport.aclose()
-            await asyncio.to_thread(store.close)
-
-    app = Starlette(
-        routes=build_routes(guarded, chat=chat, gatekeeper=gatekeeper),
-        middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
-        exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_error, Exception: on_bug},
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False
-    app.state.draining = draining
-    return app
+    return Gateway(settings, store=store, transport=transport, world=world or World(), demo=demo).app
 
 
 def build_transport(settings: Settings) -> Transport:
@@ -147,10 +203,10 @@ def build_transport(settings: Settings) -> Transport:
     return LeanTransport(tls=tls)
 
 
-def build_providers(settings: Settings) -> dict[str, Provider]:
+def build_providers(settings: Settings, signatures: Signatures | None = None) -> dict[str, Provider]:
     """The enabled upstreams by name, in the configuration's order."""
     kinds = provider_kinds()
-    signatures = Signatures()
+    signatures = signatures if signatures is not None else Signatures()
     return {
         entry.name: kinds[entry.kind](
             Endpoint(entry.base_url, entry.keys[0].value if entry.keys else "", headers=entry.headers),

@@ -110,7 +110,7 @@ class DrainingServer(uvicorn.Server):
         self._app = app
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        self._app.state.draining.set()
+        self._app.state.gateway.lifecycle.drain()
         self.force_exit = self.should_exit
         self.should_exit = True
 

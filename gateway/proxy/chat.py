@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
+from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
 from gateway.fallback import Attempts, FailoverPolicy
 from gateway.providers.base import Provider
 from gateway.proxy.accounting import first_record, openai_usage
@@ -71,6 +71,8 @@ class ChatProxy:
             client_request_id=caller.client_request_id,
             client_retries=caller.retries,
         )
+        if not self._books.features:
+            record = replace(record, features={})
         exchange = Exchange(plan, request, record, books=self._books)
         try:
             await exchange.begin()
@@ -78,12 +80,16 @@ class ChatProxy:
             if isinstance(opened, UpstreamStream):
                 return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
             return await self._answer(exchange, opened)
-        except LedgerUnavailable:
+        except (LedgerUnavailable, BudgetExceeded):
             raise
         except GatewayError as error:
             raise ChatFailed(error, await exchange.failed(error)) from error
         except asyncio.CancelledError:
             exchange.cancelled()
+            raise
+        except Exception:  # a mistake of ours: the row is closed all the same
+            if not exchange.settled:
+                await exchange.failed(GatewayError("The gateway failed.", code="internal_error"))
             raise
 
     async def _open(self, exchange: Exchange) -> tuple[Completion | UpstreamStream, Attempts]:
@@ -93,7 +99,7 @@ class ChatProxy:
             await exchange.attempt(candidate)
             try:
                 opened = await ask(
-                    self._providers[candidate.provider],
+                    self._providers[candidate.deployment],
                     exchange.request,
                     candidate.model,
                     transport=self._transport,

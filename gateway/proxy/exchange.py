@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,18 +17,24 @@ from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.store import Store, StoredOutcome
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
+log = logging.getLogger(__name__)
 Observer = Callable[[RequestRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC."""
+    """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC.
+
+    `ending` tells whether the gateway itself is cutting what is open; `features` whether rows keep what the router saw.
+    """
 
     store: Store
     accountant: Accountant
     clock: Callable[[], float]
     now: Callable[[], datetime]
     observers: Sequence[Observer] = ()
+    ending: Callable[[], bool] = lambda: False
+    features: bool = True
 
 
 class Exchange:
@@ -50,8 +57,13 @@ class Exchange:
         return self._settled
 
     async def begin(self) -> None:
-        """Insert the row; nothing may cost money before this is committed. Raises LedgerUnavailable."""
-        await asyncio.wrap_future(self._books.store.begin(self.record))
+        """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
+        allowance = self.plan.allowance
+        held = await asyncio.wrap_future(self._books.store.begin(self.record, allowance.holds if allowance else ()))
+        if allowance is not None:
+            offer = allowance.offers[held]
+            self.plan = replace(self.plan, candidates=offer.candidates)
+            self.request = offer.applied(self.request)
 
     async def attempt(self, candidate: Candidate) -> None:
         """Another upstream is about to be called. The first attempt's row came with the request's."""
@@ -103,7 +115,7 @@ class Exchange:
         return await self._settle("error", usage=known, http_status=200)
 
     def cancelled(self, usage: Usage | None = None, *, answer_chars: int = 0) -> None:
-        """The client left. Nothing is awaited, so this is safe in a task that is being cancelled."""
+        """The client left, or the gateway is ending. Nothing is awaited, so this is safe in a task that is being cancelled."""
         if self._settled:
             return
         known = None
@@ -111,7 +123,11 @@ class Exchange:
             known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
             known = replace(known, estimated=True)
             self._close_attempt("cancelled_estimated", usage=known)
-        self._write("cancelled", usage=known, http_status=499)
+        if self._books.ending():
+            self.record = replace(self.record, error_code="interrupted")
+            self._write("interrupted", usage=known, http_status=503)
+        else:
+            self._write("cancelled", usage=known, http_status=499)
 
     def _billed_usage(self) -> Usage | None:
         return next((attempt.usage for attempt in reversed(self._attempts) if attempt.usage is not None), None)
@@ -137,16 +153,17 @@ class Exchange:
     async def _settle(
         self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
     ) -> RequestRecord:
-        committed = self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
-        await asyncio.shield(committed)
-        for observer in self._books.observers:
-            observer(self.record)
+        await asyncio.shield(self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason))
         return self.record
 
     def _write(
         self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
     ) -> asyncio.Future[None]:
         self._settled = True
+        called = bool(self._attempts)
+        if not called:  # nobody was called, which the attempt inserted with the row has to say
+            first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
+            self._attempts.append(first)
         record = replace(
             self.record,
             status=status,
@@ -157,9 +174,18 @@ class Exchange:
         )
         self.record = self._books.accountant.settled(record, attempts=self._attempts, usage=usage, at=self._at)
         committed = asyncio.wrap_future(self._books.store.settle(self.record))
-        if not self.plan.pinned and self._attempts:
+        committed.add_done_callback(self._tell)
+        if called and status != "interrupted" and not self.plan.pinned:
             self._books.store.add_outcome(outcome_of(self.record))
         return committed
+
+    def _tell(self, committed: asyncio.Future[None]) -> None:
+        """The row is safe, whoever still waits for that: the observers may know."""
+        if (error := committed.exception()) is not None:
+            log.error("the row of %s could not be settled: %s", self.record.request_id, error)
+            return
+        for observer in self._books.observers:
+            observer(self.record)
 
 
 def outcome_of(record: RequestRecord) -> StoredOutcome:

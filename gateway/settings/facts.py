@@ -46,11 +46,14 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`body_bytes` of a client's request; `in_flight` requests being answered at once; `queue` that may wait for a place."""
+    """`body_bytes` of a client's request; `in_flight` requests being answered at once; `queue` that may wait for a place,
+    for `queue_wait` seconds.
+    """
 
     body_bytes: int = 20_000_000
     in_flight: int = 1000
     queue: int = 100
+    queue_wait: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ class Settings:
     """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
 
     `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
-    `allowed_hosts` may call a gateway without client keys, besides loopback. `config` is the file that was read,
-    `warnings` are sentences for the operator.
+    `allowed_hosts` may call a gateway without client keys, besides loopback. After the first signal the gateway says for
+    `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
+    finish. `config` is the file that was read, `warnings` are sentences for the operator.
     """
 
     catalog: Catalog = field(repr=False)
@@ -89,6 +93,8 @@ class Settings:
     max_attempts: int = 3
     allowed_hosts: tuple[str, ...] = ()
     record_features: bool = True
+    drain_delay: float = 1.0
+    grace: float = 30.0
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

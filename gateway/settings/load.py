@@ -22,7 +22,19 @@ from gateway.settings.upstreams import enabled_providers
 from gateway.transport import Timeouts
 
 DEFAULT_CONFIG = Path("config/gateway.yaml")
-PLAIN = ("host", "port", "workers", "db", "durability", "baseline", "max_attempts", "allowed_hosts", "record_features")
+PLAIN = (
+    "host",
+    "port",
+    "workers",
+    "db",
+    "durability",
+    "baseline",
+    "max_attempts",
+    "allowed_hosts",
+    "record_features",
+    "drain_delay",
+    "grace",
+)
 
 
 def load(

@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, lt=600)]
+Pause = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=1)]
 
@@ -40,6 +41,7 @@ class LimitsSection(Section):
     body_bytes: Annotated[int, Field(ge=1)] | None = None
     in_flight: Annotated[int, Field(ge=1)] | None = None
     queue: Annotated[int, Field(ge=0)] | None = None
+    queue_wait: Seconds | None = None
 
 
 class TransportSection(Section):
@@ -64,6 +66,8 @@ class GatewayFile(Section):
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
     allowed_hosts: list[str] | None = None
     record_features: bool | None = None
+    drain_delay: Pause | None = None
+    grace: Pause | None = None
 
 
 class ProviderRow(Section):

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
-from gateway.proxy import Caller, ChatAnswer, ChatFailed, ChatProxy, ChatStream
+from gateway.proxy import Caller, ChatFailed, ChatProxy
+from gateway.web.admission import Admission
+from gateway.web.answer import KEEP_ALIVE, Answer
 from gateway.web.auth import Access, Gatekeeper
 from gateway.web.body import ClientGone, read_body
-from gateway.web.errors import error_response
-from gateway.web.headers import cost_headers, gateway_headers, header_text
+from gateway.web.departure import Departure
+from gateway.web.headers import gateway_headers, header_text
+from gateway.web.lifecycle import Lifecycle
 from gateway.wire import ChatRequest, parse_chat_request
 
 LARGE_BODY = 1_000_000  # bytes from which parsing would hold up the loop for others
@@ -24,100 +27,44 @@ class ChatEndpoint:
     """Reads, serves and answers one completion a call; a client that leaves cancels it wherever it stands."""
 
     def __init__(
-        self, proxy: ChatProxy, gatekeeper: Gatekeeper, *, max_body_bytes: int, new_request_id: Callable[[], str]
+        self,
+        proxy: ChatProxy,
+        gatekeeper: Gatekeeper,
+        *,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        max_body_bytes: int,
+        new_request_id: Callable[[], str],
+        keep_alive: float = KEEP_ALIVE,
     ) -> None:
         self._proxy = proxy
         self._gatekeeper = gatekeeper
+        self._admission = admission
+        self._lifecycle = lifecycle
         self._max_body_bytes = max_body_bytes
         self._new_request_id = new_request_id
+        self._keep_alive = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._new_request_id()
-        answer = Answer(send, {"x-request-id": request_id})
+        answer = Answer(send, {"x-request-id": request_id}, keep_alive=self._keep_alive)
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(f"{scope['method']} is not allowed here; use POST.")
             principal = self._gatekeeper.admit(scope, Access.CLIENT)
             auto_route = auto_route_of(scope)
+            self._admission.refuse_if_full()
             request = await parsed(await read_body(scope, receive, limit=self._max_body_bytes))
             caller = caller_of(scope, key_id=principal.key_id)
-            async with Departure(receive, answer):
+            async with Departure(receive, answer, lifecycle=self._lifecycle), self._admission.place():
                 served = await self._proxy.serve(request, request_id=request_id, auto_route=auto_route, caller=caller)
                 await answer.give(served)
         except ClientGone:
             return
         except ChatFailed as failed:
-            headers = answer.headers | gateway_headers(failed.record)
-            await error_response(failed.error, headers)(scope, receive, send)
+            await answer.fail(failed.error, gateway_headers(failed.record), scope, receive)
         except GatewayError as error:
-            await error_response(error, answer.headers)(scope, receive, send)
-
-
-class Answer:
-    """What goes back: `last` is True from the moment the last message is being sent."""
-
-    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
-        self._send = send
-        self.headers = dict(headers)
-        self.last = False
-
-    async def give(self, served: ChatAnswer | ChatStream) -> None:
-        """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
-        headers = self.headers | gateway_headers(served.record)
-        if isinstance(served, ChatAnswer):
-            headers |= cost_headers(served.record) | {
-                "content-type": "application/json",
-                "content-length": str(len(served.body)),
-            }
-            await self._send(_start(headers))
-            await self._end(served.body)
-            return
-        try:
-            await self._send(
-                _start(headers | {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"})
-            )
-            async for piece in served.events():
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self._end(b"")
-        finally:
-            await served.aclose()
-
-    async def _end(self, body: bytes) -> None:
-        self.last = True
-        await self._send({"type": "http.response.body", "body": body})
-
-
-class Departure:
-    """Cancels the task inside it as soon as the client leaves, and ends it quietly then.
-
-    Starlette does not cancel a plain handler whose client is gone, and a server's `send` is silent about it.
-    """
-
-    def __init__(self, receive: Receive, answer: Answer) -> None:
-        self._receive = receive
-        self._answer = answer
-        self._gone = False
-
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a request is served inside a task")
-        self._task = task
-        self._watcher = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-        if not self._answer.last:
-            self._gone = True
-            self._task.cancel()
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self._watcher.cancel()
-        if self._gone and kind is asyncio.CancelledError:
-            self._task.uncancel()
-            return True
-        return False
+            await answer.fail(error, {}, scope, receive)
 
 
 async def parsed(raw: bytes) -> ChatRequest:
@@ -150,8 +97,3 @@ def caller_of(scope: Mapping[str, Any], *, key_id: str | None) -> Caller:
         client_request_id=header_text(own_id.decode("latin-1"))[:128] if own_id else None,
         retries=int(retries[:4]) if retries[:4].isdigit() else None,
     )
-
-
-def _start(headers: Mapping[str, str]) -> Message:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": 200, "headers": raw}

@@ -18,8 +18,7 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 class Telemetry:
     """An observer of settled rows. Labels come from the configuration only: other models count as `other`."""
 
-    def __init__(self, models: Collection[str]) -> None:
-        self._models = frozenset(models)
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         which = ["provider", "model"]
         self._requests = self._counter("requests", "Requests settled.", ["strategy", "status", *which])
@@ -37,10 +36,10 @@ class Telemetry:
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(f"gateway_{name}", text, registry=self.registry, buckets=SECONDS)
 
-    def observe(self, record: RequestRecord) -> None:
-        """Count one settled row."""
-        listed = f"{record.selected_provider}/{record.selected_model}" in self._models
-        which = (record.selected_provider, record.selected_model if listed else "other")
+    def observe(self, record: RequestRecord, *, listed: Collection[str]) -> None:
+        """Count one settled row; `listed` are the full names that may be labels."""
+        known = f"{record.selected_provider}/{record.selected_model}" in listed
+        which = (record.selected_provider, record.selected_model if known else "other")
         self._requests.labels(record.strategy_used, record.status, *which).inc()
         if record.fallback_used:
             self._fallbacks.inc()

@@ -80,7 +80,7 @@ def test_signals(make_gateway: MakeGateway) -> None:
     app = make_gateway().app
     server = DrainingServer(uvicorn.Config(app), app)
     server.handle_exit(signal.SIGTERM, None)
-    assert app.state.draining.is_set()
+    assert app.state.gateway.lifecycle.draining
     assert (server.should_exit, server.force_exit) == (True, False)
     server.handle_exit(signal.SIGTERM, None)
     assert server.force_exit

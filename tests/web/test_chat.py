@@ -1,13 +1,9 @@
-"""The chat route: bad input, refusals, and clients that leave."""
+"""The chat route: bad input, refusals, and how many are served at once."""
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from starlette.types import Message
 
-from gateway.web.chat import Answer, Departure
 from tests.conftest import KEYS, MakeGateway
 
 CHAT = "/v1/chat/completions"
@@ -82,53 +78,3 @@ def test_large_bodies_are_parsed_off_the_loop(make_gateway: MakeGateway) -> None
 def test_auto_route_values(make_gateway: MakeGateway, value: str, status: int) -> None:
     """`?auto_route=` is true or false; anything else is told."""
     assert make_gateway().ask(path=f"{CHAT}?auto_route={value}").status_code == status
-
-
-async def send_nothing(message: Message) -> None:
-    raise AssertionError("nothing is sent here")
-
-
-async def test_departure_cancels() -> None:
-    """A client that leaves cancels what is being done for it, and the request ends quietly."""
-    left = asyncio.Event()
-    messages: list[Message] = [{"type": "http.request"}, {"type": "http.disconnect"}]
-
-    async def receive() -> Message:
-        await left.wait()
-        return messages.pop(0)
-
-    async with Departure(receive, Answer(send_nothing, {})):
-        left.set()
-        await asyncio.Event().wait()
-    assert messages == []
-
-
-async def test_departure_after_the_last_byte() -> None:
-    """What looks like a departure once the last byte is on its way is the normal end."""
-
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
-    answer = Answer(send_nothing, {})
-    answer.last = True
-    async with Departure(receive, answer):
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-
-async def test_other_cancellations_pass() -> None:
-    """A cancellation that is not the client's leaving is not swallowed."""
-
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError("never")
-
-    async def serve() -> None:
-        async with Departure(receive, Answer(send_nothing, {})):
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(serve())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task

@@ -14,7 +14,7 @@ def test_alive_without_a_key(make_gateway: MakeGateway) -> None:
 def test_not_ready_while_draining(make_gateway: MakeGateway) -> None:
     """A gateway that is draining says so, so that nobody sends it more."""
     gateway = make_gateway()
-    gateway.app.state.draining.set()
+    gateway.app.state.gateway.lifecycle.drain()
     assert gateway.client.get("/readyz").status_code == 503
 
 

@@ -1,0 +1,54 @@
+"""Serving, draining, ending: what is under way, and how it is brought to an end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from gateway.errors import GatewayError, Overloaded
+
+
+class OpenRequest(Protocol):
+    def interrupt(self, why: GatewayError) -> None:
+        """End it now; its client is told why."""
+
+
+class Lifecycle:
+    """While draining everything is still served, but nobody should send more; from `end` on, what is open is cut."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.ending = False
+        self._open: set[OpenRequest] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def opened(self, request: OpenRequest) -> None:
+        """Raises Overloaded once the end has begun."""
+        if self.ending:
+            raise _shutting_down()
+        self._open.add(request)
+        self._idle.clear()
+
+    def closed(self, request: OpenRequest) -> None:
+        self._open.discard(request)
+        if not self._open:
+            self._idle.set()
+
+    def drain(self) -> None:
+        """Be ready for no more."""
+        self.draining = True
+
+    def end(self) -> None:
+        """Interrupt every open request."""
+        self.draining = self.ending = True
+        for request in tuple(self._open):
+            request.interrupt(_shutting_down())
+
+    async def ended(self) -> None:
+        """Returns once no request is open."""
+        await self._idle.wait()
+
+
+def _shutting_down() -> Overloaded:
+    return Overloaded("The gateway is shutting down; ask it again in a moment.")

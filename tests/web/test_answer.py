@@ -1,0 +1,190 @@
+"""What goes back to the client: pieces, comments in between, and errors wherever they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from starlette.types import Message, Receive
+
+from gateway.errors import GatewayError, Overloaded
+from gateway.proxy import ChatAnswer, ChatStream
+from gateway.records import RequestRecord
+from gateway.web.answer import Answer
+
+RECORD = RequestRecord(
+    request_id="req_1",
+    timestamp="2026-11-22T10:00:00Z",
+    strategy_used="pinned",
+    selected_provider="gemini",
+    selected_model="m",
+    baseline_provider="gemini",
+    baseline_model="m",
+)
+SCOPE: dict[str, Any] = {"type": "http"}
+NOBODY = cast(Receive, None)
+
+
+class Client:
+    """Keeps what it gets; `reads` can be cleared, then nothing more gets through."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.got = asyncio.Event()
+
+    async def send(self, message: Message) -> None:
+        await self.reads.wait()
+        self.messages.append(message)
+        self.got.set()
+
+    async def next(self) -> None:
+        self.got.clear()
+        await self.got.wait()
+
+    @property
+    def status(self) -> int:
+        return int(self.messages[0]["status"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.messages[1:])
+
+    @property
+    def whole(self) -> bool:
+        return not self.messages[-1].get("more_body", False)
+
+
+class Stream:
+    """A stream of pieces that go on when they are released."""
+
+    record = RECORD
+
+    def __init__(self, *pieces: bytes, failure: Exception | None = None) -> None:
+        self.released = asyncio.Semaphore(0)
+        self.closed = 0
+        self._pieces = pieces
+        self._failure = failure
+
+    async def events(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            await self.released.acquire()
+            yield piece
+        if self._failure is not None:
+            raise self._failure
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tuple[Answer, asyncio.Task[None]]:
+    answer = Answer(client.send, {"x-request-id": "req_1"}, keep_alive=keep_alive)
+    return answer, asyncio.create_task(answer.give(cast(ChatStream, stream)))
+
+
+async def test_a_whole_answer() -> None:
+    """An answer has its length, its cost and the request's id."""
+    client = Client()
+    answer = Answer(client.send, {"x-request-id": "req_1"})
+    await answer.give(ChatAnswer(b"{}", RECORD))
+    headers = dict(client.messages[0]["headers"])
+    assert (client.status, client.body, client.whole, answer.last) == (200, b"{}", True, True)
+    assert (headers[b"content-length"], headers[b"x-request-id"]) == (b"2", b"req_1")
+    assert headers[b"x-gateway-cost"] == b"unknown"
+
+
+async def test_a_stream() -> None:
+    """A stream's pieces go out one by one, and it is closed at its end."""
+    client, stream = Client(), Stream(b"a", b"b")
+    answer, giving = answering(client, stream)
+    await client.next()
+    assert (client.body, answer.last) == (b"", False)
+    for _ in range(2):
+        stream.released.release()
+    await giving
+    assert (client.body, client.whole, answer.last, stream.closed) == (b"ab", True, True, 1)
+
+
+async def test_silence_is_kept_alive() -> None:
+    """While the upstream is silent the client gets comments, and the pending piece comes through all the same."""
+    client, stream = Client(), Stream(b"data: 1\n\n")
+    _, giving = answering(client, stream, keep_alive=0.001)
+    while client.body.count(b": keep-alive\n\n") < 2:
+        await client.next()
+    stream.released.release()
+    await giving
+    assert client.body.replace(b": keep-alive\n\n", b"") == b"data: 1\n\n"
+    assert client.whole
+
+
+async def test_pieces_are_signs_of_life() -> None:
+    """Where pieces keep coming there are no comments."""
+    client, stream = Client(), Stream(*[b"x"] * 50)
+    for _ in range(50):
+        stream.released.release()
+    _, giving = answering(client, stream, keep_alive=30)
+    await giving
+    assert client.body == b"x" * 50
+
+
+async def test_one_comment_at_a_time() -> None:
+    """A client that does not read is not sent comment after comment; when it leaves, the last one is forgotten."""
+    client, stream = Client(), Stream(b"x")
+    _, giving = answering(client, stream, keep_alive=0.001)
+    await client.next()
+    client.reads.clear()
+    before = len(client.messages)
+    loop = asyncio.get_running_loop()
+    for _ in range(5):
+        passed: asyncio.Future[None] = loop.create_future()
+        loop.call_later(0.001, passed.set_result, None)
+        await passed
+    giving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await giving
+    client.reads.set()
+    await asyncio.sleep(0)
+    assert len(client.messages) == before
+    assert stream.closed == 1
+
+
+async def test_an_error_before_the_first_byte() -> None:
+    """An error that comes first is an answer of its own, with the headers that are known by then."""
+    client = Client()
+    answer = Answer(client.send, {"x-request-id": "req_1"})
+    await answer.fail(Overloaded("Full."), {"x-gateway-attempts": "1"}, SCOPE, NOBODY)
+    headers = dict(client.messages[0]["headers"])
+    assert (client.status, headers[b"retry-after"]) == (503, b"1")
+    assert (headers[b"x-request-id"], headers[b"x-gateway-attempts"]) == (b"req_1", b"1")
+
+
+async def test_an_error_within_a_stream() -> None:
+    """An error after the first byte is the stream's last event; the stream is closed and properly ended."""
+    client, stream = Client(), Stream(b"data: 1\n\n", failure=GatewayError("Broken."))
+    answer, giving = answering(client, stream)
+    stream.released.release()
+    with pytest.raises(GatewayError) as raised:
+        await giving
+    await answer.fail(raised.value, {}, SCOPE, NOBODY)
+    assert client.body.startswith(b'data: 1\n\ndata: {"error":{"message":"Broken."')
+    assert client.body.endswith(b"\n\n")
+    assert b"[DONE]" not in client.body
+    assert (client.whole, stream.closed) == (True, 1)
+
+
+async def test_an_error_within_a_whole_answer() -> None:
+    """Once a whole answer's head is out nothing can be told: it stays cut, and the server closes the connection."""
+    client = Client()
+    answer = Answer(client.send, {})
+    giving = asyncio.create_task(answer.give(ChatAnswer(b"{}", RECORD)))
+    client.reads.clear()
+    await asyncio.sleep(0)
+    giving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await giving
+    client.reads.set()
+    await answer.fail(GatewayError("Broken."), {}, SCOPE, NOBODY)
+    assert client.messages == []
