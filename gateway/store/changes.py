@@ -23,7 +23,7 @@ def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner
     level = 0
     if holds and connection.execute(sql.STATUS, (rows.text(record.request_id),)).fetchone() is None:
         level = spending.hold(connection, rows.text(record.request_id), holds)
-    if not sql.BEGIN.run(connection, rows.record_row(record, owner=owner_id)).rowcount:
+    if not sql.BEGIN.run(connection, rows.begun_row(record, owner=owner_id)).rowcount:
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
     _write_attempts(connection, record.request_id, attempts)
     return level
@@ -126,12 +126,14 @@ def probe(connection: sqlite3.Connection) -> None:
 
 
 def _insert(connection: sqlite3.Connection, record: RequestRecord) -> int:
-    return sql.BEGIN.run(connection, rows.record_row(record, owner=None)).rowcount
+    return sql.INSERT.run(connection, rows.record_row(record, owner=None)).rowcount
 
 
 def _write_attempts(connection: sqlite3.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for item in attempts:
-        sql.ATTEMPT.run(connection, rows.attempt_row(request_id, item))
+        row = rows.attempt_row(request_id, item)
+        if item.status == "reserved" or not sql.SETTLE_ATTEMPT.run(connection, row).rowcount:
+            sql.ATTEMPT.run(connection, row)
 
 
 def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) -> None:

@@ -39,20 +39,34 @@ def usd(nanos: float | None) -> float | None:
 
 def record_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
     """All columns of a new row."""
+    return {**begun_row(record, owner=owner), **settled_row(record)}
+
+
+def begun_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
+    """The columns that are known when a request begins."""
     return {
-        **settled_row(record),
+        "request_id": text(record.request_id),
         "timestamp": text(record.timestamp),
         "strategy_used": text(record.strategy_used),
         "confidence": text(record.confidence),
+        "selected_provider": text(record.selected_provider),
+        "selected_model": text(record.selected_model),
+        "baseline_provider": text(record.baseline_provider),
+        "baseline_model": text(record.baseline_model),
         "pattern_detected": text(record.pattern_detected),
         "complexity_score": real(record.complexity_score),
         "experimental": int(record.experimental),
+        "fallback_used": int(record.fallback_used),
+        "fallback_reason": text(record.fallback_reason),
+        "status": record.status,
+        "estimated": int(record.estimated),
         "auto_route": int(record.auto_route),
         "requested_model": text(record.requested_model),
+        "reasoning": text(record.reasoning),
         "policy_version": text(record.policy_version),
         "propensity": real(record.propensity),
-        "candidates": dumps(list(record.candidates)),
-        "features": dumps(dict(record.features)),
+        "candidates": dumps(list(record.candidates)) if record.candidates else "[]",
+        "features": dumps(dict(record.features)) if record.features else "{}",
         "session_id": text(record.session_id),
         "session_kept": None if record.session_kept is None else int(record.session_kept),
         "switch_penalty": real(record.switch_penalty),
@@ -61,6 +75,8 @@ def record_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
         "key_id": text(record.key_id),
         "client_request_id": text(record.client_request_id),
         "client_retries": integer(record.client_retries),
+        "streamed": int(record.streamed),
+        "attempts": max(1, len(record.attempts)),
         "owner": owner,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -22,25 +22,30 @@ class Statement:
         return connection.execute(self._text, self._values(values))
 
 
-BEGIN = Statement("""
-INSERT INTO routing_metrics (
-    request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider, baseline_model,
-    baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score, experimental,
-    fallback_used, fallback_reason, status, baseline_cost_nano, actual_cost_nano, baseline_cost_low, baseline_cost_high,
-    evidence, estimated, auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens,
-    cache_write_tokens, reasoning_tokens, usage, price_version, policy_version, propensity, candidates, features, session_id,
-    session_kept, switch_penalty, shadow_provider, shadow_model, shadow_cost, shadow_cost_nano, key_id, client_request_id,
-    client_retries, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, owner
-) VALUES (
-    :request_id, :timestamp, :strategy_used, :confidence, :selected_provider, :selected_model, :baseline_provider,
-    :baseline_model, :baseline_cost, :actual_cost, :cost_savings, :savings_percentage, :pattern_detected, :complexity_score,
-    :experimental, :fallback_used, :fallback_reason, :status, :baseline_cost_nano, :actual_cost_nano, :baseline_cost_low,
-    :baseline_cost_high, :evidence, :estimated, :auto_route, :requested_model, :reasoning, :prompt_tokens,
-    :completion_tokens, :cached_tokens, :cache_write_tokens, :reasoning_tokens, :usage, :price_version, :policy_version,
-    :propensity, :candidates, :features, :session_id, :session_kept, :switch_penalty, :shadow_provider, :shadow_model,
-    :shadow_cost, :shadow_cost_nano, :key_id, :client_request_id, :client_retries, :streamed, :http_status, :error_code,
-    :finish_reason, :first_byte, :duration, :attempts, :owner
-) ON CONFLICT (request_id) DO NOTHING""")
+# The columns of a row that begins; the others of a whole one are known when it ends.
+_BEGUN = (
+    "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
+    "baseline_provider", "baseline_model", "pattern_detected", "complexity_score", "experimental", "fallback_used",
+    "fallback_reason", "status", "estimated", "auto_route", "requested_model", "reasoning", "policy_version",
+    "propensity", "candidates", "features", "session_id", "session_kept", "switch_penalty", "shadow_provider",
+    "shadow_model", "key_id", "client_request_id", "client_retries", "streamed", "attempts", "owner",
+)  # fmt: skip
+_ENDED = (
+    "baseline_cost", "actual_cost", "cost_savings", "savings_percentage", "baseline_cost_nano", "actual_cost_nano",
+    "baseline_cost_low", "baseline_cost_high", "evidence", "prompt_tokens", "completion_tokens", "cached_tokens",
+    "cache_write_tokens", "reasoning_tokens", "usage", "price_version", "shadow_cost", "shadow_cost_nano",
+    "http_status", "error_code", "finish_reason", "first_byte", "duration",
+)  # fmt: skip
+
+
+def _insert(columns: Sequence[str]) -> Statement:
+    values = ", ".join(f":{name}" for name in columns)
+    into = f"INSERT INTO routing_metrics ({', '.join(columns)})"
+    return Statement(f"{into} VALUES ({values}) ON CONFLICT (request_id) DO NOTHING")
+
+
+BEGIN = _insert(_BEGUN)
+INSERT = _insert((*_BEGUN, *_ENDED))
 
 SETTLE = Statement("""
 UPDATE routing_metrics SET
@@ -72,6 +77,14 @@ INSERT INTO attempts (
     usage = excluded.usage, error = excluded.error, upstream_status = excluded.upstream_status,
     upstream_id = excluded.upstream_id, first_byte = excluded.first_byte, duration = excluded.duration
 WHERE attempts.status = 'reserved'""")
+
+# What most attempts come to: an UPDATE takes half as long as an INSERT that runs into a conflict.
+SETTLE_ATTEMPT = Statement("""
+UPDATE attempts SET
+    provider = :provider, model = :model, status = :status, cost = :cost, cost_nano = :cost_nano,
+    prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens, usage = :usage, error = :error,
+    upstream_status = :upstream_status, upstream_id = :upstream_id, first_byte = :first_byte, duration = :duration
+WHERE id = :id AND status = 'reserved'""")
 
 # The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.
 ATTEMPTS = """
