@@ -114,6 +114,15 @@ class Attempts:
         """Seconds until the request's deadline; what an attempt's `total` timeout is bounded by."""
         return self._ends - self._policy.clock()
 
+    def escalated(self, candidates: Sequence[Candidate]) -> Attempts:
+        """Attempts at better candidates, where the answer came but will not do; within the same deadline and number of tries."""
+        further = Attempts(self._policy, candidates, pinned=False)
+        further._ends = self._ends
+        further.count = self.count
+        if self.count >= self._policy.max_attempts:
+            further._planned = None
+        return further
+
     def next(self) -> Candidate | None:
         """Whom to ask now; None when nothing is left to try."""
         candidate, self._planned = self._planned, None

@@ -52,7 +52,7 @@ class Accountant:
         evidence = None
         if usage is not None:
             if baseline == (record.selected_provider, record.selected_model):
-                low = middle = high = attempts[-1].cost if attempts else None
+                low = middle = high = answer_cost(attempts, usage)
                 evidence = "exact"
             else:
                 plain = replace(usage, reported_cost=None)
@@ -65,6 +65,7 @@ class Accountant:
         return replace(
             record,
             actual_cost=spent,
+            shadow_cost=self._shadow_cost(record, attempts=attempts, usage=usage, at=at),
             baseline_cost=middle,
             baseline_cost_low=low,
             baseline_cost_high=high,
@@ -75,9 +76,24 @@ class Accountant:
             attempts=tuple(attempts),
         )
 
+    def _shadow_cost(
+        self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime
+    ) -> Decimal | None:
+        """What the choice that was only noted would have cost on the same usage."""
+        if usage is None or record.shadow_provider is None or record.shadow_model is None:
+            return None
+        if (record.shadow_provider, record.shadow_model) == (record.selected_provider, record.selected_model):
+            return answer_cost(attempts, usage)
+        return self.cost(replace(usage, reported_cost=None), record.shadow_provider, record.shadow_model, at=at)
+
 
 def _scaled(usage: Usage, factor: float) -> Usage:
     return replace(usage, completion_tokens=round(usage.completion_tokens * factor))
+
+
+def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | None:
+    """What the attempt that gave the answer cost; another may have been tried after it in vain."""
+    return next((attempt.cost for attempt in reversed(attempts) if attempt.usage is usage), None)
 
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:
@@ -116,6 +132,7 @@ def _number(amount: Decimal | None) -> float | None:
 def first_record(plan: Plan, request: ChatRequest, *, request_id: str, at: datetime) -> RequestRecord:
     """The row as it is inserted before the first upstream is called."""
     decision, metadata = plan.decision, plan.decision.metadata
+    looked_on = plan.shadow.metadata if plan.shadow is not None else {}
     strategy_failed = plan.decision.fallback_used
     return RequestRecord(
         request_id=request_id,
@@ -135,9 +152,13 @@ def first_record(plan: Plan, request: ChatRequest, *, request_id: str, at: datet
         requested_model=request.model,
         reasoning=decision.reasoning,
         propensity=metadata.get("propensity"),
-        candidates=tuple(metadata.get("candidates") or ()),
-        features=metadata.get("features") or {},
-        session_id=request.hints.session_id,
+        candidates=tuple(metadata.get("candidates") or looked_on.get("candidates") or ()),
+        features=metadata.get("features") or looked_on.get("features") or {},
+        session_id=plan.visit.session_id if plan.visit is not None else request.hints.session_id,
+        session_kept=metadata.get("session_kept"),
+        switch_penalty=metadata.get("switch_penalty"),
+        shadow_provider=plan.shadow.provider if plan.shadow is not None else None,
+        shadow_model=plan.shadow.model if plan.shadow is not None else None,
         streamed=request.stream,
     )
 

@@ -1,0 +1,135 @@
+"""What a request teaches: labels of its answer and of earlier ones, and which model its conversation is with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.catalog import Catalog
+from gateway.proxy.accounting import answer_cost
+from gateway.proxy.plan import Plan
+from gateway.records import RequestRecord
+from gateway.routing.recurrence import Recurrences, Turn
+from gateway.routing.request import newest_turn
+from gateway.routing.sessions import Sessions
+from gateway.routing.signals import FAILED_VALIDATION, UPSTREAM_ERROR, Answer, Label, label_of
+from gateway.store import Store, StoredOutcome
+from gateway.wire import ChatRequest
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request ended besides its row: `answer` where one was finished, who `broke` on it, whose answers were `rejected`."""
+
+    answer: Answer | None = None
+    broke: Sequence[Key] = ()
+    rejected: Sequence[Key] = ()
+
+
+class Lessons:
+    """Stores outcomes without waiting: none may delay an answer, and one that is lost is only not learned."""
+
+    def __init__(self, store: Store, catalog: Catalog, *, sessions: Sessions, recurrences: Recurrences) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._sessions = sessions
+        self._recurrences = recurrences
+
+    def asked(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> Turn:
+        """A request has begun; it may say something of the answer before."""
+        visit = plan.visit
+        turn = self._recurrences.turn(
+            plan.context.prompt or newest_turn(request.messages),
+            key_id=record.key_id,
+            session_id=visit.session_id if visit is not None else self._sessions.session_id(request),
+            fresh=request.messages[-1].get("role") == "user",
+        )
+        if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
+            rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
+            if (label := self._recurrences.asked(turn, named_rank=rank)) is not None:
+                self._store.add_outcome(label)
+        return turn
+
+    def settled(
+        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, turn: Turn | None, ending: Ending
+    ) -> None:
+        """The row is final. A pinned request teaches only where the router looked on."""
+        if plan.pinned and plan.shadow is None:
+            return
+        served = served_outcome(record, plan)
+        self._store.add_outcome(served)
+        for outcome in self._labelled(record, request, served=served, ending=ending):
+            self._store.add_outcome(outcome)
+        if record.status != "ok":
+            return
+        tokens = record.usage.total_tokens if record.usage is not None else 0
+        if plan.visit is not None:
+            self._sessions.follow(
+                plan.visit, provider=record.selected_provider, model=record.selected_model, tokens=tokens
+            )
+        if turn is not None and not plan.pinned:
+            rank = self._rank(record.selected_provider, record.selected_model)
+            self._recurrences.answered(turn, unmeasured(served), rank=rank)
+
+    def rated(self, request_id: str) -> None:
+        """Its client has said what it thinks of the answer, so nothing has to be guessed."""
+        self._recurrences.forget(request_id)
+
+    def _labelled(
+        self, record: RequestRecord, request: ChatRequest, *, served: StoredOutcome, ending: Ending
+    ) -> list[StoredOutcome]:
+        plain = unmeasured(served)
+        found = [_of(plain, key, FAILED_VALIDATION) for key in ending.rejected]
+        found += [_of(plain, key, UPSTREAM_ERROR) for key in ending.broke]
+        if record.status == "ok" and ending.answer is not None:
+            key = (record.selected_provider, record.selected_model)
+            listed = self._catalog.get(*key)
+            label = label_of(
+                ending.answer,
+                max_tokens=request.body.get("max_completion_tokens", request.body.get("max_tokens")),
+                tier=listed.tier if listed is not None else None,
+                request_id=record.request_id,
+            )
+            if label is not None:
+                found.append(_of(plain, key, label))
+        return found
+
+    def _rank(self, provider: str, model: str) -> int:
+        """The tier of a model, 0 to 2; -1 for one that is not listed."""
+        listed = self._catalog.get(provider, model)
+        return listed.rank if listed is not None else -1
+
+
+def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
+    """What strategies may learn from a settled row; its quality is not known yet."""
+    seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
+    usage = record.usage
+    cost = answer_cost(record.attempts, usage)
+    return StoredOutcome(
+        request_id=record.request_id,
+        timestamp=record.timestamp,
+        provider=record.selected_provider,
+        model=record.selected_model,
+        pattern=seen.get("pattern") or "",
+        complexity=seen.get("complexity") or 0.0,
+        cost=float(cost) if cost is not None else None,
+        input_tokens=usage.prompt_tokens if usage is not None else None,
+        output_tokens=usage.completion_tokens if usage is not None else None,
+        latency=record.duration,
+        error=record.error_code,
+        features=record.features,
+        source="served",
+    )
+
+
+def unmeasured(served: StoredOutcome) -> StoredOutcome:
+    """The same case without what it cost and took, which is counted once."""
+    return replace(served, cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
+
+
+def _of(plain: StoredOutcome, key: Key, label: Label) -> StoredOutcome:
+    return replace(
+        plain, provider=key[0], model=key[1], source=label.source, quality=label.quality, weight=label.weight
+    )
