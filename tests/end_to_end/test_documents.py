@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import orjson
@@ -27,7 +28,12 @@ def test_python_compiles(block: Block) -> None:
 def test_python_runs(block: Block, served: Served, tmp_path: Path) -> None:
     """A block that is marked to run does, against a gateway and with its files in an empty directory."""
     text = re.sub(r'"(\w+\.db)"', lambda name: repr(str(tmp_path / name[1])), block.text.replace(SHOWN, served.url))
-    exec(compile(text, block.document, "exec"), {"__name__": "example"})  # noqa: S102 - our own documents
+    made: dict[str, Any] = {"__name__": "example"}
+    try:
+        exec(compile(text, block.document, "exec"), made)  # noqa: S102 - our own documents
+    finally:
+        if "client" in made:  # as the end of a program would
+            made["client"].close()
 
 
 def test_curl(served: Served) -> None:
