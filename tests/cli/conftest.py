@@ -90,4 +90,5 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for each in started:
         if each.process.poll() is None:
             each.process.kill()
-            each.process.wait()
+        with each.process:  # waits, and closes what is left of its output
+            pass
