@@ -19,13 +19,16 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.fallback import Cooldowns, FailoverPolicy
+from gateway.fallback import Cooldowns, FailoverPolicy, KeyTurns, deployment
+from gateway.keyring import KeyRing
 from gateway.learner import Learner
-from gateway.logs import log_request, log_rest
+from gateway.logs import dropped_lines, log_request, log_rest
+from gateway.periodic import every
 from gateway.plugins import provider_kinds
 from gateway.providers.base import Endpoint, Provider, Signatures
 from gateway.proxy import Books, ChatProxy, Planner
 from gateway.proxy.accounting import Accountant
+from gateway.proxy.allowance import Allowances
 from gateway.routing import RoutingEngine
 from gateway.settings import Settings
 from gateway.store import Store
@@ -41,13 +44,17 @@ from gateway.web.dashboard import Dashboard
 from gateway.web.errors import on_bug, on_gateway_error, on_http_error
 from gateway.web.feedback import FeedbackEndpoint
 from gateway.web.health import Readiness, healthz
+from gateway.web.heartbeat import Heartbeat
 from gateway.web.ledger import LedgerReports
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.models import ModelList
+from gateway.web.pace import Pace
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Guarded, build_routes
-from gateway.web.telemetry import Telemetry
+from gateway.web.telemetry import Readings, Telemetry
 
+KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
+RECOVERY_SECONDS = 60.0
 LAST_WORDS = 2.0  # seconds in which interrupted requests say so and close their rows
 
 
@@ -67,15 +74,27 @@ class Gateway:
     def __init__(self, settings: Settings, *, store: Store, transport: Transport, world: World, demo: bool) -> None:
         self.settings = settings
         self.lifecycle = Lifecycle()
-        self.telemetry = Telemetry()
         self._store = store
         self._transport = transport
         self._world = world
         self._signatures = Signatures()
         limits = settings.limits
         self._admission = Admission(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+        self._heartbeat = Heartbeat(world.clock)
+        self.telemetry = Telemetry(
+            Readings(
+                in_flight=lambda: self._admission.in_flight,
+                waiting=lambda: self._admission.waiting,
+                refused=lambda: self._admission.refused,
+                event_loop_lag=lambda: self._heartbeat.lag,
+                logs_dropped=dropped_lines,
+            )
+        )
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
+        self._pace = Pace(world.clock)
+        self.ring = KeyRing(store.keys, now=world.now)
+        self.ring.refresh()
         self._engine, routes = self._assembled(settings)
         self.app = Starlette(
             routes=routes,
@@ -98,24 +117,34 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(self._store.recover, now=self._world.now().isoformat(timespec="milliseconds"))
-        learning = asyncio.create_task(self._learner.run())
+        await asyncio.to_thread(self._recover)
+        tasks = [
+            asyncio.create_task(self._learner.run()),
+            asyncio.create_task(self._heartbeat.run()),
+            asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),
+            asyncio.create_task(every(RECOVERY_SECONDS, self._recover)),
+        ]
         try:
             yield
         finally:
             self.lifecycle.end()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.lifecycle.ended(), LAST_WORDS)
-            learning.cancel()
-            with suppress(asyncio.CancelledError):
-                await learning
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
+
+    def _recover(self) -> int:
+        """Close what dead processes left open and charge what they held."""
+        return self._store.recover(now=self._world.now().isoformat(timespec="milliseconds"))
 
     def _assembled(self, settings: Settings) -> tuple[RoutingEngine, list[BaseRoute]]:
         """Everything that settings decide, built anew."""
         world, limit = self._world, settings.limits.body_bytes
         providers = build_providers(settings, self._signatures)
+        names = tuple(entry.name for entry in settings.providers)
         engine = RoutingEngine(
             settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=self._store
         )
@@ -123,14 +152,23 @@ class Gateway:
         planner = Planner(
             engine,
             settings.catalog,
-            providers=tuple(providers),
+            providers=names,
             cooling=cooldowns.cooling,
             baseline=settings.baseline,
+            allowances=Allowances(
+                settings.prices,
+                settings.catalog,
+                now=world.now,
+                daily=settings.daily_budget,
+                attempts=settings.max_attempts,
+            ),
         )
         gatekeeper = Gatekeeper(
             [key.value for key in settings.client_keys],
             settings.admin_key.value if settings.admin_key else None,
             allowed_hosts=settings.allowed_hosts,
+            ring=self.ring,
+            pace=self._pace,
         )
         chat = ChatEndpoint(
             self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
@@ -141,7 +179,7 @@ class Gateway:
             new_request_id=world.new_request_id,
         )
         guarded = _guarded(
-            models=ModelList(settings.catalog, providers=providers),
+            models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit),
             feedback=FeedbackEndpoint(self._store, now=world.now),
             reports=LedgerReports(self._store),
@@ -161,6 +199,7 @@ class Gateway:
             uniform=random.Random(world.seed).uniform,
             deadline=settings.timeouts.total,
             max_attempts=settings.max_attempts,
+            turns=KeyTurns({entry.name: len(entry.keys) for entry in settings.providers}, clock=world.clock),
         )
         listed = frozenset(model.full_name for model in settings.catalog)
         books = Books(
@@ -204,16 +243,17 @@ def build_transport(settings: Settings) -> Transport:
 
 
 def build_providers(settings: Settings, signatures: Signatures | None = None) -> dict[str, Provider]:
-    """The enabled upstreams by name, in the configuration's order."""
+    """The enabled upstreams by deployment, one for each key, in the configuration's order."""
     kinds = provider_kinds()
     signatures = signatures if signatures is not None else Signatures()
     return {
-        entry.name: kinds[entry.kind](
-            Endpoint(entry.base_url, entry.keys[0].value if entry.keys else "", headers=entry.headers),
+        deployment(entry.name, number): kinds[entry.kind](
+            Endpoint(entry.base_url, key, headers=entry.headers),
             name=entry.name,
             signatures=signatures,
         )
         for entry in settings.providers
+        for number, key in enumerate([key.value for key in entry.keys] or [""], start=1)
     }
 
 

@@ -94,12 +94,7 @@ class Allowances:
 
     def narrowed(self, context: RoutingContext, key: VirtualKey | None) -> RoutingContext:
         """The context within what the key may use, so that the router chooses among that. Raises Forbidden when it is nothing."""
-        if key is None:
-            return context
-        if key.max_cost_nano is not None:
-            most = key.max_cost_nano / 1e9
-            context = replace(context, max_cost=most if context.max_cost is None else min(most, context.max_cost))
-        if not key.narrows:
+        if key is None or not key.narrows:
             return context
         wanted = None if context.models is None else set(map(self._full_name, context.models))
         names = (model.full_name for model in key.allowed(self._catalog))

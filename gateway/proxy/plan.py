@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gateway.catalog import Auto, Catalog, Pinned
-from gateway.errors import InvalidRequest, NoRoute, NotFound
+from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.fallback import Candidate
+from gateway.keys import VirtualKey
+from gateway.proxy.allowance import Allowance, Allowances
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
 from gateway.routing.sessions import Sessions, Visit
 from gateway.routing.switching import in_place_of, settled_in, switching
@@ -20,11 +22,12 @@ AutoRoute = bool | Literal["shadow"] | None
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the key's id (never the key), and what a client said of itself in headers."""
+    """Who asks: the key's id (never the key), what a client said of itself in headers, and a virtual `key`'s limits."""
 
     key_id: str | None = None
     client_request_id: str | None = None
     retries: int | None = None
+    key: VirtualKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Plan:
     """What was decided for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
 
     `visit` is its place in a conversation that keeps its model, `shadow` what `auto` would have decided where it only looked on.
+    `allowance` is what it may cost, where that is limited.
     """
 
     decision: RoutingDecision
@@ -42,6 +46,7 @@ class Plan:
     pinned: bool
     visit: Visit | None = None
     shadow: RoutingDecision | None = None
+    allowance: Allowance | None = None
 
 
 class Planner:
@@ -49,6 +54,7 @@ class Planner:
 
     `cooling` tells which (provider, model) pairs should be tried last just now, `baseline` a configured baseline's name.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` makes `auto` look on whatever a request asks.
+    `allowances` keep decisions within the limits of keys and budgets.
     """
 
     def __init__(
@@ -61,8 +67,10 @@ class Planner:
         baseline: str | None = None,
         sessions: Sessions | None = None,
         shadow: bool = False,
+        allowances: Allowances | None = None,
     ) -> None:
         self._engine = engine
+        self._allowances = allowances
         self._sessions = sessions
         self._shadow = shadow
         self._catalog = catalog
@@ -71,7 +79,24 @@ class Planner:
         self._baseline = baseline
 
     def plan(self, request: ChatRequest, *, auto_route: AutoRoute = None, caller: Caller | None = None) -> Plan:
-        """Raises ModelNotFound, NoRoute, InvalidRequest (hints)."""
+        """Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget)."""
+        plan = self._decided(request, auto_route=auto_route, caller=caller)
+        return plan if self._allowances is None else self._within(self._allowances, plan, request, caller=caller)
+
+    def _within(self, allowances: Allowances, plan: Plan, request: ChatRequest, *, caller: Caller | None) -> Plan:
+        """The plan with the candidates that the caller may use; the first of them is who answers."""
+        left, allowance = allowances.of(plan.candidates, request, key=caller.key if caller else None)
+        decision = plan.decision
+        if left[0] != plan.candidates[0]:
+            entries: list[Mapping[str, Any]] = decision.metadata["candidates"]
+            own = next(
+                each for each in entries if (each["provider"], each["model"]) == (left[0].provider, left[0].model)
+            )
+            said = f"{decision.reasoning} Within the limits of the key or budget it is {left[0].full_name}."
+            decision = in_place_of(decision, own, reasoning=said)
+        return replace(plan, decision=decision, candidates=left, allowance=allowance)
+
+    def _decided(self, request: ChatRequest, *, auto_route: AutoRoute, caller: Caller | None) -> Plan:
         target = self._catalog.resolve(request.model)
         if auto_route == "shadow" or (self._shadow and auto_route is not False):
             return self._shadowed(request, target, caller=caller)
@@ -129,7 +154,7 @@ class Planner:
         """None where `auto` could not have served the request, which is no reason to refuse it."""
         try:
             return self._learned(self._context(request, target, caller=caller), None)
-        except NoRoute:
+        except (NoRoute, Forbidden):
             return None
 
     def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
@@ -163,12 +188,15 @@ class Planner:
         available = [name for name in self._providers if name in self._wanted(request)]
         if not available:
             raise NoRoute("No provider is left: enabled are " + (", ".join(self._providers) or "none") + ".")
-        return context_of(
+        context = context_of(
             request,
             available_providers=available,
             cooling=self._cooling(),
             tradeoff=target.tradeoff if isinstance(target, Auto) else None,
             user_id=caller.key_id if caller else None,
+        )
+        return (
+            context if self._allowances is None else self._allowances.narrowed(context, caller.key if caller else None)
         )
 
     def _wanted(self, request: ChatRequest) -> tuple[str, ...]:

@@ -61,15 +61,16 @@ def admin_key(environment: Mapping[str, str], findings: Findings) -> Secret | No
     return Secret(key) if key is not None else None
 
 
-def provider_key(environment: Mapping[str, str], name: str, findings: Findings) -> Secret | None:
-    """A key that will stand in a header, so it has to fit in one."""
-    key = value(environment, name)
-    if key is None:
-        return None
-    if not PRINTABLE.fullmatch(key):
-        findings.problems.append(f"{name}: the key has a space, a line break or another character that no key has")
-        return None
-    return Secret(key)
+def provider_keys(environment: Mapping[str, str], name: str, findings: Findings) -> tuple[Secret, ...]:
+    """Keys between commas. Each will stand in a header, so it has to fit in one."""
+    text = value(environment, name)
+    if text is None:
+        return ()
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if all(map(PRINTABLE.fullmatch, keys)):
+        return tuple(map(Secret, keys))
+    findings.problems.append(f"{name}: a key has a space, a line break or another character that no key has")
+    return ()
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gateway.budgets import Budget
 from gateway.catalog import Catalog
 from gateway.pricing import PriceTable
 from gateway.transport import Timeouts
@@ -95,6 +96,7 @@ class Settings:
     record_features: bool = True
     drain_delay: float = 1.0
     grace: float = 30.0
+    daily_budget: Budget | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

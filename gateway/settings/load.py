@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from gateway.budgets import Budget
 from gateway.catalog import TRADEOFFS, Catalog
 from gateway.errors import ConfigError
 from gateway.packaged import packaged_file
-from gateway.pricing import PriceTable
+from gateway.pricing import PriceTable, nano_dollars
 from gateway.settings import environment as env
 from gateway.settings.documents import Document, read_document
 from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings, TransportSettings
@@ -76,6 +78,7 @@ def load(
         transport=TransportSettings(**_given(file.transport)),
         timeouts=Timeouts(**_given(file.timeouts)),
         limits=Limits(**_given(file.limits)),
+        daily_budget=_daily_budget(file),
         sources=sources,
         warnings=tuple(findings.warnings),
         **plain,
@@ -87,6 +90,11 @@ def config_path(given: Path | str | None) -> Path:
     if given:
         return Path(given)
     return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else packaged_file("gateway.yaml")
+
+
+def files_of(config: Path) -> tuple[Path, ...]:
+    """The files that settings are made of, whether they are there or not: `config` and those that may stand beside it."""
+    return (config, *(config.parent / name for name in ("providers.yaml", "models.yaml", "prices.json")))
 
 
 def _variables(environment: Mapping[str, str], findings: Findings) -> dict[str, Any]:
@@ -131,6 +139,13 @@ def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
             f"host {host!r} can be reached from other machines: set GATEWAY_API_KEY to a long random string "
             "(openssl rand -hex 24), or listen on 127.0.0.1"
         )
+
+
+def _daily_budget(file: GatewayFile) -> Budget | None:
+    """What all requests of a UTC day together may cost."""
+    if file.daily_budget_usd is None:
+        return None
+    return Budget(nano_dollars(Decimal(repr(file.daily_budget_usd))), "day")
 
 
 def _check_db(db: str, findings: Findings) -> None:

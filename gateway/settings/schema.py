@@ -66,6 +66,7 @@ class GatewayFile(Section):
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
     allowed_hosts: list[str] | None = None
     record_features: bool | None = None
+    daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
     drain_delay: Pause | None = None
     grace: Pause | None = None
 

@@ -10,7 +10,7 @@ import yaml
 
 from gateway.packaged import SafeLoader, packaged_file
 from gateway.settings.documents import Document, Place
-from gateway.settings.environment import is_loopback, provider_key, value
+from gateway.settings.environment import is_loopback, provider_keys, value
 from gateway.settings.facts import ProviderSettings
 from gateway.settings.findings import Findings
 from gateway.settings.schema import ProviderRow, ProvidersFile
@@ -32,18 +32,17 @@ def enabled_providers(
     defaults = default_base_urls()
     enabled = []
     for index, row in enumerate(file.providers):
-        key = provider_key(environment, row.api_key_env, findings) if row.api_key_env else None
+        keys = provider_keys(environment, row.api_key_env, findings) if row.api_key_env else ()
         override = value(environment, row.base_url_env) if row.base_url_env else None
         origin = row.base_url_env if override else document.at(("providers", index, "base_url"))
         base_url = (override or row.base_url).rstrip("/")
         problem = base_url_problem(base_url)
         if problem:
             findings.problems.append(f"{origin}: base URL of {row.name}: {problem}")
-        elif row.api_key_env is None or key:
+        elif row.api_key_env is None or keys:
             if base_url.startswith("http://") and not is_loopback(urlsplit(base_url).hostname or ""):
                 findings.warnings.append(f"{origin}: {row.name} is called without encryption: {base_url}")
             moved = base_url != defaults.get(row.name)
-            keys = (key,) if key else ()
             enabled.append(ProviderSettings(row.name, row.kind, base_url, keys, headers=row.headers or {}, moved=moved))
     return tuple(enabled)
 

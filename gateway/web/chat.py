@@ -13,7 +13,7 @@ from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import Caller, ChatFailed, ChatProxy
 from gateway.web.admission import Admission
 from gateway.web.answer import KEEP_ALIVE, Answer
-from gateway.web.auth import Access, Gatekeeper
+from gateway.web.auth import Access, Gatekeeper, Principal
 from gateway.web.body import ClientGone, read_body
 from gateway.web.departure import Departure
 from gateway.web.headers import gateway_headers, header_text
@@ -55,7 +55,7 @@ class ChatEndpoint:
             auto_route = auto_route_of(scope)
             self._admission.refuse_if_full()
             request = await parsed(await read_body(scope, receive, limit=self._max_body_bytes))
-            caller = caller_of(scope, key_id=principal.key_id)
+            caller = caller_of(scope, principal=principal)
             async with Departure(receive, answer, lifecycle=self._lifecycle), self._admission.place():
                 served = await self._proxy.serve(request, request_id=request_id, auto_route=auto_route, caller=caller)
                 await answer.give(served)
@@ -87,13 +87,14 @@ def auto_route_of(scope: Mapping[str, Any]) -> bool | None:
     raise InvalidRequest(f"auto_route must be `true` or `false`, not {value!r}.", param="auto_route")
 
 
-def caller_of(scope: Mapping[str, Any], *, key_id: str | None) -> Caller:
+def caller_of(scope: Mapping[str, Any], *, principal: Principal) -> Caller:
     """Who calls, with the ids that official SDKs and proxies send along."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     own_id = headers.get(b"x-request-id") or headers.get(b"x-client-request-id")
     retries = headers.get(b"x-stainless-retry-count", b"")
     return Caller(
-        key_id=key_id,
+        key_id=principal.key_id,
         client_request_id=header_text(own_id.decode("latin-1"))[:128] if own_id else None,
         retries=int(retries[:4]) if retries[:4].isdigit() else None,
+        key=principal.key,
     )

@@ -10,12 +10,14 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.catalog import Auto, Catalog, Model
 from gateway.errors import ModelNotFound
+from gateway.keys import VirtualKey
+from gateway.web.auth import Principal
 
 AUTO_NAMES = ("auto", "auto:cheap", "auto:balanced", "auto:quality")
 
 
 class ModelList:
-    """The catalogue's models of the enabled providers."""
+    """The catalogue's models of the enabled providers, as far as the caller's key may use them."""
 
     def __init__(self, catalog: Catalog, *, providers: Collection[str]) -> None:
         self._catalog = catalog
@@ -23,7 +25,9 @@ class ModelList:
 
     async def list(self, request: Request) -> Response:
         routed = [_auto(name) for name in AUTO_NAMES]
-        models = [_entry(model) for model in self._catalog if model.provider in self._providers]
+        key = _key(request)
+        enabled = [model for model in self._catalog if model.provider in self._providers]
+        models = [_entry(model) for model in (enabled if key is None else key.allowed(enabled))]
         return JSONResponse({"object": "list", "data": [*routed, *models]})
 
     async def get(self, request: Request) -> Response:
@@ -31,11 +35,21 @@ class ModelList:
         target = self._catalog.resolve(name)
         if isinstance(target, Auto):
             return JSONResponse(_auto(name))
-        if target.listed is None or target.provider not in self._providers:
+        if target.listed is None or target.provider not in self._providers or not _may_use(request, target.listed):
             raise ModelNotFound(
                 f"The model {name!r} is not listed here. GET /v1/models lists those that are.", param="model"
             )
         return JSONResponse(_entry(target.listed))
+
+
+def _key(request: Request) -> VirtualKey | None:
+    principal: Principal = request.scope["principal"]
+    return principal.key
+
+
+def _may_use(request: Request, model: Model) -> bool:
+    key = _key(request)
+    return key is None or bool(key.allowed([model]))
 
 
 def _auto(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.proxy import Plan, Planner
 from gateway.web.body import read_body
-from gateway.web.chat import auto_route_of, parsed
+from gateway.web.chat import auto_route_of, caller_of, parsed
 
 
 class RoutePreview:
@@ -19,7 +19,8 @@ class RoutePreview:
 
     async def route(self, request: Request) -> Response:
         raw = await read_body(request.scope, request.receive, limit=self._max_body_bytes)
-        plan = self._planner.plan(await parsed(raw), auto_route=auto_route_of(request.scope))
+        caller = caller_of(request.scope, principal=request.scope["principal"])
+        plan = self._planner.plan(await parsed(raw), auto_route=auto_route_of(request.scope), caller=caller)
         return JSONResponse(explained(plan))
 
 

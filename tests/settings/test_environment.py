@@ -65,9 +65,10 @@ def test_no_numbers(text: str) -> None:
 def test_provider_keys() -> None:
     """A provider's key loses the space around it; absent or empty it is not set."""
     findings = Findings()
-    assert env.provider_key({"K": " sk-1\n"}, "K", findings) == Secret("sk-1")
-    assert env.provider_key({"K": ""}, "K", findings) is None
-    assert env.provider_key({}, "K", findings) is None
+    assert env.provider_keys({"K": " sk-1\n"}, "K", findings) == (Secret("sk-1"),)
+    assert env.provider_keys({"K": "sk-1, sk-2,,sk-1"}, "K", findings) == (Secret("sk-1"), Secret("sk-2"))
+    assert env.provider_keys({"K": ""}, "K", findings) == ()
+    assert env.provider_keys({}, "K", findings) == ()
     assert findings.problems == []
 
 
@@ -75,7 +76,7 @@ def test_provider_keys() -> None:
 def test_keys_that_fit_no_header(key: str) -> None:
     """A key that could not stand in a header is a problem; the sentence does not show it."""
     findings = Findings()
-    assert env.provider_key({"K": key}, "K", findings) is None
+    assert env.provider_keys({"K": key}, "K", findings) == ()
     assert findings.problems[0].startswith("K: ")
     assert key not in findings.problems[0]
 
