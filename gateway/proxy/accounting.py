@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.pricing import PriceTable, cost
-from gateway.proxy.plan import Plan
+from gateway.proxy.plan import Caller, Plan
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import context_of
 from gateway.wire import ChatRequest, Usage
@@ -39,9 +39,9 @@ class Accountant:
         return cost(usage, self._prices.price(provider, model, at))
 
     def settled(
-        self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime
+        self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime, **ended: Any
     ) -> RequestRecord:
-        """The record with costs: all attempts against what the baseline would have cost on the same usage.
+        """The record with how it `ended` and what that cost: all attempts against the baseline's cost on the same usage.
 
         The baseline's interval assumes that the baseline model would have written between half and twice as many tokens;
         where baseline and answering model are the same it is exact.
@@ -74,6 +74,7 @@ class Accountant:
             estimated=usage.estimated if usage is not None else record.estimated,
             price_version=self._prices.version,
             attempts=tuple(attempts),
+            **ended,
         )
 
     def _shadow_cost(
@@ -129,8 +130,10 @@ def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
 
 
-def first_record(plan: Plan, request: ChatRequest, *, request_id: str, at: datetime) -> RequestRecord:
-    """The row as it is inserted before the first upstream is called."""
+def first_record(
+    plan: Plan, request: ChatRequest, *, request_id: str, at: datetime, caller: Caller, features: bool
+) -> RequestRecord:
+    """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""
     decision, metadata = plan.decision, plan.decision.metadata
     looked_on = plan.shadow.metadata if plan.shadow is not None else {}
     strategy_failed = plan.decision.fallback_used
@@ -153,13 +156,16 @@ def first_record(plan: Plan, request: ChatRequest, *, request_id: str, at: datet
         reasoning=decision.reasoning,
         propensity=metadata.get("propensity"),
         candidates=tuple(metadata.get("candidates") or looked_on.get("candidates") or ()),
-        features=metadata.get("features") or looked_on.get("features") or {},
+        features=(metadata.get("features") or looked_on.get("features") or {}) if features else {},
         session_id=plan.visit.session_id if plan.visit is not None else request.hints.session_id,
         session_kept=metadata.get("session_kept"),
         switch_penalty=metadata.get("switch_penalty"),
         shadow_provider=plan.shadow.provider if plan.shadow is not None else None,
         shadow_model=plan.shadow.model if plan.shadow is not None else None,
         streamed=request.stream,
+        key_id=caller.key_id,
+        client_request_id=caller.client_request_id,
+        client_retries=caller.retries,
     )
 
 

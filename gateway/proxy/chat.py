@@ -65,14 +65,14 @@ class ChatProxy:
     ) -> ChatAnswer | ChatStream:
         """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it."""
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
-        record = replace(
-            first_record(plan, request, request_id=request_id, at=self._books.now()),
-            key_id=caller.key_id,
-            client_request_id=caller.client_request_id,
-            client_retries=caller.retries,
+        record = first_record(
+            plan,
+            request,
+            request_id=request_id,
+            at=self._books.now(),
+            caller=caller,
+            features=self._books.features,
         )
-        if not self._books.features:
-            record = replace(record, features={})
         exchange = Exchange(plan, request, record, books=self._books)
         try:
             await exchange.begin()

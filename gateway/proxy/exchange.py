@@ -70,7 +70,8 @@ class Exchange:
         self._attempt_began = self._books.clock()
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
-        self.record = replace(self.record, selected_provider=candidate.provider, selected_model=candidate.model)
+        if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
+            self.record = replace(self.record, selected_provider=candidate.provider, selected_model=candidate.model)
         if attempt.number > 1:
             await asyncio.wrap_future(self._books.store.attempt(self.record.request_id, attempt))
 
@@ -87,7 +88,7 @@ class Exchange:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
         self._first_byte = self._books.clock() - self._began
         self._attempts[-1] = replace(self._attempts[-1], upstream_id=answer.upstream_id)
-        if answer.model is not None:
+        if answer.model not in (None, self.record.selected_model):
             self.record = replace(self.record, selected_model=answer.model)
         if len(self._attempts) > 1:
             self.record = replace(self.record, fallback_used=True)
@@ -164,15 +165,17 @@ class Exchange:
         if not called:  # nobody was called, which the attempt inserted with the row has to say
             first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
             self._attempts.append(first)
-        record = replace(
+        self.record = self._books.accountant.settled(
             self.record,
+            attempts=self._attempts,
+            usage=usage,
+            at=self._at,
             status=status,
             http_status=http_status,
             finish_reason=finish_reason,
             first_byte=self._first_byte,
             duration=self._books.clock() - self._began,
         )
-        self.record = self._books.accountant.settled(record, attempts=self._attempts, usage=usage, at=self._at)
         committed = asyncio.wrap_future(self._books.store.settle(self.record))
         committed.add_done_callback(self._tell)
         if called and status != "interrupted" and not self.plan.pinned:
