@@ -93,7 +93,7 @@ class Gateway:
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
         self._pace = Pace(world.clock)
-        self.ring = KeyRing(store.keys, now=world.now)
+        self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
         self._engine, routes = self._assembled(settings)
         self.app = Starlette(

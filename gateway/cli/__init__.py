@@ -6,6 +6,7 @@ import click
 
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.keys import keys
 from gateway.cli.models import models
 from gateway.cli.report import report
 from gateway.cli.route import route
@@ -18,5 +19,5 @@ def main() -> None:
     """An OpenAI-compatible gateway that sends each request to the model that does the job for least money."""
 
 
-for command in (serve, demo, doctor, route, models, report):
+for command in (serve, demo, doctor, route, models, report, keys):
     main.add_command(command)

@@ -81,7 +81,7 @@ class Store(Protocol):
     def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
         """NotFound for an unknown or revoked one."""
 
-    def keys(self) -> Sequence[VirtualKey]:
+    def virtual_keys(self) -> Sequence[VirtualKey]:
         """All of them, the revoked too, oldest first."""
 
     def balance(self, account: str, period: str) -> Balance:

@@ -88,7 +88,7 @@ class SqliteStore:
     def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
         return self._writer.submit(partial(spending.revoke_key, key_id=key_id, at=at))
 
-    def keys(self) -> Sequence[VirtualKey]:
+    def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:
             return spending.keys(connection)
 

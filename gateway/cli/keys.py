@@ -1,0 +1,235 @@
+"""`gateway keys`: virtual keys, made, listed, rotated and revoked in the ledger."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import click
+import orjson
+
+from gateway.budgets import Balance, Budget, period, resets, usd
+from gateway.catalog import TIERS, Auto, Catalog
+from gateway.cli.serve import settings_or_exit
+from gateway.errors import GatewayError
+from gateway.keys import PREFIX, SHOWN, VirtualKey, digest_of
+from gateway.pricing import nano_dollars
+from gateway.store import Store
+from gateway.store.sqlite import SqliteStore
+
+SECRET_BYTES = 32
+_LIFETIME = re.compile(r"([0-9]{1,5})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+class BudgetType(click.ParamType[Budget]):
+    name = "usd/window"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Budget:
+        try:
+            return Budget.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class MomentType(click.ParamType[datetime]):
+    """`30d`, `12h`, `2w` from now, or a date or time in ISO 8601 (UTC unless it says otherwise)."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if found := _LIFETIME.fullmatch(str(value)):
+            return datetime.now(UTC) + timedelta(**{_UNITS[found[2]]: int(found[1])})
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither a time from now, such as 30d, nor a date, such as 2027-01-31.", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke virtual keys with budgets, rates and limits of their own.
+
+    A running gateway on the same ledger knows of a change within seconds.
+    """
+
+
+DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.db]")
+
+
+@keys.command()
+@click.option("--name", required=True, help="What it is called: unique among the keys that are not revoked.")
+@click.option("--budget", type=BudgetType(), help="USD per hour, day, week, month or total, such as 5/day.")
+@click.option("--rpm", type=click.IntRange(1, 1_000_000), help="Requests a minute.")
+@click.option("--models", help="Full names between commas that it may use; * stands for anything, as in gemini/*.")
+@click.option("--max-tier", type=click.Choice(TIERS), help="The highest tier it may use.")
+@click.option("--max-cost", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one request may cost at most.")
+@click.option("--expires", type=MomentType(), help="When it ends: 30d, 12h, 2w from now, or a date.")
+@DB
+def create(
+    name: str,
+    budget: Budget | None,
+    rpm: int | None,
+    models: str | None,
+    max_tier: Any,
+    max_cost: float | None,
+    expires: datetime | None,
+    db: str | None,
+) -> None:
+    """Make a key and print it: only its digest is kept, so it is never shown again."""
+    settings = settings_or_exit(os.environ)
+    if not (name.isprintable() and 0 < len(name) <= 64):
+        raise click.BadParameter("a name has 1 to 64 printable characters.", param_hint="--name")
+    secret = new_secret()
+    key = VirtualKey(
+        id="key_" + secrets.token_hex(8),
+        name=name,
+        digest=digest_of(secret),
+        last4=secret[-SHOWN:],
+        created=datetime.now(UTC),
+        expires=expires,
+        budget=budget,
+        rpm=rpm,
+        models=None if models is None else model_patterns(models, settings.catalog),
+        max_tier=max_tier,
+        max_cost_nano=None if max_cost is None else nano_dollars(Decimal(repr(max_cost))),
+    )
+    with ledger(db or settings.db) as store:
+        store.add_key(key).result()
+    click.echo(secret)
+    click.echo(f"{key.id} {key.name}: {limits(key)}. This is the only time the key is shown.", err=True)
+    if settings.admin_key is None and not settings.client_keys:
+        click.echo("Without GATEWAY_ADMIN_KEY the admin routes stay open to this machine.", err=True)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one object a key.")
+@DB
+def list_keys(as_json: bool, db: str | None) -> None:
+    """List all keys with their limits and what they have spent of their budgets."""
+    now = datetime.now(UTC)
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        for key in store.virtual_keys():
+            balance = store.balance(key.id, period(key.budget.window, now)) if key.budget else Balance()
+            if as_json:
+                click.echo(orjson.dumps(facts(key, balance, now=now)).decode())
+            else:
+                spent = f"; {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held" if key.budget else ""
+                click.echo(f"{key.id} ...{key.last4} {state(key, now):<8} {key.name}: {limits(key)}{spent}")
+
+
+@keys.command()
+@click.argument("key")
+@DB
+def rotate(key: str, db: str | None) -> None:
+    """Give KEY (its name or id) another secret and print it; the old one ends, what was spent and all limits stay."""
+    secret = new_secret()
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        found = live_key(store, key)
+        store.rotate_key(found.id, digest=digest_of(secret), last4=secret[-SHOWN:]).result()
+    click.echo(secret)
+    click.echo(f"{found.id} {found.name}: the old key is refused from now on.", err=True)
+
+
+@keys.command()
+@click.argument("key")
+@DB
+def revoke(key: str, db: str | None) -> None:
+    """End KEY (its name or id) for ever. Its rows in the ledger stay."""
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        found = live_key(store, key)
+        store.revoke_key(found.id, at=datetime.now(UTC)).result()
+    click.echo(f"{found.id} {found.name} is revoked.", err=True)
+
+
+@contextmanager
+def ledger(path: str) -> Iterator[SqliteStore]:
+    """The open store; what it refuses ends the command with its sentence."""
+    try:
+        with closing(SqliteStore(path)) as store:
+            yield store
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+
+
+def live_key(store: Store, name: str) -> VirtualKey:
+    """The key that is not revoked and has this name or id."""
+    for key in store.virtual_keys():
+        if name in (key.name, key.id) and key.revoked is None:
+            return key
+    raise click.ClickException(f"There is no key {name!r} that is not revoked; `gateway keys list` lists all.")
+
+
+def new_secret() -> str:
+    """256 random bits in characters that fit every header."""
+    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def model_patterns(text: str, catalog: Catalog) -> tuple[str, ...]:
+    """Full names for whatever names stand between the commas, patterns as they are."""
+    found = []
+    for name in filter(None, map(str.strip, text.split(","))):
+        try:
+            target = None if "*" in name else catalog.resolve(name)
+        except GatewayError as error:
+            raise click.BadParameter(error.message, param_hint="--models") from None
+        if isinstance(target, Auto):
+            raise click.BadParameter(
+                f"{name} needs no permission: name the models that it may choose from.", param_hint="--models"
+            )
+        found.append(name if target is None else f"{target.provider}/{target.model}")
+    if not found:
+        raise click.BadParameter("there is no name between the commas.", param_hint="--models")
+    return tuple(dict.fromkeys(found))
+
+
+def state(key: VirtualKey, now: datetime) -> str:
+    if key.revoked is not None:
+        return "revoked"
+    return "live" if key.live(now) else "expired"
+
+
+def limits(key: VirtualKey) -> str:
+    """All of a key's limits in words."""
+    told = {
+        "budget": key.budget,
+        "requests a minute": key.rpm,
+        "models": None if key.models is None else " ".join(key.models),
+        "up to tier": key.max_tier,
+        "USD a request": None if key.max_cost_nano is None else usd(key.max_cost_nano),
+        "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
+    }
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None) or "no limits"
+
+
+def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]:
+    """A key for tools; money in USD."""
+    budget = key.budget
+    return {
+        "id": key.id,
+        "name": key.name,
+        "last4": key.last4,
+        "state": state(key, now),
+        "created": key.created,
+        "expires": key.expires,
+        "rpm": key.rpm,
+        "models": key.models,
+        "max_tier": key.max_tier,
+        "max_cost": None if key.max_cost_nano is None else key.max_cost_nano / 1e9,
+        "budget": None
+        if budget is None
+        else {
+            "limit": budget.limit_nano / 1e9,
+            "window": budget.window,
+            "spent": balance.used_nano / 1e9,
+            "held": balance.held_nano / 1e9,
+            "resets": resets(budget.window, now),
+        },
+    }
