@@ -8,8 +8,9 @@ from gateway.catalog import TRADEOFFS
 from gateway.fallback import cooldowns
 from gateway.fallback.policy import SHORT_RETRY_AFTER, RetryBudget
 from gateway.providers.claude.profiles import profile_of as claude
-from gateway.providers.claude.thinking import Reasoning, thinking_fields
+from gateway.providers.claude.thinking import thinking_fields
 from gateway.providers.gemini.profiles import profile_of as gemini
+from gateway.providers.reasoning import Reasoning
 from gateway.routing.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.hybrid_strategy import ENOUGH_OUTCOMES
 from gateway.routing.likeness import HIGH_FROM, MEDIUM_FROM
@@ -32,7 +33,7 @@ def claude_level(model: str, effort: str) -> str:
 
 
 def gemini_level(model: str, effort: str) -> str:
-    config = gemini(model).thinking(effort)
+    config = gemini(model).thinking(Reasoning(effort=effort))
     return str(config.get("thinkingLevel", config.get("thinkingBudget")))
 
 

@@ -16,12 +16,12 @@ from gateway.providers.claude.profiles import ClaudeProfile, profile_of
 from gateway.providers.claude.thinking import (
     ThinkingFields,
     ThinkingMemory,
-    asked_reasoning,
     open_loop_is_signed,
     thinking_fields,
     thinking_off,
 )
 from gateway.providers.claude.tools import ToolCalls, ToolChoice, claude_tools, tool_choice
+from gateway.providers.reasoning import asked_reasoning
 from gateway.wire import ChatRequest, Json
 
 # An answer that is not streamed has to come within ten minutes, which is about this many tokens.

@@ -13,30 +13,16 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway.errors import InvalidRequest
 from gateway.providers.base import Signatures
 from gateway.providers.claude.profiles import ClaudeProfile
+from gateway.providers.reasoning import Reasoning
 from gateway.wire import Json
 
 FORMAT = "anthropic-claude-v1"
 LEAST_BUDGET = 1_024
 
-_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _BUDGETS: Mapping[str, int] = {"low": 1_024, "medium": 2_048, "high": 8_192, "xhigh": 8_192, "max": 8_192}
 _NEAREST: Mapping[str, str] = {"minimal": "low", "xhigh": "high", "max": "high"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reasoning:
-    """What the client asks for: a level or a budget in tokens, and whether it wants to read the thinking."""
-
-    effort: str | None = None
-    budget: int | None = None
-    shown: bool = True
-
-    @property
-    def off(self) -> bool:
-        return self.effort == "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +37,6 @@ class ThinkingFields:
     def enabled(self) -> bool:
         """Whether the request switches thinking on itself, which limits its other parameters."""
         return self.thinking is not None and self.thinking["type"] in ("enabled", "adaptive")
-
-
-def asked_reasoning(body: Json) -> Reasoning | None:
-    """`reasoning_effort`, or OpenRouter's `reasoning` object; None when the client says nothing of it."""
-    told = body.get("reasoning") or {}
-    shown = not told.get("exclude")
-    effort = body.get("reasoning_effort") or told.get("effort")
-    if effort is not None and effort not in _LEVELS:
-        raise InvalidRequest(
-            f"Invalid value for 'reasoning.effort': expected one of {', '.join(_LEVELS)}.", param="reasoning.effort"
-        )
-    budget = told.get("max_tokens")
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 0):
-        raise InvalidRequest(
-            "Invalid 'reasoning.max_tokens': expected a number of tokens.", param="reasoning.max_tokens"
-        )
-    if effort is not None:
-        return Reasoning(effort=effort, shown=shown)
-    if told.get("enabled") is False or budget == 0:
-        return Reasoning(effort="none", shown=shown)
-    if budget is not None:
-        return Reasoning(budget=budget, shown=shown)
-    return Reasoning(effort="medium", shown=shown) if told.get("enabled") else None
 
 
 def thinking_fields(

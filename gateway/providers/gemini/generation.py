@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from gateway.errors import InvalidRequest
-from gateway.providers.gemini.profiles import LEVELS, GeminiProfile
+from gateway.providers.gemini.profiles import GeminiProfile
+from gateway.providers.reasoning import asked_reasoning
 from gateway.wire import Json
 
 MAX_STOP_SEQUENCES = 5
@@ -63,12 +64,10 @@ def _logprobs(body: Json, *, profile: GeminiProfile) -> Json:
 
 
 def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
-    effort = body.get("reasoning_effort")
-    if effort is None:
+    asked = asked_reasoning(body)
+    if asked is None:
         return {}
-    if effort not in LEVELS:
-        raise InvalidRequest(f"Unknown reasoning_effort {effort!r}.", param="reasoning_effort")
-    config = profile.thinking(effort)
+    config = profile.thinking(asked)
     return {"thinkingConfig": config} if config else {}
 
 

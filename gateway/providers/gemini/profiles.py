@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from gateway.providers.reasoning import Reasoning
+
 # Efforts in tokens for the models that take a budget; "none" is the profile's own floor.
 BUDGETS: Mapping[str, int] = MappingProxyType(
     {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
@@ -25,6 +27,7 @@ LEVELS: Mapping[str, str] = MappingProxyType(
         "max": "XHIGH",
     }
 )
+MOST_BUDGET = 24_576
 # From least to most thinking.
 ORDER = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
 LOW_TO_HIGH = frozenset(("LOW", "MEDIUM", "HIGH"))
@@ -52,21 +55,31 @@ class GeminiProfile:
     schema_with_tools: bool = True
     max_output_tokens: int = 65_536
 
-    def thinking(self, effort: str) -> dict[str, object]:
-        """The `thinkingConfig` for an OpenAI reasoning effort; empty when the model does not think."""
+    def thinking(self, asked: Reasoning) -> dict[str, object]:
+        """The `thinkingConfig` for what a client asks for; empty when the model does not think."""
         if self.levels:
-            config: dict[str, object] = {"thinkingLevel": self._level(LEVELS[effort])}
+            config: dict[str, object] = {"thinkingLevel": self._level(LEVELS[asked.effort or nearest_effort(asked)])}
         elif self.budgets:
-            config = {"thinkingBudget": BUDGETS.get(effort, self.least_budget)}
+            config = {"thinkingBudget": self._budget(asked)}
         else:
             return {}
-        return config if effort == "none" else config | {"includeThoughts": True}
+        return config if asked.off or not asked.shown else config | {"includeThoughts": True}
+
+    def _budget(self, asked: Reasoning) -> int:
+        if asked.budget is not None:
+            return min(max(asked.budget, self.least_budget), MOST_BUDGET)
+        return BUDGETS.get(asked.effort or "", self.least_budget)
 
     def _level(self, wanted: str) -> str:
         """The wanted level, else the next higher one, else the highest there is."""
         rank = ORDER.index(wanted)
         able = [level for level in ORDER if level in self.levels]
         return next((level for level in able if ORDER.index(level) >= rank), able[-1])
+
+
+def nearest_effort(asked: Reasoning) -> str:
+    """The level that stands for a budget in tokens."""
+    return next((effort for effort, tokens in BUDGETS.items() if tokens >= (asked.budget or 0)), "high")
 
 
 NEWEST = GeminiProfile()

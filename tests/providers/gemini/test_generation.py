@@ -92,7 +92,8 @@ def test_thinking() -> None:
     assert config("gemini-2.0-flash", reasoning_effort="low") == {}
     with pytest.raises(InvalidRequest) as caught:
         config(reasoning_effort="huge")
-    assert caught.value.param == "reasoning_effort"
+    assert caught.value.param == "reasoning.effort"
+    assert config(reasoning={"effort": "low", "exclude": True}) == {"thinkingConfig": {"thinkingLevel": "LOW"}}
 
 
 @pytest.mark.parametrize(

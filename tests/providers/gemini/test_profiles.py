@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.providers.gemini.profiles import BUDGETS, LEVELS, ROWS, GeminiProfile, profile_of
+from gateway.providers.reasoning import Reasoning
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -27,7 +28,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 )
 def test_levels(model: str, levels: list[str]) -> None:
     """From Gemini 3 on effort is a level: the one asked for, else the next higher one, else the highest."""
-    assert [profile_of(model).thinking(effort)["thinkingLevel"] for effort in EFFORTS] == levels
+    assert [profile_of(model).thinking(Reasoning(effort=effort))["thinkingLevel"] for effort in EFFORTS] == levels
 
 
 @pytest.mark.parametrize(
@@ -35,25 +36,27 @@ def test_levels(model: str, levels: list[str]) -> None:
 )
 def test_budgets(model: str, least: int) -> None:
     """Gemini 2.5 takes a budget of tokens, and 2.5 Pro cannot do without thinking."""
-    budgets = [profile_of(model).thinking(effort)["thinkingBudget"] for effort in EFFORTS]
+    budgets = [profile_of(model).thinking(Reasoning(effort=effort))["thinkingBudget"] for effort in EFFORTS]
     assert budgets == [least, 512, 1024, 8192, 24_576, 24_576, 24_576]
 
 
 def test_no_thinking() -> None:
     """Gemini 2.0 does not think, so it is not told how much to."""
-    assert profile_of("gemini-2.0-flash").thinking("high") == {}
+    assert profile_of("gemini-2.0-flash").thinking(Reasoning(effort="high")) == {}
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_thoughts_are_asked_for(effort: str) -> None:
     """Who asks for effort sees the thoughts; without thinking Gemini refuses to be asked for them."""
     for model in ("gemini-2.5-flash", "gemini-3.8-flash"):
-        assert profile_of(model).thinking(effort).get("includeThoughts", False) is (effort != "none")
+        assert profile_of(model).thinking(Reasoning(effort=effort)).get("includeThoughts", False) is (effort != "none")
 
 
 def test_level_above_all() -> None:
     """A model that knows XHIGH is given it."""
-    assert GeminiProfile(levels=frozenset(("LOW", "XHIGH"))).thinking("max")["thinkingLevel"] == "XHIGH"
+    assert (
+        GeminiProfile(levels=frozenset(("LOW", "XHIGH"))).thinking(Reasoning(effort="max"))["thinkingLevel"] == "XHIGH"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,4 +87,18 @@ def test_every_row_can_think_at_every_effort() -> None:
     assert {*BUDGETS, "none"} == LEVELS.keys()
     for row in ROWS:
         for effort in LEVELS:
-            assert len(row.profile.thinking(effort)) <= 2
+            assert len(row.profile.thinking(Reasoning(effort=effort))) <= 2
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "config"),
+    [
+        ("gemini-3.5-flash", Reasoning(budget=2000), {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
+        ("gemini-3.5-flash", Reasoning(budget=10**6, shown=False), {"thinkingLevel": "HIGH"}),
+        ("gemini-2.5-flash", Reasoning(budget=2000), {"thinkingBudget": 2000, "includeThoughts": True}),
+        ("gemini-2.5-pro", Reasoning(budget=1), {"thinkingBudget": 128, "includeThoughts": True}),
+    ],
+)
+def test_budgets_and_hidden_thoughts(model: str, asked: Reasoning, config: dict[str, object]) -> None:
+    """A budget in tokens is kept within the model's limits, or becomes the nearest level; thoughts may be kept back."""
+    assert profile_of(model).thinking(asked) == config

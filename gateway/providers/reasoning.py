@@ -1,0 +1,46 @@
+"""What a client asks for of reasoning: `reasoning_effort`, or OpenRouter's `reasoning` object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import InvalidRequest
+from gateway.wire import Json
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What the client asks for: a level or a budget in tokens, and whether it wants to read the thinking."""
+
+    effort: str | None = None
+    budget: int | None = None
+    shown: bool = True
+
+    @property
+    def off(self) -> bool:
+        return self.effort == "none"
+
+
+def asked_reasoning(body: Json) -> Reasoning | None:
+    """`reasoning_effort`, or OpenRouter's `reasoning` object; None when the client says nothing of it."""
+    told = body.get("reasoning") or {}
+    shown = not told.get("exclude")
+    effort = body.get("reasoning_effort") or told.get("effort")
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequest(
+            f"Invalid value for 'reasoning.effort': expected one of {', '.join(EFFORTS)}.", param="reasoning.effort"
+        )
+    budget = told.get("max_tokens")
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 0):
+        raise InvalidRequest(
+            "Invalid 'reasoning.max_tokens': expected a number of tokens.", param="reasoning.max_tokens"
+        )
+    if effort is not None:
+        return Reasoning(effort=effort, shown=shown)
+    if told.get("enabled") is False or budget == 0:
+        return Reasoning(effort="none", shown=shown)
+    if budget is not None:
+        return Reasoning(budget=budget, shown=shown)
+    return Reasoning(effort="medium", shown=shown) if told.get("enabled") else None
