@@ -29,7 +29,11 @@ from gateway.providers.base import Endpoint, Provider, Signatures
 from gateway.proxy import Books, ChatProxy, Planner
 from gateway.proxy.accounting import Accountant
 from gateway.proxy.allowance import Allowances
+from gateway.proxy.cascade import Cascade
+from gateway.proxy.lessons import Lessons
 from gateway.routing import RoutingEngine
+from gateway.routing.recurrence import Recurrences
+from gateway.routing.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
@@ -90,6 +94,9 @@ class Gateway:
                 logs_dropped=dropped_lines,
             )
         )
+        secret = secrets.token_bytes(32)
+        self._sessions = Sessions(world.clock, secret=secret)
+        self._recurrences = Recurrences(world.clock, secret=secret)
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
         self._pace = Pace(world.clock)
@@ -155,6 +162,8 @@ class Gateway:
             providers=names,
             cooling=cooldowns.cooling,
             baseline=settings.baseline,
+            sessions=self._sessions,
+            shadow=settings.mode == "shadow",
             allowances=Allowances(
                 settings.prices,
                 settings.catalog,
@@ -181,7 +190,7 @@ class Gateway:
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit),
-            feedback=FeedbackEndpoint(self._store, now=world.now),
+            feedback=FeedbackEndpoint(self._store, now=world.now, rated=self._recurrences.forget),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
             readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining),
@@ -207,6 +216,7 @@ class Gateway:
             accountant=Accountant(settings.prices),
             clock=world.clock,
             now=world.now,
+            lessons=Lessons(self._store, settings.catalog, sessions=self._sessions, recurrences=self._recurrences),
             observers=(
                 partial(self.telemetry.observe, listed=listed),
                 log_request,
@@ -216,7 +226,13 @@ class Gateway:
             features=settings.record_features,
         )
         return ChatProxy(
-            planner, providers, transport=self._transport, policy=policy, books=books, timeouts=settings.timeouts
+            planner,
+            providers,
+            transport=self._transport,
+            policy=policy,
+            books=books,
+            timeouts=settings.timeouts,
+            cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
         )
 
 

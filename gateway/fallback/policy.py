@@ -123,6 +123,11 @@ class Attempts:
             further._planned = None
         return further
 
+    @property
+    def open(self) -> bool:
+        """Whether `next()` has somebody to name."""
+        return self._planned is not None and self.remaining > 0
+
     def next(self) -> Candidate | None:
         """Whom to ask now; None when nothing is left to try."""
         candidate, self._planned = self._planned, None

@@ -2,9 +2,10 @@
 
 from gateway.proxy.chat import ChatAnswer, ChatFailed, ChatProxy, ChatStream
 from gateway.proxy.exchange import Books, Observer
-from gateway.proxy.plan import Caller, Plan, Planner
+from gateway.proxy.plan import AutoRoute, Caller, Plan, Planner
 
 __all__ = [
+    "AutoRoute",
     "Books",
     "Caller",
     "ChatAnswer",

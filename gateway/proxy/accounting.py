@@ -92,9 +92,15 @@ def _scaled(usage: Usage, factor: float) -> Usage:
     return replace(usage, completion_tokens=round(usage.completion_tokens * factor))
 
 
+def answering(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
+    """The attempt that gave the answer; another may have been tried after it in vain."""
+    return next((attempt for attempt in reversed(attempts) if usage is not None and attempt.usage is usage), None)
+
+
 def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | None:
-    """What the attempt that gave the answer cost; another may have been tried after it in vain."""
-    return next((attempt.cost for attempt in reversed(attempts) if attempt.usage is usage), None)
+    """What the answer itself cost, USD."""
+    attempt = answering(attempts, usage)
+    return attempt.cost if attempt is not None else None
 
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:

@@ -13,10 +13,13 @@ from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerU
 from gateway.fallback import Attempts, FailoverPolicy
 from gateway.providers.base import Provider
 from gateway.proxy.accounting import first_record, openai_usage
+from gateway.proxy.cascade import Cascade
 from gateway.proxy.exchange import Books, Exchange
-from gateway.proxy.plan import Caller, Planner
+from gateway.proxy.plan import AutoRoute, Caller, Planner
 from gateway.proxy.upstream import UpstreamStream, ask
 from gateway.records import RequestRecord
+from gateway.routing.hearing import Heard, answer_of
+from gateway.routing.structure import form_of
 from gateway.sse import DONE, encode
 from gateway.transport import Timeouts, Transport
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
@@ -52,7 +55,9 @@ class ChatProxy:
         policy: FailoverPolicy,
         books: Books,
         timeouts: Timeouts,
+        cascade: Cascade | None = None,
     ) -> None:
+        self._cascade = cascade
         self._planner = planner
         self._providers = providers
         self._transport = transport
@@ -61,7 +66,7 @@ class ChatProxy:
         self._timeouts = timeouts
 
     async def serve(
-        self, request: ChatRequest, *, request_id: str, auto_route: bool | None, caller: Caller
+        self, request: ChatRequest, *, request_id: str, auto_route: AutoRoute, caller: Caller
     ) -> ChatAnswer | ChatStream:
         """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it."""
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
@@ -76,10 +81,12 @@ class ChatProxy:
         exchange = Exchange(plan, request, record, books=self._books)
         try:
             await exchange.begin()
-            opened, attempts = await self._open(exchange)
+            opened, attempts = await self._open(
+                exchange, self._policy.begin(exchange.plan.candidates, pinned=plan.pinned)
+            )
             if isinstance(opened, UpstreamStream):
                 return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
-            return await self._answer(exchange, opened)
+            return await self._answer(exchange, await self._validated(exchange, opened, attempts))
         except (LedgerUnavailable, BudgetExceeded):
             raise
         except GatewayError as error:
@@ -92,9 +99,7 @@ class ChatProxy:
                 await exchange.failed(GatewayError("The gateway failed.", code="internal_error"))
             raise
 
-    async def _open(self, exchange: Exchange) -> tuple[Completion | UpstreamStream, Attempts]:
-        plan = exchange.plan
-        attempts = self._policy.begin(plan.candidates, pinned=plan.pinned)
+    async def _open(self, exchange: Exchange, attempts: Attempts) -> tuple[Completion | UpstreamStream, Attempts]:
         while (candidate := attempts.next()) is not None:
             await exchange.attempt(candidate)
             try:
@@ -120,10 +125,28 @@ class ChatProxy:
                 return opened, attempts
         raise attempts.exhausted()
 
+    async def _validated(self, exchange: Exchange, completion: Completion, attempts: Attempts) -> Completion:
+        """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
+        if self._cascade is None or not exchange.plan.auto_route:
+            return completion
+        if form_of(exchange.request, completion.choices) != "broken":
+            return completion
+        better = attempts.escalated(self._cascade.next_tier(exchange.current, exchange.plan.candidates))
+        if not better.open:
+            return completion
+        exchange.rejected(completion, answer_chars=_answer_chars(completion))
+        try:
+            opened, _ = await self._open(exchange, better)
+        except GatewayError:
+            opened = None
+        if isinstance(opened, Completion):
+            return opened
+        exchange.reinstated()
+        return completion
+
     async def _answer(self, exchange: Exchange, completion: Completion) -> ChatAnswer:
-        answer_chars = sum(_message_chars(choice.get("message") or {}) for choice in completion.choices)
-        finish = _finish_reason(completion.choices)
-        record = await exchange.completed(completion.usage, answer_chars=answer_chars, finish_reason=finish)
+        answer = answer_of(completion.choices, form=form_of(exchange.request, completion.choices))
+        record = await exchange.completed(completion.usage, answer_chars=_answer_chars(completion), answer=answer)
         body = completion_body(
             completion,
             id=completion_id(record),
@@ -144,7 +167,7 @@ class ChatStream:
         self._attempts = attempts
         self._usage: Usage | None = None
         self._chars = 0
-        self._finish: str | None = None
+        self._heard = Heard(exchange.request)
         self.record = exchange.record
         self._writer = ChunkWriter(
             id=completion_id(exchange.record),
@@ -160,9 +183,8 @@ class ChatStream:
             async for chunks in self._upstream.batches():
                 if out := b"".join([self._write(chunk) for chunk in chunks]):
                     yield out
-            self.record = await self._exchange.completed(
-                self._usage, answer_chars=self._chars, finish_reason=self._finish
-            )
+            answer = self._heard.answer()
+            self.record = await self._exchange.completed(self._usage, answer_chars=self._chars, answer=answer)
         except UpstreamError as error:
             self._attempts.failed(error)
             self.record = await self._exchange.broken(error, self._usage, answer_chars=self._chars)
@@ -180,7 +202,7 @@ class ChatStream:
             self._usage = chunk.usage
         for choice in chunk.choices:
             self._chars += _message_chars(choice.get("delta") or {})
-            self._finish = choice.get("finish_reason") or self._finish
+            self._heard.add(choice)
         return self._writer.write(chunk)
 
     async def aclose(self) -> None:
@@ -199,8 +221,8 @@ def completion_id(record: RequestRecord) -> str:
     return "chatcmpl-" + record.request_id.removeprefix("req_")
 
 
-def _finish_reason(choices: Any) -> str | None:
-    return next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None)
+def _answer_chars(completion: Completion) -> int:
+    return sum(_message_chars(choice.get("message") or {}) for choice in completion.choices)
 
 
 def _message_chars(message: Mapping[str, Any]) -> int:

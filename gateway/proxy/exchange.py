@@ -11,10 +11,14 @@ from decimal import Decimal
 
 from gateway.errors import GatewayError, UpstreamError
 from gateway.fallback import Candidate
+from gateway.fallback.verdicts import Harm, verdict
 from gateway.proxy.accounting import Accountant, estimated_usage
+from gateway.proxy.lessons import Ending, Lessons
 from gateway.proxy.plan import Plan
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
-from gateway.store import Store, StoredOutcome
+from gateway.routing.recurrence import Turn
+from gateway.routing.signals import Answer
+from gateway.store import Store
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
@@ -32,9 +36,19 @@ class Books:
     accountant: Accountant
     clock: Callable[[], float]
     now: Callable[[], datetime]
+    lessons: Lessons
     observers: Sequence[Observer] = ()
     ending: Callable[[], bool] = lambda: False
     features: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An answer that was paid for and not good enough: whose it was, as the row and as the attempt names them."""
+
+    selected: tuple[str, str]
+    usage: Usage
+    key: tuple[str, str]
 
 
 class Exchange:
@@ -51,6 +65,11 @@ class Exchange:
         self._attempt_began = self._began
         self._first_byte: float | None = None
         self._settled = False
+        self._turn: Turn | None = None
+        self._broke: list[tuple[str, str]] = []
+        self._rejected: list[Rejected] = []
+        self._kept_usage: Usage | None = None
+        self._answer: Answer | None = None
 
     @property
     def settled(self) -> bool:
@@ -64,6 +83,7 @@ class Exchange:
             offer = allowance.offers[held]
             self.plan = replace(self.plan, candidates=offer.candidates)
             self.request = offer.applied(self.request)
+        self._turn = self._books.lessons.asked(self.plan, self.request, self.record)
 
     async def attempt(self, candidate: Candidate) -> None:
         """Another upstream is about to be called. The first attempt's row came with the request's."""
@@ -81,8 +101,36 @@ class Exchange:
         usage = estimated_usage(self.request, answer_chars=0) if maybe_billed else None
         self._close_attempt("unknown_estimated" if maybe_billed else "failed_free", usage=usage, error=error)
         failed = self._attempts[-1]
-        reason = self.record.fallback_reason or f"upstream: {failed.provider}/{failed.model} {error.code or error.type}"
-        self.record = replace(self.record, fallback_reason=reason, estimated=self.record.estimated or maybe_billed)
+        if isinstance(error, UpstreamError) and verdict(error).harm is Harm.DEPLOYMENT:
+            self._broke.append((failed.provider, failed.model))
+        self._note_fallback(error)
+        self.record = replace(self.record, estimated=self.record.estimated or maybe_billed)
+
+    def rejected(self, completion: Completion, *, answer_chars: int) -> None:
+        """The answer came and is paid for, but breaks the form it had to have; a better model is asked."""
+        usage = completion.usage or estimated_usage(self.request, answer_chars=answer_chars)
+        error = GatewayError("The answer breaks the form that the request prescribes.", code="failed_validation")
+        selected = (self.record.selected_provider, self.record.selected_model)
+        self._rejected.append(Rejected(selected, usage, key=self.current))
+        self._close_attempt("settled", usage=usage, error=error)
+        self._note_fallback(error)
+
+    def reinstated(self) -> None:
+        """No better model answered, so the rejected answer is the best there is."""
+        rejected = self._rejected.pop()
+        provider, model = rejected.selected
+        self.record = replace(self.record, selected_provider=provider, selected_model=model)
+        self._kept_usage = rejected.usage
+
+    @property
+    def current(self) -> tuple[str, str]:
+        """Provider and model of the newest attempt."""
+        return self._attempts[-1].provider, self._attempts[-1].model
+
+    def _note_fallback(self, error: GatewayError) -> None:
+        provider, model = self.current
+        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}"
+        self.record = replace(self.record, fallback_reason=reason)
 
     def opened(self, answer: Completion | Chunk) -> None:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
@@ -93,11 +141,14 @@ class Exchange:
         if len(self._attempts) > 1:
             self.record = replace(self.record, fallback_used=True)
 
-    async def completed(self, usage: Usage | None, *, answer_chars: int, finish_reason: str | None) -> RequestRecord:
+    async def completed(self, usage: Usage | None, *, answer_chars: int, answer: Answer) -> RequestRecord:
         """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
-        known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-        self._close_attempt("settled", usage=known)
-        return await self._settle("ok", usage=known, http_status=200, finish_reason=finish_reason)
+        self._answer = answer
+        known = self._kept_usage
+        if known is None:
+            known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
+            self._close_attempt("settled", usage=known)
+        return await self._settle("ok", usage=known, http_status=200, finish_reason=answer.finish_reason)
 
     async def failed(self, error: GatewayError) -> RequestRecord:
         """No upstream answered: the client gets `error`."""
@@ -178,8 +229,9 @@ class Exchange:
         )
         committed = asyncio.wrap_future(self._books.store.settle(self.record))
         committed.add_done_callback(self._tell)
-        if called and status != "interrupted" and not self.plan.pinned:
-            self._books.store.add_outcome(outcome_of(self.record))
+        if called and status != "interrupted":
+            ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
+            self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
         return committed
 
     def _tell(self, committed: asyncio.Future[None]) -> None:
@@ -189,23 +241,3 @@ class Exchange:
             return
         for observer in self._books.observers:
             observer(self.record)
-
-
-def outcome_of(record: RequestRecord) -> StoredOutcome:
-    """What strategies may learn from a settled row; its quality is not known yet."""
-    usage = record.usage
-    return StoredOutcome(
-        request_id=record.request_id,
-        timestamp=record.timestamp,
-        provider=record.selected_provider,
-        model=record.selected_model,
-        pattern=record.pattern_detected or "",
-        complexity=record.complexity_score or 0.0,
-        cost=float(record.actual_cost) if record.actual_cost is not None else None,
-        input_tokens=usage.prompt_tokens if usage is not None else None,
-        output_tokens=usage.completion_tokens if usage is not None else None,
-        latency=record.duration,
-        error=record.error_code,
-        features=record.features,
-        source="served",
-    )

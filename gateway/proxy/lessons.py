@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.catalog import Catalog
-from gateway.proxy.accounting import answer_cost
+from gateway.proxy.accounting import answering
 from gateway.proxy.plan import Plan
 from gateway.records import RequestRecord
 from gateway.routing.recurrence import Recurrences, Turn
@@ -66,11 +66,9 @@ class Lessons:
             return
         tokens = record.usage.total_tokens if record.usage is not None else 0
         if plan.visit is not None:
-            self._sessions.follow(
-                plan.visit, provider=record.selected_provider, model=record.selected_model, tokens=tokens
-            )
+            self._sessions.follow(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
-            rank = self._rank(record.selected_provider, record.selected_model)
+            rank = self._rank(served.provider, served.model)
             self._recurrences.answered(turn, unmeasured(served), rank=rank)
 
     def rated(self, request_id: str) -> None:
@@ -84,7 +82,7 @@ class Lessons:
         found = [_of(plain, key, FAILED_VALIDATION) for key in ending.rejected]
         found += [_of(plain, key, UPSTREAM_ERROR) for key in ending.broke]
         if record.status == "ok" and ending.answer is not None:
-            key = (record.selected_provider, record.selected_model)
+            key = (served.provider, served.model)
             listed = self._catalog.get(*key)
             label = label_of(
                 ending.answer,
@@ -106,12 +104,13 @@ def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
     """What strategies may learn from a settled row; its quality is not known yet."""
     seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
     usage = record.usage
-    cost = answer_cost(record.attempts, usage)
+    attempt = answering(record.attempts, usage)
+    cost = attempt.cost if attempt is not None else None
     return StoredOutcome(
         request_id=record.request_id,
         timestamp=record.timestamp,
-        provider=record.selected_provider,
-        model=record.selected_model,
+        provider=attempt.provider if attempt is not None else record.selected_provider,
+        model=attempt.model if attempt is not None else record.selected_model,
         pattern=seen.get("pattern") or "",
         complexity=seen.get("complexity") or 0.0,
         cost=float(cost) if cost is not None else None,

@@ -14,6 +14,8 @@ from gateway.transport import Timeouts
 
 Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
+Mode = Literal["route", "shadow"]
+Cascading = Literal["off", "validate"]
 HOST = "127.0.0.1"
 SHOWN = 4
 
@@ -92,6 +94,8 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3
+    mode: Mode = "route"
+    cascade: Cascading = "validate"
     allowed_hosts: tuple[str, ...] = ()
     record_features: bool = True
     drain_delay: float = 1.0

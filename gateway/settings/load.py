@@ -32,6 +32,8 @@ PLAIN = (
     "durability",
     "baseline",
     "max_attempts",
+    "mode",
+    "cascade",
     "allowed_hosts",
     "record_features",
     "drain_delay",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, fi
 
 from gateway.catalog import ABILITIES, Tier
 from gateway.settings.documents import Document, Place
-from gateway.settings.facts import Durability, Engine
+from gateway.settings.facts import Cascading, Durability, Engine, Mode
 from gateway.settings.findings import Findings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -64,9 +64,18 @@ class GatewayFile(Section):
     timeouts: TimeoutsSection | None = None
     limits: LimitsSection | None = None
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
+    mode: Mode | None = None
+    cascade: Cascading | None = None
     allowed_hosts: list[str] | None = None
     record_features: bool | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
+
+    @field_validator("cascade", mode="before")
+    @classmethod
+    def off(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
     drain_delay: Pause | None = None
     grace: Pause | None = None
 

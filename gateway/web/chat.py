@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
-from gateway.proxy import Caller, ChatFailed, ChatProxy
+from gateway.proxy import AutoRoute, Caller, ChatFailed, ChatProxy
 from gateway.web.admission import Admission
 from gateway.web.answer import KEEP_ALIVE, Answer
 from gateway.web.auth import Access, Gatekeeper, Principal
@@ -74,8 +74,8 @@ async def parsed(raw: bytes) -> ChatRequest:
     return parse_chat_request(raw)
 
 
-def auto_route_of(scope: Mapping[str, Any]) -> bool | None:
-    """`?auto_route=`: true, false, or None when absent."""
+def auto_route_of(scope: Mapping[str, Any]) -> AutoRoute:
+    """`?auto_route=`: true, false, shadow, or None when absent."""
     query: bytes = scope.get("query_string", b"")
     if b"auto_route" not in query:
         return None
@@ -84,7 +84,9 @@ def auto_route_of(scope: Mapping[str, Any]) -> bool | None:
         return True
     if value in ("false", "0"):
         return False
-    raise InvalidRequest(f"auto_route must be `true` or `false`, not {value!r}.", param="auto_route")
+    if value == "shadow":
+        return "shadow"
+    raise InvalidRequest(f"auto_route must be `true`, `false` or `shadow`, not {value!r}.", param="auto_route")
 
 
 def caller_of(scope: Mapping[str, Any], *, principal: Principal) -> Caller:

@@ -45,11 +45,12 @@ class FeedbackBody(BaseModel):
 
 
 class FeedbackEndpoint:
-    """Own requests only, once for each."""
+    """Own requests only, once for each. `rated` is told the request's id."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], datetime], rated: Callable[[str], None]) -> None:
         self._store = store
         self._now = now
+        self._rated = rated
 
     async def post(self, request: Request) -> Response:
         raw = await read_body(request.scope, request.receive, limit=BODY_LIMIT)
@@ -63,6 +64,7 @@ class FeedbackEndpoint:
             key_id=principal.key_id,
         )
         await asyncio.wrap_future(self._store.add_feedback(feedback))
+        self._rated(body.request_id)
         return JSONResponse({"object": "feedback", "request_id": body.request_id, "score": body.value})
 
 
