@@ -59,19 +59,12 @@ def resets(window: Window, now: datetime) -> datetime | None:
 
 
 def _began(window: Window, now: datetime) -> datetime | None:
+    if window == "total":
+        return None
     hour = now.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
-    match window:
-        case "hour":
-            return hour
-        case "day":
-            return day
-        case "week":
-            return day - timedelta(days=day.weekday())
-        case "month":
-            return day.replace(day=1)
-        case "total":
-            return None
+    began = {"hour": hour, "day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
+    return began[window]
 
 
 @dataclass(frozen=True, slots=True)
