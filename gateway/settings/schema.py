@@ -70,14 +70,14 @@ class GatewayFile(Section):
     record_features: bool | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
+    drain_delay: Pause | None = None
+    grace: Pause | None = None
+
     @field_validator("cascade", mode="before")
     @classmethod
     def off(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""
         return "off" if value is False else value
-
-    drain_delay: Pause | None = None
-    grace: Pause | None = None
 
 
 class ProviderRow(Section):
