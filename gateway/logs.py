@@ -105,6 +105,11 @@ def logging_to(stream: TextIO, *, level: str = "INFO") -> Iterator[LogWriter]:
         writer.stop()
 
 
+def dropped_lines() -> int:
+    """Lines that this process's log has lost so far."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LogWriter))
+
+
 def log_request(record: RequestRecord) -> None:
     """An observer: ids, names, counts and times of a settled row; never texts or keys."""
     if not log.isEnabledFor(logging.INFO):

@@ -7,17 +7,18 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gateway.cli.serve import create_app_or_exit, listening_options, run, settings_or_exit
 from gateway.logs import logging_to
 from gateway.packaged import load_catalog
-from gateway.settings import start_up_lines
+from gateway.settings import Settings, load, start_up_lines
 from gateway.simulator import Simulator
 from gateway.simulator.simulation import Simulation
 
-GRACE = 5  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
+GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
 KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 
 
@@ -38,15 +39,26 @@ def demo(
     simulation = Simulation(seed=seed, prices=listed_prices())
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, Simulator(simulation) as urls:
         environment = {**os.environ, **urls, **dict.fromkeys(KEYS, "simulated")}
-        settings = settings_or_exit(environment, host=host, port=port, config=config, db=db)
-        if settings.sources.get("db") not in ("--db", "GATEWAY_DB"):
-            sources = {name: source for name, source in settings.sources.items() if name != "db"}
-            settings = replace(settings, db=str(Path(folder) / "demo.db"), sources=sources)
+        flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db}
+        settings = adapted(settings_or_exit(environment, **flags), ledger=Path(folder) / "demo.db")
         for line in start_up_lines(settings):
             click.echo(line, err=True)
         click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
         with logging_to(sys.stderr):
-            run(create_app_or_exit(settings, demo=True), settings, grace=GRACE)
+            run(
+                create_app_or_exit(settings, demo=True),
+                settings,
+                read=lambda: adapted(load(environment, **flags), ledger=Path(folder) / "demo.db"),
+            )
+
+
+def adapted(settings: Settings, *, ledger: Path) -> Settings:
+    """The settings of a demo: `ledger` unless one was asked for at the start, and a short end, for nobody balances load to it."""
+    settings = replace(settings, drain_delay=0.0, grace=min(settings.grace, GRACE))
+    if settings.sources.get("db") in ("--db", "GATEWAY_DB"):
+        return settings
+    sources = {name: source for name, source in settings.sources.items() if name != "db"}
+    return replace(settings, db=str(ledger), sources=sources)
 
 
 def listed_prices() -> dict[str, tuple[float, float]]:

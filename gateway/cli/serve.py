@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.app import create_app
+from gateway.cli.reload import Reloader, on_hangup
+from gateway.cli.server import DrainingServer
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
 from gateway.web.guard import GuardedProtocol
-
-GRACE = 30  # seconds that open answers have to finish after the first signal
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +53,8 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
 
     Flags win over the environment, the environment over the configuration file, that over the defaults.
     """
-    settings = settings_or_exit(os.environ, host=host, port=port, config=config, db=db, workers=workers)
+    flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db, "workers": workers}
+    settings = settings_or_exit(os.environ, **flags)
     if not settings.providers:
         raise click.ClickException(
             "No provider is enabled. Set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or try `gateway demo`."
@@ -59,12 +62,12 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
     for line in start_up_lines(settings):
         click.echo(line, err=True)
     if settings.workers > 1:
-        flags = {"GATEWAY_CONFIG": settings.config, "GATEWAY_DB": settings.db, "GATEWAY_HOST": settings.host}
-        os.environ.update({name: str(value) for name, value in flags.items()})
+        told = {"GATEWAY_CONFIG": settings.config, "GATEWAY_DB": settings.db, "GATEWAY_HOST": settings.host}
+        os.environ.update({name: str(value) for name, value in told.items()})
         uvicorn.run("gateway.cli.serve:worker", factory=True, workers=settings.workers, **uvicorn_options(settings))
         return
     with logging_to(sys.stderr):
-        run(create_app_or_exit(settings), settings)
+        run(create_app_or_exit(settings), settings, read=partial(load, os.environ, **flags))
 
 
 def worker() -> Starlette:
@@ -90,29 +93,17 @@ def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
         raise click.ClickException(error.message) from None
 
 
-def run(app: Starlette, settings: Settings, *, grace: int = GRACE) -> None:
-    """Serve `app` until a signal, after which open answers have `grace` seconds; 3 is the exit status of a start that failed."""
-    options = uvicorn_options(settings) | {"timeout_graceful_shutdown": grace}
-    server = DrainingServer(uvicorn.Config(app, **options), app)
-    server.run()
+def run(app: Starlette, settings: Settings, *, read: Callable[[], Settings]) -> None:
+    """Serve `app` until a signal, following what `read` makes of the configuration; 3 is the exit status of a start that failed."""
+    gateway = app.state.gateway
+    reloader = Reloader(gateway, read)
+    server = DrainingServer(
+        uvicorn.Config(app, **uvicorn_options(settings)), gateway, settings=settings, reloader=reloader
+    )
+    with on_hangup(reloader.ask):
+        server.run()
     if not server.started:
         raise SystemExit(3)
-
-
-class DrainingServer(uvicorn.Server):
-    """Tells the application that it is draining before uvicorn closes the port; a second signal ends at once.
-
-    uvicorn would raise the signal again at the end, and the process would be killed by it instead of exiting with 0.
-    """
-
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
-        super().__init__(config)
-        self._app = app
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        self._app.state.gateway.lifecycle.drain()
-        self.force_exit = self.should_exit
-        self.should_exit = True
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
@@ -127,6 +118,6 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "date_header": True,
         "proxy_headers": False,
-        "timeout_graceful_shutdown": GRACE,
+        "timeout_graceful_shutdown": math.ceil(settings.grace),
         "ws": "none",
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,11 +18,37 @@ from gateway.records import RequestRecord
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+def nothing() -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What others know, read at each scrape."""
+
+    in_flight: Callable[[], float] = nothing
+    waiting: Callable[[], float] = nothing
+    refused: Callable[[], float] = nothing
+    event_loop_lag: Callable[[], float] = nothing
+    logs_dropped: Callable[[], float] = nothing
+
+
 class Telemetry:
     """An observer of settled rows. Labels come from the configuration only: other models count as `other`."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Readings | None = None) -> None:
         self.registry = CollectorRegistry()
+        readings = readings if readings is not None else Readings()
+        self._gauge("in_flight", "Requests that have a place.").set_function(readings.in_flight)
+        self._gauge("queued", "Requests that wait for a place.").set_function(readings.waiting)
+        lag = "The longest that the event loop was kept from its work lately."
+        self._gauge("event_loop_lag_seconds", lag).set_function(readings.event_loop_lag)
+        self.reload_failed = self._gauge("config_reload_failed", "1 while the configuration's files cannot be used.")
+        for name, text, read in (
+            ("refused", "Requests refused because there was no place for them.", readings.refused),
+            ("logs_dropped", "Log lines that nobody read in time.", readings.logs_dropped),
+        ):
+            self.registry.register(Counted(f"gateway_{name}", text, read=read))
         which = ["provider", "model"]
         self._requests = self._counter("requests", "Requests settled.", ["strategy", "status", *which])
         self._fallbacks = self._counter("fallbacks", "Requests that a strategy's or an upstream's fallback served.", [])
@@ -32,6 +61,9 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"gateway_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"gateway_{name}", text, registry=self.registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(f"gateway_{name}", text, registry=self.registry, buckets=SECONDS)
@@ -58,3 +90,15 @@ class Telemetry:
 
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+class Counted(Collector):
+    """A counter that is kept elsewhere."""
+
+    def __init__(self, name: str, text: str, *, read: Callable[[], float]) -> None:
+        self._name = name
+        self._text = text
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(self._name, self._text, value=self._read())

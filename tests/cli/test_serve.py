@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 from pathlib import Path
 
 import httpx2
 import orjson
 import pytest
-import uvicorn
 
-from gateway.cli.serve import DrainingServer, run
+from gateway.cli.serve import run
 from gateway.settings import load
 from gateway.simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
@@ -71,19 +69,8 @@ def test_a_start_that_fails(make_gateway: MakeGateway, db: Path) -> None:
     gateway.store.close()
     settings = load({**KEYS, "GATEWAY_PORT": "0", "GATEWAY_DB": str(db)})
     with pytest.raises(SystemExit) as ended:
-        run(gateway.app, settings)
+        run(gateway.app, settings, read=lambda: settings)
     assert ended.value.code == 3
-
-
-def test_signals(make_gateway: MakeGateway) -> None:
-    """The first signal lets the application know that it is draining and open answers finish; the second ends at once."""
-    app = make_gateway().app
-    server = DrainingServer(uvicorn.Config(app), app)
-    server.handle_exit(signal.SIGTERM, None)
-    assert app.state.gateway.lifecycle.draining
-    assert (server.should_exit, server.force_exit) == (True, False)
-    server.handle_exit(signal.SIGTERM, None)
-    assert server.force_exit
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.records import RequestRecord
+from gateway.web.telemetry import Readings, Telemetry
 from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
+
+LISTED = ("gemini/one", "claude/two")
 
 
 def test_metrics_count_the_rows(make_gateway: MakeGateway) -> None:
@@ -16,6 +23,8 @@ def test_metrics_count_the_rows(make_gateway: MakeGateway) -> None:
     assert "gateway_fallbacks_total 1.0" in text
     assert "gateway_unpriced_requests_total 1.0" in text
     assert "nobody-knows" not in text
+    assert "gateway_in_flight 0.0" in text
+    assert "gateway_config_reload_failed 0.0" in text
 
 
 def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
@@ -23,3 +32,42 @@ def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
     client = make_gateway(environment={**KEYS, "GATEWAY_ADMIN_KEY": "an-admin-key-of-length"}).client
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"x-api-key": "an-admin-key-of-length"}).status_code == 200
+
+
+def record(provider: str, model: str) -> RequestRecord:
+    return RequestRecord(
+        request_id="req_1",
+        timestamp="2026-11-22T10:00:00Z",
+        strategy_used="pinned",
+        selected_provider=provider,
+        selected_model=model,
+        baseline_provider=provider,
+        baseline_model=model,
+        status="ok",
+    )
+
+
+def size(telemetry: Telemetry) -> int:
+    return sum(len(metric.samples) for metric in telemetry.registry.collect())
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(["gemini", "claude"]), st.text() | st.sampled_from(["one", "two"]))))
+def test_names_that_clients_choose_are_no_labels(models: list[tuple[str, str]]) -> None:
+    """Whatever models clients name, there are never more series than listed models and one `other` a provider."""
+    telemetry, bounded = Telemetry(), Telemetry()
+    for provider, model in [("gemini", "one"), ("claude", "two"), ("gemini", "?"), ("claude", "?")]:
+        bounded.observe(record(provider, model), listed=LISTED)
+    for provider, model in models:
+        telemetry.observe(record(provider, model), listed=LISTED)
+    assert size(telemetry) <= size(bounded)
+
+
+def test_readings() -> None:
+    """What others know is read when it is asked for."""
+    telemetry = Telemetry(Readings(in_flight=lambda: 1, waiting=lambda: 2, refused=lambda: 3, event_loop_lag=lambda: 4))
+    values = {name: telemetry.registry.get_sample_value(f"gateway_{name}") for name in ("in_flight", "queued")}
+    assert values == {"in_flight": 1, "queued": 2}
+    assert telemetry.registry.get_sample_value("gateway_refused_total") == 3
+    assert telemetry.registry.get_sample_value("gateway_event_loop_lag_seconds") == 4
+    assert telemetry.registry.get_sample_value("gateway_logs_dropped_total") == 0

@@ -1,0 +1,103 @@
+"""Follows the configuration while the gateway serves: after SIGHUP, and when one of its files has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.app import Gateway
+from gateway.errors import ConfigError
+from gateway.settings import Settings, files_of
+
+log = logging.getLogger(__name__)
+INTERVAL = 2.0  # seconds between two looks at the files
+# What is made at the start and stays; a change is told, not obeyed.
+LASTING = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class Reloader:
+    """`read` makes settings of flags, environment and files, as at the start. What is wrong with them leaves the old ones in place."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        read: Callable[[], Settings],
+        *,
+        interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gateway = gateway
+        self._read = read
+        self._interval = interval
+        self._clock = clock
+        self._files = files_of(gateway.settings.config)
+        self._seen = stamp(self._files)
+        self._next = clock() + interval
+        self._asked = False
+
+    def ask(self) -> None:
+        """Read the configuration at the next look, changed or not; safe in a signal handler."""
+        self._asked = True
+
+    async def look(self) -> None:
+        """Cheap unless there is news."""
+        if not self._asked and self._clock() < self._next:
+            return
+        asked, self._asked = self._asked, False
+        self._next = self._clock() + self._interval
+        now = stamp(self._files)
+        if asked or now != self._seen:
+            self._seen = now
+            await self._reload()
+
+    async def _reload(self) -> None:
+        before = self._gateway.settings
+        try:
+            settings = await asyncio.to_thread(self._read)
+            if not settings.providers:
+                raise ConfigError(["no provider is enabled"])
+        except ConfigError as error:
+            self._gateway.telemetry.reload_failed.set(1)
+            for problem in error.problems:
+                log.error("the configuration was not reloaded, the old one stays: %s", problem)
+            return
+        await self._gateway.reload(settings)
+        self._gateway.telemetry.reload_failed.set(0)
+        log.info("the configuration was reloaded from %s", settings.config)
+        for warning in settings.warnings:
+            log.warning("%s", warning)
+        for name in LASTING:
+            if getattr(settings, name) != getattr(before, name):
+                log.warning("%s has changed; that takes a restart", name)
+
+
+def stamp(files: tuple[Path, ...]) -> Stamp:
+    """What changes when a file is written, replaced, made or removed."""
+    return tuple(_stat(path) for path in files)
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@contextmanager
+def on_hangup(action: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP calls `action`, where there is such a signal."""
+    if not hasattr(signal, "SIGHUP"):  # pragma: no cover - Windows
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda *_: action())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
