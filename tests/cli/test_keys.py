@@ -1,0 +1,146 @@
+"""`gateway keys`"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import Result
+
+from gateway.budgets import Budget
+from gateway.keys import VirtualKey, digest_of
+from gateway.store.sqlite import SqliteStore
+from tests.cli.conftest import Invoke
+
+
+def stored(db: Path) -> list[VirtualKey]:
+    store = SqliteStore(db)
+    try:
+        return list(store.virtual_keys())
+    finally:
+        store.close()
+
+
+def listed(invoke: Invoke) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in invoke("keys", "list", "--json").stdout.splitlines()]
+
+
+def secret_of(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def test_a_key_is_shown_once(invoke: Invoke, db: Path) -> None:
+    """The key has at least 192 random bits and is printed alone; the ledger has its digest only."""
+    secret = secret_of(invoke("keys", "create", "--name", "team"))
+    assert re.fullmatch(r"gw-[\w-]{43}", secret)
+    (key,) = stored(db)
+    assert (key.digest, key.last4, key.name) == (digest_of(secret), secret[-4:], "team")
+    assert all(secret.encode() not in path.read_bytes() for path in db.parent.glob("gateway.db*"))
+    assert secret not in invoke("keys", "list").output
+
+
+def test_all_limits(invoke: Invoke, db: Path) -> None:
+    """Limits are stored as they were given, models by their full names."""
+    result = invoke(
+        *("keys", "create", "--name", "a", "--budget", "5/day", "--rpm", "60", "--max-tier", "moderate"),
+        *("--models", "claude-haiku-5-5, gemini/*", "--max-cost", "0.05", "--expires", "2027-01-31"),
+    )
+    secret_of(result)
+    (key,) = stored(db)
+    assert key.budget == Budget(5 * 10**9, "day")
+    assert (key.rpm, key.max_tier, key.max_cost_nano) == (60, "moderate", 50_000_000)
+    assert key.models == ("claude/claude-haiku-5-5", "gemini/*")
+    assert key.expires == datetime(2027, 1, 31, tzinfo=UTC)
+    assert "budget 5/day, requests a minute 60" in result.stderr
+    (told,) = listed(invoke)
+    assert told["budget"]["limit"] == 5
+    assert (told["state"], told["max_cost"], told["last4"]) == ("live", 0.05, key.last4)
+
+
+@pytest.mark.parametrize(("text", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("2099-01-01T00:00+02:00", 0)])
+def test_expiry(invoke: Invoke, db: Path, text: str, hours: int) -> None:
+    """A key ends some time from now, or at a moment."""
+    secret_of(invoke("keys", "create", "--name", "a", "--expires", text))
+    (key,) = stored(db)
+    assert key.expires is not None
+    lifetime = (key.expires - key.created).total_seconds() / 3600
+    assert lifetime == pytest.approx(hours, abs=0.1) if hours else key.expires.year == 2098
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--budget", "five"), "5/day"),
+        (("--models", "gpt-9"), "does not exist"),
+        (("--models", "auto"), "needs no permission"),
+        (("--models", ","), "no name"),
+        (("--expires", "soon"), "30d"),
+        (("--rpm", "0"), "rpm"),
+        (("--max-cost", "0"), "max-cost"),
+        (("--name", "line\nbreak"), "printable"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_limits(invoke: Invoke, db: Path, arguments: tuple[str, ...], words: str) -> None:
+    """A limit that cannot be meant is refused with a sentence, and no key is made."""
+    result = invoke("keys", "create", "--name", "a", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not db.exists() or not stored(db)
+
+
+def test_names_are_unique(invoke: Invoke) -> None:
+    """Two keys that are not revoked cannot have one name."""
+    secret_of(invoke("keys", "create", "--name", "a"))
+    assert "already" in invoke("keys", "create", "--name", "a").output
+    assert invoke("keys", "revoke", "a").exit_code == 0
+    secret_of(invoke("keys", "create", "--name", "a"))
+    assert [key["state"] for key in listed(invoke)] == ["revoked", "live"]
+
+
+def test_rotate(invoke: Invoke, db: Path) -> None:
+    """Rotating prints another key for the same name and id."""
+    first = secret_of(invoke("keys", "create", "--name", "a"))
+    (before,) = stored(db)
+    second = secret_of(invoke("keys", "rotate", "a"))
+    (after,) = stored(db)
+    assert first != second
+    assert (after.id, after.digest) == (before.id, digest_of(second))
+    secret_of(invoke("keys", "rotate", before.id))
+
+
+@pytest.mark.parametrize("command", ["rotate", "revoke"])
+def test_unknown_keys(invoke: Invoke, command: str) -> None:
+    """What is no key that could be changed ends with 1 and where to look."""
+    result = invoke("keys", command, "nobody")
+    assert result.exit_code == 1
+    assert "keys list" in result.output
+
+
+def test_list_for_people(invoke: Invoke, db: Path) -> None:
+    """A line for each key: name, id, last four characters, state, limits, and what is left of its budget."""
+    secret_of(invoke("keys", "create", "--name", "plain", GATEWAY_ADMIN_KEY="an-admin-key-of-some-length"))
+    secret = secret_of(invoke("keys", "create", "--name", "spender", "--budget", "1.5", "--expires", "1999-12-31"))
+    lines = invoke("keys", "list").stdout.splitlines()
+    plain, spender = stored(db)
+    assert lines[0] == f"{plain.id} ...{plain.last4} live     plain: no limits"
+    assert lines[1].startswith(f"{spender.id} ...{secret[-4:]} expired  spender: budget 1.5/total, until 1999-12-31")
+    assert lines[1].endswith("; 0 spent, 0 held")
+
+
+def test_a_hint_about_the_admin_key(invoke: Invoke) -> None:
+    """Who makes a key without an admin key is told what stays open."""
+    assert "GATEWAY_ADMIN_KEY" in invoke("keys", "create", "--name", "a").stderr
+    assert "GATEWAY_ADMIN_KEY" not in invoke("keys", "create", "--name", "b", GATEWAY_API_KEY="x" * 24).stderr
+
+
+def test_a_ledger_that_cannot_be_opened(invoke: Invoke, tmp_path: Path) -> None:
+    """A ledger that cannot be opened ends the command with its sentence."""
+    result = invoke("keys", "list", "--db", str(tmp_path / "missing" / "gateway.db"))
+    assert result.exit_code == 1
+    assert "its directory has to exist" in result.output

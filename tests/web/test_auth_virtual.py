@@ -1,0 +1,91 @@
+"""Virtual keys at the door: client routes by their limits, admin routes never."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.errors import Forbidden, InvalidKey, RateLimited
+from gateway.keyring import KeyRing
+from gateway.keys import VirtualKey, digest_of
+from gateway.web.auth import Access, Gatekeeper, Principal, key_id
+from gateway.web.pace import Pace
+from tests.fallback.clocks import Clock
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+KEY = VirtualKey(id="key_1", name="team", digest=digest_of("gw-team"), last4="team", created=NOW)
+
+
+def keeper(*client_keys: str, admin: str | None = None, key: VirtualKey | None = KEY) -> Gatekeeper:
+    ring = KeyRing(lambda: [key] if key else [], now=lambda: NOW)
+    ring.refresh()
+    return Gatekeeper(client_keys, admin, ring=ring, pace=Pace(Clock()))
+
+
+def sending(key: str | None, host: str = "127.0.0.1:8000") -> dict[str, Any]:
+    headers = [(b"host", host.encode())]
+    return {"headers": [*headers, (b"authorization", f"Bearer {key}".encode())] if key else headers}
+
+
+@pytest.mark.parametrize("client_keys", [(), ("env-key",)])
+def test_a_virtual_key_opens_client_routes(client_keys: tuple[str, ...]) -> None:
+    """A virtual key is a client key, from any host, and its limits come along."""
+    principal = keeper(*client_keys).admit(sending("gw-team", host="gateway.example"), Access.CLIENT)
+    assert principal == Principal("key_1", KEY)
+
+
+def test_configured_keys_have_no_limits() -> None:
+    """A key of GATEWAY_API_KEY stays one beside virtual keys."""
+    assert keeper("env-key").admit(sending("env-key"), Access.CLIENT) == Principal(key_id("env-key"))
+
+
+@pytest.mark.parametrize("sent", [None, "gw-other", "sk-anything"])
+def test_a_virtual_key_closes_the_gateway(sent: str | None) -> None:
+    """From the first virtual key on a client route wants one, whatever SDKs send otherwise."""
+    with pytest.raises(InvalidKey):
+        keeper().admit(sending(sent), Access.CLIENT)
+
+
+@pytest.mark.parametrize("change", [{"revoked": NOW}, {"expires": NOW}], ids=["revoked", "expired"])
+def test_ended_keys(change: dict[str, Any]) -> None:
+    """A revoked or expired key opens nothing, and does not open the gateway to everybody either."""
+    gatekeeper = keeper(key=replace(KEY, **change))
+    for sent in ("gw-team", None):
+        with pytest.raises(InvalidKey):
+            gatekeeper.admit(sending(sent), Access.CLIENT)
+
+
+@pytest.mark.parametrize(("client_keys", "admin"), [((), None), (("env-key",), None), ((), "admin-key")])
+def test_never_an_admin_route(client_keys: tuple[str, ...], admin: str | None) -> None:
+    """A virtual key opens no admin route, not even where those are open to this machine."""
+    with pytest.raises(Forbidden):
+        keeper(*client_keys, admin=admin).admit(sending("gw-team"), Access.ADMIN)
+
+
+def test_admin_routes_without_an_admin_key() -> None:
+    """With virtual keys alone the admin routes stay open to this machine, and to it only."""
+    gatekeeper = keeper()
+    assert gatekeeper.admit(sending(None), Access.ADMIN) == Principal()
+    assert gatekeeper.admit(sending("sk-any"), Access.ADMIN) == Principal()
+    with pytest.raises(Forbidden):
+        gatekeeper.admit(sending(None, host="evil.example"), Access.ADMIN)
+
+
+def test_an_open_gateway_with_an_empty_ring() -> None:
+    """A gateway that never had a key is open to this machine only."""
+    gatekeeper = keeper(key=None)
+    assert gatekeeper.admit(sending("sk-any"), Access.CLIENT) == Principal()
+    with pytest.raises(Forbidden):
+        gatekeeper.admit(sending(None, host="evil.example"), Access.CLIENT)
+
+
+def test_the_rate_counts_on_every_client_route() -> None:
+    """A key's requests a minute are counted where the key is recognised, so no route is left out."""
+    gatekeeper = keeper(key=replace(KEY, rpm=2))
+    for _ in range(2):
+        gatekeeper.admit(sending("gw-team"), Access.CLIENT)
+    with pytest.raises(RateLimited):
+        gatekeeper.admit(sending("gw-team"), Access.CLIENT)
