@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.routing.recurrence import Turn
 from gateway.routing.signals import Answer
 from gateway.store import Store
+from gateway.store.arrivals import Arrivals
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Books:
     observers: Sequence[Observer] = ()
     ending: Callable[[], bool] = lambda: False
     features: bool = True
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Exchange:
     async def begin(self) -> None:
         """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
         allowance = self.plan.allowance
-        held = await asyncio.wrap_future(self._books.store.begin(self.record, allowance.holds if allowance else ()))
+        begun = self._books.store.begin(self.record, allowance.holds if allowance else ())
+        held = await self._books.arrivals.of(begun)
         if allowance is not None:
             offer = allowance.offers[held]
             self.plan = replace(self.plan, candidates=offer.candidates)
@@ -93,7 +97,7 @@ class Exchange:
         if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
             self.record = replace(self.record, selected_provider=candidate.provider, selected_model=candidate.model)
         if attempt.number > 1:
-            await asyncio.wrap_future(self._books.store.attempt(self.record.request_id, attempt))
+            await self._books.arrivals.of(self._books.store.attempt(self.record.request_id, attempt))
 
     def attempt_failed(self, error: GatewayError) -> None:
         """The attempt is over; a later one may still answer, then the row says why this one did not."""
@@ -205,7 +209,7 @@ class Exchange:
     async def _settle(
         self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
     ) -> RequestRecord:
-        await asyncio.shield(self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason))
+        await self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
         return self.record
 
     def _write(
@@ -227,14 +231,13 @@ class Exchange:
             first_byte=self._first_byte,
             duration=self._books.clock() - self._began,
         )
-        committed = asyncio.wrap_future(self._books.store.settle(self.record))
-        committed.add_done_callback(self._tell)
+        committed = self._books.arrivals.of(self._books.store.settle(self.record), then=self._tell)
         if called and status != "interrupted":
             ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
             self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
         return committed
 
-    def _tell(self, committed: asyncio.Future[None]) -> None:
+    def _tell(self, committed: Future[None]) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""
         if (error := committed.exception()) is not None:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
