@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.packaged import load_catalog
 from gateway.routing.candidates import Candidate, Request, able
-from gateway.routing.choice import Ranked, draw_of, rank
+from gateway.routing.choice import Doubt, Ranked, draw_of, rank
 from gateway.routing.decisions import described
 from gateway.routing.features import facts_in
 from gateway.routing.knowledge import Knowledge
@@ -63,6 +63,7 @@ class QueryPatternAnalyzer:
             candidates,
             exchange=estimates.exchange,
             tradeoff=tradeoff,
+            doubt=Doubt(of=lambda each: estimates.doubt(each.key, facts), most=estimates.most_doubt(facts)),
             draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )

@@ -3,14 +3,14 @@
 The candidate with the highest `quality - rate * cost` is taken, with three corrections for what is not known. A model that
 was tried gets some benefit of the doubt, so that an unlucky start is not for ever. One that was hardly tried on such
 prompts is not believed to mend more than half of what a tried one lacks: its tier's reputation does not count above that.
-And where a hundred outcomes show a model to do well, it is not left for one that was hardly tried: those have the
-explored share of decisions, drawn with exactly known chances, to show what they can do.
+And where outcomes show a model to do well, it is not left for one that was never tried on anything: those have
+the explored share of decisions, drawn with exactly known chances, to show what they can do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -21,9 +21,15 @@ from gateway.routing.exchange import Exchange
 EXPLORED = 0.02
 _GOOD_CASE = 2.0
 
-# From so many outcomes of like prompts on a model counts as tried.
-_TRIED = 5
+# So many standard deviations of what a tried model is expected to do are the benefit of the doubt.
+_BENEFIT = 0.375
+
+# From so many outcomes of like prompts on a model's reputation no longer matters.
+_ENOUGH = 5
 _BELIEVED = 0.5
+
+# With so many, of at least this quality, it is not left for one never tried.
+_SETTLED = 10
 _PROVEN_QUALITY = 0.85
 
 Key = tuple[str, str]
@@ -46,6 +52,14 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """The standard deviation of a candidate's expected quality on this request, and the most it can be: the first takes time to tell."""
+
+    of: Callable[[Candidate], float]
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Scales:
     """How candidates compare on one request: USD to quality, openness to the less tried, and the most that these may claim."""
 
@@ -54,27 +68,45 @@ class _Scales:
     ceiling: float
     proven: bool
 
-    def place(self, candidate: Candidate) -> tuple[bool, bool, float, float]:
+    def place(self, candidate: Candidate, *, benefit: float) -> tuple[bool, bool, float, float]:
         """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
         estimate = candidate.estimate
         if math.isinf(self.rate):
             return candidate.cooling, False, estimate.cost, -estimate.quality
-        behind = self.proven and estimate.outcomes < _TRIED
-        return candidate.cooling, behind, -self.worth(candidate, doubt=self.openness * estimate.hope), estimate.cost
+        behind = self.proven and not estimate.tried
+        return candidate.cooling, behind, -self.worth(candidate, benefit=benefit), estimate.cost
 
-    def worth(self, candidate: Candidate, *, doubt: float) -> float:
+    def worth(self, candidate: Candidate, *, benefit: float = 0.0) -> float:
         estimate = candidate.estimate
-        claimed = estimate.quality if estimate.outcomes >= _TRIED else min(estimate.quality, self.ceiling)
-        return claimed + doubt - self.rate * estimate.cost
+        claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
+        return min(1.0, claimed + benefit) - self.rate * estimate.cost
 
     def good_case(self, candidate: Candidate) -> float:
-        return self.worth(candidate, doubt=_GOOD_CASE * candidate.estimate.spread)
+        return self.worth(candidate) + _GOOD_CASE * candidate.estimate.spread
+
+    def benefits(self, candidates: Sequence[Candidate], doubt: Doubt) -> dict[Key, float]:
+        """Of the doubt, for tried models that could lead with it; the others' would change nothing."""
+        scale = _BENEFIT * self.openness
+        if not scale:
+            return {}
+        bar = max(map(self.worth, candidates)) - scale * doubt.most
+        able = (each for each in candidates if each.estimate.tried and self.worth(each) >= bar)
+        return {each.key: scale * doubt.of(each) for each in able}
 
 
-def rank(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float, draw: float, explore: bool) -> Ranked:
+def rank(
+    candidates: Sequence[Candidate],
+    *,
+    exchange: Exchange,
+    tradeoff: float,
+    doubt: Doubt,
+    draw: float,
+    explore: bool,
+) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
-    ordered = sorted(candidates, key=scales.place)
+    benefits = scales.benefits(candidates, doubt)
+    ordered = sorted(candidates, key=lambda each: scales.place(each, benefit=benefits.get(each.key, 0.0)))
     best = ordered[0]
     chances = _chances(ordered, scales) if explore and scales.openness > 0 else {best.key: 1.0}
     drawn = _drawn(chances, draw)
@@ -91,7 +123,7 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(
-            each.estimate.confidence == "high" and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
+            each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
             for each in candidates
         ),
     )
@@ -100,7 +132,7 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
 def _chances(ordered: Sequence[Candidate], scales: _Scales) -> Mapping[Key, float]:
     """The best first; half of what is explored goes to the most promising of the others, half to all of them alike."""
     best, *rest = ordered
-    bar = scales.worth(best, doubt=0.0)
+    bar = scales.worth(best)
     others = [each for each in rest if not each.cooling and scales.good_case(each) >= bar]
     if not others or best.cooling:
         return {best.key: 1.0}

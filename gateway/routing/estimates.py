@@ -11,7 +11,7 @@ from gateway.routing.exchange import Exchange
 from gateway.routing.features import NAMES, SIZE
 from gateway.routing.likeness import ANY_MODEL, NOTHING, Group, Tally, confidence, like
 from gateway.routing.models import Confidence, PromptFacts
-from gateway.routing.regression import dot
+from gateway.routing.regression import Posterior, dot
 from gateway.routing.usage import UsageBook
 
 Key = tuple[str, str]
@@ -25,7 +25,6 @@ _COMPLEXITY = 1 + NAMES.index("complexity")
 # Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
 NOISE = 0.4
 _PRIOR_COUNT = 4.0
-_OPTIMISM = 0.4
 
 # How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
 # is the constant's: a model's general level is learned soon, how it differs on each feature later.
@@ -37,7 +36,7 @@ OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 class Estimate:
     """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
 
-    `hope` is what a tried model is given for the doubt about it, so that an unlucky start is not for ever.
+    `tried` says that it has outcomes at all, on whatever prompts.
     """
 
     quality: float
@@ -45,7 +44,7 @@ class Estimate:
     cost: float
     outcomes: int
     confidence: Confidence
-    hope: float = 0.0
+    tried: bool = False
 
 
 def prior_mean(tier: Tier, shared: Vector) -> Vector:
@@ -64,11 +63,12 @@ PRIORS: Mapping[Tier, Vector] = {tier: prior_mean(tier, NOTHING_SHARED) for tier
 class Estimates:
     """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
 
-    `tiers` are the weights of a model of which nothing is known but its tier, `means` those of each that has outcomes.
+    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `posteriors` those of each that has outcomes.
     """
 
     tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
     means: Mapping[Key, Vector] = field(default_factory=dict)
+    posteriors: Mapping[Key, Posterior] = field(default_factory=dict)
     usage: UsageBook = field(default_factory=UsageBook)
     tallies: Mapping[Group, Tally] = field(default_factory=dict)
     exchange: Exchange = field(default_factory=Exchange)
@@ -79,16 +79,23 @@ class Estimates:
         own = self.means.get(key)
         quality = dot(facts.vector, self.tiers[model.tier] if own is None else own)
         tally = NOTHING if own is None else like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
-        spread = NOISE / math.sqrt(tally.count + _PRIOR_COUNT)
         return Estimate(
             quality=min(1.0, max(0.0, quality)),
-            spread=spread,
+            spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
             cost=self.usage.expected_cost(model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens),
             outcomes=int(tally.count + 1e-6),
             confidence="low" if own is None else confidence(tally, all_models=self.seen(facts)),
-            hope=0.0 if own is None else _OPTIMISM * spread,
+            tried=own is not None,
         )
 
     def seen(self, facts: PromptFacts) -> float:
         """Outcomes of like prompts, of all models."""
         return like(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
+
+    def doubt(self, key: Key, facts: PromptFacts) -> float:
+        """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
+        return NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
+
+    def most_doubt(self, facts: PromptFacts) -> float:
+        """The doubt about a model without outcomes; any outcome makes it less."""
+        return NOISE * math.sqrt(sum(xi * xi / held for xi, held in zip(facts.vector, OWN_PRECISION, strict=True)))

@@ -105,6 +105,7 @@ class Estimator:
         return Estimates(
             tiers=tiers,
             means={key: own.mean(tiers[self._models[key].tier], OWN_PRECISION) for key, own in self._own.items()},
+            posteriors=dict(self._own),
             usage=self._usage.book(),
             tallies=dict(self._tallies),
             exchange=self._exchange,
@@ -116,5 +117,5 @@ class Estimator:
         rows = [[estimates.of(model, facts) for model in models] for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
-        sample = [[(each.quality + each.hope, each.cost) for each in row] for row in rows]
+        sample = [[(each.quality, each.cost) for each in row] for row in rows]
         return exchange_of(sample, best=hopes.index(max(hopes)) if hopes else 0)

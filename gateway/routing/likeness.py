@@ -17,7 +17,7 @@ _NEAR = 2
 MEDIUM_FROM = 10
 HIGH_FROM = 80
 # So many of them, at least, must be the chosen model's own, and agree: the standard error of their mean is small.
-OWN_FROM = 25
+OWN_FROM = 20
 HIGH_ERROR = 0.05
 
 Key = tuple[str, str]

@@ -41,6 +41,10 @@ class Posterior:
         total = [pulled + seen for pulled, seen in zip(pull, self.evidence, strict=True)]
         return tuple([dot(row, total) for row in self.covariance])
 
+    def variance(self, x: Sequence[float]) -> float:
+        """Of the prediction at x, in units of the noise's variance."""
+        return max(0.0, sum([xi * dot(row, x) for row, xi in zip(self.covariance, x, strict=True) if xi]))
+
     def _times(self, x: Sequence[float]) -> Row:
         return [dot(row, x) for row in self.covariance]
 
