@@ -58,6 +58,7 @@ recitation          200 Gemini RECITATION (elsewhere as refusal)
 malformed_call      200 Gemini MALFORMED_FUNCTION_CALL (elsewhere as unknown_finish)
 pause_turn          200 Claude pause_turn (elsewhere as unknown_finish)
 context_window      200 Claude model_context_window_exceeded (elsewhere length)
+bad_schema          200 tool calls' arguments, or the text, are {"unexpected": true}, whatever the schema asks for
 """
 EVENT_FAULTS = """
 error_200           200 HTTP 200 whose body, or first event, is {"error": ...}

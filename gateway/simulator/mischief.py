@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from email.utils import formatdate
@@ -17,6 +18,7 @@ from gateway.simulator.task import Reply
 METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>502 Bad Gateway</h1><hr>cdn-edge</body></html>"
 MEGABYTE = 1 << 20
+UNFIT = {"unexpected": True}
 ODD_TEXT = " one\u2028two\u2029three\u0085four\x0bfive \U0001f600"
 
 
@@ -47,11 +49,20 @@ def finished_oddly(reply: Reply, chosen: Chosen) -> Reply:
         return replace(reply, finish="pause_turn")
     if name == "context_window":
         return replace(reply, finish="context_window")
+    if name == "bad_schema":
+        return unfit(reply)
     if name == "malformed_call":
         return ended(reply, "malformed_call")
     if name == "recitation":
         return ended(reply, "recitation", text=reply.text[:40])
     return ended(reply, "blocked") if name == "blocked" else ended(reply, "refusal", text=reply.text[:20])
+
+
+def unfit(reply: Reply) -> Reply:
+    """The reply as a model too weak for its schema writes it."""
+    if reply.calls:
+        return replace(reply, calls=tuple(replace(call, arguments=dict(UNFIT)) for call in reply.calls))
+    return replace(reply, text=json.dumps(UNFIT))
 
 
 def said_oddly(replies: list[Reply], chosen: Chosen) -> list[Reply]:
