@@ -61,6 +61,11 @@ class HeldUpstream(httpx2.AsyncByteStream):
         )
         self._pieces.put_nowait(None)
 
+    @property
+    def unread(self) -> int:
+        """Pieces that the gateway has not asked for."""
+        return self._pieces.qsize()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (piece := await self._pieces.get()) is not None:
             yield piece
