@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -53,6 +53,7 @@ from gateway.web.ledger import LedgerReports
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.models import ModelList
 from gateway.web.pace import Pace
+from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Guarded, build_routes
 from gateway.web.telemetry import Readings, Telemetry
@@ -68,7 +69,7 @@ class World:
 
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    new_request_id: Callable[[], str] = lambda: "req_" + secrets.token_hex(16)
+    new_request_id: Callable[[], str] = field(default_factory=RequestIds)
     seed: int | None = None
 
 
