@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.catalog import Model
 from gateway.routing.candidates import Candidate
-from gateway.routing.choice import EXPLORED, Ranked, draw_of, rank
+from gateway.routing.choice import EXPLORED, Doubt, Ranked, draw_of, rank
 from gateway.routing.exchange import Exchange
 from tests.routing.worlds import FLASH, HAIKU, SONNET, candidate
 
@@ -14,8 +17,16 @@ MIDDLE = candidate(HAIKU, quality=0.75, cost=0.001, outcomes=100)
 BEST = candidate(SONNET, quality=0.9, cost=0.003, outcomes=100)
 
 
-def ranked(*candidates: Candidate, tradeoff: float = 0.5, draw: float = 0.999, explore: bool = False) -> Ranked:
-    return rank(candidates, exchange=Exchange(), tradeoff=tradeoff, draw=draw, explore=explore)
+def ranked(
+    *candidates: Candidate,
+    tradeoff: float = 0.5,
+    draw: float = 0.999,
+    explore: bool = False,
+    doubts: Mapping[Model, float] | None = None,
+) -> Ranked:
+    known = doubts or {}
+    doubt = Doubt(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
+    return rank(candidates, exchange=Exchange(), tradeoff=tradeoff, doubt=doubt, draw=draw, explore=explore)
 
 
 @pytest.mark.parametrize(("tradeoff", "model"), [(0.0, FLASH), (0.1, FLASH), (0.9, SONNET), (1.0, SONNET)])
@@ -49,11 +60,29 @@ def test_cooling_candidates_come_last() -> None:
 
 
 def test_benefit_of_the_doubt_brings_an_unlucky_model_back() -> None:
-    """A model with few poor outcomes may rank before one that is known to be slightly better."""
-    unlucky = candidate(FLASH, quality=0.73, cost=0.001, outcomes=6, hope=0.05)
+    """A tried model about which there is doubt may rank before one that is known to be slightly better."""
+    unlucky = candidate(FLASH, quality=0.73, cost=0.001, outcomes=6)
+    unknown = candidate(FLASH, quality=0.73, cost=0.001, outcomes=6, tried=False)
+    doubts = {FLASH: 0.1}
 
-    assert ranked(unlucky, MIDDLE).chosen.model is FLASH
-    assert ranked(unlucky, MIDDLE, tradeoff=1.0).chosen.model is HAIKU
+    assert ranked(unlucky, MIDDLE, doubts=doubts).chosen.model is FLASH
+    assert ranked(unlucky, MIDDLE, doubts=doubts, tradeoff=1.0).chosen.model is HAIKU
+    assert ranked(unknown, MIDDLE, doubts=doubts).chosen.model is HAIKU
+
+
+def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
+    """A model that could not lead even with the most doubt is not looked at closely."""
+    asked: list[Model] = []
+
+    def doubt_of(each: Candidate) -> float:
+        asked.append(each.model)
+        return 0.01
+
+    hopeless = candidate(FLASH, quality=0.1, cost=0.001, outcomes=50)
+    doubt = Doubt(of=doubt_of, most=0.2)
+    rank([hopeless, MIDDLE], exchange=Exchange(), tradeoff=0.5, doubt=doubt, draw=0.0, explore=False)
+
+    assert asked == [HAIKU]
 
 
 def test_reputation_counts_half_of_what_is_lacking() -> None:
@@ -65,11 +94,11 @@ def test_reputation_counts_half_of_what_is_lacking() -> None:
     assert ranked(candidate(FLASH, quality=0.6, cost=0.0001), praised, tradeoff=0.7).chosen.model is SONNET
 
 
-def test_proven_model_is_not_left_for_an_untried_one() -> None:
-    """What a hundred outcomes show to do well stays, unless it cools down or another was tried as well."""
-    proven = candidate(SONNET, quality=0.95, cost=0.003, outcomes=100, confidence="high")
-    untried = candidate(FLASH, quality=0.94, cost=0.0001)
-    tried = candidate(FLASH, quality=0.94, cost=0.0001, outcomes=5)
+def test_proven_model_is_not_left_for_one_never_tried() -> None:
+    """What outcomes show to do well stays, unless another was tried as well or price is all that counts."""
+    proven = candidate(SONNET, quality=0.95, cost=0.003, outcomes=10)
+    untried = candidate(FLASH, quality=0.94, cost=0.0001, tried=False)
+    tried = candidate(FLASH, quality=0.94, cost=0.0001)
 
     assert ranked(untried, proven).chosen.model is SONNET
     assert ranked(tried, proven).chosen.model is FLASH

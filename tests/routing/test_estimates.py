@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog import TIERS, Model
-from gateway.routing.estimates import PRIOR_QUALITY, Estimates, prior_mean
+from gateway.routing.estimates import OWN_PRECISION, PRIOR_QUALITY, Estimates, prior_mean
 from gateway.routing.features import SIZE, facts_of
+from gateway.routing.regression import prior
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
 
 
@@ -29,10 +30,10 @@ def test_weaker_tiers_lose_more_on_complex_prompts() -> None:
 
 
 def test_nothing_is_known_of_a_model_without_outcomes() -> None:
-    """No outcomes, low confidence, a wide spread, and no benefit of the doubt."""
+    """No outcomes, low confidence, a wide spread."""
     estimate = Estimates().of(SONNET, facts_of(MODERATE))
 
-    assert (estimate.outcomes, estimate.confidence, estimate.hope) == (0, "low", 0.0)
+    assert (estimate.outcomes, estimate.confidence, estimate.tried) == (0, "low", False)
     assert estimate.spread == pytest.approx(0.2)
 
 
@@ -51,3 +52,15 @@ def test_quality_is_held_to_its_range() -> None:
     for weight, quality in ((9.0, 1.0), (-9.0, 0.0)):
         means = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
         assert Estimates(means=means).of(model, facts_of(SIMPLE)).quality == quality
+
+
+def test_doubt_shrinks_where_outcomes_are() -> None:
+    """Outcomes of a kind of prompt take the doubt from that kind, less from others, and never add to it."""
+    seen, other = facts_of(MODERATE), facts_of("Solve 3x + 5 = 20")
+    posterior = prior(OWN_PRECISION)
+    for _ in range(50):
+        posterior = posterior.learned(seen.vector, 1.0, weight=1.0)
+    estimates = Estimates(posteriors={("gemini", "x"): posterior})
+
+    assert estimates.doubt(("gemini", "x"), seen) < estimates.doubt(("gemini", "x"), other) / 2
+    assert estimates.doubt(("gemini", "x"), other) < estimates.most_doubt(other)

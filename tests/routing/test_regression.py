@@ -37,3 +37,11 @@ def test_learning_makes_a_new_belief() -> None:
     assert before == prior([1.0, 1.0])
     assert after.covariance[0] == [0.5, 0.0]
     assert after.covariance[1] is before.covariance[1]
+
+
+def test_variance_shrinks_with_observations() -> None:
+    """The prediction is surer where something was seen: 1 / (precision + sum xx) for one feature."""
+    posterior = prior([2.0, 2.0]).learned([1.0, 0.0], 1.0, weight=1.0)
+
+    assert posterior.variance([1.0, 0.0]) == pytest.approx(1 / 3)
+    assert posterior.variance([0.0, 1.0]) == pytest.approx(1 / 2)

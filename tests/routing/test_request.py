@@ -30,8 +30,9 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "functi
         ([user([{"type": "image_url", "image_url": {"url": "data:"}}])], ""),
         ([{"role": "system", "content": "Only this"}], "Only this"),
         ([user("<system-reminder>x</system-reminder>")], "<system-reminder>x</system-reminder>"),
+        ([CALL], ""),
     ],
-    ids=["system", "tool result", "envelope", "parts", "image", "system alone", "envelope alone"],
+    ids=["system", "tool result", "envelope", "parts", "image", "system alone", "envelope alone", "call alone"],
 )
 def test_prompt_is_the_newest_human_turn(messages: list[dict[str, Any]], turn: str) -> None:
     """System prompts, tool results and harness envelopes do not make a request look complex."""

@@ -24,11 +24,13 @@ def candidate(
     cost: float = 0.001,
     outcomes: int = 0,
     confidence: Confidence = "low",
-    hope: float = 0.0,
     spread: float = 0.2,
     cooling: bool = False,
+    tried: bool = True,
 ) -> Candidate:
-    estimate = Estimate(quality=quality, spread=spread, cost=cost, outcomes=outcomes, confidence=confidence, hope=hope)
+    estimate = Estimate(
+        quality=quality, spread=spread, cost=cost, outcomes=outcomes, confidence=confidence, tried=tried
+    )
     return Candidate(model=model, estimate=estimate, cooling=cooling)
 
 

@@ -1,0 +1,42 @@
+"""A store that keeps outcomes in memory, for tests of what learns from one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from gateway.errors import LedgerUnavailable
+from gateway.store import StoredOutcome
+
+
+class MemoryStore:
+    """The part of a store that routing uses. While `broken` every call fails, as on a full disk."""
+
+    def __init__(self) -> None:
+        self.kept: list[StoredOutcome] = []
+        self.reads = 0
+        self.closed = False
+        self.broken = False
+
+    def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
+        done: Future[int] = Future()
+        if self.broken:
+            done.set_exception(LedgerUnavailable("disk full"))
+        else:
+            self.kept.append(replace(outcome, id=len(self.kept) + 1))
+            done.set_result(len(self.kept))
+        return done
+
+    def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
+        if self.broken:
+            raise LedgerUnavailable("disk full")
+        self.reads += 1
+        return self.kept[after : after + limit]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"routing has no business with {name}")
