@@ -1,0 +1,226 @@
+"""Budgets, rates and ceilings of virtual keys through the whole gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from gateway.app import World, create_app
+from gateway.budgets import EVERYBODY, Balance, Budget, Hold, period
+from gateway.fallback import Candidate
+from gateway.keys import VirtualKey, digest_of
+from gateway.proxy.allowance import Allowances
+from gateway.settings import Settings, load
+from gateway.store.sqlite import SqliteStore
+from gateway.transport.reference import ReferenceTransport
+from gateway.wire import parse_chat_request
+from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
+from tests.fallback.clocks import Clock
+from tests.store.cases import begun
+from tests.tenants import ask_as, issue
+from tests.upstreams import answer, failing
+
+NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+MODEL = "claude/claude-haiku-5-5"
+
+
+def frozen() -> World:
+    return World(seed=0, now=lambda: NOW)
+
+
+def spent(gateway: GatewayUnderTest, account: str, budget: Budget) -> Balance:
+    return gateway.store.balance(account, period(budget.window, NOW))
+
+
+def test_spent_is_what_the_ledger_says(make_gateway: MakeGateway) -> None:
+    """After its requests a key has spent what their rows cost, and nothing is held."""
+    gateway = make_gateway(answer(completion_tokens=50), world=frozen())
+    budget = Budget(10**9, "day")
+    key = issue(gateway, budget=budget)
+    assert ask_as(gateway, key).status_code == 200
+    assert ask_as(gateway, key, MODEL, stream=True).status_code == 200
+    cost = sum(row["actual_cost"] for row in gateway.rows)
+    assert spent(gateway, "key_tenant", budget) == Balance(round(cost * 1e9), 0)
+    assert {row["key_id"] for row in gateway.rows} == {"key_tenant"}
+
+
+def test_failures_cost_nothing(make_gateway: MakeGateway) -> None:
+    """A request that no upstream answered gives back all that was held for it."""
+    gateway = make_gateway(failing(400, "claude"), world=frozen())
+    budget = Budget(10**9, "day")
+    assert ask_as(gateway, issue(gateway, budget=budget), MODEL).status_code == 400
+    assert spent(gateway, "key_tenant", budget) == Balance(0, 0)
+
+
+def test_a_spent_budget_is_refused(make_gateway: MakeGateway) -> None:
+    """A budget that is spent is a 429 that says so and when it resets; nothing is called and no row is written."""
+    gateway = make_gateway(world=frozen())
+    response = ask_as(gateway, issue(gateway, budget=Budget(1, "day")), MODEL, max_tokens=5)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["type"]) == (429, "budget_exceeded", "insufficient_quota")
+    assert "resets at 2026-11-23T00:00:00Z" in error["message"]
+    assert response.headers["retry-after"] == str(int(13.5 * 3600))
+    assert response.headers["x-request-id"]
+    assert gateway.rows == []
+
+
+def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
+    """While another request holds what is left, the refusal says that it is only held and to come back in a moment."""
+    gateway = make_gateway(world=frozen())
+    budget = Budget(10**9, "day")
+    key = issue(gateway, budget=budget)
+    gateway.store.begin(begun(), [Hold("key_tenant", budget, (10**9,), NOW)]).result()
+    response = ask_as(gateway, key, MODEL, max_tokens=5)
+    assert "only held" in response.json()["error"]["message"]
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_daily_budget_for_everybody(make_gateway: MakeGateway) -> None:
+    """daily_budget_usd holds without any key, for all requests of a UTC day together."""
+    gateway = make_gateway(world=frozen(), config="daily_budget_usd: 0.001\n")
+    assert gateway.ask(model=MODEL, max_tokens=100).status_code == 200
+    response = gateway.ask(model=MODEL, max_tokens=100_000)
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "budget_exceeded")
+    assert "This gateway's budget is 0.001 USD per day" in response.json()["error"]["message"]
+    assert spent(gateway, EVERYBODY, Budget(0, "day")).used_nano > 0
+    assert gateway.ask(model="openrouter/unknown/model").json()["error"]["code"] == "price_unknown"
+
+
+def test_answers_are_limited_to_what_is_held(make_gateway: MakeGateway) -> None:
+    """With little money left a request without a limit is sent with one that is paid for."""
+    limits: list[int] = []
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        limits.append(orjson.loads(request.content)["max_tokens"])
+        return answer()(request)
+
+    gateway = make_gateway(upstream, world=frozen())
+    rich = issue(gateway, "rich", budget=Budget(10**9, "day"))
+    poor = issue(gateway, "poor", budget=Budget(1_000_000, "day"))
+    assert [ask_as(gateway, key, MODEL).status_code for key in (rich, poor)] == [200, 200]
+    assert limits[0] > 4_096
+    assert limits[1] in (1_024, 256)
+
+
+def test_rates(make_gateway: MakeGateway) -> None:
+    """More requests a minute than the key's are a 429 with the seconds to wait, on every client route."""
+    clock = Clock()
+    gateway = make_gateway(world=World(seed=0, clock=clock))
+    key = issue(gateway, rpm=2)
+    authorization = {"authorization": f"Bearer {key}"}
+    assert ask_as(gateway, key, MODEL).status_code == 200
+    assert gateway.client.get("/v1/models", headers=authorization).status_code == 200
+    clock.pass_by(20)
+    for response in (ask_as(gateway, key, MODEL), gateway.client.get("/v1/models", headers=authorization)):
+        assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert response.headers["retry-after"] == "40"
+    clock.pass_by(41)
+    assert ask_as(gateway, key, MODEL).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["auto:quality", "auto", "auto:cheap"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_auto_stays_within_the_ceilings(make_gateway: MakeGateway, model: str, stream: bool) -> None:
+    """Whatever the router would like, who answers is of a tier and name that the key may use."""
+    gateway = make_gateway(failing(529, "gemini"), world=frozen())
+    key = issue(gateway, max_tier="moderate", models=("gemini/*", "claude/*"))
+    prompt = "Analyze the architectural trade-offs between " * 10
+    messages = [{"role": "user", "content": prompt}]
+    assert ask_as(gateway, key, model, messages=messages, stream=stream).status_code == 200
+    (row,) = gateway.rows
+    assert row["selected_model"].startswith("claude-haiku")
+    assert {attempt["provider"] for attempt in row["attempts"]} <= {"gemini", "claude"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "body", "code"),
+    [
+        ({"max_tier": "simple"}, {"model": MODEL}, "model_not_allowed"),
+        ({"models": ("gemini/*",)}, {"model": "claude-haiku-5-5"}, "model_not_allowed"),
+        ({"models": ("gemini/*",)}, {"model": "auto", "routing": {"providers": ["claude"]}}, "no_candidate"),
+        ({"models": ("gemini/*",)}, {"model": "auto", "routing": {"models": [MODEL]}}, "model_not_allowed"),
+        ({"max_tier": "simple"}, {"model": "openrouter/unknown/model"}, "model_not_allowed"),
+        ({"max_cost_nano": 1_000_000}, {"model": MODEL, "max_tokens": 100_000}, "max_cost_exceeded"),
+        ({"max_cost_nano": 1_000_000}, {"model": "openrouter/unknown/model"}, "price_unknown"),
+        (
+            {"max_cost_nano": 1_000_000},
+            {"model": "auto", "max_tokens": 60_000, "routing": {"max_cost": 9}},
+            "max_cost_exceeded",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions", "/v1/route"])
+def test_ceilings_refuse(
+    make_gateway: MakeGateway, limits: dict[str, Any], body: dict[str, object], code: str, path: str
+) -> None:
+    """What the key may not use is refused on every route, whatever the request hints; nobody is called."""
+    gateway = make_gateway(failing(500, "gemini", "claude", "openrouter"), world=frozen())
+    key = issue(gateway, **limits)
+    asked = {"messages": [{"role": "user", "content": "2+2?"}], **body}
+    response = gateway.client.post(path, json=asked, headers={"x-api-key": key})
+    assert (response.status_code, response.json()["error"]["code"]) == (503 if code == "no_candidate" else 403, code)
+    assert gateway.rows == []
+
+
+def test_models_lists_what_the_key_may_use(make_gateway: MakeGateway) -> None:
+    """/v1/models shows a key the models it may use, and no other exists for it."""
+    gateway = make_gateway()
+    headers = {"x-api-key": issue(gateway, models=("claude/*",), max_tier="moderate")}
+    names = [model["id"] for model in gateway.client.get("/v1/models", headers=headers).json()["data"]]
+    listed = [name for name in names if not name.startswith("auto")]
+    assert listed
+    assert all(name.startswith("claude/claude-haiku") for name in listed)
+    assert gateway.client.get(f"/v1/models/{MODEL}", headers=headers).status_code == 200
+    assert gateway.client.get("/v1/models/claude/claude-opus-5-5", headers=headers).status_code == 404
+
+
+async def test_a_thousand_at_once(tmp_path: Path) -> None:
+    """Of a thousand requests at once against a budget for a hundred, exactly a hundred are served."""
+    settings = load({**KEYS, "GATEWAY_DB": str(tmp_path / "gateway.db")})
+    body = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "2+2?"}]}
+    key = VirtualKey(id="key_1", name="crowd", digest=digest_of("gw-crowd"), last4="rowd", created=NOW)
+    budget = Budget(100 * _held_for(body, settings), "day")
+    store = SqliteStore(settings.db)
+    store.add_key(replace(key, budget=budget)).result()
+    statuses, release = Counter[int](), asyncio.Event()
+
+    async def upstream(request: httpx2.Request) -> httpx2.Response:
+        await release.wait()
+        return answer(completion_tokens=5)(request)
+
+    async def ask(client: httpx2.AsyncClient) -> None:
+        statuses[(await client.post("/v1/chat/completions", json=body)).status_code] += 1
+        if statuses[429] == 900:
+            release.set()
+
+    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
+    app = create_app(settings, transport=transport, store=store, world=frozen())
+    caller = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1", headers={"x-api-key": "gw-crowd"}
+    )
+    async with app.router.lifespan_context(app), caller as client:
+        await asyncio.gather(*(ask(client) for _ in range(1000)))
+        balance = store.balance(key.id, period("day", NOW))
+        rows = store.requests(limit=500)
+    assert statuses == {200: 100, 429: 900}
+    assert len(rows) == 100
+    assert balance == Balance(sum(round(row["actual_cost"] * 1e9) for row in rows), 0)
+
+
+def _held_for(body: dict[str, object], settings: Settings) -> int:
+    """Nano-dollars that one such request holds."""
+    key = VirtualKey(id="k", name="k", digest=b"", last4="", created=NOW, budget=Budget(0))
+    provider, _, model = MODEL.partition("/")
+    chosen = [Candidate(provider, model)]
+    allowances = Allowances(settings.prices, settings.catalog, now=lambda: NOW)
+    allowance = allowances.of(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
+    assert allowance is not None
+    return allowance.offers[0].amount_nano

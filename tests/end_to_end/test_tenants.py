@@ -1,0 +1,90 @@
+"""Two tenants on every route: nobody sees or touches what is another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.routing import Route
+
+from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
+from tests.tenants import ask_as, issue
+from tests.upstreams import answer
+
+ADMIN = "an-admin-key-of-some-length"
+OPEN = {"/healthz", "/health", "/readyz"}
+CLIENT = {
+    "/v1/chat/completions": "POST",
+    "/chat/completions": "POST",
+    "/v1/route": "POST",
+    "/v1/feedback": "POST",
+    "/v1/models": "GET",
+    "/v1/models/{model:path}": "GET",
+}
+CHAT = {"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}
+
+
+@pytest.fixture(params=[{}, {"GATEWAY_ADMIN_KEY": ADMIN}, {"GATEWAY_API_KEY": "k" * 24}], ids=["open", "admin", "env"])
+def gateway(make_gateway: MakeGateway, request: pytest.FixtureRequest) -> GatewayUnderTest:
+    """A gateway with two tenants, whichever other keys it has."""
+    return make_gateway(answer("four"), environment={**KEYS, **request.param})
+
+
+def routes(gateway: GatewayUnderTest) -> Iterator[tuple[str, str]]:
+    for route in gateway.app.routes:
+        assert isinstance(route, Route)
+        yield route.path, CLIENT.get(route.path, "GET")
+
+
+def test_every_route_is_somebodys(gateway: GatewayUnderTest) -> None:
+    """A tenant's key opens the client routes and no other: what is neither for clients nor open is forbidden to it."""
+    keys = [issue(gateway, name) for name in ("a", "b")]
+    mine = ask_as(gateway, keys[0]).headers["x-request-id"]
+    for path, method in routes(gateway):
+        url = path.replace("{request_id}", mine).replace("{model:path}", "auto").replace("{name}", "style.css")
+        for key in keys:
+            response = gateway.client.request(method, url, headers={"authorization": f"Bearer {key}"})
+            if path in OPEN or (path in CLIENT and method == "GET"):
+                assert response.status_code == 200, path
+            elif path in CLIENT:
+                assert response.status_code == 400, path
+            else:
+                assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden"), path
+                assert mine not in response.text.replace(url, "")
+
+
+def test_feedback_is_for_ones_own_requests(gateway: GatewayUnderTest) -> None:
+    """Another tenant's request does not exist for feedback, and nothing says that it does."""
+    ann, bob = issue(gateway, "a"), issue(gateway, "b")
+    mine = ask_as(gateway, ann).headers["x-request-id"]
+    answers = [
+        gateway.client.post("/v1/feedback", json={"request_id": each, "rating": "up"}, headers={"x-api-key": bob})
+        for each in (mine, "req_of_nobody")
+    ]
+    assert [response.status_code for response in answers] == [404, 404]
+    assert answers[0].text.replace(mine, "") == answers[1].text.replace("req_of_nobody", "")
+    own = gateway.client.post("/v1/feedback", json={"request_id": mine, "rating": "up"}, headers={"x-api-key": ann})
+    assert own.status_code == 200
+
+
+def test_rows_belong_to_their_key(gateway: GatewayUnderTest) -> None:
+    """Each row tells whose it is by the key's id, which no request can choose."""
+    ann, bob = issue(gateway, "a"), issue(gateway, "b")
+    ask_as(gateway, ann, user="key_b", metadata={"key_id": "key_b"})
+    ask_as(gateway, bob)
+    assert [row["key_id"] for row in gateway.rows] == ["key_a", "key_b"]
+
+
+def test_sessions_do_not_cross(gateway: GatewayUnderTest) -> None:
+    """Two tenants that name the same session have two sessions."""
+    for name in ("a", "b"):
+        ask_as(gateway, issue(gateway, name), routing={"session_id": "shared"})
+    assert [row["session_kept"] for row in gateway.rows] != [None, True]
+
+
+@pytest.mark.parametrize("path", [path for path, method in CLIENT.items() if method == "POST"])
+def test_two_keys_in_one_request(gateway: GatewayUnderTest, path: str) -> None:
+    """A request with the keys of two tenants is nobody's."""
+    headers = {"authorization": f"Bearer {issue(gateway, 'a')}", "x-api-key": issue(gateway, "b")}
+    response = gateway.client.post(path, json=CHAT, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "conflicting_keys")
