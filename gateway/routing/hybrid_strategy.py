@@ -38,16 +38,16 @@ class HybridStrategy(RoutingStrategy):
         return "hybrid"
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
-        usual = self.complexity_strategy.route(prompt, context)
         try:
             learned = self._learned(prompt, context)
         except Exception as error:  # whatever a replaced strategy raises, a request must not fail for it
-            return _fallen_back(usual, error)
+            return _fallen_back(self.complexity_strategy.route(prompt, context), error)
         if learned.confidence != "high":
             return self._taken(learned, experimental=True)
-        if self._near(learned, usual) or _outcomes(learned) >= ENOUGH_OUTCOMES:
+        if _outcomes(learned) >= ENOUGH_OUTCOMES:
             return self._taken(learned, experimental=False)
-        return _mismatch(usual, learned)
+        usual = self.complexity_strategy.route(prompt, context)
+        return self._taken(learned, experimental=False) if self._near(learned, usual) else _mismatch(usual, learned)
 
     def _learned(self, prompt: str, context: RoutingContext) -> RoutingDecision:
         decision = self.learning_strategy.route(prompt, context)
