@@ -1,0 +1,16 @@
+"""kill -9 of the whole gateway under load; the soak does the same for longer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.soak.kills import kill_rounds
+from tests.soak.processes import upstream
+
+
+async def test_what_clients_saw_is_in_the_ledger(tmp_path: Path) -> None:
+    """However the process ends, every answer that a client saw finish has its one settled row, and every cut one has a row."""
+    with upstream() as port:
+        came = await kill_rounds(tmp_path, upstream_port=port, rounds=1, clients=40, seconds=1.0)
+    assert (came.finished > 40, came.cut > 0, came.interrupted > 0) == (True, True, True)
+    assert (came.lost, came.rowless, came.repeated, came.unsettled) == ([], [], 0, 0)

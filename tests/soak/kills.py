@@ -1,0 +1,65 @@
+"""kill -9 under load, again and again: what clients saw finish is in the ledger once, what was cut has its row."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.soak.clients import Asked, ask
+from tests.soak.processes import GatewayProcess, ledger
+
+
+@dataclass(slots=True)
+class Killed:
+    """What came of it. `lost` are finished ones without their settled row, `rowless` cut ones without any."""
+
+    rounds: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    rowless: list[str] = field(default_factory=list)
+    unsettled: int = 0
+    repeated: int = 0
+    interrupted: int = 0
+
+    @property
+    def finished(self) -> int:
+        return sum(each.end == "finished" for each in self.asked)
+
+    @property
+    def cut(self) -> int:
+        return sum(each.end == "cut" for each in self.asked)
+
+
+async def kill_rounds(folder: Path, *, upstream_port: int, rounds: int, clients: int, seconds: float) -> Killed:
+    """Each round kills the gateway after `seconds` of `clients` asking without a pause; a last start puts things in order."""
+    came = Killed()
+    for _ in range(rounds):
+        gateway = GatewayProcess(folder, upstream_port=upstream_port)
+        asking = [asyncio.create_task(_ask_on(gateway, came.asked, number)) for number in range(clients)]
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(gateway.kill)
+        await asyncio.gather(*asking)
+        came.rounds += 1
+    await asyncio.to_thread(GatewayProcess(folder, upstream_port=upstream_port).end)
+    rows, came.repeated = ledger(folder / "gateway.db")
+    for each in came.asked:
+        if each.id is None:
+            continue
+        if each.end == "finished" and rows.get(each.id) != "ok":
+            came.lost.append(each.id)
+        if each.id not in rows:
+            came.rowless.append(each.id)
+    came.unsettled = sum(status == "open" for status in rows.values())
+    came.interrupted = sum(status == "interrupted" for status in rows.values())
+    return came
+
+
+async def _ask_on(gateway: GatewayProcess, asked: list[Asked], number: int) -> None:
+    """Whole answers, short streams and ones that take a while, in turn, until the gateway is gone."""
+    prompt, stream = [("quick", False), ("quick", True), ("slow", True), ("slow", False)][number % 4]
+    while True:
+        each = await ask(gateway.port, prompt, stream=stream)
+        asked.append(each)
+        if each.end != "finished":
+            return

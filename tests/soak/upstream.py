@@ -1,0 +1,103 @@
+"""An upstream for crowds, as a process: `python -m tests.soak.upstream` prints its port and serves until it is killed.
+
+It speaks OpenRouter's API with as little work as possible. The prompt's first word says how it answers: `hold` says one word and
+then nothing, `flood` never stops, `slow` takes a fifth of a second; anything else is answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import httptools
+import orjson
+import uvloop
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.000125}
+HEAD = {"id": "gen-1", "created": 1, "model": "m"}
+SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+SLOW = 0.2  # seconds
+
+
+def event(payload: dict[str, Any]) -> bytes:
+    data = b"data: " + orjson.dumps(payload) + b"\n\n"
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def said(text: str, *, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return event({**HEAD, "object": "chat.completion.chunk", "choices": [choice]})
+
+
+LAST = said("", finish="stop") + event({**HEAD, "choices": [], "usage": USAGE}) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+WORD = said("word ")
+MUCH = said("x" * 16_000)
+MESSAGE = {"role": "assistant", "content": "4"}
+WHOLE = orjson.dumps({**HEAD, "choices": [{"index": 0, "finish_reason": "stop", "message": MESSAGE}], "usage": USAGE})
+
+
+class Upstream(asyncio.Protocol):
+    """One request at a time on each connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvloop's is none by class
+        self.transport = transport
+        self.parser = httptools.HttpRequestParser(self)
+        self.body = b""
+        self.open = True
+        self.room = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
+
+    def pause_writing(self) -> None:
+        self.room = False
+
+    def resume_writing(self) -> None:
+        self.room = True
+        self.flood()
+
+    def data_received(self, data: bytes) -> None:
+        self.parser.feed_data(data)
+
+    def on_message_begin(self) -> None:
+        self.body = b""
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        asked = orjson.loads(self.body)
+        how = str(asked["messages"][-1]["content"]).split()[0]
+        loop = asyncio.get_running_loop()
+        if not asked.get("stream"):
+            answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(WHOLE)
+            loop.call_later(SLOW if how == "slow" else 0, self.say, answer + WHOLE)
+            return
+        self.say(SSE + WORD)
+        if how == "flood":
+            self.flood()
+        elif how == "slow":
+            loop.call_later(SLOW, self.say, LAST)
+        elif how != "hold":
+            self.say(LAST)
+
+    def say(self, data: bytes) -> None:
+        if self.open:
+            self.transport.write(data)
+
+    def flood(self) -> None:
+        if self.open and self.room:
+            self.transport.write(MUCH)
+            asyncio.get_running_loop().call_soon(self.flood)
+
+
+async def main() -> None:
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0, backlog=4096)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
