@@ -55,7 +55,7 @@ from gateway.web.models import ModelList
 from gateway.web.pace import Pace
 from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
-from gateway.web.routes import Guarded, build_routes
+from gateway.web.routes import Application, Guarded, build_routes
 from gateway.web.telemetry import Readings, Telemetry
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
@@ -104,13 +104,13 @@ class Gateway:
         self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
         self._engine, routes = self._assembled(settings)
-        self.app = Starlette(
-            routes=routes,
+        self.app = Application(
             middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
             exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_error, Exception: on_bug},
             lifespan=self._lifespan,
         )
         self.app.router.redirect_slashes = False
+        self.app.serve(routes)
         self.app.state.gateway = self
 
     async def reload(self, settings: Settings) -> None:
@@ -121,7 +121,8 @@ class Gateway:
         """
         engine, routes = self._assembled(settings)
         await asyncio.to_thread(engine.refresh)
-        self.settings, self._engine, self.app.router.routes = settings, engine, routes
+        self.settings, self._engine = settings, engine
+        self.app.serve(routes)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

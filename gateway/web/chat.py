@@ -16,6 +16,7 @@ from gateway.web.answer import KEEP_ALIVE, Answer
 from gateway.web.auth import Access, Gatekeeper, Principal
 from gateway.web.body import ClientGone, read_body
 from gateway.web.departure import Departure
+from gateway.web.errors import internal_error
 from gateway.web.headers import gateway_headers, header_text
 from gateway.web.lifecycle import Lifecycle
 from gateway.wire import ChatRequest, parse_chat_request
@@ -65,6 +66,9 @@ class ChatEndpoint:
             await answer.fail(failed.error, gateway_headers(failed.record), scope, receive)
         except GatewayError as error:
             await answer.fail(error, {}, scope, receive)
+        except Exception:  # the server logs it
+            await answer.fail(internal_error(), {}, scope, receive)
+            raise
 
 
 async def parsed(raw: bytes) -> ChatRequest:

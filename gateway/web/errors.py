@@ -49,6 +49,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 async def on_bug(request: Request, error: Exception) -> Response:
     """Anything unforeseen: the client learns that it is our fault and no more; the log has the rest."""
-    return error_response(
-        GatewayError("The gateway failed on this request. Its log has the reason.", code="internal_error")
-    )
+    return error_response(internal_error())
+
+
+def internal_error() -> GatewayError:
+    return GatewayError("The gateway failed on this request. Its log has the reason.", code="internal_error")

@@ -1,14 +1,15 @@
-"""Every route with the access it asks for; a route without one cannot be written."""
+"""Every route with the access it asks for (a route without one cannot be written), and the application that serves them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.auth import Access, Gatekeeper
 
@@ -32,7 +33,28 @@ class Guarded:
         return Route(self.path, admitted, methods=[self.method])
 
 
+class DirectRoute(Route):
+    """A route to an application that answers its own errors, so that it can be reached without the middleware that would."""
+
+
+class Application(Starlette):
+    """Starlette, with its direct routes in front: middleware and router took a tenth of the time of a proxied request."""
+
+    def serve(self, routes: Sequence[BaseRoute]) -> None:
+        """Answer by these routes from now on. Middleware of one's own is for all of them."""
+        self.router.routes = list(routes)
+        direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]
+        self._direct = {route.path: route.app for route in direct}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        if app is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+
 def build_routes(guarded: Iterable[Guarded], *, chat: ASGIApp, gatekeeper: Gatekeeper) -> list[BaseRoute]:
     """All routes. The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own."""
-    chats = [Route(path, chat) for path in ("/v1/chat/completions", "/chat/completions")]
+    chats = [DirectRoute(path, chat) for path in ("/v1/chat/completions", "/chat/completions")]
     return [*chats, *(entry.route(gatekeeper) for entry in guarded)]
