@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -33,6 +32,17 @@ class Readings:
     logs_dropped: Callable[[], float] = nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The counters of one combination of labels, found once: finding them takes longer than counting."""
+
+    requests: Counter
+    cost: Counter
+    prompt: Counter
+    cached: Counter
+    completion: Counter
+
+
 class Telemetry:
     """An observer of settled rows. Labels come from the configuration only: other models count as `other`."""
 
@@ -56,6 +66,7 @@ class Telemetry:
         self._cost = self._counter("cost_usd", "What answers cost, USD.", which)
         self._baseline = self._counter("baseline_cost_usd", "What the baseline would have cost, USD.", [])
         self._tokens = self._counter("tokens", "Tokens, by kind.", ["kind", *which])
+        self._series: dict[tuple[str, str, str, str], Series] = {}
         self._duration = self._histogram("request_seconds", "From the request to its settlement.")
         self._first_byte = self._histogram("first_byte_seconds", "From the request to the answer's first byte.")
 
@@ -72,21 +83,34 @@ class Telemetry:
         """Count one settled row; `listed` are the full names that may be labels."""
         known = f"{record.selected_provider}/{record.selected_model}" in listed
         which = (record.selected_provider, record.selected_model if known else "other")
-        self._requests.labels(record.strategy_used, record.status, *which).inc()
+        series = self._series_of(record.strategy_used, record.status, *which)
+        series.requests.inc()
         if record.fallback_used:
             self._fallbacks.inc()
         if record.usage is not None and record.actual_cost is None:
             self._unpriced.inc()
-        self._cost.labels(*which).inc(float(record.actual_cost or Decimal(0)))
-        self._baseline.inc(float(record.baseline_cost or Decimal(0)))
+        series.cost.inc(float(record.actual_cost or 0))
+        self._baseline.inc(float(record.baseline_cost or 0))
         if record.usage is not None:
-            self._tokens.labels("prompt", *which).inc(record.usage.prompt_tokens)
-            self._tokens.labels("cached", *which).inc(record.usage.cached_tokens)
-            self._tokens.labels("completion", *which).inc(record.usage.completion_tokens)
+            series.prompt.inc(record.usage.prompt_tokens)
+            series.cached.inc(record.usage.cached_tokens)
+            series.completion.inc(record.usage.completion_tokens)
         if record.duration is not None:
             self._duration.observe(record.duration)
         if record.first_byte is not None:
             self._first_byte.observe(record.first_byte)
+
+    def _series_of(self, strategy: str, status: str, provider: str, model: str) -> Series:
+        key = (strategy, status, provider, model)
+        if key not in self._series:
+            self._series[key] = Series(
+                requests=self._requests.labels(*key),
+                cost=self._cost.labels(provider, model),
+                prompt=self._tokens.labels("prompt", provider, model),
+                cached=self._tokens.labels("cached", provider, model),
+                completion=self._tokens.labels("completion", provider, model),
+            )
+        return self._series[key]
 
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
