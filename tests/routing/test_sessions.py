@@ -113,7 +113,7 @@ def test_housekeeping_moves_nothing(sessions: Sessions) -> None:
 
 def test_an_open_tool_loop(sessions: Sessions) -> None:
     """A tool's result as the newest message is noted."""
-    loop = [HELLO, {"role": "assistant", "tool_calls": []}, {"role": "tool", "content": "4"}]
+    loop: list[dict[str, Any]] = [HELLO, {"role": "assistant", "tool_calls": []}, {"role": "tool", "content": "4"}]
     assert sessions.visit(asking(loop), key_id=None).open_loop
     assert not sessions.visit(asking(SECOND), key_id=None).open_loop
 
