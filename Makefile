@@ -1,4 +1,4 @@
-.PHONY: run test check lock clean
+.PHONY: run test check lock sbom clean
 
 # `make run` and `make test` need Python >= 3.11 and nothing else: each makes its own virtual environment first.
 run: .venv/run.stamp
@@ -6,6 +6,10 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	scripts/check
+
+# Kills under load, crowds, thousands of streams: about five minutes, on loopback.
+soak: .venv/dev.stamp
+	scripts/soak
 
 .venv/run.stamp: requirements.txt requirements-build.txt pyproject.toml
 	scripts/install run
@@ -15,6 +19,9 @@ test: .venv/dev.stamp
 
 lock:
 	scripts/lock
+
+sbom: .venv/run.stamp
+	.venv/bin/python scripts/sbom
 
 clean:
 	rm -rf .venv
