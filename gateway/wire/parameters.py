@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from gateway.wire.tools import (
 )
 
 MAX_STOPS = 16
+# Names like `__proto__` mean something to programs that read metadata as an object.
+_METADATA_KEY = re.compile(r"(?!__)[A-Za-z0-9._:/ -]+")
 
 
 def check_parameters(body: dict[str, Any]) -> None:
@@ -62,6 +65,11 @@ def _metadata(value: object, path: str) -> None:
     for key, text in metadata.items():
         if not 1 <= len(key) <= 64:
             invalid(path, f"Invalid '{path}': a key must have 1 to 64 characters.")
+        if not _METADATA_KEY.fullmatch(key):
+            invalid(
+                path,
+                f"Invalid '{path}': a key has letters, digits, spaces and any of . _ : / - in it, and begins with no two '_'.",
+            )
         if len(string(text, f"{path}.{key}")) > 512:
             invalid(f"{path}.{key}", f"Invalid '{path}.{key}': the value is longer than 512 characters.")
 

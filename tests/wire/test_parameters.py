@@ -91,6 +91,8 @@ def test_lenient(body: dict[str, Any]) -> None:
         ({"metadata": {str(i): "v" for i in range(17)}}, "metadata"),
         ({"metadata": {"": "v"}}, "metadata"),
         ({"metadata": {"k" * 65: "v"}}, "metadata"),
+        ({"metadata": {"__proto__": "v"}}, "metadata"),
+        ({"metadata": {"a\nb": "v"}}, "metadata"),
         ({"metadata": {"k": {}}}, "metadata.k"),
         ({"metadata": {"k": "v" * 513}}, "metadata.k"),
         ({"modalities": []}, "modalities"),
