@@ -64,9 +64,15 @@ def test_help_can_be_written(script: ModuleType, tmp_path: Path) -> None:
 
 
 def test_every_command_is_shown() -> None:
-    """The help of each command stands in a document."""
+    """The help of each command, and of each of a group's, stands in a document."""
     shown = set(re.findall(r"<!-- help: (.+?) -->", everything()))
-    assert shown == {"gateway", "python -m gateway.simulator", *(f"gateway {name}" for name in main.commands)}
+    below = {
+        f"gateway {name} {each}"
+        for name, group in main.commands.items()
+        if isinstance(group, click.Group)
+        for each in group.commands
+    }
+    assert shown == {"gateway", "python -m gateway.simulator", *(f"gateway {name}" for name in main.commands), *below}
 
 
 @pytest.mark.parametrize("command", [*main.commands.values(), simulator], ids=lambda command: str(command.name))
