@@ -1,0 +1,128 @@
+"""`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
+
+The parts are kills, crowd, refused, idle, drain, stalled; all of them take about five minutes. Ends with 1 when a promise is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
+from tests.soak.kills import kill_rounds
+from tests.soak.processes import raise_file_limit, upstream
+
+STREAMS = 10_000
+MEMORY = 300.0  # MB that idle streams may take
+
+Part = Callable[[Path, int], Coroutine[Any, Any, tuple[str, bool]]]
+
+
+async def kills(folder: Path, port: int) -> tuple[str, bool]:
+    came = await kill_rounds(folder, upstream_port=port, rounds=12, clients=40, seconds=1.5)
+    kept = not came.lost and not came.rowless and not came.repeated and not came.unsettled
+    return (
+        (
+            f"kill -9, {came.rounds} rounds, 40 clients: {came.finished} answers seen to finish, {len(came.lost)} not in the ledger, "
+            f"{came.repeated} twice; {came.cut} cut after their head, {len(came.rowless)} without a row; {came.interrupted} rows found "
+            f"open at the next start, {came.unsettled} left open"
+        ),
+        kept,
+    )
+
+
+async def thousand(folder: Path, port: int) -> tuple[str, bool]:
+    came = await crowd(folder, upstream_port=port, requests=1000, limits="{}")
+    return (
+        (
+            f"1,000 requests at once: {told(came.ends)} in {came.seconds:.1f} s; slowest /healthz {1000 * came.slowest_health:.0f} ms; "
+            f"rows: {told(came.rows)}"
+        ),
+        came.ends == {"finished": 1000} and came.rows == {"ok": 1000},
+    )
+
+
+async def refused(folder: Path, port: int) -> tuple[str, bool]:
+    limits = "{in_flight: 100, queue: 200, queue_wait: 1}"
+    came = await crowd(folder, upstream_port=port, requests=1000, limits=limits)
+    kept = came.ends["finished"] + came.ends["refused"] == 1000 and came.rows == {"ok": came.ends["finished"]}
+    return (
+        (
+            f"1,000 at once with 100 places and a line of 200: {told(came.ends)} in {came.seconds:.1f} s; slowest /healthz "
+            f"{1000 * came.slowest_health:.0f} ms; rows: {told(came.rows)}"
+        ),
+        kept,
+    )
+
+
+async def idle(folder: Path, port: int) -> tuple[str, bool]:
+    streams = min(STREAMS, raise_file_limit() // 2 - 200)
+    came = await idle_streams(folder, upstream_port=port, streams=streams)
+    used = came.with_streams - came.before
+    kept = came.streams == streams and used < MEMORY and came.rows["cancelled"] == streams
+    return (
+        (
+            f"{came.streams:,} idle streams: {came.with_streams:.0f} MB, {1024 * used / came.streams:.1f} KB each over {came.before:.0f} MB; "
+            f"{100 * came.cpu:.1f} % CPU with a comment to each every 15 s; a new request beside them {1000 * came.new_request:.0f} ms; "
+            f"all left at once, /healthz then {1000 * came.health:.0f} ms; rows: {told(came.rows)}"
+        ),
+        kept,
+    )
+
+
+async def drained(folder: Path, port: int) -> tuple[str, bool]:
+    came = await drain(folder, upstream_port=port, streams=100)
+    kept = (came.finishing, came.holding, came.status) == ({"finished": 50}, {"told": 50}, 0)
+    return (
+        (
+            f"SIGTERM with 100 streams, grace 2 s: of 50 that could finish {told(came.finishing)}, of 50 that could not "
+            f"{told(came.holding)}; exit {came.status} after {came.seconds:.1f} s; rows: {told(came.rows)}"
+        ),
+        kept and came.rows == {"ok": 50, "interrupted": 50},
+    )
+
+
+async def stalled(folder: Path, port: int) -> tuple[str, bool]:
+    came = await stalled_readers(folder, upstream_port=port, readers=20)
+    return (
+        (
+            f"{came.readers} readers that read nothing of endless streams: {came.before:.0f} MB before, {came.after:.0f} MB after 10 s; "
+            f"cut after {came.seconds:.0f} s; rows: {told(came.rows)}"
+        ),
+        came.rows["cancelled"] == came.readers and came.after - came.before < 100,
+    )
+
+
+PARTS: dict[str, Part] = {
+    "kills": kills,
+    "crowd": thousand,
+    "refused": refused,
+    "idle": idle,
+    "drain": drained,
+    "stalled": stalled,
+}
+
+
+def told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
+
+
+def main() -> int:
+    raise_file_limit()
+    broken = 0
+    for name in sys.argv[1:] or PARTS:
+        with tempfile.TemporaryDirectory(prefix="soak-") as folder, upstream() as port:
+            figures, kept = asyncio.run(PARTS[name](Path(folder), port))
+        broken += not kept
+        sys.stdout.write(f"| {name} | {figures} | {'kept' if kept else 'BROKEN'} |\n")
+        sys.stdout.flush()
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
