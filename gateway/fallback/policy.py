@@ -261,7 +261,14 @@ class Attempts:
 
     def _another(self) -> Candidate | None:
         """The best of those not asked yet."""
-        return min(filter(self._suits, self._candidates), key=self._rank, default=None)
+        best, lowest = None, 0
+        for candidate in filter(self._suits, self._candidates):
+            rank = self._rank(candidate)
+            if rank == 0:
+                return candidate
+            if best is None or rank < lowest:
+                best, lowest = candidate, rank
+        return best
 
     def _suits(self, candidate: Candidate) -> bool:
         if candidate in self._tried or candidate.provider in self._barred or self._refused(candidate) is not None:

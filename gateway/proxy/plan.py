@@ -12,6 +12,7 @@ from gateway.fallback import Candidate
 from gateway.keys import VirtualKey
 from gateway.proxy.allowance import Allowance, Allowances
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
+from gateway.routing.features import facts_of
 from gateway.routing.sessions import Sessions, Visit
 from gateway.routing.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
@@ -74,6 +75,10 @@ class Planner:
         self._sessions = sessions
         self._shadow = shadow
         self._catalog = catalog
+        self._listed = {
+            (model.provider, model.name): Candidate(model.provider, model.name, model.context_window)
+            for model in catalog
+        }
         self._providers = providers
         self._cooling = cooling
         self._baseline = baseline
@@ -195,6 +200,7 @@ class Planner:
             tradeoff=target.tradeoff if isinstance(target, Auto) else None,
             user_id=caller.key_id if caller else None,
         )
+        context.facts = facts_of(context.prompt, context)  # decision and baseline are made from the same
         return (
             context if self._allowances is None else self._allowances.narrowed(context, caller.key if caller else None)
         )
@@ -217,8 +223,9 @@ class Planner:
             return self._candidate(baseline.provider, baseline.model)
         if isinstance(target, Pinned):
             return self._candidate(target.provider, target.model)
-        would_be = decision or self._engine.route(context.prompt, auto_route=False, context=context)
-        return self._candidate(would_be.provider, would_be.model)
+        if decision is not None:
+            return self._candidate(decision.provider, decision.model)
+        return self._candidate(*self._engine.usual(context.prompt, context))
 
     def _candidates(self, decision: RoutingDecision) -> tuple[Candidate, ...]:
         listed: list[Mapping[str, Any]] = decision.metadata.get("candidates") or []
@@ -227,8 +234,7 @@ class Planner:
         return tuple(dict.fromkeys((chosen, *others)))
 
     def _candidate(self, provider: str, model: str) -> Candidate:
-        listed = self._catalog.get(provider, model)
-        return Candidate(provider, model, listed.context_window if listed else None)
+        return self._listed.get((provider, model)) or Candidate(provider, model)
 
 
 def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:

@@ -27,6 +27,9 @@ class Candidate:
     def key(self) -> tuple[str, str]:
         return self.model.provider, self.model.name
 
+    def drawn_at(self, propensity: float) -> Candidate:
+        return Candidate(self.model, self.estimate, self.cooling, propensity)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -43,10 +46,11 @@ def able(request: Request) -> list[Candidate]:
     found: list[Candidate] = []
     ruled_out: Counter[str] = Counter()
     longest = _longest_output(request)
+    estimate = request.estimates.on(request.facts, max_tokens=request.context.max_tokens)
     for model in request.catalog:
         reason = _unable(model, request, longest=longest)
         if reason is None:
-            candidate = _candidate(model, request)
+            candidate = _candidate(model, request.context, estimate(model))
             reason = _too_dear_or_poor(candidate, request.context)
             if reason is None:
                 found.append(candidate)
@@ -62,22 +66,25 @@ def objection(provider: str, name: str, request: Request) -> str | None:
     model = request.catalog.get(provider, name)
     if model is None:
         return f"{provider}/{name} is not in the catalogue"
-    reason = _unable(model, request, longest=_longest_output(request)) or _too_dear_or_poor(
-        _candidate(model, request), request.context
-    )
+    _, reason = judged(model, request)
     return f"{model.full_name}: {reason}" if reason else None
 
 
-def _candidate(model: Model, request: Request) -> Candidate:
-    context = request.context
-    estimate = request.estimates.of(model, request.facts, max_tokens=context.max_tokens)
+def judged(model: Model, request: Request) -> tuple[Candidate, str | None]:
+    """One model as a candidate, and why it may not answer; None when it may."""
+    estimate = request.estimates.of(model, request.facts, max_tokens=request.context.max_tokens)
+    candidate = _candidate(model, request.context, estimate)
+    unable = _unable(model, request, longest=_longest_output(request))
+    return candidate, unable or _too_dear_or_poor(candidate, request.context)
+
+
+def _candidate(model: Model, context: RoutingContext, estimate: Estimate) -> Candidate:
     if surcharge := context.surcharges.get((model.provider, model.name)):
         estimate = replace(estimate, cost=max(0.0, estimate.cost + surcharge))
-    return Candidate(
-        model=model,
-        estimate=estimate,
-        cooling=not context.cooling.isdisjoint(((model.provider, None), (model.provider, model.name))),
+    cooling = bool(context.cooling) and not context.cooling.isdisjoint(
+        ((model.provider, None), (model.provider, model.name))
     )
+    return Candidate(model, estimate, cooling)
 
 
 def _unable(model: Model, request: Request, *, longest: int | None) -> str | None:

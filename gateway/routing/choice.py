@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from gateway.routing.candidates import Candidate
@@ -111,7 +111,7 @@ def rank(
     chances = _chances(ordered, scales) if explore and scales.openness > 0 else {best.key: 1.0}
     drawn = _drawn(chances, draw)
     order = sorted(ordered, key=lambda each: each.key != drawn)
-    return Ranked(order=tuple(replace(each, propensity=chances.get(each.key, 0.0)) for each in order), best=best)
+    return Ranked(order=tuple(each.drawn_at(chances.get(each.key, 0.0)) for each in order), best=best)
 
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:

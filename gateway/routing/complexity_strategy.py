@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from gateway.catalog import TIERS, Catalog, Model, Tier
 from gateway.packaged import load_catalog
-from gateway.routing.candidates import Candidate, Request, able
+from gateway.routing.candidates import Candidate, Request, able, judged
 from gateway.routing.complexity import tier_of
 from gateway.routing.decisions import described
 from gateway.routing.estimates import Estimates
 from gateway.routing.features import facts_in
-from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
 
 # The family that each tier usually means: the first model in the catalogue that is of it.
 _USUAL: Mapping[Tier, tuple[str, str]] = {
@@ -41,6 +41,17 @@ class ComplexityStrategy(RoutingStrategy):
 
     def get_name(self) -> str:
         return "complexity"
+
+    def choice(self, facts: PromptFacts, context: RoutingContext) -> Model:
+        """The model that `route` chooses; the others are looked at only where the usual one may not answer. Raises NoRoute."""
+        tier = tier_of(facts.complexity)
+        request = Request(facts, context, self.catalog, self._estimates())
+        usual = usual_of(self.catalog, tier)
+        if usual is not None:
+            candidate, objection = judged(usual, request)
+            if objection is None and not candidate.cooling:
+                return usual
+        return ordered(able(request), tier=tier, usual=usual)[0].model
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
         facts = facts_in(prompt, context)

@@ -15,7 +15,7 @@ from gateway.routing.analyzer import QueryPatternAnalyzer
 from gateway.routing.candidates import Request
 from gateway.routing.complexity_strategy import ComplexityStrategy
 from gateway.routing.decisions import checked, completed, reason_of
-from gateway.routing.features import facts_of
+from gateway.routing.features import facts_in
 from gateway.routing.hybrid_strategy import HybridStrategy
 from gateway.routing.knowledge import POLL_SECONDS, Knowledge
 from gateway.routing.learning_strategy import LearningStrategy
@@ -74,6 +74,16 @@ class RoutingEngine:
         except Exception as error:  # a strategy may be anybody's; whatever it raises, the request is routed
             return self._fallen_back(request, error)
 
+    def usual(self, prompt: str, context: RoutingContext) -> tuple[str, str]:
+        """The provider and model that `route` would choose by complexity, without describing the others. Raises NoRoute."""
+        strategy = self.strategies["complexity"]
+        if type(strategy) is ComplexityStrategy and "route" not in vars(strategy):
+            request = self._request(prompt, context)
+            model = strategy.choice(request.facts, request.context)
+            return model.provider, model.name
+        decision = self.route(prompt, context=context)  # the strategy was replaced
+        return decision.provider, decision.model
+
     def record_outcome(self, decision: RoutingDecision, outcome: Outcome) -> None:
         """Commit what came of a decision and learn it; the next `route` knows. Raises ValueError, LedgerUnavailable.
 
@@ -102,8 +112,8 @@ class RoutingEngine:
             raise TypeError(f"the prompt is a {type(prompt).__name__}, not text")
         if context is None:
             context = RoutingContext(prompt, available_providers=list(self.catalog.providers))
-        context = replace(context, prompt=prompt, facts=None)
-        context.facts = facts_of(prompt, context)
+        context = replace(context, prompt=prompt)
+        context.facts = facts_in(prompt, context)
         return Request(context.facts, context, self.catalog, self._knowledge.known())
 
     def _decided(self, name: str, request: Request) -> RoutingDecision:

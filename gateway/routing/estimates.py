@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog import TIERS, Model, Tier
 from gateway.routing.exchange import Exchange
 from gateway.routing.features import NAMES, SIZE
-from gateway.routing.likeness import ANY_MODEL, NOTHING, Group, Tally, confidence, like
+from gateway.routing.likeness import ANY_MODEL, Group, Tally, confidence, like
 from gateway.routing.models import Confidence, PromptFacts
 from gateway.routing.regression import Posterior, dot
 from gateway.routing.usage import UsageBook
@@ -25,6 +25,7 @@ _COMPLEXITY = 1 + NAMES.index("complexity")
 # Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
 NOISE = 0.4
 _PRIOR_COUNT = 4.0
+_UNTRIED_SPREAD = NOISE / math.sqrt(_PRIOR_COUNT)
 
 # How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
 # is the constant's: a model's general level is learned soon, how it differs on each feature later.
@@ -55,6 +56,10 @@ def prior_mean(tier: Tier, shared: Vector) -> Vector:
     return tuple(mean)
 
 
+def _quality(facts: PromptFacts, weights: Vector) -> float:
+    return min(1.0, max(0.0, dot(facts.vector, weights)))
+
+
 NOTHING_SHARED: Vector = (0.0,) * SIZE
 PRIORS: Mapping[Tier, Vector] = {tier: prior_mean(tier, NOTHING_SHARED) for tier in TIERS}
 
@@ -75,17 +80,37 @@ class Estimates:
     learned: int = 0
 
     def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
-        key = (model.provider, model.name)
-        own = self.means.get(key)
-        quality = dot(facts.vector, self.tiers[model.tier] if own is None else own)
-        tally = NOTHING if own is None else like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
+        return self.on(facts, max_tokens=max_tokens)(model)
+
+    def on(self, facts: PromptFacts, *, max_tokens: int | None = None) -> Callable[[Model], Estimate]:
+        """The estimates of one request, model by model. What models share is worked out once: most have nothing of their own."""
+        untried: dict[Tier, float] = {}
+        usual = self.usage.usual(facts.pattern)
+
+        def estimate(model: Model) -> Estimate:
+            cost = self.usage.expected_cost(
+                model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens, usual=usual
+            )
+            key = (model.provider, model.name)
+            own = self.means.get(key)
+            if own is not None:
+                return self._of_tried(key, own, facts, cost=cost)
+            quality = untried.get(model.tier)
+            if quality is None:
+                quality = untried[model.tier] = _quality(facts, self.tiers[model.tier])
+            return Estimate(quality, _UNTRIED_SPREAD, cost, outcomes=0, confidence="low")
+
+        return estimate
+
+    def _of_tried(self, key: Key, own: Vector, facts: PromptFacts, *, cost: float) -> Estimate:
+        tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
-            quality=min(1.0, max(0.0, quality)),
+            quality=_quality(facts, own),
             spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
-            cost=self.usage.expected_cost(model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens),
+            cost=cost,
             outcomes=int(tally.count + 1e-6),
-            confidence="low" if own is None else confidence(tally, all_models=self.seen(facts)),
-            tried=own is not None,
+            confidence=confidence(tally, all_models=self.seen(facts)),
+            tried=True,
         )
 
     def seen(self, facts: PromptFacts) -> float:

@@ -114,7 +114,7 @@ class Estimator:
 
     def _found(self, estimates: Estimates) -> Exchange:
         models = [model for key, model in self._models.items() if key in self._own or model in self._usual]
-        rows = [[estimates.of(model, facts) for model in models] for facts in self._recent]
+        rows = [list(map(estimates.on(facts), models)) for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
         sample = [[(each.quality, each.cost) for each in row] for row in rows]

@@ -47,13 +47,26 @@ class UsageBook:
     by_model: Mapping[tuple[Key, str], Sums] = field(default_factory=dict)
     paid: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
 
-    def expected_cost(self, model: Model, *, pattern: str, tokens: int, max_tokens: int | None) -> float:
-        """USD for a prompt of so many tokens."""
+    def usual(self, pattern: str) -> tuple[float, float]:
+        """Of any model: prompt tokens beyond the estimate, and completion tokens."""
+        return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
+
+    def expected_cost(
+        self,
+        model: Model,
+        *,
+        pattern: str,
+        tokens: int,
+        max_tokens: int | None,
+        usual: tuple[float, float] | None = None,
+    ) -> float:
+        """USD for a prompt of so many tokens; `usual` spares asking again for what is the same for all models."""
         key = (model.provider, model.name)
-        surplus, output = self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
-        surplus, output = self.by_model.get((key, pattern), _NONE).shrunk(surplus, output)
-        if max_tokens is not None:
-            output = min(output, max_tokens)
+        surplus, output = usual if usual is not None else self.usual(pattern)
+        if own := self.by_model.get((key, pattern)):
+            surplus, output = own.shrunk(surplus, output)
+        if max_tokens is not None and max_tokens < output:
+            output = max_tokens
         listed = model.estimate(max(1.0, tokens + surplus), output)
         paid = self.paid.get(key)
         if paid is None or listed <= 0:
