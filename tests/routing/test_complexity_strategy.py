@@ -7,6 +7,7 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
 from gateway.routing.complexity_strategy import ComplexityStrategy
+from gateway.routing.features import facts_of
 from gateway.routing.models import RoutingContext
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
@@ -88,3 +89,28 @@ def test_nothing_able_is_no_route() -> None:
     """The strategy does not make a model up."""
     with pytest.raises(NoRoute):
         chosen(SIMPLE, max_cost=1e-12)
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, MODERATE, COMPLEX])
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"cooling": frozenset({("claude", None)})},
+        {"cooling": frozenset({("gemini", None), ("claude", None), ("openrouter", None)})},
+        {"available_providers": ["openrouter"]},
+        {"max_cost": 0.0002},
+    ],
+)
+def test_choice_is_that_of_route(prompt: str, wishes: dict[str, Any]) -> None:
+    """The choice that looks at the usual model first is the one that describing all of them comes to."""
+    strategy, context = ComplexityStrategy(MANY), RoutingContext(prompt, **wishes)
+
+    assert strategy.choice(facts_of(prompt, context), context).name == strategy.route(prompt, context).model
+
+
+def test_choice_without_a_usual_model() -> None:
+    """Where nobody is the tier's usual model, the choice is the cheapest."""
+    strategy, context = ComplexityStrategy(Catalog([CHEAP, CHEAPER])), RoutingContext(MODERATE)
+
+    assert strategy.choice(facts_of(MODERATE, context), context) == CHEAPER

@@ -284,3 +284,12 @@ def test_context_is_by_default_all_the_catalogues_providers(tmp_path: Path) -> N
     catalog = Catalog([Model("ollama", "llama", "simple", 0.0, 0.0)])
     with RoutingEngine(tmp_path / "gateway.db", catalog=catalog) as engine:
         assert engine.route(SIMPLE, auto_route=True).provider == "ollama"
+
+
+def test_usual_model(engine: RoutingEngine) -> None:
+    """The usual model is what routing by complexity chooses, also where that strategy was replaced."""
+    context = RoutingContext(MODERATE)
+    assert engine.usual(MODERATE, context) == (HAIKU.provider, HAIKU.name)
+
+    engine.strategies["complexity"] = Fixed(decision(SONNET, confidence="medium", strategy_used="complexity"))
+    assert engine.usual(MODERATE, context) == (SONNET.provider, SONNET.name)
