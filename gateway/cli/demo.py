@@ -17,6 +17,7 @@ from gateway.packaged import load_catalog
 from gateway.settings import Settings, load, start_up_lines
 from gateway.simulator import Simulator
 from gateway.simulator.simulation import Simulation
+from gateway.simulator.users import Users
 
 GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
 KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
@@ -27,8 +28,22 @@ KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="What the simulated models' answers are drawn from."
 )
+@click.option(
+    "--traffic",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Requests that simulated users make, so that there is something to see.",
+)
 def demo(
-    host: str | None, port: int | None, config: Path | None, db: str | None, workers: int | None, seed: int
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    db: str | None,
+    workers: int | None,
+    seed: int,
+    traffic: int,
 ) -> None:
     """Serve simulated Gemini, Claude and OpenRouter models behind the real gateway.
 
@@ -44,12 +59,18 @@ def demo(
         for line in start_up_lines(settings):
             click.echo(line, err=True)
         click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
+        key = settings.client_keys[0].value if settings.client_keys else None
+        users = Users(requests=traffic, seed=seed, api_key=key)
         with logging_to(sys.stderr):
-            run(
-                create_app_or_exit(settings, demo=True),
-                settings,
-                read=lambda: adapted(load(environment, **flags), ledger=Path(folder) / "demo.db"),
-            )
+            try:
+                run(
+                    create_app_or_exit(settings, demo=True),
+                    settings,
+                    read=lambda: adapted(load(environment, **flags), ledger=Path(folder) / "demo.db"),
+                    started=users.start,
+                )
+            finally:
+                users.stop()
 
 
 def adapted(settings: Settings, *, ledger: Path) -> Settings:

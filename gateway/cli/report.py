@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -38,6 +39,16 @@ SHOWN: Mapping[str, str] = {
     "avg_duration": SECONDS,
 }
 
+SHADOWED: Mapping[str, str] = {
+    "shadow_requests": COUNT,
+    "same_choice": COUNT,
+    "total_cost": USD,
+    "total_shadow_cost": USD,
+    "total_would_save": USD,
+    "would_save_pct": PERCENT,
+    "unpriced_requests": COUNT,
+}
+
 
 @click.command()
 @click.option(
@@ -45,13 +56,17 @@ SHOWN: Mapping[str, str] = {
 )
 @click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.db]")
 @click.option("--json", "as_json", is_flag=True, help="The whole summary as JSON.")
-def report(days: float, db: str | None, as_json: bool) -> None:
+@click.option("--shadow", is_flag=True, help="What `auto` would have cost where it only looked on.")
+def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     """Sum up spending, baseline and savings."""
     path = db or settings_or_exit(os.environ).db
     if not Path(path).exists():
         raise click.ClickException(f"There is no ledger at {path}. Name one with --db or GATEWAY_DB.")
     try:
         with closing(SqliteStore(path)) as store:
+            if shadow:
+                tell_shadow(store.shadow(days=days), path=path, as_json=as_json)
+                return
             summary, patterns = store.summary(days=days), store.patterns(days=days)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
@@ -67,6 +82,20 @@ def report(days: float, db: str | None, as_json: bool) -> None:
     for row in patterns:
         saved = _with_unit(row["avg_savings"], USD)
         click.echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
+
+
+def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
+    """What shadow mode noted."""
+    if as_json:
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        return
+    click.echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
+    for name, unit in SHADOWED.items():
+        click.echo(f"  {name:<24} {_with_unit(told[name], unit)}")
+    for row in told["by_model"]:
+        name = f"{row['provider']}/{row['model']}"
+        saved = _with_unit(row["total_would_save"], USD)
+        click.echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")
 
 
 def _with_unit(value: float | None, unit: str) -> str:

@@ -93,12 +93,25 @@ def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
         raise click.ClickException(error.message) from None
 
 
-def run(app: Starlette, settings: Settings, *, read: Callable[[], Settings]) -> None:
-    """Serve `app` until a signal, following what `read` makes of the configuration; 3 is the exit status of a start that failed."""
+def run(
+    app: Starlette,
+    settings: Settings,
+    *,
+    read: Callable[[], Settings],
+    started: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve `app` until a signal, following what `read` makes of the configuration; 3 is the exit status of a start that failed.
+
+    `started` is told the URL.
+    """
     gateway = app.state.gateway
     reloader = Reloader(gateway, read)
     server = DrainingServer(
-        uvicorn.Config(app, **uvicorn_options(settings)), gateway, settings=settings, reloader=reloader
+        uvicorn.Config(app, **uvicorn_options(settings)),
+        gateway,
+        settings=settings,
+        reloader=reloader,
+        started=started,
     )
     with on_hangup(reloader.ask):
         server.run()

@@ -33,6 +33,7 @@ class DrainingServer(uvicorn.Server):
         settings: Settings,
         reloader: Reloader,
         last_words: float = LAST_WORDS,
+        started: Callable[[str], None] = lambda url: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(config)
@@ -40,6 +41,7 @@ class DrainingServer(uvicorn.Server):
         self._drain_delay = settings.drain_delay
         self._grace = settings.grace
         self._last_words = last_words
+        self._tell_started = started
         self._reloader = reloader
         self._clock = clock
         self._accepts_until: float | None = None
@@ -58,6 +60,8 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self.started:
+            self._tell_started(reachable(self.servers[0].sockets[0].getsockname()))
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
@@ -82,3 +86,9 @@ class DrainingServer(uvicorn.Server):
     def _cut(self) -> None:
         """Stop waiting for connections whose clients do not read."""
         self.force_exit = True
+
+
+def reachable(address: tuple[Any, ...]) -> str:
+    """Where this machine reaches a listening address, which may be that of all interfaces."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not listened on
+    return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"

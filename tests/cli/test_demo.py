@@ -43,3 +43,17 @@ def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
 def test_one_process(invoke: Invoke) -> None:
     """Simulated upstreams live in one process, so more workers are refused."""
     assert "leave --workers out" in invoke("demo", "--workers", "2").output
+
+
+def test_traffic(start: Start, db: Path) -> None:
+    """Simulated users fill the ledger of a demo, with its key where it has one, and leave when it ends."""
+    demo = start(
+        "demo", "--port", "0", "--traffic", "100000", environment={"GATEWAY_DB": str(db), "GATEWAY_API_KEY": "k"}
+    )
+    asked = 0
+    while asked < 3:
+        summary = httpx2.get(f"{demo.url}/v1/routing/summary", headers={"authorization": "Bearer k"}).json()
+        asked = summary["total_requests"]
+    assert summary["error_count"] == 0
+    assert demo.end() == 0
+    assert any("simulated users: " in line for line in demo.lines)

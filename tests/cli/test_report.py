@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -84,3 +86,20 @@ def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
     result = invoke("report")
     assert result.exit_code == 1
     assert "not an SQLite database" in result.output
+
+
+def test_shadow(invoke: Invoke, db: Path) -> None:
+    """--shadow tells what `auto` would have cost where it only looked on, also as JSON."""
+    looked_on: dict[str, Any] = {"shadow_provider": "gemini", "shadow_model": "lite", "shadow_cost": Decimal("0.00025")}
+    with closing(SqliteStore(db)) as store:
+        store.settle(ROW).result()
+        store.settle(replace(ROW, request_id="r2", **looked_on)).result()
+    output = " ".join(invoke("report", "--shadow").output.split())
+    for figure in (
+        "shadow_requests 1 ",
+        "total_would_save $0.000750",
+        "would_save_pct 75.0 %",
+        "gemini/lite 1 would save",
+    ):
+        assert figure in output
+    assert orjson.loads(invoke("report", "--shadow", "--json").output)["total_shadow_cost"] == 0.00025

@@ -7,10 +7,11 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 
 from gateway.cli.reload import Reloader
-from gateway.cli.server import DrainingServer
+from gateway.cli.server import DrainingServer, reachable
 from tests.conftest import MakeGateway
 from tests.serving import Client, Serving, serving
 
@@ -130,3 +131,16 @@ def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
     assert (server.should_exit, server.force_exit) == (False, False)
     server.handle_exit(signal.SIGTERM, None)
     assert (server.should_exit, server.force_exit) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (("127.0.0.1", 80), "http://127.0.0.1:80"),
+        (("0.0.0.0", 80), "http://127.0.0.1:80"),
+        (("::", 80, 0, 0), "http://[::1]:80"),
+    ],
+)
+def test_where_it_listens(address: tuple[Any, ...], url: str) -> None:
+    """The URL is one that this machine reaches, also when all interfaces are listened on."""
+    assert reachable(address) == url
