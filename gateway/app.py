@@ -60,6 +60,7 @@ from gateway.web.telemetry import Readings, Telemetry
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
+FIRST_LESSONS = 0.5  # seconds that a start waits for what a large ledger teaches; the rest is learned while serving
 LAST_WORDS = 2.0  # seconds in which interrupted requests say so and close their rows
 
 
@@ -127,7 +128,10 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(self._recover)
+        lessons = asyncio.create_task(asyncio.to_thread(self._engine.refresh))
+        await asyncio.wait({lessons}, timeout=FIRST_LESSONS)
         tasks = [
+            lessons,
             asyncio.create_task(self._learner.run()),
             asyncio.create_task(self._heartbeat.run()),
             asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),

@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 # Other processes' outcomes are looked for this often (seconds), when a decision is asked for.
 POLL_SECONDS = 5.0
 _PAGE = 2_000
+# So many outcomes, the newest, are learned when a ledger is opened: more would not change much and take long.
+REPLAYED = 20_000
 
 
 class Knowledge:
     """The newest Estimates, from the outcomes in a store; opened and read when first asked.
 
     Everything is learned from what is stored, in the order of its ids, so that a restart and another process come to the
-    same. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
+    same, as long as there are no more than `replayed`. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
     thread. A `store` that is given stays open.
     """
 
@@ -39,6 +41,7 @@ class Knowledge:
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float | None = POLL_SECONDS,
+        replayed: int = REPLAYED,
     ) -> None:
         self.catalog = catalog
         self._db_path = db_path
@@ -46,6 +49,7 @@ class Knowledge:
         self._owned = store is None
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._replayed = replayed
         self._lock = threading.Lock()
         self._estimator = Estimator(catalog)
         self._estimates = Estimates()
@@ -94,6 +98,8 @@ class Knowledge:
     def _learn_new(self) -> None:
         store = self._opened()
         stored: list[StoredOutcome] = []
+        if not self._newest:
+            self._newest = max(0, store.newest_outcome() - self._replayed)
         while page := store.outcomes(after=self._newest, limit=_PAGE):
             stored += page
             self._newest = page[-1].id

@@ -96,6 +96,9 @@ class Store(Protocol):
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         """Outcomes with an id above `after`, rising."""
 
+    def newest_outcome(self) -> int:
+        """The highest id of an outcome; 0 without any."""
+
     def summary(self, *, days: float) -> dict[str, Any]:
         """The sums of the closed rows of the last `days`; money in USD."""
 

@@ -135,6 +135,10 @@ def outcomes(connection: sqlite3.Connection, *, after: int, limit: int) -> list[
     return [rows.outcome_of(row) for row in connection.execute(sql.OUTCOMES, (after, limit))]
 
 
+def newest_outcome(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(sql.NEWEST_OUTCOME).fetchone()[0])
+
+
 def _by(groups: Sequence[sqlite3.Row], *names: str) -> list[dict[str, Any]]:
     """The groups that share the values of `names`, added up, the busiest first."""
     shared: dict[tuple[str, ...], list[sqlite3.Row]] = {}

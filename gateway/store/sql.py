@@ -150,6 +150,8 @@ SELECT id, timestamp, request_id, provider, model, pattern, complexity, quality,
     error, features, source, weight
 FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"""
 
+NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
+
 PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
 
 # Whole days come from their sums; of the day in which the period begins its hours, and of that hour the rows themselves.

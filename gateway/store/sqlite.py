@@ -103,6 +103,10 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.outcomes(connection, after=after, limit=limit)
 
+    def newest_outcome(self) -> int:
+        with self._readers.reading() as connection:
+            return reports.newest_outcome(connection)
+
     def summary(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
             return reports.summary(connection, days=days, now=self._now())

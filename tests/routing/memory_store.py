@@ -29,6 +29,9 @@ class MemoryStore:
             done.set_result(len(self.kept))
         return done
 
+    def newest_outcome(self) -> int:
+        return max((each.id for each in self.outcomes()), default=0)
+
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         if self.broken:
             raise LedgerUnavailable("disk full")

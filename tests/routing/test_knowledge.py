@@ -71,6 +71,18 @@ def test_news_of_others_are_looked_for_now_and_then() -> None:
     assert knowledge.current().learned == 1
 
 
+def test_only_the_newest_are_replayed() -> None:
+    """A large ledger is opened by its newest outcomes; what comes later is learned all the same."""
+    store = MemoryStore()
+    for _ in range(5):
+        store.add_outcome(outcome())
+    knowledge = Knowledge("unused.db", THREE, store=cast(Store, store), replayed=2)
+    assert knowledge.current().learned == 2
+    store.add_outcome(outcome())
+    knowledge.refresh()
+    assert knowledge.current().learned == 3
+
+
 def test_without_polling_only_refresh_reads() -> None:
     """Where the server refreshes on its own, deciding never reads the store."""
     store = MemoryStore()

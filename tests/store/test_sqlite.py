@@ -50,6 +50,7 @@ def test_outcomes(ledger: SqliteStore) -> None:
     second = ledger.add_outcome(StoredOutcome("p", "m", "code", 0.1, timestamp="2026-01-01T00:00:00Z")).result()
 
     assert [outcome.id for outcome in ledger.outcomes()] == [first, second]
+    assert ledger.newest_outcome() == second
     assert ledger.outcomes()[0].timestamp == "2026-11-22T10:30:00.000+00:00"
     assert ledger.outcomes(after=first)[0].timestamp == "2026-01-01T00:00:00Z"
 
