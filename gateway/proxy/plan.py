@@ -91,6 +91,8 @@ class Planner:
     def _within(self, allowances: Allowances, plan: Plan, request: ChatRequest, *, caller: Caller | None) -> Plan:
         """The plan with the candidates that the caller may use; the first of them is who answers."""
         left, allowance = allowances.of(plan.candidates, request, key=caller.key if caller else None)
+        if allowance is None and left == plan.candidates:
+            return plan
         decision = plan.decision
         if left[0] != plan.candidates[0]:
             entries: list[Mapping[str, Any]] = decision.metadata["candidates"]

@@ -140,6 +140,19 @@ def test_auto_stays_within_the_ceilings(make_gateway: MakeGateway, model: str, s
     assert {attempt["provider"] for attempt in row["attempts"]} <= {"gemini", "claude"}
 
 
+def test_auto_stays_within_the_cost_of_a_request(make_gateway: MakeGateway) -> None:
+    """Where the router's choice may cost more than the key allows, the next that may not answers, and the row says why."""
+    gateway = make_gateway(world=frozen())
+    messages = [{"role": "user", "content": "Analyze the architectural trade-offs between " * 10}]
+    free = ask_as(gateway, issue(gateway, "free"), "auto:quality", messages=messages, max_tokens=1_000)
+    bound = ask_as(
+        gateway, issue(gateway, max_cost_nano=2_000_000), "auto:quality", messages=messages, max_tokens=1_000
+    )
+    assert bound.json()["model"] != free.json()["model"]
+    assert "Within the limits of the key or budget" in gateway.rows[1]["reasoning"]
+    assert gateway.rows[1]["actual_cost"] < 0.002
+
+
 @pytest.mark.parametrize(
     ("limits", "body", "code"),
     [
