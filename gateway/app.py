@@ -114,6 +114,11 @@ class Gateway:
         self.app.serve(routes)
         self.app.state.gateway = self
 
+    @property
+    def engine(self) -> RoutingEngine:
+        """That of the configuration of the moment."""
+        return self._engine
+
     async def reload(self, settings: Settings) -> None:
         """Serve what comes from here on by new settings; what is under way ends by the old ones.
 
