@@ -12,7 +12,10 @@ from gateway.pricing import PriceTable, cost
 from gateway.proxy.plan import Caller, Plan
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import context_of
+from gateway.routing.decisions import POLICY_VERSION
 from gateway.wire import ChatRequest, Usage
+
+_ROUTER = "openrouter/"  # so begin the ids of OpenRouter's own models, which choose among others
 
 CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.openai.com/en/articles/4936856
 
@@ -44,14 +47,15 @@ class Accountant:
         """The record with how it `ended` and what that cost: all attempts against the baseline's cost on the same usage.
 
         The baseline's interval assumes that the baseline model would have written between half and twice as many tokens;
-        where baseline and answering model are the same it is exact.
+        where baseline and answering model are the same, or the baseline is a router that chose this model, it is exact.
         """
         spent = _total(attempts)
         baseline = (record.baseline_provider, record.baseline_model)
+        chose = record.strategy_used == "pinned" and record.baseline_model.startswith(_ROUTER)
         low = middle = high = None
         evidence = None
         if usage is not None:
-            if baseline == (record.selected_provider, record.selected_model):
+            if chose or baseline == (record.selected_provider, record.selected_model):
                 low = middle = high = answer_cost(attempts, usage)
                 evidence = "exact"
             else:
@@ -160,6 +164,7 @@ def first_record(
         auto_route=plan.auto_route,
         requested_model=request.model,
         reasoning=decision.reasoning,
+        policy_version=POLICY_VERSION,
         propensity=metadata.get("propensity"),
         candidates=tuple(metadata.get("candidates") or looked_on.get("candidates") or ()),
         features=(metadata.get("features") or looked_on.get("features") or {}) if features else {},

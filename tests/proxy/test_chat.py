@@ -37,6 +37,7 @@ def test_every_model_name_is_answered_and_recorded(make_gateway: MakeGateway, mo
     assert body["model"] == f"{row['selected_provider']}/{row['selected_model']}"
     assert response.headers["x-request-id"] == row["request_id"]
     assert row["status"] == "ok"
+    assert row["policy_version"]
     assert row["actual_cost"] > 0
     assert body["usage"]["cost"] == pytest.approx(row["actual_cost"])
     assert float(response.headers["x-gateway-cost"]) == pytest.approx(row["actual_cost"], abs=1e-9)
@@ -259,3 +260,4 @@ def test_a_router_behind_us_says_who_answered(make_gateway: MakeGateway, stream:
     (row,) = gateway.rows
     assert (body["model"], row["selected_model"]) == ("openrouter/qwen/qwen3.8-flash", "qwen/qwen3.8-flash")
     assert row["attempts"][0]["upstream_id"] == "gen-1"
+    assert (row["evidence"], row["cost_savings"]) == ("exact", 0)
