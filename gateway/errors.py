@@ -58,8 +58,14 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(RequestError):
+    """`allow` is the header that a 405 has to have (RFC 9110, 15.5.6)."""
+
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
 
 
 class RequestTimeout(RequestError):

@@ -51,7 +51,7 @@ class ChatEndpoint:
         answer = Answer(send, {"x-request-id": request_id}, keep_alive=self._keep_alive)
         try:
             if scope["method"] != "POST":
-                raise MethodNotAllowed(f"{scope['method']} is not allowed here; use POST.")
+                raise MethodNotAllowed(f"{scope['method']} is not allowed here; use POST.", allow="POST")
             principal = self._gatekeeper.admit(scope, Access.CLIENT)
             auto_route = auto_route_of(scope)
             self._admission.refuse_if_full()

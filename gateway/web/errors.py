@@ -10,17 +10,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.errors import GatewayError, InvalidKey, MethodNotAllowed, NotFound, Overloaded, Refused, UpstreamError
+from gateway.errors import (
+    GatewayError,
+    InvalidKey,
+    MethodNotAllowed,
+    NoRoute,
+    NotFound,
+    Overloaded,
+    Refused,
+    UpstreamError,
+)
 
 
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer for `error`; `Retry-After` where it is known, `x-should-retry: false` once the gateway itself has tried."""
+    """The answer for `error`; `Retry-After` where it is known, `x-should-retry: false` once the gateway itself has tried, or nobody can."""
     extra = dict(headers or {})
-    if isinstance(error, UpstreamError):
+    if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
     retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | Refused) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
+    if isinstance(error, MethodNotAllowed):
+        extra["allow"] = error.allow
     if isinstance(error, InvalidKey):
         extra["www-authenticate"] = 'Bearer, Basic realm="gateway"'
     return Response(orjson.dumps(error.body()), error.status, extra, "application/json")
@@ -39,7 +50,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         raise error
     where = f"{request.method} {request.scope['path']}"
     if error.status_code == 405:
-        return error_response(MethodNotAllowed(f"{where}: this method is not allowed here."), error.headers)
+        allow = (error.headers or {}).get("Allow", "")
+        return error_response(MethodNotAllowed(f"{where}: this method is not allowed here.", allow=allow))
     if error.status_code == 404:
         return error_response(NotFound(f"{where}: there is no such route.", code="unknown_url"))
     failure = GatewayError(str(error.detail))

@@ -43,10 +43,18 @@ def test_unknown_routes(make_gateway: MakeGateway, path: str) -> None:
 
 
 def test_wrong_method(make_gateway: MakeGateway) -> None:
-    """A wrong method is a 405 in OpenAI's shape."""
+    """A wrong method is a 405 in OpenAI's shape that names the right one."""
     gateway = make_gateway()
-    assert gateway.client.get(CHAT).json()["error"]["code"] == "method_not_allowed"
-    assert gateway.client.post("/v1/models").json()["error"]["code"] == "method_not_allowed"
+    for response, allowed in ((gateway.client.get(CHAT), "POST"), (gateway.client.post("/v1/models"), "GET")):
+        assert response.json()["error"]["code"] == "method_not_allowed"
+        assert allowed in response.headers["allow"]
+
+
+def test_what_nobody_can_do_is_not_tried_again(make_gateway: MakeGateway) -> None:
+    """When no model satisfies a request the SDKs are told that asking again will not help."""
+    response = make_gateway().ask(routing={"max_cost": 1e-12})
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "no_candidate")
+    assert response.headers["x-should-retry"] == "false"
 
 
 def test_path_without_v1(make_gateway: MakeGateway) -> None:
