@@ -30,6 +30,9 @@ from gateway.providers.retry_after import clamped, number, retry_after_of
 
 MAX_MESSAGE = 2_000
 
+# Shorter keys are no real ones; they are cut out only where they stand alone.
+_LONG_KEY = 8
+
 _KEYS = re.compile(
     r"\bsk-[\w*-]{4,}|\bAIza[\w*-]{8,}|\bAQ\.[\w*-]{8,}|\b(?:gsk|xai|pplx)[_-][\w*-]{8,}"
     r"|(?<=bearer )[^\s\"',]+|(?<=[?&]key=)[^\s&\"']+|(?<=api[_-]key[:=])[\s\"']*[^\s\"',]+",
@@ -157,8 +160,10 @@ def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamErr
 
 def redact(text: str, *, key: str = "") -> str:
     """Without anything that looks like a key, and without `key` itself; at most MAX_MESSAGE characters."""
-    if key:
+    if len(key) >= _LONG_KEY:
         text = text.replace(key, "[redacted]")
+    elif key:
+        text = re.sub(rf"(?<![\w-]){re.escape(key)}(?![\w-])", "[redacted]", text)
     # Longer than what is kept, so that no key is cut in half before it is seen.
     text = _KEYS.sub("[redacted]", text[: 2 * MAX_MESSAGE])
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."

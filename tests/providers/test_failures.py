@@ -240,7 +240,8 @@ def test_named_keys_are_cut_out(text: str) -> None:
 
 def test_own_key_is_cut_out() -> None:
     """The gateway's own key is cut out in any shape, and a long message is shortened."""
-    assert redact("the key hunter2 is wrong", key="hunter2") == "the key [redacted] is wrong"
+    assert redact("the key hunter2-hunter2 is wrong", key="hunter2-hunter2") == "the key [redacted] is wrong"
+    assert redact("'x' is no key for gemini-max", key="x") == "'[redacted]' is no key for gemini-max"
     assert len(redact("x" * 10_000)) == 2_003
 
 
