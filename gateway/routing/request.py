@@ -74,6 +74,8 @@ def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
         yield "n"
     if body.get("logprobs"):
         yield "logprobs"
+    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+        yield "audio_output"
     if _reasons(body):
         yield "reasoning"
     for part in _parts(messages):
