@@ -50,6 +50,7 @@ class Recurrences:
         self._answers: OrderedDict[str, _Answered] = OrderedDict()
         self._by_words: dict[Place, str] = {}
         self._by_session: dict[tuple[str | None, str], str] = {}
+        self._repeated: OrderedDict[Place, float] = OrderedDict()
         self._counts: OrderedDict[str | None, tuple[float, int]] = OrderedDict()
 
     def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> Turn:
@@ -74,7 +75,7 @@ class Recurrences:
         found = self._recent(self._by_words.get((turn.key_id, turn.said)) if turn.said is not None else None)
         label: Label | None = None
         if named_rank is None:
-            label = RESENT
+            label = RESENT if found is not None and not self._again(turn) else None
         else:
             found = found or self._recent(self._by_session.get((turn.key_id, turn.session_id)))
             label = OVERRIDDEN if found is not None and named_rank > found.rank else None
@@ -98,6 +99,15 @@ class Recurrences:
     def _recent(self, request_id: str | None) -> _Answered | None:
         answered = self._answers.get(request_id) if request_id is not None else None
         return answered if answered is not None and self._clock() - answered.at <= WINDOW else None
+
+    def _again(self, turn: Turn) -> bool:
+        """Whether these words were sent again before: what comes over and over comes from a program, which judges nothing."""
+        place, now = (turn.key_id, turn.said or b""), self._clock()
+        before = self._repeated.pop(place, None)
+        self._repeated[place] = now
+        while len(self._repeated) > self._capacity:
+            self._repeated.popitem(last=False)
+        return before is not None and now - before <= WINDOW
 
     def _count(self, key_id: str | None) -> int:
         """How many labels this key's behaviour gave in the day before, and one more from now on."""

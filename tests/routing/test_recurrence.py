@@ -51,6 +51,29 @@ def test_the_same_again(memory: Recurrences, clock: Clock) -> None:
     assert memory.asked(turn(memory), named_rank=None) is None
 
 
+def test_over_and_over(memory: Recurrences, clock: Clock) -> None:
+    """A person asks again once; a program that sends the same on and on says nothing of the answers, until it pauses."""
+    labels = []
+    for number in range(6):
+        labels.append(memory.asked(turn(memory), named_rank=None))
+        memory.answered(turn(memory), outcome(f"r{number}"), rank=0)
+        clock.now += WINDOW / 2
+    assert [label.request_id if label else None for label in labels] == [None, "r0", None, None, None, None]
+    clock.now += WINDOW
+    memory.answered(turn(memory), outcome("late"), rank=0)
+    assert memory.asked(turn(memory), named_rank=None) is not None
+
+
+def test_repetitions_are_bounded(memory: Recurrences) -> None:
+    """As much is remembered of repeated words as of answers."""
+    for number in range(5):
+        words = f"{PROMPT} {number}"
+        memory.answered(turn(memory, words), outcome(f"r{number}"), rank=0)
+        assert memory.asked(turn(memory, words), named_rank=None) is not None
+    memory.answered(turn(memory, f"{PROMPT} 0"), outcome("r9"), rank=0)
+    assert memory.asked(turn(memory, f"{PROMPT} 0"), named_rank=None) is not None
+
+
 @pytest.mark.parametrize(
     ("prompt", "key", "fresh"),
     [("Why is the sky grey at noon?", "k", True), (PROMPT, "other", True), (PROMPT, "k", False)],
@@ -124,13 +147,14 @@ def test_bounded(memory: Recurrences) -> None:
 def test_many_labels_of_one_key(memory: Recurrences, clock: Clock) -> None:
     """The more of a key's behaviour is judged on one day, the less each label weighs; the next day begins anew."""
 
-    def weight() -> float:
-        memory.answered(turn(memory), outcome(), rank=0)
-        label = memory.asked(turn(memory), named_rank=None)
+    def weight(number: int) -> float:
+        words = f"{PROMPT} {number}"
+        memory.answered(turn(memory, words), outcome(), rank=0)
+        label = memory.asked(turn(memory, words), named_rank=None)
         assert label is not None
         return label.weight
 
-    weights = [weight() for _ in range(FULL_LABELS + 2)]
+    weights = [weight(number) for number in range(FULL_LABELS + 2)]
     assert weights[0] == weights[FULL_LABELS - 1] > weights[FULL_LABELS] > weights[FULL_LABELS + 1]
     clock.now = 86_400
-    assert weight() == weights[0]
+    assert weight(0) == weights[0]
