@@ -161,6 +161,8 @@ class ChatProxy:
 class ChatStream:
     """An open streamed answer. Whoever serves it iterates `events` once and calls `aclose` whatever happens."""
 
+    __slots__ = ("_attempts", "_chars", "_exchange", "_heard", "_upstream", "_usage", "_writer", "record")
+
     def __init__(self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int) -> None:
         self._exchange = exchange
         self._upstream = upstream

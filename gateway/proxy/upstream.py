@@ -19,6 +19,8 @@ ERROR_BODY_LIMIT = 1024 * 1024
 class UpstreamStream:
     """An open stream, read up to its first meaningful chunk; its owner closes it."""
 
+    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_parser", "_pieces", "_provider", "_response")
+
     def __init__(self, response: UpstreamResponse, parser: StreamParser, *, provider: str) -> None:
         self._response = response
         self._parser = parser

@@ -32,6 +32,31 @@ class Connection(asyncio.Protocol):
     under way), `lost` (what took the connection).
     """
 
+    __slots__ = (
+        "_buffered",
+        "_framed",
+        "_head_size",
+        "_idle",
+        "_loop",
+        "_overhead",
+        "_parser",
+        "_paused",
+        "_persists",
+        "_pieces",
+        "_progress",
+        "_rest",
+        "_served",
+        "_surplus",
+        "_transport",
+        "_waiter",
+        "end",
+        "headed",
+        "headers",
+        "lost",
+        "started",
+        "status",
+    )
+
     _transport: asyncio.Transport  # from connection_made on, before which nobody has the connection
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

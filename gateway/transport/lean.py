@@ -107,6 +107,7 @@ class LeanTransport:
                     raise _unanswered(connection, exchange.provider, kept=kept)
                 if not await connection.wait(exchange.answer_by):
                     raise timed_out(exchange.provider, seconds=exchange.answer_by - exchange.began)
+            exchange.request = b""  # it may be large, and the answer may take long
             refuse_encoding(connection.headers, provider=exchange.provider, status=connection.status)
         except BaseException:
             connection.drop()
@@ -116,6 +117,8 @@ class LeanTransport:
 
 class _Exchange:
     """A request as bytes, with its times by the event loop's clock."""
+
+    __slots__ = ("answer_by", "began", "deadline", "origin", "provider", "request", "timeouts")
 
     def __init__(self, request: UpstreamRequest, timeouts: Timeouts, *, now: float) -> None:
         self.provider = request.provider
@@ -141,6 +144,8 @@ class _Exchange:
 
 class LeanResponse(UpstreamResponse):
     """An answer on its connection, which goes back to the engine when it ends."""
+
+    __slots__ = ("_closed", "_connection", "_engine", "_exchange", "headers", "provider", "status")
 
     def __init__(self, engine: LeanTransport, connection: Connection, exchange: _Exchange) -> None:
         self.provider = exchange.provider

@@ -35,6 +35,8 @@ class UpstreamResponse(ABC):
     Header names are lower case. The body comes once, either by `read` or by `pieces`; both raise UpstreamError only.
     """
 
+    __slots__ = ()
+
     provider: str
     status: int
     headers: Mapping[str, str]

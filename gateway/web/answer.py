@@ -22,6 +22,8 @@ SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-
 class Answer:
     """`last` is True from the moment the last message is being sent; `keep_alive` is in seconds."""
 
+    __slots__ = ("_keep_alive", "_send", "_started", "_streaming", "headers", "last")
+
     def __init__(self, send: Send, headers: Mapping[str, str], *, keep_alive: float = KEEP_ALIVE) -> None:
         self._send = send
         self._keep_alive = keep_alive
@@ -79,6 +81,8 @@ class Pulse:
     It stands beside the stream, so that a pending read of the upstream is never touched. The comments go out in turn with
     the events, which are whole ones.
     """
+
+    __slots__ = ("_comment", "_interval", "_last", "_loop", "_send", "_timer")
 
     def __init__(self, send: Send, *, interval: float) -> None:
         self._send = send

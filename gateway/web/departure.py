@@ -28,6 +28,8 @@ class Given(Protocol):
 class Departure:
     """Around the work on one request: raises ClientGone, or why it was interrupted, as soon as that is so."""
 
+    __slots__ = ("_answer", "_cancelling", "_lifecycle", "_receive", "_task", "_watcher", "_why")
+
     def __init__(self, receive: Receive, answer: Given, *, lifecycle: Lifecycle) -> None:
         self._receive = receive
         self._answer = answer

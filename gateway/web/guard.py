@@ -11,6 +11,7 @@ import asyncio
 import re
 import secrets
 from enum import Enum
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -39,13 +40,28 @@ class GuardedProtocol(HttpToolsProtocol):
     seconds = {Awaited.REQUEST: 10.0, Awaited.HEAD: 10.0, Awaited.BODY: 60.0, Awaited.LEFTOVER: 5.0}  # noqa: RUF012 - a table
     stall_seconds = 60.0
 
-    _headed = _whole = True
-    _head_bytes = _unparsed = 0
-    _refusal: GatewayError | None = None
-    _refused = False
-    _awaited: Awaited | None = None
-    _deadline: asyncio.TimerHandle | None = None
-    _stall: asyncio.TimerHandle | None = None
+    # Apart from uvicorn's attributes, whose dictionary would double with a few more; it is one a connection.
+    __slots__ = (
+        "_awaited",
+        "_deadline",
+        "_head_bytes",
+        "_headed",
+        "_refusal",
+        "_refused",
+        "_stall",
+        "_unparsed",
+        "_whole",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._headed = self._whole = True
+        self._head_bytes = self._unparsed = 0
+        self._refusal: GatewayError | None = None
+        self._refused = False
+        self._awaited: Awaited | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
