@@ -40,8 +40,8 @@ async def thousand(folder: Path, port: int) -> tuple[str, bool]:
     came = await crowd(folder, upstream_port=port, requests=1000, limits="{}")
     return (
         (
-            f"1,000 requests at once: {told(came.ends)} in {came.seconds:.1f} s; slowest /healthz {1000 * came.slowest_health:.0f} ms; "
-            f"rows: {told(came.rows)}"
+            f"1,000 requests at once: {told(came.ends)} in {came.seconds:.1f} s; slowest /healthz {1000 * came.slowest_health:.0f} ms, "
+            f"longest event-loop lag {1000 * came.lag:.0f} ms; rows: {told(came.rows)}"
         ),
         came.ends == {"finished": 1000} and came.rows == {"ok": 1000},
     )
@@ -54,7 +54,7 @@ async def refused(folder: Path, port: int) -> tuple[str, bool]:
     return (
         (
             f"1,000 at once with 100 places and a line of 200: {told(came.ends)} in {came.seconds:.1f} s; slowest /healthz "
-            f"{1000 * came.slowest_health:.0f} ms; rows: {told(came.rows)}"
+            f"{1000 * came.slowest_health:.0f} ms, longest event-loop lag {1000 * came.lag:.0f} ms; rows: {told(came.rows)}"
         ),
         kept,
     )
@@ -68,7 +68,7 @@ async def idle(folder: Path, port: int) -> tuple[str, bool]:
     return (
         (
             f"{came.streams:,} idle streams: {came.with_streams:.0f} MB, {1024 * used / came.streams:.1f} KB each over {came.before:.0f} MB; "
-            f"{100 * came.cpu:.1f} % CPU with a comment to each every 15 s; a new request beside them {1000 * came.new_request:.0f} ms; "
+            f"{100 * came.cpu:.1f} % CPU and {1000 * came.lag:.0f} ms of event-loop lag with a comment to each every 15 s; a new request beside them {1000 * came.new_request:.0f} ms; "
             f"all left at once, /healthz then {1000 * came.health:.0f} ms; rows: {told(came.rows)}"
         ),
         kept,

@@ -82,3 +82,12 @@ async def healthy_within(port: int) -> float:
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
     writer.transport.abort()
     return loop.time() - began
+
+
+async def event_loop_lag(port: int) -> float:
+    """What the gateway's own gauge says, in seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    text = await reader.read()
+    writer.transport.abort()
+    return float(re.findall(rb"^gateway_event_loop_lag_seconds (\S+)", text, re.MULTILINE)[0])

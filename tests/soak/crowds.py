@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.serving import chat
-from tests.soak.clients import Asked, ask, healthy_within, hold
+from tests.soak.clients import Asked, ask, event_loop_lag, healthy_within, hold
 from tests.soak.processes import GatewayProcess, ledger
 
 BATCH = 100  # connections opened at a time
@@ -17,10 +17,11 @@ BATCH = 100  # connections opened at a time
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How many requests ended how, the slowest `/healthz` meanwhile (seconds), and all of it in seconds."""
+    """How many requests ended how, the slowest `/healthz` meanwhile, the longest event-loop lag, and all of it, in seconds."""
 
     ends: Counter[str]
     slowest_health: float
+    lag: float
     seconds: float
     rows: Counter[str]
 
@@ -37,18 +38,22 @@ async def crowd(folder: Path, *, upstream_port: int, requests: int, limits: str)
         await asyncio.sleep(0.02)
     seconds = loop.time() - began
     ends: Counter[str] = Counter([task.result().end for task in asking])
+    lag = await event_loop_lag(gateway.port)
     await asyncio.to_thread(gateway.end)
-    return Crowd(ends, slowest, seconds, Counter(ledger(gateway.db)[0].values()))
+    return Crowd(ends, slowest, lag, seconds, Counter(ledger(gateway.db)[0].values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """`streams` were open: memory before and with them (MB), the CPU share while nothing happened, a new request's seconds."""
+    """`streams` were open: memory before and with them (MB), the CPU share and the longest event-loop lag (seconds) while
+    nothing happened, a new request's seconds, and those of `/healthz` as all of them leave.
+    """
 
     streams: int
     before: float
     with_streams: float
     cpu: float
+    lag: float
     new_request: float
     health: float
     rows: Counter[str]
@@ -66,8 +71,9 @@ async def idle_streams(folder: Path, *, upstream_port: int, streams: int) -> Idl
         held += await asyncio.gather(*[hold(gateway.port) for _ in range(min(BATCH, streams - opened))])
     with_streams = gateway.resident_megabytes()
     worked, began = gateway.cpu_seconds(), loop.time()
-    await asyncio.sleep(20)
+    await asyncio.sleep(35)  # more than two of the gauge's periods, so that it forgets how they were opened
     cpu = (gateway.cpu_seconds() - worked) / (loop.time() - began)
+    lag = await event_loop_lag(gateway.port)
     began = loop.time()
     await ask(gateway.port, "quick", stream=True)
     new_request = loop.time() - began
@@ -75,7 +81,7 @@ async def idle_streams(folder: Path, *, upstream_port: int, streams: int) -> Idl
         writer.transport.abort()
     health = await healthy_within(gateway.port)
     await asyncio.to_thread(gateway.end)
-    return Idle(len(held), before, with_streams, cpu, new_request, health, Counter(ledger(gateway.db)[0].values()))
+    return Idle(len(held), before, with_streams, cpu, lag, new_request, health, Counter(ledger(gateway.db)[0].values()))
 
 
 @dataclass(frozen=True, slots=True)
