@@ -1,0 +1,222 @@
+"""What the gateway learns from simulated users, over time: `.venv/bin/python -m benchmarks.learning [--requests N] [--seed N]`.
+
+The whole gateway runs in this process: HTTP, planner, translators, ledger, feedback; its upstreams are the simulator, which
+knows how good each model's answer to each prompt is. A share of the requests is rated by that truth, the rest is not. Beside it
+stand policies that need no run, on the same prompts, at list prices for the tokens that the gateway's answers took:
+
+- the best fixed model: the one with the highest mean quality over all prompts, known only afterwards;
+- complexity: the gateway's own baseline, which learns nothing;
+- the oracle: for each prompt the cheapest model whose answer is at least 98 % as good as the best fixed model's.
+
+The same seed gives the same figures and the same picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from benchmarks.charts import Panel, svg
+from gateway.app import World, create_app
+from gateway.catalog import Catalog
+from gateway.errors import NotFound
+from gateway.records import Attempt
+from gateway.settings import load
+from gateway.simulator.app import create_app as create_simulator
+from gateway.simulator.dice import Dice
+from gateway.simulator.prompts import wish
+from gateway.simulator.quality import answer_quality
+from gateway.simulator.simulation import Simulation
+from gateway.store.sqlite import SqliteStore
+from gateway.transport.reference import ReferenceTransport
+
+PICTURE = Path(__file__).resolve().parent.parent / "docs" / "learning.svg"
+KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
+UPSTREAM = "http://127.0.0.1:9"  # never called: the simulator answers in this process
+URLS = {
+    "GEMINI_BASE_URL": UPSTREAM,
+    "ANTHROPIC_BASE_URL": UPSTREAM,
+    "OPENROUTER_BASE_URL": f"{UPSTREAM}/api/v1",
+}
+GOOD_ENOUGH = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request: quality (0 to 1) and cost (USD) by policy."""
+
+    model: str
+    quality: Mapping[str, float]
+    cost: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of one request: full names of models, USD, tokens."""
+
+    prompt: str
+    model: str
+    cost: float
+    baseline: str
+    baseline_cost: float
+    prompt_tokens: int
+    completion_tokens: int
+
+
+async def run(*, requests: int, seed: int, rated: float, model: str, folder: Path) -> tuple[list[Asked], Catalog]:
+    """Ask the gateway one thing after another; it has learned each before the next."""
+    numbers = itertools.count(1)
+    simulation = Simulation(seed=seed)
+    settings = load({**KEYS, **URLS, "GATEWAY_DB": str(folder / "learning.db")})
+    store = SqliteStore(settings.db)
+    upstream = ReferenceTransport(transport=httpx2.ASGITransport(app=create_simulator(simulation)))
+    world = World(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
+    app = create_app(settings, transport=upstream, store=store, world=world)
+    dice, opinions = Dice("wishes", seed), Dice("opinions", seed)
+    asked: list[Asked] = []
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as client,
+    ):
+        for _ in range(requests):
+            wanted = wish(dice)
+            body = {"model": model, "messages": [{"role": "user", "content": wanted.prompt}], **wanted.body}
+            answer = await client.post("/v1/chat/completions", json=body)
+            answer.raise_for_status()
+            asked.append(_asked(wanted.prompt, answer))
+            if opinions.unit() < rated:
+                score = quality_of(asked[-1].model, wanted.prompt, seed=seed)
+                said = {"request_id": answer.headers["x-request-id"], "score": score}
+                (await client.post("/v1/feedback", json=said)).raise_for_status()
+            await asyncio.to_thread(_learn, store, app.state.gateway)
+    return asked, settings.catalog
+
+
+def _learn(store: SqliteStore, gateway: Any) -> None:
+    """All that is stored is learned: the last in the queue is a change that cannot be made."""
+    with suppress(NotFound):
+        store.attempt("nobody's", Attempt(1, "", "")).result()
+    gateway.engine.refresh()
+
+
+def _asked(prompt: str, answer: httpx2.Response) -> Asked:
+    told = answer.json()
+    usage = told["usage"]
+    return Asked(
+        prompt=prompt,
+        model=told["model"],
+        cost=usage["cost"],
+        baseline=usage["cost_details"]["baseline_model"],
+        baseline_cost=usage["cost_details"]["baseline_cost"],
+        prompt_tokens=usage["prompt_tokens"],
+        completion_tokens=usage["completion_tokens"],
+    )
+
+
+def quality_of(full_name: str, prompt: str, *, seed: int) -> float:
+    """The truth that the simulator writes by."""
+    return answer_quality(full_name.partition("/")[2], prompt, seed)
+
+
+def compared(asked: Sequence[Asked], catalog: Catalog, *, seed: int) -> tuple[list[Step], str]:
+    """Every policy on every prompt, and the best fixed model's name."""
+    models = {model.full_name: model for model in catalog}
+    truth = [{name: quality_of(name, each.prompt, seed=seed) for name in models} for each in asked]
+    best = max(models, key=lambda name: sum(qualities[name] for qualities in truth))
+    steps = []
+    for each, qualities in zip(asked, truth, strict=True):
+        prices = {name: model.estimate(each.prompt_tokens, each.completion_tokens) for name, model in models.items()}
+        enough = [name for name in models if qualities[name] >= GOOD_ENOUGH * qualities[best]]
+        oracle = min(enough, key=lambda name: prices[name])
+        chosen = {"gateway": each.model, "best fixed model": best, "complexity": each.baseline, "oracle": oracle}
+        costs = {**{policy: prices[name] for policy, name in chosen.items()}, "gateway": each.cost}
+        quality = {policy: quality_of(name, each.prompt, seed=seed) for policy, name in chosen.items()}
+        steps.append(Step(each.model, quality, {**costs, "complexity": each.baseline_cost}))
+    return steps, best
+
+
+def table(steps: Sequence[Step], *, best: str) -> str:
+    """Markdown: quality and cost of each policy, over the whole run and over its last quarter."""
+    last = steps[-len(steps) // 4 :]
+    lines = [
+        f"| policy | quality | USD for 1,000 | quality, last {len(last)} | USD for 1,000, last {len(last)} |",
+        "|---|---|---|---|---|",
+    ]
+    for policy in steps[0].quality:
+        name = f"best fixed model ({best})" if policy == "best fixed model" else policy
+        figures = [
+            figure
+            for part in (steps, last)
+            for figure in (
+                f"{sum(step.quality[policy] for step in part) / len(part):.3f}",
+                f"{1000 * sum(step.cost[policy] for step in part) / len(part):.3f}",
+            )
+        ]
+        lines.append(f"| {name} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def picture(steps: Sequence[Step], *, window: int, caption: str) -> str:
+    """Means over the last `window` requests."""
+    ends = range(window, len(steps) + 1, max(1, window // 10))
+
+    def means(kind: str, policy: str, *, scale: float = 1.0) -> list[float]:
+        values = [getattr(step, kind)[policy] * scale for step in steps]
+        return [sum(values[end - window : end]) / window for end in ends]
+
+    policies = list(steps[0].quality)
+    panels = [
+        Panel(
+            f"Quality, mean of {window} requests",
+            {policy: means("quality", policy) for policy in policies},
+            ticks=(0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+        ),
+        Panel(
+            f"USD for 1,000 requests, mean of {window} requests",
+            {policy: means("cost", policy, scale=1000.0) for policy in policies},
+            ticks=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+            log=True,
+        ),
+    ]
+    return svg(panels, steps=[float(end) for end in ends], caption=caption)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rated", type=float, default=0.2, help="the share of requests that users rate")
+    parser.add_argument("--model", default="auto", help="auto, auto:cheap or auto:quality")
+    parser.add_argument("--out", type=Path, default=PICTURE)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="gateway-learning-") as folder:
+        asked, catalog = asyncio.run(
+            run(
+                requests=options.requests,
+                seed=options.seed,
+                rated=options.rated,
+                model=options.model,
+                folder=Path(folder),
+            )
+        )
+    steps, best = compared(asked, catalog, seed=options.seed)
+    said = (
+        f"{options.requests} simulated requests, {options.rated:.0%} rated, model {options.model}, seed {options.seed}"
+    )
+    options.out.write_text(picture(steps, window=max(20, options.requests // 20), caption=said))
+    sys.stdout.write(f"{said}\n\n{table(steps, best=best)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
