@@ -131,6 +131,11 @@ class Exchange:
         """Provider and model of the newest attempt."""
         return self._attempts[-1].provider, self._attempts[-1].model
 
+    @property
+    def _fell_back(self) -> bool:
+        """Whether more than one model was asked; the same one again is no fallback."""
+        return len({(attempt.provider, attempt.model) for attempt in self._attempts}) > 1
+
     def _note_fallback(self, error: GatewayError) -> None:
         provider, model = self.current
         reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}"
@@ -142,8 +147,10 @@ class Exchange:
         self._attempts[-1] = replace(self._attempts[-1], upstream_id=answer.upstream_id)
         if answer.model not in (None, self.record.selected_model):
             self.record = replace(self.record, selected_model=answer.model)
-        if len(self._attempts) > 1:
-            self.record = replace(self.record, fallback_used=True)
+        if len(self._attempts) > 1:  # a stream's headers are written from this
+            self.record = replace(
+                self.record, attempts=tuple(self._attempts), fallback_used=self.record.fallback_used or self._fell_back
+            )
 
     async def completed(self, usage: Usage | None, *, answer_chars: int, answer: Answer) -> RequestRecord:
         """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
@@ -156,10 +163,8 @@ class Exchange:
 
     async def failed(self, error: GatewayError) -> RequestRecord:
         """No upstream answered: the client gets `error`."""
-        record = replace(self.record, error_code=error.code or error.type)
-        if not self.record.fallback_used:
-            record = replace(record, fallback_used=len(self._attempts) > 1)
-        self.record = record
+        fallback = self.record.fallback_used or self._fell_back
+        self.record = replace(self.record, error_code=error.code or error.type, fallback_used=fallback)
         return await self._settle("error", usage=self._billed_usage(), http_status=error.status)
 
     async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
@@ -226,6 +231,7 @@ class Exchange:
             usage=usage,
             at=self._at,
             status=status,
+            fallback_reason=self.record.fallback_reason if self.record.fallback_used else None,
             http_status=http_status,
             finish_reason=finish_reason,
             first_byte=self._first_byte,

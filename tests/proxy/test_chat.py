@@ -141,6 +141,7 @@ def test_auto_fails_over(make_gateway: MakeGateway, upstream: Upstream, stream: 
     assert response.status_code == 200, response.text
     assert response.headers["x-gateway-provider"] != "gemini"
     assert response.headers["x-gateway-fallback"] == "true"
+    assert response.headers["x-gateway-attempts"] != "1"
     (row,) = gateway.rows
     assert row["fallback_used"] == 1
     assert row["fallback_reason"].startswith("upstream: gemini/")
@@ -165,6 +166,7 @@ def test_pinned_keeps_its_failure(make_gateway: MakeGateway, status: int, told: 
     assert response.headers["x-should-retry"] == "false"
     (row,) = gateway.rows
     assert (row["status"], row["error_code"]) == ("error", code)
+    assert (row["fallback_used"], row["fallback_reason"]) == (0, None)
 
 
 def test_all_candidates_down(make_gateway: MakeGateway) -> None:
