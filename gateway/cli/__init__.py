@@ -1,23 +1,42 @@
-"""The command line: one subcommand a module."""
+"""The command line: one subcommand a module, imported when it is called for, so that `serve` need not wait for the demo's simulators."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+
 import click
 
-from gateway.cli.demo import demo
-from gateway.cli.doctor import doctor
-from gateway.cli.keys import keys
-from gateway.cli.models import models
-from gateway.cli.report import report
-from gateway.cli.route import route
-from gateway.cli.serve import serve
+
+class Subcommands(MutableMapping[str, click.Command]):
+    """Each name is that of a module here and of the command in it."""
+
+    def __init__(self, *names: str) -> None:
+        self._commands: dict[str, click.Command | None] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> click.Command:
+        command = self._commands[name]
+        if command is None:
+            command = self._commands[name] = getattr(import_module(f"gateway.cli.{name}"), name)
+        return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._commands[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    commands=Subcommands("serve", "demo", "doctor", "route", "models", "report", "keys"),
+)
 @click.version_option(package_name="auto-gateway", prog_name="gateway")
 def main() -> None:
     """An OpenAI-compatible gateway that sends each request to the model that does the job for least money."""
-
-
-for command in (serve, demo, doctor, route, models, report, keys):
-    main.add_command(command)

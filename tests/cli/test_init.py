@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import click
 import pytest
 
-from gateway.cli import main
+from gateway.cli import Subcommands, main
 from tests.cli.conftest import Invoke
 
 
@@ -33,3 +37,21 @@ def test_version(invoke: Invoke) -> None:
 def test_unknown_command(invoke: Invoke) -> None:
     """A word that is no command ends with click's usage error."""
     assert invoke("conquer").exit_code == 2
+
+
+def test_serving_does_not_import_the_demo() -> None:
+    """Only the module of the command that is called is imported."""
+    program = (
+        "import sys; from gateway.cli import main; main.commands['serve']; print('gateway.simulator' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this program only
+    assert done.stdout == "False\n"
+
+
+def test_commands_of_ones_own() -> None:
+    """Further commands can be added, and taken away again."""
+    commands = Subcommands("serve")
+    commands["hello"] = click.Command("hello")
+    assert (len(commands), commands["hello"].name) == (2, "hello")
+    del commands["hello"]
+    assert list(commands) == ["serve"]
