@@ -39,7 +39,6 @@ from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
 from gateway.transport.lean import LeanTransport
-from gateway.transport.reference import ReferenceTransport
 from gateway.transport.tls import tls_context
 from gateway.web.admission import Admission
 from gateway.web.auth import Access, Gatekeeper
@@ -265,6 +264,8 @@ def build_transport(settings: Settings) -> Transport:
     """The engine that the configuration names."""
     tls = tls_context(settings.transport.ca_file)
     if settings.transport.engine == "reference":
+        from gateway.transport.reference import ReferenceTransport  # httpx2, which the other engine starts without
+
         return ReferenceTransport(tls=tls, trust_env=True)
     return LeanTransport(tls=tls)
 
