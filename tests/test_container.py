@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from gateway.cli.serve import GRACE
+from gateway.settings import load
 from tests.documents import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -27,7 +27,8 @@ def test_compose_needs_nothing_to_be_read() -> None:
 
 def test_open_answers_may_finish() -> None:
     """Compose waits longer before it kills than the gateway lets answers finish."""
-    assert int(service()["stop_grace_period"].removesuffix("s")) > GRACE
+    settings = load({})
+    assert int(service()["stop_grace_period"].removesuffix("s")) > settings.drain_delay + settings.grace
 
 
 def test_the_ledger_outlives_the_container() -> None:
