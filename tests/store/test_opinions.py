@@ -1,0 +1,95 @@
+"""What a client's opinion is worth, and until when it is one; and what shadow mode noted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Conflict
+from gateway.records import Feedback
+from gateway.store import changes, reports
+from gateway.store.connection import Source
+from gateway.store.influence import FULL_LABELS
+from tests.store.cases import NOW, ended
+
+SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(Source(path).open()) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+def said(request_id: str, timestamp: str = "2026-11-22T11:00:00.000+00:00") -> Feedback:
+    return Feedback(request_id, 1.0, timestamp)
+
+
+def weights(connection: sqlite3.Connection) -> list[float]:
+    return [outcome.weight for outcome in reports.outcomes(connection, after=0, limit=10_000)]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "late"),
+    [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
+)
+def test_a_day_at_most(connection: sqlite3.Connection, timestamp: str, late: bool) -> None:
+    """A day after its request an opinion comes too late, and nothing of it is kept."""
+    changes.settle(connection, ended())
+    if not late:
+        changes.add_feedback(connection, said("r1", timestamp))
+        return
+    with pytest.raises(Conflict, match="more than a day") as refused:
+        changes.add_feedback(connection, said("r1", timestamp))
+    assert refused.value.code == "feedback_too_late"
+    assert connection.execute("SELECT count(*) FROM feedback").fetchone()[0] == 0
+
+
+def test_rows_of_unknown_time(connection: sqlite3.Connection) -> None:
+    """Opinions on rows whose time cannot be read are taken."""
+    changes.settle(connection, ended(timestamp="yesterday"))
+    changes.add_feedback(connection, said("r1"))
+    assert weights(connection) == [1.0]
+
+
+def test_many_opinions_of_one_key(connection: sqlite3.Connection) -> None:
+    """After its first hundred a day a key's opinions weigh less and less; other keys and days are not touched."""
+    numbers = range(FULL_LABELS + 2)
+    for number in numbers:
+        changes.settle(connection, ended(f"r{number}", key_id="k1"))
+        changes.add_feedback(connection, said(f"r{number}"))
+    changes.settle(connection, ended("other", key_id="k2"))
+    changes.add_feedback(connection, said("other"))
+    changes.settle(connection, ended("next day", key_id="k1", timestamp="2026-11-23T00:00:00+00:00"))
+    changes.add_feedback(connection, said("next day", "2026-11-23T00:30:00+00:00"))
+    *_, before, first, second, other, next_day = weights(connection)
+    assert before == 1.0 > first > second > 0.9
+    assert (other, next_day) == (1.0, 1.0)
+
+
+def test_shadow(connection: sqlite3.Connection) -> None:
+    """Money is that of requests whose both prices are known; agreement and the rest are counted."""
+    changes.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
+    changes.settle(connection, ended("r2", **SHADOWED))
+    changes.settle(
+        connection, ended("r3", shadow_provider="gemini", shadow_model="flash", shadow_cost=Decimal("0.001"))
+    )
+    changes.settle(connection, ended("r4"))
+    changes.settle(connection, ended("r5", **SHADOWED, timestamp="2026-01-01T00:00:00+00:00"))
+    told = reports.shadow(connection, days=30, now=NOW)
+    assert (told["shadow_requests"], told["same_choice"], told["unpriced_requests"]) == (3, 1, 1)
+    assert (told["total_cost"], told["total_shadow_cost"]) == (0.002, 0.0014)
+    assert told["would_save_pct"] == pytest.approx(30)
+    assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
+
+
+def test_shadow_of_nothing(connection: sqlite3.Connection) -> None:
+    """Without rows there is nothing to save."""
+    told = reports.shadow(connection, days=1, now=NOW)
+    assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])
