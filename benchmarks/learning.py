@@ -179,12 +179,12 @@ def picture(steps: Sequence[Step], *, window: int, caption: str) -> str:
         Panel(
             f"Quality, mean of {window} requests",
             {policy: means("quality", policy) for policy in policies},
-            ticks=(0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+            ticks=(0.8, 0.85, 0.9, 0.95, 1.0),
         ),
         Panel(
             f"USD for 1,000 requests, mean of {window} requests",
             {policy: means("cost", policy, scale=1000.0) for policy in policies},
-            ticks=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+            ticks=(0.3, 1.0, 3.0, 10.0),
             log=True,
         ),
     ]

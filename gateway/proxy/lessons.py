@@ -71,10 +71,6 @@ class Lessons:
             rank = self._rank(served.provider, served.model)
             self._recurrences.answered(turn, unmeasured(served), rank=rank)
 
-    def rated(self, request_id: str) -> None:
-        """Its client has said what it thinks of the answer, so nothing has to be guessed."""
-        self._recurrences.forget(request_id)
-
     def _labelled(
         self, record: RequestRecord, request: ChatRequest, *, served: StoredOutcome, ending: Ending
     ) -> list[StoredOutcome]:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from gateway.wire import Json
 
 # Instructions stand at the start or at the end, the conversation that they are about between.
-_END = 1_500
+_END = 800
+# Without one of each there is nothing to look at more closely, which is nearly always so.
+_ABOUT = ("title", "tag", "topic", "follow-up", "followup", "summar")
+_OF = ("conversation", "chat", "session", "dialog", "message", "thread")
 # No task that a person would give: the wording of harnesses, in their system prompts or their one user turn.
 _INSTRUCTIONS = re.compile(
     r"(?:generat|creat|writ|provid|suggest|com(?:e|ing) up with)\w*\s.{0,60}?"
     r"\b(?:titles?|tags?|follow-?up questions?|topics?)\b.{0,40}?\b(?:chat|conversations?|sessions?|dialogu?e|messages?|threads?)\b"
     r"|\b(?:concise|short|brief|\d-\d word)\b.{0,30}\btitles?\b.{0,80}?\b(?:chat|conversations?|sessions?|messages?|threads?)\b"
-    r"|\btitle generator\b"
     r"|\bindicates? a new conversation topic\b"
     r"|\bsummari[sz]\w*\s(?:\w+\s){0,4}?(?:this|the|our|your)\s(?:\w+\s){0,2}?(?:chat|conversations?|session|dialogu?e|thread)\b"
     r"|\bsummar(?:y|ies) of (?:this|the|our|your) (?:\w+ ){0,2}?(?:chat|conversation|session|dialogu?e|thread)\b"
@@ -28,7 +30,12 @@ _INSTRUCTIONS = re.compile(
 
 def is_housekeeping(messages: Sequence[Json]) -> bool:
     """Linear in a bounded part of the system prompt and of the newest message."""
-    return any(_INSTRUCTIONS.search(text) for text in _instructions(messages))
+    return any(_may_be(text) and _INSTRUCTIONS.search(text) for text in _instructions(messages))
+
+
+def _may_be(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _ABOUT) and any(word in lower for word in _OF)
 
 
 def _instructions(messages: Sequence[Json]) -> list[str]:

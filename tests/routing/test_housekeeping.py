@@ -12,7 +12,7 @@ OWN = [
     "Analyze if this message indicates a new conversation topic. If it does, extract a 2-3 word title.",
     "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.",
     "Generate 1-3 broad tags categorizing the main themes of the chat history",
-    "You are a title generator. You output ONLY a thread title.",
+    "You are a title generator. Output a brief title for the thread, nothing else.",
     "You are a helpful AI assistant tasked with summarizing conversations.",
     "Please write a 5-10 word title for the following conversation:",
     "Your task is to create a detailed summary of the conversation so far.",

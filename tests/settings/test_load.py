@@ -65,6 +65,8 @@ def test_everything_in_the_file(load_files: Load) -> None:
         aliases: {gpt-4o: claude-sonnet-5-5, gpt-4o-mini: auto:thrifty}
         timeouts: {connect: 1, first_byte: 2.5, total: 599}
         max_attempts: 2
+        mode: shadow
+        cascade: off
         limits: {body_bytes: 1, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
         grace: 12.5
@@ -76,6 +78,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
     assert settings.timeouts == Timeouts(connect=1, first_byte=2.5, idle=60, total=599)
     assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.lan",))
+    assert (settings.mode, settings.cascade) == ("shadow", "off")
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
     assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"
