@@ -56,6 +56,7 @@ from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Application, Guarded, build_routes
 from gateway.web.telemetry import Readings, Telemetry
+from gateway.web.turnstile import Turnstile
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
@@ -98,6 +99,7 @@ class Gateway:
         secret = secrets.token_bytes(32)
         self._sessions = Sessions(world.clock, secret=secret)
         self._recurrences = Recurrences(world.clock, secret=secret)
+        self._turnstile = Turnstile()
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
         self._pace = Pace(world.clock)
@@ -194,6 +196,7 @@ class Gateway:
             gatekeeper,
             admission=self._admission,
             lifecycle=self.lifecycle,
+            turnstile=self._turnstile,
             max_body_bytes=limit,
             new_request_id=world.new_request_id,
         )

@@ -19,6 +19,7 @@ from gateway.web.departure import Departure
 from gateway.web.errors import internal_error
 from gateway.web.headers import gateway_headers, header_text
 from gateway.web.lifecycle import Lifecycle
+from gateway.web.turnstile import Turnstile
 from gateway.wire import ChatRequest, parse_chat_request
 
 LARGE_BODY = 1_000_000  # bytes from which parsing would hold up the loop for others
@@ -34,6 +35,7 @@ class ChatEndpoint:
         *,
         admission: Admission,
         lifecycle: Lifecycle,
+        turnstile: Turnstile,
         max_body_bytes: int,
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
@@ -42,6 +44,7 @@ class ChatEndpoint:
         self._gatekeeper = gatekeeper
         self._admission = admission
         self._lifecycle = lifecycle
+        self._turnstile = turnstile
         self._max_body_bytes = max_body_bytes
         self._new_request_id = new_request_id
         self._keep_alive = keep_alive
@@ -55,6 +58,7 @@ class ChatEndpoint:
             principal = self._gatekeeper.admit(scope, Access.CLIENT)
             auto_route = auto_route_of(scope)
             self._admission.refuse_if_full()
+            await self._turnstile.enter()
             request = await parsed(await read_body(scope, receive, limit=self._max_body_bytes))
             caller = caller_of(scope, principal=principal)
             async with Departure(receive, answer, lifecycle=self._lifecycle), self._admission.place():

@@ -1,4 +1,4 @@
-"""Clients that leave, and a gateway that does."""
+"""Clients that leave."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 from starlette.types import Message
 
-from gateway.errors import Overloaded
 from gateway.web.body import ClientGone
 from gateway.web.departure import Departure
 from gateway.web.lifecycle import Lifecycle
@@ -84,38 +83,6 @@ async def test_the_client_leaves_while_its_error_is_being_found() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
-
-
-async def test_the_gateway_ends() -> None:
-    """When the gateway ends, what is open is told so, once; what comes later is refused at once."""
-    lifecycle = Lifecycle()
-
-    async def work() -> None:
-        lifecycle.drain()
-        await turns()
-        assert not lifecycle.ending
-        lifecycle.end()
-        lifecycle.end()
-        await asyncio.Event().wait()
-
-    with pytest.raises(Overloaded):
-        await serve(Departure(Client().receive, Given(), lifecycle=lifecycle), work)
-    await lifecycle.ended()
-    with pytest.raises(Overloaded):
-        await serve(Departure(Client().receive, Given(), lifecycle=lifecycle))
-
-
-async def test_the_end_waits_for_every_request() -> None:
-    """The end has come when the last of the open requests is over."""
-    lifecycle = Lifecycle()
-    first, second = Departure(Client().receive, Given(), lifecycle=lifecycle), Given()
-    async with first:
-        async with Departure(Client().receive, second, lifecycle=lifecycle):
-            second.last = True
-        ended = asyncio.create_task(lifecycle.ended())
-        await turns()
-        assert not ended.done()
-    await ended
 
 
 @pytest.mark.parametrize("leaves", [False, True], ids=["it alone", "as the client leaves"])

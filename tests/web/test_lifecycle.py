@@ -1,4 +1,4 @@
-"""How what is under way is brought to an end."""
+"""From serving to the end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gateway.errors import GatewayError, Overloaded
 from gateway.web.lifecycle import Lifecycle
 
 
-class Open:
-    """A request under way that remembers what it was told."""
+class Request:
+    """An open request that remembers why it was interrupted."""
 
     def __init__(self) -> None:
         self.told: list[GatewayError] = []
@@ -20,27 +20,43 @@ class Open:
         self.told.append(why)
 
 
-def test_draining_serves_on() -> None:
-    """While draining requests are still taken, and none is interrupted."""
-    lifecycle, request = Lifecycle(), Open()
+async def test_draining_changes_nothing_for_requests() -> None:
+    """While draining, requests go on and new ones are taken."""
+    lifecycle, request = Lifecycle(), Request()
     lifecycle.drain()
     lifecycle.opened(request)
-    assert lifecycle.draining
-    assert request.told == []
+    assert (lifecycle.draining, lifecycle.ending, request.told) == (True, False, [])
 
 
-async def test_the_end_waits_for_what_is_open() -> None:
-    """At the end what is open is interrupted once and nothing new begins; it has ended when the last one is closed."""
-    lifecycle, first, second = Lifecycle(), Open(), Open()
+async def test_the_end_is_told() -> None:
+    """At the end every open request is told that the gateway is shutting down; one that is over is not."""
+    lifecycle, first, second, over = Lifecycle(), Request(), Request(), Request()
+    for request in (first, second, over):
+        lifecycle.opened(request)
+    lifecycle.closed(over)
+    lifecycle.end()
+    assert (lifecycle.draining, lifecycle.ending) == (True, True)
+    assert [type(why) for request in (first, second) for why in request.told] == [Overloaded, Overloaded]
+    assert over.told == []
+
+
+async def test_nothing_begins_after_the_end() -> None:
+    """A request that comes after the end has begun is refused with the same words."""
+    lifecycle = Lifecycle()
+    lifecycle.end()
+    with pytest.raises(Overloaded, match="shutting down"):
+        lifecycle.opened(Request())
+
+
+async def test_the_end_waits_for_every_request() -> None:
+    """The end has come when the last of the open requests is over; without any it is there at once."""
+    lifecycle, first, second = Lifecycle(), Request(), Request()
+    await lifecycle.ended()
     lifecycle.opened(first)
     lifecycle.opened(second)
-    lifecycle.end()
-    with pytest.raises(Overloaded):
-        lifecycle.opened(Open())
-    waiting = asyncio.create_task(lifecycle.ended())
+    ended = asyncio.create_task(lifecycle.ended())
     lifecycle.closed(first)
     await asyncio.sleep(0)
-    assert not waiting.done()
+    assert not ended.done()
     lifecycle.closed(second)
-    await waiting
-    assert [len(request.told) for request in (first, second)] == [1, 1]
+    await ended
