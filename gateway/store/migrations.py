@@ -285,7 +285,15 @@ _SESSIONS_AND_SHADOW = (
     "PRAGMA user_version = 3",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW)
+# A session's, a key's and the troubled rows are few among many: finding them must not read all.
+_FINDING = (
+    "CREATE INDEX IF NOT EXISTS routing_metrics_session ON routing_metrics (session_id) WHERE session_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_key ON routing_metrics (key_id) WHERE key_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS routing_metrics_troubled ON routing_metrics (status) WHERE status NOT IN ('ok', 'open')",
+    "PRAGMA user_version = 4",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING)
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 

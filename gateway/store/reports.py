@@ -98,9 +98,10 @@ def requests(
     for name in filters:
         if name not in sql.FILTERS:
             raise InvalidRequest(f"{name} is no column to filter by; these are: {', '.join(sql.FILTERS)}.", param=name)
-    wanted = {name: _value(filters.get(name)) for name in sql.FILTERS}
+    wanted = {name: _value(value) for name, value in filters.items() if value is not None}
     bounded = max(1, min(limit, _MOST_ROWS))
-    cursor = connection.execute(sql.REQUESTS, {**wanted, "before": rows.integer(before), "limit": bounded})
+    query = sql.requests(wanted, before=before)
+    cursor = connection.execute(query, {**wanted, "before": rows.integer(before), "limit": bounded})
     return [rows.request_of(row) for row in cursor]
 
 
