@@ -27,7 +27,7 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
     "number": _is_number,
-    "integer": lambda value: _is_number(value) and float(value) == value // 1,  # type: ignore[operator, arg-type]  # a number
+    "integer": lambda value: _is_number(value) and (isinstance(value, int) or value.is_integer()),  # type: ignore[attr-defined]  # a float
 }
 
 
@@ -54,6 +54,7 @@ class _Check:
         if "const" in schema and not _same(value, schema["const"]):
             return f"{path}: const"
         options = schema.get("enum")
+        self._steps += len(options) if isinstance(options, list) else 0
         if isinstance(options, list) and not any(_same(value, option) for option in options):
             return f"{path}: enum"
         return self._combined(value, schema, path=path, depth=depth) or self._inside(
@@ -83,7 +84,7 @@ class _Check:
 
     def _members(self, value: dict[str, Any], schema: Mapping[str, Any], *, path: str, depth: int) -> str | None:
         for name in _list(schema, "required"):
-            if name not in value:
+            if isinstance(name, str) and name not in value:
                 return f"{path}: required"
         properties = schema.get("properties")
         named: Mapping[str, Any] = properties if isinstance(properties, Mapping) else {}

@@ -19,6 +19,7 @@ _CAPACITY = 10_000
 _DAY = 86_400.0
 # What is shorter is said again in any conversation ("yes", "go on") and means nothing.
 _TELLING = 16
+_READ = 32_768  # characters at each end
 
 Place = tuple[str | None, bytes]
 
@@ -56,8 +57,7 @@ class Recurrences:
     def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> Turn:
         """`fresh` says that the human turn is the request's newest message: while tools work it stays the same."""
         telling = fresh and len(prompt) >= _TELLING
-        said = blake2b(prompt.encode(errors="replace"), key=self._secret, digest_size=16).digest() if telling else None
-        return Turn(key_id, session_id, said)
+        return Turn(key_id, session_id, self._hashed(prompt) if telling else None)
 
     def answered(self, turn: Turn, outcome: StoredOutcome, *, rank: int) -> None:
         """A routed request was answered whole; `rank` is its model's tier, 0 to 2."""
@@ -108,6 +108,11 @@ class Recurrences:
         while len(self._repeated) > self._capacity:
             self._repeated.popitem(last=False)
         return before is not None and now - before <= WINDOW
+
+    def _hashed(self, prompt: str) -> bytes:
+        """Of its length, head and tail: more of a huge prompt need not be read to know it again."""
+        read = f"{len(prompt)}:{prompt[:_READ]}:{prompt[-_READ:]}"
+        return blake2b(read.encode(errors="replace"), key=self._secret, digest_size=16).digest()
 
     def _count(self, key_id: str | None) -> int:
         """How many labels this key's behaviour gave in the day before, and one more from now on."""

@@ -73,7 +73,7 @@ def _content_fits(content: Any, answer_format: Json) -> bool:
 def _tools(body: Json) -> dict[str, Any]:
     """The schema of each function's arguments, by its name."""
     functions = (tool.get("function") for tool in body.get("tools") or ())
-    return {function["name"]: function.get("parameters") for function in functions if isinstance(function, Mapping)}
+    return {str(each.get("name")): each.get("parameters") for each in functions if isinstance(each, Mapping)}
 
 
 def _must_call(body: Json) -> bool:
