@@ -1,4 +1,4 @@
-.PHONY: run test check lock sbom clean
+.PHONY: run test bench bench-short check lock sbom clean
 
 # `make run` and `make test` need Python >= 3.11 and nothing else: each makes its own virtual environment first.
 run: .venv/run.stamp
@@ -16,6 +16,13 @@ soak: .venv/dev.stamp
 
 .venv/dev.stamp: requirements-dev.txt requirements-build.txt pyproject.toml
 	scripts/install dev
+
+# How fast it is, beside the baseline: in a minute, or the parts alone in seconds. See docs/performance.md.
+bench: .venv/dev.stamp
+	.venv/bin/python -m benchmarks.speed
+
+bench-short: .venv/dev.stamp
+	.venv/bin/python -m benchmarks.speed --short
 
 lock:
 	scripts/lock

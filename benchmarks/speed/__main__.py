@@ -1,0 +1,48 @@
+"""`python -m benchmarks.speed [--short] [--write]`: every figure beside the baseline's; never fails for being slow.
+
+The baseline's figures are kept in units of `timing.unit`, so that a faster or busier machine does not look like a faster gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+import orjson
+
+from benchmarks.speed import macro, micro, timing
+
+BASELINE = Path(__file__).with_name("baseline.json")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed")
+    parser.add_argument("--short", action="store_true", help="a few seconds: coarse figures, without the whole gateway")
+    parser.add_argument("--write", action="store_true", help="make these figures the baseline")
+    options = parser.parse_args(arguments)
+    baseline: Mapping[str, float] = orjson.loads(BASELINE.read_bytes())
+    found: dict[str, float] = {}
+    click.echo("microseconds, and the ratio to the baseline at the same speed of the machine")
+    for name, figure, unit in _figures(short=options.short):
+        found[name] = round(figure / unit, 3)
+        ratio = f"{found[name] / baseline[name]:6.2f} x" if name in baseline else "     new"
+        click.echo(f"{name:34} {figure:12.1f}  {ratio}")
+    if options.write:
+        BASELINE.write_bytes(orjson.dumps({**baseline, **found}, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _figures(*, short: bool) -> Iterator[tuple[str, float, float]]:
+    """Name, microseconds, and the unit measured just before."""
+    with micro.cases() as cases:
+        for name, (call, count) in cases.items():
+            unit = timing.unit()
+            yield name, timing.microseconds(call, seconds=0.1 if short else 1.0) / count, unit
+    if not short:
+        for scenario in macro.measured(seconds=4.0):
+            yield *scenario, timing.unit()
+
+
+if __name__ == "__main__":
+    main()

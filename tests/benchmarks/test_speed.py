@@ -1,0 +1,56 @@
+"""The speed benchmarks run; how fast anything is decides nothing here."""
+
+from __future__ import annotations
+
+import sys
+
+import orjson
+import pytest
+
+from benchmarks.speed import macro, micro
+from benchmarks.speed.__main__ import BASELINE, main
+from benchmarks.speed.samples import ANSWERS, chat, events
+from benchmarks.speed.timing import microseconds
+from gateway.wire import parse_chat_request
+
+
+def test_every_case_runs() -> None:
+    """Each part's benchmark does what it is named for, and has a figure in the baseline."""
+    baseline = orjson.loads(BASELINE.read_bytes())
+    with micro.cases() as cases:
+        for name, (call, count) in cases.items():
+            call()
+            assert count >= 1
+            assert name in baseline
+
+
+def test_short_run_prints_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+    """The short run prints a figure and a ratio for each part, and leaves the whole gateway alone."""
+    main(["--short"])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert all(line.endswith(" x") for line in lines)
+    assert not any(line.startswith("gateway:") for line in lines)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the gateway's CPU is read from /proc")
+def test_the_whole_gateway_is_measured() -> None:
+    """Start, requests and chunks of the gateway as a process are measured, and stand in the baseline."""
+    baseline = orjson.loads(BASELINE.read_bytes())
+    found = dict(macro.measured(seconds=0.3))
+    assert set(found) == {"gateway: start", *(scenario.name for scenario in macro.SCENARIOS)}
+    assert set(found) <= set(baseline)
+    assert all(figure >= 0 for figure in found.values())
+
+
+@pytest.mark.parametrize("vendor", list(ANSWERS))
+def test_samples_are_of_their_size(vendor: str) -> None:
+    """A stream has its pieces and an end; a conversation is as long as it was asked to be."""
+    assert len(events(vendor)) > 60
+    assert len(parse_chat_request(chat("auto", kilobytes=100, messages=20)).messages) == 20
+
+
+def test_least_of_the_rounds() -> None:
+    """What is timed is called often enough, and the figure is that of one call."""
+    calls: list[int] = []
+    assert microseconds(lambda: calls.append(1), seconds=0.01) > 0
+    assert len(calls) > 5
