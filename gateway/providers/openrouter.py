@@ -7,10 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from gateway.errors import UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
+from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
 from gateway.providers.failures import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
-from gateway.providers.openai_compatible.request import OPENAI, PART, TOOL, Members, chat_body
+from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, Members, chat_body
 from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
 
 _OWN = frozenset({
@@ -26,6 +26,7 @@ class OpenRouter(OpenAICompatible):
     name = "openrouter"
     members = Members(
         request=OPENAI.request - _NOT_TAKEN | _OWN,
+        message=MESSAGE - {"audio"},
         part=PART | {"cache_control"},
         tool=TOOL | {"cache_control"},
     )
@@ -33,10 +34,11 @@ class OpenRouter(OpenAICompatible):
     def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
         body = chat_body(request, model, members=self.members)
         body["messages"] = [
-            _with_reasoning(sent, message, model)
+            _with_reasoning(_spoken(sent), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
+        _choose_tools(body)
         if "reasoning" in body:
             # Both together are refused; the object says more.
             body.pop("reasoning_effort", None)
@@ -68,6 +70,29 @@ class OpenRouter(OpenAICompatible):
             return error
         message = redact(json_error_parts(body).message or "The input was flagged.", key=self.endpoint.api_key)
         return UpstreamRejected(message, provider=self.name, upstream_status=status, upstream_code=error.upstream_code)
+
+
+def _choose_tools(body: dict[str, Any]) -> None:
+    """It knows functions only, and no list of allowed ones: that is the list of those it is given."""
+    tools: list[Json] = body.get("tools") or []
+    for index, tool in enumerate(tools):
+        if tool["type"] != "function":
+            raise InvalidRequest(f"OpenRouter takes no {tool['type']} tools.", param=f"tools[{index}]")
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice["type"] == "allowed_tools":
+        allowed = choice["allowed_tools"]
+        names = {tool[tool["type"]]["name"] for tool in allowed["tools"]}
+        body["tools"] = [tool for tool in tools if tool["function"]["name"] in names]
+        body["tool_choice"] = allowed["mode"]
+
+
+def _spoken(message: Json) -> Json:
+    """What the model refused to say is text like any other here."""
+    content = message.get("content")
+    if not isinstance(content, list) or all(part["type"] != "refusal" for part in content):
+        return message
+    parts = [{"type": "text", "text": part["refusal"]} if part["type"] == "refusal" else part for part in content]
+    return {**message, "content": parts}
 
 
 def _own_id(name: str) -> str:

@@ -8,7 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.errors import UpstreamAccountEmpty, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
+from gateway.errors import (
+    InvalidRequest,
+    UpstreamAccountEmpty,
+    UpstreamAuth,
+    UpstreamError,
+    UpstreamModelNotFound,
+    UpstreamRejected,
+)
 from gateway.providers.base import Endpoint
 from gateway.providers.openrouter import OpenRouter
 from gateway.wire import parse_chat_request
@@ -61,6 +68,32 @@ def test_model_and_usage(model: str) -> None:
 def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """Its documented parameters are sent on, and no others."""
     assert body(**asked) == {"model": MODEL, "messages": [USER], "usage": {"include": True}, **sent}
+
+
+FUNCTIONS = [{"type": "function", "function": {"name": name}} for name in "fg"]
+
+
+def test_allowed_tools() -> None:
+    """It knows no list of allowed tools, so the others are not given."""
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": FUNCTIONS[1:]}}
+    made = body(tools=FUNCTIONS, tool_choice=choice)
+    assert (made["tools"], made["tool_choice"]) == (FUNCTIONS[1:], "required")
+    named = {"type": "function", "function": {"name": "f"}}
+    assert body(tools=FUNCTIONS, tool_choice=named)["tool_choice"] == named
+
+
+def test_custom_tools() -> None:
+    """Tools that it does not know are refused here, so that `auto` asks somebody else."""
+    with pytest.raises(InvalidRequest) as refused:
+        body(tools=[*FUNCTIONS, {"type": "custom", "custom": {"name": "run"}}])
+    assert refused.value.param == "tools[2]"
+
+
+def test_what_history_may_hold() -> None:
+    """A refusal is text, and spoken answers of another model are left out."""
+    parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]
+    message = body({"role": "assistant", "content": parts, "audio": {"id": "x"}})["messages"][1]
+    assert message == {"role": "assistant", "content": [parts[0], {"type": "text", "text": "no"}]}
 
 
 def test_cache_control() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,26 @@ MESSAGE = frozenset({"role", "content", "name", "refusal", "audio", "tool_calls"
 PART = frozenset({"type", "text", "refusal", "image_url", "input_audio", "file"})
 CALL = frozenset({"id", "type", "function", "custom"})
 TOOL = frozenset({"type", "function", "custom"})
+# Of the objects below those, by the member that holds them. SDKs add members of their own, as `parsed_arguments`.
+BELOW_CALL = {"function": frozenset({"name", "arguments"}), "custom": frozenset({"name", "input"})}
+BELOW_TOOL = {
+    "function": frozenset({"name", "description", "parameters", "strict"}),
+    "custom": frozenset({"name", "description", "format"}),
+}
+BELOW_FORMAT = {"json_schema": frozenset({"name", "description", "schema", "strict"})}
+BELOW_PART = {
+    "image_url": frozenset({"url", "detail"}),
+    "input_audio": frozenset({"data", "format"}),
+    "file": frozenset({"filename", "file_data", "file_id"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The documented members of a request, of its messages' parts, and of its tools."""
+    """The documented members of a request, of its messages and their parts, and of its tools."""
 
     request: frozenset[str]
+    message: frozenset[str] = MESSAGE
     part: frozenset[str] = PART
     tool: frozenset[str] = TOOL
 
@@ -48,7 +61,9 @@ def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str
     if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
     if "tools" in body:
-        body["tools"] = [only(tool, members.tool) for tool in body["tools"]]
+        body["tools"] = [_below(only(tool, members.tool), BELOW_TOOL) for tool in body["tools"]]
+    if "response_format" in body:
+        body["response_format"] = _below(body["response_format"], BELOW_FORMAT)
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
@@ -70,13 +85,26 @@ def _message(message: Json, members: Members) -> Json:
     content = message.get("content")
     if type(content) is str and message.keys() <= _PLAIN:
         return message
-    made = dict(only(message, MESSAGE))
+    made = dict(only(message, members.message))
     if isinstance(content, list):
-        made["content"] = [only(part, members.part) for part in content]
+        made["content"] = [_below(only(part, members.part), BELOW_PART) for part in content]
     calls = made.pop("tool_calls", None)
     if calls:
-        made["tool_calls"] = [only(call, CALL) for call in calls]
+        made["tool_calls"] = [_call(call) for call in calls]
     elif content is None:
         # An answer of reasoning alone: without its extensions nothing is left that upstreams would accept.
         made.setdefault("content", "")
     return made
+
+
+def _call(call: Json) -> Json:
+    """A call of a function without arguments has an empty object for them."""
+    made = _below(only(call, CALL), BELOW_CALL)
+    function = made.get("function")
+    return made if not function or function.get("arguments") else {**made, "function": {**function, "arguments": "{}"}}
+
+
+def _below(value: Json, known: Mapping[str, frozenset[str]]) -> Json:
+    """`value` with the objects it holds reduced to their documented members."""
+    reduced = {name: only(value[name], members) for name, members in known.items() if isinstance(value.get(name), dict)}
+    return {**value, **reduced} if any(reduced[name] is not value[name] for name in reduced) else value

@@ -45,6 +45,18 @@ def test_plain() -> None:
             {"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {}}]},
             {"tools": [{"type": "function", "function": {"name": "f"}}]},
         ),
+        (
+            {
+                "tools": [
+                    {"type": "function", "function": {"name": "f", "description": None, "parameters": {"a": None}}}
+                ]
+            },
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": None}}}]},
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "strict": None}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}},
+        ),
     ],
 )
 def test_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
@@ -81,6 +93,20 @@ def test_foreign_members() -> None:
         "content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}],
         "tool_calls": [CALL, CALL],
     }
+
+
+def test_foreign_members_further_down() -> None:
+    """What SDKs add to calls and parts is left out, and a call without arguments has an empty object."""
+    parsed = {**CALL, "function": {"name": "f", "arguments": "", "parsed_arguments": None}}
+    custom = {"id": "c2", "type": "custom", "custom": {"name": "g", "input": "x", "parsed": 1}}
+    image = {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": None}}
+    assert message(role="assistant", content=None, tool_calls=[parsed, custom])["tool_calls"] == [
+        CALL,
+        {"id": "c2", "type": "custom", "custom": {"name": "g", "input": "x"}},
+    ]
+    assert message(role="user", content=[image])["content"] == [
+        {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    ]
 
 
 @pytest.mark.parametrize(
