@@ -9,6 +9,7 @@ from gateway.simulator.claude.rules import thinks
 from gateway.simulator.claude.turns import blocks_of
 from gateway.simulator.dialect import Call
 from gateway.simulator.models import ClaudeModel
+from gateway.simulator.orders import obedient
 from gateway.simulator.shapes import decode_base64
 from gateway.simulator.task import Media, PromptTokens, Result, Task, Tool
 from gateway.simulator.tokens import PromptCache, count, count_media
@@ -41,6 +42,7 @@ def read_call(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, k
         stop=tuple(body.get("stop_sequences", ())),
         thinking=thinking_tokens(body, model),
     )
+    task = obedient(task, "\n".join(block["text"] for block in system_of(body)))
     display = body.get("thinking", {}).get("display") or ("omitted" if model.hides_thinking else "summarized")
     tokens = prompt_tokens(segments, body, model, cache=cache, scope=f"{key}:{model.id}")
     options = {"shown": display == "summarized", "service_tier": "standard"}
@@ -69,6 +71,12 @@ def newest_text(messages: list[dict[str, Any]]) -> str:
         if message["role"] == "user" and texts:
             return "\n".join(texts)
     return ""
+
+
+def system_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The system prompt's blocks."""
+    system = body.get("system", [])
+    return [{"type": "text", "text": system}] if isinstance(system, str) else list(system)
 
 
 def text_of(block: dict[str, Any]) -> str:
@@ -105,9 +113,7 @@ Segment = tuple[str, dict[str, Any] | None, int]
 def segments_of(body: dict[str, Any]) -> list[Segment]:
     """The prompt in the order in which caching sees it: tools, system, messages."""
     segments: list[Segment] = [(json.dumps(tool), tool.get("cache_control"), 0) for tool in body.get("tools", [])]
-    system = body.get("system", [])
-    system = [{"type": "text", "text": system}] if isinstance(system, str) else system
-    segments += [(block["text"], block.get("cache_control"), 0) for block in system]
+    segments += [(block["text"], block.get("cache_control"), 0) for block in system_of(body)]
     for message in body["messages"]:
         for block in blocks_of(message):
             media = media_of(block)

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.simulator.dialect import Call
 from gateway.simulator.gemini.contents import responses_of
 from gateway.simulator.models import GeminiModel
+from gateway.simulator.orders import obedient
 from gateway.simulator.shapes import decode_base64
 from gateway.simulator.task import Media, PromptTokens, Result, Task, Tool
 from gateway.simulator.tokens import PromptCache, count, count_media
@@ -41,6 +42,8 @@ def read_call(
         thinking=thinking_tokens(config.get("thinkingConfig", {}), model),
         candidates=config.get("candidateCount", 1),
     )
+    system = body.get("systemInstruction") or {"parts": []}
+    task = obedient(task, "\n".join(part.get("text", "") for part in system["parts"]))
     tokens = prompt_tokens(transcript, contents, cache=cache, scope=f"{key}:{model.id}")
     options = {
         "json_array": as_array,

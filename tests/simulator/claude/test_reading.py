@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -91,3 +92,12 @@ def test_thinking_counts(claude: Ask) -> None:
     """Thinking tokens are inside the output tokens."""
     usage = claude(thinking={"type": "enabled", "budget_tokens": 2048}).json()["usage"]
     assert 0 < usage["output_tokens_details"]["thinking_tokens"] < usage["output_tokens"]
+
+
+def test_orders_in_the_system_prompt(claude: Ask) -> None:
+    """A model that is told to answer in JSON, or to call a tool, does."""
+    told = claude(system="Answer with one JSON object and nothing else.").json()["content"]
+    assert json.loads(told[-1]["text"])
+    tool = {"name": "lookup", "input_schema": {"type": "object", "properties": {}}}
+    called = claude(model="claude-opus-5-5", tools=[tool], system=[{"type": "text", "text": "You must call it now."}])
+    assert called.json()["stop_reason"] == "tool_use"
