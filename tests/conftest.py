@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx2
+import hypothesis
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -22,6 +24,10 @@ from tests.upstreams import Upstream, answer
 # respx and the SDKs import `httpx`; from here on that is httpx2, so that respx sees what the gateway sends.
 httpx2.alias_httpx()
 pytest_plugins = ["respx.plugin"]
+
+# How long an example takes depends on the machine; in CI the examples are the same at each run.
+hypothesis.settings.register_profile("gateway", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("gateway")
 
 KEYS = {"GEMINI_API_KEY": "gemini-key", "ANTHROPIC_API_KEY": "claude-key", "OPENROUTER_API_KEY": "openrouter-key"}
 
