@@ -120,7 +120,12 @@ class RoutingEngine:
         decision = self.strategies[name].route(request.context.prompt, request.context)
         # What is known may have grown while the strategy looked for news.
         request = replace(request, estimates=self._knowledge.known())
-        return completed(checked(decision, request, strategies=_OWN | self.strategies.keys()), request)
+        return completed(checked(decision, request, strategies=self._names()), request)
+
+    def _names(self) -> frozenset[str]:
+        """What `strategy_used` may say: our own names, the entries' keys, and what strategies put there call themselves."""
+        own_words = {each.get_name() for each in self.strategies.values() if isinstance(each, RoutingStrategy)}
+        return _OWN | self.strategies.keys() | own_words
 
     def _fallen_back(self, request: Request, error: Exception) -> RoutingDecision:
         try:

@@ -122,6 +122,21 @@ def test_strategies_by_new_names_are_known(engine: RoutingEngine) -> None:
     assert engine.route(MODERATE, auto_route=True).strategy_used == "cheapest"
 
 
+def test_a_strategys_own_name_is_known(engine: RoutingEngine) -> None:
+    """A strategy in another one's place may call itself what it likes."""
+
+    class Mine(RoutingStrategy):
+        def get_name(self) -> str:
+            return "mine"
+
+        def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
+            return decision(FLASH, strategy_used="mine")
+
+    engine.strategies["hybrid"] = Mine()
+    made = engine.route(MODERATE, auto_route=True)
+    assert (made.strategy_used, made.model, made.fallback_used) == ("mine", FLASH.name, False)
+
+
 def test_replaced_route_of_learning_is_called(engine: RoutingEngine) -> None:
     """Replacing the method of an entry of the table reaches the hybrid too."""
 
