@@ -7,7 +7,7 @@ held until something is said, so that an upstream which fails at once can still 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -154,9 +154,10 @@ class OpenAIStream(StreamParser):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
-        if event.data.strip() == b"[DONE]":
+        data = event.data.strip()
+        if data == b"[DONE]":
             return self._end()
-        body = self._parsed(event)
+        body = self._parsed(data, event.event) if data else {}
         if not body:
             return ()
         self._note(body)
@@ -172,18 +173,16 @@ class OpenAIStream(StreamParser):
             raise UpstreamTruncated(f"{self._provider}'s stream ended before its answer did.", provider=self._provider)
         return ()
 
-    def _parsed(self, event: ServerSentEvent) -> Json:
-        """The event's object; empty for events that are no chunk."""
-        if not event.data.strip():
-            return {}
+    def _parsed(self, data: bytes, name: str) -> Json:
+        """The object of the event of that name; empty for events that are no chunk."""
         try:
-            body = orjson.loads(event.data)
+            body: Any = orjson.loads(data)
         except orjson.JSONDecodeError:
             message = f"{self._provider} sent an event that is not JSON."
             raise UpstreamInvalidResponse(message, provider=self._provider) from None
-        if not isinstance(body, Mapping):
+        if not isinstance(body, dict):
             return {}
-        refuse_error(body if event.event != "error" else {"error": body}, provider=self._provider, key=self._key)
+        refuse_error(body if name != "error" else {"error": body}, provider=self._provider, key=self._key)
         return body
 
     def _note(self, body: Json) -> None:
