@@ -67,13 +67,13 @@ def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
         (usage.prompt_audio_tokens - cached_audio, price.input_audio or price.input),
     )
     plain = max(0, size - sum(tokens for tokens, _ in parts))
-    return sum((tokens * rate.at(size) for tokens, rate in parts), plain * price.input.at(size))
+    return sum((tokens * rate.at(size) for tokens, rate in parts if tokens), plain * price.input.at(size))
 
 
 def _completion_cost(usage: Usage, price: Price, size: int) -> Decimal:
     reasoning = min(usage.reasoning_tokens, usage.completion_tokens) if price.output_reasoning else 0
-    special = reasoning * (price.output_reasoning or price.output).at(size)
-    return (usage.completion_tokens - reasoning) * price.output.at(size) + special
+    plain = (usage.completion_tokens - reasoning) * price.output.at(size)
+    return plain + reasoning * (price.output_reasoning or price.output).at(size) if reasoning else plain
 
 
 def worst_case(prompt_tokens: int, max_tokens: int, price: Price) -> Decimal:

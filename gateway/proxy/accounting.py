@@ -59,11 +59,9 @@ class Accountant:
                 low = middle = high = answer_cost(attempts, usage)
                 evidence = "exact"
             else:
-                plain = replace(usage, reported_cost=None)
-                low = self.cost(_scaled(plain, 0.5), *baseline, at=at)
-                middle = self.cost(plain, *baseline, at=at)
-                high = self.cost(_scaled(plain, 2.0), *baseline, at=at)
                 evidence = "same_usage"
+                if (price := self._prices.price(*baseline, at=at)) is not None:
+                    low, middle, high = (cost(_scaled(usage, factor), price) for factor in (0.5, 1.0, 2.0))
             if usage.estimated:
                 evidence = "estimated"
         return replace(
@@ -93,7 +91,8 @@ class Accountant:
 
 
 def _scaled(usage: Usage, factor: float) -> Usage:
-    return replace(usage, completion_tokens=round(usage.completion_tokens * factor))
+    """With so many times the completion, and without the cost that the provider named for another."""
+    return replace(usage, completion_tokens=round(usage.completion_tokens * factor), reported_cost=None)
 
 
 def answering(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
