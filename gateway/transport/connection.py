@@ -47,7 +47,9 @@ class Connection(asyncio.Protocol):
         "_rest",
         "_served",
         "_surplus",
+        "_timer",
         "_transport",
+        "_until",
         "_waiter",
         "end",
         "headed",
@@ -64,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[bool] | None = None
         self._rest: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
         self.lost: Exception | None = None
         self._idle = True
         self._served = False
@@ -114,15 +118,37 @@ class Connection(asyncio.Protocol):
         return piece
 
     async def wait(self, until: float) -> bool:
-        """Until something happens; False when it is `until` by the loop's clock and nothing has."""
+        """Until something happens; False when it is `until` by the loop's clock and nothing has.
+
+        A timer serves many waits: it is set anew only for an earlier end, and looks at the current one when it fires.
+        """
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
-        timer = self._loop.call_at(until, self._wake, False)
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            self._time(until)
         try:
             return await waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _time(self, until: float) -> None:
+        self._untime()
+        self._timer = self._loop.call_at(until, self._look)
+
+    def _untime(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() >= self._until:
+            self._wake(False)
+        else:
+            self._time(self._until)
 
     @property
     def usable(self) -> bool:
@@ -142,6 +168,7 @@ class Connection(asyncio.Protocol):
     def rest(self, seconds: float) -> None:
         """Wait for the next exchange, that long at most."""
         self._idle = True
+        self._untime()
         self.take()
         self._rest = self._loop.call_later(seconds, self.drop)
 
@@ -151,6 +178,7 @@ class Connection(asyncio.Protocol):
             self.end = End.LOST
         if self._rest is not None:
             self._rest.cancel()
+        self._untime()
         self._transport.abort()
 
     # What the event loop tells
@@ -184,6 +212,7 @@ class Connection(asyncio.Protocol):
             self.end = End.COMPLETE if exc is None and self.headed and not self._framed else End.LOST
         if self._rest is not None:
             self._rest.cancel()
+        self._untime()
         self._wake(True)
 
     # What the parser tells

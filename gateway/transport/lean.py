@@ -17,6 +17,7 @@ from gateway.transport.trouble import not_http, timed_out, truncated, unreachabl
 from gateway.wire import UpstreamRequest
 
 MAX_IDLE = 100  # connections kept for one origin
+MAX_ADDRESSES = 1000  # URLs remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,15 @@ class Origin:
     host: str
     port: int
     secure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL as a request needs it: where to connect, what to ask for, and the host to name."""
+
+    origin: Origin
+    target: bytes
+    host: bytes
 
 
 class _Stale(Exception):
@@ -42,10 +52,12 @@ class LeanTransport:
         self._tls = tls if tls is not None else tls_context()
         self._keep_alive = keep_alive
         self._idle: dict[Origin, list[Connection]] = {}
+        self._addresses: dict[str, Address] = {}
         self._closed = False
 
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
-        exchange = _Exchange(request, timeouts, now=asyncio.get_running_loop().time())
+        address = self._address(request)
+        exchange = _Exchange(request, address, timeouts, now=asyncio.get_running_loop().time())
         kept = self._kept(exchange.origin)
         if kept is not None:
             try:
@@ -53,6 +65,15 @@ class LeanTransport:
             except _Stale:
                 pass  # it was closed while it rested, so the upstream has not seen the request
         return await self._ask(await self._connect(exchange), exchange)
+
+    def _address(self, request: UpstreamRequest) -> Address:
+        """Read once: a gateway asks at few URLs, though a client may name models that make more."""
+        found = self._addresses.get(request.url)
+        if found is None:
+            if len(self._addresses) >= MAX_ADDRESSES:
+                self._addresses.clear()
+            found = self._addresses[request.url] = _address_of(request)
+        return found
 
     async def aclose(self) -> None:
         self._closed = True
@@ -120,26 +141,15 @@ class _Exchange:
 
     __slots__ = ("answer_by", "began", "deadline", "origin", "provider", "request", "timeouts")
 
-    def __init__(self, request: UpstreamRequest, timeouts: Timeouts, *, now: float) -> None:
+    def __init__(self, request: UpstreamRequest, address: Address, timeouts: Timeouts, *, now: float) -> None:
         self.provider = request.provider
         self.timeouts = timeouts
         self.began = now
         self.answer_by = now + min(timeouts.first_byte, timeouts.total)
         self.deadline = now + timeouts.total
         headers, body = encode(request)
-        try:
-            url = httptools.parse_url(request.url.encode("ascii"))
-        except (UnicodeError, httptools.HttpParserInvalidURLError) as error:
-            raise UpstreamUnreachable(
-                f"{self.provider} cannot be reached: its URL is none.", provider=self.provider
-            ) from error
-        secure = url.schema == b"https"
-        self.origin = Origin(url.host.decode(), url.port or (443 if secure else 80), secure)
-        target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
-        host = b"[%s]" % url.host if b":" in url.host else url.host
-        if url.port:
-            host += b":%d" % url.port
-        self.request = _head(target, headers, host=host, length=len(body)) + body
+        self.origin = address.origin
+        self.request = _head(address.target, headers, host=address.host, length=len(body)) + body
 
 
 class LeanResponse(UpstreamResponse):
@@ -187,6 +197,22 @@ class LeanResponse(UpstreamResponse):
     def _too_late(self, seconds: float) -> UpstreamError:
         self._connection.drop()
         return timed_out(self.provider, seconds=seconds, status=self.status)
+
+
+def _address_of(request: UpstreamRequest) -> Address:
+    try:
+        url = httptools.parse_url(request.url.encode("ascii"))
+    except (UnicodeError, httptools.HttpParserInvalidURLError) as error:
+        raise UpstreamUnreachable(
+            f"{request.provider} cannot be reached: its URL is none.", provider=request.provider
+        ) from error
+    secure = url.schema == b"https"
+    host = b"[%s]" % url.host if b":" in url.host else url.host
+    return Address(
+        Origin(url.host.decode(), url.port or (443 if secure else 80), secure),
+        target=(url.path or b"/") + (b"?" + url.query if url.query else b""),
+        host=host + b":%d" % url.port if url.port else host,
+    )
 
 
 def _head(target: bytes, headers: dict[str, str], *, host: bytes, length: int) -> bytes:
