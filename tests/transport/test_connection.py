@@ -224,3 +224,22 @@ async def test_wait() -> None:
     loop.call_soon(world.connection.data_received, b"H")
     loop.call_soon(world.connection.data_received, b"T")
     assert await world.connection.wait(loop.time() + 5)
+
+
+async def test_one_timer_serves_many_waits() -> None:
+    """A wait that ends later than the timer was set for ends at its own time; one for which nobody waits is let pass."""
+    loop = asyncio.get_running_loop()
+    world = World(loop)
+    loop.call_later(0.005, world.connection.data_received, CHUNKED)
+
+    assert await world.connection.wait(loop.time() + 0.03)
+    began = loop.time()
+    assert not await world.connection.wait(began + 0.06)
+    assert loop.time() >= began + 0.06
+
+    loop.call_later(0.001, world.connection.data_received, chunk(b"one"))
+    assert await world.connection.wait(loop.time() + 0.01)
+    passed = loop.create_future()
+    loop.call_later(0.02, passed.set_result, None)
+    await passed
+    assert not await world.connection.wait(loop.time())

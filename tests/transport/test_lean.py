@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnreachable
-from gateway.transport.lean import MAX_IDLE, LeanTransport
+from gateway.transport.lean import MAX_ADDRESSES, MAX_IDLE, LeanTransport
 from tests.transport.servers import (
     ANSWER,
     CHUNKED,
@@ -157,3 +157,12 @@ async def test_default_port(lean: LeanTransport) -> None:
     for url in ("http://gateway.invalid", "https://gateway.invalid"):
         with pytest.raises(UpstreamError):
             await lean.send(chat(url), timeouts=PATIENT)
+
+
+async def test_few_addresses_are_remembered(lean: LeanTransport) -> None:
+    """However many URLs clients can make, only so many are remembered."""
+    async with serve(says(ANSWER)) as server:
+        for number in range(MAX_ADDRESSES + 2):
+            lean._address(chat(f"{server.url}/{number}"))
+        assert len(lean._addresses) <= MAX_ADDRESSES
+        assert await ask(lean, server.url) == b"{}"
