@@ -84,10 +84,10 @@ class Pulse:
 
     __slots__ = ("_comment", "_interval", "_last", "_loop", "_send", "_timer")
 
-    def __init__(self, send: Send, *, interval: float) -> None:
+    def __init__(self, send: Send, *, interval: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._send = send
         self._interval = interval
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._last = self._loop.time()
         self._timer = self._loop.call_later(interval, self._look)
         self._comment: asyncio.Task[None] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 from gateway.errors import GatewayError, Overloaded
 from gateway.proxy import ChatAnswer, ChatStream
 from gateway.records import RequestRecord
-from gateway.web.answer import Answer
+from gateway.web.answer import Answer, Pulse
 
 RECORD = RequestRecord(
     request_id="req_1",
@@ -120,35 +120,55 @@ async def test_silence_is_kept_alive() -> None:
     assert client.whole
 
 
+class Clock:
+    """An event loop's timers, which go off when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+        self.create_task = asyncio.get_running_loop().create_task
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> asyncio.Handle:
+        self.waits.append(seconds)
+        self.action = action
+        return asyncio.Handle(action, (), asyncio.get_running_loop())
+
+
 async def test_pieces_are_signs_of_life() -> None:
-    """Where pieces keep coming there are no comments."""
-    client, stream = Client(), Stream(*[b"x"] * 50)
-    for _ in range(50):
-        stream.released.release()
-    _, giving = answering(client, stream, keep_alive=30)
-    await giving
-    assert client.body == b"x" * 50
+    """The time of silence runs from the last piece: where they keep coming there are no comments."""
+    client, clock = Client(), Clock()
+    pulse = Pulse(client.send, interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
+    clock.now = 10
+    pulse.beat()
+    clock.now = 15
+    clock.action()
+    await asyncio.sleep(0)
+    assert (clock.waits, client.messages) == ([15, 10], [])
+    clock.now = 25
+    clock.action()
+    await asyncio.sleep(0)
+    assert (clock.waits, len(client.messages)) == ([15, 10, 15], 1)
+    pulse.stop()
 
 
 async def test_one_comment_at_a_time() -> None:
-    """A client that does not read is not sent comment after comment; when it leaves, the last one is forgotten."""
-    client, stream = Client(), Stream(b"x")
-    _, giving = answering(client, stream, keep_alive=0.001)
-    await client.next()
+    """A client that does not read is not sent comment after comment; when the stream ends the last one is forgotten."""
+    client = Client()
     client.reads.clear()
-    before = len(client.messages)
-    loop = asyncio.get_running_loop()
-    for _ in range(5):
-        passed: asyncio.Future[None] = loop.create_future()
-        loop.call_later(0.001, passed.set_result, None)
-        await passed
-    giving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await giving
+    pulse = Pulse(client.send, interval=0)
+    before = len(asyncio.all_tasks())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before + 1
+    pulse.stop()
     client.reads.set()
-    await asyncio.sleep(0)
-    assert len(client.messages) == before
-    assert stream.closed == 1
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert client.messages == []
+    assert len(asyncio.all_tasks()) == before
 
 
 async def test_an_error_before_the_first_byte() -> None:
