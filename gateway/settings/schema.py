@@ -134,16 +134,23 @@ Schema = TypeVar("Schema", bound=Section)
 
 
 def validated(document: Document, schema: type[Schema], findings: Findings) -> Schema | None:
-    """The document in the form of `schema`, or None with a problem for every deviation, each with its line."""
+    """The document in the form of `schema`, with a problem for every deviation, each with its line.
+
+    What deviates is left out, so that the rest can be checked further; None where that cannot be done.
+    """
     try:
         return schema.model_validate(document.data)
     except ValidationError as error:
+        broken = {str(deviation["loc"][0]) for deviation in error.errors() if deviation["loc"]}
         for deviation in error.errors(include_url=False, include_input=False):
             place = _place(document, deviation["loc"])
             sentence = deviation["msg"].removeprefix("Value error, ")
             if deviation["type"] == "extra_forbidden":
                 sentence = "unknown key" + _did_you_mean(str(place[-1]), _fields_at(schema, place[:-1]))
             findings.problems.append(document.problem(place, sentence))
+    try:
+        return schema.model_validate({key: value for key, value in document.data.items() if str(key) not in broken})
+    except ValidationError:
         return None
 
 

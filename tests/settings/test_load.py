@@ -182,6 +182,18 @@ def test_names_are_checked(problems_of: Problems, line: str, sentence: str) -> N
     assert sentence in problems[0]
 
 
+def test_names_are_checked_beside_other_problems(problems_of: Problems) -> None:
+    """Deviations elsewhere in the file do not hide what is wrong with its names."""
+    wrong = "port: nope\naliases: {a: nowhere}\nbaseline: nobody\n"
+    found = problems_of({"gateway.yaml": wrong}, GATEWAY_HOST="0.0.0.0")
+    assert [problem.split(": ")[0] for problem in found] == [
+        "gateway.yaml:1",
+        "host '0.0.0.0' can be reached from other machines",
+        "gateway.yaml:2",
+        "gateway.yaml:3",
+    ]
+
+
 def test_own_models_and_prices(load_files: Load) -> None:
     """A models.yaml and a providers.yaml beside gateway.yaml take the place of the packaged ones."""
     settings = load_files(
