@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 import time
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -36,6 +38,7 @@ from gateway.routing.recurrence import Recurrences
 from gateway.routing.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.store.connection import LedgerDamaged, set_aside
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
 from gateway.transport.lean import LeanTransport
@@ -57,6 +60,8 @@ from gateway.web.route import RoutePreview
 from gateway.web.routes import Application, Guarded, build_routes
 from gateway.web.telemetry import Readings, Telemetry
 from gateway.web.turnstile import Turnstile
+
+log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
@@ -258,9 +263,20 @@ def create_app(
     demo: bool = False,
 ) -> Starlette:
     """The served gateway. What is not given is made here; all of it is closed when the application shuts down."""
-    store = store or SqliteStore(settings.db, durability=settings.durability)
+    world = world or World()
+    store = store or open_ledger(settings, now=world.now)
     transport = transport or build_transport(settings)
-    return Gateway(settings, store=store, transport=transport, world=world or World(), demo=demo).app
+    return Gateway(settings, store=store, transport=transport, world=world, demo=demo).app
+
+
+def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:
+    """The ledger; a damaged one is moved away, never deleted, and a new one begun. Raises LedgerUnavailable."""
+    try:
+        return SqliteStore(settings.db, durability=settings.durability)
+    except LedgerDamaged as error:
+        kept = set_aside(Path(settings.db), now=now())
+        log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, kept)
+        return SqliteStore(settings.db, durability=settings.durability)
 
 
 def build_transport(settings: Settings) -> Transport:

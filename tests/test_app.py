@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.app import build_providers, build_transport, create_app
+from gateway.app import build_providers, build_transport, create_app, open_ledger
 from gateway.settings import load
 from gateway.transport.lean import LeanTransport
 from gateway.transport.reference import ReferenceTransport
 from gateway.web.auth import Access
 from tests.conftest import KEYS, MakeGateway
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("engine", "kind"), [("lean", LeanTransport), ("reference", ReferenceTransport)])
@@ -34,6 +37,20 @@ def test_defaults(tmp_path: Path) -> None:
     """Given settings alone, the application makes its own store, transport and clocks."""
     app = create_app(load({**KEYS, "GATEWAY_DB": str(tmp_path / "gateway.db")}))
     assert app.routes
+
+
+def test_a_damaged_ledger_is_kept_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A ledger that cannot be read any more is moved away and named in the log, and a new one is begun."""
+    path = tmp_path / "gateway.db"
+    whole = open_ledger(load({"GATEWAY_DB": str(path)}), now=lambda: NOW)
+    whole.close()
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 8192)
+    store = open_ledger(load({"GATEWAY_DB": str(path)}), now=lambda: NOW)
+    assert store.requests() == []
+    store.close()
+    (kept,) = tmp_path.glob("gateway.db.damaged-*")
+    assert kept.read_bytes().endswith(b"\xff" * 8192)
+    assert str(kept) in caplog.text
 
 
 @pytest.mark.parametrize("demo", [False, True])

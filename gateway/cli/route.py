@@ -41,6 +41,7 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
         with closing(SqliteStore(ledger)) as store:
             engine = RoutingEngine(settings.db, catalog=catalog, tradeoff=settings.tradeoff, seed=0, store=store)
             with closing(engine):
+                engine.refresh()
                 planner = Planner(engine, catalog, providers=providers, cooling=frozenset, baseline=settings.baseline)
                 plan = planner.plan(parse_chat_request(request), auto_route=auto_route)
     except GatewayError as error:
