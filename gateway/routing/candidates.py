@@ -107,7 +107,7 @@ def _too_dear_or_poor(candidate: Candidate, context: RoutingContext) -> str | No
     estimate = candidate.estimate
     if context.max_cost is not None and not estimate.cost <= context.max_cost:
         return f"its expected cost is above {context.max_cost} USD"
-    if context.min_quality is not None and not estimate.quality >= context.min_quality:
+    if context.min_quality is not None and not estimate.assured >= context.min_quality:
         return f"its expected quality is below {context.min_quality}"
     return None
 

@@ -37,7 +37,8 @@ OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 class Estimate:
     """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
 
-    `tried` says that it has outcomes at all, on whatever prompts.
+    `tried` says that it has outcomes at all, on whatever prompts. `assured` is what counts against a request's least quality:
+    without outcomes of its own a model's is its tier's prior, so that others' failures rule nobody out.
     """
 
     quality: float
@@ -46,6 +47,11 @@ class Estimate:
     outcomes: int
     confidence: Confidence
     tried: bool = False
+    prior: float | None = None
+
+    @property
+    def assured(self) -> float:
+        return self.quality if self.prior is None else max(self.quality, self.prior)
 
 
 def prior_mean(tier: Tier, shared: Vector) -> Vector:
@@ -98,7 +104,8 @@ class Estimates:
             quality = untried.get(model.tier)
             if quality is None:
                 quality = untried[model.tier] = _quality(facts, self.tiers[model.tier])
-            return Estimate(quality, _UNTRIED_SPREAD, cost, outcomes=0, confidence="low")
+            prior = _quality(facts, PRIORS[model.tier])
+            return Estimate(quality, _UNTRIED_SPREAD, cost, outcomes=0, confidence="low", prior=prior)
 
         return estimate
 

@@ -2,7 +2,7 @@
 
 Quality is linear in the request's features, for each model its own weights: a Bayesian regression whose prior mean is the
 tier's quality plus weights that all models share (what is hard or easy for any of them). A model without outcomes
-is thus expected to do as its tier does on such a prompt. Tokens and cost are means by pattern, likewise shrunk.
+is thus expected to do as its tier does on such a prompt; a few outcomes of others hardly move that. Tokens and cost are means by pattern, likewise shrunk.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ _RECENT = 128
 _EVERY = 16
 _GOOD_CASE = 2.0
 
+# So many outcomes count as much as the tiers' priors where models are judged by what others' outcomes have in common.
+_SHARED_COUNT = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -60,6 +63,7 @@ class Estimator:
         self._recent: deque[PromptFacts] = deque(maxlen=_RECENT)
         self._exchange = Exchange()
         self._learned = 0
+        self._judged = 0.0
 
     def learn(self, lessons: Sequence[Lesson]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
@@ -93,6 +97,7 @@ class Estimator:
         key = (model.provider, model.name)
         surprise = quality - dot(facts.vector, PRIORS[model.tier])
         self._shared = self._shared.learned(facts.vector, surprise, weight=weight)
+        self._judged += weight
         own = self._own.get(key) or prior(OWN_PRECISION)
         self._own[key] = own.learned(facts.vector, quality, weight=weight)
         for counted in (key, ANY_MODEL):
@@ -100,7 +105,8 @@ class Estimator:
             self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
 
     def _published(self) -> Estimates:
-        shared = self._shared.mean(NOTHING_SHARED, SHARED_PRECISION)
+        trust = self._judged / (self._judged + _SHARED_COUNT)
+        shared = tuple([trust * weight for weight in self._shared.mean(NOTHING_SHARED, SHARED_PRECISION)])
         tiers = {tier: prior_mean(tier, shared) for tier in TIERS}
         return Estimates(
             tiers=tiers,

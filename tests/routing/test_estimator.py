@@ -83,6 +83,16 @@ def test_weight_limits_what_an_outcome_counts() -> None:
     assert estimate(weak, FLASH).outcomes == 1
 
 
+def test_a_few_outcomes_of_others_rule_nobody_out() -> None:
+    """A model without outcomes keeps about its tier's quality after a failure of another, and all of it against a least quality."""
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.0)])
+    before, after = estimate(Estimates(), SONNET), estimate(estimates, SONNET)
+
+    assert after.quality == pytest.approx(before.quality, abs=0.06)
+    assert after.assured == before.quality
+    assert estimate(estimates, FLASH).assured == estimate(estimates, FLASH).quality
+
+
 def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
     """A stored size of NaN does not break learning."""
     key = (FLASH.provider, FLASH.name)
@@ -93,7 +103,8 @@ def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
 
 def test_exchange_rate_is_found_on_recent_requests() -> None:
     """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.3), lesson(SONNET)] * 8)
+    taught = [lesson(FLASH, quality=0.3), lesson(HAIKU, quality=0.3), lesson(SONNET), lesson(SONNET)]
+    estimates = Estimator(THREE).learn(taught * 4)
 
     assert estimates.exchange.requests == 16
     assert estimates.exchange.price == pytest.approx(estimate(estimates, SONNET).cost)
