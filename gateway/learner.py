@@ -38,5 +38,5 @@ class Learner:
             self._nudged.clear()
             try:
                 await asyncio.to_thread(self._refresh)
-            except Exception:
+            except Exception:  # whatever broke is logged, and serving goes on
                 log.exception("strategies could not learn from the ledger; routing goes on with what they know")

@@ -15,5 +15,5 @@ async def every(seconds: float, work: Callable[[], object]) -> None:
         await asyncio.sleep(seconds)
         try:
             await asyncio.to_thread(work)
-        except Exception:
+        except Exception:  # whatever broke is logged, and the next turn comes
             log.exception("a periodic task failed; it is tried again in %s s", seconds)
