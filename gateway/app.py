@@ -34,8 +34,8 @@ from gateway.proxy.allowance import Allowances
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
 from gateway.routing import RoutingEngine
-from gateway.routing.recurrence import Recurrences
-from gateway.routing.sessions import Sessions
+from gateway.routing.labels.recurrence import Recurrences
+from gateway.routing.sessions.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.connection import LedgerDamaged, set_aside

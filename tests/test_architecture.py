@@ -48,7 +48,7 @@ TESTED_ELSEWHERE = {
     "records.py": "facts; their two properties are what tests/store and tests/proxy read back",
     "store/__init__.py": "a protocol and a value",
     "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
-    "routing/lexicon.py": "the words of other languages that tests/routing/test_complexity.py and test_patterns.py read",
+    "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
     "routing/models.py": "values and a base class, made in every test of routing",
     "proxy": "its modules are steps of one story, which tests/proxy/test_chat.py follows from body to row",
     "simulator/claude": "one table of requests goes through the vendor's modules together",

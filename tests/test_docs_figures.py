@@ -11,12 +11,12 @@ from gateway.providers.claude.profiles import profile_of as claude
 from gateway.providers.claude.thinking import thinking_fields
 from gateway.providers.gemini.profiles import profile_of as gemini
 from gateway.providers.reasoning import Reasoning
-from gateway.routing.complexity import MODERATE_BELOW, SIMPLE_BELOW
-from gateway.routing.hybrid_strategy import ENOUGH_OUTCOMES
-from gateway.routing.likeness import HIGH_FROM, MEDIUM_FROM
-from gateway.routing.patterns import PATTERNS
-from gateway.routing.reading import END
-from gateway.routing.usage import EXPECTED_OUTPUT
+from gateway.routing.learning.likeness import HIGH_FROM, MEDIUM_FROM
+from gateway.routing.learning.usage import EXPECTED_OUTPUT
+from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
+from gateway.routing.prompt.patterns import PATTERNS
+from gateway.routing.prompt.reading import END
+from gateway.routing.strategies.hybrid import ENOUGH_OUTCOMES
 from gateway.transport import Timeouts
 from tests.documents import quoted, table, text_of
 

@@ -12,7 +12,7 @@ from gateway.pricing import PriceTable, cost
 from gateway.proxy.plan import Caller, Plan
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import context_of
-from gateway.routing.decisions import POLICY_VERSION
+from gateway.routing.strategies.decisions import POLICY_VERSION
 from gateway.wire import ChatRequest, Usage
 
 _ROUTER = "openrouter/"  # so begin the ids of OpenRouter's own models, which choose among others

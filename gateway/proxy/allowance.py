@@ -19,7 +19,7 @@ from gateway.fallback import Candidate
 from gateway.keys import VirtualKey
 from gateway.pricing import PriceTable, nano_dollars, worst_case
 from gateway.routing import RoutingContext
-from gateway.routing.request import prompt_tokens
+from gateway.routing.prompt.request import prompt_tokens
 from gateway.wire import ChatRequest
 
 # Tokens to which an answer may be limited when the client set no limit and money is short, tried in this order.

@@ -18,8 +18,8 @@ from gateway.proxy.exchange import Books, Exchange
 from gateway.proxy.plan import AutoRoute, Caller, Planner
 from gateway.proxy.upstream import UpstreamStream, ask
 from gateway.records import RequestRecord
-from gateway.routing.hearing import Heard, answer_of
-from gateway.routing.structure import form_of
+from gateway.routing.labels.hearing import Heard, answer_of
+from gateway.routing.labels.structure import form_of
 from gateway.sse import DONE, encode
 from gateway.transport import Timeouts, Transport
 from gateway.wire import ChatRequest, Chunk, Completion, Usage

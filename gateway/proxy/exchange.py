@@ -17,8 +17,8 @@ from gateway.proxy.accounting import Accountant, estimated_usage
 from gateway.proxy.lessons import Ending, Lessons
 from gateway.proxy.plan import Plan
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
-from gateway.routing.recurrence import Turn
-from gateway.routing.signals import Answer
+from gateway.routing.labels.recurrence import Turn
+from gateway.routing.labels.signals import Answer
 from gateway.store import Store
 from gateway.store.arrivals import Arrivals
 from gateway.wire import ChatRequest, Chunk, Completion, Usage

@@ -9,10 +9,10 @@ from gateway.catalog import Catalog
 from gateway.proxy.accounting import answering
 from gateway.proxy.plan import Plan
 from gateway.records import RequestRecord
-from gateway.routing.recurrence import Recurrences, Turn
-from gateway.routing.request import newest_turn
-from gateway.routing.sessions import Sessions
-from gateway.routing.signals import FAILED_VALIDATION, UPSTREAM_ERROR, Answer, Label, label_of
+from gateway.routing.labels.recurrence import Recurrences, Turn
+from gateway.routing.labels.signals import FAILED_VALIDATION, UPSTREAM_ERROR, Answer, Label, label_of
+from gateway.routing.prompt.request import newest_turn
+from gateway.routing.sessions.sessions import Sessions
 from gateway.store import Store, StoredOutcome
 from gateway.wire import ChatRequest
 

@@ -12,9 +12,9 @@ from gateway.fallback import Candidate
 from gateway.keys import VirtualKey
 from gateway.proxy.allowance import Allowance, Allowances
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
-from gateway.routing.features import facts_of
-from gateway.routing.sessions import Sessions, Visit
-from gateway.routing.switching import in_place_of, settled_in, switching
+from gateway.routing.prompt.features import facts_of
+from gateway.routing.sessions.sessions import Sessions, Visit
+from gateway.routing.sessions.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
 
 # `?auto_route=`, None when it is absent: `shadow` records what `auto` would have done and does it not.

@@ -2,15 +2,15 @@
 
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
-from gateway.routing.analyzer import QueryPatternAnalyzer
-from gateway.routing.complexity import score_complexity
-from gateway.routing.complexity_strategy import ComplexityStrategy
 from gateway.routing.engine import RoutingEngine
-from gateway.routing.hybrid_strategy import HybridStrategy
-from gateway.routing.learning_strategy import LearningStrategy
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
-from gateway.routing.request import context_of
+from gateway.routing.prompt.complexity import score_complexity
+from gateway.routing.prompt.request import context_of
+from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
+from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.strategies.hybrid import HybridStrategy
+from gateway.routing.strategies.learning import LearningStrategy
 
 __all__ = [
     "Catalog",

@@ -11,16 +11,16 @@ from types import TracebackType
 from gateway.catalog import Catalog
 from gateway.errors import NoRoute
 from gateway.packaged import load_catalog
-from gateway.routing.analyzer import QueryPatternAnalyzer
-from gateway.routing.candidates import Request
-from gateway.routing.complexity_strategy import ComplexityStrategy
-from gateway.routing.decisions import checked, completed, reason_of
-from gateway.routing.features import facts_in
-from gateway.routing.hybrid_strategy import HybridStrategy
-from gateway.routing.knowledge import POLL_SECONDS, Knowledge
-from gateway.routing.learning_strategy import LearningStrategy
+from gateway.routing.learning.knowledge import POLL_SECONDS, Knowledge
+from gateway.routing.learning.outcomes import stored
 from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
-from gateway.routing.outcomes import stored
+from gateway.routing.prompt.features import facts_in
+from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
+from gateway.routing.strategies.candidates import Request
+from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.strategies.decisions import checked, completed, reason_of
+from gateway.routing.strategies.hybrid import HybridStrategy
+from gateway.routing.strategies.learning import LearningStrategy
 from gateway.store import Store
 
 _OWN = frozenset({"learning", "complexity", "hybrid"})

@@ -11,7 +11,7 @@ from gateway.catalog import Catalog, Model
 from gateway.routing import NoRoute, Outcome, RoutingContext, RoutingDecision, RoutingEngine
 from gateway.routing.models import RoutingStrategy
 from gateway.store.sqlite import SqliteStore
-from tests.routing.test_hybrid_strategy import Fixed
+from tests.routing.strategies.test_hybrid import Fixed
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE, said
 
 

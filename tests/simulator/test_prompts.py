@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gateway.routing.patterns import identify_pattern
+from gateway.routing.prompt.patterns import identify_pattern
 from gateway.simulator.dice import Dice
 from gateway.simulator.prompts import KINDS, wish
 from gateway.simulator.quality import difficulty

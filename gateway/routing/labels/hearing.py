@@ -1,0 +1,46 @@
+"""Reads of an answer, whole or streamed, what its labels need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.routing.labels.signals import Answer
+from gateway.routing.labels.structure import Form, Gathered
+from gateway.wire import ChatRequest, Json
+
+
+def answer_of(choices: Sequence[Json], *, form: Form | None) -> Answer:
+    """Of a whole answer; `form` is that of `structure.form_of`."""
+    messages = [choice.get("message") or {} for choice in choices]
+    return Answer(
+        finish_reason=next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None),
+        empty=not any(map(_says, messages)),
+        refused=any(message.get("refusal") for message in messages),
+        form=form,
+    )
+
+
+class Heard:
+    """Listens to a stream's choices."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._gathered = Gathered(request)
+        self._finish: str | None = None
+        self._empty = True
+        self._refused = False
+
+    def add(self, choice: Json) -> None:
+        """One choice of a chunk."""
+        delta = choice.get("delta") or {}
+        self._finish = choice.get("finish_reason") or self._finish
+        self._refused = self._refused or bool(delta.get("refusal"))
+        self._empty = self._empty and not _says(delta)
+        self._gathered.add(choice)
+
+    def answer(self) -> Answer:
+        """Of the whole stream, once it has ended."""
+        return Answer(self._finish, empty=self._empty, refused=self._refused, form=self._gathered.form())
+
+
+def _says(message: Json) -> bool:
+    return bool(message.get("content") or message.get("tool_calls") or message.get("refusal"))

@@ -1,0 +1,1 @@
+"""What to expect of each model on a request, learned from outcomes."""

@@ -1,0 +1,133 @@
+"""What to expect of each model on a request: quality, its spread, cost. All that routing decides on beside what a model can do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.catalog import TIERS, Model, Tier
+from gateway.routing.learning.exchange import Exchange
+from gateway.routing.learning.likeness import ANY_MODEL, Group, Tally, confidence, like
+from gateway.routing.learning.regression import Posterior, dot
+from gateway.routing.learning.usage import UsageBook
+from gateway.routing.models import Confidence, PromptFacts
+from gateway.routing.prompt.features import NAMES, SIZE
+
+Key = tuple[str, str]
+Vector = tuple[float, ...]
+
+# Before any outcome: the quality of a tier's models on a prompt of middling complexity, and how it falls as complexity rises.
+PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
+_PRIOR_SLOPE: Mapping[Tier, float] = {"simple": -0.12, "moderate": -0.07, "complex": -0.03}
+_COMPLEXITY = 1 + NAMES.index("complexity")
+
+# Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
+NOISE = 0.4
+_PRIOR_COUNT = 4.0
+_UNTRIED_SPREAD = NOISE / math.sqrt(_PRIOR_COUNT)
+
+# How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
+# is the constant's: a model's general level is learned soon, how it differs on each feature later.
+SHARED_PRECISION: tuple[float, ...] = (5.0, *[5.0] * (SIZE - 1))
+OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
+
+    `tried` says that it has outcomes at all, on whatever prompts. `assured` is what counts against a request's least quality:
+    without outcomes of its own a model's is its tier's prior, so that others' failures rule nobody out.
+    """
+
+    quality: float
+    spread: float
+    cost: float
+    outcomes: int
+    confidence: Confidence
+    tried: bool = False
+    prior: float | None = None
+
+    @property
+    def assured(self) -> float:
+        return self.quality if self.prior is None else max(self.quality, self.prior)
+
+
+def prior_mean(tier: Tier, shared: Vector) -> Vector:
+    """The prior mean of a model's own weights: its tier's, and what all models find hard or easy."""
+    mean = list(shared)
+    mean[0] += PRIOR_QUALITY[tier]
+    mean[_COMPLEXITY] += _PRIOR_SLOPE[tier]
+    return tuple(mean)
+
+
+def _quality(facts: PromptFacts, weights: Vector) -> float:
+    return min(1.0, max(0.0, dot(facts.vector, weights)))
+
+
+NOTHING_SHARED: Vector = (0.0,) * SIZE
+PRIORS: Mapping[Tier, Vector] = {tier: prior_mean(tier, NOTHING_SHARED) for tier in TIERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
+
+    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `posteriors` those of each that has outcomes.
+    """
+
+    tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
+    means: Mapping[Key, Vector] = field(default_factory=dict)
+    posteriors: Mapping[Key, Posterior] = field(default_factory=dict)
+    usage: UsageBook = field(default_factory=UsageBook)
+    tallies: Mapping[Group, Tally] = field(default_factory=dict)
+    exchange: Exchange = field(default_factory=Exchange)
+    learned: int = 0
+
+    def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
+        return self.on(facts, max_tokens=max_tokens)(model)
+
+    def on(self, facts: PromptFacts, *, max_tokens: int | None = None) -> Callable[[Model], Estimate]:
+        """The estimates of one request, model by model. What models share is worked out once: most have nothing of their own."""
+        untried: dict[Tier, float] = {}
+        usual = self.usage.usual(facts.pattern)
+
+        def estimate(model: Model) -> Estimate:
+            cost = self.usage.expected_cost(
+                model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens, usual=usual
+            )
+            key = (model.provider, model.name)
+            own = self.means.get(key)
+            if own is not None:
+                return self._of_tried(key, own, facts, cost=cost)
+            quality = untried.get(model.tier)
+            if quality is None:
+                quality = untried[model.tier] = _quality(facts, self.tiers[model.tier])
+            prior = _quality(facts, PRIORS[model.tier])
+            return Estimate(quality, _UNTRIED_SPREAD, cost, outcomes=0, confidence="low", prior=prior)
+
+        return estimate
+
+    def _of_tried(self, key: Key, own: Vector, facts: PromptFacts, *, cost: float) -> Estimate:
+        tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
+        return Estimate(
+            quality=_quality(facts, own),
+            spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
+            cost=cost,
+            outcomes=int(tally.count + 1e-6),
+            confidence=confidence(tally, all_models=self.seen(facts)),
+            tried=True,
+        )
+
+    def seen(self, facts: PromptFacts) -> float:
+        """Outcomes of like prompts, of all models."""
+        return like(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
+
+    def doubt(self, key: Key, facts: PromptFacts) -> float:
+        """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
+        return NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
+
+    def most_doubt(self, facts: PromptFacts) -> float:
+        """The doubt about a model without outcomes; any outcome makes it less."""
+        return NOISE * math.sqrt(sum(xi * xi / held for xi, held in zip(facts.vector, OWN_PRECISION, strict=True)))

@@ -1,0 +1,129 @@
+"""What the outcomes in the ledger teach, kept current: where routing's memory meets the store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.catalog import Catalog
+from gateway.errors import GatewayError
+from gateway.routing.learning.estimates import Estimates
+from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.models import Outcome
+from gateway.store import Store, StoredOutcome
+from gateway.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
+
+# Other processes' outcomes are looked for this often (seconds), when a decision is asked for.
+POLL_SECONDS = 5.0
+_PAGE = 2_000
+# So many outcomes, the newest, are learned when a ledger is opened: more would not change much and take long.
+REPLAYED = 20_000
+
+
+class Knowledge:
+    """The newest Estimates, from the outcomes in a store; opened and read when first asked.
+
+    Everything is learned from what is stored, in the order of its ids, so that a restart and another process come to the
+    same, as long as there are no more than `replayed`. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
+    thread. A `store` that is given stays open.
+    """
+
+    def __init__(
+        self,
+        db_path: str | Path,
+        catalog: Catalog,
+        *,
+        store: Store | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        poll_seconds: float | None = POLL_SECONDS,
+        replayed: int = REPLAYED,
+    ) -> None:
+        self.catalog = catalog
+        self._db_path = db_path
+        self._store = store
+        self._owned = store is None
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._replayed = replayed
+        self._lock = threading.Lock()
+        self._estimator = Estimator(catalog)
+        self._estimates = Estimates()
+        self._newest = 0
+        self._looked: float | None = None
+
+    def known(self) -> Estimates:
+        """What is known already; asks nobody."""
+        return self._estimates
+
+    def current(self) -> Estimates:
+        """What is known, after a look for news where one is due. The first look must succeed; later ones are only logged."""
+        now = self._clock()
+        if self._looked is None:
+            if self._poll_seconds is not None:
+                self.refresh()
+        elif self._poll_seconds is not None and now - self._looked >= self._poll_seconds:
+            self._look(now)
+        return self._estimates
+
+    def refresh(self) -> None:
+        """Learn what is stored and not yet known. Raises LedgerUnavailable."""
+        with self._lock:
+            self._learn_new()
+
+    def record(self, outcome: StoredOutcome) -> None:
+        """Commit the outcome, then learn it. Raises LedgerUnavailable."""
+        self._opened().add_outcome(outcome).result()
+        self.refresh()
+
+    def close(self) -> None:
+        if self._owned and self._store is not None:
+            self._store.close()
+
+    def _look(self, now: float) -> None:
+        if not self._lock.acquire(blocking=False):
+            return  # somebody else is looking
+        try:
+            self._looked = now
+            self._learn_new()
+        except GatewayError:
+            log.exception("outcomes could not be read; routing goes on with what it knows")
+        finally:
+            self._lock.release()
+
+    def _learn_new(self) -> None:
+        store = self._opened()
+        stored: list[StoredOutcome] = []
+        if not self._newest:
+            self._newest = max(0, store.newest_outcome() - self._replayed)
+        while page := store.outcomes(after=self._newest, limit=_PAGE):
+            stored += page
+            self._newest = page[-1].id
+        if stored:
+            self._estimates = self._estimator.learn([_lesson(each) for each in stored])
+        self._looked = self._clock()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = SqliteStore(self._db_path)
+        return self._store
+
+
+def _lesson(stored: StoredOutcome) -> Lesson:
+    return Lesson(
+        model=(stored.provider, stored.model),
+        pattern=stored.pattern,
+        complexity=stored.complexity,
+        features=stored.features or {},
+        outcome=Outcome(
+            quality=stored.quality,
+            cost=stored.cost,
+            input_tokens=stored.input_tokens,
+            output_tokens=stored.output_tokens,
+        ),
+        weight=stored.weight,
+    )

@@ -1,0 +1,100 @@
+"""A request as the numbers that quality and cost are predicted from: computed here, stored by name, never text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from gateway.routing.models import PromptFacts, RoutingContext
+from gateway.routing.prompt.complexity import complexity_of
+from gateway.routing.prompt.patterns import PATTERNS, pattern_of
+from gateway.routing.prompt.reading import Reading, read, tokens_of
+
+
+def facts_in(prompt: str, context: RoutingContext) -> PromptFacts:
+    """The facts that came with the context, where they are of this prompt; else a fresh reading."""
+    known = context.facts
+    return known if known is not None and known.prompt == prompt else facts_of(prompt, context)
+
+
+def facts_of(prompt: str, context: RoutingContext | None = None) -> PromptFacts:
+    """Features are centred near 0 and about 1 wide."""
+    reading = read(prompt)
+    pattern, complexity = pattern_of(reading), complexity_of(reading)
+    features = _prompt_features(reading, complexity)
+    own = tokens_of(prompt)
+    tokens = own if context is None or context.prompt_tokens is None else context.prompt_tokens
+    features |= _request_features(context, own=own, tokens=tokens)
+    features = {name: round(value, 4) for name, value in features.items()}
+    return PromptFacts(
+        prompt=prompt,
+        pattern=pattern,
+        complexity=complexity,
+        tokens=tokens,
+        features={**features, "tokens": tokens},
+        vector=vector_of(pattern, features),
+    )
+
+
+def _prompt_features(r: Reading, complexity: float) -> dict[str, float]:
+    size = math.log1p(r.length)
+    scale = max(1.0, r.words)
+    length = (size - 5.3) / 1.2
+    return {
+        "length": length,
+        "length_squared": min(4.0, length * length) - 1.0,
+        "complexity": (complexity - 0.35) * 4,
+        "word_length": _held((r.letters_a_word - 4.5) / 1.2),
+        "long_words": r.long_words * 5 - 0.8,
+        "capitals": r.capitals * 4 - 0.5,
+        "variety": r.variety * 4 - 3.0,
+        "non_ascii": r.non_ascii * 2,
+        "numbers": math.log1p(r.numbers) - 1.3,
+        "number_share": _held(r.numbers / scale * 8 - 0.8),
+        "long_numbers": _held(r.digits / max(1, r.numbers) - 1.5),
+        "lines": math.log1p(r.lines - 1) * 0.7 - 0.5,
+        "sentences": math.log1p(r.sentences) - 1.0,
+        "questions": math.log1p(r.questions) - 0.6,
+        "commas": math.log1p(r.commas) * 0.8 - 0.8,
+        "quotes": math.log1p(r.quotes) * 0.6 - 0.4,
+        "math_signs": math.log1p(r.math_signs) * 0.6 - 0.7,
+        "code_signs": math.log1p(r.code_signs) * 0.5 - 0.5,
+        "backslashes": math.log1p(r.backslashes) * 0.6 - 0.2,
+        "logic": math.log1p(r.cues["logic"]) - 0.5,
+        "math_words": math.log1p(r.cues["math"]) - 0.7,
+    }
+
+
+def _request_features(context: RoutingContext | None, *, own: int, tokens: int) -> dict[str, float]:
+    """Zero for a bare prompt, so that one given alone and one in a bare request read the same."""
+    if context is None:
+        return {"tools": 0.0, "schema": 0.0, "media": 0.0, "turns": 0.0, "history": 0.0}
+    needs = context.needs
+    return {
+        "tools": float("tools" in needs),
+        "schema": float("json_schema" in needs),
+        "media": float(not needs.isdisjoint(("vision", "audio", "pdf"))),
+        "turns": math.log1p(max(0, context.turns - 1)) * 0.7,
+        "history": math.log1p(max(0, tokens - own) / 1000) * 0.5,
+    }
+
+
+def _held(value: float) -> float:
+    return max(-2.0, min(2.0, value))
+
+
+NAMES: tuple[str, ...] = (
+    *_prompt_features(read(""), 0.0),
+    *_request_features(None, own=0, tokens=0),
+)
+SIZE = 1 + len(NAMES) + len(PATTERNS)
+
+
+def vector_of(pattern: str, features: Mapping[str, float]) -> tuple[float, ...]:
+    """The constant, the features in order, then one place for each pattern. What is missing or not a number counts as typical, 0."""
+    values = [features.get(name, 0.0) for name in NAMES]
+    return (
+        1.0,
+        *(value if isinstance(value, int | float) and -10.0 <= value <= 10.0 else 0.0 for value in values),
+        *(1.0 if pattern == name else 0.0 for name in PATTERNS),
+    )

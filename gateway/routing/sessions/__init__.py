@@ -1,0 +1,1 @@
+"""Keeps a conversation with its model, and prices leaving it."""

@@ -1,0 +1,116 @@
+"""Which conversation a request belongs to, and which model holds its cached prefix.
+
+A session's key is the client's own `routing.session_id`, else a keyed hash of what a conversation begins with: its
+instructions and its first user turn, which every later request of it repeats. Only hashes and names are kept, in memory,
+for an hour.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.routing.prompt.housekeeping import is_housekeeping
+from gateway.wire import ChatRequest, Json
+
+TTL = 3600.0  # seconds that a session is remembered
+# Seconds that a vendor's cache is counted on after its last use: the shortest lifetime that one promises.
+WARM = 300.0
+_CAPACITY = 10_000
+# Characters of each opening message that make the key.
+_READ = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who answered a session last, when (monotonic seconds), and how many tokens its next request will repeat."""
+
+    provider: str
+    model: str
+    tokens: int
+    at: float
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.provider, self.model
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request's place in its conversation.
+
+    `held` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have. `open_loop` says
+    that the newest message is a tool's result, `housekeeping` that the call is the client's own.
+    """
+
+    session_id: str
+    key_id: str | None = None
+    held: Held | None = None
+    cached: int = 0
+    open_loop: bool = False
+    housekeeping: bool = False
+
+
+class Sessions:
+    """Bounded in number and time. `clock` is monotonic seconds, `secret` keys the hashes."""
+
+    def __init__(self, clock: Callable[[], float], *, secret: bytes, capacity: int = _CAPACITY) -> None:
+        self._clock = clock
+        self._secret = secret[:64]
+        self._capacity = capacity
+        self._held: OrderedDict[tuple[str | None, str], Held] = OrderedDict()
+
+    def visit(self, request: ChatRequest, *, key_id: str | None) -> Visit:
+        """Changes nothing. The first turn of a conversation without a name of its own finds nothing to continue."""
+        session_id = self.session_id(request)
+        continues = request.hints.session_id is not None or any(map(_answers, request.messages))
+        held = self._held.get((key_id, session_id)) if continues else None
+        age = self._clock() - held.at if held is not None else 0.0
+        if age > TTL:
+            held = None
+        return Visit(
+            session_id=session_id,
+            key_id=key_id,
+            held=held,
+            cached=held.tokens if held is not None and age <= WARM else 0,
+            open_loop=bool(request.messages) and request.messages[-1].get("role") == "tool",
+            housekeeping=is_housekeeping(request.messages),
+        )
+
+    def session_id(self, request: ChatRequest) -> str:
+        """The client's own, else one that says nothing of the content."""
+        if request.hints.session_id is not None:
+            return request.hints.session_id
+        digest = blake2b(key=self._secret, digest_size=12)
+        for text in _opening(request.messages):
+            digest.update(text.encode(errors="replace") + b"\0")
+        return f"s-{digest.hexdigest()}"
+
+    def follow(self, visit: Visit, *, provider: str, model: str, tokens: int) -> None:
+        """The session was answered by this model, `tokens` being its prompt and answer; whoever it was, it holds the session now."""
+        if visit.housekeeping:
+            return
+        key = (visit.key_id, visit.session_id)
+        self._held.pop(key, None)
+        self._held[key] = Held(provider, model, tokens, self._clock())
+        while len(self._held) > self._capacity:
+            self._held.popitem(last=False)
+
+
+def _answers(message: Json) -> bool:
+    return message.get("role") in ("assistant", "tool")
+
+
+def _opening(messages: Iterable[Json]) -> Iterator[str]:
+    """What stands before the first answer: instructions and the first user turn."""
+    for message in messages:
+        if _answers(message):
+            return
+        content = message.get("content")
+        texts = [part.get("text") or "" for part in content] if isinstance(content, list) else [content or ""]
+        yield str(message.get("role"))
+        yield from (text[:_READ] for text in texts)
+        if message.get("role") == "user":
+            return

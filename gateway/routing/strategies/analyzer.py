@@ -1,0 +1,116 @@
+"""Names the pattern of a prompt and recommends a model for it from what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.packaged import load_catalog
+from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.models import PromptFacts, RoutingContext
+from gateway.routing.prompt.features import facts_in
+from gateway.routing.prompt.patterns import identify_pattern
+from gateway.routing.strategies.candidates import Candidate, Request, able
+from gateway.routing.strategies.choice import Doubt, Ranked, draw_of, rank
+from gateway.routing.strategies.decisions import described
+
+BALANCED = 0.5
+
+
+class AvailableProviders(list[str]):
+    """The available providers' names, together with the context they come from.
+
+    `recommend_provider` is called with names alone by whoever likes, and its replacements are written for that; what else a
+    context says reaches our own analyzer this way.
+    """
+
+    def __init__(self, context: RoutingContext) -> None:
+        super().__init__(context.available_providers)
+        self.context = context
+
+
+class QueryPatternAnalyzer:
+    """`tradeoff` (0 to 1) holds where the context has none; `seed` decides which requests explore."""
+
+    def __init__(
+        self,
+        db_path: str | Path = "gateway.db",
+        *,
+        knowledge: Knowledge | None = None,
+        tradeoff: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.knowledge = knowledge or Knowledge(db_path, load_catalog())
+        self.tradeoff = BALANCED if tradeoff is None else valid_tradeoff(tradeoff)
+        self._seed = seed or 0
+
+    def identify_pattern(self, prompt: str) -> str:
+        return identify_pattern(prompt)
+
+    def recommend_provider(self, prompt: str, complexity: float, available_providers: Sequence[str]) -> dict[str, Any]:
+        """`provider`, `model`, `confidence`, `reasoning`, `quality_score` (0 to 1), `avg_cost` (USD), and what a decision's metadata holds.
+
+        Raises NoRoute when no model of these providers will do.
+        """
+        context = _context_of(prompt, available_providers)
+        facts = replace(facts_in(prompt, context), complexity=complexity)
+        estimates = self.knowledge.current()
+        candidates = able(Request(facts, context, self.knowledge.catalog, estimates))
+        tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
+        ranked = rank(
+            candidates,
+            exchange=estimates.exchange,
+            tradeoff=tradeoff,
+            doubt=Doubt(of=lambda each: estimates.doubt(each.key, facts), most=estimates.most_doubt(facts)),
+            draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
+            explore=estimates.learned > 0,
+        )
+        chosen = ranked.chosen
+        return {
+            "provider": chosen.model.provider,
+            "model": chosen.model.name,
+            "confidence": chosen.estimate.confidence,
+            "reasoning": _reasoning(ranked, facts=facts, tradeoff=tradeoff),
+            "avg_cost": chosen.estimate.cost,
+            "tradeoff": tradeoff,
+            **described(facts, ranked.order),
+            "outcomes": round(estimates.seen(facts)),
+        }
+
+    def close(self) -> None:
+        self.knowledge.close()
+
+
+def valid_tradeoff(tradeoff: float) -> float:
+    if not 0.0 <= tradeoff <= 1.0:
+        raise ValueError(f"the tradeoff must be from 0.0 to 1.0, not {tradeoff!r}")
+    return tradeoff
+
+
+def _context_of(prompt: str, providers: Sequence[str]) -> RoutingContext:
+    if isinstance(providers, AvailableProviders):
+        return providers.context
+    return RoutingContext(prompt=prompt, available_providers=list(providers))
+
+
+def _reasoning(ranked: Ranked, *, facts: PromptFacts, tradeoff: float) -> str:
+    chosen = ranked.chosen
+    said = (
+        f"{facts.pattern} of complexity {facts.complexity:.2f}: {chosen.model.full_name} is expected to reach quality "
+        f"{chosen.estimate.quality:.2f} for {_usd(chosen)} ({chosen.estimate.outcomes} own outcomes on like prompts)"
+    )
+    if len(ranked.order) == 1:
+        return f"{said}; no other model may answer this request."
+    other = ranked.order[1]
+    compared = f"{other.model.full_name} {other.estimate.quality:.2f} for {_usd(other)}"
+    if ranked.explored:
+        best = ranked.best
+        expected = f"{best.model.full_name} {best.estimate.quality:.2f} for {_usd(best)}"
+        return f"{said}; tried to learn about it, though {expected} is expected to be the better bargain."
+    return f"{said}, against {compared}; at trade-off {tradeoff:.2f} that is the better bargain."
+
+
+def _usd(candidate: Candidate) -> str:
+    return f"${candidate.estimate.cost:.6f}"

@@ -1,0 +1,159 @@
+"""Which of the able candidates to take at a point of the trade-off, and with what chance a less tried one.
+
+The candidate with the highest `quality - rate * cost` is taken, with three corrections for what is not known. A model that
+was tried gets some benefit of the doubt, so that an unlucky start is not for ever. One that was hardly tried on such
+prompts is not believed to mend more than half of what a tried one lacks: its tier's reputation does not count above that.
+And where outcomes show a model to do well, it is not left for one that was never tried on anything: those have
+the explored share of decisions, drawn with exactly known chances, to show what they can do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.routing.learning.exchange import Exchange
+from gateway.routing.strategies.candidates import Candidate
+
+# Most decisions that may try another model; never one that is clearly worse: even its good case is below the best.
+EXPLORED = 0.02
+_GOOD_CASE = 2.0
+
+# So many standard deviations of what a tried model is expected to do are the benefit of the doubt.
+_BENEFIT = 0.375
+
+# From so many outcomes of like prompts on a model's reputation no longer matters.
+_ENOUGH = 5
+_BELIEVED = 0.5
+
+# With so many, of at least this quality, it is not left for one never tried.
+_SETTLED = 10
+_PROVEN_QUALITY = 0.85
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """`order` is that of failover, the chosen one first. `explored` says it was drawn although `best` is expected to do better."""
+
+    order: tuple[Candidate, ...]
+    best: Candidate
+
+    @property
+    def chosen(self) -> Candidate:
+        return self.order[0]
+
+    @property
+    def explored(self) -> bool:
+        return self.chosen.key != self.best.key
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The standard deviation of a candidate's expected quality on this request, and the most it can be: the first takes time to tell."""
+
+    of: Callable[[Candidate], float]
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """How candidates compare on one request: USD to quality, openness to the less tried, and the most that these may claim."""
+
+    rate: float
+    openness: float
+    ceiling: float
+    proven: bool
+
+    def place(self, candidate: Candidate, *, benefit: float) -> tuple[bool, bool, float, float]:
+        """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
+        estimate = candidate.estimate
+        if math.isinf(self.rate):
+            return candidate.cooling, False, estimate.cost, -estimate.quality
+        behind = self.proven and not estimate.tried
+        return candidate.cooling, behind, -self.worth(candidate, benefit=benefit), estimate.cost
+
+    def worth(self, candidate: Candidate, *, benefit: float = 0.0) -> float:
+        estimate = candidate.estimate
+        claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
+        return min(1.0, claimed + benefit) - self.rate * estimate.cost
+
+    def good_case(self, candidate: Candidate) -> float:
+        return self.worth(candidate) + _GOOD_CASE * candidate.estimate.spread
+
+    def benefits(self, candidates: Sequence[Candidate], doubt: Doubt) -> dict[Key, float]:
+        """Of the doubt, for tried models that could lead with it; the others' would change nothing."""
+        scale = _BENEFIT * self.openness
+        if not scale:
+            return {}
+        bar = max(map(self.worth, candidates)) - scale * doubt.most
+        able = (each for each in candidates if each.estimate.tried and self.worth(each) >= bar)
+        return {each.key: scale * doubt.of(each) for each in able}
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    *,
+    exchange: Exchange,
+    tradeoff: float,
+    doubt: Doubt,
+    draw: float,
+    explore: bool,
+) -> Ranked:
+    """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
+    scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
+    benefits = scales.benefits(candidates, doubt)
+    ordered = sorted(candidates, key=lambda each: scales.place(each, benefit=benefits.get(each.key, 0.0)))
+    best = ordered[0]
+    chances = _chances(ordered, scales) if explore and scales.openness > 0 else {best.key: 1.0}
+    drawn = _drawn(chances, draw)
+    order = sorted(ordered, key=lambda each: each.key != drawn)
+    return Ranked(order=tuple(each.drawn_at(chances.get(each.key, 0.0)) for each in order), best=best)
+
+
+def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
+    strongest = min(candidates, key=lambda each: (-each.estimate.quality, each.estimate.cost))
+    known = [each.estimate.quality for each in candidates if each.estimate.outcomes]
+    highest = max(known, default=1.0)
+    return _Scales(
+        rate=exchange.rate(tradeoff, price=strongest.estimate.cost),
+        openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
+        ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
+        proven=any(
+            each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
+            for each in candidates
+        ),
+    )
+
+
+def _chances(ordered: Sequence[Candidate], scales: _Scales) -> Mapping[Key, float]:
+    """The best first; half of what is explored goes to the most promising of the others, half to all of them alike."""
+    best, *rest = ordered
+    bar = scales.worth(best)
+    others = [each for each in rest if not each.cooling and scales.good_case(each) >= bar]
+    if not others or best.cooling:
+        return {best.key: 1.0}
+    share = EXPLORED * scales.openness
+    chances = {best.key: 1.0 - share} | {each.key: share / 2 / len(others) for each in others}
+    chances[max(others, key=scales.good_case).key] += share / 2
+    return chances
+
+
+def _drawn(chances: Mapping[Key, float], draw: float) -> Key:
+    """The first key up to which the chances add up to more than `draw`; rounding leaves the rest to the first."""
+    total = 0.0
+    for key, chance in chances.items():
+        total += chance
+        if draw < total:
+            return key
+    return next(iter(chances))
+
+
+def draw_of(prompt: str, *, seed: int, learned: int) -> float:
+    """A uniform number in [0, 1), the same for the same seed, state and prompt, so that a decision can be repeated."""
+    key = f"{seed}|{learned}|{len(prompt)}|{prompt[:2048]}|{prompt[-2048:]}"
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64

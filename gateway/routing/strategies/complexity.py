@@ -1,0 +1,99 @@
+"""Routes by complexity alone: each tier has its usual model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from gateway.catalog import TIERS, Catalog, Model, Tier
+from gateway.packaged import load_catalog
+from gateway.routing.learning.estimates import Estimates
+from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.prompt.complexity import tier_of
+from gateway.routing.prompt.features import facts_in
+from gateway.routing.strategies.candidates import Candidate, Request, able, judged
+from gateway.routing.strategies.decisions import described
+
+# The family that each tier usually means: the first model in the catalogue that is of it.
+_USUAL: Mapping[Tier, tuple[str, str]] = {
+    "simple": ("gemini", "flash"),
+    "moderate": ("claude", "haiku"),
+    "complex": ("claude", "sonnet"),
+}
+
+
+def _nothing_learned() -> Estimates:
+    return Estimates()
+
+
+class ComplexityStrategy(RoutingStrategy):
+    """Gemini Flash for simple prompts, Claude Haiku for moderate, Claude Sonnet for complex ones.
+
+    Where the context rules that out: the cheapest able model of the tier, else of the nearest tier, upwards first.
+    `estimates` gives what is known of quality and cost, for the context's limits; by default the tiers' priors.
+    """
+
+    def __init__(
+        self, catalog: Catalog | None = None, *, estimates: Callable[[], Estimates] = _nothing_learned
+    ) -> None:
+        self.catalog = load_catalog() if catalog is None else catalog
+        self._estimates = estimates
+
+    def get_name(self) -> str:
+        return "complexity"
+
+    def choice(self, facts: PromptFacts, context: RoutingContext) -> Model:
+        """The model that `route` chooses; the others are looked at only where the usual one may not answer. Raises NoRoute."""
+        tier = tier_of(facts.complexity)
+        request = Request(facts, context, self.catalog, self._estimates())
+        usual = usual_of(self.catalog, tier)
+        if usual is not None:
+            candidate, objection = judged(usual, request)
+            if objection is None and not candidate.cooling:
+                return usual
+        return ordered(able(request), tier=tier, usual=usual)[0].model
+
+    def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
+        facts = facts_in(prompt, context)
+        tier = tier_of(facts.complexity)
+        candidates = able(Request(facts, context, self.catalog, self._estimates()))
+        order = ordered(candidates, tier=tier, usual=usual_of(self.catalog, tier))
+        chosen = replace(order[0], propensity=1.0)
+        return RoutingDecision(
+            provider=chosen.model.provider,
+            model=chosen.model.name,
+            confidence="medium",
+            strategy_used=self.get_name(),
+            reasoning=_reasoning(chosen, complexity=facts.complexity, tier=tier, usual=usual_of(self.catalog, tier)),
+            metadata=described(facts, (chosen, *order[1:])),
+        )
+
+
+def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
+    provider, family = _USUAL[tier]
+    of_family = (m for m in catalog if m.tier == tier and m.provider == provider and family in m.name.lower())
+    return next(of_family, None)
+
+
+def ordered(candidates: Sequence[Candidate], *, tier: Tier, usual: Model | None) -> list[Candidate]:
+    """Cooling ones last; the tier's usual model first, then by nearness of the tier, upwards first, then by cost."""
+    rank = TIERS.index(tier)
+
+    def place(candidate: Candidate) -> tuple[bool, float, bool, float]:
+        away = candidate.model.rank - rank
+        distance = away if away >= 0 else -away + 0.5
+        return candidate.cooling, distance, candidate.model is not usual, candidate.estimate.cost
+
+    return sorted(candidates, key=place)
+
+
+def _reasoning(chosen: Candidate, *, complexity: float, tier: Tier, usual: Model | None) -> str:
+    name = chosen.model.full_name
+    scored = f"Complexity {complexity:.2f} is {tier}"
+    if usual is not None and chosen.model is usual:
+        return f"{scored}; {name} is the usual model of that tier."
+    if chosen.model.tier == tier:
+        return f"{scored}; {name} is the cheapest model of that tier that this request allows."
+    return (
+        f"{scored}; no model of that tier is free for this request, so {name} of the nearest tier, {chosen.model.tier}."
+    )

@@ -1,0 +1,29 @@
+"""What is noted of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.routing.labels.hearing import Heard, answer_of
+from gateway.routing.labels.signals import Answer
+from gateway.wire import ChatRequest
+
+REQUEST = ChatRequest(body={"response_format": {"type": "json_object"}}, model="auto", messages=[])
+CASES: list[tuple[dict[str, Any], str | None, Answer]] = [
+    ({"content": "{}"}, "stop", Answer("stop", form="kept")),
+    ({"content": ""}, "stop", Answer("stop", empty=True, form="broken")),
+    ({"refusal": "No."}, "stop", Answer("stop", refused=True)),
+    ({"reasoning_content": "hm"}, None, Answer(None, empty=True, form="broken")),
+]
+
+
+@pytest.mark.parametrize(("message", "finish", "expected"), CASES)
+def test_streams_are_heard_as_whole_answers_are(message: dict[str, Any], finish: str | None, expected: Answer) -> None:
+    """The same is noted of an answer whether it came whole or in pieces."""
+    heard = Heard(REQUEST)
+    heard.add({"index": 0, "delta": message, "finish_reason": None})
+    heard.add({"index": 0, "delta": {}, "finish_reason": finish})
+    assert heard.answer() == expected
+    assert answer_of([{"message": message, "finish_reason": finish}], form=expected.form) == expected

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.catalog import TIERS, Model
+from gateway.routing.learning.estimates import OWN_PRECISION, PRIOR_QUALITY, Estimates, prior_mean
+from gateway.routing.learning.regression import prior
+from gateway.routing.prompt.features import SIZE, facts_of
+from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, MODERATE, COMPLEX])
+def test_stronger_tiers_are_expected_to_do_better(prompt: str) -> None:
+    """Without data a tier's prior is what is expected, whatever the prompt."""
+    simple, moderate, complex_ = (Estimates().of(model, facts_of(prompt)).quality for model in (FLASH, HAIKU, SONNET))
+
+    assert simple < moderate < complex_
+
+
+def test_weaker_tiers_lose_more_on_complex_prompts() -> None:
+    """What separates the tiers grows with complexity: a greeting is safe with any."""
+    quality = {
+        (tier, prompt): Estimates().of(model, facts_of(prompt)).quality
+        for tier, model in zip(TIERS, (FLASH, HAIKU, SONNET), strict=True)
+        for prompt in (SIMPLE, COMPLEX)
+    }
+
+    assert quality["simple", SIMPLE] - quality["simple", COMPLEX] > 0.3
+    assert quality["complex", SIMPLE] - quality["complex", COMPLEX] < 0.15
+
+
+def test_nothing_is_known_of_a_model_without_outcomes() -> None:
+    """No outcomes, low confidence, a wide spread."""
+    estimate = Estimates().of(SONNET, facts_of(MODERATE))
+
+    assert (estimate.outcomes, estimate.confidence, estimate.tried) == (0, "low", False)
+    assert estimate.spread == pytest.approx(0.2)
+
+
+def test_prior_mean_adds_the_tier_to_what_is_shared() -> None:
+    """What all models find hard is expected of a new one too."""
+    shared = (-0.2, *[0.0] * (SIZE - 1))
+    tiers = {tier: prior_mean(tier, shared) for tier in TIERS}
+
+    assert tiers["simple"][0] == pytest.approx(PRIOR_QUALITY["simple"] - 0.2)
+    assert Estimates(tiers=tiers).of(FLASH, facts_of(SIMPLE)).quality < Estimates().of(FLASH, facts_of(SIMPLE)).quality
+
+
+def test_quality_is_held_to_its_range() -> None:
+    """However far the weights reach, quality is 0 to 1."""
+    model = Model("gemini", "x", "simple", 0.1, 0.1)
+    for weight, quality in ((9.0, 1.0), (-9.0, 0.0)):
+        means = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
+        assert Estimates(means=means).of(model, facts_of(SIMPLE)).quality == quality
+
+
+def test_doubt_shrinks_where_outcomes_are() -> None:
+    """Outcomes of a kind of prompt take the doubt from that kind, less from others, and never add to it."""
+    seen, other = facts_of(MODERATE), facts_of("Solve 3x + 5 = 20")
+    posterior = prior(OWN_PRECISION)
+    for _ in range(50):
+        posterior = posterior.learned(seen.vector, 1.0, weight=1.0)
+    estimates = Estimates(posteriors={("gemini", "x"): posterior})
+
+    assert estimates.doubt(("gemini", "x"), seen) < estimates.doubt(("gemini", "x"), other) / 2
+    assert estimates.doubt(("gemini", "x"), other) < estimates.most_doubt(other)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gateway.catalog import Catalog, Model
+from gateway.routing.learning.estimates import Estimate, Estimates
+from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.models import Outcome
+from gateway.routing.prompt.features import facts_of
+from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
+
+
+def lesson(model: Model, prompt: str = MODERATE, *, quality: float | None = 0.9, weight: float = 1.0) -> Lesson:
+    facts = facts_of(prompt)
+    outcome = Outcome(quality=quality, cost=0.001, input_tokens=20, output_tokens=100)
+    key = (model.provider, model.name)
+    return Lesson(key, facts.pattern, facts.complexity, facts.features, outcome, weight=weight)
+
+
+def estimate(estimates: Estimates, model: Model, prompt: str = MODERATE) -> Estimate:
+    return estimates.of(model, facts_of(prompt))
+
+
+def test_quality_is_learned_from_outcomes() -> None:
+    """Outcomes replace the tier's prior, for better and for worse."""
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=1.0), lesson(SONNET, quality=0.1)] * 60)
+
+    assert estimate(estimates, FLASH).quality > 0.95
+    assert estimate(estimates, SONNET).quality < 0.2
+    assert estimates.learned == 120
+
+
+def test_what_is_hard_for_one_is_expected_to_be_hard_for_others() -> None:
+    """A model without outcomes follows what those of others say of such prompts."""
+    estimates = Estimator(THREE).learn([lesson(SONNET, quality=0.2)] * 60)
+
+    assert estimate(estimates, HAIKU).quality < estimate(Estimates(), HAIKU).quality - 0.1
+
+
+def test_prompts_are_told_apart() -> None:
+    """A model that is good at one kind of prompt and bad at another is expected to be so."""
+    other = "Prove that the sum of 17 and 25 equals 42, then calculate 3^5 = ?"
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=1.0), lesson(FLASH, other, quality=0.0)] * 60)
+
+    assert estimate(estimates, FLASH).quality > 0.8
+    assert estimate(estimates, FLASH, other).quality < 0.2
+
+
+def test_division_into_calls_does_not_matter() -> None:
+    """One lesson at a time or all at once, as after a restart: the same is known."""
+    lessons = [lesson((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]
+    one_by_one, at_once = Estimator(THREE), Estimator(THREE)
+
+    for each in lessons:
+        last = one_by_one.learn([each])
+
+    assert last == at_once.learn(lessons)
+
+
+def test_unknown_models_teach_nothing() -> None:
+    """Outcomes of a model that the catalogue no longer lists are passed over."""
+    estimates = Estimator(THREE).learn([lesson(Model("gemini", "gone", "simple", 1, 1))] * 20)
+
+    assert estimate(estimates, FLASH) == estimate(Estimates(), FLASH)
+
+
+def test_unknown_quality_teaches_cost_alone() -> None:
+    """An outcome without quality tells how many tokens and dollars, not how good."""
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=None)] * 20)
+
+    assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
+    assert estimate(estimates, FLASH).cost > estimate(Estimates(), FLASH).cost
+
+
+def test_weight_limits_what_an_outcome_counts() -> None:
+    """A weak label moves the estimate less than a sure one."""
+    weak = Estimator(THREE).learn([lesson(FLASH, quality=0.0, weight=0.1)] * 10)
+    sure = Estimator(THREE).learn([lesson(FLASH, quality=0.0)] * 10)
+
+    assert estimate(sure, FLASH).quality < estimate(weak, FLASH).quality < estimate(Estimates(), FLASH).quality
+    assert estimate(weak, FLASH).outcomes == 1
+
+
+def test_a_few_outcomes_of_others_rule_nobody_out() -> None:
+    """A model without outcomes keeps about its tier's quality after a failure of another, and all of it against a least quality."""
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.0)])
+    before, after = estimate(Estimates(), SONNET), estimate(estimates, SONNET)
+
+    assert after.quality == pytest.approx(before.quality, abs=0.06)
+    assert after.assured == before.quality
+    assert estimate(estimates, FLASH).assured == estimate(estimates, FLASH).quality
+
+
+def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
+    """A stored size of NaN does not break learning."""
+    key = (FLASH.provider, FLASH.name)
+    broken = Lesson(key, "code", 0.3, {"tokens": math.nan}, Outcome(quality=1.0, cost=0.1))
+
+    assert Estimator(THREE).learn([broken]).learned == 1
+
+
+def test_exchange_rate_is_found_on_recent_requests() -> None:
+    """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
+    taught = [lesson(FLASH, quality=0.3), lesson(HAIKU, quality=0.3), lesson(SONNET), lesson(SONNET)]
+    estimates = Estimator(THREE).learn(taught * 4)
+
+    assert estimates.exchange.requests == 16
+    assert estimates.exchange.price == pytest.approx(estimate(estimates, SONNET).cost)
+    assert Estimator(Catalog([])).learn([lesson(FLASH)] * 16).exchange.requests == 0

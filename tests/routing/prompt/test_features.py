@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.routing.models import RoutingContext
+from gateway.routing.prompt.features import NAMES, SIZE, facts_in, facts_of, vector_of
+
+
+@given(st.text(st.characters(), max_size=300))
+def test_features_are_numbers_of_moderate_size(prompt: str) -> None:
+    """No text makes a feature that could unbalance what is learned."""
+    facts = facts_of(prompt)
+
+    assert len(facts.vector) == SIZE
+    assert all(math.isfinite(value) and abs(value) < 12 for value in facts.vector)
+    assert not any(isinstance(value, str) for value in facts.features.values())
+
+
+def test_vector_comes_back_from_stored_features() -> None:
+    """Pattern and stored features are enough to learn from later: the vector is the same."""
+    facts = facts_of("Explain how HTTP works")
+
+    assert vector_of(facts.pattern, facts.features) == facts.vector
+
+
+def test_unusable_stored_features_count_as_typical() -> None:
+    """Missing, absurd and foreign values are read as 0, the middle."""
+    vector = vector_of("code", {NAMES[0]: math.nan, NAMES[1]: 1e9, "unknown": 3.0})
+
+    assert set(vector[1 : 1 + len(NAMES)]) == {0.0}
+
+
+def test_request_is_part_of_the_features() -> None:
+    """Tools, schemas, media, turns and the rest of a conversation are seen beside the prompt."""
+    needs = frozenset({"tools", "json_schema", "vision"})
+    context = RoutingContext("Hi", needs=needs, turns=5, prompt_tokens=20_000)
+
+    features = facts_of("Hi", context).features
+
+    assert features["tools"] == features["schema"] == features["media"] == 1.0
+    assert features["turns"] > 0
+    assert features["history"] > 0
+    assert features["tokens"] == 20_000
+
+
+def test_bare_context_changes_nothing() -> None:
+    """A labelled prompt and the same prompt routed read the same."""
+    assert facts_of("Explain TCP", RoutingContext("Explain TCP")) == facts_of("Explain TCP")
+
+
+def test_known_facts_are_used_for_their_own_prompt_only() -> None:
+    """Facts that came with a context are not taken for another prompt."""
+    context = RoutingContext("Hello", facts=facts_of("Hello"))
+
+    assert facts_in("Hello", context) is context.facts
+    assert facts_in("Explain TCP", context).pattern == "explanation"

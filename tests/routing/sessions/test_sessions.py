@@ -1,0 +1,132 @@
+"""Which conversation a request belongs to, and who holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.routing.sessions.sessions import TTL, WARM, Held, Sessions
+from gateway.wire import ChatRequest, RoutingHints
+
+SYSTEM = {"role": "system", "content": "You are a pirate."}
+HELLO = {"role": "user", "content": "Hello"}
+FIRST = [SYSTEM, HELLO]
+SECOND = [*FIRST, {"role": "assistant", "content": "Arr"}, {"role": "user", "content": "More"}]
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asking(messages: list[dict[str, Any]], session_id: str | None = None) -> ChatRequest:
+    return ChatRequest(body={}, model="auto", messages=messages, hints=RoutingHints(session_id=session_id))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sessions(clock: Clock) -> Sessions:
+    return Sessions(clock, secret=b"secret", capacity=2)
+
+
+def began(sessions: Sessions, request: ChatRequest, *, key_id: str | None = None) -> None:
+    sessions.follow(sessions.visit(request, key_id=key_id), provider="gemini", model="flash", tokens=100)
+
+
+def test_a_conversation_is_known_by_its_beginning(sessions: Sessions, clock: Clock) -> None:
+    """Later turns find who answered the first; its key says nothing of the words."""
+    began(sessions, asking(FIRST))
+    clock.now = 10
+    visit = sessions.visit(asking(SECOND), key_id=None)
+    assert visit.held == Held("gemini", "flash", 100, 0.0)
+    assert visit.held.key == ("gemini", "flash")
+    assert visit.cached == 100
+    assert visit.session_id.startswith("s-")
+    assert "irate" not in visit.session_id
+    assert visit.session_id != Sessions(clock, secret=b"another").visit(asking(SECOND), key_id=None).session_id
+
+
+OTHERS = [
+    ([HELLO, *SECOND[2:]], None),
+    ([SYSTEM, {"role": "user", "content": "Hi"}, *SECOND[2:]], None),
+    ([SYSTEM, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}, *SECOND[2:]], None),
+    (SECOND, "key"),
+    (FIRST, None),
+]
+
+
+@pytest.mark.parametrize(("messages", "key_id"), OTHERS)
+def test_other_conversations(sessions: Sessions, messages: list[dict[str, Any]], key_id: str | None) -> None:
+    """Another beginning or another key is another conversation, and the same first turn begins a new one."""
+    began(sessions, asking(FIRST))
+    assert sessions.visit(asking(messages), key_id=key_id).held is None
+
+
+def test_a_named_session(sessions: Sessions) -> None:
+    """The client's own name holds from the first turn on, whatever is said."""
+    began(sessions, asking(FIRST, "mine"))
+    visit = sessions.visit(asking([HELLO], "mine"), key_id=None)
+    assert visit.session_id == "mine"
+    assert visit.held is not None
+
+
+def test_time_passes(sessions: Sessions, clock: Clock) -> None:
+    """A cache is counted on for minutes, a session is remembered for an hour."""
+    began(sessions, asking(FIRST))
+    clock.now = WARM + 1
+    visit = sessions.visit(asking(SECOND), key_id=None)
+    assert visit.held is not None
+    assert visit.cached == 0
+    clock.now = TTL + 1
+    assert sessions.visit(asking(SECOND), key_id=None).held is None
+
+
+def test_the_session_follows_who_answers(sessions: Sessions) -> None:
+    """Whoever answered last holds the session, whatever was planned."""
+    began(sessions, asking(FIRST))
+    sessions.follow(sessions.visit(asking(SECOND), key_id=None), provider="claude", model="haiku", tokens=200)
+    held = sessions.visit(asking(SECOND), key_id=None).held
+    assert held is not None
+    assert (held.key, held.tokens) == (("claude", "haiku"), 200)
+
+
+def test_housekeeping_moves_nothing(sessions: Sessions) -> None:
+    """A call for a title finds the session, but who answers it does not get it."""
+    began(sessions, asking(FIRST, "mine"))
+    title = sessions.visit(
+        asking([{"role": "user", "content": "Generate a short title for this chat"}], "mine"), key_id=None
+    )
+    assert title.housekeeping
+    assert title.held is not None
+    sessions.follow(title, provider="claude", model="haiku", tokens=1)
+    assert sessions.visit(asking(SECOND, "mine"), key_id=None).held == title.held
+
+
+def test_an_open_tool_loop(sessions: Sessions) -> None:
+    """A tool's result as the newest message is noted."""
+    loop: list[dict[str, Any]] = [HELLO, {"role": "assistant", "tool_calls": []}, {"role": "tool", "content": "4"}]
+    assert sessions.visit(asking(loop), key_id=None).open_loop
+    assert not sessions.visit(asking(SECOND), key_id=None).open_loop
+
+
+def test_bounded(sessions: Sessions) -> None:
+    """The sessions that were quiet longest are forgotten when there are too many."""
+    for name in ("a", "b", "a", "c"):
+        began(sessions, asking(FIRST, name))
+    known = [sessions.visit(asking(FIRST, name), key_id=None).held is not None for name in "abc"]
+    assert known == [True, False, True]
+
+
+@pytest.mark.parametrize("messages", [[SYSTEM], [SYSTEM, {"role": "assistant", "content": "Arr"}, HELLO]])
+def test_odd_beginnings(sessions: Sessions, messages: list[dict[str, Any]]) -> None:
+    """A conversation that does not begin with a user's turn has a key as well."""
+    assert sessions.visit(asking(messages), key_id=None).session_id.startswith("s-")

@@ -1,0 +1,134 @@
+"""What a change of model costs a conversation, and when it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.catalog import Catalog, Model
+from gateway.routing.models import RoutingDecision
+from gateway.routing.sessions.sessions import Held, Visit
+from gateway.routing.sessions.switching import settled_in, switching
+
+CHEAP = Model("gemini", "flash", "simple", 1.0, 2.0, cache_read_price=0.1)
+DEAR = Model("claude", "sonnet", "complex", 3.0, 15.0, cache_read_price=0.3, cache_write_price=3.75)
+PLAIN = Model("openrouter", "plain", "simple", 1.0, 2.0)
+CATALOG = Catalog([CHEAP, DEAR, PLAIN])
+
+
+def visit(model: Model = DEAR, *, cached: int = 10_000, **facts: Any) -> Visit:
+    return Visit("s", held=Held(model.provider, model.name, cached, 0.0), cached=cached, **facts)
+
+
+def entry(model: Model, *, quality: float, cost: float, cooling: bool = False) -> dict[str, Any]:
+    return {"provider": model.provider, "model": model.name, "quality": quality, "cost": cost, "cooling": cooling}
+
+
+def decision(*entries: dict[str, Any], propensity: float | None = 0.98, **told: Any) -> RoutingDecision:
+    """For the first of the entries."""
+    first = entries[0]
+    metadata = {
+        "candidates": list(entries),
+        "propensity": propensity,
+        "quality_score": first["quality"],
+        "cost_estimate": first["cost"],
+        **told,
+    }
+    return RoutingDecision(
+        first["provider"], first["model"], "high", "hybrid", "The better bargain.", metadata=metadata
+    )
+
+
+def test_prices() -> None:
+    """The holder saves what its cache reads cheaper; a model that charges for writing its cache costs that more."""
+    prices = switching(visit(), CATALOG, prompt_tokens=20_000)
+    assert prices.loss == pytest.approx(0.027)
+    assert prices.surcharges["claude", "sonnet"] == pytest.approx(-0.027)
+    assert prices.surcharges["gemini", "flash"] == 0.0
+    assert prices.penalty(("gemini", "flash")) == pytest.approx(0.027)
+    assert switching(visit(CHEAP), CATALOG, prompt_tokens=20_000).penalty(("claude", "sonnet")) == pytest.approx(
+        0.009 + 0.0075
+    )
+
+
+@pytest.mark.parametrize(
+    "held", [Visit("s"), visit(cached=0), Visit("s", held=Held("gemini", "unlisted", 9, 0.0), cached=9)]
+)
+def test_nothing_to_lose(held: Visit) -> None:
+    """A new or cold conversation, or one with a model of unknown prices, costs nothing to move."""
+    prices = switching(held, CATALOG, prompt_tokens=100)
+    assert (prices.loss, dict(prices.surcharges)) == (0.0, {})
+
+
+def test_no_more_is_lost_than_is_repeated() -> None:
+    """The cached prefix is at most the prompt; a model without a cache loses none."""
+    assert switching(visit(), CATALOG, prompt_tokens=100).loss == pytest.approx(0.00027)
+    assert switching(visit(PLAIN), CATALOG, prompt_tokens=100).loss == 0.0
+
+
+def test_a_new_conversation_is_left_alone() -> None:
+    """Without a holder the decision stands as it is, and tells of no session."""
+    made = decision(entry(CHEAP, quality=0.7, cost=0.01))
+    assert settled_in(made, switching(Visit("s"), CATALOG, prompt_tokens=10)) is made
+
+
+def test_the_holder_is_chosen() -> None:
+    """It stays, and the penalty is what the next best would have cost."""
+    made = decision(entry(DEAR, quality=0.9, cost=0.01), entry(CHEAP, quality=0.7, cost=0.02))
+    told = settled_in(made, switching(visit(), CATALOG, prompt_tokens=10_000)).metadata
+    assert told["session_kept"] is True
+    assert told["switch_penalty"] == pytest.approx(0.027)
+    alone = settled_in(decision(entry(DEAR, quality=0.9, cost=0.01)), switching(visit(), CATALOG, prompt_tokens=10_000))
+    assert alone.metadata["session_kept"] is True
+
+
+WORTH_IT = [
+    (entry(CHEAP, quality=0.89, cost=0.02), entry(DEAR, quality=0.9, cost=0.04), "cheaper by more than is lost"),
+    (entry(CHEAP, quality=0.93, cost=0.04), entry(DEAR, quality=0.9, cost=0.04), "better"),
+    (entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04, cooling=True), "the holder is ill"),
+    (entry(CHEAP, quality=0.7, cost=0.05), entry(PLAIN, quality=0.7, cost=0.04), "the holder cannot do it"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "other"), [case[:2] for case in WORTH_IT], ids=[case[2] for case in WORTH_IT])
+def test_changes_that_are_worth_it(chosen: dict[str, Any], other: dict[str, Any]) -> None:
+    """They are made, and the row shows what they cost."""
+    settled = settled_in(decision(chosen, other), switching(visit(), CATALOG, prompt_tokens=10_000))
+    assert (settled.provider, settled.metadata["session_kept"]) == ("gemini", False)
+    assert settled.metadata["switch_penalty"] == pytest.approx(0.027)
+
+
+NOT_WORTH_IT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (entry(CHEAP, quality=0.89, cost=0.0399), {}, {}),
+    (entry(CHEAP, quality=0.99, cost=0.001), {"propensity": 0.001}, {}),
+    (entry(CHEAP, quality=0.99, cost=0.001), {}, {"open_loop": True}),
+]
+
+
+@pytest.mark.parametrize(("chosen", "told", "facts"), NOT_WORTH_IT, ids=["next to nothing", "explored", "tool loop"])
+def test_changes_that_are_not(chosen: dict[str, Any], told: dict[str, Any], facts: dict[str, Any]) -> None:
+    """The conversation stays with its model, which then is in front of the candidates, and the sentence says so."""
+    made = decision(chosen, entry(DEAR, quality=0.9, cost=0.04), **told)
+    settled = settled_in(made, switching(visit(**facts), CATALOG, prompt_tokens=10_000))
+    assert (settled.provider, settled.model) == ("claude", "sonnet")
+    assert settled.metadata["session_kept"] is True
+    assert settled.metadata["propensity"] == 1.0
+    assert settled.metadata["cost_estimate"] == 0.04
+    assert [each["model"] for each in settled.metadata["candidates"]] == ["sonnet", "flash"]
+    assert "stays with claude/sonnet" in settled.reasoning
+
+
+def test_housekeeping_goes_where_it_is_cheapest() -> None:
+    """The client's own calls are not held to the conversation's model."""
+    made = decision(entry(CHEAP, quality=0.89, cost=0.0399), entry(DEAR, quality=0.9, cost=0.04))
+    settled = settled_in(made, switching(visit(housekeeping=True), CATALOG, prompt_tokens=10_000))
+    assert settled.provider == "gemini"
+
+
+def test_a_decision_that_says_little() -> None:
+    """What a replaced strategy decides without figures is taken."""
+    made = decision(
+        entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04), propensity=None, quality_score=None
+    )
+    assert settled_in(made, switching(visit(), CATALOG, prompt_tokens=10_000)).provider == "gemini"

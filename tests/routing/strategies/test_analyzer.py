@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import NoRoute
+from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.learning.outcomes import stored
+from gateway.routing.models import Outcome, RoutingContext
+from gateway.routing.prompt.complexity import score_complexity
+from gateway.routing.strategies.analyzer import AvailableProviders, QueryPatternAnalyzer, valid_tradeoff
+from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE, said
+
+PROVIDERS = ["gemini", "claude", "openrouter"]
+
+
+@pytest.fixture
+def knowledge(tmp_path: Path) -> Knowledge:
+    return Knowledge(tmp_path / "gateway.db", THREE)
+
+
+def test_recommendation_has_the_promised_parts(tmp_path: Path) -> None:
+    """With nothing but a file, a recommendation names a model of the packaged catalogue, how sure it is and why."""
+    analyzer = QueryPatternAnalyzer(tmp_path / "gateway.db")
+
+    found = analyzer.recommend_provider(MODERATE, score_complexity(MODERATE), ["claude"])
+
+    assert analyzer.identify_pattern(MODERATE) == found["pattern"] == "explanation"
+    assert found["provider"] == "claude"
+    assert found["confidence"] == "low"
+    assert found["model"] in found["reasoning"]
+    assert 0 <= found["quality_score"] <= 1
+    assert found["avg_cost"] > 0
+    analyzer.close()
+
+
+def test_what_was_learned_is_recommended(knowledge: Knowledge) -> None:
+    """Outcomes decide: the model that did well at the price is taken, and confidence grows with them."""
+    analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=0.5)
+    levels = []
+    for i in range(100):
+        for model, quality in ((FLASH, 0.1), (HAIKU, 0.95), (SONNET, 0.95)):
+            knowledge.record(stored(said(model, MODERATE), Outcome(quality=quality)))
+        if i in (0, 10, 99):
+            levels.append(analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)["confidence"])
+
+    found = analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)
+
+    assert found["model"] == HAIKU.name
+    assert levels == ["low", "medium", "high"]
+    assert found["outcomes"] == 300
+
+
+def test_rest_of_the_context_comes_with_the_providers(knowledge: Knowledge) -> None:
+    """Limits and trade-off of the context hold although the method is given provider names."""
+    analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=1.0)
+    context = RoutingContext(MODERATE, max_cost=0.002)
+
+    assert analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)["model"] == SONNET.name
+    assert AvailableProviders(context) == PROVIDERS
+    assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == HAIKU.name
+    context.tradeoff = 0.0
+    assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == FLASH.name
+
+
+def test_explored_recommendation_says_so(knowledge: Knowledge) -> None:
+    """Some seed's first decisions explore; the reason then tells what was expected to be better."""
+    knowledge.record(stored(said(FLASH, MODERATE), Outcome(quality=0.7)))
+    reasons = []
+    for seed in range(300):
+        found = QueryPatternAnalyzer(knowledge=knowledge, seed=seed).recommend_provider(MODERATE, 0.34, PROVIDERS)
+        if found["propensity"] < 0.5:
+            reasons.append(found["reasoning"])
+
+    assert 1 <= len(reasons) <= 15
+    assert all("tried to learn" in reason for reason in reasons)
+
+
+def test_only_candidate_is_explained(knowledge: Knowledge) -> None:
+    """With one model left the reason does not compare."""
+    found = QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["gemini"])
+
+    assert "no other model" in found["reasoning"]
+
+
+def test_unknown_providers_have_no_route(knowledge: Knowledge) -> None:
+    """Nothing is recommended that is not available."""
+    with pytest.raises(NoRoute):
+        QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["nobody"])
+
+
+@pytest.mark.parametrize("tradeoff", [-0.1, 1.1, float("nan")])
+def test_tradeoff_outside_its_range_is_refused(tradeoff: float) -> None:
+    """A wrong knob is an error at once, not a strange choice later."""
+    with pytest.raises(ValueError, match="tradeoff"):
+        valid_tradeoff(tradeoff)

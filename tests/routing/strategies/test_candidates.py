@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from gateway.catalog import Catalog, Model
+from gateway.errors import NoRoute
+from gateway.routing.learning.estimates import Estimates
+from gateway.routing.models import RoutingContext
+from gateway.routing.prompt.features import facts_of
+from gateway.routing.strategies.candidates import Request, able, objection, shown
+from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
+
+LIMITED = Model(
+    "gemini", "small", "simple", 0.1, 0.4, context_window=1000, max_output=100, abilities=frozenset({"tools"})
+)
+LONGER = Model("claude", "large", "complex", 3, 15, context_window=200_000, max_output=8_000, abilities=frozenset())
+
+
+def asked(catalog: Catalog = THREE, prompt: str = MODERATE, **wishes: Any) -> Request:
+    context = RoutingContext(prompt, **wishes)
+    return Request(facts_of(prompt, context), context, catalog, Estimates())
+
+
+def names(request: Request) -> list[str]:
+    return [each.model.name for each in able(request)]
+
+
+def test_unknown_limits_and_abilities_exclude_nobody() -> None:
+    """A model of which only prices are known may be asked anything."""
+    needs = frozenset({"tools", "vision", "pdf"})
+
+    assert len(names(asked(needs=needs, prompt_tokens=10**9, max_tokens=10**9))) == 3
+
+
+@pytest.mark.parametrize(
+    ("wishes", "left"),
+    [
+        ({"available_providers": ["claude"]}, ["large"]),
+        ({"needs": frozenset({"tools"})}, ["small"]),
+        ({"prompt_tokens": 900}, ["large"]),
+        ({"prompt_tokens": 900, "max_tokens": 50}, ["small", "large"]),
+        ({"max_tokens": 5_000}, ["large"]),
+        ({"max_tokens": 10**6}, ["large"]),
+        ({"available_providers": ["gemini"], "max_tokens": 10**6}, ["small"]),
+        ({"models": ("gemini/small",)}, ["small"]),
+        ({"models": ("large", "unknown")}, ["large"]),
+        ({"models": ("anthropic/large",)}, ["large"]),
+    ],
+)
+def test_models_that_cannot_do_it_are_no_candidates(wishes: dict[str, Any], left: list[str]) -> None:
+    """Provider, abilities, window, answer length and the client's own list each rule out; who asks too much gets the most there is."""
+    assert names(asked(Catalog([LIMITED, LONGER]), **wishes)) == left
+
+
+def test_aliases_name_models_too() -> None:
+    """An old name in the client's list stands for today's model."""
+    assert names(asked(models=("claude-3-haiku",))) == [HAIKU.name]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "left"),
+    [
+        ({"max_cost": 0.0002}, [FLASH.name]),
+        ({"max_cost": 0.002}, [FLASH.name, HAIKU.name]),
+        ({"max_cost": 0.002, "max_tokens": 10}, [FLASH.name, HAIKU.name, SONNET.name]),
+        ({"min_quality": 0.85}, [SONNET.name]),
+        ({"min_quality": 0.75}, [HAIKU.name, SONNET.name]),
+    ],
+)
+def test_expected_cost_and_quality_are_bounded(wishes: dict[str, Any], left: list[str]) -> None:
+    """Cost counts the prompt and at least 300 tokens unless less is asked, quality is the tier's prior without data."""
+    assert names(asked(**wishes)) == left
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"available_providers": []},
+        {"max_cost": 0.0},
+        {"max_cost": math.nan},
+        {"min_quality": 1.01},
+        {"min_quality": math.nan},
+        {"models": ()},
+    ],
+)
+def test_no_route_says_what_ruled_the_models_out(wishes: dict[str, Any]) -> None:
+    """When nothing is left the error names the reasons; limits that are no numbers let nothing pass."""
+    with pytest.raises(NoRoute, match="Ruled out: "):
+        able(asked(**wishes))
+
+
+def test_empty_catalogue_has_no_route() -> None:
+    """Without models there is nothing to choose."""
+    with pytest.raises(NoRoute, match="lists no model"):
+        able(asked(Catalog([])))
+
+
+@pytest.mark.parametrize("cooling", [("claude", None), ("claude", "claude-haiku-9")])
+def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
+    """A cooling provider or model stays a candidate."""
+    marked = {each.key: each.cooling for each in able(asked(cooling=frozenset({cooling})))}
+
+    assert marked["claude", HAIKU.name]
+    assert not marked["gemini", FLASH.name]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "wishes", "reason"),
+    [
+        ("claude", "unknown", {}, "not in the catalogue"),
+        ("gemini", FLASH.name, {"available_providers": ["claude"]}, "provider is not available"),
+        ("claude", SONNET.name, {"max_cost": 1e-5}, "expected cost is above"),
+        ("claude", SONNET.name, {"cooling": frozenset({("claude", None)})}, None),
+    ],
+)
+def test_objection_tells_why_a_model_may_not_answer(
+    provider: str, model: str, wishes: dict[str, Any], reason: str | None
+) -> None:
+    """One model is judged as all are."""
+    told = objection(provider, model, asked(**wishes))
+
+    assert told is None if reason is None else reason in str(told)
+
+
+def test_shown_candidate_is_plain_data() -> None:
+    """A candidate is told with its estimates, ready for JSON."""
+    told = shown(able(asked())[0])
+
+    assert (told["provider"], told["model"], told["tier"], told["outcomes"]) == ("gemini", FLASH.name, "simple", 0)
+    assert told["cost"] > 0
