@@ -89,13 +89,13 @@ def _ledger(folder: Path, stack: ExitStack) -> Callable[[], object]:
     usage = Usage(prompt_tokens=420, completion_tokens=60, raw={"prompt_tokens": 420, "completion_tokens": 60})
     begun = RequestRecord("", "2026-11-22T12:00:00.000+00:00", "pinned", "claude", "model", "claude", "model")
     attempt = Attempt(1, "claude", "model", "settled", cost=Decimal("0.001"), usage=usage)
-    ended = replace(begun, status="ok", actual_cost=Decimal("0.001"), usage=usage, attempts=(attempt,), http_status=200)
+    ended = begun._replace(status="ok", actual_cost=Decimal("0.001"), usage=usage, attempts=(attempt,), http_status=200)
 
     def write() -> None:
         ids = [f"req_{next(numbers)}" for _ in range(BATCH)]
-        for waiting in [store.begin(replace(begun, request_id=each)) for each in ids]:
+        for waiting in [store.begin(begun._replace(request_id=each)) for each in ids]:
             waiting.result()
-        for waiting_too in [store.settle(replace(ended, request_id=each)) for each in ids]:
+        for waiting_too in [store.settle(ended._replace(request_id=each)) for each in ids]:
             waiting_too.result()
 
     return write

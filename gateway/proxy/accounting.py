@@ -64,8 +64,7 @@ class Accountant:
                     low, middle, high = (cost(_scaled(usage, factor), price) for factor in (0.5, 1.0, 2.0))
             if usage.estimated:
                 evidence = "estimated"
-        return replace(
-            record,
+        return record._replace(
             actual_cost=spent,
             shadow_cost=self._shadow_cost(record, attempts=attempts, usage=usage, at=at),
             baseline_cost=middle,

@@ -95,7 +95,7 @@ class Exchange:
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
         if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
-            self.record = replace(self.record, selected_provider=candidate.provider, selected_model=candidate.model)
+            self.record = self.record._replace(selected_provider=candidate.provider, selected_model=candidate.model)
         if attempt.number > 1:
             await self._books.arrivals.of(self._books.store.attempt(self.record.request_id, attempt))
 
@@ -108,7 +108,7 @@ class Exchange:
         if isinstance(error, UpstreamError) and verdict(error).harm is Harm.DEPLOYMENT:
             self._broke.append((failed.provider, failed.model))
         self._note_fallback(error)
-        self.record = replace(self.record, estimated=self.record.estimated or maybe_billed)
+        self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 
     def rejected(self, completion: Completion, *, answer_chars: int) -> None:
         """The answer came and is paid for, but breaks the form it had to have; a better model is asked."""
@@ -123,7 +123,7 @@ class Exchange:
         """No better model answered, so the rejected answer is the best there is."""
         rejected = self._rejected.pop()
         provider, model = rejected.selected
-        self.record = replace(self.record, selected_provider=provider, selected_model=model)
+        self.record = self.record._replace(selected_provider=provider, selected_model=model)
         self._kept_usage = rejected.usage
 
     @property
@@ -139,17 +139,17 @@ class Exchange:
     def _note_fallback(self, error: GatewayError) -> None:
         provider, model = self.current
         reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}"
-        self.record = replace(self.record, fallback_reason=reason)
+        self.record = self.record._replace(fallback_reason=reason)
 
     def opened(self, answer: Completion | Chunk) -> None:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
         self._first_byte = self._books.clock() - self._began
-        self._attempts[-1] = replace(self._attempts[-1], upstream_id=answer.upstream_id)
+        self._attempts[-1] = self._attempts[-1]._replace(upstream_id=answer.upstream_id)
         if answer.model not in (None, self.record.selected_model):
-            self.record = replace(self.record, selected_model=answer.model)
+            self.record = self.record._replace(selected_model=answer.model)
         if len(self._attempts) > 1:  # a stream's headers are written from this
-            self.record = replace(
-                self.record, attempts=tuple(self._attempts), fallback_used=self.record.fallback_used or self._fell_back
+            self.record = self.record._replace(
+                attempts=tuple(self._attempts), fallback_used=self.record.fallback_used or self._fell_back
             )
 
     async def completed(self, usage: Usage | None, *, answer_chars: int, answer: Answer) -> RequestRecord:
@@ -164,7 +164,7 @@ class Exchange:
     async def failed(self, error: GatewayError) -> RequestRecord:
         """No upstream answered: the client gets `error`."""
         fallback = self.record.fallback_used or self._fell_back
-        self.record = replace(self.record, error_code=error.code or error.type, fallback_used=fallback)
+        self.record = self.record._replace(error_code=error.code or error.type, fallback_used=fallback)
         return await self._settle("error", usage=self._billed_usage(), http_status=error.status)
 
     async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
@@ -172,7 +172,7 @@ class Exchange:
         known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
         known = replace(known, estimated=True)
         self._close_attempt("unknown_estimated", usage=known, error=error)
-        self.record = replace(self.record, error_code=error.code or error.type)
+        self.record = self.record._replace(error_code=error.code or error.type)
         return await self._settle("error", usage=known, http_status=200)
 
     def cancelled(self, usage: Usage | None = None, *, answer_chars: int = 0) -> None:
@@ -185,7 +185,7 @@ class Exchange:
             known = replace(known, estimated=True)
             self._close_attempt("cancelled_estimated", usage=known)
         if self._books.ending():
-            self.record = replace(self.record, error_code="interrupted")
+            self.record = self.record._replace(error_code="interrupted")
             self._write("interrupted", usage=known, http_status=503)
         else:
             self._write("cancelled", usage=known, http_status=499)
@@ -195,8 +195,7 @@ class Exchange:
 
     def _close_attempt(self, status: AttemptStatus, *, usage: Usage | None, error: GatewayError | None = None) -> None:
         attempt = self._attempts[-1]
-        self._attempts[-1] = replace(
-            attempt,
+        self._attempts[-1] = attempt._replace(
             status=status,
             usage=usage,
             cost=self._price(attempt, usage),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_shadow(invoke: Invoke, db: Path) -> None:
     looked_on: dict[str, Any] = {"shadow_provider": "gemini", "shadow_model": "lite", "shadow_cost": Decimal("0.00025")}
     with closing(SqliteStore(db)) as store:
         store.settle(ROW).result()
-        store.settle(replace(ROW, request_id="r2", **looked_on)).result()
+        store.settle(ROW._replace(request_id="r2", **looked_on)).result()
     output = " ".join(invoke("report", "--shadow").output.split())
     for figure in (
         "shadow_requests 1 ",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ USAGE = Usage(prompt_tokens=10, completion_tokens=20, cached_tokens=4, raw={"pro
 
 def begun(request_id: str = "r1", **changes: Any) -> RequestRecord:
     """A row before its upstream call."""
-    return replace(OPEN, request_id=request_id, **changes)
+    return OPEN._replace(request_id=request_id, **changes)
 
 
 def ended(request_id: str = "r1", **changes: Any) -> RequestRecord:
@@ -58,4 +57,4 @@ def ended(request_id: str = "r1", **changes: Any) -> RequestRecord:
         "duration": 0.5,
         "attempts": (attempt,),
     }
-    return replace(OPEN, request_id=request_id, **{**facts, **changes})
+    return OPEN._replace(request_id=request_id, **{**facts, **changes})

@@ -130,7 +130,7 @@ def test_attempt(connection: sqlite3.Connection, owner: Owner) -> None:
     changes.begin(connection, begun(), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
     changes.attempt(connection, "r1", failed)
-    changes.attempt(connection, "r1", replace(failed, status="settled", cost=Decimal(1)))
+    changes.attempt(connection, "r1", failed._replace(status="settled", cost=Decimal(1)))
     changes.attempt(connection, "r1", RETRY)
 
     assert attempts(connection) == [("r1:1", "failed_free", None), ("r1:2", "settled", 4_000_000)]
@@ -244,7 +244,7 @@ def test_recover_keeps_what_is_known(connection: sqlite3.Connection, owner: Owne
     changes.begin(connection, begun(), owner=dead)
     free = Attempt(number=1, provider="gemini", model="flash", status="settled", cost=Decimal("0.0005"))
     changes.attempt(connection, "r1", free)
-    changes.attempt(connection, "r1", replace(RETRY, status="reserved", cost=None))
+    changes.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
     dead.release()
     changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import fields
 from decimal import Decimal
 
 import pytest
@@ -74,7 +73,7 @@ def test_every_fact_has_its_column() -> None:
     """Each field of a record is a column of its row."""
     row = rows.record_row(begun(), owner="me")
 
-    assert {field.name for field in fields(RequestRecord)} <= row.keys()
+    assert set(RequestRecord._fields) <= row.keys()
     assert row["owner"] == "me"
 
 

@@ -111,7 +111,7 @@ def test_only_one_attempt_is_charged_with_the_hold(make_ledger: MakeLedger) -> N
     """However many attempts of a dead request are unsettled, what was held for it is charged once."""
     dead = make_ledger()
     dead.begin(begun(), [hold(5_000_000, budget=Budget(10**9, "day"))]).result()
-    second = replace(ended().attempts[0], number=2, status="reserved", cost=None)
+    second = ended().attempts[0]._replace(number=2, status="reserved", cost=None)
     dead.attempt("r1", second).result()
     dead.close()
     ledger = make_ledger()

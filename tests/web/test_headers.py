@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -46,7 +45,7 @@ def test_headers_of_a_routed_request() -> None:
 def test_pinned_has_no_complexity() -> None:
     """What is null in the ledger says `none`."""
     headers = gateway_headers(
-        replace(RECORD, confidence=None, pattern_detected=None, complexity_score=None, reasoning=None)
+        RECORD._replace(confidence=None, pattern_detected=None, complexity_score=None, reasoning=None)
     )
     assert headers["x-gateway-confidence"] == headers["x-gateway-pattern"] == headers["x-gateway-complexity"] == "none"
     assert headers["x-gateway-reason"] == ""
@@ -54,7 +53,7 @@ def test_pinned_has_no_complexity() -> None:
 
 def test_costs_are_plain_decimals() -> None:
     """Costs never use an exponent, and an unknown one says so."""
-    headers = cost_headers(replace(RECORD, actual_cost=Decimal("0.0000000123"), baseline_cost=None))
+    headers = cost_headers(RECORD._replace(actual_cost=Decimal("0.0000000123"), baseline_cost=None))
     assert headers == {"x-gateway-cost": "0.000000012", "x-gateway-baseline-cost": "unknown"}
 
 
