@@ -236,7 +236,7 @@ class Gateway:
             now=world.now,
             lessons=Lessons(self._store, settings.catalog, sessions=self._sessions, recurrences=self._recurrences),
             observers=(
-                partial(self.telemetry.observe, listed=listed),
+                partial(self.telemetry.counts.observe, listed=listed),
                 log_request,
                 lambda record: self._learner.nudge(),
             ),
