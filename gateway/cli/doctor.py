@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import click
 
 from gateway.cli.serve import settings_or_exit
@@ -15,7 +15,6 @@ from gateway.errors import GatewayError
 from gateway.settings import Settings, start_up_lines
 from gateway.store.sqlite import SqliteStore
 
-FIXED_SQLITE = (3, 51, 3)  # the first without the WAL-reset bug: https://sqlite.org/wal.html#walresetbug
 PATIENCE = 0.5  # seconds to wait for a ledger that another process has locked
 
 
@@ -41,10 +40,7 @@ def findings(settings: Settings) -> Iterator[tuple[bool, str]]:
     for entry in settings.providers:
         if entry.name not in listed:
             yield False, f"{entry.name} has no model in the catalogue: `auto` never chooses it"
-    if sqlite3.sqlite_version_info < FIXED_SQLITE:
-        several = settings.workers > 1
-        way_out = "run one worker" if several else "one process, as configured, avoids it"
-        yield several, f"SQLite {sqlite3.sqlite_version} can corrupt a WAL file that several processes write; {way_out}"
+    yield False, f"the ledger is written with SQLite {apsw.sqlite_lib_version()}, which comes with the gateway"
     yield from _of_the_ledger(Path(settings.db))
 
 

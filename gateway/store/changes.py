@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+import apsw
 
 from gateway.budgets import Hold
 from gateway.errors import Conflict, InvalidRequest, NotFound
@@ -16,20 +17,20 @@ from gateway.store.influence import clipped
 from gateway.store.owner import Owner
 
 
-def begin(connection: sqlite3.Connection, record: RequestRecord, *, owner: Owner, holds: Sequence[Hold] = ()) -> int:
+def begin(connection: apsw.Connection, record: RequestRecord, *, owner: Owner, holds: Sequence[Hold] = ()) -> int:
     """Which of the holds' amounts was held. A row whose money is not to be had is not begun: BudgetExceeded."""
     attempts = record.attempts or (Attempt(number=1, provider=record.selected_provider, model=record.selected_model),)
     owner_id = owner.claim()
     level = 0
     if holds and connection.execute(sql.STATUS, (rows.text(record.request_id),)).fetchone() is None:
         level = spending.hold(connection, rows.text(record.request_id), holds)
-    if not sql.BEGIN.run(connection, rows.begun_row(record, owner=owner_id)).rowcount:
+    if not sql.BEGIN.run(connection, rows.begun_row(record, owner=owner_id)):
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
     _write_attempts(connection, record.request_id, attempts)
     return level
 
 
-def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -> None:
+def attempt(connection: apsw.Connection, request_id: str, attempt: Attempt) -> None:
     """A late word on a closed row changes nothing: its attempts have their final state."""
     request_id = rows.text(request_id)
     row = connection.execute(sql.STATUS, (request_id,)).fetchone()
@@ -40,17 +41,17 @@ def attempt(connection: sqlite3.Connection, request_id: str, attempt: Attempt) -
         connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
 
 
-def settle(connection: sqlite3.Connection, record: RequestRecord) -> None:
+def settle(connection: apsw.Connection, record: RequestRecord) -> None:
     if record.status == "open":
         raise ValueError("A request is settled with its final status.")
     row = rows.settled_row(record)
-    if sql.SETTLE.run(connection, row).rowcount or _insert(connection, record):
+    if sql.SETTLE.run(connection, row) or _insert(connection, record):
         _write_attempts(connection, record.request_id, record.attempts)
         connection.execute(sql.CLOSE_ATTEMPTS, row)
         spending.charge(connection, row["request_id"], cost_nano=row["actual_cost_nano"])
 
 
-def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
+def add_feedback(connection: apsw.Connection, feedback: Feedback) -> None:
     if not 0 <= feedback.score <= 1:
         raise InvalidRequest("score has to be a number from 0 to 1.", param="score")
     request_id = rows.text(feedback.request_id)
@@ -65,12 +66,12 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
         "comment": rows.text(feedback.comment),
         "key_id": key_id,
     }
-    if connection.execute(sql.LATE, {"said": said["timestamp"], "asked": asked}).fetchone()[0]:
+    if connection.execute(sql.LATE, {"said": said["timestamp"], "asked": asked}).get:
         raise Conflict(
             f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
         )
     earlier = _said_today(connection, key_id, said["timestamp"])
-    if not connection.execute(sql.FEEDBACK, said).rowcount:
+    if not sql.changed(connection, sql.FEEDBACK, said):
         raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
     connection.execute(sql.RATE, said)
     if pattern is None:
@@ -96,23 +97,24 @@ def add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
     )
 
 
-def _said_today(connection: sqlite3.Connection, key_id: str | None, timestamp: str) -> int:
+def _said_today(connection: apsw.Connection, key_id: str | None, timestamp: str) -> int:
     """How many opinions the key gave on the UTC day of `timestamp`."""
     day = timestamp[:10]
     bounds = {"key_id": key_id, "day": day, "next_day": f"{day}~"}
-    return int(connection.execute(sql.FEEDBACK_COUNT, bounds).fetchone()[0])
+    return int(connection.execute(sql.FEEDBACK_COUNT, bounds).get)
 
 
-def add_outcome(connection: sqlite3.Connection, outcome: StoredOutcome) -> int:
-    return int(connection.execute(sql.OUTCOME, rows.outcome_row(outcome)).lastrowid or 0)
+def add_outcome(connection: apsw.Connection, outcome: StoredOutcome) -> int:
+    connection.execute(sql.OUTCOME, rows.outcome_row(outcome))
+    return connection.last_insert_rowid()
 
 
-def recover(connection: sqlite3.Connection, *, owner: Owner, now: str) -> int:
+def recover(connection: apsw.Connection, *, owner: Owner, now: str) -> int:
     """Close the rows of owners that live no more."""
-    dead = [name for (name,) in connection.execute(sql.OPEN_OWNERS).fetchall() if not owner.lives(name)]
+    dead = [name for (name,) in sql.tuples(connection, sql.OPEN_OWNERS) if not owner.lives(name)]
     closed = 0
     for name in dead:
-        for row in connection.execute(sql.OPEN_ROWS, (name,)).fetchall():
+        for row in sql.tuples(connection, sql.OPEN_ROWS, (name,)):
             _interrupt(connection, row, now=now)
             closed += 1
         owner.bury(name)
@@ -120,30 +122,30 @@ def recover(connection: sqlite3.Connection, *, owner: Owner, now: str) -> int:
     return closed
 
 
-def probe(connection: sqlite3.Connection) -> None:
+def probe(connection: apsw.Connection) -> None:
     """A tiny write: whether the ledger takes any."""
     connection.execute(sql.PROBE)
 
 
-def _insert(connection: sqlite3.Connection, record: RequestRecord) -> int:
-    return sql.INSERT.run(connection, rows.record_row(record, owner=None)).rowcount
+def _insert(connection: apsw.Connection, record: RequestRecord) -> int:
+    return sql.INSERT.run(connection, rows.record_row(record, owner=None))
 
 
-def _write_attempts(connection: sqlite3.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
+def _write_attempts(connection: apsw.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for item in attempts:
         row = rows.attempt_row(request_id, item)
-        if item.status == "reserved" or not sql.SETTLE_ATTEMPT.run(connection, row).rowcount:
+        if item.status == "reserved" or not sql.SETTLE_ATTEMPT.run(connection, row):
             sql.ATTEMPT.run(connection, row)
 
 
-def _interrupt(connection: sqlite3.Connection, row: Sequence[Any], *, now: str) -> None:
+def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
     """Charge what an unfinished request may have cost: all that was held for it, else the estimates of its candidates."""
     request_id, candidates, baseline_provider, baseline_model = row
     estimates = _estimates(rows.loads(candidates))
     held = spending.held_for(connection, request_id)
     costs: list[Decimal | None] = []
-    cursor = connection.execute(sql.ATTEMPT_CHARGES, {"request_id": request_id})
-    for attempt_id, status, cost, provider, model in cursor.fetchall():
+    charges = sql.tuples(connection, sql.ATTEMPT_CHARGES, {"request_id": request_id})
+    for attempt_id, status, cost, provider, model in charges:
         known = None if cost is None else Decimal(repr(cost))
         if status == "reserved":
             if held is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+import apsw
+
 from gateway.errors import LedgerUnavailable
+from gateway.store.guard import File, Guards
 from gateway.store.migrations import migrate
 
 Durability = Literal["normal", "full"]
@@ -23,24 +25,46 @@ START_CHECK_BYTES = 100_000_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
 
-_ADVICE = {
-    "SQLITE_FULL": "the disk is full: free some space, nothing is accepted until then",
-    "SQLITE_BUSY": "another process holds its lock: stop that process or wait",
-    "SQLITE_LOCKED": "another process holds its lock: stop that process or wait",
-    "SQLITE_READONLY": "it cannot be written: make the file and its directory writable for this user",
-    "SQLITE_CANTOPEN": "it cannot be opened: its directory has to exist and be writable",
-    "SQLITE_NOTADB": "it is not an SQLite database: name another file in GATEWAY_DB",
-    "SQLITE_CORRUPT": "it is damaged: move it away with its -wal and -shm files (a new one is then begun), or restore a copy",
-    "SQLITE_IOERR": "the disk reports an error: look at the system's log and at the file system",
+_LOCKED = "another process holds its lock: stop that process or wait"
+_NOT_THERE = "it cannot be opened: its directory has to exist and be writable"
+_DAMAGED = "it is damaged: move it away with its -wal and -shm files (a new one is then begun), or restore a copy"
+_ADVICE: dict[type[Exception], str] = {
+    apsw.FullError: "the disk is full: free some space, nothing is accepted until then",
+    apsw.BusyError: _LOCKED,
+    apsw.LockedError: _LOCKED,
+    BlockingIOError: _LOCKED,
+    apsw.ReadOnlyError: "it cannot be written: make the file and its directory writable for this user",
+    apsw.CantOpenError: _NOT_THERE,
+    FileNotFoundError: _NOT_THERE,
+    apsw.NotADBError: "it is not an SQLite database: name another file in GATEWAY_DB",
+    apsw.CorruptError: _DAMAGED,
+    apsw.IOError: "the disk reports an error: look at the system's log and at the file system",
 }
 
+# For the process, since that is what POSIX locks belong to.
+_GUARDS = Guards()
 
-# Device and inode; None for no file.
-Identity = tuple[int, int] | None
+# None for no file.
+Identity = File | None
 
 
 class LedgerDamaged(LedgerUnavailable):
     """The file is an SQLite database that fails its integrity check."""
+
+
+class Connection(apsw.Connection):
+    """A connection of ours; see `gateway.store.guard` for what it does against those of others in this process."""
+
+    _guarded: File | None = None
+
+    def guard(self) -> None:
+        self._guarded = _GUARDS.take(Path(self.filename))
+
+    def close(self, force: bool = False) -> None:
+        guarded, self._guarded = self._guarded, None
+        if guarded is not None:
+            _GUARDS.give_back(guarded)
+        super().close(force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +75,26 @@ class Source:
     durability: Durability = "normal"
     busy_timeout: float = 5.0
 
-    def open(self) -> sqlite3.Connection:
+    def open(self) -> Connection:
         """A connection that writes, on the newest schema."""
         try:
-            return self._open()
-        except sqlite3.Error as error:
+            return self._opened(self._prepare)
+        except (apsw.Error, OSError) as error:
             raise self.unavailable(error) from error
 
-    def open_reader(self) -> sqlite3.Connection:
+    def open_reader(self) -> Connection:
         """A connection that cannot write, so it never holds the writer up."""
-        connection = self._connect()
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = 1")
-        return connection
+        return self._opened(_only_read)
 
     def check(self) -> None:
         """Read the whole file for damage; LedgerDamaged says what was found."""
         try:
             with closing(self._connect()) as connection:
-                finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
+                finding = connection.execute("PRAGMA quick_check(1)").get
+        except apsw.Error as error:
             raise self.unavailable(error) from error
         if finding != "ok":
-            raise LedgerDamaged(f"The ledger {self.path} cannot be used: {_ADVICE['SQLITE_CORRUPT']} ({finding})")
+            raise LedgerDamaged(f"The ledger {self.path} cannot be used: {_DAMAGED} ({finding})")
 
     def check_at_start(self) -> None:
         """The same where it takes a moment only."""
@@ -96,33 +117,35 @@ class Source:
 
     def unavailable(self, error: Exception) -> LedgerUnavailable:
         """What to tell the operator of a failure."""
-        name = getattr(error, "sqlite_errorname", "")
-        advice = next((words for prefix, words in _ADVICE.items() if name.startswith(prefix)), "the database refused")
-        kind = LedgerDamaged if name.startswith("SQLITE_CORRUPT") else LedgerUnavailable
+        advice = _ADVICE.get(type(error), "the database refused")
+        kind = LedgerDamaged if isinstance(error, apsw.CorruptError) else LedgerUnavailable
         return kind(f"The ledger {self.path} cannot be used: {advice} ({error})")
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _open(self) -> sqlite3.Connection:
+    def _opened(self, prepare: Callable[[Connection], None]) -> Connection:
         connection = self._connect()
         try:
-            self._use_wal(connection)
-            connection.execute("PRAGMA synchronous = " + ("FULL" if self.durability == "full" else "NORMAL"))
-            migrate(connection)
+            prepare(connection)
+            connection.guard()
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=self.busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+    def _connect(self) -> Connection:
+        connection = Connection(str(self.path), statementcachesize=64)
+        connection.set_busy_timeout(round(self.busy_timeout * 1000))
         connection.execute("PRAGMA mmap_size = 0")
         return connection
 
-    def _use_wal(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: Connection) -> None:
+        self._use_wal(connection)
+        connection.execute("PRAGMA synchronous = " + ("FULL" if self.durability == "full" else "NORMAL"))
+        migrate(connection)
+
+    def _use_wal(self, connection: Connection) -> None:
         """Two starters may change the mode at once; SQLite then reports busy without waiting, so it is tried again.
 
         Where it does wait, that takes one timeout, hence twice that in all.
@@ -132,10 +155,15 @@ class Source:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+            except apsw.BusyError:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(_LOCK_RETRY_SECONDS)
+
+
+def _only_read(connection: Connection) -> None:
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("SELECT count(*) FROM sqlite_schema")
 
 
 def _identity(path: Path) -> Identity:
@@ -161,10 +189,10 @@ class Readers:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
+        self._idle: deque[tuple[Connection, Identity]] = deque()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection for one report, which sees one moment of the ledger; LedgerUnavailable when it cannot be read."""
         try:
             connection, identity = self._take()
@@ -175,7 +203,7 @@ class Readers:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.Error as error:
+        except (apsw.Error, OSError) as error:
             raise self._source.unavailable(error) from error
         if len(self._idle) < _IDLE_READERS:
             self._idle.append((connection, identity))
@@ -186,10 +214,10 @@ class Readers:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _take(self) -> tuple[sqlite3.Connection, Identity]:
+    def _take(self) -> tuple[Connection, Identity]:
         identity = self._source.identity()
         if identity is None:
-            raise sqlite3.OperationalError("unable to open database file")
+            raise apsw.CantOpenError("unable to open database file")
         while self._idle:
             connection, known = self._idle.pop()
             if known == identity:

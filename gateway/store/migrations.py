@@ -7,7 +7,8 @@ written so that running them again changes nothing.
 from __future__ import annotations
 
 import re
-import sqlite3
+
+import apsw
 
 from gateway.errors import LedgerUnavailable
 
@@ -298,7 +299,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHA
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: apsw.Connection) -> None:
     """Bring the file to the newest schema; LedgerUnavailable when a newer gateway wrote it.
 
     Two starters at once are safe: the second waits for the first one's transaction, then finds nothing to do.
@@ -317,7 +318,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
 
 
-def _done(connection: sqlite3.Connection, statement: str) -> bool:
+def _done(connection: apsw.Connection, statement: str) -> bool:
     """Whether the column that the statement adds is there already: SQLite cannot say IF NOT EXISTS of a column."""
     added = _ADDED_COLUMN.match(statement)
     if added is None:
@@ -325,8 +326,8 @@ def _done(connection: sqlite3.Connection, statement: str) -> bool:
     return any(row[1] == added[2] for row in connection.execute(f"PRAGMA table_info({added[1]})"))
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _version(connection: apsw.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").get)
     if version > len(MIGRATIONS):
         raise LedgerUnavailable(
             f"The ledger has schema {version}, this gateway knows up to {len(MIGRATIONS)}: a newer version wrote it. "

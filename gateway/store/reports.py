@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import apsw
 
 from gateway.errors import InvalidRequest
 from gateway.store import StoredOutcome, rows, sql
@@ -58,42 +59,42 @@ def period(days: float | None, *, now: datetime) -> dict[str, str]:
     }
 
 
-def summary(connection: sqlite3.Connection, *, days: float, now: datetime) -> dict[str, Any]:
+def summary(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
     bounds = period(days, now=now)
-    groups = connection.execute(sql.SUMMARY, bounds).fetchall()
+    groups = sql.found(connection, sql.SUMMARY, bounds)
     return {
         "days": days,
         **_told(groups),
-        "open_requests": connection.execute(sql.OPEN_COUNT).fetchone()[0],
+        "open_requests": connection.execute(sql.OPEN_COUNT).get,
         "by_model": _by(groups, "provider", "model"),
         "by_strategy": _by(groups, "strategy"),
     }
 
 
-def timeline(connection: sqlite3.Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
+def timeline(connection: apsw.Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
     bounds = period(days, now=now)
     width = len("2026-11-22")
     if days <= _DAYS_BY_HOUR:
         bounds, width = {**bounds, "first_day": _NEVER, "next_day": _NEVER}, len("2026-11-22T10")
-    cursor = connection.execute(sql.TIMELINE, {**bounds, "width": width})
+    groups = sql.found(connection, sql.TIMELINE, {**bounds, "width": width})
     return [
         {"bucket": row["bucket"], **_told([row]), **{level: int(row[level]) for level in ("high", "medium", "low")}}
-        for row in cursor
+        for row in groups
     ]
 
 
-def confidence(connection: sqlite3.Connection, *, days: float | None, now: datetime) -> dict[str, int]:
-    cursor = connection.execute(sql.CONFIDENCE, period(days, now=now))
-    return {level or "unknown": int(count) for level, count in cursor}
+def confidence(connection: apsw.Connection, *, days: float | None, now: datetime) -> dict[str, int]:
+    levels = sql.found(connection, sql.CONFIDENCE, period(days, now=now))
+    return {row["confidence"] or "unknown": int(row["count"]) for row in levels}
 
 
-def patterns(connection: sqlite3.Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql.PATTERNS, period(days, now=now))
-    return [{**dict(row), "count": int(row["count"]), "avg_savings": rows.usd(row["avg_savings"])} for row in cursor]
+def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
+    groups = sql.found(connection, sql.PATTERNS, period(days, now=now))
+    return [{**row, "count": int(row["count"]), "avg_savings": rows.usd(row["avg_savings"])} for row in groups]
 
 
 def requests(
-    connection: sqlite3.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
+    connection: apsw.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
     for name in filters:
         if name not in sql.FILTERS:
@@ -101,26 +102,26 @@ def requests(
     wanted = {name: _value(value) for name, value in filters.items() if value is not None}
     bounded = max(1, min(limit, _MOST_ROWS))
     query = sql.requests(wanted, before=before)
-    cursor = connection.execute(query, {**wanted, "before": rows.integer(before), "limit": bounded})
-    return [rows.request_of(row) for row in cursor]
+    found = sql.found(connection, query, {**wanted, "before": rows.integer(before), "limit": bounded})
+    return [rows.request_of(row) for row in found]
 
 
-def request(connection: sqlite3.Connection, request_id: str) -> dict[str, Any] | None:
+def request(connection: apsw.Connection, request_id: str) -> dict[str, Any] | None:
     written = rows.text(request_id)
-    row = connection.execute(sql.REQUEST, (written,)).fetchone()
-    if row is None:
+    row = sql.found(connection, sql.REQUEST, (written,))
+    if not row:
         return None
-    feedback = connection.execute(sql.FEEDBACK_OF, (written,)).fetchone()
-    attempts = connection.execute(sql.ATTEMPTS, {"request_id": written})
+    feedback = sql.found(connection, sql.FEEDBACK_OF, (written,))
+    attempts = sql.found(connection, sql.ATTEMPTS, {"request_id": written})
     return {
-        **rows.request_of(row),
+        **rows.request_of(row[0]),
         "attempts": [rows.request_of(attempt) for attempt in attempts],
-        "feedback": None if feedback is None else dict(feedback),
+        "feedback": feedback[0] if feedback else None,
     }
 
 
-def shadow(connection: sqlite3.Connection, *, days: float, now: datetime) -> dict[str, Any]:
-    groups = connection.execute(sql.SHADOW, period(days, now=now)).fetchall()
+def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
+    groups = sql.found(connection, sql.SHADOW, period(days, now=now))
     sums = {name: sum(group[name] for group in groups) for name in ("requests", "same", "unpriced", *_SHADOW_MONEY)}
     return {
         "days": days,
@@ -132,24 +133,24 @@ def shadow(connection: sqlite3.Connection, *, days: float, now: datetime) -> dic
     }
 
 
-def outcomes(connection: sqlite3.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
-    return [rows.outcome_of(row) for row in connection.execute(sql.OUTCOMES, (after, limit))]
+def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
+    return [rows.outcome_of(row) for row in sql.found(connection, sql.OUTCOMES, (after, limit))]
 
 
-def newest_outcome(connection: sqlite3.Connection) -> int:
-    return int(connection.execute(sql.NEWEST_OUTCOME).fetchone()[0])
+def newest_outcome(connection: apsw.Connection) -> int:
+    return int(connection.execute(sql.NEWEST_OUTCOME).get)
 
 
-def _by(groups: Sequence[sqlite3.Row], *names: str) -> list[dict[str, Any]]:
+def _by(groups: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
     """The groups that share the values of `names`, added up, the busiest first."""
-    shared: dict[tuple[str, ...], list[sqlite3.Row]] = {}
+    shared: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for group in groups:
         shared.setdefault(tuple(group[name] for name in names), []).append(group)
     told = [{**dict(zip(names, key, strict=True)), **_told(members)} for key, members in sorted(shared.items())]
     return sorted(told, key=lambda sums: -int(sums["total_requests"]))
 
 
-def _told(groups: Sequence[sqlite3.Row]) -> dict[str, Any]:
+def _told(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The groups' sums and means under the names that reports give them; money in USD, means None without anything to mean."""
     sums = {name: sum(group[name] for group in groups) for name in _MEASURES}
     return {
@@ -159,7 +160,7 @@ def _told(groups: Sequence[sqlite3.Row]) -> dict[str, Any]:
     }
 
 
-def _shadowed(sums: Mapping[str, Any] | sqlite3.Row) -> dict[str, Any]:
+def _shadowed(sums: Mapping[str, Any]) -> dict[str, Any]:
     """In USD; only requests with both prices count in the money."""
     cost, would_be = (sums[name] / rows.NANO for name in _SHADOW_MONEY)
     return {

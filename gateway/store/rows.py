@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, overload
 
@@ -194,13 +194,13 @@ def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
     }
 
 
-def outcome_of(row: sqlite3.Row) -> StoredOutcome:
-    return StoredOutcome(**{**dict(row), "features": loads(row["features"])})
+def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
+    return StoredOutcome(**{**row, "features": loads(row["features"])})
 
 
-def request_of(row: sqlite3.Row) -> dict[str, Any]:
+def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row for people and the API: JSON columns parsed, flags as booleans, the integers of money left out."""
-    values = {name: row[name] for name in row.keys() if not name.endswith("_nano") and name != "owner"}  # noqa: SIM118 - iterating a Row gives values
+    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name != "owner"}
     for name in _JSON_COLUMNS:
         if name in values:
             values[name] = loads(values[name])

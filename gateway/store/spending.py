@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+
+import apsw
 
 from gateway.budgets import WINDOWS, Balance, Budget, Hold, Window, refusal
 from gateway.catalog import TIERS
 from gateway.errors import BudgetExceeded, Conflict, NotFound
 from gateway.keys import VirtualKey
-from gateway.store import rows
+from gateway.store import rows, sql
 
 _ADD_KEY = """
 INSERT INTO virtual_keys (
@@ -41,7 +43,7 @@ _TAKE_EXPIRED = "DELETE FROM holds WHERE expires < ? RETURNING account, period, 
 _HELD_FOR = "SELECT max(amount_nano) FROM holds WHERE request_id = ?"
 
 
-def hold(connection: sqlite3.Connection, request_id: str, holds: Sequence[Hold]) -> int:
+def hold(connection: apsw.Connection, request_id: str, holds: Sequence[Hold]) -> int:
     """Hold the first of the amounts that fits into every account; which one. BudgetExceeded when none does; nothing is held then."""
     for each in holds:
         connection.execute(_OPEN_BUDGET, {"account": each.account, "period": each.period})
@@ -57,10 +59,10 @@ def hold(connection: sqlite3.Connection, request_id: str, holds: Sequence[Hold])
     raise _exceeded(connection, lacking)
 
 
-def _held_at(connection: sqlite3.Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
+def _held_at(connection: apsw.Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
     """None when all accounts hold the amount now, else the first that has not got it left."""
     for index, each in enumerate(holds):
-        if connection.execute(_HOLD, _amount(each, level)).rowcount:
+        if sql.changed(connection, _HOLD, _amount(each, level)):
             continue
         for earlier in holds[:index]:
             connection.execute(_UNHOLD, _amount(earlier, level))
@@ -77,35 +79,34 @@ def _amount(each: Hold, level: int) -> dict[str, object]:
     }
 
 
-def _exceeded(connection: sqlite3.Connection, lacking: Hold) -> BudgetExceeded:
-    row = connection.execute(_BALANCE, (lacking.account, lacking.period)).fetchone()
-    return refusal(lacking, Balance(*row))
+def _exceeded(connection: apsw.Connection, lacking: Hold) -> BudgetExceeded:
+    return refusal(lacking, balance(connection, lacking.account, lacking.period))
 
 
-def charge(connection: sqlite3.Connection, request_id: str, *, cost_nano: int | None) -> None:
+def charge(connection: apsw.Connection, request_id: str, *, cost_nano: int | None) -> None:
     """Turn what was held for a request into what it cost; a cost that nobody knows is all that was held."""
-    for account, period, amount in connection.execute(_TAKE, (request_id,)).fetchall():
+    for account, period, amount in sql.tuples(connection, _TAKE, (request_id,)):
         _charge(connection, account, period, amount=amount, cost=amount if cost_nano is None else cost_nano)
 
 
-def charge_expired(connection: sqlite3.Connection, *, now: datetime) -> None:
+def charge_expired(connection: apsw.Connection, *, now: datetime) -> None:
     """Holds whose requests never ended are charged in full."""
-    for account, period, amount in connection.execute(_TAKE_EXPIRED, (_time(now),)).fetchall():
+    for account, period, amount in sql.tuples(connection, _TAKE_EXPIRED, (_time(now),)):
         _charge(connection, account, period, amount=amount, cost=amount)
 
 
-def _charge(connection: sqlite3.Connection, account: str, period: str, *, amount: int, cost: int) -> None:
+def _charge(connection: apsw.Connection, account: str, period: str, *, amount: int, cost: int) -> None:
     values = {"account": account, "period": period, "amount": amount, "charge": cost}
     connection.execute(_CHARGE, values)
 
 
-def held_for(connection: sqlite3.Connection, request_id: str) -> Decimal | None:
+def held_for(connection: apsw.Connection, request_id: str) -> Decimal | None:
     """USD that a request has set aside; None without a budget."""
-    nano: int | None = connection.execute(_HELD_FOR, (request_id,)).fetchone()[0]
+    nano: int | None = connection.execute(_HELD_FOR, (request_id,)).get
     return None if nano is None else Decimal(nano).scaleb(-9)
 
 
-def add_key(connection: sqlite3.Connection, key: VirtualKey) -> None:
+def add_key(connection: apsw.Connection, key: VirtualKey) -> None:
     values = {
         "id": key.id,
         "name": rows.text(key.name),
@@ -120,31 +121,31 @@ def add_key(connection: sqlite3.Connection, key: VirtualKey) -> None:
         "max_tier": key.max_tier,
         "max_cost_nano": key.max_cost_nano,
     }
-    if not connection.execute(_ADD_KEY, values).rowcount:
+    if not sql.changed(connection, _ADD_KEY, values):
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
 
 
-def rotate_key(connection: sqlite3.Connection, key_id: str, *, digest: bytes, last4: str) -> None:
-    if not connection.execute(_ROTATE, {"id": key_id, "digest": digest, "last4": last4}).rowcount:
+def rotate_key(connection: apsw.Connection, key_id: str, *, digest: bytes, last4: str) -> None:
+    if not sql.changed(connection, _ROTATE, {"id": key_id, "digest": digest, "last4": last4}):
         raise NotFound(f"There is no key {key_id!r} that could be rotated.")
 
 
-def revoke_key(connection: sqlite3.Connection, key_id: str, *, at: datetime) -> None:
-    if not connection.execute(_REVOKE, {"id": key_id, "at": _time(at)}).rowcount:
+def revoke_key(connection: apsw.Connection, key_id: str, *, at: datetime) -> None:
+    if not sql.changed(connection, _REVOKE, {"id": key_id, "at": _time(at)}):
         raise NotFound(f"There is no key {key_id!r} that could be revoked.")
 
 
-def keys(connection: sqlite3.Connection) -> list[VirtualKey]:
+def keys(connection: apsw.Connection) -> list[VirtualKey]:
     """All of them, the revoked too, oldest first."""
-    return [_key(row) for row in connection.execute(_KEYS).fetchall()]
+    return [_key(row) for row in sql.found(connection, _KEYS)]
 
 
-def balance(connection: sqlite3.Connection, account: str, period: str) -> Balance:
-    row = connection.execute(_BALANCE, (account, period)).fetchone()
-    return Balance() if row is None else Balance(row["used_nano"], row["held_nano"])
+def balance(connection: apsw.Connection, account: str, period: str) -> Balance:
+    found = sql.tuples(connection, _BALANCE, (account, period))
+    return Balance(*found[0]) if found else Balance()
 
 
-def _key(row: sqlite3.Row) -> VirtualKey:
+def _key(row: Mapping[str, Any]) -> VirtualKey:
     """A limit that cannot be read (a newer gateway's) becomes the strictest there is."""
     key = VirtualKey(
         id=row["id"],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
+
+import apsw
 
 _PARAMETER = re.compile(r":(\w+)")
 
@@ -18,8 +19,33 @@ class Statement:
         self._text = _PARAMETER.sub("?", named)
         self._values = itemgetter(*_PARAMETER.findall(named))
 
-    def run(self, connection: sqlite3.Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        return connection.execute(self._text, self._values(values))
+    def run(self, connection: apsw.Connection, values: Mapping[str, Any]) -> int:
+        """How many rows it changed."""
+        return changed(connection, self._text, self._values(values))
+
+
+def changed(connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any]) -> int:
+    """Run a statement; how many rows it changed."""
+    connection.execute(query, values)
+    return connection.changes()
+
+
+def found(
+    connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """The rows that a query finds, by the names of its columns."""
+    cursor = connection.execute(query, values)
+    first = cursor.fetchone()
+    if first is None:
+        return []
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in (first, *cursor)]
+
+
+def tuples(
+    connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    return connection.execute(query, values).fetchall()
 
 
 # The columns of a row that begins; the others of a whole one are known when it ends.

@@ -7,22 +7,24 @@ future of the batch: nothing is ever acknowledged that was not committed. A chan
 from __future__ import annotations
 
 import atexit
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+import apsw
+
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store.connection import Identity, Source
+from gateway.store.connection import Connection, Identity, Source
 
 T = TypeVar("T")
-Change = Callable[[sqlite3.Connection], T]
+Change = Callable[[apsw.Connection], T]
 _Waiting = tuple[Change[Any], "Future[Any]"]
 
 QUEUE_SIZE = 10_000
 _MOST_IN_BATCH = 500
+_OF_VALUES = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.BindingsError)
 
 
 class Writer:
@@ -44,7 +46,7 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._identity: Identity = None
         self._wal: Identity = None
         self.last_commit: float | None = None
@@ -166,7 +168,7 @@ class Writer:
             self._disconnect()
             self._source.drop_wal(self._wal)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = self._source.open()
             self._identity, self._wal = self._source.identity(), self._source.wal()
@@ -179,11 +181,11 @@ class Writer:
 
 
 def _is_of_the_file(error: Exception) -> bool:
-    """Whether the file or its disk failed; the other errors are those of a change's values. A damaged file is a plain DatabaseError."""
-    return isinstance(error, sqlite3.OperationalError | LedgerUnavailable) or type(error) is sqlite3.DatabaseError
+    """Whether the file or its disk failed; the other errors are those of a change's values."""
+    return isinstance(error, apsw.Error | OSError | LedgerUnavailable) and not isinstance(error, _OF_VALUES)
 
 
-def _result(change: Change[Any], connection: sqlite3.Connection) -> Any:
+def _result(change: Change[Any], connection: apsw.Connection) -> Any:
     """What a change answers; a refusal (unknown, repeated) is an answer too and was decided before anything was written."""
     try:
         return change(connection)

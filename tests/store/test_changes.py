@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,11 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback
-from gateway.store import StoredOutcome, changes
+from gateway.store import StoredOutcome, changes, sql
 from gateway.store.connection import Source
 from gateway.store.owner import Owner
 from tests.store.cases import begun, ended
@@ -24,9 +24,8 @@ SAID = Feedback(request_id="r1", score=0.8, timestamp="2026-11-22T10:01:00Z", co
 
 
 @pytest.fixture
-def connection(path: Path) -> Iterator[sqlite3.Connection]:
+def connection(path: Path) -> Iterator[apsw.Connection]:
     with closing(Source(path).open()) as connection:
-        connection.row_factory = sqlite3.Row
         yield connection
 
 
@@ -37,20 +36,21 @@ def owner(path: Path) -> Iterator[Owner]:
     owner.release()
 
 
-def row(connection: sqlite3.Connection, request_id: str = "r1") -> dict[str, Any]:
-    return dict(connection.execute("SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,)).fetchone())
+def row(connection: apsw.Connection, request_id: str = "r1") -> dict[str, Any]:
+    (found,) = sql.found(connection, "SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,))
+    return found
 
 
-def attempts(connection: sqlite3.Connection, request_id: str = "r1") -> list[tuple[str, str, int | None]]:
+def attempts(connection: apsw.Connection, request_id: str = "r1") -> list[tuple[str, str, int | None]]:
     query = "SELECT id, status, cost_nano FROM attempts WHERE request_id = ? ORDER BY id"
-    return [tuple(attempt) for attempt in connection.execute(query, (request_id,))]
+    return sql.tuples(connection, query, (request_id,))
 
 
-def outcomes(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    return [dict(outcome) for outcome in connection.execute("SELECT * FROM outcomes")]
+def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
+    return sql.found(connection, "SELECT * FROM outcomes")
 
 
-def test_begin(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_begin(connection: apsw.Connection, owner: Owner) -> None:
     """A begun row is open, owned, and has its first attempt reserved."""
     changes.begin(connection, begun(), owner=owner)
 
@@ -58,7 +58,7 @@ def test_begin(connection: sqlite3.Connection, owner: Owner) -> None:
     assert attempts(connection) == [("r1:1", "reserved", None)]
 
 
-def test_begin_twice(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_begin_twice(connection: apsw.Connection, owner: Owner) -> None:
     """A request id is begun once."""
     changes.begin(connection, begun(), owner=owner)
 
@@ -66,7 +66,7 @@ def test_begin_twice(connection: sqlite3.Connection, owner: Owner) -> None:
         changes.begin(connection, begun(), owner=owner)
 
 
-def test_settle(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_settle(connection: apsw.Connection, owner: Owner) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
     changes.begin(connection, begun(), owner=owner)
     changes.settle(connection, ended())
@@ -80,7 +80,7 @@ def test_settle(connection: sqlite3.Connection, owner: Owner) -> None:
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
 
 
-def test_settle_is_final(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_settle_is_final(connection: apsw.Connection, owner: Owner) -> None:
     """The first settling stands; what comes later changes neither row nor attempts."""
     changes.begin(connection, begun(), owner=owner)
     changes.settle(connection, ended())
@@ -93,7 +93,7 @@ def test_settle_is_final(connection: sqlite3.Connection, owner: Owner) -> None:
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
 
 
-def test_settle_without_begin(connection: sqlite3.Connection) -> None:
+def test_settle_without_begin(connection: apsw.Connection) -> None:
     """A row that was never begun (its file was replaced meanwhile) is inserted whole."""
     changes.settle(connection, ended())
     changes.settle(connection, ended())
@@ -102,13 +102,13 @@ def test_settle_without_begin(connection: sqlite3.Connection) -> None:
     assert len(attempts(connection)) == 1
 
 
-def test_settle_needs_an_end(connection: sqlite3.Connection) -> None:
+def test_settle_needs_an_end(connection: apsw.Connection) -> None:
     """An open record is no end."""
     with pytest.raises(ValueError, match="final status"):
         changes.settle(connection, begun())
 
 
-def test_forgotten_attempt_is_estimated(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: Owner) -> None:
     """An attempt that a settled record does not mention may have been billed: it is not left reserved."""
     changes.begin(connection, begun(), owner=owner)
     changes.settle(connection, ended(status="error", attempts=()))
@@ -116,7 +116,7 @@ def test_forgotten_attempt_is_estimated(connection: sqlite3.Connection, owner: O
     assert attempts(connection) == [("r1:1", "unknown_estimated", None)]
 
 
-def test_attempts_of_another_request_are_left_alone(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection, owner: Owner) -> None:
     """A request whose id begins like another's shares nothing with it."""
     changes.begin(connection, begun("a"), owner=owner)
     changes.begin(connection, begun("a:1"), owner=owner)
@@ -125,7 +125,7 @@ def test_attempts_of_another_request_are_left_alone(connection: sqlite3.Connecti
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
 
 
-def test_attempt(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_attempt(connection: apsw.Connection, owner: Owner) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
     changes.begin(connection, begun(), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
@@ -137,13 +137,13 @@ def test_attempt(connection: sqlite3.Connection, owner: Owner) -> None:
     assert row(connection)["attempts"] == 2
 
 
-def test_attempt_of_an_unknown_request(connection: sqlite3.Connection) -> None:
+def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
     """An attempt needs its row."""
     with pytest.raises(NotFound):
         changes.attempt(connection, "r1", RETRY)
 
 
-def test_feedback(connection: sqlite3.Connection) -> None:
+def test_feedback(connection: apsw.Connection) -> None:
     """Feedback is kept with the row and becomes an outcome with the row's own facts."""
     changes.settle(connection, ended(key_id="k1"))
     changes.add_feedback(connection, SAID)
@@ -154,10 +154,10 @@ def test_feedback(connection: sqlite3.Connection) -> None:
     assert (outcome["provider"], outcome["model"], outcome["pattern"]) == ("gemini", "flash", "code")
     assert (outcome["cost"], outcome["input_tokens"], outcome["output_tokens"]) == (0.001, 10, 20)
     assert (outcome["latency"], outcome["features"]) == (0.5, '{"words":12.0}')
-    assert connection.execute("SELECT comment, key_id FROM feedback").fetchone()[:] == ("fine", "k1")
+    assert connection.execute("SELECT comment, key_id FROM feedback").fetchone() == ("fine", "k1")
 
 
-def test_feedback_once(connection: sqlite3.Connection) -> None:
+def test_feedback_once(connection: apsw.Connection) -> None:
     """A second word on a request is refused and changes nothing."""
     changes.settle(connection, ended())
     changes.add_feedback(connection, SAID)
@@ -172,7 +172,7 @@ def test_feedback_once(connection: sqlite3.Connection) -> None:
 @pytest.mark.parametrize(
     "said", [replace(SAID, request_id="x"), replace(SAID, key_id="k2"), replace(SAID, request_id="\ud800")]
 )
-def test_feedback_on_what_is_not_ones_own(connection: sqlite3.Connection, said: Feedback) -> None:
+def test_feedback_on_what_is_not_ones_own(connection: apsw.Connection, said: Feedback) -> None:
     """An unknown request and another key's are the same: not found."""
     changes.settle(connection, ended(key_id="k1"))
 
@@ -180,7 +180,7 @@ def test_feedback_on_what_is_not_ones_own(connection: sqlite3.Connection, said: 
         changes.add_feedback(connection, said)
 
 
-def test_feedback_with_ones_own_key(connection: sqlite3.Connection) -> None:
+def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
     """The key that made the request may rate it."""
     changes.settle(connection, ended(key_id="k1"))
 
@@ -190,13 +190,13 @@ def test_feedback_with_ones_own_key(connection: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
-def test_feedback_out_of_range(connection: sqlite3.Connection, score: float) -> None:
+def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
     """A score lies between 0 and 1."""
     with pytest.raises(InvalidRequest):
         changes.add_feedback(connection, replace(SAID, score=score))
 
 
-def test_feedback_on_a_pinned_request(connection: sqlite3.Connection) -> None:
+def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
     """A pinned request can be rated, but the router saw nothing to learn from."""
     changes.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
     changes.add_feedback(connection, SAID)
@@ -205,14 +205,14 @@ def test_feedback_on_a_pinned_request(connection: sqlite3.Connection) -> None:
     assert outcomes(connection) == []
 
 
-def test_outcome_ids_rise(connection: sqlite3.Connection) -> None:
+def test_outcome_ids_rise(connection: apsw.Connection) -> None:
     """Each outcome's id is above all before it."""
     outcome = StoredOutcome("gemini", "flash", "code", 0.2, timestamp="2026-11-22T10:00:00Z")
 
     assert changes.add_outcome(connection, outcome) < changes.add_outcome(connection, outcome)
 
 
-def test_recover_closes_the_rows_of_the_dead(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """A row that a dead process left open is interrupted and charged as estimated, once."""
     dead = Owner(path)
     changes.begin(connection, begun(), owner=dead)
@@ -228,7 +228,7 @@ def test_recover_closes_the_rows_of_the_dead(connection: sqlite3.Connection, own
     assert attempts(connection) == [("r1:1", "orphaned", 1_000_000)]
 
 
-def test_recover_leaves_the_living_alone(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
     first = Owner(path)
     changes.begin(connection, begun(), owner=first)
@@ -238,7 +238,7 @@ def test_recover_leaves_the_living_alone(connection: sqlite3.Connection, owner: 
     first.release()
 
 
-def test_recover_keeps_what_is_known(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
+def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """Attempts that had ended keep their cost; only the one in flight is estimated."""
     dead = Owner(path)
     changes.begin(connection, begun(), owner=dead)
@@ -257,7 +257,7 @@ def test_recover_keeps_what_is_known(connection: sqlite3.Connection, owner: Owne
     [(), ({"provider": "gemini", "model": "flash", "cost": None},), ({"cost": -1},), ("odd",)],
 )
 def test_recover_without_an_estimate(
-    connection: sqlite3.Connection, owner: Owner, path: Path, candidates: tuple[Any, ...]
+    connection: apsw.Connection, owner: Owner, path: Path, candidates: tuple[Any, ...]
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
     dead = Owner(path)
@@ -268,7 +268,7 @@ def test_recover_without_an_estimate(
     assert (row(connection)["actual_cost"], row(connection)["estimated"]) == (None, 1)
 
 
-def test_recover_of_rows_that_other_tools_wrote(connection: sqlite3.Connection, owner: Owner) -> None:
+def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, owner: Owner) -> None:
     """An open row without owner, candidates or attempts is closed too."""
     connection.execute("INSERT INTO routing_metrics (request_id, status, candidates) VALUES ('r1', 'open', '{broken')")
 
@@ -276,9 +276,9 @@ def test_recover_of_rows_that_other_tools_wrote(connection: sqlite3.Connection, 
     assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
 
 
-def test_probe(connection: sqlite3.Connection) -> None:
+def test_probe(connection: apsw.Connection) -> None:
     """The probe writes one row, however often."""
     changes.probe(connection)
     changes.probe(connection)
 
-    assert connection.execute("SELECT id, count FROM write_probe").fetchall()[0][:] == (1, 2)
+    assert connection.execute("SELECT id, count FROM write_probe").fetchone() == (1, 2)

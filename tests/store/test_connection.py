@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.connection import START_CHECK_BYTES, LedgerDamaged, Readers, Source, set_aside
 from tests.store.cases import NOW
-
-
-def failure(number: int, words: str) -> sqlite3.OperationalError:
-    """An error as SQLite raises it, for failures that a test cannot cause."""
-    error = sqlite3.OperationalError(words)
-    names = {sqlite3.SQLITE_IOERR_FSYNC: "SQLITE_IOERR_FSYNC", sqlite3.SQLITE_FULL: "SQLITE_FULL"}
-    error.sqlite_errorcode, error.sqlite_errorname = number, names[number]
-    return error
 
 
 def damaged(path: Path) -> None:
@@ -68,8 +60,8 @@ def test_read_only_ledger(path: Path) -> None:
     """A ledger that cannot be written is told as such."""
     Source(path).open().close()
     with (
-        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection,
-        pytest.raises(sqlite3.OperationalError) as caught,
+        closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection,
+        pytest.raises(apsw.ReadOnlyError) as caught,
     ):
         connection.execute("DELETE FROM routing_metrics")
 
@@ -77,12 +69,11 @@ def test_read_only_ledger(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
-    [(sqlite3.SQLITE_IOERR_FSYNC, "disk reports an error"), (sqlite3.SQLITE_FULL, "free some space")],
+    ("failure", "words"), [(apsw.IOError, "disk reports an error"), (apsw.FullError, "free some space")]
 )
-def test_disk_failures_are_explained(path: Path, number: int, words: str) -> None:
+def test_disk_failures_are_explained(path: Path, failure: type[Exception], words: str) -> None:
     """Each kind of failure says what to do about it."""
-    assert words in str(Source(path).unavailable(failure(number, "as SQLite says it")))
+    assert words in str(Source(path).unavailable(failure("as SQLite says it")))
 
 
 def test_unknown_failure_is_passed_on(path: Path) -> None:
@@ -92,7 +83,7 @@ def test_unknown_failure_is_passed_on(path: Path) -> None:
 
 def test_locked_while_opening(path: Path) -> None:
     """A ledger that another process holds exclusively is refused after the busy timeout."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(apsw.Connection(str(path))) as other:
         other.execute("CREATE TABLE something (x)")
         other.execute("BEGIN EXCLUSIVE")
 
@@ -194,14 +185,14 @@ def test_readers_notice_another_file(path: Path) -> None:
     Source(path).open().close()
     readers = Readers(Source(path))
     with readers.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 0
+        assert connection.execute("SELECT count(*) FROM routing_metrics").get == 0
     other = path.with_name("other.db")
     with closing(Source(other).open()) as connection:
         connection.execute("INSERT INTO routing_metrics (request_id) VALUES ('new')")
     os.replace(other, path)
 
     with readers.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 1
+        assert connection.execute("SELECT count(*) FROM routing_metrics").get == 1
     readers.close()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.migrations import MIGRATIONS, migrate
+from gateway.store.sql import tuples
 
 CONTRACT = [
     ("id", "INTEGER"),
@@ -34,14 +35,14 @@ CONTRACT = [
 ]
 
 
-def connect(path: str | Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=5)
+def connect(path: str | Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)
+    return connection
 
 
-def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    return connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
-    ).fetchall()
+def schema(connection: apsw.Connection) -> list[tuple[str, str]]:
+    return tuples(connection, "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
 
 
 def test_contract_columns_come_first() -> None:
@@ -49,7 +50,7 @@ def test_contract_columns_come_first() -> None:
     with closing(connect(":memory:")) as connection:
         migrate(connection)
         columns = [(row[1], row[2]) for row in connection.execute("PRAGMA table_info(routing_metrics)")]
-        created = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'routing_metrics'").fetchone()[0]
+        created = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'routing_metrics'").get
 
     assert columns[: len(CONTRACT)] == CONTRACT
     assert "id INTEGER PRIMARY KEY AUTOINCREMENT" in created
@@ -98,7 +99,7 @@ def test_interrupted_migration_leaves_nothing(path: Path) -> None:
         connection.execute("CREATE TABLE routing_metrics_timestamp (something)")
         before = schema(connection)
 
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(apsw.SQLError):
             migrate(connection)
 
         assert schema(connection) == before
@@ -114,7 +115,7 @@ def test_two_starters(path: Path) -> None:
     def start(_: int) -> int:
         with closing(connect(path)) as connection:
             migrate(connection)
-            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+            return int(connection.execute("PRAGMA user_version").get)
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(start, range(16))) == {len(MIGRATIONS)}
@@ -125,5 +126,5 @@ def test_costs_are_never_negative() -> None:
     with closing(connect(":memory:")) as connection:
         migrate(connection)
 
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(apsw.ConstraintError):
             connection.execute("INSERT INTO routing_metrics (request_id, actual_cost_nano) VALUES ('r', -1)")

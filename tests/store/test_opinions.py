@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.errors import Conflict
@@ -21,9 +21,8 @@ SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
 
 
 @pytest.fixture
-def connection(path: Path) -> Iterator[sqlite3.Connection]:
+def connection(path: Path) -> Iterator[apsw.Connection]:
     with closing(Source(path).open()) as connection:
-        connection.row_factory = sqlite3.Row
         yield connection
 
 
@@ -31,7 +30,7 @@ def said(request_id: str, timestamp: str = "2026-11-22T11:00:00.000+00:00") -> F
     return Feedback(request_id, 1.0, timestamp)
 
 
-def weights(connection: sqlite3.Connection) -> list[float]:
+def weights(connection: apsw.Connection) -> list[float]:
     return [outcome.weight for outcome in reports.outcomes(connection, after=0, limit=10_000)]
 
 
@@ -39,7 +38,7 @@ def weights(connection: sqlite3.Connection) -> list[float]:
     ("timestamp", "late"),
     [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
 )
-def test_a_day_at_most(connection: sqlite3.Connection, timestamp: str, late: bool) -> None:
+def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) -> None:
     """A day after its request an opinion comes too late, and nothing of it is kept."""
     changes.settle(connection, ended())
     if not late:
@@ -48,17 +47,17 @@ def test_a_day_at_most(connection: sqlite3.Connection, timestamp: str, late: boo
     with pytest.raises(Conflict, match="more than a day") as refused:
         changes.add_feedback(connection, said("r1", timestamp))
     assert refused.value.code == "feedback_too_late"
-    assert connection.execute("SELECT count(*) FROM feedback").fetchone()[0] == 0
+    assert connection.execute("SELECT count(*) FROM feedback").get == 0
 
 
-def test_rows_of_unknown_time(connection: sqlite3.Connection) -> None:
+def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
     """Opinions on rows whose time cannot be read are taken."""
     changes.settle(connection, ended(timestamp="yesterday"))
     changes.add_feedback(connection, said("r1"))
     assert weights(connection) == [1.0]
 
 
-def test_many_opinions_of_one_key(connection: sqlite3.Connection) -> None:
+def test_many_opinions_of_one_key(connection: apsw.Connection) -> None:
     """After its first hundred a day a key's opinions weigh less and less; other keys and days are not touched."""
     numbers = range(FULL_LABELS + 2)
     for number in numbers:
@@ -73,7 +72,7 @@ def test_many_opinions_of_one_key(connection: sqlite3.Connection) -> None:
     assert (other, next_day) == (1.0, 1.0)
 
 
-def test_shadow(connection: sqlite3.Connection) -> None:
+def test_shadow(connection: apsw.Connection) -> None:
     """Money is that of requests whose both prices are known; agreement and the rest are counted."""
     changes.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
     changes.settle(connection, ended("r2", **SHADOWED))
@@ -89,7 +88,7 @@ def test_shadow(connection: sqlite3.Connection) -> None:
     assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
 
 
-def test_shadow_of_nothing(connection: sqlite3.Connection) -> None:
+def test_shadow_of_nothing(connection: apsw.Connection) -> None:
     """Without rows there is nothing to save."""
     told = reports.shadow(connection, days=1, now=NOW)
     assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from gateway.errors import InvalidRequest
@@ -20,22 +20,21 @@ from tests.store.cases import NOW, ended
 
 
 @pytest.fixture
-def connection(path: Path) -> Iterator[sqlite3.Connection]:
+def connection(path: Path) -> Iterator[apsw.Connection]:
     with closing(Source(path).open()) as connection:
-        connection.row_factory = sqlite3.Row
         yield connection
 
 
-def write(connection: sqlite3.Connection, *records: RequestRecord) -> None:
+def write(connection: apsw.Connection, *records: RequestRecord) -> None:
     for record in records:
         changes.settle(connection, record)
 
 
-def summary(connection: sqlite3.Connection, days: float = 30) -> dict[str, Any]:
+def summary(connection: apsw.Connection, days: float = 30) -> dict[str, Any]:
     return reports.summary(connection, days=days, now=NOW)
 
 
-def by_hand(connection: sqlite3.Connection, **columns: Any) -> None:
+def by_hand(connection: apsw.Connection, **columns: Any) -> None:
     """A row as another tool writes it: the contract's columns alone."""
     row = {
         "request_id": "hand",
@@ -51,7 +50,7 @@ def by_hand(connection: sqlite3.Connection, **columns: Any) -> None:
     )
 
 
-def test_summary_adds_up(connection: sqlite3.Connection) -> None:
+def test_summary_adds_up(connection: apsw.Connection) -> None:
     """Counts, costs and savings are the rows' sums; the percentage is the mean of theirs."""
     write(
         connection,
@@ -76,14 +75,14 @@ def test_summary_adds_up(connection: sqlite3.Connection) -> None:
     assert (found["feedback_count"], found["avg_quality"]) == (0, None)
 
 
-def test_money_is_added_exactly(connection: sqlite3.Connection) -> None:
+def test_money_is_added_exactly(connection: apsw.Connection) -> None:
     """Sums come from whole nano-dollars, so a thousand tenths of a cent are one dollar."""
     write(connection, *(ended(str(n), actual_cost=Decimal("0.001")) for n in range(1000)))
 
     assert summary(connection)["total_cost"] == 1.0
 
 
-def test_empty_ledger(connection: sqlite3.Connection) -> None:
+def test_empty_ledger(connection: apsw.Connection) -> None:
     """Without rows, sums are 0 and means unknown."""
     found = summary(connection)
 
@@ -91,7 +90,7 @@ def test_empty_ledger(connection: sqlite3.Connection) -> None:
     assert found["by_model"] == found["by_strategy"] == []
 
 
-def test_summary_by_model_and_strategy(connection: sqlite3.Connection) -> None:
+def test_summary_by_model_and_strategy(connection: apsw.Connection) -> None:
     """The same sums are given for each model and each strategy, the busiest first."""
     write(connection, ended("a"), ended("b"), ended("c", selected_model="pro", strategy_used="complexity"))
 
@@ -107,7 +106,7 @@ def test_summary_by_model_and_strategy(connection: sqlite3.Connection) -> None:
     ]
 
 
-def test_open_rows_are_counted_apart(connection: sqlite3.Connection) -> None:
+def test_open_rows_are_counted_apart(connection: apsw.Connection) -> None:
     """A request in flight is no part of the sums yet, and is counted whenever it began."""
     connection.execute(
         "INSERT INTO routing_metrics (request_id, timestamp, status) VALUES ('o', '2026-11-22T10:00Z', 'open')"
@@ -131,7 +130,7 @@ def test_open_rows_are_counted_apart(connection: sqlite3.Connection) -> None:
         ("1990-01-01T00:00:00Z", 1e9, True),
     ],
 )
-def test_period_is_by_timestamp(connection: sqlite3.Connection, timestamp: str, days: float, counted: bool) -> None:
+def test_period_is_by_timestamp(connection: apsw.Connection, timestamp: str, days: float, counted: bool) -> None:
     """A row counts when its timestamp lies in the period, to the second."""
     write(connection, ended(timestamp=timestamp))
 
@@ -139,13 +138,13 @@ def test_period_is_by_timestamp(connection: sqlite3.Connection, timestamp: str, 
 
 
 @pytest.mark.parametrize("days", [0, -1, float("nan"), float("inf")])
-def test_period_has_to_be_one(connection: sqlite3.Connection, days: float) -> None:
+def test_period_has_to_be_one(connection: apsw.Connection, days: float) -> None:
     """A period is a number of days above 0."""
     with pytest.raises(InvalidRequest):
         summary(connection, days)
 
 
-def test_rows_count_as_they_stand(connection: sqlite3.Connection) -> None:
+def test_rows_count_as_they_stand(connection: apsw.Connection) -> None:
     """Rows that were moved in time, changed or deleted by hand count as they are now."""
     write(connection, ended("a"), ended("b"), ended("c"))
     connection.execute("UPDATE routing_metrics SET timestamp = '2026-01-01T00:00:00Z' WHERE request_id = 'a'")
@@ -159,7 +158,7 @@ def test_rows_count_as_they_stand(connection: sqlite3.Connection) -> None:
     assert reports.confidence(connection, days=30, now=NOW) == {"low": 1}
 
 
-def test_rows_of_other_tools_count(connection: sqlite3.Connection) -> None:
+def test_rows_of_other_tools_count(connection: apsw.Connection) -> None:
     """A row with the contract's columns alone is summed from its dollars; without a timestamp it belongs to no period."""
     by_hand(connection)
     by_hand(connection, request_id="odd", timestamp="yesterday")
@@ -169,7 +168,7 @@ def test_rows_of_other_tools_count(connection: sqlite3.Connection) -> None:
     assert reports.confidence(connection, days=None, now=NOW) == {"low": 3}
 
 
-def test_quality_comes_from_feedback(connection: sqlite3.Connection) -> None:
+def test_quality_comes_from_feedback(connection: apsw.Connection) -> None:
     """Quality is the mean of what clients said."""
     write(connection, ended("a"), ended("b"), ended("c"))
     for request_id, score in (("a", 1.0), ("b", 0.5)):
@@ -178,7 +177,7 @@ def test_quality_comes_from_feedback(connection: sqlite3.Connection) -> None:
     assert (summary(connection)["feedback_count"], summary(connection)["avg_quality"]) == (2, 0.75)
 
 
-def test_confidence_counts_learned_decisions(connection: sqlite3.Connection) -> None:
+def test_confidence_counts_learned_decisions(connection: apsw.Connection) -> None:
     """Rows of `complexity` and `pinned` are no learned decisions; a missing level has a name too."""
     write(
         connection,
@@ -194,7 +193,7 @@ def test_confidence_counts_learned_decisions(connection: sqlite3.Connection) -> 
     assert reports.confidence(connection, days=30, now=NOW) == {"high": 1, "low": 1, "unknown": 1}
 
 
-def test_patterns(connection: sqlite3.Connection) -> None:
+def test_patterns(connection: apsw.Connection) -> None:
     """Learned decisions are counted by model and pattern, most frequent first, with their mean savings in USD."""
     write(
         connection,
@@ -218,7 +217,7 @@ def test_patterns(connection: sqlite3.Connection) -> None:
         (30, ["2026-11-20", "2026-11-22"]),
     ],
 )
-def test_timeline(connection: sqlite3.Connection, days: float, buckets: list[str]) -> None:
+def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) -> None:
     """Short periods are told by hour, long ones by day, with the sums and the confidence of each."""
     for number, timestamp in enumerate(("2026-11-20T08:00:00Z", "2026-11-22T08:10:00Z", "2026-11-22T09:20:00Z")):
         write(connection, ended(str(number), timestamp=timestamp))
@@ -229,7 +228,7 @@ def test_timeline(connection: sqlite3.Connection, days: float, buckets: list[str
     assert sum(row["high"] for row in found) == sum(row["total_requests"] for row in found)
 
 
-def test_requests_are_paged(connection: sqlite3.Connection) -> None:
+def test_requests_are_paged(connection: apsw.Connection) -> None:
     """The newest rows come first, and the last id of a page leads to the next."""
     write(connection, *(ended(str(number)) for number in range(5)))
 
@@ -251,7 +250,7 @@ def test_requests_are_paged(connection: sqlite3.Connection) -> None:
         ({"key_id": None}, ["b", "a"]),
     ],
 )
-def test_requests_are_filtered(connection: sqlite3.Connection, filters: dict[str, object], found: list[str]) -> None:
+def test_requests_are_filtered(connection: apsw.Connection, filters: dict[str, object], found: list[str]) -> None:
     """Rows are filtered by the values of known columns."""
     write(connection, ended("a"), ended("b", strategy_used="complexity", fallback_used=True))
 
@@ -260,13 +259,13 @@ def test_requests_are_filtered(connection: sqlite3.Connection, filters: dict[str
     assert [row["request_id"] for row in rows] == found
 
 
-def test_unknown_filters_are_refused(connection: sqlite3.Connection) -> None:
+def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
     """Only listed columns can be filtered by."""
     with pytest.raises(InvalidRequest, match="no column to filter by"):
         reports.requests(connection, limit=10, before=None, filters={"1=1; --": 1})
 
 
-def test_request(connection: sqlite3.Connection) -> None:
+def test_request(connection: apsw.Connection) -> None:
     """One row comes with its attempts and its feedback, JSON columns as values."""
     write(connection, ended("a"))
     changes.add_feedback(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
@@ -282,7 +281,7 @@ def test_request(connection: sqlite3.Connection) -> None:
     assert not any(name.endswith("_nano") for name in found)
 
 
-def test_request_without_feedback(connection: sqlite3.Connection) -> None:
+def test_request_without_feedback(connection: apsw.Connection) -> None:
     """A row that nobody rated has no feedback; an unknown row is none."""
     write(connection, ended("a"))
 
@@ -293,7 +292,7 @@ def test_request_without_feedback(connection: sqlite3.Connection) -> None:
     assert reports.request(connection, "\ud800") is None
 
 
-def test_outcomes_rise(connection: sqlite3.Connection) -> None:
+def test_outcomes_rise(connection: apsw.Connection) -> None:
     """A learner reads what is newer than it knows, in pieces."""
     write(connection, *(ended(str(number)) for number in range(3)))
     for number in range(3):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing
 from decimal import Decimal
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.records import Attempt, RequestRecord
-from gateway.store import StoredOutcome, rows
+from gateway.store import StoredOutcome, rows, sql
 from gateway.wire import Usage
 from tests.store.cases import USAGE, begun, ended
 
@@ -107,7 +107,7 @@ def test_attempt_row() -> None:
 @given(st.text(st.characters(codec=None)))
 def test_any_text_can_be_stored(value: str) -> None:
     """Whatever text a client or model made up, SQLite takes it and returns it whole."""
-    with closing(sqlite3.connect(":memory:")) as connection:
+    with closing(apsw.Connection(":memory:")) as connection:
         stored = rows.text(value)
 
         assert connection.execute("SELECT ?, length(?)", (stored, stored)).fetchone() == (stored, len(stored))
@@ -177,9 +177,8 @@ def test_outcome_row() -> None:
 def test_rows_read_back() -> None:
     """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
     query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.row_factory = sqlite3.Row
-        row = connection.execute(query).fetchone()
+    with closing(apsw.Connection(":memory:")) as connection:
+        (row,) = sql.found(connection, query)
 
     assert rows.request_of(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
 
@@ -188,9 +187,8 @@ def test_outcomes_read_back() -> None:
     """A stored outcome is the outcome it was."""
     outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
     row = {**rows.outcome_row(outcome), "id": 7}
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.row_factory = sqlite3.Row
+    with closing(apsw.Connection(":memory:")) as connection:
         columns = ", ".join(f":{name} AS {name}" for name in row)
-        stored = connection.execute("SELECT " + columns, row).fetchone()
+        (stored,) = sql.found(connection, "SELECT " + columns, row)
 
     assert rows.outcome_of(stored) == outcome

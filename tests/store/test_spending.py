@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,7 +158,7 @@ def test_never_beyond_the_limit(steps: list[tuple[int, Decimal | None]]) -> None
 def test_money_is_never_negative(path: Path, ledger: SqliteStore) -> None:
     """The tables themselves refuse a negative sum, whoever writes it."""
     ledger.begin(begun(), [hold(1)]).result()
-    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
+    with closing(apsw.Connection(str(path))) as connection, pytest.raises(apsw.ConstraintError):
         connection.execute("UPDATE budgets SET used_nano = -1")
 
 
@@ -195,7 +195,7 @@ def test_revoked_keys_stay_listed(ledger: SqliteStore) -> None:
 def test_limits_that_cannot_be_read_are_strict(path: Path, ledger: SqliteStore) -> None:
     """A tier, window or list of models that this version does not know limits as much as possible."""
     ledger.add_key(FULL).result()
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         connection.execute("UPDATE virtual_keys SET max_tier = 'x', budget_window = 'x', models = '{'")
     (key,) = ledger.virtual_keys()
     assert (key.max_tier, key.models, key.budget) == ("simple", (), Budget(5, "total"))

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.store.connection import Source
-from gateway.store.sql import Statement, requests
+from gateway.store.sql import Statement, changed, found, requests, tuples
 
 
 def test_statement_binds_by_name() -> None:
     """A statement takes its named values in whatever order they come, and ignores others."""
-    statement = Statement("SELECT :b, :a, :b")
+    with closing(apsw.Connection(":memory:")) as connection:
+        connection.execute("CREATE TABLE facts (x, y, z)")
 
-    with closing(sqlite3.connect(":memory:")) as connection:
-        assert statement.run(connection, {"a": 1, "b": 2, "c": 3}).fetchone() == (2, 1, 2)
+        assert Statement("INSERT INTO facts VALUES (:b, :a, :b)").run(connection, {"a": 1, "b": 2, "c": 3}) == 1
+        assert tuples(connection, "SELECT * FROM facts") == [(2, 1, 2)]
+
+
+def test_changed() -> None:
+    """A statement that found nothing to change says so, whatever the one before it did."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        connection.execute("CREATE TABLE facts (x UNIQUE)")
+        insert = "INSERT INTO facts VALUES (?) ON CONFLICT DO NOTHING"
+
+        assert [changed(connection, insert, (1,)), changed(connection, insert, (1,))] == [1, 0]
+
+
+def test_found() -> None:
+    """What a query finds is told by the names of its columns, all rows of it."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        query = "SELECT column1 AS a, column2 AS b FROM (VALUES (1, 2), (3, 4)) WHERE a > :least"
+
+        assert found(connection, query, {"least": 0}) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+        assert found(connection, query, {"least": 3}) == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sqlite3
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
@@ -59,7 +59,7 @@ def test_durability(make_ledger: MakeLedger, path: Path) -> None:
     """With `full` durability rows are written all the same."""
     make_ledger(durability="full").settle(ended()).result()
 
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone() == (1,)
 
 
@@ -89,7 +89,7 @@ def test_readers_do_not_wait_for_the_writer(make_ledger: MakeLedger, path: Path)
     """While another process holds the write lock, reports answer and new rows are refused."""
     ledger = make_ledger(busy_timeout=0.05)
     ledger.settle(ended()).result()
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
 
         assert ledger.summary(days=30)["total_requests"] == 1
@@ -115,7 +115,7 @@ def test_writable_is_remembered_for_a_moment(make_ledger: MakeLedger, path: Path
     time = [0.0]
     ledger = make_ledger(busy_timeout=0.05, clock=lambda: time[0])
     assert ledger.writable()
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
 
         assert ledger.writable()

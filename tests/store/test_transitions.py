@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from decimal import Decimal
 from typing import get_args
 
+import apsw
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, AttemptStatus, RequestStatus
+from gateway.store.sql import tuples
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
 
@@ -83,14 +84,10 @@ class Ledger(RuleBasedStateMachine):
     @invariant()
     def ends_stand(self) -> None:
         """What had ended is as it was; what is closed has no attempt in flight; the hours' sums are the rows'."""
-        with closing(sqlite3.connect(self.home.path)) as connection:
-            rows = connection.execute(
-                "SELECT request_id, status, actual_cost_nano, estimated FROM routing_metrics"
-            ).fetchall()
-            attempts = connection.execute("SELECT id, status, cost_nano, request_id FROM attempts").fetchall()
-            counted = connection.execute(
-                "SELECT total(requests), total(cost_nano) FROM sums WHERE unit = 'hour'"
-            ).fetchone()
+        with closing(apsw.Connection(str(self.home.path))) as connection:
+            rows = tuples(connection, "SELECT request_id, status, actual_cost_nano, estimated FROM routing_metrics")
+            attempts = tuples(connection, "SELECT id, status, cost_nano, request_id FROM attempts")
+            (counted,) = tuples(connection, "SELECT total(requests), total(cost_nano) FROM sums WHERE unit = 'hour'")
         closed = {row[0]: row[1:] for row in rows if row[1] != "open"}
         finished = {attempt[0]: attempt[1:] for attempt in attempts if attempt[1] != "reserved"}
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
-from gateway.store import sql
+from gateway.store import changes
 from gateway.store.connection import Source
 from gateway.store.writer import Change, Writer
 
@@ -35,7 +35,7 @@ def make_writer(path: Path) -> Iterator[MakeWriter]:
 
 
 def insert(request_id: str) -> Change[None]:
-    def change(connection: sqlite3.Connection) -> None:
+    def change(connection: apsw.Connection) -> None:
         connection.execute("INSERT INTO routing_metrics (request_id) VALUES (?)", (request_id,))
 
     return change
@@ -44,7 +44,7 @@ def insert(request_id: str) -> Change[None]:
 def held(gate: threading.Event, entered: threading.Event) -> Change[None]:
     """A change that keeps the writer busy until the gate opens, so that others wait behind it."""
 
-    def change(_: sqlite3.Connection) -> None:
+    def change(_: apsw.Connection) -> None:
         entered.set()
         gate.wait(10)
 
@@ -52,7 +52,7 @@ def held(gate: threading.Event, entered: threading.Event) -> Change[None]:
 
 
 def ids(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         return [row[0] for row in connection.execute("SELECT request_id FROM routing_metrics ORDER BY id")]
 
 
@@ -84,10 +84,10 @@ def test_changes_that_wait_share_a_commit(make_writer: MakeWriter, path: Path) -
     writer = make_writer()
     changes_before: list[bool] = []
 
-    def look(connection: sqlite3.Connection) -> int:
+    def look(connection: apsw.Connection) -> int:
         """Sees what the change before it wrote, while another connection does not."""
         changes_before.append(ids(path) == [])
-        return int(connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0])
+        return int(connection.execute("SELECT count(*) FROM routing_metrics").get)
 
     assert batch(writer, insert("a"), insert("b"), look) == [None, None, 2]
     assert changes_before == [True]
@@ -108,14 +108,14 @@ def test_a_change_at_fault_fails_alone(make_writer: MakeWriter, path: Path) -> N
     """A change that cannot be written fails; those beside it are committed."""
     writer = make_writer()
 
-    def broken(connection: sqlite3.Connection) -> None:
+    def broken(connection: apsw.Connection) -> None:
         insert("half")(connection)
         raise ValueError("no row")
 
     results = batch(writer, insert("a"), insert("a"), broken, insert("b"))
 
     assert results[0] is results[3] is None
-    assert isinstance(results[1], sqlite3.IntegrityError)
+    assert isinstance(results[1], apsw.ConstraintError)
     assert isinstance(results[2], ValueError)
     assert ids(path) == ["a", "b"]
 
@@ -124,7 +124,7 @@ def test_a_refusal_is_an_answer(make_writer: MakeWriter, path: Path) -> None:
     """What a change refuses (unknown, repeated) is told to its caller and disturbs no other."""
     writer = make_writer()
 
-    def refuse(_: sqlite3.Connection) -> None:
+    def refuse(_: apsw.Connection) -> None:
         raise Conflict("again")
 
     results = batch(writer, insert("a"), refuse)
@@ -151,7 +151,7 @@ def test_full_queue_refuses_at_once(make_writer: MakeWriter) -> None:
 def test_a_locked_ledger_fails_the_batch_and_recovers(make_writer: MakeWriter, path: Path) -> None:
     """While another process holds the lock, nothing is acknowledged; afterwards writing goes on by itself."""
     writer = make_writer(busy_timeout=0.05)
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
         refused = writer.submit(insert("a")).exception(10)
         assert isinstance(refused, LedgerUnavailable)
@@ -167,10 +167,8 @@ def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
     """When SQLite finds the file damaged, the change is not acknowledged."""
     writer = make_writer()
 
-    def damaged(_: sqlite3.Connection) -> None:
-        error = sqlite3.DatabaseError("database disk image is malformed")
-        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_CORRUPT, "SQLITE_CORRUPT"
-        raise error
+    def damaged(_: apsw.Connection) -> None:
+        raise apsw.CorruptError("database disk image is malformed")
 
     assert all(isinstance(result, LedgerUnavailable) for result in batch(writer, insert("a"), damaged))
     assert ids(path) == []
@@ -179,7 +177,7 @@ def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
 def test_a_change_may_find_the_ledger_unavailable(make_writer: MakeWriter) -> None:
     """A change that finds the ledger unusable fails with just that."""
 
-    def lost(_: sqlite3.Connection) -> None:
+    def lost(_: apsw.Connection) -> None:
         raise LedgerUnavailable("no lock file")
 
     assert str(make_writer().submit(lost).exception(10)) == "no lock file"
@@ -272,6 +270,6 @@ def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
         writer.close()
         closed.set()
 
-    writer.submit(lambda connection: connection.execute(sql.PROBE).rowcount).add_done_callback(close)
+    writer.submit(changes.probe).add_done_callback(close)
 
     assert closed.wait(10)
