@@ -15,12 +15,15 @@ class Tally:
 
     def add(self, now: float, *, marked: bool) -> None:
         second = int(now)
-        if not self._seconds or self._seconds[-1][0] != second:
-            self._seconds.append([second, 0, 0])
-        self._seconds[-1][1] += 1
-        self._seconds[-1][2] += marked
+        last = self._seconds[-1] if self._seconds else None
+        if last is None or last[0] != second:
+            last = [second, 0, 0]
+            self._seconds.append(last)
+        last[1] += 1
         self._total += 1
-        self._marked += marked
+        if marked:
+            last[2] += 1
+            self._marked += 1
 
     def counts(self, now: float) -> tuple[int, int]:
         """(all, marked)"""

@@ -36,9 +36,21 @@ class _Health:
     missing_until: float = 0.0
 
     def cooling(self, now: float) -> bool:
-        return self.breaker.blocks(now) or now < max(
-            self.key.until, self.rate.until, self.named_until, self.missing_until
+        return (
+            now < self.named_until
+            or now < self.missing_until
+            or now < self.rate.until
+            or now < self.key.until
+            or self.breaker.blocks(now)
         )
+
+    def succeeded(self, now: float) -> None:
+        """A quota's rest goes on: the answer may be older than that."""
+        self.breaker.succeeded(now)
+        self.key.end()
+        self.missing_until = 0.0
+        if now >= self.rate.until:
+            self.rate.end()
 
 
 class Cooldowns:
@@ -75,11 +87,14 @@ class Cooldowns:
         left = health.named_until - self._clock() if health is not None else 0.0
         return left if left > 0 else None
 
-    def claim(self, provider: str, model: str) -> None:
-        """A request goes there; where a breaker is half-open it is the probe that others wait for."""
+    def claim(self, provider: str, model: str) -> bool:
+        """A request goes there; whether it was cooling. Where a breaker is half-open it is the probe that others wait for."""
         now = self._clock()
+        rested = False
         for health in self._of(provider, model):
+            rested = rested or health.cooling(now)
             health.breaker.claim(now)
+        return rested
 
     def release(self, provider: str, model: str) -> None:
         """That request ended early and says nothing about the upstream."""
@@ -87,14 +102,10 @@ class Cooldowns:
             health.breaker.release()
 
     def succeeded(self, provider: str, model: str) -> None:
-        """One success clears the deployment and its provider, but for a quota's rest: the answer may be older than that."""
+        """One success clears the deployment and its provider."""
         now = self._clock()
-        for health in (self._at(provider, None), self._at(provider, model)):
-            health.breaker.succeeded(now)
-            health.key.end()
-            health.missing_until = 0.0
-            if now >= health.rate.until:
-                health.rate.end()
+        self._at(provider, None).succeeded(now)
+        self._at(provider, model).succeeded(now)
 
     def failed(self, provider: str, model: str, error: UpstreamError) -> None:
         harm = verdict(error).harm
@@ -140,8 +151,8 @@ class Cooldowns:
         return seconds if news else 0.0
 
     def _of(self, provider: str, model: str) -> list[_Health]:
-        keys: tuple[tuple[str, str | None], ...] = ((provider, None), (provider, model))
-        return [self._health[key] for key in keys if key in self._health]
+        own, shared = self._health.get((provider, model)), self._health.get((provider, None))
+        return [health for health in (shared, own) if health is not None]
 
     def _at(self, provider: str, model: str | None) -> _Health:
         health = self._health.get((provider, model))

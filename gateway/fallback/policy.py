@@ -51,7 +51,10 @@ class RetryBudget:
         self._tallies: OrderedDict[str, Tally] = OrderedDict()
 
     def spend(self, provider: str, *, retry: bool) -> None:
-        self._tallies.setdefault(provider, Tally(self.SPAN)).add(self._clock(), marked=retry)
+        tally = self._tallies.get(provider)
+        if tally is None:
+            tally = self._tallies[provider] = Tally(self.SPAN)
+        tally.add(self._clock(), marked=retry)
 
     def permits(self, provider: str) -> bool:
         total, retries = self._tallies[provider].counts(self._clock()) if provider in self._tallies else (0, 0)
@@ -133,11 +136,10 @@ class Attempts:
         candidate, self._planned = self._planned, None
         if candidate is None or self.remaining <= 0:
             return None
-        cooldowns = self._policy.cooldowns
         key = self._policy.turns.next(candidate.provider, tried=self._keys_of(candidate.provider))
-        candidate = replace(candidate, key=key or candidate.key)
-        self._rested = cooldowns.rests(candidate.provider, candidate.model)
-        cooldowns.claim(candidate.provider, candidate.model)
+        if key is not None and key != candidate.key:
+            candidate = replace(candidate, key=key)
+        self._rested = self._policy.cooldowns.claim(candidate.provider, candidate.model)
         self._policy.budget.spend(candidate.provider, retry=candidate.provider in self._strained)
         self._tried.append(candidate)
         self.count += 1
@@ -185,7 +187,7 @@ class Attempts:
 
     def _keys_of(self, provider: str) -> set[int]:
         """The keys that this request must not use again."""
-        return {key for name, key in self._bad_keys if name == provider}
+        return {key for name, key in self._bad_keys if name == provider} if self._bad_keys else set()
 
     def exhausted(self) -> GatewayError:
         """What the client is told when `next()` gave None."""
