@@ -56,6 +56,10 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
 
 def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
     """Every prompt token once, at the rate of the most special kind it belongs to; in millionths."""
+    if not (
+        usage.cached_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens or usage.prompt_audio_tokens
+    ):
+        return size * price.input.at(size)
     cache_read = price.cache_read or price.input
     cache_write = price.cache_write or price.input
     cached_audio = usage.cached_audio_tokens

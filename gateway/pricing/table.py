@@ -84,9 +84,11 @@ class PriceTable:
             prices = self._found[key] = self._compile(provider, model)
         if not prices:
             return None
-        moment = at if at.tzinfo is None else at.astimezone(UTC)
-        in_force = (dated.price for dated in reversed(prices) if dated.in_force(moment))
-        return next(in_force, prices[0].price)
+        moment = at if at.tzinfo is None or at.tzinfo is UTC else at.astimezone(UTC)
+        for dated in reversed(prices):
+            if dated.in_force(moment):
+                return dated.price
+        return prices[0].price
 
     def _compile(self, provider: str, model: str) -> tuple[DatedPrice, ...]:
         name = model.lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -70,15 +70,9 @@ class ChatProxy:
     ) -> ChatAnswer | ChatStream:
         """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it."""
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
-        record = first_record(
-            plan,
-            request,
-            request_id=request_id,
-            at=self._books.now(),
-            caller=caller,
-            features=self._books.features,
-        )
-        exchange = Exchange(plan, request, record, books=self._books)
+        at = self._books.now()
+        record = first_record(plan, request, request_id=request_id, at=at, caller=caller, features=self._books.features)
+        exchange = Exchange(plan, request, record, books=self._books, at=at)
         try:
             await exchange.begin()
             opened, attempts = await self._open(
@@ -108,7 +102,7 @@ class ChatProxy:
                     exchange.request,
                     candidate.model,
                     transport=self._transport,
-                    timeouts=replace(self._timeouts, total=attempts.remaining),
+                    timeouts=self._timeouts.within(attempts.remaining),
                 )
             except InvalidRequest as error:
                 exchange.attempt_failed(error)

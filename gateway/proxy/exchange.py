@@ -57,16 +57,17 @@ class Rejected:
 class Exchange:
     """Settles exactly once: `completed`, `failed`, `broken` or `cancelled`, whichever comes first."""
 
-    def __init__(self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: Books) -> None:
+    def __init__(self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: Books, at: datetime) -> None:
         self.plan = plan
         self.request = request
         self.record = record
         self._books = books
         self._began = books.clock()
-        self._at = datetime.fromisoformat(record.timestamp)
+        self._at = at
         self._attempts: list[Attempt] = []
         self._attempt_began = self._began
         self._first_byte: float | None = None
+        self._upstream_id: str | None = None
         self._settled = False
         self._turn: Turn | None = None
         self._broke: list[tuple[str, str]] = []
@@ -92,6 +93,7 @@ class Exchange:
     async def attempt(self, candidate: Candidate) -> None:
         """Another upstream is about to be called. The first attempt's row came with the request's."""
         self._attempt_began = self._books.clock()
+        self._upstream_id = None
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
         if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
@@ -144,8 +146,8 @@ class Exchange:
     def opened(self, answer: Completion | Chunk) -> None:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
         self._first_byte = self._books.clock() - self._began
-        self._attempts[-1] = self._attempts[-1]._replace(upstream_id=answer.upstream_id)
-        if answer.model not in (None, self.record.selected_model):
+        self._upstream_id = answer.upstream_id
+        if answer.model is not None and answer.model != self.record.selected_model:
             self.record = self.record._replace(selected_model=answer.model)
         if len(self._attempts) > 1:  # a stream's headers are written from this
             self.record = self.record._replace(
@@ -197,6 +199,7 @@ class Exchange:
         attempt = self._attempts[-1]
         self._attempts[-1] = attempt._replace(
             status=status,
+            upstream_id=self._upstream_id,
             usage=usage,
             cost=self._price(attempt, usage),
             error=None if error is None else error.code or error.type,

@@ -37,8 +37,10 @@ class Lessons:
         self._sessions = sessions
         self._recurrences = recurrences
 
-    def asked(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> Turn:
-        """A request has begun; it may say something of the answer before."""
+    def asked(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> Turn | None:
+        """A request has begun; it may say something of the answer before. None where a named model leaves nothing to notice."""
+        if plan.pinned and not self._recurrences.expecting:
+            return None
         visit = plan.visit
         turn = self._recurrences.turn(
             plan.context.prompt or newest_turn(request.messages),

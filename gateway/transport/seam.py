@@ -28,6 +28,10 @@ class Timeouts:
     idle: float = 60.0
     total: float = 300.0
 
+    def within(self, total: float) -> Timeouts:
+        """The same with so many seconds for everything."""
+        return Timeouts(self.connect, self.first_byte, self.idle, total)
+
 
 class UpstreamResponse(ABC):
     """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.

@@ -54,6 +54,11 @@ class Recurrences:
         self._repeated: OrderedDict[Place, float] = OrderedDict()
         self._counts: OrderedDict[str | None, tuple[float, int]] = OrderedDict()
 
+    @property
+    def expecting(self) -> bool:
+        """Whether an answer is recent enough that a request could say something of it."""
+        return bool(self._answers) and self._clock() - next(reversed(self._answers.values())).at <= WINDOW
+
     def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> Turn:
         """`fresh` says that the human turn is the request's newest message: while tools work it stays the same."""
         telling = fresh and len(prompt) >= _TELLING

@@ -51,6 +51,16 @@ def test_the_same_again(memory: Recurrences, clock: Clock) -> None:
     assert memory.asked(turn(memory), named_rank=None) is None
 
 
+def test_expecting(memory: Recurrences, clock: Clock) -> None:
+    """Something can be said of an answer for some minutes; before the first one and long after the last nobody need listen."""
+    before = memory.expecting
+    memory.answered(turn(memory), outcome(), rank=0)
+    clock.now = WINDOW
+    meanwhile = memory.expecting
+    clock.now += 1
+    assert (before, meanwhile, memory.expecting) == (False, True, False)
+
+
 def test_over_and_over(memory: Recurrences, clock: Clock) -> None:
     """A person asks again once; a program that sends the same on and on says nothing of the answers, until it pauses."""
     labels = []
