@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -14,6 +14,9 @@ from gateway.errors import NotFound
 from gateway.store import Store
 from gateway.web.charts import HEIGHT, WIDTH, cost_bars, shares, usd
 from gateway.web.ledger import days_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 HERE = Path(__file__).resolve().parent
 STATIC = {"dashboard.css": "text/css"}
@@ -35,13 +38,18 @@ class Dashboard:
     def __init__(self, store: Store, *, demo: bool) -> None:
         self._store = store
         self._demo = demo
+
+    @cached_property
+    def _page(self) -> Template:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # a tenth of the start
+
         templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
         )
         templates.filters["usd"] = usd
-        self._page = templates.get_template("dashboard.html")
+        return templates.get_template("dashboard.html")
 
     async def page(self, request: Request) -> Response:
         days = days_of(request)
