@@ -49,6 +49,13 @@ def server_config(simulation: Simulation, **options: Any) -> uvicorn.Config:
     )
 
 
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A listener whose connections send at once: asyncio sees to that only where a socket names its protocol, which these do not."""
+    listener = socket.create_server((host, port), backlog=512)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 class Simulator:
     """All three vendors on one loopback port: `with Simulator() as urls: ...`, or `start()` and `stop()`."""
 
@@ -78,7 +85,7 @@ class Simulator:
         """Listen and serve; connections are accepted from here on. Answers `base_urls`."""
         if self._thread is not None:
             return self.base_urls
-        listener = socket.create_server((self._host, self._port), backlog=512)
+        listener = listening_socket(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._server = SuddenServer(server_config(self.simulation))
         self._thread = Thread(target=self._serve, args=(self._server, listener), name="simulator", daemon=True)

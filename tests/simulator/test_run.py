@@ -6,7 +6,7 @@ import socket
 from http.client import HTTPConnection
 from threading import Thread
 
-from gateway.simulator.run import Simulator
+from gateway.simulator.run import Simulator, listening_socket
 
 HANG = b'{"model":"claude-sonnet-5","max_tokens":10,"messages":[{"role":"user","content":"x [[fault:hang]]"}]}'
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01", "content-type": "application/json"}
@@ -59,3 +59,13 @@ def test_stop_ends_open_requests() -> None:
     reader.join()
     assert failures
     assert simulator.simulation.requests[0].outcome == "client_left"
+
+
+def test_nothing_waits_for_more() -> None:
+    """What is written in two pieces is sent in two: the second does not wait for the first one's receipt, which takes 40 ms."""
+    with (
+        listening_socket("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
