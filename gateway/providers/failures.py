@@ -39,7 +39,8 @@ _KEYS = re.compile(
     re.IGNORECASE,
 )
 _ACCOUNT_EMPTY = re.compile(
-    r"insufficient_quota|spend_limit|spend limit|spending limit|billing_(error|not_active|hard_limit)|credit balance is too low|insufficient (credits|balance|funds)",
+    r"insufficient_quota|spend_limit|spend limit|spending limit|key limit exceeded|billing_(error|not_active|hard_limit)"
+    r"|credit balance is too low|insufficient (credits|balance|funds)",
     re.IGNORECASE,
 )
 _KEY_REFUSED = re.compile(
@@ -112,10 +113,11 @@ def error_parts(value: object) -> ErrorParts:
         return ErrorParts(message=value) if isinstance(value, str) and value else ErrorParts()
     if value.get("error"):
         return error_parts(value["error"])
-    codes = [value.get(name) for name in ("code", "status", "type")]
     metadata = value.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    codes = [*(value.get(name) for name in ("code", "status", "type")), metadata.get("error_type")]
     return ErrorParts(
-        message=_message(value, metadata if isinstance(metadata, dict) else {}),
+        message=_message(value, metadata),
         code=next((code for code in codes if isinstance(code, str) and code and not code.isdigit()), None),
         status=next((status for status in map(_http_status, codes) if status is not None), None),
         retry_after=_retry_info(value.get("details")),

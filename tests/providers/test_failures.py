@@ -73,6 +73,7 @@ JSON = st.recursive(
         (429, "enforced_spend_limit_reached", None, UpstreamAccountEmpty),
         (400, "invalid_request_error", "Your workspace has reached its spend limit.", UpstreamAccountEmpty),
         (400, "invalid_request_error", "Your credit balance is too low to access the API.", UpstreamAccountEmpty),
+        (403, None, "Key limit exceeded (monthly limit).", UpstreamAccountEmpty),
         (429, "RESOURCE_EXHAUSTED", "Quota exceeded for requests per minute", UpstreamRateLimited),
         (404, "not_found_error", "model: claude-9", UpstreamModelNotFound),
         (404, "NOT_FOUND", "models/gemini-9 is not found for API version v1beta", UpstreamModelNotFound),
@@ -169,6 +170,10 @@ def test_retry_after() -> None:
             ErrorParts("Provider returned error: prompt is too long", None, 400),
         ),
         ({"error": {"metadata": {"raw": "plain words"}}}, ErrorParts("plain words")),
+        (
+            {"error": {"code": 429, "message": "m", "metadata": {"error_type": "insufficient_quota"}}},
+            ErrorParts("m", "insufficient_quota", 429),
+        ),
         ({"error": {"message": "m", "metadata": "x", "details": "y"}}, ErrorParts("m")),
         ({"error": "just text"}, ErrorParts("just text")),
         ({"detail": "Not Found"}, ErrorParts("Not Found")),
