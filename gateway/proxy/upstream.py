@@ -14,17 +14,21 @@ from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 
 ERROR_BODY_LIMIT = 1024 * 1024
+STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models take about 40 MB
 
 
 class UpstreamStream:
     """An open stream, read up to its first meaningful chunk; its owner closes it."""
 
-    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_parser", "_pieces", "_provider", "_response")
+    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_left", "_parser", "_pieces", "_provider", "_response")
 
-    def __init__(self, response: UpstreamResponse, parser: StreamParser, *, provider: str) -> None:
+    def __init__(
+        self, response: UpstreamResponse, parser: StreamParser, *, provider: str, limit: int = STREAM_LIMIT
+    ) -> None:
         self._response = response
         self._parser = parser
         self._provider = provider
+        self._left = limit
         self._decoder = SSEDecoder()
         self._pieces = response.pieces().__aiter__()
         self._first: list[Chunk] = []
@@ -65,8 +69,11 @@ class UpstreamStream:
                     chunks += self._parser.feed(event)
                 chunks += self._parser.close()
             else:
+                self._left -= len(piece)
                 for event in self._decoder.feed(piece):
                     chunks += self._parser.feed(event)
+                if self._left < 0:
+                    raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)
         except EventTooLarge as error:
             self._failure = UpstreamInvalidResponse(f"{self._provider}: {error}.", provider=self._provider)
         except UpstreamError as error:
