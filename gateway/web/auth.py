@@ -17,6 +17,7 @@ from gateway.keys import VirtualKey, digest_of
 from gateway.web.pace import Pace
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorization`
 
 
 class Access(Enum):
@@ -62,12 +63,12 @@ class Gatekeeper:
         """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
         if access is Access.OPEN:
             return Principal()
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         virtual = self._ring is not None and self._ring.keyed
         known = self._clients if access is Access.CLIENT else self._admins
         closed = bool(known) or (virtual and access is Access.CLIENT)
         if not (closed and (self._clients or virtual)):
-            self._refuse_foreign(headers)
+            self._refuse_foreign(dict(headers))
         if not closed and not virtual:
             return Principal()
         sent = presented_key(headers, basic=access is Access.ADMIN)
@@ -108,17 +109,27 @@ class Gatekeeper:
             raise Forbidden("Cross-site requests are not served without a key.")
 
 
-def presented_key(headers: Mapping[str, str], *, basic: bool) -> str | None:
-    """The key a request carries, in any of the usual headers; `basic` also takes a browser's password. Two different ones are refused."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    found = [headers[name] for name in ("x-api-key", "api-key", "x-goog-api-key") if headers.get(name)]
-    if scheme.lower() == "bearer" and value.strip():
-        found.append(value.strip())
-    elif basic and scheme.lower() == "basic":
-        found.append(_password(value))
-    if len(set(found)) > 1:
+def presented_key(headers: Iterable[tuple[str, str]], *, basic: bool) -> str | None:
+    """The key a request carries, in any of the usual headers; `basic` also takes a browser's password.
+
+    Two different ones are refused, those of one header sent twice too: which of them counts is never left to chance.
+    """
+    found = {key for name, value in headers if (key := _key_in(name, value, basic=basic))}
+    if len(found) > 1:
         raise InvalidRequest("The request carries two different API keys; send one.", code="conflicting_keys")
-    return found[0] if found else None
+    return found.pop() if found else None
+
+
+def _key_in(name: str, value: str, *, basic: bool) -> str | None:
+    """The key that one header carries; names are in lower case."""
+    if name in KEY_HEADERS:
+        return value
+    if name != "authorization":
+        return None
+    scheme, _, rest = value.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    return _password(rest) if basic and scheme.lower() == "basic" else None
 
 
 def key_id(key: str) -> str:

@@ -46,6 +46,26 @@ def test_two_different_keys() -> None:
         Gatekeeper(["a"]).admit(scope(authorization="Bearer a", x_api_key="b"), Access.CLIENT)
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_two_keys_in_one_header(name: str) -> None:
+    """A header that is sent twice with two keys is a 400 as well, in either order; the same key twice is one key."""
+    prefix = b"Bearer " if name == "authorization" else b""
+    sent = {"headers": [(b"host", b"localhost"), (name.encode(), prefix + b"a"), (name.encode(), prefix + b"b")]}
+    with pytest.raises(InvalidRequest):
+        Gatekeeper(["a"]).admit(sent, Access.CLIENT)
+    with pytest.raises(InvalidRequest):
+        Gatekeeper(["b"]).admit(sent, Access.CLIENT)
+    sent["headers"][2] = sent["headers"][1]
+    assert Gatekeeper(["a"]).admit(sent, Access.CLIENT) == Principal(key_id("a"))
+
+
+def test_no_key_from_anywhere_else() -> None:
+    """A key in a cookie, a proxy's header or under another scheme is no key."""
+    for headers in ({"cookie": "key=a"}, {"proxy_authorization": "Bearer a"}, {"authorization": "Token a"}):
+        with pytest.raises(InvalidKey):
+            Gatekeeper(["a"]).admit(scope(**headers), Access.CLIENT)
+
+
 def test_admin_needs_the_admin_key() -> None:
     """With an admin key set, a client key opens no admin route, and the admin key no client route."""
     gatekeeper = Gatekeeper(["client"], "admin")
