@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
     "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
     "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
     "routing/models.py": "values and a base class, made in every test of routing",
+    "web/openapi": "one document, which tests/web/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",
     "proxy": "its modules are steps of one story, which tests/proxy/test_chat.py follows from body to row",
     "simulator/claude": "one table of requests goes through the vendor's modules together",
     "simulator/gemini": "as simulator/claude",

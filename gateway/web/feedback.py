@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,10 +20,19 @@ from gateway.web.body import read_body
 BODY_LIMIT = 64 * 1024
 
 
+def _only(opinion: str) -> dict[str, JsonValue]:
+    """In JSON Schema: this opinion is given, and not the other."""
+    null: dict[str, JsonValue] = {"type": "null"}
+    others: dict[str, JsonValue] = {name: null for name in ("score", "rating") if name != opinion}
+    return {"required": [opinion], "properties": {**others, opinion: {"not": null}}}
+
+
 class FeedbackBody(BaseModel):
     """Exactly one of `score` (0 to 1) and `rating`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"oneOf": [_only("score"), _only("rating")]}
+    )
 
     request_id: str = Field(min_length=1, max_length=128)
     score: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)

@@ -12,8 +12,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.auth import Access, Gatekeeper
+from gateway.web.openapi import Description
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
+OPENAPI_PATH = "/openapi.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,13 @@ class Application(Starlette):
 
 
 def build_routes(guarded: Iterable[Guarded], *, chat: ASGIApp, gatekeeper: Gatekeeper) -> list[BaseRoute]:
-    """All routes. The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own."""
-    chats = [DirectRoute(path, chat) for path in ("/v1/chat/completions", "/chat/completions")]
-    return [*chats, *(entry.route(gatekeeper) for entry in guarded)]
+    """All routes, and the one that describes them.
+
+    The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
+    """
+    entries = list(guarded)
+    told = [(entry.method, entry.path, entry.access) for entry in entries]
+    told += [("POST", path, Access.CLIENT) for path in CHAT_PATHS]
+    description = Description([*told, ("GET", OPENAPI_PATH, Access.CLIENT)])
+    entries.append(Guarded(OPENAPI_PATH, description.get, Access.CLIENT))
+    return [*(DirectRoute(path, chat) for path in CHAT_PATHS), *(entry.route(gatekeeper) for entry in entries)]

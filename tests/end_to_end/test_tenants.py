@@ -18,6 +18,7 @@ CLIENT = {
     "/chat/completions": "POST",
     "/v1/route": "POST",
     "/v1/feedback": "POST",
+    "/openapi.json": "GET",
     "/v1/models": "GET",
     "/v1/models/{model:path}": "GET",
 }

@@ -1,0 +1,71 @@
+"""JSON Schema (draft 2020-12, as OpenAPI 3.1 takes it) in few words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+ANYTHING: Schema = {"description": "Anything."}
+BOOLEAN: Schema = {"type": "boolean"}
+OBJECT: Schema = {"type": "object"}
+JSON = "application/json"
+
+
+def text(told: str | None = None, **rules: Any) -> Schema:
+    return _told({"type": "string", **rules}, told)
+
+
+def number(told: str | None = None, *, low: float | None = None, high: float | None = None) -> Schema:
+    return _told({"type": "number", **_bounds(low, high)}, told)
+
+
+def whole(told: str | None = None, *, low: int | None = None, high: int | None = None) -> Schema:
+    return _told({"type": "integer", **_bounds(low, high)}, told)
+
+
+def one_of(*values: str) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+def listed(items: Schema, *, least: int | None = None, most: int | None = None) -> Schema:
+    bounds = {"minItems": least, "maxItems": most}
+    return {"type": "array", "items": items, **{name: bound for name, bound in bounds.items() if bound is not None}}
+
+
+def record(members: Mapping[str, Schema], *, optional: Mapping[str, Schema] | None = None) -> Schema:
+    """An object that has all of `members` and may have the `optional` ones, or others that are not told of."""
+    return {"type": "object", "properties": {**members, **(optional or {})}, "required": list(members)}
+
+
+def strict(members: Mapping[str, Schema]) -> Schema:
+    """An object that may have these members and no others."""
+    return {"type": "object", "properties": dict(members), "additionalProperties": False}
+
+
+def mapped(values: Schema) -> Schema:
+    """An object whose names say something, all with such values."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def either(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+def named(name: str) -> Schema:
+    """One of the document's own schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _bounds(low: float | None, high: float | None) -> Schema:
+    bounds = {"minimum": low, "maximum": high}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _told(schema: Schema, told: str | None) -> Schema:
+    return schema if told is None else {**schema, "description": told}
