@@ -101,6 +101,11 @@ WORDS: Mapping[str, frozenset[str]] = {
     ),
 }
 
+# Word -> the cues that it is one of.
+MEANINGS: Mapping[str, tuple[str, ...]] = {
+    word: tuple(cue for cue, words in WORDS.items() if word in words) for word in frozenset().union(*WORDS.values())
+}
+
 # For scripts without spaces between words, and for inflecting ones: parts of the text itself.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "greeting": (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from gateway.routing.prompt.lexicon import PARTS, WORDS
+from gateway.routing.prompt.lexicon import MEANINGS, PARTS, WORDS
 
 # Characters read at each end: together 32 KB at most, whatever the script, so that a huge prompt costs no more than a long one.
 END = 4096
@@ -15,25 +15,38 @@ END = 4096
 _APART = str.maketrans(dict.fromkeys("!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~", " "))
 _NO_WORD = re.compile(r"[^\w-]+|_+")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_CHOICE = re.compile(r"\n(?:[A-D][.)]|\([A-D]\))")
+_ITEM = re.compile(r"\n(?:[-*•]|[1-9][.)]) ")
 
-_SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "！", "？", "؟", "।")
-_CHOICES = tuple(
-    f"\n{before}{letter}{after}" for letter in "ABCD" for before, after in (("", "."), ("", ")"), ("(", ")"))
-)
-_ITEMS = ("\n- ", "\n* ", "\n• ", *(f"\n{number}{mark} " for number in range(1, 10) for mark in ".)"))
-_MATH_SIGNS = ("$", "\\", "^", "=", "+", "<", ">", "≤", "≥", "√", "∑", "∫", "π")
-_CODE_SIGNS = ("{", "}", "[", "]", "()", ";", "_", "==", "->", "=>", "::", "//")
-_QUOTES = ('"', "'", "“")
-_COMMAS = (",", "，", "、", "،")
-_QUESTIONS = ("?", "？", "؟")
+
+class _Marks(NamedTuple):
+    """What is counted together: ASCII characters, ASCII pairs, and marks of other scripts."""
+
+    characters: bytes = b""
+    pairs: tuple[bytes, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def within(self, sample: str, raw: bytes) -> int:
+        """In a sample, which is also given as UTF-8: there one pass counts any number of ASCII characters."""
+        found = len(raw) - len(raw.translate(None, self.characters))
+        found += sum(raw.count(pair) for pair in self.pairs if pair[0] in raw)
+        return found if sample.isascii() else found + sum(map(sample.count, self.others))
+
+
+_DIGITS = _Marks(b"0123456789")
+_QUESTIONS = _Marks(b"?", others=("？", "؟"))
+_SENTENCE_ENDS = _Marks(pairs=(b". ", b".\n", b"? ", b"?\n", b"! ", b"!\n"), others=("。", "！", "？", "؟", "।"))
+_COMMAS = _Marks(b",", others=("，", "、", "،"))
+_QUOTES = _Marks(b"\"'", others=("“",))
+_MATH_SIGNS = _Marks(b"$\\^=+<>", others=("≤", "≥", "√", "∑", "∫", "π"))
+_CODE_SIGNS = _Marks(b"{}[];_", pairs=(b"()", b"==", b"->", b"=>", b"::", b"//"))
 
 # Unspaced scripts take about this many characters to say what a word says.
 _CHARACTERS_A_WORD = 2.0
 _LONG = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What stands in one prompt. Counts are of the sample, except `length` (characters) and `words` of the whole."""
 
     length: int
@@ -70,35 +83,38 @@ def sampled(prompt: str) -> str:
 def read(prompt: str) -> Reading:
     """Linear in the sample; any string will do, lone surrogates included."""
     sample = sampled(prompt)
-    apart = sample.translate(_APART) if sample.isascii() else _NO_WORD.sub(" ", sample)
+    raw = sample.encode("utf-8", "surrogatepass")
+    ascii_only = sample.isascii()
+    apart = sample.translate(_APART) if ascii_only else _NO_WORD.sub(" ", sample)
     lower = apart.lower().split()
+    lengths = list(map(len, lower))
     distinct = set(lower)
     spoken = max(1, len(lower))
-    numbers = [word for word in lower if word.isdigit()]
-    ascii_only = sample.isascii()
+    numberless = ascii_only and not _DIGITS.within(sample, raw)
+    numbers = [] if numberless else [word for word in lower if word.isdigit()]
     unspaced = 0 if ascii_only else len(_UNSPACED.findall(sample))
     size = max(1, len(sample))
     in_lines = "\n" in sample
     return Reading(
         length=len(prompt),
         words=(len(lower) + unspaced / _CHARACTERS_A_WORD) * max(1.0, len(prompt) / size),
-        letters_a_word=sum(map(len, lower)) / spoken,
-        long_words=sum(map(_LONG.__lt__, map(len, lower))) / spoken,
+        letters_a_word=sum(lengths) / spoken,
+        long_words=len([length for length in lengths if length > _LONG]) / spoken,
         capitals=sum(map(str.istitle, apart.split())) / spoken,
         variety=len(distinct) / spoken,
         non_ascii=0.0 if ascii_only else 1.0 - len(sample.encode("ascii", "ignore")) / size,
         numbers=len(numbers),
         digits=sum(map(len, numbers)),
         lines=sample.count("\n") + 1,
-        questions=sum(map(sample.count, _QUESTIONS)),
-        sentences=sum(map(sample.count, _SENTENCE_ENDS)),
-        commas=sum(map(sample.count, _COMMAS)),
-        quotes=sum(map(sample.count, _QUOTES)),
-        choices=sum(map(sample.count, _CHOICES)) if in_lines else 0,
-        items=sum(map(sample.count, _ITEMS)) if in_lines else 0,
+        questions=_QUESTIONS.within(sample, raw),
+        sentences=_SENTENCE_ENDS.within(sample, raw),
+        commas=_COMMAS.within(sample, raw),
+        quotes=_QUOTES.within(sample, raw),
+        choices=len(_CHOICE.findall(sample)) if in_lines else 0,
+        items=len(_ITEM.findall(sample)) if in_lines else 0,
         backslashes=sample.count("\\"),
-        math_signs=sum(map(sample.count, _MATH_SIGNS)),
-        code_signs=sum(map(sample.count, _CODE_SIGNS)),
+        math_signs=_MATH_SIGNS.within(sample, raw),
+        code_signs=_CODE_SIGNS.within(sample, raw),
         fences=sample.count("```"),
         first_word=lower[0] if lower else "",
         cues=_cues(distinct, sample),
@@ -107,7 +123,10 @@ def read(prompt: str) -> Reading:
 
 def _cues(distinct: set[str], sample: str) -> dict[str, int]:
     """How many different words of each kind the text holds."""
-    cues = {name: len(words & distinct) for name, words in WORDS.items()}
+    cues = dict.fromkeys(WORDS, 0)
+    for word in distinct & MEANINGS.keys():
+        for cue in MEANINGS[word]:
+            cues[cue] += 1
     if not sample.isascii():
         for name, parts in PARTS.items():
             cues[name] += sum(part in sample for part in parts)

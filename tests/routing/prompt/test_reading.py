@@ -72,3 +72,22 @@ def test_cues_are_found_in_many_languages(prompt: str, cue: str) -> None:
 def test_tokens_are_estimated_by_script(text: str, low: int, high: int) -> None:
     """About four ASCII characters are a token, but less than two of other scripts."""
     assert low <= tokens_of(text) <= high
+
+
+@given(st.text(st.sampled_from("aB1 .,?!\n\\$=<>(){}[];_-:/*•`A\"'“？。，≥\ud800"), max_size=60))
+def test_marks_are_counted_wherever_they_stand(prompt: str) -> None:
+    """A mark counts each time it stands there, in plain ASCII as beside other scripts and lone surrogates."""
+
+    def counted(*marks: str) -> int:
+        return sum(map(prompt.count, marks))
+
+    reading = read(prompt)
+
+    assert reading.questions == counted("?", "？")
+    assert reading.sentences == counted(". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "？")
+    assert reading.commas == counted(",", "，")
+    assert reading.quotes == counted('"', "'", "“")
+    assert reading.math_signs == counted("$", "\\", "=", "<", ">", "≥")
+    assert reading.code_signs == counted(*"{}[];_", "()", "==", "->", "=>", "::", "//")
+    assert reading.items == counted("\n- ", "\n* ", "\n• ", "\n1. ", "\n1) ")
+    assert reading.choices == counted("\nA.", "\nA)", "\n(A)", "\nB.", "\nB)", "\n(B)")
