@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, get_args
 
@@ -56,7 +56,8 @@ class Model:
     """One model as routing sees it. Prices are USD per million tokens; limits are tokens.
 
     `name` is the provider's own id. An unknown limit (None) or unknown abilities (None) never exclude a model.
-    `context_prices` are `(prompt tokens above which, input price, output price)`, rising.
+    `context_prices` are `(prompt tokens above which, input price, output price)`, rising. `key` is provider and name, made once:
+    every decision asks for it many times.
     """
 
     provider: str
@@ -72,6 +73,10 @@ class Model:
     max_output: int | None = None
     abilities: frozenset[str] | None = None
     created: int = 0
+    key: tuple[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.provider, self.name))
 
     @property
     def full_name(self) -> str:
@@ -112,7 +117,7 @@ class Catalog:
         tradeoffs: Mapping[str, float] = TRADEOFFS,
     ) -> None:
         self._models = tuple(models)
-        self._by_key = {(model.provider, model.name): model for model in self._models}
+        self._by_key = {model.key: model for model in self._models}
         self._prefixes = {name: name for name in (*self.providers, *providers)} | PREFIXES
         self._tradeoffs = tradeoffs
         self._auto = {"auto": Auto(tradeoffs["balanced"])} | {f"auto:{k}": Auto(v) for k, v in tradeoffs.items()}

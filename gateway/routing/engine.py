@@ -112,14 +112,16 @@ class RoutingEngine:
             raise TypeError(f"the prompt is a {type(prompt).__name__}, not text")
         if context is None:
             context = RoutingContext(prompt, available_providers=list(self.catalog.providers))
-        context = replace(context, prompt=prompt)
-        context.facts = facts_in(prompt, context)
-        return Request(context.facts, context, self.catalog, self._knowledge.known())
+        facts = facts_in(prompt, context)
+        if context.prompt != prompt or context.facts is not facts:
+            context = replace(context, prompt=prompt, facts=facts)
+        return Request(facts, context, self.catalog, self._knowledge.known())
 
     def _decided(self, name: str, request: Request) -> RoutingDecision:
         decision = self.strategies[name].route(request.context.prompt, request.context)
-        # What is known may have grown while the strategy looked for news.
-        request = replace(request, estimates=self._knowledge.known())
+        known = self._knowledge.known()
+        if known is not request.estimates:  # the strategy looked for news and found some
+            request = replace(request, estimates=known)
         return completed(checked(decision, request, strategies=self._names()), request)
 
     def _names(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.catalog import TIERS, Model, Tier
 from gateway.routing.learning.exchange import Exchange
@@ -33,8 +34,7 @@ SHARED_PRECISION: tuple[float, ...] = (5.0, *[5.0] * (SIZE - 1))
 OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
 
     `tried` says that it has outcomes at all, on whatever prompts. `assured` is what counts against a request's least quality:
@@ -90,33 +90,30 @@ class Estimates:
 
     def on(self, facts: PromptFacts, *, max_tokens: int | None = None) -> Callable[[Model], Estimate]:
         """The estimates of one request, model by model. What models share is worked out once: most have nothing of their own."""
-        untried: dict[Tier, float] = {}
-        usual = self.usage.usual(facts.pattern)
+        untried: dict[Tier, tuple[float, float]] = {}
+        cost_of = self.usage.expected_cost(pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
+        seen = self.seen(facts) if self.means else 0.0
 
         def estimate(model: Model) -> Estimate:
-            cost = self.usage.expected_cost(
-                model, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens, usual=usual
-            )
-            key = (model.provider, model.name)
-            own = self.means.get(key)
+            cost = cost_of(model)
+            own = self.means.get(model.key)
             if own is not None:
-                return self._of_tried(key, own, facts, cost=cost)
-            quality = untried.get(model.tier)
-            if quality is None:
-                quality = untried[model.tier] = _quality(facts, self.tiers[model.tier])
-            prior = _quality(facts, PRIORS[model.tier])
-            return Estimate(quality, _UNTRIED_SPREAD, cost, outcomes=0, confidence="low", prior=prior)
+                return self._of_tried(model.key, own, facts, cost=cost, seen=seen)
+            if model.tier not in untried:
+                untried[model.tier] = _quality(facts, self.tiers[model.tier]), _quality(facts, PRIORS[model.tier])
+            quality, prior = untried[model.tier]
+            return Estimate(quality, _UNTRIED_SPREAD, cost, 0, "low", tried=False, prior=prior)
 
         return estimate
 
-    def _of_tried(self, key: Key, own: Vector, facts: PromptFacts, *, cost: float) -> Estimate:
+    def _of_tried(self, key: Key, own: Vector, facts: PromptFacts, *, cost: float, seen: float) -> Estimate:
         tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=_quality(facts, own),
             spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
             cost=cost,
             outcomes=int(tally.count + 1e-6),
-            confidence=confidence(tally, all_models=self.seen(facts)),
+            confidence=confidence(tally, all_models=seen),
             tried=True,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 
 from gateway.routing.models import Confidence
 
@@ -35,9 +34,6 @@ class Tally:
     def plus(self, quality: float, *, weight: float) -> Tally:
         return Tally(self.count + weight, self.total + weight * quality, self.squares + weight * quality * quality)
 
-    def joined(self, other: Tally) -> Tally:
-        return Tally(self.count + other.count, self.total + other.total, self.squares + other.squares)
-
     @property
     def error(self) -> float:
         """The standard error of the mean quality."""
@@ -57,8 +53,13 @@ def group_of(model: Key, *, pattern: str, complexity: float) -> Group:
 def like(tallies: Mapping[Group, Tally], model: Key, *, pattern: str, complexity: float) -> Tally:
     """The tally of a model's outcomes on like prompts."""
     middle = _bin(complexity)
-    near = [tallies.get((model, pattern, i)) for i in range(middle - _NEAR, middle + _NEAR + 1)]
-    return reduce(Tally.joined, [tally for tally in near if tally is not None], NOTHING)
+    count = total = squares = 0.0
+    for near in range(middle - _NEAR, middle + _NEAR + 1):
+        if tally := tallies.get((model, pattern, near)):
+            count += tally.count
+            total += tally.total
+            squares += tally.squares
+    return Tally(count, total, squares)
 
 
 def confidence(own: Tally, *, all_models: float) -> Confidence:

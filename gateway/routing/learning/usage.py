@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog import Model
@@ -51,28 +51,24 @@ class UsageBook:
         """Of any model: prompt tokens beyond the estimate, and completion tokens."""
         return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
 
-    def expected_cost(
-        self,
-        model: Model,
-        *,
-        pattern: str,
-        tokens: int,
-        max_tokens: int | None,
-        usual: tuple[float, float] | None = None,
-    ) -> float:
-        """USD for a prompt of so many tokens; `usual` spares asking again for what is the same for all models."""
-        key = (model.provider, model.name)
-        surplus, output = usual if usual is not None else self.usual(pattern)
-        if own := self.by_model.get((key, pattern)):
-            surplus, output = own.shrunk(surplus, output)
-        if max_tokens is not None and max_tokens < output:
-            output = max_tokens
-        listed = model.estimate(max(1.0, tokens + surplus), output)
-        paid = self.paid.get(key)
-        if paid is None or listed <= 0:
-            return listed
-        weight = _PRIOR_WEIGHT * listed
-        return listed * (paid[0] + weight) / (paid[1] + weight)
+    def expected_cost(self, *, pattern: str, tokens: int, max_tokens: int | None) -> Callable[[Model], float]:
+        """USD for a prompt of so many tokens, model by model; what is the same for all models is worked out once."""
+        usual = self.usual(pattern)
+
+        def cost(model: Model) -> float:
+            surplus, output = usual
+            if own := self.by_model.get((model.key, pattern)):
+                surplus, output = own.shrunk(surplus, output)
+            if max_tokens is not None and max_tokens < output:
+                output = max_tokens
+            listed = model.estimate(max(1.0, tokens + surplus), output)
+            paid = self.paid.get(model.key)
+            if paid is None or listed <= 0:
+                return listed
+            weight = _PRIOR_WEIGHT * listed
+            return listed * (paid[0] + weight) / (paid[1] + weight)
+
+        return cost
 
 
 class UsageLedger:
@@ -84,7 +80,7 @@ class UsageLedger:
         self._paid: dict[Key, tuple[float, float]] = {}
 
     def learn(self, model: Model, outcome: Outcome, *, pattern: str, tokens: int) -> None:
-        key = (model.provider, model.name)
+        key = model.key
         used, output = outcome.input_tokens, outcome.output_tokens
         if used is not None and output is not None:
             surplus = used - tokens if tokens else 0

@@ -55,7 +55,9 @@ class QueryPatternAnalyzer:
         Raises NoRoute when no model of these providers will do.
         """
         context = _context_of(prompt, available_providers)
-        facts = replace(facts_in(prompt, context), complexity=complexity)
+        facts = facts_in(prompt, context)
+        if facts.complexity != complexity:
+            facts = replace(facts, complexity=complexity)
         estimates = self.knowledge.current()
         candidates = able(Request(facts, context, self.knowledge.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
 
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
@@ -14,8 +16,7 @@ from gateway.routing.learning.usage import EXPECTED_OUTPUT
 from gateway.routing.models import PromptFacts, RoutingContext
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """`cooling` candidates are tried last, never left out. `propensity` is the chance that this one was drawn."""
 
     model: Model
@@ -25,7 +26,7 @@ class Candidate:
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.model.provider, self.model.name
+        return self.model.key
 
     def drawn_at(self, propensity: float) -> Candidate:
         return Candidate(self.model, self.estimate, self.cooling, propensity)
@@ -44,21 +45,21 @@ class Request:
 def able(request: Request) -> list[Candidate]:
     """In the catalogue's order. Raises NoRoute, saying what ruled out how many."""
     found: list[Candidate] = []
-    ruled_out: Counter[str] = Counter()
-    longest = _longest_output(request)
-    estimate = request.estimates.on(request.facts, max_tokens=request.context.max_tokens)
+    reasons: Counter[str] = Counter()
+    context = request.context
+    unable, estimate = _inability(request), request.estimates.on(request.facts, max_tokens=context.max_tokens)
     for model in request.catalog:
-        reason = _unable(model, request, longest=longest)
+        reason = unable(model)
         if reason is None:
-            candidate = _candidate(model, request.context, estimate(model))
-            reason = _too_dear_or_poor(candidate, request.context)
+            candidate = _candidate(model, context, estimate(model))
+            reason = _too_dear_or_poor(candidate, context)
             if reason is None:
                 found.append(candidate)
                 continue
-        ruled_out[reason] += 1
+        reasons[reason] += 1
     if found:
         return found
-    raise NoRoute(_nothing(ruled_out))
+    raise NoRoute(_nothing(reasons))
 
 
 def objection(provider: str, name: str, request: Request) -> str | None:
@@ -66,40 +67,53 @@ def objection(provider: str, name: str, request: Request) -> str | None:
     model = request.catalog.get(provider, name)
     if model is None:
         return f"{provider}/{name} is not in the catalogue"
-    _, reason = judged(model, request)
+    reason = ruled_out(model, request)
     return f"{model.full_name}: {reason}" if reason else None
 
 
-def judged(model: Model, request: Request) -> tuple[Candidate, str | None]:
-    """One model as a candidate, and why it may not answer; None when it may."""
-    estimate = request.estimates.of(model, request.facts, max_tokens=request.context.max_tokens)
-    candidate = _candidate(model, request.context, estimate)
-    unable = _unable(model, request, longest=_longest_output(request))
-    return candidate, unable or _too_dear_or_poor(candidate, request.context)
+def ruled_out(model: Model, request: Request) -> str | None:
+    """Why one model may not answer; None when it may. What it is expected to do is asked only where that is limited."""
+    context = request.context
+    reason = _inability(request)(model)
+    if reason is not None or (context.max_cost is None and context.min_quality is None):
+        return reason
+    estimate = request.estimates.of(model, request.facts, max_tokens=context.max_tokens)
+    return _too_dear_or_poor(_candidate(model, context, estimate), context)
+
+
+def rests(model: Model, context: RoutingContext) -> bool:
+    """Whether it or its provider is cooling."""
+    return bool(context.cooling) and not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
 def _candidate(model: Model, context: RoutingContext, estimate: Estimate) -> Candidate:
-    if surcharge := context.surcharges.get((model.provider, model.name)):
-        estimate = replace(estimate, cost=max(0.0, estimate.cost + surcharge))
-    cooling = bool(context.cooling) and not context.cooling.isdisjoint(
-        ((model.provider, None), (model.provider, model.name))
-    )
-    return Candidate(model, estimate, cooling)
+    if surcharge := context.surcharges.get(model.key):
+        estimate = estimate._replace(cost=max(0.0, estimate.cost + surcharge))
+    return Candidate(model, estimate, rests(model, context))
 
 
-def _unable(model: Model, request: Request, *, longest: int | None) -> str | None:
-    context = request.context
-    if model.provider not in context.available_providers:
-        return "its provider is not available"
-    if context.models is not None and not _named(model, context.models, request.catalog.aliases):
-        return "it is not among the models asked for"
-    if not model.can(context.needs):
-        return f"it cannot do {', '.join(sorted(context.needs - (model.abilities or frozenset())))}"
-    if not _answers_at_length(model, context, longest=longest):
-        return f"it cannot answer {context.max_tokens} tokens"
-    if not _fits(model, request):
-        return "the prompt and its answer do not fit its context window"
-    return None
+def _inability(request: Request) -> Callable[[Model], str | None]:
+    """Why a model cannot answer whatever it costs, model by model; what is the same for all is worked out once."""
+    context, aliases = request.context, request.catalog.aliases
+    providers, names, needs = context.available_providers, context.models, context.needs
+    asked = math.nan if context.max_tokens is None else context.max_tokens  # nothing is less than NaN
+    size = request.facts.tokens + min(EXPECTED_OUTPUT, asked)
+    longest = cache(lambda: _longest_output(request))
+
+    def unable(model: Model) -> str | None:
+        if model.provider not in providers:
+            return "its provider is not available"
+        if names is not None and not _named(model, names, aliases):
+            return "it is not among the models asked for"
+        if needs and not model.can(needs):
+            return f"it cannot do {', '.join(sorted(needs - (model.abilities or frozenset())))}"
+        if model.max_output is not None and model.max_output < asked and model.max_output < longest():
+            return f"it cannot answer {asked} tokens"
+        if model.context_window is not None and size > model.context_window:
+            return "the prompt and its answer do not fit its context window"
+        return None
+
+    return unable
 
 
 def _too_dear_or_poor(candidate: Candidate, context: RoutingContext) -> str | None:
@@ -119,45 +133,30 @@ def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bo
     return any(name in own or aliases.get(name) in own for name in names)
 
 
-def _answers_at_length(model: Model, context: RoutingContext, *, longest: int | None) -> bool:
-    if context.max_tokens is None or model.max_output is None or longest is None:
-        return True
-    return model.max_output >= min(context.max_tokens, longest)
-
-
-def _longest_output(request: Request) -> int | None:
-    """The longest answer that any available model can give: who asks for more gets that. None when one has no known limit."""
+def _longest_output(request: Request) -> int:
+    """The longest answer that any available model can give: who asks for more gets that. 0 when one has no known limit."""
     limits = [model.max_output for model in request.catalog if model.provider in request.context.available_providers]
-    known = [limit for limit in limits if limit is not None]
-    return max(known, default=None) if len(known) == len(limits) else None
+    return 0 if None in limits else max(limit for limit in limits if limit is not None)
 
 
-def _fits(model: Model, request: Request) -> bool:
-    if model.context_window is None:
-        return True
-    asked = request.context.max_tokens
-    answer = EXPECTED_OUTPUT if asked is None else min(asked, EXPECTED_OUTPUT)
-    return request.facts.tokens + answer <= model.context_window
-
-
-def _nothing(ruled_out: Counter[str]) -> str:
-    if not ruled_out:
+def _nothing(reasons: Counter[str]) -> str:
+    if not reasons:
         return "The catalogue lists no model."
-    reasons = "; ".join(f"{count} because {reason}" for reason, count in ruled_out.most_common(5))
-    return f"No model can take this request. Ruled out: {reasons}."
+    told = "; ".join(f"{count} because {reason}" for reason, count in reasons.most_common(5))
+    return f"No model can take this request. Ruled out: {told}."
 
 
 def shown(candidate: Candidate) -> dict[str, Any]:
     """A candidate as decisions show it; `cost` in USD."""
-    estimate = candidate.estimate
+    model, estimate, cooling, propensity = candidate
     return {
-        "provider": candidate.model.provider,
-        "model": candidate.model.name,
-        "tier": candidate.model.tier,
+        "provider": model.provider,
+        "model": model.name,
+        "tier": model.tier,
         "quality": round(estimate.quality, 4),
         "spread": round(estimate.spread, 4),
         "cost": estimate.cost,
         "outcomes": estimate.outcomes,
-        "propensity": candidate.propensity,
-        "cooling": candidate.cooling,
+        "propensity": propensity,
+        "cooling": cooling,
     }

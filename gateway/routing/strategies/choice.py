@@ -68,30 +68,29 @@ class _Scales:
     ceiling: float
     proven: bool
 
-    def place(self, candidate: Candidate, *, benefit: float) -> tuple[bool, bool, float, float]:
-        """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
-        estimate = candidate.estimate
-        if math.isinf(self.rate):
-            return candidate.cooling, False, estimate.cost, -estimate.quality
-        behind = self.proven and not estimate.tried
-        return candidate.cooling, behind, -self.worth(candidate, benefit=benefit), estimate.cost
-
     def worth(self, candidate: Candidate, *, benefit: float = 0.0) -> float:
         estimate = candidate.estimate
-        claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
+        claimed = estimate.quality
+        if claimed > self.ceiling and estimate.outcomes < _ENOUGH:
+            claimed = self.ceiling
         return min(1.0, claimed + benefit) - self.rate * estimate.cost
 
-    def good_case(self, candidate: Candidate) -> float:
-        return self.worth(candidate) + _GOOD_CASE * candidate.estimate.spread
+    def place(self, candidate: Candidate, worth: float) -> tuple[bool, bool, float, float]:
+        """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
+        estimate = candidate.estimate
+        if self.rate == math.inf:
+            return candidate.cooling, False, estimate.cost, -estimate.quality
+        return candidate.cooling, self.proven and not estimate.tried, -worth, estimate.cost
 
-    def benefits(self, candidates: Sequence[Candidate], doubt: Doubt) -> dict[Key, float]:
+    def benefits(self, candidates: Sequence[Candidate], worths: Mapping[Key, float], doubt: Doubt) -> dict[Key, float]:
         """Of the doubt, for tried models that could lead with it; the others' would change nothing."""
         scale = _BENEFIT * self.openness
         if not scale:
             return {}
-        bar = max(map(self.worth, candidates)) - scale * doubt.most
-        able = (each for each in candidates if each.estimate.tried and self.worth(each) >= bar)
-        return {each.key: scale * doubt.of(each) for each in able}
+        bar = max(worths.values()) - scale * doubt.most
+        return {
+            each.key: scale * doubt.of(each) for each in candidates if each.estimate.tried and worths[each.key] >= bar
+        }
 
 
 def rank(
@@ -105,21 +104,26 @@ def rank(
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
-    benefits = scales.benefits(candidates, doubt)
-    ordered = sorted(candidates, key=lambda each: scales.place(each, benefit=benefits.get(each.key, 0.0)))
+    worths = {each.key: scales.worth(each) for each in candidates}
+    benefits = scales.benefits(candidates, worths, doubt)
+    doubted = {each.key: scales.worth(each, benefit=benefits[each.key]) for each in candidates if each.key in benefits}
+    ordered = sorted(candidates, key=lambda each: scales.place(each, doubted.get(each.key, worths[each.key])))
     best = ordered[0]
-    chances = _chances(ordered, scales) if explore and scales.openness > 0 else {best.key: 1.0}
+    chances = _chances(ordered, worths, scales) if explore and scales.openness > 0 else {best.key: 1.0}
     drawn = _drawn(chances, draw)
-    order = sorted(ordered, key=lambda each: each.key != drawn)
-    return Ranked(order=tuple(each.drawn_at(chances.get(each.key, 0.0)) for each in order), best=best)
+    order = [each.drawn_at(chances[each.key]) if each.key in chances else each for each in ordered]
+    if drawn != best.key:
+        order.sort(key=lambda each: each.key != drawn)
+    return Ranked(order=tuple(order), best=best)
 
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
-    strongest = min(candidates, key=lambda each: (-each.estimate.quality, each.estimate.cost))
-    known = [each.estimate.quality for each in candidates if each.estimate.outcomes]
+    estimates = [each.estimate for each in candidates]
+    strongest = min(estimates, key=lambda each: (-each.quality, each.cost))
+    known = [each.quality for each in estimates if each.outcomes]
     highest = max(known, default=1.0)
     return _Scales(
-        rate=exchange.rate(tradeoff, price=strongest.estimate.cost),
+        rate=exchange.rate(tradeoff, price=strongest.cost),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(
@@ -129,16 +133,17 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     )
 
 
-def _chances(ordered: Sequence[Candidate], scales: _Scales) -> Mapping[Key, float]:
+def _chances(ordered: Sequence[Candidate], worths: Mapping[Key, float], scales: _Scales) -> Mapping[Key, float]:
     """The best first; half of what is explored goes to the most promising of the others, half to all of them alike."""
     best, *rest = ordered
-    bar = scales.worth(best)
-    others = [each for each in rest if not each.cooling and scales.good_case(each) >= bar]
+    bar = worths[best.key]
+    good_cases = {each.key: worths[each.key] + _GOOD_CASE * each.estimate.spread for each in rest if not each.cooling}
+    others = [key for key, good_case in good_cases.items() if good_case >= bar]
     if not others or best.cooling:
         return {best.key: 1.0}
     share = EXPLORED * scales.openness
-    chances = {best.key: 1.0 - share} | {each.key: share / 2 / len(others) for each in others}
-    chances[max(others, key=scales.good_case).key] += share / 2
+    chances = {best.key: 1.0 - share} | dict.fromkeys(others, share / 2 / len(others))
+    chances[max(others, key=good_cases.__getitem__)] += share / 2
     return chances
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from gateway.catalog import TIERS, Catalog, Model, Tier
 from gateway.packaged import load_catalog
@@ -11,7 +10,7 @@ from gateway.routing.learning.estimates import Estimates
 from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.prompt.complexity import tier_of
 from gateway.routing.prompt.features import facts_in
-from gateway.routing.strategies.candidates import Candidate, Request, able, judged
+from gateway.routing.strategies.candidates import Candidate, Request, able, rests, ruled_out
 from gateway.routing.strategies.decisions import described
 
 # The family that each tier usually means: the first model in the catalogue that is of it.
@@ -38,6 +37,7 @@ class ComplexityStrategy(RoutingStrategy):
     ) -> None:
         self.catalog = load_catalog() if catalog is None else catalog
         self._estimates = estimates
+        self._usual = {tier: usual_of(self.catalog, tier) for tier in TIERS}
 
     def get_name(self) -> str:
         return "complexity"
@@ -46,25 +46,24 @@ class ComplexityStrategy(RoutingStrategy):
         """The model that `route` chooses; the others are looked at only where the usual one may not answer. Raises NoRoute."""
         tier = tier_of(facts.complexity)
         request = Request(facts, context, self.catalog, self._estimates())
-        usual = usual_of(self.catalog, tier)
-        if usual is not None:
-            candidate, objection = judged(usual, request)
-            if objection is None and not candidate.cooling:
-                return usual
+        usual = self._usual[tier]
+        if usual is not None and not rests(usual, context) and ruled_out(usual, request) is None:
+            return usual
         return ordered(able(request), tier=tier, usual=usual)[0].model
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
         facts = facts_in(prompt, context)
         tier = tier_of(facts.complexity)
         candidates = able(Request(facts, context, self.catalog, self._estimates()))
-        order = ordered(candidates, tier=tier, usual=usual_of(self.catalog, tier))
-        chosen = replace(order[0], propensity=1.0)
+        usual = self._usual[tier]
+        order = ordered(candidates, tier=tier, usual=usual)
+        chosen = order[0].drawn_at(1.0)
         return RoutingDecision(
             provider=chosen.model.provider,
             model=chosen.model.name,
             confidence="medium",
             strategy_used=self.get_name(),
-            reasoning=_reasoning(chosen, complexity=facts.complexity, tier=tier, usual=usual_of(self.catalog, tier)),
+            reasoning=_reasoning(chosen, complexity=facts.complexity, tier=tier, usual=usual),
             metadata=described(facts, (chosen, *order[1:])),
         )
 

@@ -46,7 +46,7 @@ def well_formed(decision: object, providers: Collection[str]) -> RoutingDecision
     metadata = {} if decision.metadata is None else decision.metadata
     if not isinstance(metadata, dict):
         raise RoutingError(f"metadata is {_named(metadata)}")
-    return replace(decision, metadata=metadata)
+    return decision if decision.metadata is metadata else replace(decision, metadata=metadata)
 
 
 def checked(decision: object, request: Request, *, strategies: Collection[str]) -> RoutingDecision:

@@ -60,9 +60,13 @@ class HybridStrategy(RoutingStrategy):
         return one is not None and other is not None and abs(one.rank - other.rank) <= 1
 
     def _taken(self, learned: RoutingDecision, *, experimental: bool) -> RoutingDecision:
-        return replace(
-            learned,
+        return RoutingDecision(
+            provider=learned.provider,
+            model=learned.model,
+            confidence=learned.confidence,
             strategy_used=self.get_name(),
+            reasoning=learned.reasoning,
+            fallback_used=learned.fallback_used,
             metadata={**learned.metadata, "experimental": experimental, "learning_mismatch": False},
         )
 

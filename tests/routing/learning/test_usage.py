@@ -8,7 +8,7 @@ from tests.routing.worlds import HAIKU, SONNET
 
 
 def expected(book: UsageBook, *, max_tokens: int | None = None) -> float:
-    return book.expected_cost(SONNET, pattern="code", tokens=1000, max_tokens=max_tokens)
+    return book.expected_cost(pattern="code", tokens=1000, max_tokens=max_tokens)(SONNET)
 
 
 def test_list_price_of_300_tokens_is_expected_before_any_outcome() -> None:
