@@ -117,7 +117,7 @@ def recover(connection: apsw.Connection, *, owner: Owner, now: str) -> int:
         for row in sql.tuples(connection, sql.OPEN_ROWS, (name,)):
             _interrupt(connection, row, now=now)
             closed += 1
-        owner.bury(name)
+    owner.bury_the_dead()
     spending.charge_expired(connection, now=datetime.fromisoformat(now))
     return closed
 

@@ -8,8 +8,10 @@ containers that share the directory.
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import LedgerUnavailable
@@ -25,14 +27,11 @@ class Owner:
 
     def claim(self) -> str:
         """Take the lock, if it is not held yet; the id to store with rows."""
-        if self._descriptor is None:
-            try:
-                self._descriptor = os.open(self._file(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise LedgerUnavailable(
-                    f"No lock file can be kept beside the ledger {self._ledger} ({error})"
-                ) from error
+        try:
+            while self._descriptor is None:
+                self._descriptor = _locked(self._file(self.id))
+        except OSError as error:
+            raise LedgerUnavailable(f"No lock file can be kept beside the ledger {self._ledger} ({error})") from error
         return self.id
 
     def lives(self, owner: str | None) -> bool:
@@ -55,10 +54,16 @@ class Owner:
             os.close(descriptor)
         return False
 
-    def bury(self, owner: str | None) -> None:
-        """Remove the lock file of a dead owner whose rows are closed."""
-        if owner is not None:
-            self._file(owner).unlink(missing_ok=True)
+    def bury_the_dead(self) -> None:
+        """Remove the lock files that nobody holds any more."""
+        for file in self._ledger.parent.glob(f"{glob.escape(self._ledger.name)}-owner-*"):
+            with suppress(OSError):
+                descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    file.unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
 
     def release(self) -> None:
         """Give the claim up; rows still open may then be closed by anyone."""
@@ -69,3 +74,17 @@ class Owner:
 
     def _file(self, owner: str) -> Path:
         return self._ledger.with_name(f"{self._ledger.name}-owner-{owner}")
+
+
+def _locked(path: Path) -> int | None:
+    """The file, made and locked; None when somebody buried it between the two."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+    except OSError:  # pragma: no cover - file systems without locks
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,10 +39,7 @@ def test_a_claim_lives_until_it_is_released(path: Path) -> None:
 
 def test_nobody_is_dead(path: Path) -> None:
     """Rows without an owner belong to nobody."""
-    owner = Owner(path)
-
-    assert not owner.lives(None)
-    owner.bury(None)
+    assert not Owner(path).lives(None)
 
 
 def test_a_killed_process_is_dead(path: Path) -> None:
@@ -57,8 +57,45 @@ def test_a_killed_process_is_dead(path: Path) -> None:
 
         assert not owner.lives(name)
     assert [file.name for file in path.parent.iterdir()] == [f"gateway.db-owner-{name}"]
-    owner.bury(name)
+    owner.bury_the_dead()
     assert list(path.parent.iterdir()) == []
+
+
+def test_the_living_are_not_buried(path: Path) -> None:
+    """A claim that is held keeps its file, and what cannot be looked at is left alone."""
+    mine = Owner(path)
+    name = mine.claim()
+    (path.parent / "gateway.db-owner-odd").mkdir()
+
+    Owner(path).bury_the_dead()
+
+    assert Owner(path).lives(name)
+    assert (path.parent / "gateway.db-owner-odd").exists()
+    mine.release()
+
+
+def test_a_claim_is_made_again(path: Path) -> None:
+    """A lock file that somebody took for a dead one's, before it was locked, is made anew."""
+    mine = Owner(path)
+    file = path.with_name(f"gateway.db-owner-{mine.id}")
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        claim = pool.submit(mine.claim)
+        try:
+            assert any(opened(file) == 2 for _ in range(10_000))
+            file.unlink()
+        finally:
+            os.close(descriptor)
+        name = claim.result(10)
+
+    assert Owner(path).lives(name)
+    mine.release()
+
+
+def opened(file: Path) -> int:
+    """How many descriptors this process has of it."""
+    return sum(os.path.realpath(f"/proc/self/fd/{number}") == str(file) for number in os.listdir("/proc/self/fd"))
 
 
 def test_in_doubt_alive(path: Path) -> None:
