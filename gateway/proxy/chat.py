@@ -176,7 +176,7 @@ class ChatStream:
     async def events(self) -> AsyncIterator[bytes]:
         """Ready bytes; the last come after the row is committed. A break ends with an error event and without [DONE]."""
         try:
-            async for chunks in self._upstream.batches():
+            while chunks := await self._upstream.chunks():
                 if out := b"".join([self._write(chunk) for chunk in chunks]):
                     yield out
             answer = self._heard.answer()

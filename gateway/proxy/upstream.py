@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models
 class UpstreamStream:
     """An open stream, read up to its first meaningful chunk; its owner closes it."""
 
-    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_left", "_parser", "_pieces", "_provider", "_response")
+    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_left", "_parser", "_provider", "_response")
 
     def __init__(
         self, response: UpstreamResponse, parser: StreamParser, *, provider: str, limit: int = STREAM_LIMIT
@@ -30,7 +30,6 @@ class UpstreamStream:
         self._provider = provider
         self._left = limit
         self._decoder = SSEDecoder()
-        self._pieces = response.pieces().__aiter__()
         self._first: list[Chunk] = []
         self._failure: UpstreamError | None = None
         self._ended = False
@@ -47,23 +46,24 @@ class UpstreamStream:
         """The first chunk that has choices, once `peek` has found it; an empty one if the stream ended without."""
         return next((chunk for chunk in self._first if chunk.choices), Chunk())
 
-    async def batches(self) -> AsyncIterator[Sequence[Chunk]]:
-        """The chunks of each piece that the network delivers, at once. Raises UpstreamError when the stream breaks."""
-        first, self._first = self._first, []
-        if first:
-            yield first
-        while not self._ended and self._failure is None:
-            if chunks := await self._next():
-                yield chunks
-        if self._failure is not None:
+    async def chunks(self) -> Sequence[Chunk]:
+        """What the next piece of the network brings, at once; nothing when the stream has ended.
+
+        Raises UpstreamError where the stream breaks, once all that came before has been given.
+        """
+        chunks, self._first = self._first, []
+        while not chunks and not self._ended and self._failure is None:
+            chunks = await self._next()
+        if not chunks and self._failure is not None:
             raise self._failure
+        return chunks
 
     async def _next(self) -> list[Chunk]:
         """What the next piece amounts to; a failure is kept until what came before it has been passed on."""
         chunks: list[Chunk] = []
         try:
-            piece = await anext(self._pieces, None)
-            if piece is None:
+            piece = await self._response.piece()
+            if not piece:
                 self._ended = True
                 for event in self._decoder.close():
                     chunks += self._parser.feed(event)

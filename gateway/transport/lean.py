@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httptools
@@ -155,7 +154,7 @@ class _Exchange:
 class LeanResponse(UpstreamResponse):
     """An answer on its connection, which goes back to the engine when it ends."""
 
-    __slots__ = ("_closed", "_connection", "_engine", "_exchange", "headers", "provider", "status")
+    __slots__ = ("_closed", "_connection", "_engine", "_exchange", "_loop", "_whole", "headers", "provider", "status")
 
     def __init__(self, engine: LeanTransport, connection: Connection, exchange: _Exchange) -> None:
         self.provider = exchange.provider
@@ -165,22 +164,25 @@ class LeanResponse(UpstreamResponse):
         self._connection = connection
         self._exchange = exchange
         self._closed = False
+        self._whole = False
+        self._loop = asyncio.get_running_loop()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def piece(self) -> bytes:
         connection, idle, deadline = self._connection, self._exchange.timeouts.idle, self._exchange.deadline
-        clock = asyncio.get_running_loop().time
         while not self._closed:  # once it is, the connection may be serving another request
-            now = clock()
+            now = self._loop.time()
             if now >= deadline:
                 raise self._too_late(self._exchange.timeouts.total)
             if piece := connection.take():
-                yield piece
-            elif connection.end is not None:
+                return piece
+            if connection.end is not None:
                 await self.aclose()
                 self._check(connection.end)
-                return
+                self._whole = True
             elif not await connection.wait(min(now + idle, deadline)) and now + idle < deadline:
                 raise self._too_late(idle)
+        if self._whole:
+            return b""
         raise truncated(self.provider, status=self.status)
 
     async def aclose(self) -> None:

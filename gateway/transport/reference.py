@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
@@ -83,26 +83,21 @@ class ReferenceResponse(UpstreamResponse):
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self._response = response
+        # Not aiter_raw, which cannot read a mock's ready body; with compression refused there is nothing to decode.
+        self._body = response.aiter_bytes()
         self._timeouts = timeouts
         self._deadline = deadline
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        clock = asyncio.get_running_loop().time
-        # Not aiter_raw, which cannot read a mock's ready body; with compression refused there is nothing to decode.
-        body = self._response.aiter_bytes()
-        while True:
-            silent = clock() + self._timeouts.idle
-            try:
-                async with asyncio.timeout_at(min(silent, self._deadline)):
-                    piece = await anext(body, None)
-            except TimeoutError as error:
-                seconds = self._timeouts.idle if silent < self._deadline else self._timeouts.total
-                raise timed_out(self.provider, seconds=seconds, status=self.status) from error
-            except httpx2.HTTPError as error:
-                raise self._broken(error) from error
-            if piece is None:
-                return
-            yield piece
+    async def piece(self) -> bytes:
+        silent = asyncio.get_running_loop().time() + self._timeouts.idle
+        try:
+            async with asyncio.timeout_at(min(silent, self._deadline)):
+                return await anext(self._body, b"")
+        except TimeoutError as error:
+            seconds = self._timeouts.idle if silent < self._deadline else self._timeouts.total
+            raise timed_out(self.provider, seconds=seconds, status=self.status) from error
+        except httpx2.HTTPError as error:
+            raise self._broken(error) from error
 
     async def aclose(self) -> None:
         await self._response.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Timeouts:
 class UpstreamResponse(ABC):
     """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.
 
-    Header names are lower case. The body comes once, either by `read` or by `pieces`; both raise UpstreamError only.
+    Header names are lower case. The body comes once, either by `read` or piece by piece; both raise UpstreamError only.
     """
 
     __slots__ = ()
@@ -46,8 +46,8 @@ class UpstreamResponse(ABC):
     headers: Mapping[str, str]
 
     @abstractmethod
-    def pieces(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they arrive, each at once, never empty."""
+    async def piece(self) -> bytes:
+        """The body's next bytes, as soon as there are any; none once it has ended."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -55,17 +55,19 @@ class UpstreamResponse(ABC):
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises UpstreamInvalidResponse when it is longer than `limit` bytes."""
-        body = bytearray()
-        async for piece in self.pieces():
-            body += piece
-            if len(body) > limit:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.piece():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
                 await self.aclose()
                 raise UpstreamInvalidResponse(
                     f"{self.provider} sent an answer of more than {limit} bytes.",
                     provider=self.provider,
                     upstream_status=self.status,
                 )
-        return bytes(body)
+        return b"".join(pieces)
 
 
 class Transport(Protocol):

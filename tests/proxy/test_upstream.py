@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from itertools import repeat
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,14 +23,17 @@ class Endless(UpstreamResponse):
     """Says the same for ever."""
 
     def __init__(self, piece: bytes) -> None:
-        self.provider, self.status, self.headers = "openrouter", 200, {}
+        self.provider, self.status = "openrouter", 200
         self.said = 0
         self._piece = piece
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        for piece in repeat(self._piece):
-            self.said += len(piece)
-            yield piece
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    async def piece(self) -> bytes:
+        self.said += len(self._piece)
+        return self._piece
 
     async def aclose(self) -> None:
         return
@@ -43,7 +45,7 @@ def opened(response: UpstreamResponse, *, limit: int) -> UpstreamStream:
 
 
 async def text_of(stream: UpstreamStream, heard: list[str]) -> None:
-    async for chunks in stream.batches():
+    while chunks := await stream.chunks():
         heard += [choice["delta"]["content"] for chunk in chunks for choice in chunk.choices]
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Timeouts
+from gateway.transport import Timeouts, UpstreamResponse
 from gateway.wire import UpstreamRequest
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -39,6 +39,14 @@ def chat(url: str, **json: Any) -> UpstreamRequest:
         json=json or {"hello": "wörld"},
         stream=True,
     )
+
+
+async def pieces(response: UpstreamResponse) -> list[bytes]:
+    """What is left of the body, as it arrives."""
+    found = []
+    while piece := await response.piece():
+        found.append(piece)
+    return found
 
 
 def chunk(data: bytes) -> bytes:

@@ -26,6 +26,7 @@ from tests.transport.servers import (
     Script,
     chat,
     chunk,
+    pieces,
     says,
     says_and_hangs,
     says_and_leaves,
@@ -38,7 +39,7 @@ async def collected(transport: Transport, url: str, *, timeouts: Timeouts = PATI
     """Send, read everything, close."""
     response = await transport.send(chat(url), timeouts=timeouts)
     try:
-        return b"".join([piece async for piece in response.pieces()])
+        return b"".join(await pieces(response))
     finally:
         await response.aclose()
 
@@ -154,10 +155,10 @@ async def test_pieces_at_once(transport: Transport) -> None:
 
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        pieces = response.pieces()
-        assert await anext(pieces) == b"first"
+        assert await response.piece() == b"first"
         go_on.set()
-        assert [piece async for piece in pieces] == [b"second"]
+        assert await pieces(response) == [b"second"]
+        assert await response.piece() == b""
         await response.aclose()
 
 
@@ -262,10 +263,9 @@ async def test_truncated(transport: Transport, script: Script) -> None:
     """What came is handed on, then a body that ends too soon is an error, not an end."""
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        pieces = response.pieces()
-        assert await anext(pieces) == b"half"
+        assert await response.piece() == b"half"
         with pytest.raises(UpstreamTruncated) as caught:
-            await anext(pieces)
+            await response.piece()
         await response.aclose()
     assert caught.value.upstream_status == 200
 
@@ -332,10 +332,9 @@ async def test_idle_timeout(transport: Transport) -> None:
     """Silence within the body ends it, after the pieces that came."""
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=0.05))
-        pieces = response.pieces()
-        assert await anext(pieces) == b"half"
+        assert await response.piece() == b"half"
         with pytest.raises(UpstreamTimeout, match=r"0\.05 s"):
-            await anext(pieces)
+            await response.piece()
         await response.aclose()
 
 

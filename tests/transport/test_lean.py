@@ -98,11 +98,10 @@ async def test_unread_end(lean: LeanTransport) -> None:
     async with serve(says(CHUNKED + chunk(b"data: [DONE]\n\n") + END)) as server:
         for _ in range(2):
             response = await lean.send(chat(server.url), timeouts=PATIENT)
-            pieces = response.pieces()
-            assert await anext(pieces) == b"data: [DONE]\n\n"
+            assert await response.piece() == b"data: [DONE]\n\n"
             await response.aclose()
             with pytest.raises(UpstreamTruncated):
-                await anext(pieces)
+                await response.piece()
     assert server.connections == 1
 
 

@@ -11,7 +11,7 @@ import respx
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated, UpstreamUnreachable
 from gateway.transport import Timeouts
 from gateway.transport.reference import ReferenceTransport
-from tests.transport.servers import PATIENT, chat
+from tests.transport.servers import PATIENT, chat, pieces
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_empty_pieces() -> None:
 
     transport = ReferenceTransport(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body())))
     response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
-    assert [piece async for piece in response.pieces()] == [b"a", b"b"]
+    assert await pieces(response) == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(
