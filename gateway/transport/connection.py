@@ -28,8 +28,9 @@ class HeadTooLarge(Exception):
 class Connection(asyncio.Protocol):
     """Between exchanges it waits, and any byte or end that comes then makes it useless.
 
-    Facts of the exchange: `status` and `headers` (once `headed`), `started` (a byte of the answer came), `end` (None while
-    under way), `lost` (what took the connection).
+    Facts of the exchange: `status` and `headers` (once `headed`; names in lower case), `started` (a byte of the answer
+    came), `end` (None while under way), `lost` (what took the connection). `rested_at`, by the loop's clock, is when the
+    last exchange was over.
     """
 
     __slots__ = (
@@ -44,7 +45,6 @@ class Connection(asyncio.Protocol):
         "_persists",
         "_pieces",
         "_progress",
-        "_rest",
         "_served",
         "_surplus",
         "_timer",
@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "headed",
         "headers",
         "lost",
+        "rested_at",
         "started",
         "status",
     )
@@ -65,9 +66,9 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[bool] | None = None
-        self._rest: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
+        self.rested_at = 0.0
         self.lost: Exception | None = None
         self._idle = True
         self._served = False
@@ -75,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: dict[bytes, bytes] = {}
         self.headed = False
         self.started = False
         self.end: End | None = None
@@ -96,9 +97,6 @@ class Connection(asyncio.Protocol):
         served, self._served = self._served, True
         self._reset()
         self._idle = False
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
         if self.usable:
             self._transport.write(request)
         elif self.lost is not None:
@@ -117,20 +115,17 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         return piece
 
-    async def wait(self, until: float) -> bool:
-        """Until something happens; False when it is `until` by the loop's clock and nothing has.
+    def wait(self, until: float) -> asyncio.Future[bool]:
+        """Done with True once something happens, with False when it is `until` by the loop's clock and nothing has.
 
-        A timer serves many waits: it is set anew only for an earlier end, and looks at the current one when it fires.
+        A timer serves many waits, of later exchanges too: it is set anew only for an earlier end, and looks at the current
+        one when it fires.
         """
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._waiter = waiter
+        self._waiter = waiter = self._loop.create_future()
         self._until = until
         if self._timer is None or self._timer.when() > until:
             self._time(until)
-        try:
-            return await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _time(self, until: float) -> None:
         self._untime()
@@ -165,19 +160,16 @@ class Connection(asyncio.Protocol):
             and self._transport.get_write_buffer_size() == 0
         )
 
-    def rest(self, seconds: float) -> None:
-        """Wait for the next exchange, that long at most."""
+    def rest(self) -> None:
+        """Wait for the next exchange."""
         self._idle = True
-        self._untime()
+        self.rested_at = self._loop.time()
         self.take()
-        self._rest = self._loop.call_later(seconds, self.drop)
 
     def drop(self) -> None:
         """Close it at once, whatever it is doing."""
         if self.end is None:
             self.end = End.LOST
-        if self._rest is not None:
-            self._rest.cancel()
         self._untime()
         self._transport.abort()
 
@@ -210,8 +202,6 @@ class Connection(asyncio.Protocol):
         if self.end is None:
             # A body of no announced length ends with its connection, unless something broke.
             self.end = End.COMPLETE if exc is None and self.headed and not self._framed else End.LOST
-        if self._rest is not None:
-            self._rest.cancel()
         self._untime()
         self._wake(True)
 
@@ -227,8 +217,8 @@ class Connection(asyncio.Protocol):
             raise HeadTooLarge
         if self.headed:
             return  # trailers, or the head of an answer that nobody asked for
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        key = name.lower()
+        self.headers[key] = b"%b, %b" % (self.headers[key], value) if key in self.headers else value
 
     def on_headers_complete(self) -> None:
         if self.headed:
@@ -240,7 +230,7 @@ class Connection(asyncio.Protocol):
         self.status = status
         self.headed = True
         self._progress = True
-        self._framed = "content-length" in self.headers or "transfer-encoding" in self.headers
+        self._framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
 
     def on_body(self, body: bytes) -> None:
         if self.end is None:
@@ -261,5 +251,6 @@ class Connection(asyncio.Protocol):
         self.drop()
 
     def _wake(self, in_time: bool) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(in_time)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(in_time)

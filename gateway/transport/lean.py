@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httptools
 
 from gateway.errors import UpstreamError, UpstreamUnreachable
 from gateway.transport.connection import Connection, End
-from gateway.transport.seam import Timeouts, UpstreamResponse, encode, refuse_encoding
+from gateway.transport.seam import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
 from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
 from gateway.wire import UpstreamRequest
 
 MAX_IDLE = 100  # connections kept for one origin
-MAX_ADDRESSES = 1000  # URLs remembered
+MAX_DESTINATIONS = 1000  # URLs remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,16 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A URL as a request needs it: where to connect, what to ask for, and the host to name."""
+class Destination:
+    """What requests to one URL with the same headers share: where to connect, and their head up to the body's length.
+
+    `idle` are the origin's resting connections, the one that rested last at the end.
+    """
 
     origin: Origin
-    target: bytes
-    host: bytes
-
-
-class _Stale(Exception):
-    """A kept connection turned out to be closed before anything of the answer came."""
+    idle: list[Connection]
+    headers: Mapping[str, str]
+    head: bytes
 
 
 class LeanTransport:
@@ -51,136 +52,156 @@ class LeanTransport:
         self._tls = tls if tls is not None else tls_context()
         self._keep_alive = keep_alive
         self._idle: dict[Origin, list[Connection]] = {}
-        self._addresses: dict[str, Address] = {}
+        self._destinations: dict[str, Destination] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
-        address = self._address(request)
-        exchange = _Exchange(request, address, timeouts, now=asyncio.get_running_loop().time())
-        kept = self._kept(exchange.origin)
-        if kept is not None:
-            try:
-                return await self._ask(kept, exchange)
-            except _Stale:
-                pass  # it was closed while it rested, so the upstream has not seen the request
-        return await self._ask(await self._connect(exchange), exchange)
+        destination = self._destination(request)
+        body = body_of(request)
+        wire = b"%b%d\r\n\r\n%b" % (destination.head, len(body), body)
+        response = LeanResponse(self, destination, timeouts, provider=request.provider)
+        kept = _usable(destination.idle)
+        # A connection that was closed while it rested has not brought the request to the upstream.
+        if kept is None or not await response.begin(kept, wire):
+            await response.begin(await self._connect(destination.origin, timeouts, provider=request.provider), wire)
+        return response
 
-    def _address(self, request: UpstreamRequest) -> Address:
-        """Read once: a gateway asks at few URLs, though a client may name models that make more."""
-        found = self._addresses.get(request.url)
-        if found is None:
-            if len(self._addresses) >= MAX_ADDRESSES:
-                self._addresses.clear()
-            found = self._addresses[request.url] = _address_of(request)
+    def _destination(self, request: UpstreamRequest) -> Destination:
+        """Made once for each URL and headers object: a gateway asks at few, though clients may name models that make more."""
+        found = self._destinations.get(request.url)
+        if found is None or found.headers is not request.headers:
+            if len(self._destinations) >= MAX_DESTINATIONS:
+                self._destinations.clear()
+            found = self._destinations[request.url] = self._prepared(request)
         return found
+
+    def _prepared(self, request: UpstreamRequest) -> Destination:
+        origin, target, host = _address_of(request)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers_of(request).items())
+        head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: " % (target, host, lines.encode())
+        return Destination(origin, self._idle.setdefault(origin, []), request.headers, head)
 
     async def aclose(self) -> None:
         self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for connections in self._idle.values():
             for connection in connections:
                 connection.drop()
-        self._idle.clear()
+            connections.clear()
         await asyncio.sleep(0)  # the loop closes sockets in its next round
 
-    def release(self, origin: Origin, connection: Connection) -> None:
+    def release(self, connection: Connection, idle: list[Connection]) -> None:
         """Keep a connection whose exchange is over, or close it."""
         if self._closed or not connection.reusable:
             connection.drop()
             return
-        idle = self._idle.setdefault(origin, [])
+        connection.rest()
         idle.append(connection)
-        connection.rest(self._keep_alive)
         if len(idle) > MAX_IDLE:
             idle.pop(0).drop()
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive, self._sweep)
 
-    def _kept(self, origin: Origin) -> Connection | None:
-        """The connection used last, so that the others can go when there are too many."""
-        idle = self._idle.get(origin, [])
-        while idle:
-            connection = idle.pop()
-            if connection.usable:
-                return connection
-        return None
-
-    async def _connect(self, exchange: _Exchange) -> Connection:
+    def _sweep(self) -> None:
+        """Close what has rested for too long. One timer for all connections costs a request nothing."""
         loop = asyncio.get_running_loop()
-        origin = exchange.origin
-        limit = min(exchange.timeouts.connect, exchange.timeouts.total)
+        too_long = loop.time() - self._keep_alive
+        for idle in self._idle.values():
+            while idle and idle[0].rested_at <= too_long:
+                idle.pop(0).drop()
+        oldest = min((idle[0].rested_at for idle in self._idle.values() if idle), default=None)
+        self._sweeper = None if oldest is None else loop.call_at(oldest + self._keep_alive, self._sweep)
+
+    async def _connect(self, origin: Origin, timeouts: Timeouts, *, provider: str) -> Connection:
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(min(timeouts.connect, timeouts.total)):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop),
-                    origin.host,
-                    origin.port,
-                    ssl=self._tls if origin.secure else None,
+                    lambda: Connection(loop), origin.host, origin.port, ssl=self._tls if origin.secure else None
                 )
         except (OSError, UnicodeError) as error:
-            raise unreachable(exchange.provider, error) from error
+            raise unreachable(provider, error) from error
         return connection
-
-    async def _ask(self, connection: Connection, exchange: _Exchange) -> UpstreamResponse:
-        """Send on this connection and wait for the headers."""
-        kept = connection.begin(exchange.request)
-        try:
-            while not connection.headed:
-                if connection.end is not None:
-                    raise _unanswered(connection, exchange.provider, kept=kept)
-                if not await connection.wait(exchange.answer_by):
-                    raise timed_out(exchange.provider, seconds=exchange.answer_by - exchange.began)
-            exchange.request = b""  # it may be large, and the answer may take long
-            refuse_encoding(connection.headers, provider=exchange.provider, status=connection.status)
-        except BaseException:
-            connection.drop()
-            raise
-        return LeanResponse(self, connection, exchange)
-
-
-class _Exchange:
-    """A request as bytes, with its times by the event loop's clock."""
-
-    __slots__ = ("answer_by", "began", "deadline", "origin", "provider", "request", "timeouts")
-
-    def __init__(self, request: UpstreamRequest, address: Address, timeouts: Timeouts, *, now: float) -> None:
-        self.provider = request.provider
-        self.timeouts = timeouts
-        self.began = now
-        self.answer_by = now + min(timeouts.first_byte, timeouts.total)
-        self.deadline = now + timeouts.total
-        headers, body = encode(request)
-        self.origin = address.origin
-        self.request = _head(address.target, headers, host=address.host, length=len(body)) + body
 
 
 class LeanResponse(UpstreamResponse):
-    """An answer on its connection, which goes back to the engine when it ends."""
+    """A request's answer, on a connection that goes back to the engine when it ends. Times are by the event loop's clock."""
 
-    __slots__ = ("_closed", "_connection", "_engine", "_exchange", "_loop", "_whole", "headers", "provider", "status")
+    __slots__ = (
+        "_answer_by",
+        "_closed",
+        "_connection",
+        "_deadline",
+        "_destination",
+        "_engine",
+        "_headers",
+        "_loop",
+        "_timeouts",
+        "_whole",
+        "provider",
+        "status",
+    )
 
-    def __init__(self, engine: LeanTransport, connection: Connection, exchange: _Exchange) -> None:
-        self.provider = exchange.provider
-        self.status = connection.status
-        self.headers = connection.headers
+    # From begin on, before which nobody has the response.
+    _connection: Connection
+    _headers: Mapping[bytes, bytes]
+
+    def __init__(self, engine: LeanTransport, destination: Destination, timeouts: Timeouts, *, provider: str) -> None:
+        self.provider = provider
+        self.status = 0
         self._engine = engine
-        self._connection = connection
-        self._exchange = exchange
+        self._destination = destination
+        self._timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self._answer_by = now + min(timeouts.first_byte, timeouts.total)
+        self._deadline = now + timeouts.total
         self._closed = False
         self._whole = False
-        self._loop = asyncio.get_running_loop()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+
+    async def begin(self, connection: Connection, request: bytes) -> bool:
+        """Send on this connection and wait for the headers; False if it was closed before anything of an answer came."""
+        kept = connection.begin(request)
+        try:
+            while not connection.headed:
+                if connection.end is not None:
+                    if kept and connection.end is End.LOST and not connection.started:
+                        return False
+                    raise self._unanswered(connection)
+                if not await connection.wait(self._answer_by):
+                    raise timed_out(self.provider, seconds=min(self._timeouts.first_byte, self._timeouts.total))
+            self._connection = connection
+            self.status = connection.status
+            self._headers = connection.headers
+            if b"content-encoding" in self._headers:
+                refuse_encoding(self.headers, provider=self.provider, status=self.status)
+        except BaseException:
+            connection.drop()
+            raise
+        return True
 
     async def piece(self) -> bytes:
-        connection, idle, deadline = self._connection, self._exchange.timeouts.idle, self._exchange.deadline
+        connection = self._connection
         while not self._closed:  # once it is, the connection may be serving another request
             now = self._loop.time()
-            if now >= deadline:
-                raise self._too_late(self._exchange.timeouts.total)
+            if now >= self._deadline:
+                raise self._too_late(self._timeouts.total)
             if piece := connection.take():
                 return piece
             if connection.end is not None:
                 await self.aclose()
                 self._check(connection.end)
                 self._whole = True
-            elif not await connection.wait(min(now + idle, deadline)) and now + idle < deadline:
-                raise self._too_late(idle)
+            else:
+                silent = now + self._timeouts.idle
+                if not await connection.wait(min(silent, self._deadline)) and silent < self._deadline:
+                    raise self._too_late(self._timeouts.idle)
         if self._whole:
             return b""
         raise truncated(self.provider, status=self.status)
@@ -188,7 +209,7 @@ class LeanResponse(UpstreamResponse):
     async def aclose(self) -> None:
         if not self._closed:
             self._closed = True
-            self._engine.release(self._exchange.origin, self._connection)
+            self._engine.release(self._connection, self._destination.idle)
 
     def _check(self, end: End) -> None:
         if end is End.LOST:
@@ -196,12 +217,28 @@ class LeanResponse(UpstreamResponse):
         if end is End.GARBAGE:
             raise not_http(self.provider, status=self.status)
 
+    def _unanswered(self, connection: Connection) -> UpstreamError:
+        """No headers came: either bytes that are not HTTP, or the connection went."""
+        if connection.end is End.GARBAGE:
+            return not_http(self.provider)
+        return unreachable(self.provider, connection.lost or ConnectionError())
+
     def _too_late(self, seconds: float) -> UpstreamError:
         self._connection.drop()
         return timed_out(self.provider, seconds=seconds, status=self.status)
 
 
-def _address_of(request: UpstreamRequest) -> Address:
+def _usable(idle: list[Connection]) -> Connection | None:
+    """The connection used last, so that the others can go when there are too many."""
+    while idle:
+        connection = idle.pop()
+        if connection.usable:
+            return connection
+    return None
+
+
+def _address_of(request: UpstreamRequest) -> tuple[Origin, bytes, bytes]:
+    """Where a request goes, what it asks for there, and the host it names."""
     try:
         url = httptools.parse_url(request.url.encode("ascii"))
     except (UnicodeError, httptools.HttpParserInvalidURLError) as error:
@@ -210,22 +247,8 @@ def _address_of(request: UpstreamRequest) -> Address:
         ) from error
     secure = url.schema == b"https"
     host = b"[%s]" % url.host if b":" in url.host else url.host
-    return Address(
+    return (
         Origin(url.host.decode(), url.port or (443 if secure else 80), secure),
-        target=(url.path or b"/") + (b"?" + url.query if url.query else b""),
-        host=host + b":%d" % url.port if url.port else host,
+        (url.path or b"/") + (b"?" + url.query if url.query else b""),
+        host + b":%d" % url.port if url.port else host,
     )
-
-
-def _head(target: bytes, headers: dict[str, str], *, host: bytes, length: int) -> bytes:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return b"POST %s HTTP/1.1\r\nhost: %s\r\ncontent-length: %d\r\n%s\r\n" % (target, host, length, lines.encode())
-
-
-def _unanswered(connection: Connection, provider: str, *, kept: bool) -> Exception:
-    """No headers came: either bytes that are not HTTP, or the connection went."""
-    if connection.end is End.GARBAGE:
-        return not_http(provider)
-    if kept and not connection.started:
-        return _Stale()
-    return unreachable(provider, connection.lost or ConnectionError())

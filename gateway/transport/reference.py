@@ -14,7 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx2
 
 from gateway.errors import UpstreamError
-from gateway.transport.seam import Timeouts, UpstreamResponse, encode, refuse_encoding
+from gateway.transport.seam import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
 from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
 from gateway.wire import UpstreamRequest
@@ -42,7 +42,6 @@ class ReferenceTransport:
         )
 
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
-        headers, body = encode(request)
         now = asyncio.get_running_loop().time()
         limit = min(timeouts.first_byte, timeouts.total)
         try:
@@ -51,8 +50,8 @@ class ReferenceTransport:
                     self._client.build_request(
                         "POST",
                         request.url,
-                        headers=headers,
-                        content=body,
+                        headers=headers_of(request),
+                        content=body_of(request),
                         timeout=httpx2.Timeout(None, connect=timeouts.connect),
                     ),
                     stream=True,
@@ -81,12 +80,15 @@ class ReferenceResponse(UpstreamResponse):
     def __init__(self, response: httpx2.Response, *, provider: str, timeouts: Timeouts, deadline: float) -> None:
         self.provider = provider
         self.status = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
         self._response = response
         # Not aiter_raw, which cannot read a mock's ready body; with compression refused there is nothing to decode.
         self._body = response.aiter_bytes()
         self._timeouts = timeouts
         self._deadline = deadline
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
 
     async def piece(self) -> bytes:
         silent = asyncio.get_running_loop().time() + self._timeouts.idle

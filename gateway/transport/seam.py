@@ -43,7 +43,10 @@ class UpstreamResponse(ABC):
 
     provider: str
     status: int
-    headers: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]: ...
 
     @abstractmethod
     async def piece(self) -> bytes:
@@ -82,8 +85,12 @@ class Transport(Protocol):
         ...
 
 
-def encode(request: UpstreamRequest) -> tuple[dict[str, str], bytes]:
-    """The headers (lower case) and body to send. Compression is not asked for: it delays pieces and can hide a bomb.
+def body_of(request: UpstreamRequest) -> bytes:
+    return orjson.dumps(request.json)
+
+
+def headers_of(request: UpstreamRequest) -> dict[str, str]:
+    """The headers to send, in lower case. Compression is not asked for: it delays pieces and can hide a bomb.
 
     Raises UpstreamUnreachable for a header that would break the request, such as a key with a line break in it.
     """
@@ -100,7 +107,7 @@ def encode(request: UpstreamRequest) -> tuple[dict[str, str], bytes]:
                 provider=request.provider,
             )
         headers[name.lower()] = value
-    return headers, orjson.dumps(request.json)
+    return headers
 
 
 def refuse_encoding(headers: Mapping[str, str], *, provider: str, status: int) -> None:

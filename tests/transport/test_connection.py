@@ -98,8 +98,8 @@ def test_reusable() -> None:
     world = asked()
     world.connection.data_received(WIRE)
     assert world.connection.reusable
-    assert (world.connection.status, world.connection.headers["content-type"]) == (200, "text/event-stream")
-    assert "x-trailer" not in world.connection.headers
+    assert (world.connection.status, world.connection.headers[b"content-type"]) == (200, b"text/event-stream")
+    assert b"x-trailer" not in world.connection.headers
     assert world.connection.begin(b"POST")
     assert world.connection.end is None
 
@@ -118,7 +118,7 @@ def test_surplus(surplus: bytes) -> None:
     world = asked()
     world.connection.data_received(ANSWER + surplus)
     assert (world.connection.take(), world.connection.end) == (b"{}", End.COMPLETE)
-    assert world.connection.headers["content-length"] == "2"
+    assert world.connection.headers[b"content-length"] == b"2"
     assert not world.connection.reusable
 
     world = asked()
@@ -167,7 +167,7 @@ def test_rest() -> None:
     """A connection whose answer was not taken rests reading, so that its end is noticed."""
     world = World(loop := asyncio.new_event_loop())
     world.connection.data_received(CHUNKED + chunk(b"x" * (MAX_BUFFERED + 1)) + END)
-    world.connection.rest(30)
+    world.connection.rest()
     assert world.socket.reading
     world.connection.data_received(b"H")
     assert world.socket.closed

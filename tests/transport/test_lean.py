@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnreachable
-from gateway.transport.lean import MAX_ADDRESSES, MAX_IDLE, LeanTransport
+from gateway.transport.lean import MAX_DESTINATIONS, MAX_IDLE, LeanTransport
 from tests.transport.servers import (
     ANSWER,
     CHUNKED,
@@ -158,10 +159,60 @@ async def test_default_port(lean: LeanTransport) -> None:
             await lean.send(chat(url), timeouts=PATIENT)
 
 
-async def test_few_addresses_are_remembered(lean: LeanTransport) -> None:
+async def test_few_destinations_are_remembered(lean: LeanTransport) -> None:
     """However many URLs clients can make, only so many are remembered."""
     async with serve(says(ANSWER)) as server:
-        for number in range(MAX_ADDRESSES + 2):
-            lean._address(chat(f"{server.url}/{number}"))
-        assert len(lean._addresses) <= MAX_ADDRESSES
+        for number in range(MAX_DESTINATIONS + 2):
+            lean._destination(chat(f"{server.url}/{number}"))
+        assert len(lean._destinations) <= MAX_DESTINATIONS
         assert await ask(lean, server.url) == b"{}"
+
+
+async def test_headers_of_each_request(lean: LeanTransport) -> None:
+    """Requests to one URL with other headers, as of another key, carry their own; the same ones are written once."""
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        while True:
+            seen.append(await peer.request())
+            await peer.send(ANSWER)
+
+    async with serve(script) as server:
+        first = chat(server.url)
+        for request in (first, first, replace(first, headers={"x-api-key": "sk-other"})):
+            response = await lean.send(request, timeouts=PATIENT)
+            await response.read()
+    assert [b"\r\nx-api-key: sk-secret\r\n" in request for request in seen] == [True, True, False]
+    assert b"\r\nx-api-key: sk-other\r\n" in seen[2]
+
+
+async def test_headers_after_the_end(lean: LeanTransport) -> None:
+    """An answer's headers stay its own when its connection serves another request."""
+    answers = (ANSWER.replace(b"\r\n\r\n", b"\r\nx-id: %d\r\n\r\n" % number) for number in (1, 2))
+    async with serve(says(*answers)) as server:
+        responses = []
+        for _ in range(2):
+            responses.append(await lean.send(chat(server.url), timeouts=PATIENT))
+            await responses[-1].read()
+    assert server.connections == 1
+    assert [response.headers["x-id"] for response in responses] == ["1", "2"]
+
+
+async def test_rests_each_its_own_time(lean: LeanTransport) -> None:
+    """Of the connections that rest, those are closed that have rested for too long, and the others stay."""
+    both_here = asyncio.Barrier(2)
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await both_here.wait()
+        await peer.send(ANSWER)
+        await peer.gone()
+
+    async with serve(script) as server:
+        await asyncio.gather(*(ask(lean, server.url) for _ in range(2)))
+        older, newer = lean._destination(chat(server.url)).idle
+        older.rested_at -= 60
+        lean._sweep()
+        assert (older.usable, newer.usable) == (False, True)
+        await asyncio.wait_for(server.ended.acquire(), 2)
+        assert server.ended.locked()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamUnreachable
-from gateway.transport.seam import encode, refuse_encoding
+from gateway.transport.seam import body_of, headers_of, refuse_encoding
 from tests.transport.servers import chat
 
 REQUEST = chat("http://h/")
@@ -15,16 +15,16 @@ REQUEST = chat("http://h/")
 
 def test_headers() -> None:
     """The request's own headers stand over ours, in lower case."""
-    headers, body = encode(replace(REQUEST, headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
+    headers = headers_of(replace(REQUEST, headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
     assert (headers["content-type"], headers["x-api-key"]) == ("text/plain", "k")
-    assert body == '{"hello":"wörld"}'.encode()
+    assert body_of(REQUEST) == '{"hello":"wörld"}'.encode()
 
 
 @pytest.mark.parametrize("value", ["sk-secret\r\nx-evil: 1", "sk-secret\n", "sk-secret\0", "sk-sécret"])
 def test_illegal_header(value: str) -> None:
     """A key that would break the request is not sent, nor shown."""
     with pytest.raises(UpstreamUnreachable, match="'x-api-key'") as caught:
-        encode(replace(REQUEST, headers={"x-api-key": value}))
+        headers_of(replace(REQUEST, headers={"x-api-key": value}))
     assert "sk-" not in caught.value.message
 
 
