@@ -63,6 +63,11 @@ def test_request_is_not_changed(provider: Provider) -> None:
     assert first.url.startswith("https://upstream.test/base/")
 
 
+def test_headers_are_one_object(provider: Provider) -> None:
+    """All requests share one headers object, which lets the transport write it out once."""
+    assert sent(provider).headers is sent(provider).headers
+
+
 def test_key_is_in_a_header(provider: Provider) -> None:
     """The key stands in a header, never in the URL, the body or what the endpoint shows of itself."""
     built = sent(provider)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from gateway.errors import UpstreamError
@@ -26,17 +27,26 @@ class Claude(Provider):
         return UpstreamRequest(
             provider=self.name,
             model=model,
-            url=f"{self.endpoint.base_url.rstrip('/')}/v1/messages",
-            headers={
-                **self.endpoint.headers,
-                "content-type": "application/json",
-                "x-api-key": self.endpoint.api_key,
-                "anthropic-version": API_VERSION,
-            },
+            url=self.url,
+            headers=self.headers,
             json=built.body,
             stream=request.stream,
             context=built.context,
         )
+
+    @cached_property
+    def url(self) -> str:
+        return f"{self.endpoint.base_url.rstrip('/')}/v1/messages"
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
+        return {
+            **self.endpoint.headers,
+            "content-type": "application/json",
+            "x-api-key": self.endpoint.api_key,
+            "anthropic-version": API_VERSION,
+        }
 
     def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
         if body.get("type") == "error":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -35,15 +36,20 @@ class Gemini(Provider):
             provider=self.name,
             model=model,
             url=url_of(self.endpoint.base_url, model=model, stream=request.stream),
-            headers={
-                **self.endpoint.headers,
-                "content-type": "application/json",
-                "x-goog-api-key": self.endpoint.api_key,
-            },
+            headers=self.headers,
             json=body,
             stream=request.stream,
             context={ASKED: replace(asked, number=next(self._numbers))},
         )
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
+        return {
+            **self.endpoint.headers,
+            "content-type": "application/json",
+            "x-goog-api-key": self.endpoint.api_key,
+        }
 
     def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
         error = error_in(body, provider=self.name, key=self.endpoint.api_key)

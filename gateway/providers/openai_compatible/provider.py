@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cached_property, partial
 from typing import Any
 
 from gateway.providers.base import Provider, StreamParser
@@ -22,8 +23,8 @@ class OpenAICompatible(Provider):
         return UpstreamRequest(
             provider=self.name,
             model=model,
-            url=f"{self.endpoint.base_url.rstrip('/')}/chat/completions",
-            headers=self._headers(),
+            url=self.url,
+            headers=self.headers,
             json=self.body(request, model),
             stream=request.stream,
         )
@@ -61,7 +62,13 @@ class OpenAICompatible(Provider):
         """What each of an answer's `reasoning_details` is marked with, to be known again in a later request."""
         return {}
 
-    def _headers(self) -> dict[str, str]:
+    @cached_property
+    def url(self) -> str:
+        return f"{self.endpoint.base_url.rstrip('/')}/chat/completions"
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
         headers = dict(self.endpoint.headers)
         if self.endpoint.api_key:
             headers["authorization"] = f"Bearer {self.endpoint.api_key}"
