@@ -5,12 +5,15 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+# What nearly all pieces are made of: whole events of one `data` line, perhaps named.
+_WHOLE = re.compile(rb"(?:event: (.*)\n)?data: (.*)\n\n")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One dispatched event; `data` lines joined with LF, still bytes because JSON parsers take bytes."""
 
     data: bytes
@@ -47,7 +50,16 @@ class SSEDecoder:
             buffer = buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         else:
             held = b""
-        lines = buffer.split(b"\n")
+        at = 0
+        if not self._data and not self._event and len(buffer) <= self._max:
+            while (whole := _WHOLE.match(buffer, at)) is not None:
+                name, data = whole.groups()
+                yield ServerSentEvent(data, name.decode("utf-8", "replace") if name else "")
+                at = whole.end()
+        if at == len(buffer):
+            self._rest = held
+            return
+        lines = buffer[at:].split(b"\n")
         self._rest = lines.pop() + held
         if self._size + len(self._rest) > self._max:
             raise EventTooLarge(f"a server-sent event is larger than {self._max} bytes")
