@@ -10,6 +10,8 @@ import orjson
 from gateway.wire.types import Chunk, Completion, Json
 
 _OWN = frozenset({"id", "object", "created", "model", "choices", "usage"})
+# What every choice of a chunk has; the dialects give it whole.
+_STEP: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
 _LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
 
 
@@ -52,9 +54,7 @@ class ChunkWriter:
         """The chunk's event; nothing for a chunk without choices, because clients read `choices[0]`."""
         if not chunk.choices:
             return b""
-        choices = [
-            {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None, **choice} for choice in chunk.choices
-        ]
+        choices = [choice if choice.keys() >= _STEP.keys() else {**_STEP, **choice} for choice in chunk.choices]
         if self._legacy:
             choices = [_legacy_step(choice) for choice in choices]
         further = _further(chunk.extra) if chunk.extra else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
+
+_NOTHING: Json = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +117,23 @@ class Completion:
     extra: Json = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One step of a streamed answer: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage when it came along.
 
     `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
     that has choices may name the upstream's id of the answer, and its model where that was left to the upstream.
+    A tuple because one is made for every event.
     """
 
     choices: Sequence[Json] = ()
     usage: Usage | None = None
     upstream_id: str | None = None
     model: str | None = None
-    extra: Json = field(default_factory=dict)
+    extra: Json = _NOTHING
 
 
 def count(value: object) -> int | None:
     """A token count as providers send it: a finite number from 0 to 10^12, else None (absent, negative, NaN, text, absurd)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int and type(value) is not float:  # a bool is neither
         return None
-    if not 0 <= value <= 1e12:
-        return None
-    return int(value)
+    return int(value) if 0 <= value <= 1e12 else None

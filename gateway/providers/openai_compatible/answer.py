@@ -12,7 +12,7 @@ from gateway.providers.failures import classify_told
 from gateway.wire import Json, Usage, count
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
-_EXTRA = ("service_tier", "system_fingerprint", "citations")
+EXTRA = ("service_tier", "system_fingerprint", "citations")
 _READ_APART = frozenset({"role", "content", "reasoning", "reasoning_details", "tool_calls"})
 
 
@@ -26,7 +26,7 @@ def refuse_error(value: Json, *, provider: str, key: str) -> None:
 
 def objects(value: object) -> Iterable[dict[str, Any]]:
     """The objects of a JSON array; nothing if it is none."""
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
 
 
 def choices_of(body: Json, *, provider: str, key: str, mark: Json) -> Sequence[Json]:
@@ -88,7 +88,7 @@ def finish_reason(reason: object, *, called: bool) -> str:
 
 
 def extra_of(body: Json) -> Json:
-    return {name: body[name] for name in _EXTRA if body.get(name) is not None}
+    return {name: body[name] for name in EXTRA if body.get(name) is not None}
 
 
 def usage_of(raw: object) -> Usage | None:

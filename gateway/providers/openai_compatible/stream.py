@@ -15,8 +15,8 @@ import orjson
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
 from gateway.providers.base import StreamParser
 from gateway.providers.openai_compatible.answer import (
+    EXTRA,
     argument_text,
-    extra_of,
     finish_reason,
     objects,
     refuse_error,
@@ -27,6 +27,9 @@ from gateway.wire import Chunk, Json, Usage
 
 # The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
 _IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})
+
+# What most deltas are: text, with a role that has been told.
+_SPOKEN = frozenset({"role", "content"})
 
 
 class ChoiceReader:
@@ -48,6 +51,8 @@ class ChoiceReader:
 
     def read(self, given: Json) -> dict[str, Any]:
         """What is new in a delta; empty if nothing is."""
+        if self.started and given.keys() <= _SPOKEN and type(text := given.get("content")) is str:
+            return {"content": text} if text else {}
         delta: dict[str, Any] = {}
         for name, value in given.items():
             if name == "content":
@@ -71,7 +76,8 @@ class ChoiceReader:
     def last(self) -> Json:
         """The choice that ends this one."""
         delta = {} if self.started else {"role": "assistant", "content": ""}
-        return {"index": self.index, "delta": delta, "finish_reason": finish_reason(self.reason, called=self.called)}
+        reason = finish_reason(self.reason, called=self.called)
+        return {"index": self.index, "delta": delta, "finish_reason": reason, "logprobs": None}
 
     def _list(self, name: str, value: list[Any]) -> list[dict[str, Any]]:
         if name == "tool_calls":
@@ -154,14 +160,17 @@ class OpenAIStream(StreamParser):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
-        data = event.data.strip()
-        if data == b"[DONE]":
-            return self._end()
-        body = self._parsed(data, event.event) if data else {}
-        if not body:
+        try:
+            body: Any = orjson.loads(event.data)
+        except orjson.JSONDecodeError:
+            return self._unparsed(event.data.strip())
+        if not isinstance(body, dict):
             return ()
+        if event.event == "error":
+            body = {"error": body}
+        refuse_error(body, provider=self._provider, key=self._key)
         self._note(body)
-        choices = [made for made in map(self._choice, objects(body.get("choices"))) if made is not None]
+        choices = [made for choice in objects(body.get("choices")) if (made := self._choice(choice)) is not None]
         usage = self._usage(body["usage"]) if body.get("usage") else None
         if choices and not self._introduced:
             self._introduced = True
@@ -173,22 +182,21 @@ class OpenAIStream(StreamParser):
             raise UpstreamTruncated(f"{self._provider}'s stream ended before its answer did.", provider=self._provider)
         return ()
 
-    def _parsed(self, data: bytes, name: str) -> Json:
-        """The object of the event of that name; empty for events that are no chunk."""
-        try:
-            body: Any = orjson.loads(data)
-        except orjson.JSONDecodeError:
+    def _unparsed(self, data: bytes) -> Sequence[Chunk]:
+        """What an event says that is not JSON."""
+        if data == b"[DONE]":
+            return self._end()
+        if data:
             message = f"{self._provider} sent an event that is not JSON."
-            raise UpstreamInvalidResponse(message, provider=self._provider) from None
-        if not isinstance(body, dict):
-            return {}
-        refuse_error(body if name != "error" else {"error": body}, provider=self._provider, key=self._key)
-        return body
+            raise UpstreamInvalidResponse(message, provider=self._provider)
+        return ()
 
     def _note(self, body: Json) -> None:
         if self._upstream_id is None and isinstance(body.get("id"), str):
             self._upstream_id = body["id"]
-        self._extra.update(extra_of(body))
+        for name in EXTRA:
+            if body.get(name) is not None:
+                self._extra[name] = body[name]
 
     def _choice(self, choice: Json) -> Json | None:
         refuse_error(choice, provider=self._provider, key=self._key)
@@ -198,11 +206,10 @@ class OpenAIStream(StreamParser):
             reader.reason = choice["finish_reason"]
         given = choice.get("delta")
         delta = reader.read(given) if isinstance(given, dict) else {}
-        logprobs = choice.get("logprobs")
+        logprobs = choice.get("logprobs") or None
         if not delta and not logprobs:
             return None
-        made = {"index": reader.index, "delta": delta, "finish_reason": None}
-        return made | {"logprobs": logprobs} if logprobs else made
+        return {"index": reader.index, "delta": delta, "finish_reason": None, "logprobs": logprobs}
 
     def _reader(self, index: int) -> ChoiceReader:
         reader = self._readers.get(index)

@@ -59,17 +59,18 @@ def test_text() -> None:
         event({"content": "c"}),
     )
     assert [one.choices for one in made] == [
-        [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}],
-        [{"index": 0, "delta": {"content": "b"}, "finish_reason": None}],
-        [{"index": 0, "delta": {"content": "c"}, "finish_reason": None}],
-        [{"index": 0, "delta": {}, "finish_reason": "length"}],
+        [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {"content": "b"}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {"content": "c"}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {}, "finish_reason": "length", "logprobs": None}],
     ]
 
 
 def test_empty_answer() -> None:
     """An answer that says nothing still has its role, and a reason where none was told."""
     (only,) = read(event({"role": "assistant"}))
-    assert only.choices == [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": "stop"}]
+    delta = {"role": "assistant", "content": ""}
+    assert only.choices == [{"index": 0, "delta": delta, "finish_reason": "stop", "logprobs": None}]
 
 
 def test_choices_apart() -> None:
