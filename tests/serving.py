@@ -20,7 +20,7 @@ from gateway.errors import LedgerUnavailable
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.reference import ReferenceTransport
-from gateway.web.guard import GuardedProtocol
+from gateway.web.connection import Connection
 from tests.conftest import KEYS
 
 MODEL = "openrouter/qwen/qwen3.8-flash"
@@ -150,7 +150,7 @@ async def serving(
     folder: Path,
     *,
     config: str = "",
-    protocol: type[GuardedProtocol] = GuardedProtocol,
+    protocol: type[Connection] = Connection,
     last_words: float = 3.0,
 ) -> AsyncIterator[Serving]:
     """Serves until the block ends; `config` is the text of `gateway.yaml`."""

@@ -20,7 +20,7 @@ from gateway.cli.server import DrainingServer
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
-from gateway.web.guard import GuardedProtocol
+from gateway.web.connection import Connection
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,11 +120,11 @@ def run(
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """How uvicorn runs: its fast parts behind our guard, no access log (the ledger is one), no own logging, loud only about trouble."""
+    """How uvicorn runs: connections of our own, no access log (the ledger is one), no own logging, loud only about trouble."""
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": GuardedProtocol,
+        "http": Connection,
         "loop": "uvloop" if sys.platform != "win32" else "asyncio",
         "log_config": None,
         "access_log": False,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.errors import Overloaded
@@ -39,16 +38,8 @@ class Admission:
         if self.in_flight >= self._places and len(self._line) >= self._queue:
             raise self._overloaded()
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Holds a place. Raises Overloaded at once when the line is full, or when no place came free in time."""
-        await self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    async def _enter(self) -> None:
+    async def __aenter__(self) -> None:
+        """Takes a place, which is held to the end of the block. Raises Overloaded at once when the line is full, or when no place came free in time."""
         self.refuse_if_full()
         if self.in_flight < self._places:
             self.in_flight += 1
@@ -67,6 +58,9 @@ class Admission:
             raise
         finally:
             timer.cancel()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
 
     def _give_up(self, turn: asyncio.Future[None]) -> None:
         self._drop(turn)

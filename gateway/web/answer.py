@@ -3,76 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 
 import orjson
-from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, error_event
 from gateway.proxy import ChatAnswer, ChatStream
 from gateway.sse import encode
+from gateway.web.client import Client
 from gateway.web.errors import error_response
-from gateway.web.headers import cost_headers, gateway_headers
+from gateway.web.headers import cost_head, gateway_head, lines
 
 KEEP_ALIVE = 15.0  # seconds of silence after which a stream says that it is still there
-COMMENT: Message = {"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True}
-SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
+COMMENT = b": keep-alive\n\n"
+JSON = "content-type: application/json\r\n"
+SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-store\r\n"
 
 
 class Answer:
-    """`last` is True from the moment the last message is being sent; `keep_alive` is in seconds."""
+    """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds."""
 
-    __slots__ = ("_keep_alive", "_send", "_started", "_streaming", "headers", "last")
+    __slots__ = ("_client", "_head", "_keep_alive", "_started", "_streaming", "last")
 
-    def __init__(self, send: Send, headers: Mapping[str, str], *, keep_alive: float = KEEP_ALIVE) -> None:
-        self._send = send
+    def __init__(self, client: Client, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
+        self._client = client
+        self._head = f"x-request-id: {request_id}\r\n"
         self._keep_alive = keep_alive
         self._started = False
         self._streaming = False
-        self.headers = dict(headers)
         self.last = False
 
     async def give(self, served: ChatAnswer | ChatStream) -> None:
         """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
         if isinstance(served, ChatAnswer):
-            headers = gateway_headers(served.record) | cost_headers(served.record)
-            length = {"content-type": "application/json", "content-length": str(len(served.body))}
-            await self._start(headers | length)
-            await self._end(served.body)
+            head = f"{self._head}{gateway_head(served.record)}{cost_head(served.record)}{JSON}"
+            self._started = self.last = True
+            await self._client.respond(200, head.encode("latin-1"), served.body)
             return
         try:
-            await self._start(gateway_headers(served.record) | SSE)
+            self._started = True
+            await self._client.begin(f"{self._head}{gateway_head(served.record)}{SSE}".encode("latin-1"))
             await self._stream(served)
-            await self._end(b"")
+            await self._end()
         finally:
             await served.aclose()
 
-    async def fail(self, error: GatewayError, headers: Mapping[str, str], scope: Scope, receive: Receive) -> None:
+    async def fail(self, error: GatewayError, head: str = "") -> None:
         """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
         if not self._started:
-            await error_response(error, {**self.headers, **headers})(scope, receive, self._send)
+            response = error_response(error)
+            told = lines(header for header in response.raw_headers if header[0] != b"content-length")
+            head = f"{self._head}{head}"
+            await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
         elif self._streaming:
-            await self._send(_piece(encode(orjson.dumps(error_event(error)))))
-            await self._end(b"")
+            await self._client.send(encode(orjson.dumps(error_event(error))))
+            await self._end()
 
     async def _stream(self, served: ChatStream) -> None:
         self._streaming = True
-        pulse = Pulse(self._send, interval=self._keep_alive)
+        send = self._client.send
+        pulse = Pulse(send, interval=self._keep_alive)
         try:
             async for piece in served.events():
                 pulse.beat()
-                await self._send(_piece(piece))
+                await send(piece)
         finally:
             pulse.stop()
 
-    async def _start(self, headers: Mapping[str, str]) -> None:
-        self._started = True
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in {**self.headers, **headers}.items()]
-        await self._send({"type": "http.response.start", "status": 200, "headers": raw})
-
-    async def _end(self, body: bytes) -> None:
+    async def _end(self) -> None:
         self.last = True
-        await self._send({"type": "http.response.body", "body": body})
+        await self._client.end()
 
 
 class Pulse:
@@ -84,7 +84,13 @@ class Pulse:
 
     __slots__ = ("_comment", "_interval", "_last", "_loop", "_send", "_timer")
 
-    def __init__(self, send: Send, *, interval: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        interval: float,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._send = send
         self._interval = interval
         self._loop = loop or asyncio.get_running_loop()
@@ -113,7 +119,3 @@ class Pulse:
     async def _speak(self) -> None:
         self.beat()
         await self._send(COMMENT)
-
-
-def _piece(body: bytes) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": True}

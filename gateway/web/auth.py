@@ -8,16 +8,17 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.errors import Forbidden, InvalidKey, InvalidRequest
 from gateway.keyring import KeyRing
 from gateway.keys import VirtualKey, digest_of
+from gateway.web.client import Fields, Headers
 from gateway.web.pace import Pace
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorization`
+_KEY_NAMES = frozenset(name.encode() for name in KEY_HEADERS)
 
 
 class Access(Enum):
@@ -59,11 +60,10 @@ class Gatekeeper:
         self._ring = ring
         self._pace = pace
 
-    def admit(self, scope: Mapping[str, Any], access: Access) -> Principal:
+    def admit(self, headers: Headers, access: Access) -> Principal:
         """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
         if access is Access.OPEN:
             return Principal()
-        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         virtual = self._ring is not None and self._ring.keyed
         known = self._clients if access is Access.CLIENT else self._admins
         closed = bool(known) or (virtual and access is Access.CLIENT)
@@ -95,21 +95,21 @@ class Gatekeeper:
             self._pace.admit(key.id, rpm=key.rpm)
         return Principal(key.id, key)
 
-    def _refuse_foreign(self, headers: Mapping[str, str]) -> None:
+    def _refuse_foreign(self, headers: Fields) -> None:
         """An open gateway serves this machine's own programs, not pages of other sites (DNS rebinding, CSRF)."""
-        host = _hostname("//" + headers.get("host", ""))
+        host = _hostname(b"//" + headers.get(b"host", b""))
         if host not in self._hosts:
             raise Forbidden(
                 f"The host {host!r} is not served without a key. Set GATEWAY_API_KEY or allow the host in the configuration."
             )
-        origin = headers.get("origin")
+        origin = headers.get(b"origin")
         if origin is not None and _hostname(origin) not in self._hosts:
             raise Forbidden("Requests from other origins are not served without a key.")
-        if headers.get("sec-fetch-site") == "cross-site":
+        if headers.get(b"sec-fetch-site") == b"cross-site":
             raise Forbidden("Cross-site requests are not served without a key.")
 
 
-def presented_key(headers: Iterable[tuple[str, str]], *, basic: bool) -> str | None:
+def presented_key(headers: Headers, *, basic: bool) -> str | None:
     """The key a request carries, in any of the usual headers; `basic` also takes a browser's password.
 
     Two different ones are refused, those of one header sent twice too: which of them counts is never left to chance.
@@ -120,13 +120,13 @@ def presented_key(headers: Iterable[tuple[str, str]], *, basic: bool) -> str | N
     return found.pop() if found else None
 
 
-def _key_in(name: str, value: str, *, basic: bool) -> str | None:
+def _key_in(name: bytes, value: bytes, *, basic: bool) -> str | None:
     """The key that one header carries; names are in lower case."""
-    if name in KEY_HEADERS:
-        return value
-    if name != "authorization":
+    if name in _KEY_NAMES:
+        return value.decode("latin-1")
+    if name != b"authorization":
         return None
-    scheme, _, rest = value.partition(" ")
+    scheme, _, rest = value.decode("latin-1").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
     return _password(rest) if basic and scheme.lower() == "basic" else None
@@ -144,8 +144,8 @@ def _password(value: str) -> str:
         raise InvalidKey("The Basic credentials cannot be read.") from None
 
 
-def _hostname(url: str) -> str:
+def _hostname(url: bytes) -> str:
     try:
-        return (urlsplit(url).hostname or "").lower()
+        return (urlsplit(url.decode("latin-1")).hostname or "").lower()
     except ValueError:
         return ""

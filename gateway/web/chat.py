@@ -1,23 +1,22 @@
-"""`POST /v1/chat/completions`, as a plain ASGI application: it is the hot path."""
+"""`POST /v1/chat/completions`: it is the hot path."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from starlette.datastructures import QueryParams
-from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import AutoRoute, Caller, ChatFailed, ChatProxy
 from gateway.web.admission import Admission
 from gateway.web.answer import KEEP_ALIVE, Answer
 from gateway.web.auth import Access, Gatekeeper, Principal
-from gateway.web.body import ClientGone, read_body
+from gateway.web.body import ClientGone
+from gateway.web.client import Client, Fields
 from gateway.web.departure import Departure
 from gateway.web.errors import internal_error
-from gateway.web.headers import gateway_headers, header_text
+from gateway.web.headers import gateway_head, header_text
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.turnstile import Turnstile
 from gateway.wire import ChatRequest, parse_chat_request
@@ -49,29 +48,32 @@ class ChatEndpoint:
         self._new_request_id = new_request_id
         self._keep_alive = keep_alive
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, client: Client) -> None:
         request_id = self._new_request_id()
-        answer = Answer(send, {"x-request-id": request_id}, keep_alive=self._keep_alive)
+        answer = Answer(client, request_id, keep_alive=self._keep_alive)
         try:
-            if scope["method"] != "POST":
-                raise MethodNotAllowed(f"{scope['method']} is not allowed here; use POST.", allow="POST")
-            principal = self._gatekeeper.admit(scope, Access.CLIENT)
-            auto_route = auto_route_of(scope)
+            if client.method != "POST":
+                raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
+            principal = self._gatekeeper.admit(client.headers, Access.CLIENT)
+            auto_route = auto_route_of(client.query)
             self._admission.refuse_if_full()
             await self._turnstile.enter()
-            request = await parsed(await read_body(scope, receive, limit=self._max_body_bytes))
-            caller = caller_of(scope, principal=principal)
-            async with Departure(receive, answer, lifecycle=self._lifecycle), self._admission.place():
-                served = await self._proxy.serve(request, request_id=request_id, auto_route=auto_route, caller=caller)
-                await answer.give(served)
+            request = await parsed(await client.body(limit=self._max_body_bytes))
+            caller = caller_of(client.fields, principal=principal)
+            with Departure(client, answer, lifecycle=self._lifecycle):
+                async with self._admission:
+                    served = await self._proxy.serve(
+                        request, request_id=request_id, auto_route=auto_route, caller=caller
+                    )
+                    await answer.give(served)
         except ClientGone:
             return
         except ChatFailed as failed:
-            await answer.fail(failed.error, gateway_headers(failed.record), scope, receive)
+            await answer.fail(failed.error, gateway_head(failed.record))
         except GatewayError as error:
-            await answer.fail(error, {}, scope, receive)
+            await answer.fail(error)
         except Exception:  # the server logs it
-            await answer.fail(internal_error(), {}, scope, receive)
+            await answer.fail(internal_error())
             raise
 
 
@@ -82,9 +84,8 @@ async def parsed(raw: bytes) -> ChatRequest:
     return parse_chat_request(raw)
 
 
-def auto_route_of(scope: Mapping[str, Any]) -> AutoRoute:
+def auto_route_of(query: bytes) -> AutoRoute:
     """`?auto_route=`: true, false, shadow, or None when absent."""
-    query: bytes = scope.get("query_string", b"")
     if b"auto_route" not in query:
         return None
     value = QueryParams(query.decode("latin-1")).get("auto_route", "").lower()
@@ -97,11 +98,10 @@ def auto_route_of(scope: Mapping[str, Any]) -> AutoRoute:
     raise InvalidRequest(f"auto_route must be `true`, `false` or `shadow`, not {value!r}.", param="auto_route")
 
 
-def caller_of(scope: Mapping[str, Any], *, principal: Principal) -> Caller:
+def caller_of(fields: Fields, *, principal: Principal) -> Caller:
     """Who calls, with the ids that official SDKs and proxies send along."""
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    own_id = headers.get(b"x-request-id") or headers.get(b"x-client-request-id")
-    retries = headers.get(b"x-stainless-retry-count", b"")
+    own_id = fields.get(b"x-request-id") or fields.get(b"x-client-request-id")
+    retries = fields.get(b"x-stainless-retry-count", b"")
     return Caller(
         key_id=principal.key_id,
         client_request_id=header_text(own_id.decode("latin-1"))[:128] if own_id else None,

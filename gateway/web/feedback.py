@@ -62,7 +62,7 @@ class FeedbackEndpoint:
         self._rated = rated
 
     async def post(self, request: Request) -> Response:
-        raw = await read_body(request.scope, request.receive, limit=BODY_LIMIT)
+        raw = await read_body(dict(request.scope["headers"]), request.receive, limit=BODY_LIMIT)
         body = checked(raw)
         principal: Principal = request.scope["principal"]
         feedback = Feedback(

@@ -1,7 +1,11 @@
-"""The `x-gateway-*` headers: what a row says of a request, for the client that made it."""
+"""The `x-gateway-*` headers: what a row says of a request, for the client that made it.
+
+A head is header lines as they are sent, each with its line end.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from gateway.records import RequestRecord
@@ -9,25 +13,26 @@ from gateway.records import RequestRecord
 REASON_LIMIT = 300
 
 
-def gateway_headers(record: RequestRecord) -> dict[str, str]:
+def gateway_head(record: RequestRecord) -> str:
     """The decision's facts, as the ledger's columns hold them; `none` where a column is null (a pinned request's confidence)."""
-    return {
-        "x-gateway-provider": header_text(record.selected_provider),
-        "x-gateway-model": header_text(record.selected_model),
-        "x-gateway-strategy": record.strategy_used,
-        "x-gateway-confidence": record.confidence or "none",
-        "x-gateway-pattern": header_text(record.pattern_detected or "none"),
-        "x-gateway-complexity": "none" if record.complexity_score is None else f"{record.complexity_score:.3f}",
-        "x-gateway-reason": header_text(record.reasoning or ""),
-        "x-gateway-baseline-model": header_text(record.baseline_model),
-        "x-gateway-attempts": str(max(1, len(record.attempts))),
-        "x-gateway-fallback": "true" if record.fallback_used else "false",
-    }
+    complexity = "none" if record.complexity_score is None else f"{record.complexity_score:.3f}"
+    return (
+        f"x-gateway-provider: {header_text(record.selected_provider)}\r\n"
+        f"x-gateway-model: {header_text(record.selected_model)}\r\n"
+        f"x-gateway-strategy: {record.strategy_used}\r\n"
+        f"x-gateway-confidence: {record.confidence or 'none'}\r\n"
+        f"x-gateway-pattern: {header_text(record.pattern_detected or 'none')}\r\n"
+        f"x-gateway-complexity: {complexity}\r\n"
+        f"x-gateway-reason: {header_text(record.reasoning or '')}\r\n"
+        f"x-gateway-baseline-model: {header_text(record.baseline_model)}\r\n"
+        f"x-gateway-attempts: {len(record.attempts) or 1}\r\n"
+        f"x-gateway-fallback: {'true' if record.fallback_used else 'false'}\r\n"
+    )
 
 
-def cost_headers(record: RequestRecord) -> dict[str, str]:
+def cost_head(record: RequestRecord) -> str:
     """USD, in plain decimal notation; `unknown` where there is no price."""
-    return {"x-gateway-cost": _usd(record.actual_cost), "x-gateway-baseline-cost": _usd(record.baseline_cost)}
+    return f"x-gateway-cost: {_usd(record.actual_cost)}\r\nx-gateway-baseline-cost: {_usd(record.baseline_cost)}\r\n"
 
 
 def header_text(text: str) -> str:
@@ -36,6 +41,11 @@ def header_text(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text.strip()
     return "".join(char if " " <= char <= "~" else "?" for char in text).strip()
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head that such headers make."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 def _usd(amount: Decimal | None) -> str:

@@ -18,9 +18,11 @@ class RoutePreview:
         self._max_body_bytes = max_body_bytes
 
     async def route(self, request: Request) -> Response:
-        raw = await read_body(request.scope, request.receive, limit=self._max_body_bytes)
-        caller = caller_of(request.scope, principal=request.scope["principal"])
-        plan = self._planner.plan(await parsed(raw), auto_route=auto_route_of(request.scope), caller=caller)
+        fields = dict(request.scope["headers"])
+        raw = await read_body(fields, request.receive, limit=self._max_body_bytes)
+        caller = caller_of(fields, principal=request.scope["principal"])
+        auto_route = auto_route_of(request.scope["query_string"])
+        plan = self._planner.plan(await parsed(raw), auto_route=auto_route, caller=caller)
         return JSONResponse(explained(plan))
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.web.guard import Awaited, GuardedProtocol
+from gateway.web.connection import Awaited, Connection
 from tests.serving import Client, Serving, chat, serving
 
 
-class Hasty(GuardedProtocol):
+class Hasty(Connection):
     """Waits for nobody for long."""
 
     seconds = dict.fromkeys(Awaited, 0.05)

@@ -48,7 +48,7 @@ class Line(RuleBasedStateMachine):
 
     async def request(self, number: int) -> str:
         try:
-            async with self.admission.place():
+            async with self.admission:
                 self.inside.append(number)
                 await self.finished[number].wait()
                 return "served"
@@ -170,7 +170,7 @@ async def test_full_means_not_even_read() -> None:
     """Once places and line are taken a newcomer is told so before anything is read; how often is counted."""
     admission = Admission(in_flight=1, queue=0, wait=1)
     admission.refuse_if_full()
-    async with admission.place():
+    async with admission:
         with pytest.raises(Overloaded) as refused:
             admission.refuse_if_full()
     assert (refused.value.status, refused.value.retry_after, admission.refused) == (503, 1.0, 1)
@@ -180,7 +180,7 @@ async def test_full_means_not_even_read() -> None:
 async def test_the_wait_is_bounded() -> None:
     """By the event loop's own clock too, whoever waits long enough is refused."""
     admission = Admission(in_flight=1, queue=1, wait=0)
-    async with admission.place():
+    async with admission:
         with pytest.raises(Overloaded):
-            async with admission.place():
+            async with admission:
                 pytest.fail("there is one place")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from starlette.types import Message, Receive
 
 from gateway.errors import GatewayError, Overloaded
 from gateway.proxy import ChatAnswer, ChatStream
 from gateway.records import RequestRecord
+from gateway.web import client as web
 from gateway.web.answer import Answer, Pulse
 
 RECORD = RequestRecord(
@@ -23,39 +23,43 @@ RECORD = RequestRecord(
     baseline_provider="gemini",
     baseline_model="m",
 )
-SCOPE: dict[str, Any] = {"type": "http"}
-NOBODY = cast(Receive, None)
 
 
 class Client:
     """Keeps what it gets; `reads` can be cleared, then nothing more gets through."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.status = 0
+        self.head = b""
+        self.body = b""
+        self.whole = False
         self.reads = asyncio.Event()
         self.reads.set()
         self.got = asyncio.Event()
 
-    async def send(self, message: Message) -> None:
-        await self.reads.wait()
-        self.messages.append(message)
-        self.got.set()
+    async def respond(self, status: int, head: bytes, body: bytes) -> None:
+        await self._get(body)
+        self.status, self.head, self.whole = status, head, True
+
+    async def begin(self, head: bytes) -> None:
+        await self._get(b"")
+        self.status, self.head = 200, head
+
+    async def send(self, piece: bytes) -> None:
+        await self._get(piece)
+
+    async def end(self) -> None:
+        await self._get(b"")
+        self.whole = True
 
     async def next(self) -> None:
         self.got.clear()
         await self.got.wait()
 
-    @property
-    def status(self) -> int:
-        return int(self.messages[0]["status"])
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(message["body"] for message in self.messages[1:])
-
-    @property
-    def whole(self) -> bool:
-        return not self.messages[-1].get("more_body", False)
+    async def _get(self, piece: bytes) -> None:
+        await self.reads.wait()
+        self.body += piece
+        self.got.set()
 
 
 class Stream:
@@ -80,20 +84,24 @@ class Stream:
         self.closed += 1
 
 
+def answer_to(client: Client, *, keep_alive: float = 60) -> Answer:
+    return Answer(cast(web.Client, client), "req_1", keep_alive=keep_alive)
+
+
 def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tuple[Answer, asyncio.Task[None]]:
-    answer = Answer(client.send, {"x-request-id": "req_1"}, keep_alive=keep_alive)
+    answer = answer_to(client, keep_alive=keep_alive)
     return answer, asyncio.create_task(answer.give(cast(ChatStream, stream)))
 
 
 async def test_a_whole_answer() -> None:
     """An answer has its length, its cost and the request's id."""
     client = Client()
-    answer = Answer(client.send, {"x-request-id": "req_1"})
+    answer = answer_to(client)
     await answer.give(ChatAnswer(b"{}", RECORD))
-    headers = dict(client.messages[0]["headers"])
     assert (client.status, client.body, client.whole, answer.last) == (200, b"{}", True, True)
-    assert (headers[b"content-length"], headers[b"x-request-id"]) == (b"2", b"req_1")
-    assert headers[b"x-gateway-cost"] == b"unknown"
+    assert client.head.startswith(b"x-request-id: req_1\r\nx-gateway-provider: gemini\r\n")
+    assert b"\r\nx-gateway-cost: unknown\r\n" in client.head
+    assert client.head.endswith(b"\r\ncontent-type: application/json\r\n")
 
 
 async def test_a_stream() -> None:
@@ -146,11 +154,11 @@ async def test_pieces_are_signs_of_life() -> None:
     clock.now = 15
     clock.action()
     await asyncio.sleep(0)
-    assert (clock.waits, client.messages) == ([15, 10], [])
+    assert (clock.waits, client.body) == ([15, 10], b"")
     clock.now = 25
     clock.action()
     await asyncio.sleep(0)
-    assert (clock.waits, len(client.messages)) == ([15, 10, 15], 1)
+    assert (clock.waits, client.body) == ([15, 10, 15], b": keep-alive\n\n")
     pulse.stop()
 
 
@@ -167,18 +175,19 @@ async def test_one_comment_at_a_time() -> None:
     client.reads.set()
     for _ in range(5):
         await asyncio.sleep(0)
-    assert client.messages == []
+    assert client.body == b""
     assert len(asyncio.all_tasks()) == before
 
 
 async def test_an_error_before_the_first_byte() -> None:
     """An error that comes first is an answer of its own, with the headers that are known by then."""
     client = Client()
-    answer = Answer(client.send, {"x-request-id": "req_1"})
-    await answer.fail(Overloaded("Full."), {"x-gateway-attempts": "1"}, SCOPE, NOBODY)
-    headers = dict(client.messages[0]["headers"])
-    assert (client.status, headers[b"retry-after"]) == (503, b"1")
-    assert (headers[b"x-request-id"], headers[b"x-gateway-attempts"]) == (b"req_1", b"1")
+    answer = answer_to(client)
+    await answer.fail(Overloaded("Full."), "x-gateway-attempts: 1\r\n")
+    assert (client.status, client.whole) == (503, True)
+    assert client.head.startswith(b"x-request-id: req_1\r\nx-gateway-attempts: 1\r\n")
+    assert b"\r\nretry-after: 1\r\n" in client.head
+    assert b"content-length" not in client.head
 
 
 async def test_an_error_within_a_stream() -> None:
@@ -188,7 +197,7 @@ async def test_an_error_within_a_stream() -> None:
     stream.released.release()
     with pytest.raises(GatewayError) as raised:
         await giving
-    await answer.fail(raised.value, {}, SCOPE, NOBODY)
+    await answer.fail(raised.value)
     assert client.body.startswith(b'data: 1\n\ndata: {"error":{"message":"Broken."')
     assert client.body.endswith(b"\n\n")
     assert b"[DONE]" not in client.body
@@ -198,7 +207,7 @@ async def test_an_error_within_a_stream() -> None:
 async def test_an_error_within_a_whole_answer() -> None:
     """Once a whole answer's head is out nothing can be told: it stays cut, and the server closes the connection."""
     client = Client()
-    answer = Answer(client.send, {})
+    answer = answer_to(client)
     giving = asyncio.create_task(answer.give(ChatAnswer(b"{}", RECORD)))
     client.reads.clear()
     await asyncio.sleep(0)
@@ -206,5 +215,5 @@ async def test_an_error_within_a_whole_answer() -> None:
     with pytest.raises(asyncio.CancelledError):
         await giving
     client.reads.set()
-    await answer.fail(GatewayError("Broken."), {}, SCOPE, NOBODY)
-    assert client.messages == []
+    await answer.fail(GatewayError("Broken."))
+    assert (client.status, client.body) == (0, b"")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import pytest
 
@@ -11,9 +10,9 @@ from gateway.errors import Forbidden, InvalidKey, InvalidRequest
 from gateway.web.auth import Access, Gatekeeper, Principal, key_id
 
 
-def scope(**headers: str) -> dict[str, Any]:
+def sent(**headers: str) -> list[tuple[bytes, bytes]]:
     named = {"host": "127.0.0.1:8000"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return {"headers": [(name.encode(), value.encode()) for name, value in named.items()]}
+    return [(name.encode(), value.encode()) for name, value in named.items()]
 
 
 def basic(password: str) -> str:
@@ -25,79 +24,79 @@ def test_every_header_style(header: str) -> None:
     """A client key is taken from each header that official SDKs use."""
     gatekeeper = Gatekeeper(["one", "two"])
     value = "Bearer two" if header == "authorization" else "two"
-    assert gatekeeper.admit(scope(**{header: value}), Access.CLIENT) == Principal(key_id("two"))
+    assert gatekeeper.admit(sent(**{header: value}), Access.CLIENT) == Principal(key_id("two"))
 
 
 def test_wrong_and_missing_keys() -> None:
     """A wrong or missing key is refused, and the message repeats none."""
     gatekeeper = Gatekeeper(["secret-key"])
     with pytest.raises(InvalidKey) as wrong:
-        gatekeeper.admit(scope(authorization="Bearer other-key"), Access.CLIENT)
+        gatekeeper.admit(sent(authorization="Bearer other-key"), Access.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(), Access.CLIENT)
+        gatekeeper.admit(sent(), Access.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(authorization="Bearer "), Access.CLIENT)
+        gatekeeper.admit(sent(authorization="Bearer "), Access.CLIENT)
     assert "key" not in wrong.value.message.replace("API key", "")
 
 
 def test_two_different_keys() -> None:
     """Two different keys in one request are a 400: guessing which one counts is how checks are passed by."""
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["a"]).admit(scope(authorization="Bearer a", x_api_key="b"), Access.CLIENT)
+        Gatekeeper(["a"]).admit(sent(authorization="Bearer a", x_api_key="b"), Access.CLIENT)
 
 
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
 def test_two_keys_in_one_header(name: str) -> None:
     """A header that is sent twice with two keys is a 400 as well, in either order; the same key twice is one key."""
     prefix = b"Bearer " if name == "authorization" else b""
-    sent = {"headers": [(b"host", b"localhost"), (name.encode(), prefix + b"a"), (name.encode(), prefix + b"b")]}
+    twice = [(b"host", b"localhost"), (name.encode(), prefix + b"a"), (name.encode(), prefix + b"b")]
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["a"]).admit(sent, Access.CLIENT)
+        Gatekeeper(["a"]).admit(twice, Access.CLIENT)
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["b"]).admit(sent, Access.CLIENT)
-    sent["headers"][2] = sent["headers"][1]
-    assert Gatekeeper(["a"]).admit(sent, Access.CLIENT) == Principal(key_id("a"))
+        Gatekeeper(["b"]).admit(twice, Access.CLIENT)
+    twice[2] = twice[1]
+    assert Gatekeeper(["a"]).admit(twice, Access.CLIENT) == Principal(key_id("a"))
 
 
 def test_no_key_from_anywhere_else() -> None:
     """A key in a cookie, a proxy's header or under another scheme is no key."""
     for headers in ({"cookie": "key=a"}, {"proxy_authorization": "Bearer a"}, {"authorization": "Token a"}):
         with pytest.raises(InvalidKey):
-            Gatekeeper(["a"]).admit(scope(**headers), Access.CLIENT)
+            Gatekeeper(["a"]).admit(sent(**headers), Access.CLIENT)
 
 
 def test_admin_needs_the_admin_key() -> None:
     """With an admin key set, a client key opens no admin route, and the admin key no client route."""
     gatekeeper = Gatekeeper(["client"], "admin")
-    assert gatekeeper.admit(scope(x_api_key="admin"), Access.ADMIN).key_id == key_id("admin")
+    assert gatekeeper.admit(sent(x_api_key="admin"), Access.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(x_api_key="client"), Access.ADMIN)
+        gatekeeper.admit(sent(x_api_key="client"), Access.ADMIN)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(x_api_key="admin"), Access.CLIENT)
+        gatekeeper.admit(sent(x_api_key="admin"), Access.CLIENT)
 
 
 def test_first_client_key_is_admin() -> None:
     """Without an admin key the first client key is it, the others are not."""
     gatekeeper = Gatekeeper(["first", "second"])
-    assert gatekeeper.admit(scope(x_api_key="first"), Access.ADMIN).key_id == key_id("first")
+    assert gatekeeper.admit(sent(x_api_key="first"), Access.ADMIN).key_id == key_id("first")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(x_api_key="second"), Access.ADMIN)
+        gatekeeper.admit(sent(x_api_key="second"), Access.ADMIN)
 
 
 def test_browser_password() -> None:
     """A browser sends the admin key as a Basic password; client routes do not take that."""
     gatekeeper = Gatekeeper(["client"], "admin")
-    assert gatekeeper.admit(scope(authorization=basic("admin")), Access.ADMIN).key_id == key_id("admin")
+    assert gatekeeper.admit(sent(authorization=basic("admin")), Access.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(authorization=basic("client")), Access.CLIENT)
+        gatekeeper.admit(sent(authorization=basic("client")), Access.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(scope(authorization="Basic %%%"), Access.ADMIN)
+        gatekeeper.admit(sent(authorization="Basic %%%"), Access.ADMIN)
 
 
 def test_open_gateway_ignores_keys() -> None:
     """Without client keys whatever a client sends is ignored: SDKs always send one."""
-    assert Gatekeeper([]).admit(scope(authorization="Bearer sk-whatever"), Access.CLIENT) == Principal()
-    assert Gatekeeper([]).admit(scope(), Access.ADMIN) == Principal()
+    assert Gatekeeper([]).admit(sent(authorization="Bearer sk-whatever"), Access.CLIENT) == Principal()
+    assert Gatekeeper([]).admit(sent(), Access.ADMIN) == Principal()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_open_gateway_ignores_keys() -> None:
 def test_open_gateway_refuses_foreign_pages(headers: dict[str, str]) -> None:
     """Without client keys a page of another site, or a rebound host name, is refused."""
     with pytest.raises(Forbidden):
-        Gatekeeper([]).admit(scope(**headers), Access.CLIENT)
+        Gatekeeper([]).admit(sent(**headers), Access.CLIENT)
 
 
 def test_allowed_hosts() -> None:
@@ -127,9 +126,9 @@ def test_allowed_hosts() -> None:
         {"origin": "http://localhost:3000"},
         {"sec_fetch_site": "same-origin"},
     ):
-        assert gatekeeper.admit(scope(**headers), Access.CLIENT) == Principal()
+        assert gatekeeper.admit(sent(**headers), Access.CLIENT) == Principal()
 
 
 def test_open_routes() -> None:
     """Health is told without a key, to anyone."""
-    assert Gatekeeper(["a"]).admit(scope(host="anything"), Access.OPEN) == Principal()
+    assert Gatekeeper(["a"]).admit(sent(host="anything"), Access.OPEN) == Principal()

@@ -25,9 +25,9 @@ def keeper(*client_keys: str, admin: str | None = None, key: VirtualKey | None =
     return Gatekeeper(client_keys, admin, ring=ring, pace=Pace(Clock()))
 
 
-def sending(key: str | None, host: str = "127.0.0.1:8000") -> dict[str, Any]:
+def sending(key: str | None, host: str = "127.0.0.1:8000") -> list[tuple[bytes, bytes]]:
     headers = [(b"host", host.encode())]
-    return {"headers": [*headers, (b"authorization", f"Bearer {key}".encode())] if key else headers}
+    return [*headers, (b"authorization", f"Bearer {key}".encode())] if key else headers
 
 
 @pytest.mark.parametrize("client_keys", [(), ("env-key",)])

@@ -16,7 +16,7 @@ async def read(*messages: dict[str, Any], limit: int = 10, headers: tuple[tuple[
     async def receive() -> dict[str, Any]:
         return waiting.pop(0)
 
-    return await read_body({"headers": headers}, receive, limit=limit)
+    return await read_body(dict(headers), receive, limit=limit)
 
 
 def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
-from starlette.types import Message
 
+from gateway.web import client as web
 from gateway.web.body import ClientGone
 from gateway.web.departure import Departure
 from gateway.web.lifecycle import Lifecycle
@@ -20,17 +21,24 @@ class Given:
 
 
 class Client:
-    """Sends a message that says nothing, stays until told to leave, and then says so for ever."""
+    """Stays until told to leave."""
 
     def __init__(self) -> None:
-        self.left = asyncio.Event()
-        self.messages: list[Message] = [{"type": "http.request"}]
+        self.watched: Callable[[], None] | None = None
 
-    async def receive(self) -> Message:
-        if self.messages:
-            return self.messages.pop()
-        await self.left.wait()
-        return {"type": "http.disconnect"}
+    def watch(self, left: Callable[[], None]) -> None:
+        self.watched = left
+
+    def unwatch(self) -> None:
+        self.watched = None
+
+    def leave(self) -> None:
+        if self.watched is not None:
+            self.watched()
+
+
+def departure(client: Client, given: Given | None = None) -> Departure:
+    return Departure(cast(web.Client, client), given or Given(), lifecycle=Lifecycle())
 
 
 async def forever() -> None:
@@ -38,7 +46,7 @@ async def forever() -> None:
 
 
 async def serve(departure: Departure, work: Callable[[], Awaitable[object]] = forever) -> None:
-    async with departure:
+    with departure:
         await work()
 
 
@@ -50,9 +58,9 @@ async def turns() -> None:
 async def test_the_client_leaves() -> None:
     """A client that leaves cancels what is being done for it; the task itself goes on, not cancelled."""
     client = Client()
-    client.left.set()
+    asyncio.get_running_loop().call_soon(client.leave)
     with pytest.raises(ClientGone):
-        await serve(Departure(client.receive, Given(), lifecycle=Lifecycle()))
+        await serve(departure(client))
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -62,15 +70,15 @@ async def test_the_client_leaves() -> None:
 async def test_the_client_leaves_after_the_last_byte() -> None:
     """What looks like a departure once the last byte is on its way is the normal end."""
     client = Client()
-    async with Departure(client.receive, Given(last=True), lifecycle=Lifecycle()):
-        client.left.set()
+    with departure(client, Given(last=True)):
+        client.leave()
         await turns()
 
 
 async def test_the_client_leaves_while_its_error_is_being_found() -> None:
     """An error that got in ahead of the cancellation is the one that counts, and the cancellation is taken back."""
     client = Client()
-    client.left.set()
+    asyncio.get_running_loop().call_soon(client.leave)
 
     async def work() -> None:
         try:
@@ -79,7 +87,7 @@ async def test_the_client_leaves_while_its_error_is_being_found() -> None:
             raise ValueError("first") from cancelled
 
     with pytest.raises(ValueError, match="first"):
-        await serve(Departure(client.receive, Given(), lifecycle=Lifecycle()), work)
+        await serve(departure(client), work)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -89,11 +97,11 @@ async def test_the_client_leaves_while_its_error_is_being_found() -> None:
 async def test_other_cancellations_pass(leaves: bool) -> None:
     """A cancellation by somebody else is not swallowed, not even when the client leaves in the same moment."""
     client = Client()
-    task = asyncio.create_task(serve(Departure(client.receive, Given(), lifecycle=Lifecycle())))
+    task = asyncio.create_task(serve(departure(client)))
     await turns()
     if leaves:
-        client.left.set()
-        asyncio.get_running_loop().call_soon(task.cancel)
+        client.leave()
+        task.cancel()
     else:
         task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -107,7 +115,7 @@ def test_outside_of_a_task() -> None:
 
     def enter() -> None:
         try:
-            Departure(Client().receive, Given(), lifecycle=Lifecycle()).__aenter__().send(None)
+            departure(Client()).__enter__()
         except RuntimeError as error:
             failed.append(error)
 
@@ -116,3 +124,11 @@ def test_outside_of_a_task() -> None:
     loop.run_forever()
     loop.close()
     assert failed
+
+
+async def test_afterwards_nobody_listens() -> None:
+    """Once the work is done the client may leave; nobody is told."""
+    client = Client()
+    with departure(client):
+        pass
+    assert client.watched is None

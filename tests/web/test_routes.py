@@ -11,51 +11,57 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.web.client import Client
 from gateway.web.routes import Application, DirectRoute
 from tests.conftest import MakeGateway
 
 
-class Stamp:
-    """Middleware that marks the requests which pass it."""
+class Watch:
+    """Middleware that notes the paths that pass it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, paths: list[str]) -> None:
         self._app = app
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["stamped"] = True
+        self._paths.append(scope["path"])
         await self._app(scope, receive, send)
 
 
 class Told:
-    """Answers with whether it was reached by the router, and whether through middleware."""
+    """Answers its method."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = PlainTextResponse(f"routed={'router' in scope} stamped={'stamped' in scope}")
-        await answer(scope, receive, send)
+    async def serve(self, client: Client) -> None:
+        await client.respond(200, b"", client.method.encode())
 
 
 async def elsewhere(request: Request) -> Response:
     return PlainTextResponse("elsewhere")
 
 
-def served(*middleware: Middleware) -> TestClient:
+def served(*middleware: Middleware) -> Application:
     app = Application(middleware=middleware)
     app.serve([DirectRoute("/direct", Told()), Route("/other", elsewhere)])
-    return TestClient(app, client=("127.0.0.1", 50000))
+    return app
 
 
-def test_a_direct_route_skips_the_router() -> None:
-    """A direct route is reached without router and middleware; the others are reached as ever."""
-    client = served()
-    assert client.get("/direct").text == "routed=False stamped=False"
+def test_direct_routes() -> None:
+    """A connection may serve a direct route itself; through ASGI it is reached as the others are."""
+    app = served()
+    assert list(app.direct) == [b"/direct"]
+    client = TestClient(app, client=("127.0.0.1", 50000))
+    assert client.put("/direct").text == "PUT"
     assert client.get("/other").text == "elsewhere"
     assert client.get("/nowhere").status_code == 404
 
 
 def test_middleware_is_for_all() -> None:
-    """Middleware of one's own sees the direct routes' requests too."""
-    client = served(Middleware(Stamp))
-    assert client.get("/direct").text == "routed=True stamped=True"
+    """Where there is middleware of one's own, no request goes around it."""
+    paths: list[str] = []
+    app = served(Middleware(Watch, paths=paths))
+    assert app.direct == {}
+    assert TestClient(app, client=("127.0.0.1", 50000)).put("/direct").text == "PUT"
+    assert paths == ["/direct"]
 
 
 def test_a_mistake_of_ours(make_gateway: MakeGateway) -> None:

@@ -1,143 +1,20 @@
-"""The guard: what a client may send before its request is served, and how long it may take."""
+"""Connections: what a client may send, how long it may take, and in which order it is answered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
 
-import orjson
 import pytest
-import uvicorn
-from starlette.types import Message, Receive, Scope, Send
-from uvicorn.server import ServerState
 
-from gateway.web.guard import HEAD_BYTES, HEADERS, Awaited, GuardedProtocol
-
-HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+from gateway.web.connection import HEAD_BYTES, HEADERS, Awaited, Connection
+from tests.web.connections import CHUNKED, GET, HEAD, Open, Opened, OpenedToAsgi
 
 
-class Timer:
-    def __init__(self, seconds: float, action: Callable[[], object]) -> None:
-        self.seconds = seconds
-        self.action = action
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Clock:
-    """The running loop, but for its timers: they go off when the test says so."""
-
-    def __init__(self) -> None:
-        self.create_task = asyncio.get_running_loop().create_task
-        self.timers: list[Timer] = []
-
-    def call_later(self, seconds: float, action: Callable[[], object]) -> Timer:
-        self.timers.append(Timer(seconds, action))
-        return self.timers[-1]
-
-    def pending(self) -> list[float]:
-        return [timer.seconds for timer in self.timers if not timer.cancelled]
-
-    def pass_by(self) -> None:
-        """The timers that run go off."""
-        due, self.timers = self.timers, []
-        for timer in due:
-            if not timer.cancelled:
-                timer.action()
-
-
-class Wire:
-    """The transport's side that uvicorn uses."""
-
-    def __init__(self) -> None:
-        self.sent = b""
-        self.end: str | None = None
-        self.paused = False
-
-    def write(self, data: bytes) -> None:
-        self.sent += data
-
-    def write_eof(self) -> None:
-        self.end = "eof"
-
-    def close(self) -> None:
-        self.end = "closed"
-
-    def abort(self) -> None:
-        self.end = "aborted"
-
-    def is_closing(self) -> bool:
-        return self.end in ("closed", "aborted")
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-    def get_extra_info(self, name: str) -> None:
-        return None
-
-
-class Connection:
-    """A guarded connection before an application that answers when it is told to."""
-
-    def __init__(self, *, reads: bool = True) -> None:
-        self.clock = Clock()
-        self.wire = Wire()
-        self.requests: list[bytes] = []
-        self.gone = 0
-        self.answering = asyncio.Event()
-        self.headers: list[Any] = []
-        self._reads = reads
-        config = uvicorn.Config(
-            self._app, interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False
-        )
-        self.protocol = GuardedProtocol(config, ServerState(), {}, cast(Any, self.clock))
-        self.protocol.connection_made(cast(Any, self.wire))
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, more = b"", self._reads
-        while more:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                self.gone += 1
-                return
-            body, more = body + message["body"], message["more_body"]
-        self.requests.append(body)
-        self.headers = scope["headers"]
-        await self.answering.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
-
-    async def feed(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.protocol.data_received(piece)
-            await self.turns()
-
-    async def turns(self) -> None:
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    @property
-    def statuses(self) -> list[int]:
-        return [int(part[:3]) for part in self.wire.sent.split(b"HTTP/1.1 ")[1:]]
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The one refusal that was sent: OpenAI's shape and a request id."""
-        head, body = self.wire.sent.split(b"\r\n\r\n")
-        assert b"x-request-id: req_" in head
-        assert b"connection: close" in head
-        assert self.wire.end == "eof"
-        error: dict[str, Any] = orjson.loads(body)["error"]
-        assert error["type"] == "invalid_request_error"
-        return error
+@pytest.fixture(params=[Opened, OpenedToAsgi], ids=["direct", "asgi"])
+def open_(request: pytest.FixtureRequest) -> Open:
+    """Opens a connection; the rules are the same for both kinds of routes."""
+    opened: Open = request.param
+    return opened
 
 
 @pytest.mark.parametrize(
@@ -175,9 +52,9 @@ class Connection:
         "chunk size that is none",
     ],
 )
-async def test_refused(raw: bytes, status: int, code: str) -> None:
+async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
     """A head that is too large, ambiguous or without one Host is refused in OpenAI's shape, and the connection ends."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(raw)
     assert connection.statuses == [status]
     assert connection.error["code"] == code
@@ -196,10 +73,10 @@ async def test_refused(raw: bytes, status: int, code: str) -> None:
     ],
     ids=["plain", "HTTP/1.0", "IPv6", "as many headers as may be", "upgrade"],
 )
-async def test_served(raw: bytes) -> None:
+async def test_served(open_: Open, raw: bytes) -> None:
     """An ordinary request is served, whole or byte by byte, with no deadline left running while it is our turn."""
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
-        connection = Connection()
+        connection = open_()
         await connection.feed(*pieces)
         assert connection.requests == [b""]
         assert connection.clock.pending() == []
@@ -213,12 +90,12 @@ async def test_served(raw: bytes) -> None:
     [(b"PO", 408), (HEAD, 408), (HEAD + b"Content-Length: 9\r\n\r\nabc", 408), (CHUNKED + b"1\r\n", 408)],
     ids=["method", "head", "body", "chunk"],
 )
-async def test_too_slow(raw: bytes, status: int) -> None:
+async def test_too_slow(open_: Open, raw: bytes, status: int) -> None:
     """A head or body that does not arrive in time is answered with 408, and what was begun for it ends."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(raw)
     (seconds,) = connection.clock.pending()
-    assert seconds == GuardedProtocol.seconds[Awaited.BODY if b"\r\n\r\n" in raw else Awaited.HEAD]
+    assert seconds == Connection.seconds[Awaited.BODY if b"\r\n\r\n" in raw else Awaited.HEAD]
     connection.clock.pass_by()
     await connection.turns()
     assert connection.statuses == [status]
@@ -228,9 +105,9 @@ async def test_too_slow(raw: bytes, status: int) -> None:
     assert connection.wire.end == "closed"
 
 
-async def test_drops_do_not_move_the_deadline() -> None:
+async def test_drops_do_not_move_the_deadline(open_: Open) -> None:
     """Whoever sends a byte now and then gains no time: the deadline runs from the first one."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(b"P")
     first = connection.clock.timers[-1]
     await connection.feed(b"O", b"S", b"T", b" / HTTP/1.1\r\n", b"x: y\r\n")
@@ -238,56 +115,56 @@ async def test_drops_do_not_move_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"\r\n", b"\r\n\r\n"], ids=["nothing", "line end", "line ends"])
-async def test_a_connection_without_a_request(raw: bytes) -> None:
+async def test_a_connection_without_a_request(open_: Open, raw: bytes) -> None:
     """A connection on which no request begins is closed without a word."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(raw)
     connection.clock.pass_by()
     assert (connection.wire.sent, connection.wire.end) == (b"", "closed")
 
 
-async def test_kept_connections_are_closed_in_time() -> None:
+async def test_kept_connections_are_closed_in_time(open_: Open) -> None:
     """After an answer the connection is kept for a while; a line end now and then does not keep it for longer."""
-    connection = Connection()
+    connection = open_()
     connection.answering.set()
     await connection.feed(GET)
     assert connection.clock.pending() == [5]
     await connection.feed(b"\r\n", b"\r\n")
-    assert connection.clock.pending() == [GuardedProtocol.seconds[Awaited.REQUEST]]
+    assert connection.clock.pending() == [Connection.seconds[Awaited.REQUEST]]
     await connection.feed(GET)
     assert connection.statuses == [200, 200]
     connection.clock.pass_by()
     assert connection.wire.end == "closed"
 
 
-async def test_a_head_without_an_end() -> None:
+async def test_a_head_without_an_end(open_: Open) -> None:
     """A header that never ends is refused once it is too long, whatever pieces it comes in."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(HEAD + b"x: ", *[b"y" * 4096] * 9)
     assert connection.statuses == [431]
 
 
-async def test_trailers() -> None:
+async def test_trailers(open_: Open) -> None:
     """What follows a chunked body adds nothing to the request's headers, and is no way around their limit."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(CHUNKED + b"2\r\nhi\r\n", b"0\r\nx-late: 1\r\n\r\n")
     assert connection.requests == [b"hi"]
-    assert [name for name, _ in connection.headers] == [b"host", b"transfer-encoding"]
-    endless = Connection()
+    assert connection.headers == {b"host", b"transfer-encoding"}
+    endless = open_()
     await endless.feed(CHUNKED + b"2\r\nhi\r\n0\r\nx-late: ", *[b"y" * 4096] * 9)
     assert endless.statuses == [431]
 
 
-async def test_large_bodies_are_no_heads() -> None:
+async def test_large_bodies_are_no_heads(open_: Open) -> None:
     """A body may be as long as it likes, in any pieces; who limits it is the route."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(HEAD + b"Content-Length: 90000\r\n\r\n", *[b"x" * 9000] * 10)
     assert connection.requests == [b"x" * 90000]
 
 
-async def test_pipelined_requests() -> None:
+async def test_pipelined_requests(open_: Open) -> None:
     """Requests sent ahead are answered in their order, and no deadline runs while they wait for their turn."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(GET + HEAD + b"Content-Length: 2\r\n\r\nh", b"i")
     assert (connection.requests, connection.clock.pending()) == ([b""], [])
     connection.answering.set()
@@ -301,50 +178,50 @@ async def test_pipelined_requests() -> None:
     [(b"PO", Awaited.HEAD), (HEAD + b"Content-Length: 2\r\n\r\n", Awaited.BODY)],
     ids=["head", "body"],
 )
-async def test_half_a_pipelined_request(raw: bytes, awaited: Awaited) -> None:
+async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: Awaited) -> None:
     """The rest of a request that was begun early is waited for from the end of the answer before it."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(GET + raw)
     assert connection.clock.pending() == []
     connection.answering.set()
     await connection.turns()
-    assert GuardedProtocol.seconds[awaited] in connection.clock.pending()
+    assert Connection.seconds[awaited] in connection.clock.pending()
 
 
-async def test_too_many_pipelined_requests() -> None:
+async def test_too_many_pipelined_requests(open_: Open) -> None:
     """Nobody stores requests by the thousand on one connection."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(GET * 1000)
     assert connection.wire.end == "closed"
 
 
-async def test_garbage_behind_a_request() -> None:
+async def test_garbage_behind_a_request(open_: Open) -> None:
     """Garbage sent while an answer is under way ends the connection; nothing is written into that answer."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(GET + GET + b"nonsense\r\n\r\n")
     assert (connection.wire.sent, connection.wire.end) == (b"", "closed")
 
 
-async def test_answers_before_the_end_of_a_body() -> None:
+async def test_answers_before_the_end_of_a_body(open_: Open) -> None:
     """When the answer comes first, the rest of the body has a moment to arrive, so that the client can read the answer."""
-    connection = Connection(reads=False)
+    connection = open_(reads=False)
     connection.answering.set()
     await connection.feed(HEAD + b"Content-Length: 9\r\n\r\nabc")
     assert connection.statuses == [200]
-    assert GuardedProtocol.seconds[Awaited.LEFTOVER] in connection.clock.pending()
+    assert Connection.seconds[Awaited.LEFTOVER] in connection.clock.pending()
     await connection.feed(b"def", b"ghi")
-    assert connection.clock.pending() == [GuardedProtocol.seconds[Awaited.REQUEST]]
+    assert connection.clock.pending() == [Connection.seconds[Awaited.REQUEST]]
     await connection.feed(GET)
     assert connection.statuses == [200, 200]
 
 
-async def test_readers_that_stall() -> None:
+async def test_readers_that_stall(open_: Open) -> None:
     """What a client does not read for a minute ends the connection; as soon as it reads on, the minute is over."""
-    connection = Connection()
+    connection = open_()
     await connection.feed(GET)
     connection.protocol.pause_writing()
     connection.protocol.pause_writing()
-    assert connection.clock.pending() == [GuardedProtocol.stall_seconds]
+    assert connection.clock.pending() == [Connection.stall_seconds]
     connection.protocol.resume_writing()
     connection.protocol.resume_writing()
     assert connection.clock.pending() == []
@@ -355,11 +232,80 @@ async def test_readers_that_stall() -> None:
     assert connection.clock.pending() == []
 
 
-async def test_closing_is_not_waited_for_either() -> None:
+async def test_closing_is_not_waited_for_either(open_: Open) -> None:
     """A connection that was closed with something still to read has as long, and then it is cut."""
-    connection = Connection()
+    connection = open_()
     connection.answering.set()
     await connection.feed(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert connection.wire.end == "closed"
     connection.clock.pass_by()
     assert connection.wire.end == "aborted"
+
+
+async def test_the_last_answer(open_: Open) -> None:
+    """A server that ends closes connections at once when nothing is under way, else after the answer, which says so."""
+    idle = open_()
+    idle.protocol.shutdown()
+    assert idle.wire.end == "closed"
+    busy = open_()
+    await busy.feed(GET)
+    busy.protocol.shutdown()
+    assert busy.wire.end is None
+    busy.answering.set()
+    await busy.turns()
+    assert b"connection: close\r\n" in busy.wire.sent
+    assert busy.wire.end == "closed"
+
+
+async def test_answers_wait_for_readers(open_: Open) -> None:
+    """While the client does not read nothing is written; when it reads on the answer goes out, when it leaves nothing does."""
+    for leaves in (False, True):
+        connection = open_()
+        await connection.feed(GET)
+        connection.protocol.pause_writing()
+        connection.answering.set()
+        await connection.turns()
+        assert connection.wire.sent == b""
+        if leaves:
+            connection.protocol.connection_lost(None)
+        else:
+            connection.protocol.resume_writing()
+        await connection.turns()
+        assert connection.statuses == ([] if leaves else [200])
+
+
+async def test_all_that_wait_for_room() -> None:
+    """A stream and the comment beside it may wait for the same reader."""
+    connection = Opened()
+    connection.protocol.pause_writing()
+    waiting = [asyncio.create_task(connection.protocol.drain()) for _ in range(2)]
+    await connection.turns()
+    assert not any(task.done() for task in waiting)
+    connection.protocol.resume_writing()
+    await asyncio.gather(*waiting)
+
+
+async def test_large_pipelined_bodies(open_: Open) -> None:
+    """A large body behind a request is left in the network until its turn comes."""
+    connection = open_()
+    head = HEAD + b"Content-Length: 70000\r\n\r\n"
+    await connection.feed(GET + head, b"x" * 65_900, b"x" * 100)
+    assert connection.wire.paused
+    connection.answering.set()
+    await connection.turns()
+    assert not connection.wire.paused
+    await connection.feed(b"x" * 4_000)
+    assert connection.requests == [b"", b"x" * 70_000]
+
+
+async def test_connections_are_counted(open_: Open) -> None:
+    """The server knows its connections as long as they are open, and its tasks as long as they run."""
+    connection = open_()
+    assert len(connection.server.connections) == 1
+    await connection.feed(GET)
+    assert len(connection.server.tasks) == 1
+    connection.answering.set()
+    await connection.turns()
+    assert (len(connection.server.tasks), connection.server.total_requests) == (0, 1)
+    connection.protocol.connection_lost(None)
+    assert not connection.server.connections

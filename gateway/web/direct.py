@@ -1,0 +1,204 @@
+"""A request of a direct route at its connection, without ASGI between: most of what a request costs in HTTP was that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway.web.body import ClientGone, refuse_unreadable, too_large
+from gateway.web.client import DirectEndpoint, Fields, Headers
+
+HIGH_WATER = 64 * 1024  # bytes of a body that may wait for somebody to read them
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+log = logging.getLogger(__name__)
+
+
+class Carrier(Protocol):
+    """The connection, as its requests see it."""
+
+    @property
+    def write_paused(self) -> bool:
+        """Whether the client has to read before more is written."""
+
+    async def drain(self) -> None:
+        """Returns once it has, or has left."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def standing_head(self) -> bytes:
+        """Header lines that every answer has."""
+
+    def answered(self, *, close: bool) -> None:
+        """The request being served is; `close` when it was the connection's last."""
+
+    def close(self) -> None: ...
+
+
+class DirectClient:
+    """Fed by the connection while the endpoint serves it."""
+
+    __slots__ = (
+        "_arrival",
+        "_carrier",
+        "_chunked",
+        "_endpoint",
+        "_gone",
+        "_left",
+        "_limit",
+        "_pieces",
+        "_size",
+        "_whole",
+        "fields",
+        "headers",
+        "keep_alive",
+        "method",
+        "query",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        endpoint: DirectEndpoint,
+        *,
+        method: str,
+        query: bytes,
+        headers: Headers,
+        fields: Fields,
+        chunked: bool,
+        keep_alive: bool,
+    ) -> None:
+        """`chunked` where the client's version of HTTP knows of chunks; `keep_alive` where the connection may be used again."""
+        self._carrier = carrier
+        self._endpoint = endpoint
+        self.method = method
+        self.query = query
+        self.headers = headers
+        self.fields = fields
+        self._chunked = chunked
+        self.keep_alive = keep_alive
+        self._pieces: list[bytes] = []
+        self._size = self._limit = 0
+        self._whole = self._gone = False
+        self._arrival: asyncio.Future[None] | None = None
+        self._left: Callable[[], None] | None = None
+        self.response_started = self.response_complete = False
+
+    # What the connection tells.
+
+    def feed(self, piece: bytes) -> None:
+        """More of the body."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._arrival is None:
+            if self._size > HIGH_WATER:
+                self._carrier.pause_reading()
+        elif self._size > self._limit:
+            self._arrive()
+
+    def fed(self) -> None:
+        """That was all of it."""
+        self._whole = True
+        self._arrive()
+
+    def lost(self) -> None:
+        """The client has left."""
+        self._gone = True
+        self._arrive()
+        self._tell()
+
+    async def run(self) -> None:
+        """Have it served; an answer that stays cut ends the connection."""
+        try:
+            await self._endpoint.serve(self)
+        except Exception:
+            log.exception("a request failed by a mistake of ours")
+        finally:
+            if not (self.response_complete or self._gone):
+                self._carrier.close()
+
+    # What the endpoint asks for.
+
+    async def body(self, *, limit: int) -> bytes:
+        refuse_unreadable(self.fields, limit=limit)
+        if self.fields.get(b"expect", b"").lower() == b"100-continue":
+            self._carrier.write(CONTINUE)
+        self._limit = limit
+        self._carrier.resume_reading()
+        while not (self._whole or self._gone or self._size > limit):
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        self._arrival = None
+        if self._gone:
+            raise ClientGone("The client left.")
+        if self._size > limit:
+            raise too_large(limit)
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def watch(self, left: Callable[[], None]) -> None:
+        self._left = left
+        if self._gone:
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def unwatch(self) -> None:
+        self._left = None
+
+    async def respond(self, status: int, head: bytes, body: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if self._gone:
+            return
+        shown = b"" if self.method == "HEAD" else body
+        self._carrier.write(self._head(status, b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), shown)))
+        self._complete()
+
+    async def begin(self, head: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if not self._gone:
+            framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
+            self._carrier.write(self._head(200, head + framing))
+
+    async def send(self, piece: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if not self._gone:
+            self._carrier.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+
+    async def end(self) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if self._gone:
+            return
+        if self._chunked:
+            self._carrier.write(LAST_CHUNK)
+        self._complete()
+
+    def _head(self, status: int, rest: bytes) -> bytes:
+        self.response_started = True
+        closing = b"" if self.keep_alive else b"connection: close\r\n"
+        return b"".join((STATUS_LINE[status], self._carrier.standing_head(), closing, rest))
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self._carrier.answered(close=not self.keep_alive)
+
+    def _arrive(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def _tell(self) -> None:
+        if self._left is not None:
+            self._left()

@@ -1,0 +1,97 @@
+"""A request that goes through ASGI to the application, as every one does that has no direct route."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+
+from gateway.web.direct import HIGH_WATER, Carrier
+
+log = logging.getLogger(__name__)
+
+
+class ThroughAsgi(RequestResponseCycle):
+    """uvicorn's translation between ASGI and HTTP, fed as a direct request is."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        app: ASGIApp,
+        scope: Scope,
+        *,
+        transport: asyncio.Transport,
+        standing: list[tuple[bytes, bytes]],
+        keep_alive: bool,
+    ) -> None:
+        super().__init__(
+            scope=cast(Any, scope),
+            transport=transport,
+            flow=cast(Any, carrier),
+            logger=log,
+            access_logger=log,
+            access_log=False,
+            default_headers=standing,
+            message_event=asyncio.Event(),
+            expect_100_continue=dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
+            keep_alive=keep_alive,
+            on_response=lambda: carrier.answered(close=False),  # the cycle itself has closed what it does not keep
+        )
+        self._app = app
+        self._carrier = carrier
+
+    def feed(self, piece: bytes) -> None:
+        """More of the body."""
+        self.body += piece
+        if len(self.body) > HIGH_WATER:
+            self._carrier.pause_reading()
+        self.message_event.set()
+
+    def fed(self) -> None:
+        """That was all of it."""
+        self.more_body = False
+        self.message_event.set()
+
+    def lost(self) -> None:
+        """The client has left."""
+        self.disconnected = True
+        self.message_event.set()
+
+    async def run(self) -> None:
+        """Have it served."""
+        await self.run_asgi(cast(Any, self._app))
+
+
+def scope_of(
+    transport: asyncio.Transport,
+    *,
+    method: str,
+    url: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    version: str,
+    state: dict[str, Any],
+) -> Scope:
+    """What ASGI tells an application of a request. Raises httptools.HttpParserInvalidURLError."""
+    parsed = httptools.parse_url(url)
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": version,
+        "server": get_local_addr(transport),
+        "client": get_remote_addr(transport),
+        "scheme": "http",
+        "root_path": "",
+        "headers": headers,
+        "state": state.copy(),
+        "method": method,
+        "path": unquote(parsed.path.decode("ascii")),
+        "raw_path": parsed.path,
+        "query_string": parsed.query or b"",
+    }

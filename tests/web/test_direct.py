@@ -1,0 +1,313 @@
+"""A direct request at its connection: its body, its answer, and what happens when the client does not take part."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from gateway.errors import RequestTooLarge, UnsupportedEncoding
+from gateway.web.body import ClientGone
+from gateway.web.client import Client
+from gateway.web.direct import HIGH_WATER, DirectClient
+
+Serve = Callable[[Client], Coroutine[Any, Any, None]]
+
+
+class Carrier:
+    """A connection that writes down what is asked of it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.reading = True
+        self.closed = False
+        self.answers: list[bool] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    @property
+    def write_paused(self) -> bool:
+        return not self.reads.is_set()
+
+    async def drain(self) -> None:
+        await self.reads.wait()
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def standing_head(self) -> bytes:
+        return b"date: today\r\n"
+
+    def answered(self, *, close: bool) -> None:
+        self.answers.append(close)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Endpoint:
+    """Serves by a function."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+
+    async def serve(self, client: Client) -> None:
+        await self._serve(client)
+
+
+async def nothing(client: Client) -> None:
+    """An endpoint that answers nothing."""
+
+
+def client_at(
+    carrier: Carrier,
+    *,
+    method: str = "POST",
+    fields: dict[bytes, bytes] | None = None,
+    chunked: bool = True,
+    keep_alive: bool = True,
+    serve: Serve = nothing,
+) -> DirectClient:
+    return DirectClient(
+        carrier,
+        Endpoint(serve),
+        method=method,
+        query=b"",
+        headers=[],
+        fields=fields or {},
+        chunked=chunked,
+        keep_alive=keep_alive,
+    )
+
+
+async def turns() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_a_body_in_pieces() -> None:
+    """A body is given once it is whole, whether it was asked for before or after."""
+    client = client_at(Carrier())
+    reading = asyncio.create_task(client.body(limit=10))
+    await turns()
+    client.feed(b"ab")
+    await turns()
+    assert not reading.done()
+    client.feed(b"cd")
+    client.fed()
+    assert await reading == b"abcd"
+    early = client_at(Carrier())
+    early.feed(b"ab")
+    early.fed()
+    assert await early.body(limit=10) == b"ab"
+    none = client_at(Carrier())
+    none.fed()
+    assert await none.body(limit=10) == b""
+
+
+async def test_too_large() -> None:
+    """A body is refused as soon as it passes the limit, and at once where its length is told."""
+    client = client_at(Carrier())
+    reading = asyncio.create_task(client.body(limit=3))
+    await turns()
+    client.feed(b"abcd")
+    with pytest.raises(RequestTooLarge):
+        await reading
+    with pytest.raises(RequestTooLarge):
+        await client_at(Carrier(), fields={b"content-length": b"4"}).body(limit=3)
+    with pytest.raises(UnsupportedEncoding):
+        await client_at(Carrier(), fields={b"content-encoding": b"br"}).body(limit=3)
+
+
+async def test_nobody_reads() -> None:
+    """Of a body that nobody has asked for only so much is taken from the network; asking for it goes on reading."""
+    carrier = Carrier()
+    client = client_at(carrier)
+    client.feed(b"x" * HIGH_WATER)
+    assert carrier.reading
+    client.feed(b"x")
+    assert not carrier.reading
+    reading = asyncio.create_task(client.body(limit=10**6))
+    await turns()
+    assert carrier.reading
+    client.feed(b"y" * HIGH_WATER)
+    client.fed()
+    assert len(await reading) == 2 * HIGH_WATER + 1
+    assert carrier.reading
+
+
+async def test_refused_bodies_are_not_kept() -> None:
+    """After a body was refused no more of it is taken from the network until that is answered."""
+    carrier = Carrier()
+    client = client_at(carrier)
+    reading = asyncio.create_task(client.body(limit=3))
+    await turns()
+    client.feed(b"x" * HIGH_WATER)
+    with pytest.raises(RequestTooLarge):
+        await reading
+    client.feed(b"x")
+    assert not carrier.reading
+
+
+async def test_expected_to_continue() -> None:
+    """Who waits for leave to send its body gets it when the body is asked for."""
+    carrier = Carrier()
+    client = client_at(carrier, fields={b"expect": b"100-Continue"})
+    assert carrier.written == b""
+    client.fed()
+    await client.body(limit=1)
+    assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "keep_alive", "wire"),
+    [
+        ("POST", True, b"HTTP/1.1 404 Not Found\r\ndate: today\r\na: b\r\ncontent-length: 2\r\n\r\nno"),
+        ("HEAD", True, b"HTTP/1.1 404 Not Found\r\ndate: today\r\na: b\r\ncontent-length: 2\r\n\r\n"),
+        (
+            "POST",
+            False,
+            b"HTTP/1.1 404 Not Found\r\ndate: today\r\nconnection: close\r\na: b\r\ncontent-length: 2\r\n\r\nno",
+        ),
+    ],
+    ids=["kept", "HEAD", "last"],
+)
+async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> None:
+    """A whole answer has its length; one to HEAD has no body, and the last on a connection says that it is."""
+    carrier = Carrier()
+    client = client_at(carrier, method=method, keep_alive=keep_alive)
+    await client.respond(404, b"a: b\r\n", b"no")
+    assert carrier.written == wire
+    assert carrier.answers == [not keep_alive]
+    assert (client.response_started, client.response_complete) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("chunked", "framing", "body"),
+    [
+        (True, b"transfer-encoding: chunked\r\n", b"3\r\none\r\nc\r\ntwelve bytes\r\n0\r\n\r\n"),
+        (False, b"", b"onetwelve bytes"),
+    ],
+    ids=["HTTP/1.1", "HTTP/1.0"],
+)
+async def test_a_streamed_answer(chunked: bool, framing: bytes, body: bytes) -> None:
+    """A stream is chunked where the client knows of chunks, else it ends with the connection."""
+    carrier = Carrier()
+    client = client_at(carrier, chunked=chunked)
+    await client.begin(b"a: b\r\n")
+    assert (client.response_started, client.response_complete) == (True, False)
+    await client.send(b"one")
+    await client.send(b"twelve bytes")
+    await client.end()
+    assert carrier.written == b"HTTP/1.1 200 OK\r\ndate: today\r\na: b\r\n" + framing + b"\r\n" + body
+    assert carrier.answers == [False]
+
+
+async def everything(client: Client) -> None:
+    await client.begin(b"")
+    await client.send(b"one")
+    await client.end()
+
+
+async def whole(client: Client) -> None:
+    await client.respond(200, b"", b"")
+
+
+@pytest.mark.parametrize("answering", [everything, whole])
+async def test_clients_that_do_not_read(answering: Serve) -> None:
+    """Each step of an answer waits until the client has read what came before."""
+    carrier = Carrier()
+    client = client_at(carrier)
+    steps = 0
+    carrier.reads.clear()
+    task = asyncio.create_task(answering(client))
+    while not task.done():
+        before = carrier.written
+        await turns()
+        assert carrier.written == before
+        carrier.reads.set()
+        carrier.reads.clear()
+        await turns()
+        steps += 1
+        assert carrier.written != before
+    assert steps == (3 if answering is everything else 1)
+
+
+@pytest.mark.parametrize("answering", [everything, whole])
+async def test_nothing_for_clients_that_left(answering: Serve) -> None:
+    """What is sent to a client that has left is dropped."""
+    carrier = Carrier()
+    client = client_at(carrier)
+    client.lost()
+    await answering(client)
+    assert (carrier.written, carrier.answers) == (b"", [])
+
+
+async def test_leaving_within_the_body() -> None:
+    """A client that leaves before its body is whole ends the wait for it."""
+    client = client_at(Carrier())
+    reading = asyncio.create_task(client.body(limit=10))
+    await turns()
+    client.feed(b"ab")
+    client.lost()
+    with pytest.raises(ClientGone):
+        await reading
+
+
+async def test_whoever_watches_is_told() -> None:
+    """A departure is told once somebody watches, also one that came before, but not when nobody does any more."""
+    told: list[str] = []
+    client = client_at(Carrier())
+    client.watch(lambda: told.append("now"))
+    client.lost()
+    assert told == ["now"]
+    client.watch(lambda: told.append("before"))
+    assert told == ["now"]
+    await turns()
+    assert told == ["now", "before"]
+    client.watch(lambda: told.append("never"))
+    client.unwatch()
+    await turns()
+    client.lost()
+    assert told == ["now", "before"]
+
+
+async def test_answers_that_stay_cut() -> None:
+    """What the endpoint leaves half-way ends the connection, unless the client has ended it."""
+
+    async def half(client: Client) -> None:
+        await client.begin(b"")
+
+    carrier = Carrier()
+    await client_at(carrier, serve=half).run()
+    assert carrier.closed
+    for serve, gone in ((whole, False), (nothing, True)):
+        carrier = Carrier()
+        client = client_at(carrier, serve=serve)
+        if gone:
+            client.lost()
+        await client.run()
+        assert not carrier.closed
+
+
+async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What an endpoint raises is in the log with its trace, and the connection goes on if it was answered."""
+
+    async def mistaken(client: Client) -> None:
+        await client.respond(500, b"", b"")
+        raise ArithmeticError("ours")
+
+    carrier = Carrier()
+    with caplog.at_level(logging.ERROR):
+        await client_at(carrier, serve=mistaken).run()
+    assert "ArithmeticError: ours" in caplog.text
+    assert not carrier.closed

@@ -1,0 +1,106 @@
+"""Requests that go through ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.web.direct import HIGH_WATER
+from gateway.web.through import ThroughAsgi, scope_of
+from tests.web.test_direct import Carrier
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def get_extra_info(self, name: str) -> object:
+        return {"peername": ("10.0.0.1", 5), "sockname": ("10.0.0.2", 80)}.get(name)
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Scope:
+    return scope_of(
+        cast(asyncio.Transport, Wire()), method="POST", url=url, headers=headers, version="1.1", state={"kept": 1}
+    )
+
+
+def request(carrier: Carrier, wire: Wire, app: ASGIApp, **options: Any) -> ThroughAsgi:
+    return ThroughAsgi(
+        carrier, app, scope(**options), transport=cast(asyncio.Transport, wire), standing=[], keep_alive=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "query"),
+    [
+        (b"/a/b?c=d", "/a/b", b"c=d"),
+        (b"/a%20%2F", "/a /", b""),
+        (b"http://elsewhere/a?b", "/a", b"b"),
+    ],
+    ids=["plain", "escaped", "absolute"],
+)
+def test_scope(url: bytes, path: str, query: bytes) -> None:
+    """An application is told what was asked for, as ASGI has it, and by whom."""
+    told = scope(url)
+    assert (told["path"], told["query_string"], told["method"]) == (path, query, "POST")
+    assert (told["client"], told["server"]) == (("10.0.0.1", 5), ("10.0.0.2", 80))
+    assert told["state"] == {"kept": 1}
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def test_served() -> None:
+    """An application gets the body as it comes, and its answer is the connection's."""
+    carrier, wire = Carrier(), Wire()
+    through = request(carrier, wire, echo, headers=((b"expect", b"100-continue"),))
+    running = asyncio.create_task(through.run())
+    await asyncio.sleep(0)
+    assert wire.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+    through.feed(b"a")
+    await asyncio.sleep(0)
+    through.feed(b"b")
+    through.fed()
+    await running
+    assert wire.sent.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    assert carrier.answers == [False]
+
+
+async def test_nobody_reads() -> None:
+    """Of a body that the application does not ask for only so much is taken from the network."""
+    carrier = Carrier()
+    through = request(carrier, Wire(), echo)
+    through.feed(b"x" * HIGH_WATER)
+    assert carrier.reading
+    through.feed(b"x")
+    assert not carrier.reading
+
+
+async def test_leaving() -> None:
+    """An application is told that the client left."""
+    told: list[str] = []
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        told.append((await receive())["type"])
+
+    through = request(Carrier(), Wire(), listening)
+    running = asyncio.create_task(through.run())
+    await asyncio.sleep(0)
+    through.lost()
+    await running
+    assert told == ["http.disconnect"]
