@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.fallback import Cooldowns, FailoverPolicy, KeyTurns, deployment
 from gateway.keyring import KeyRing
 from gateway.learner import Learner
@@ -270,13 +270,19 @@ def create_app(
 
 
 def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:
-    """The ledger; a damaged one is moved away, never deleted, and a new one begun. Raises LedgerUnavailable."""
+    """The ledger; a damaged one is moved away, never deleted, and a new one begun. Raises LedgerUnavailable, also where nothing can be written."""
     try:
-        return SqliteStore(settings.db, durability=settings.durability)
+        store = SqliteStore(settings.db, durability=settings.durability)
     except LedgerDamaged as error:
         kept = set_aside(Path(settings.db), now=now())
         log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, kept)
-        return SqliteStore(settings.db, durability=settings.durability)
+        store = SqliteStore(settings.db, durability=settings.durability)
+    try:
+        store.probe()
+    except LedgerUnavailable:
+        store.close()
+        raise
+    return store
 
 
 def build_transport(settings: Settings) -> Transport:

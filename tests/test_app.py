@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.app import build_providers, build_transport, create_app, open_ledger
+from gateway.errors import LedgerUnavailable
 from gateway.settings import load
+from gateway.store.sqlite import SqliteStore
 from gateway.transport.lean import LeanTransport
 from gateway.transport.reference import ReferenceTransport
 from gateway.web.auth import Access
 from tests.conftest import KEYS, MakeGateway
+from tests.store.faulty import faulty_disk
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -51,6 +55,20 @@ def test_a_damaged_ledger_is_kept_aside(tmp_path: Path, caplog: pytest.LogCaptur
     (kept,) = tmp_path.glob("gateway.db.damaged-*")
     assert kept.read_bytes().endswith(b"\xff" * 8192)
     assert str(kept) in caplog.text
+
+
+def test_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:
+    """A start is refused, with what to do, where the ledger could be read but no row could be added."""
+    settings = load({"GATEWAY_DB": str(tmp_path / "gateway.db")})
+    with faulty_disk() as disk:
+        left = SqliteStore(settings.db)
+        left.probe()
+        disk.fails(apsw.FullError)
+        with pytest.raises(LedgerUnavailable, match="free some space"):
+            open_ledger(settings, now=lambda: NOW)
+        disk.is_well()
+        open_ledger(settings, now=lambda: NOW).close()
+        left.close()
 
 
 @pytest.mark.parametrize("demo", [False, True])

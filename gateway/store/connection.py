@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,10 +61,12 @@ class Connection(apsw.Connection):
         self._guarded = _GUARDS.take(Path(self.filename))
 
     def close(self, force: bool = False) -> None:
+        """Also where the disk fails and nothing can be tidied up: SQLite lets go of the file all the same."""
         guarded, self._guarded = self._guarded, None
         if guarded is not None:
             _GUARDS.give_back(guarded)
-        super().close(force)
+        with suppress(apsw.Error):
+            super().close(force)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,10 +142,14 @@ class SqliteStore:
         if last is not None and self._clock() - last < _FRESH_SECONDS:
             return True
         try:
-            self._writer.submit(changes.probe).result()
+            self.probe()
         except LedgerUnavailable:
             return False
         return True
+
+    def probe(self) -> None:
+        """A tiny write; LedgerUnavailable says why none is taken."""
+        self._writer.submit(changes.probe).result()
 
     def check(self) -> None:
         """Read the whole file for damage (LedgerDamaged), as the start does with a ledger up to 100 MB. Blocks: a GB takes seconds."""
