@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.learner import Learner
+from gateway.learner import Learner, rest
 
 
 async def run_until(learner: Learner, done: threading.Event) -> None:
@@ -48,3 +48,9 @@ async def test_failures_are_told_and_tried_again(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.ERROR):
         await run_until(Learner(refresh, interval=0.001), twice)
     assert "could not learn" in caplog.text
+
+
+@pytest.mark.parametrize(("took", "seconds"), [(0.0, 0.25), (0.005, 0.25), (0.02, 1.0), (3.0, 5.0)])
+def test_slow_learning_waits_for_more(took: float, seconds: float) -> None:
+    """Learning that takes long is done less often, so that it takes a fiftieth of the time, but news never wait for more than 5 s."""
+    assert rest(took, pause=0.25) == pytest.approx(seconds)

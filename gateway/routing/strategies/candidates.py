@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -44,22 +44,20 @@ class Request:
 
 def able(request: Request) -> list[Candidate]:
     """In the catalogue's order. Raises NoRoute, saying what ruled out how many."""
-    found: list[Candidate] = []
-    reasons: Counter[str] = Counter()
-    context = request.context
-    unable, estimate = _inability(request), request.estimates.on(request.facts, max_tokens=context.max_tokens)
-    for model in request.catalog:
-        reason = unable(model)
-        if reason is None:
-            candidate = _candidate(model, context, estimate(model))
-            reason = _too_dear_or_poor(candidate, context)
-            if reason is None:
-                found.append(candidate)
-                continue
-        reasons[reason] += 1
-    if found:
-        return found
+    if candidates := found(request, request.catalog):
+        return candidates
+    reasons = Counter(filter(None, (ruled_out(model, request) for model in request.catalog)))
     raise NoRoute(_nothing(reasons))
+
+
+def found(request: Request, models: Iterable[Model]) -> list[Candidate]:
+    """Those of the models that may answer, in their order."""
+    context, unable = request.context, _inability(request)
+    estimate = request.estimates.on(request.facts, max_tokens=context.max_tokens)
+    candidates = [_candidate(model, context, estimate(model)) for model in models if unable(model) is None]
+    if context.max_cost is None and context.min_quality is None:
+        return candidates
+    return [each for each in candidates if _too_dear_or_poor(each, context) is None]
 
 
 def objection(provider: str, name: str, request: Request) -> str | None:
@@ -83,13 +81,13 @@ def ruled_out(model: Model, request: Request) -> str | None:
 
 def rests(model: Model, context: RoutingContext) -> bool:
     """Whether it or its provider is cooling."""
-    return bool(context.cooling) and not context.cooling.isdisjoint(((model.provider, None), model.key))
+    return not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
 def _candidate(model: Model, context: RoutingContext, estimate: Estimate) -> Candidate:
-    if surcharge := context.surcharges.get(model.key):
+    if context.surcharges and (surcharge := context.surcharges.get(model.key)):
         estimate = estimate._replace(cost=max(0.0, estimate.cost + surcharge))
-    return Candidate(model, estimate, rests(model, context))
+    return Candidate(model, estimate, bool(context.cooling) and rests(model, context))
 
 
 def _inability(request: Request) -> Callable[[Model], str | None]:

@@ -10,7 +10,7 @@ from gateway.routing.learning.estimates import Estimates
 from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.prompt.complexity import tier_of
 from gateway.routing.prompt.features import facts_in
-from gateway.routing.strategies.candidates import Candidate, Request, able, rests, ruled_out
+from gateway.routing.strategies.candidates import Candidate, Request, able, found, rests, ruled_out
 from gateway.routing.strategies.decisions import described
 
 # The family that each tier usually means: the first model in the catalogue that is of it.
@@ -38,17 +38,22 @@ class ComplexityStrategy(RoutingStrategy):
         self.catalog = load_catalog() if catalog is None else catalog
         self._estimates = estimates
         self._usual = {tier: usual_of(self.catalog, tier) for tier in TIERS}
+        self._of_tier = {tier: [model for model in self.catalog if model.tier == tier] for tier in TIERS}
 
     def get_name(self) -> str:
         return "complexity"
 
     def choice(self, facts: PromptFacts, context: RoutingContext) -> Model:
-        """The model that `route` chooses; the others are looked at only where the usual one may not answer. Raises NoRoute."""
+        """The model that `route` chooses; others are looked at only where the usual one may not answer, tier by tier. Raises NoRoute."""
         tier = tier_of(facts.complexity)
         request = Request(facts, context, self.catalog, self._estimates())
         usual = self._usual[tier]
         if usual is not None and not rests(usual, context) and ruled_out(usual, request) is None:
             return usual
+        for near in sorted(TIERS, key=lambda each: distance(each, tier)):
+            awake = [model for model in self._of_tier[near] if not rests(model, context)]
+            if candidates := found(request, awake):
+                return min(candidates, key=lambda each: each.estimate.cost).model
         return ordered(able(request), tier=tier, usual=usual)[0].model
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
@@ -76,14 +81,19 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
 
 def ordered(candidates: Sequence[Candidate], *, tier: Tier, usual: Model | None) -> list[Candidate]:
     """Cooling ones last; the tier's usual model first, then by nearness of the tier, upwards first, then by cost."""
-    rank = TIERS.index(tier)
+    distances = {each: distance(each, tier) for each in TIERS}
 
     def place(candidate: Candidate) -> tuple[bool, float, bool, float]:
-        away = candidate.model.rank - rank
-        distance = away if away >= 0 else -away + 0.5
-        return candidate.cooling, distance, candidate.model is not usual, candidate.estimate.cost
+        model = candidate.model
+        return candidate.cooling, distances[model.tier], model is not usual, candidate.estimate.cost
 
     return sorted(candidates, key=place)
+
+
+def distance(tier: Tier, wanted: Tier) -> float:
+    """How far a tier is from the one that is wanted; of two equally far the upper one is nearer."""
+    away = TIERS.index(tier) - TIERS.index(wanted)
+    return away if away >= 0 else 0.5 - away
 
 
 def _reasoning(chosen: Candidate, *, complexity: float, tier: Tier, usual: Model | None) -> str:
