@@ -75,10 +75,7 @@ class Planner:
         self._sessions = sessions
         self._shadow = shadow
         self._catalog = catalog
-        self._listed = {
-            (model.provider, model.name): Candidate(model.provider, model.name, model.context_window)
-            for model in catalog
-        }
+        self._listed = {model.key: Candidate(model.provider, model.name, model.context_window) for model in catalog}
         self._providers = providers
         self._cooling = cooling
         self._baseline = baseline
@@ -115,12 +112,22 @@ class Planner:
             baseline = self._baseline_of(request, target, context=context, decision=decision)
             return self._auto(decision, baseline, context=context, learned=False)
         visit = self._visit(request, caller)
+        context.session_id = visit.session_id if visit is not None else context.session_id
         decision = self._learned(context, visit)
         baseline = self._baseline_of(request, target, context=context, decision=None)
-        return replace(self._auto(decision, baseline, context=context, learned=True), visit=visit)
+        return self._auto(decision, baseline, context=context, learned=True, visit=visit)
 
-    def _auto(self, decision: RoutingDecision, baseline: Candidate, *, context: RoutingContext, learned: bool) -> Plan:
+    def _auto(
+        self,
+        decision: RoutingDecision,
+        baseline: Candidate,
+        *,
+        context: RoutingContext,
+        learned: bool,
+        visit: Visit | None = None,
+    ) -> Plan:
         return Plan(
+            visit=visit,
             decision=decision,
             candidates=self._candidates(decision),
             baseline=baseline,
@@ -139,7 +146,7 @@ class Planner:
         if visit is None:
             return self._engine.route(context.prompt, auto_route=True, context=context)
         prices = switching(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0)
-        priced = replace(context, session_id=visit.session_id, surcharges=prices.surcharges)
+        priced = replace(context, surcharges=prices.surcharges) if prices.surcharges else context
         return settled_in(self._engine.route(context.prompt, auto_route=True, context=priced), prices)
 
     def _shadowed(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> Plan:
@@ -232,8 +239,9 @@ class Planner:
     def _candidates(self, decision: RoutingDecision) -> tuple[Candidate, ...]:
         listed: list[Mapping[str, Any]] = decision.metadata.get("candidates") or []
         chosen = self._candidate(decision.provider, decision.model)
-        others = (self._candidate(str(entry["provider"]), str(entry["model"])) for entry in listed)
-        return tuple(dict.fromkeys((chosen, *others)))
+        others = ((str(each["provider"]), str(each["model"])) for each in listed)
+        keys = dict.fromkeys(((chosen.provider, chosen.model), *others))
+        return tuple([self._candidate(*key) for key in keys])
 
     def _candidate(self, provider: str, model: str) -> Candidate:
         return self._listed.get((provider, model)) or Candidate(provider, model)

@@ -44,8 +44,9 @@ def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int) -> Switchin
     if holder is None or not tokens:
         return Switching(visit, {}, 0.0)
     loss = tokens * _cached_discount(holder) / 1e6
-    surcharges = {(model.provider, model.name): tokens * _write_premium(model) / 1e6 for model in catalog}
-    return Switching(visit, {**surcharges, (holder.provider, holder.name): -loss}, loss)
+    premiums = ((model.key, _write_premium(model)) for model in catalog)
+    surcharges = {key: tokens * premium / 1e6 for key, premium in premiums if premium}
+    return Switching(visit, {**surcharges, holder.key: -loss}, loss)
 
 
 def settled_in(decision: RoutingDecision, prices: Switching) -> RoutingDecision:
@@ -72,7 +73,10 @@ def in_place_of(decision: RoutingDecision, entry: Mapping[str, Any], *, reasonin
     others = [each for each in decision.metadata["candidates"] if each is not entry]
     metadata = {
         **decision.metadata,
-        "candidates": [{**entry, "propensity": 1.0}, *({**each, "propensity": 0.0} for each in others)],
+        "candidates": [
+            {**entry, "propensity": 1.0},
+            *(each if each.get("propensity") == 0.0 else {**each, "propensity": 0.0} for each in others),
+        ],
         "propensity": 1.0,
         "quality_score": entry.get("quality"),
         "cost_estimate": entry.get("cost"),

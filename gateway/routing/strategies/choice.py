@@ -32,8 +32,6 @@ _BELIEVED = 0.5
 _SETTLED = 10
 _PROVEN_QUALITY = 0.85
 
-Key = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -82,15 +80,16 @@ class _Scales:
             return candidate.cooling, False, estimate.cost, -estimate.quality
         return candidate.cooling, self.proven and not estimate.tried, -worth, estimate.cost
 
-    def benefits(self, candidates: Sequence[Candidate], worths: Mapping[Key, float], doubt: Doubt) -> dict[Key, float]:
-        """Of the doubt, for tried models that could lead with it; the others' would change nothing."""
+    def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> list[float]:
+        """Of the doubt, for tried models that could lead with it; the others' would change nothing, so theirs is 0."""
         scale = _BENEFIT * self.openness
         if not scale:
-            return {}
-        bar = max(worths.values()) - scale * doubt.most
-        return {
-            each.key: scale * doubt.of(each) for each in candidates if each.estimate.tried and worths[each.key] >= bar
-        }
+            return [0.0] * len(candidates)
+        bar = max(worths) - scale * doubt.most
+        return [
+            scale * doubt.of(each) if worth >= bar and each.estimate.tried else 0.0
+            for each, worth in zip(candidates, worths, strict=True)
+        ]
 
 
 def rank(
@@ -104,17 +103,25 @@ def rank(
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
-    worths = {each.key: scales.worth(each) for each in candidates}
-    benefits = scales.benefits(candidates, worths, doubt)
-    doubted = {each.key: scales.worth(each, benefit=benefits[each.key]) for each in candidates if each.key in benefits}
-    ordered = sorted(candidates, key=lambda each: scales.place(each, doubted.get(each.key, worths[each.key])))
-    best = ordered[0]
-    chances = _chances(ordered, worths, scales) if explore and scales.openness > 0 else {best.key: 1.0}
+    worths = [scales.worth(each) for each in candidates]
+    places = [
+        scales.place(each, scales.worth(each, benefit=benefit) if benefit else worth)
+        for each, worth, benefit in zip(candidates, worths, scales.benefits(candidates, worths, doubt), strict=True)
+    ]
+    order = sorted(range(len(candidates)), key=places.__getitem__)
+    best, *others = order
+    chances: Mapping[int, float] = {best: 1.0}
+    if explore and scales.openness > 0 and not candidates[best].cooling:
+        good_cases = {i: worths[i] + _GOOD_CASE * candidates[i].estimate.spread for i in others}
+        bar = worths[best]
+        hopeful = {i: case for i, case in good_cases.items() if case >= bar and not candidates[i].cooling}
+        chances = _chances(best, hopeful, share=EXPLORED * scales.openness)
     drawn = _drawn(chances, draw)
-    order = [each.drawn_at(chances[each.key]) if each.key in chances else each for each in ordered]
-    if drawn != best.key:
-        order.sort(key=lambda each: each.key != drawn)
-    return Ranked(order=tuple(order), best=best)
+    if drawn != best:
+        order.remove(drawn)
+        order.insert(0, drawn)
+    ordered = [candidates[i].drawn_at(chances[i]) if i in chances else candidates[i] for i in order]
+    return Ranked(order=tuple(ordered), best=candidates[best])
 
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
@@ -133,27 +140,22 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     )
 
 
-def _chances(ordered: Sequence[Candidate], worths: Mapping[Key, float], scales: _Scales) -> Mapping[Key, float]:
-    """The best first; half of what is explored goes to the most promising of the others, half to all of them alike."""
-    best, *rest = ordered
-    bar = worths[best.key]
-    good_cases = {each.key: worths[each.key] + _GOOD_CASE * each.estimate.spread for each in rest if not each.cooling}
-    others = [key for key, good_case in good_cases.items() if good_case >= bar]
-    if not others or best.cooling:
-        return {best.key: 1.0}
-    share = EXPLORED * scales.openness
-    chances = {best.key: 1.0 - share} | dict.fromkeys(others, share / 2 / len(others))
-    chances[max(others, key=good_cases.__getitem__)] += share / 2
+def _chances(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:
+    """The best first; half of the share goes to the most promising of the others, half to all of them alike. `others` has their good cases."""
+    if not others:
+        return {best: 1.0}
+    chances = {best: 1.0 - share} | dict.fromkeys(others, share / 2 / len(others))
+    chances[max(others, key=others.__getitem__)] += share / 2
     return chances
 
 
-def _drawn(chances: Mapping[Key, float], draw: float) -> Key:
-    """The first key up to which the chances add up to more than `draw`; rounding leaves the rest to the first."""
+def _drawn(chances: Mapping[int, float], draw: float) -> int:
+    """The first candidate up to which the chances add up to more than `draw`; rounding leaves the rest to the first."""
     total = 0.0
-    for key, chance in chances.items():
+    for each, chance in chances.items():
         total += chance
         if draw < total:
-            return key
+            return each
     return next(iter(chances))
 
 
