@@ -27,7 +27,8 @@ PREFIXES = {
     "anthropic": "claude",
     "openrouter": "openrouter",
 }
-ID = re.compile(r"[A-Za-z0-9._:@-]+(/[A-Za-z0-9._:@-]+)*")
+ID = re.compile(r"[A-Za-z0-9._:@-]+(/[A-Za-z0-9._:@-]+){0,128}")
+LONGEST_ID = 256
 # Clients choose the names, and likeness takes quadratic time.
 COMPARED = 100
 
@@ -208,4 +209,4 @@ class Catalog:
 
 def _is_id(text: str) -> bool:
     """Letters, digits and `. _ - : / @`, with no empty, `.` or `..` segment: nothing that could change a URL's path."""
-    return ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))
+    return len(text) <= LONGEST_ID and ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))

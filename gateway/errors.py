@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+MOST_TEXT = 4_000  # characters of a message or param; both may quote what a client or an upstream wrote
+
 
 class GatewayError(Exception):
     """A failure that the client is told about in OpenAI's error shape."""
@@ -22,7 +24,12 @@ class GatewayError(Exception):
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object: https://platform.openai.com/docs/guides/error-codes"""
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+        param = None if self.param is None else _cut(self.param)
+        return {"error": {"message": _cut(self.message), "type": self.type, "param": param, "code": self.code}}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
 
 
 class RequestError(GatewayError):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.web.dashboard import STATIC
 from tests.documents import ROOT
 
+sre_parse: Any = importlib.import_module("re._parser")  # the standard library's parser of patterns
 GATEWAY = ROOT / "gateway"
 TESTS = ROOT / "tests"
 MODULES = sorted(GATEWAY.rglob("*.py"))
@@ -183,3 +186,35 @@ def test_page_and_style_are_packaged() -> None:
     web = GATEWAY / "web"
     assert [path.name for path in (web / "templates").iterdir()] == ["dashboard.html"]
     assert {path.name for path in (web / "static").iterdir()} == STATIC.keys()
+
+
+def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
+    """Every compiled pattern that is a name of a module that serves."""
+    names = (path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in MODULES)
+    served = (name for name in names if not name.startswith("gateway.simulator") and not name.endswith("__main__"))
+    found = ((name, vars(importlib.import_module(name.removesuffix(".__init__")))) for name in served)
+    return {
+        f"{module}.{name}": value
+        for module, members in found
+        for name, value in members.items()
+        if isinstance(value, re.Pattern)
+    }
+
+
+def unbounded(parsed: Any) -> Iterator[Any]:
+    """The bodies of the repeats without an upper bound within a parsed pattern."""
+    for operator, argument in parsed:
+        parts = argument if isinstance(argument, tuple | list) else (argument,)
+        if str(operator).endswith("_REPEAT") and argument[1] is sre_parse.MAXREPEAT:
+            yield argument[2]
+        for part in parts:
+            inner = part if isinstance(part, list) else (part,)
+            for each in inner:
+                if isinstance(each, sre_parse.SubPattern):
+                    yield from unbounded(each)
+
+
+@pytest.mark.parametrize("pattern", [pytest.param(each, id=name) for name, each in patterns().items()])
+def test_no_pattern_repeats_repeats(pattern: re.Pattern[str] | re.Pattern[bytes]) -> None:
+    """No regular expression has an endless repeat within an endless repeat: texts come from strangers."""
+    assert [body for body in unbounded(sre_parse.parse(pattern.pattern, pattern.flags)) if list(unbounded(body))] == []

@@ -103,6 +103,14 @@ def test_nearest_names(name: str, nearest: str) -> None:
         CATALOG.resolve(name)
 
 
+def test_endless_id() -> None:
+    """An id of more than 256 characters is none, whoever's prefix it has: matching millions of segments takes gigabytes."""
+    catalog = Catalog([FLASH])
+    assert catalog.resolve("openrouter/" + "a/" * 127 + "b") == Pinned("openrouter", "a/" * 127 + "b", None)
+    with pytest.raises(ModelNotFound):
+        catalog.resolve("openrouter/" + "a/" * 128 + "b")
+
+
 def test_endless_name_is_cut() -> None:
     """A name of a million characters is neither compared in full nor sent back."""
     with pytest.raises(ModelNotFound) as caught:

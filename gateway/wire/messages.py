@@ -8,6 +8,7 @@ from typing import Any
 from gateway.wire.checks import array, choice, invalid, mapping, missing, string, wrong_type
 
 MAX_MESSAGES = 10_000
+MAX_PARTS = 20_000  # of all messages together; each costs far more time to translate than the bytes it takes
 
 _DETAILS = ("auto", "low", "high", "original")
 _SCHEMES = ("data:", "https://", "http://")
@@ -15,8 +16,19 @@ _SCHEMES = ("data:", "https://", "http://")
 
 def check_messages(value: object, path: str = "messages") -> None:
     """Raises InvalidRequest at the first message that breaks a rule."""
-    for i, message in enumerate(array(value, path, least=1, most=MAX_MESSAGES)):
+    messages = array(value, path, least=1, most=MAX_MESSAGES)
+    for i, message in enumerate(messages):
         _check_message(message, f"{path}[{i}]")
+    parts = sum(map(_parts, messages))
+    if parts > MAX_PARTS:
+        message = f"Invalid '{path}': {parts} parts and tool calls are too many. Expected at most {MAX_PARTS}."
+        invalid(path, message, code="array_above_max_length")
+
+
+def _parts(message: dict[str, Any]) -> int:
+    """How many parts and calls a checked message has."""
+    lists = (message.get(name) for name in ("content", "tool_calls", "reasoning_details"))
+    return sum(len(each) for each in lists if isinstance(each, list))
 
 
 def _check_message(value: object, path: str) -> None:

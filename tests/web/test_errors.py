@@ -30,6 +30,13 @@ def test_overload_of_our_own() -> None:
     assert "x-should-retry" not in response.headers
 
 
+def test_long_texts_are_cut() -> None:
+    """What a client or an upstream wrote comes back in part only: 4,000 characters of message and param."""
+    error = orjson.loads(error_response(GatewayError("m" * 10**6, param="p" * 10**6)).body)["error"]
+    assert error["message"] == "m" * 4_000 + "..."
+    assert error["param"] == "p" * 4_000 + "..."
+
+
 def test_missing_key_names_the_schemes() -> None:
     """A refused key is answered with the ways to send one, so that a browser asks."""
     assert "Basic" in error_response(InvalidKey("No key.")).headers["www-authenticate"]

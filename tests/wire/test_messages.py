@@ -139,3 +139,20 @@ def test_not_a_list_of_messages(value: object) -> None:
     with pytest.raises(InvalidRequest) as refused:
         check_messages(value)
     assert refused.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": [{"type": "text", "text": "x"}] * 5_001},
+        {"role": "assistant", "content": "x", "reasoning_details": [{}] * 5_001},
+        calls(*[CALL] * 5_001),
+    ],
+    ids=["parts", "reasoning", "calls"],
+)
+def test_too_many_parts(message: dict[str, object]) -> None:
+    """All messages together have at most 20,000 parts, calls and pieces of reasoning."""
+    check_messages([message] * 3)
+    with pytest.raises(InvalidRequest) as refused:
+        check_messages([message] * 4)
+    assert refused.value.code == "array_above_max_length"

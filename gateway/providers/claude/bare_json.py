@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
-_OPEN = re.compile(r"\s*```[a-zA-Z0-9]*[ \t]*\r?\n")
-_MAYBE_OPEN = re.compile(r"\s*(`{0,2}|```[a-zA-Z0-9]*[ \t]*\r?)")
-_CLOSE = re.compile(r"\s*```\s*\Z")
-_MAYBE_CLOSE = re.compile(r"\s*`{0,3}\s*\Z")
+# White space that may stand around a fence: more is text like any other, so that a model cannot make us look for ever.
+MOST_SPACE = 256
+
+_FENCE = "```"
+_OPEN = re.compile(rf"\s{{0,{MOST_SPACE}}}```[a-zA-Z0-9]{{0,32}}[ \t]{{0,32}}\r?\n")
+_MAYBE_OPEN = re.compile(rf"\s{{0,{MOST_SPACE}}}(`{{0,2}}|```[a-zA-Z0-9]{{0,32}}[ \t]{{0,32}}\r?)")
 
 
 def without_fence(text: str) -> str:
     opened = _OPEN.match(text)
-    return _CLOSE.sub("", text[opened.end() :]) if opened else text
+    return _unclosed(text[opened.end() :]) if opened else text
 
 
 class FenceFilter:
@@ -34,12 +36,35 @@ class FenceFilter:
         if not self._fenced:
             ready, self._held = self._held, ""
             return ready
-        held = _MAYBE_CLOSE.search(self._held)
-        at = held.start() if held else len(self._held)
+        at = _maybe_closes_at(self._held)
         ready, self._held = self._held[:at], self._held[at:]
         return ready
 
     def close(self) -> str:
         """What was held back and is no fence."""
         rest, self._held = self._held, ""
-        return _CLOSE.sub("", rest) if self._fenced else rest
+        return _unclosed(rest) if self._fenced else rest
+
+
+def _unclosed(text: str) -> str:
+    """Without the fence at its end, and the white space around that."""
+    bare = text.rstrip()
+    if not bare.endswith(_FENCE) or len(text) - len(bare) > MOST_SPACE:
+        return text
+    return text[: _before_space(bare[: -len(_FENCE)])]
+
+
+def _maybe_closes_at(text: str) -> int:
+    """Where what may become a closing fence begins, white space included."""
+    bare = text.rstrip()
+    space = len(text) - len(bare)
+    ticks = len(bare) - len(bare.rstrip("`"))
+    whole = ticks >= len(_FENCE) and space <= MOST_SPACE
+    if whole or (ticks and not space):
+        return _before_space(bare[: len(bare) - min(ticks, len(_FENCE))])
+    return _before_space(text)
+
+
+def _before_space(text: str) -> int:
+    """Where the white space at the end of a text begins, as far as it may belong to a fence."""
+    return max(len(text.rstrip()), len(text) - MOST_SPACE)

@@ -21,7 +21,7 @@ _SPOKEN_IMAGES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image
 _PDF = "application/pdf"
 _PDF_BEGINS = "JVBERi"  # base64 of "%PDF"
 _TEXT_TYPES = re.compile(r"text/.+|application/(json|xml|yaml|x-yaml|x-ndjson|javascript|sql|.+\+(json|xml))")
-_DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 _LONGEST_TITLE = 500
 
 
@@ -100,7 +100,7 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     if found is None:
         _refuse("Not a data URL.", path)
     data = url[found.end() :].strip()
-    if "base64" not in found["parameters"].lower().split(";"):
+    if "base64" not in (found["parameters"] or "").lower().split(";"):
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     if not data:
         _refuse("The data URL is empty.", path)

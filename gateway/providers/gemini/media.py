@@ -13,7 +13,7 @@ from gateway.errors import InvalidRequest
 
 Part = dict[str, Any]
 
-DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>(?:;[^;,]*)*),", re.IGNORECASE)
+DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 URL_SAFE = str.maketrans("-_", "+/")
 SAME_MIME = {
@@ -156,11 +156,11 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
         if head is None:
             raise InvalidRequest("This is not a data URL.", param=path)
         payload = data[head.end() :]
-        encoded = any(word.strip().lower() == "base64" for word in head["parameters"].split(";"))
+        encoded = any(word.strip().lower() == "base64" for word in (head["parameters"] or "").split(";"))
         mime = head["mime"].strip().lower() or mime
     mime = SAME_MIME.get(mime, mime)
     if not MIME.fullmatch(mime):
-        raise InvalidRequest(f"{mime!r} is not a media type.", param=path)
+        raise InvalidRequest(f"{mime[:60]!r} is not a media type.", param=path)
     body = _base64(payload, path=path) if encoded else base64.b64encode(unquote_to_bytes(payload)).decode()
     return {"inlineData": {"mimeType": mime, "data": body}}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.claude.bare_json import FenceFilter, without_fence
+from gateway.providers.claude.bare_json import MOST_SPACE, FenceFilter, without_fence
 
 JSON = '{"a": "```"}'
 
@@ -29,6 +29,36 @@ JSON = '{"a": "```"}'
 def test_without_fence(text: str, bare: str) -> None:
     """A fence that opens the text is taken off with the one that closes it; anything else stays."""
     assert without_fence(text) == bare
+
+
+SPACE = "\n" * MOST_SPACE
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        (f"{SPACE}```\n{JSON}{SPACE}```{SPACE}", JSON),
+        (f"{SPACE}\n```\n{JSON}", f"{SPACE}\n```\n{JSON}"),
+        (f"```\n{JSON}```{SPACE}\n", f"{JSON}```{SPACE}\n"),
+        (f"```\n{JSON}\n{SPACE}```", f"{JSON}\n"),
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_space_around_a_fence_is_bounded(text: str, bare: str, cut: int) -> None:
+    """White space beyond the bound is text, cut or whole."""
+    fence = FenceFilter()
+    pieces = [fence.feed(text[at : at + cut]) for at in range(0, len(text), cut)]
+    assert "".join(pieces) + fence.close() == without_fence(text) == bare
+
+
+@pytest.mark.parametrize("filling", [" ", "\n", "`", "``` ", "\t`"])
+def test_little_is_held_back(filling: str) -> None:
+    """However much white space and however many ticks a model writes, it is passed on, and looking at it stays cheap."""
+    long = filling * 50_000
+    assert without_fence(f"```\n{long}x") == f"{long}x"
+    fence = FenceFilter()
+    passed = fence.feed("```\n") + "".join(fence.feed(long[at : at + 5]) for at in range(0, len(long), 5))
+    assert len(long) - len(passed) <= 2 * MOST_SPACE + 3
 
 
 @given(
