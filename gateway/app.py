@@ -33,6 +33,7 @@ from gateway.proxy.accounting import Accountant
 from gateway.proxy.allowance import Allowances
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
+from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.sessions.sessions import Sessions
@@ -99,6 +100,7 @@ class Gateway:
                 refused=lambda: self._admission.refused,
                 event_loop_lag=lambda: self._heartbeat.lag,
                 logs_dropped=dropped_lines,
+                unsettled=lambda: len(self.unsettled),
             )
         )
         secret = secrets.token_bytes(32)
@@ -108,6 +110,7 @@ class Gateway:
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
         self._pace = Pace(world.clock)
+        self.unsettled = Unsettled(store)
         self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
         self._engine, routes = self._assembled(settings)
@@ -145,6 +148,7 @@ class Gateway:
             lessons,
             asyncio.create_task(self._learner.run()),
             asyncio.create_task(self._heartbeat.run()),
+            asyncio.create_task(self.unsettled.run()),
             asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),
             asyncio.create_task(every(RECOVERY_SECONDS, self._recover)),
         ]
@@ -157,6 +161,7 @@ class Gateway:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.unsettled.retry()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
 
@@ -242,6 +247,8 @@ class Gateway:
             ),
             ending=lambda: self.lifecycle.ending,
             features=settings.record_features,
+            unsettled=self.unsettled,
+            unrecorded=settings.on_ledger_failure == "serve",
         )
         return ChatProxy(
             planner,

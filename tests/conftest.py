@@ -19,6 +19,7 @@ from gateway.app import World, create_app
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.reference import ReferenceTransport
+from tests.store.faulty import Disk, faulty_disk
 from tests.upstreams import Upstream, answer
 
 # respx and the SDKs import `httpx`; from here on that is httpx2, so that respx sees what the gateway sends.
@@ -66,6 +67,13 @@ class MakeGateway(Protocol):
         world: World | None = None,
         **options: Any,
     ) -> GatewayUnderTest: ...
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """Where ledgers lie that are opened from here on; it fails when it is told to."""
+    with faulty_disk() as disk:
+        yield disk
 
 
 @pytest.fixture

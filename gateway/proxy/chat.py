@@ -81,7 +81,8 @@ class ChatProxy:
             if isinstance(opened, UpstreamStream):
                 return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
             return await self._answer(exchange, await self._validated(exchange, opened, attempts))
-        except (LedgerUnavailable, BudgetExceeded):
+        except (LedgerUnavailable, BudgetExceeded) as error:
+            exchange.refused(error)
             raise
         except GatewayError as error:
             raise ChatFailed(error, await exchange.failed(error)) from error

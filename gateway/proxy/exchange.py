@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.fallback import Candidate
 from gateway.fallback.verdicts import Harm, verdict
 from gateway.proxy.accounting import Accountant, estimated_usage
 from gateway.proxy.lessons import Ending, Lessons
 from gateway.proxy.plan import Plan
+from gateway.proxy.unsettled import Unsettled
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.routing.labels.recurrence import Turn
 from gateway.routing.labels.signals import Answer
@@ -31,7 +32,8 @@ Observer = Callable[[RequestRecord], None]
 class Books:
     """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC.
 
-    `ending` tells whether the gateway itself is cutting what is open; `features` whether rows keep what the router saw.
+    `ending` tells whether the gateway itself is cutting what is open; `features` whether rows keep what the router saw;
+    `unrecorded` whether requests without a budget are served while their rows can only be kept in `unsettled`.
     """
 
     store: Store
@@ -39,9 +41,11 @@ class Books:
     clock: Callable[[], float]
     now: Callable[[], datetime]
     lessons: Lessons
+    unsettled: Unsettled
     observers: Sequence[Observer] = ()
     ending: Callable[[], bool] = lambda: False
     features: bool = True
+    unrecorded: bool = False
     arrivals: Arrivals = field(default_factory=Arrivals)
 
 
@@ -69,6 +73,8 @@ class Exchange:
         self._first_byte: float | None = None
         self._upstream_id: str | None = None
         self._settled = False
+        self._inserted = True
+        self._kept = False
         self._turn: Turn | None = None
         self._broke: list[tuple[str, str]] = []
         self._rejected: list[Rejected] = []
@@ -83,7 +89,12 @@ class Exchange:
         """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
         allowance = self.plan.allowance
         begun = self._books.store.begin(self.record, allowance.holds if allowance else ())
-        held = await self._books.arrivals.of(begun)
+        try:
+            held = await self._books.arrivals.of(begun)
+        except LedgerUnavailable:
+            if (allowance and allowance.holds) or not self._goes_on:
+                raise
+            self._inserted, held = False, 0
         if allowance is not None:
             offer = allowance.offers[held]
             self.plan = replace(self.plan, candidates=offer.candidates)
@@ -98,8 +109,29 @@ class Exchange:
         self._attempts.append(attempt)
         if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
             self.record = self.record._replace(selected_provider=candidate.provider, selected_model=candidate.model)
-        if attempt.number > 1:
+        if attempt.number > 1 and self._inserted:
+            await self._insert(attempt)
+
+    async def _insert(self, attempt: Attempt) -> None:
+        try:
             await self._books.arrivals.of(self._books.store.attempt(self.record.request_id, attempt))
+        except NotFound:
+            self._inserted = False  # the file was replaced meanwhile; the settlement brings the whole row
+        except LedgerUnavailable:
+            if not self._goes_on:
+                raise
+
+    def refused(self, error: GatewayError) -> None:
+        """The ledger takes no more of this request, so the attempt that was next is not made. Nothing is awaited."""
+        if self._attempts and not self._settled:
+            self._close_attempt("failed_free", usage=None, error=error)
+            self.record = self.record._replace(error_code=error.code or error.type)
+            self._write("error", usage=self._billed_usage(), http_status=error.status)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the request is served though its row cannot be written now."""
+        return self._books.unrecorded and not self._books.unsettled.full
 
     def attempt_failed(self, error: GatewayError) -> None:
         """The attempt is over; a later one may still answer, then the row says why this one did not."""
@@ -216,7 +248,11 @@ class Exchange:
     async def _settle(
         self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
     ) -> RequestRecord:
-        await self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
+        try:
+            await self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
+        except LedgerUnavailable:
+            if not (self._books.unrecorded and self._kept):  # `_tell` was called before
+                raise
         return self.record
 
     def _write(
@@ -247,8 +283,14 @@ class Exchange:
 
     def _tell(self, committed: Future[None]) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""
-        if (error := committed.exception()) is not None:
+        error = committed.exception()
+        if error is None:
+            self._told()
+        elif isinstance(error, LedgerUnavailable) and self._books.unsettled.keep(self.record, self._told):
+            self._kept = True
+        else:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
-            return
+
+    def _told(self) -> None:
         for observer in self._books.observers:
             observer(self.record)

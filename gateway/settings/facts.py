@@ -16,6 +16,7 @@ Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
 Mode = Literal["route", "shadow"]
 Cascading = Literal["off", "validate"]
+LedgerFailure = Literal["refuse", "serve"]
 HOST = "127.0.0.1"
 SHOWN = 4
 
@@ -98,6 +99,7 @@ class Settings:
     cascade: Cascading = "validate"
     allowed_hosts: tuple[str, ...] = ()
     record_features: bool = True
+    on_ledger_failure: LedgerFailure = "refuse"
     drain_delay: float = 1.0
     grace: float = 30.0
     daily_budget: Budget | None = None

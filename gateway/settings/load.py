@@ -36,6 +36,7 @@ PLAIN = (
     "cascade",
     "allowed_hosts",
     "record_features",
+    "on_ledger_failure",
     "drain_delay",
     "grace",
 )

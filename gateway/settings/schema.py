@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, fi
 
 from gateway.catalog import ABILITIES, Tier
 from gateway.settings.documents import Document, Place
-from gateway.settings.facts import Cascading, Durability, Engine, Mode
+from gateway.settings.facts import Cascading, Durability, Engine, LedgerFailure, Mode
 from gateway.settings.findings import Findings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -68,6 +68,7 @@ class GatewayFile(Section):
     cascade: Cascading | None = None
     allowed_hosts: list[str] | None = None
     record_features: bool | None = None
+    on_ledger_failure: LedgerFailure | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
     drain_delay: Pause | None = None

@@ -28,6 +28,7 @@ class Readings:
     refused: Callable[[], float] = nothing
     event_loop_lag: Callable[[], float] = nothing
     logs_dropped: Callable[[], float] = nothing
+    unsettled: Callable[[], float] = nothing
 
 
 class Telemetry(Collector):
@@ -49,6 +50,8 @@ class Telemetry(Collector):
         yield GaugeMetricFamily("gateway_in_flight", "Requests that have a place.", value=now.in_flight())
         yield GaugeMetricFamily("gateway_queued", "Requests that wait for a place.", value=now.waiting())
         yield GaugeMetricFamily("gateway_event_loop_lag_seconds", lag, value=now.event_loop_lag())
+        unsettled = "Rows that wait in memory until the ledger can be written."
+        yield GaugeMetricFamily("gateway_unsettled", unsettled, value=now.unsettled())
         yield GaugeMetricFamily("gateway_config_reload_failed", failed, value=self.reload_failed)
         refused = "Requests refused because there was no place for them."
         yield CounterMetricFamily("gateway_refused", refused, value=now.refused())

@@ -29,6 +29,7 @@ def test_defaults(load_files: Load) -> None:
     assert (settings.timeouts, settings.limits) == (Timeouts(), Limits())
     assert (settings.client_keys, settings.admin_key, settings.providers) == ((), None, ())
     assert (settings.tradeoff, settings.allowed_hosts, settings.record_features) == (0.5, (), True)
+    assert settings.on_ledger_failure == "refuse"
     assert (settings.sources, settings.warnings) == ({}, ())
 
 
@@ -72,13 +73,14 @@ def test_everything_in_the_file(load_files: Load) -> None:
         grace: 12.5
         allowed_hosts: [gateway.lan]
         record_features: false
+        on_ledger_failure: serve
     """
     settings = load_files({"gateway.yaml": text})
     assert (settings.durability, settings.baseline, settings.max_attempts) == ("full", "gpt-4o", 2)
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
     assert settings.timeouts == Timeouts(connect=1, first_byte=2.5, idle=60, total=599)
     assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.lan",))
-    assert (settings.mode, settings.cascade) == ("shadow", "off")
+    assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
     assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"
@@ -103,7 +105,7 @@ def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
         "limits",
         "max_attempts",
     )
-    for name in (*names, "allowed_hosts", "record_features"):
+    for name in (*names, "allowed_hosts", "record_features", "on_ledger_failure"):
         assert any(re.match(rf"{name}:", line) for line in shown), name
         assert getattr(with_all, name) == getattr(without, name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -14,13 +14,7 @@ from gateway.store.connection import Durability
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
 from tests.store.conftest import MakeLedger
-from tests.store.faulty import Disk, faulty_disk
-
-
-@pytest.fixture
-def disk(make_ledger: MakeLedger) -> Iterator[Disk]:  # after its ledgers, which are closed first
-    with faulty_disk() as disk:
-        yield disk
+from tests.store.faulty import Disk
 
 
 def now_and_then(error: type[Exception], *, seed: int) -> Callable[[], Exception | None]:
