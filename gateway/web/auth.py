@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,9 +17,10 @@ from gateway.keys import VirtualKey, digest_of
 from gateway.web.client import Fields, Headers
 from gateway.web.pace import Pace
 
+_NAME = re.compile(rb"([A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorization`
-_KEY_NAMES = frozenset(name.encode() for name in KEY_HEADERS)
+_KEY_NAMES = frozenset(name.encode() for name in ("authorization", *KEY_HEADERS))
 
 
 class Access(Enum):
@@ -37,6 +39,9 @@ class Principal:
     key: VirtualKey | None = None
 
 
+NOBODY = Principal()  # in particular
+
+
 class Gatekeeper:
     """Knows the keys by digest. Without any client key the gateway is open to loopback hosts and `allowed_hosts` only.
 
@@ -53,9 +58,9 @@ class Gatekeeper:
         ring: KeyRing | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._clients = {digest_of(key): key_id(key) for key in client_keys}
+        self._clients = {digest_of(key): Principal(key_id(key)) for key in client_keys}
         admin = admin_key or (client_keys[0] if client_keys else None)
-        self._admins = {digest_of(admin): key_id(admin)} if admin else {}
+        self._admins = {digest_of(admin): Principal(key_id(admin))} if admin else {}
         self._hosts = frozenset(host.lower() for host in (*LOOPBACK_HOSTS, *allowed_hosts))
         self._ring = ring
         self._pace = pace
@@ -63,29 +68,29 @@ class Gatekeeper:
     def admit(self, headers: Headers, access: Access) -> Principal:
         """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
         if access is Access.OPEN:
-            return Principal()
+            return NOBODY
         virtual = self._ring is not None and self._ring.keyed
         known = self._clients if access is Access.CLIENT else self._admins
         closed = bool(known) or (virtual and access is Access.CLIENT)
         if not (closed and (self._clients or virtual)):
             self._refuse_foreign(dict(headers))
         if not closed and not virtual:
-            return Principal()
+            return NOBODY
         sent = presented_key(headers, basic=access is Access.ADMIN)
         if sent is None and closed:
             raise InvalidKey("No API key was sent. Send it as `Authorization: Bearer <key>`.")
         principal = self._recognised(digest_of(sent or ""), known, access=access)
         if principal is None and closed:
             raise InvalidKey("The API key is not one of this gateway's.")
-        return principal or Principal()
+        return principal or NOBODY
 
-    def _recognised(self, digest: bytes, known: Mapping[bytes, str], *, access: Access) -> Principal | None:
+    def _recognised(self, digest: bytes, known: Mapping[bytes, Principal], *, access: Access) -> Principal | None:
         found = None
-        for each, name in known.items():
+        for each, principal in known.items():
             if hmac.compare_digest(each, digest):
-                found = name
+                found = principal
         if found is not None:
-            return Principal(found)
+            return found
         key = self._ring.lookup(digest) if self._ring is not None else None
         if key is None:
             return None
@@ -97,7 +102,8 @@ class Gatekeeper:
 
     def _refuse_foreign(self, headers: Fields) -> None:
         """An open gateway serves this machine's own programs, not pages of other sites (DNS rebinding, CSRF)."""
-        host = _hostname(b"//" + headers.get(b"host", b""))
+        sent = headers.get(b"host", b"")
+        host = _named(sent) or _hostname(b"//" + sent)
         if host not in self._hosts:
             raise Forbidden(
                 f"The host {host!r} is not served without a key. Set GATEWAY_API_KEY or allow the host in the configuration."
@@ -114,18 +120,17 @@ def presented_key(headers: Headers, *, basic: bool) -> str | None:
 
     Two different ones are refused, those of one header sent twice too: which of them counts is never left to chance.
     """
-    found = {key for name, value in headers if (key := _key_in(name, value, basic=basic))}
+    sent = [_key_in(name, value, basic=basic) for name, value in headers if name in _KEY_NAMES]
+    found = {key for key in sent if key}
     if len(found) > 1:
         raise InvalidRequest("The request carries two different API keys; send one.", code="conflicting_keys")
     return found.pop() if found else None
 
 
 def _key_in(name: bytes, value: bytes, *, basic: bool) -> str | None:
-    """The key that one header carries; names are in lower case."""
-    if name in _KEY_NAMES:
-        return value.decode("latin-1")
+    """The key that one of the headers carries that may."""
     if name != b"authorization":
-        return None
+        return value.decode("latin-1")
     scheme, _, rest = value.decode("latin-1").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
@@ -142,6 +147,12 @@ def _password(value: str) -> str:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         raise InvalidKey("The Basic credentials cannot be read.") from None
+
+
+def _named(host: bytes) -> str | None:
+    """The plain name or IPv4 address in a Host header, or None where it is anything else: nearly every request has one."""
+    found = _NAME.fullmatch(host)
+    return None if found is None else found[1].decode("ascii").lower()
 
 
 def _hostname(url: bytes) -> str:

@@ -20,20 +20,19 @@ class Lifecycle:
         self.draining = False
         self.ending = False
         self._open: set[OpenRequest] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
 
     def opened(self, request: OpenRequest) -> None:
         """Raises Overloaded once the end has begun."""
         if self.ending:
             raise _shutting_down()
         self._open.add(request)
-        self._idle.clear()
 
     def closed(self, request: OpenRequest) -> None:
         self._open.discard(request)
-        if not self._open:
+        if self._idle is not None and not self._open:
             self._idle.set()
+            self._idle = None
 
     def drain(self) -> None:
         """Be ready for no more."""
@@ -47,7 +46,9 @@ class Lifecycle:
 
     async def ended(self) -> None:
         """Returns once no request is open."""
-        await self._idle.wait()
+        while self._open:
+            idle = self._idle = self._idle or asyncio.Event()
+            await idle.wait()
 
 
 def _shutting_down() -> Overloaded:

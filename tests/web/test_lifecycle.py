@@ -54,9 +54,10 @@ async def test_the_end_waits_for_every_request() -> None:
     await lifecycle.ended()
     lifecycle.opened(first)
     lifecycle.opened(second)
-    ended = asyncio.create_task(lifecycle.ended())
+    ended = [asyncio.create_task(lifecycle.ended()) for _ in range(2)]
+    await asyncio.sleep(0)
     lifecycle.closed(first)
     await asyncio.sleep(0)
-    assert not ended.done()
+    assert not any(task.done() for task in ended)
     lifecycle.closed(second)
-    await ended
+    await asyncio.gather(*ended)
