@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
@@ -19,6 +20,7 @@ from gateway.records import RequestRecord
 
 QUEUE_SIZE = 10_000  # lines
 INTERVAL = 0.1  # seconds
+LAST_LINES = 2.0  # seconds that the end waits for them; longer only where nobody reads
 log = logging.getLogger("gateway.requests")
 _SETTLED = MappingProxyType(
     logging.LogRecord(log.name, logging.INFO, __file__, 0, "request settled", args=None, exc_info=None).__dict__
@@ -70,11 +72,11 @@ class LogWriter(logging.Handler):
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Write what is waiting, then end."""
+    def stop(self, patience: float = LAST_LINES) -> None:
+        """Write what is waiting, then end; what nobody reads within `patience` seconds is left."""
         self._ended.set()
         self._news.set()
-        self._thread.join()
+        self._thread.join(patience)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -94,10 +96,19 @@ class LogWriter(logging.Handler):
             self.dropped += len(lines)
 
 
+def unlocked(stream: TextIO) -> TextIO:
+    """The same output without Python's buffer: its lock, held by a write that blocks, would abort the interpreter at its end."""
+    try:
+        raw = io.FileIO(stream.fileno(), "w", closefd=False)
+    except io.UnsupportedOperation:
+        return stream
+    return io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+
+
 @contextmanager
 def logging_to(stream: TextIO, *, level: str = "INFO") -> Iterator[LogWriter]:
     """Write the process's log to `stream` from a thread."""
-    writer = LogWriter(stream)
+    writer = LogWriter(unlocked(stream))
     writer.setFormatter(JsonLines())
     root = logging.getLogger()
     root.addHandler(writer)

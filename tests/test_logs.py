@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from decimal import Decimal
+from pathlib import Path
 
 import orjson
 
 from gateway.fallback import Cooled
-from gateway.logs import LogWriter, log_request, log_rest, logging_to
+from gateway.logs import LogWriter, log_request, log_rest, logging_to, unlocked
 from gateway.records import RequestRecord
 from gateway.wire import Usage
 
@@ -82,3 +84,42 @@ def test_a_lost_reader() -> None:
     writer.handle(logging.makeLogRecord({"msg": "x"}))
     writer.stop()
     assert writer.dropped == 1
+
+
+class Blocked(io.StringIO):
+    """Nobody reads it until `read_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.read_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reached.set()
+        self.read_on.wait(10)
+        return super().write(text)
+
+
+def test_a_blocked_reader() -> None:
+    """While nobody reads, who logs goes on; the end waits for a moment only."""
+    stream = Blocked()
+    writer = LogWriter(stream, interval=0)
+    writer.start()
+    writer.handle(logging.makeLogRecord({"msg": "one"}))
+    assert stream.reached.wait(10)
+    writer.handle(logging.makeLogRecord({"msg": "two"}))
+    writer.stop(patience=0.01)
+    assert stream.getvalue() == ""
+    stream.read_on.set()
+    writer.stop()
+    assert stream.getvalue().startswith("one")
+
+
+def test_no_lock_is_held(tmp_path: Path) -> None:
+    """What goes to a file or pipe is written at once and as it is, through no buffer; other streams are taken as they are."""
+    path = tmp_path / "log"
+    with path.open("w") as file:
+        log = unlocked(file)
+        log.write("schön\n")
+        assert path.read_text(encoding="utf-8") == "schön\n"
+    memory = io.StringIO()
+    assert unlocked(memory) is memory

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+import sys
 from pathlib import Path
 
 import httpx2
@@ -30,6 +32,21 @@ def test_a_life(start: Start, db: Path) -> None:
     assert f"upstream: gemini is at {upstreams['GEMINI_BASE_URL']}" in gateway.lines
     logged = [orjson.loads(line) for line in gateway.lines if line.startswith("{")]
     assert [line["request_id"] for line in logged if line["logger"] == "gateway.requests"] == [rows[0][0]]
+
+
+def test_nobody_reads_its_output(start: Start, db: Path) -> None:
+    """When standard error is a pipe that is full, requests are answered all the same, and SIGTERM ends the process with 0."""
+    with Simulator(seed=1) as upstreams, httpx2.Client() as client:
+        gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
+        pipe = gateway.process.stderr
+        assert pipe is not None
+        size = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096) if sys.platform == "linux" else 65536
+        for _ in range(size // 500 + 5):  # a line of this model's has about 600 bytes
+            body = {"model": "openrouter/" + "x" * 200, "messages": [{"role": "user", "content": "Hello"}]}
+            assert client.post(f"{gateway.url}/v1/chat/completions", json=body).status_code == 200
+        assert client.get(f"{gateway.url}/readyz").status_code == 200
+        gateway.process.terminate()
+        assert gateway.process.wait(20) == 0
 
 
 def test_open_to_the_network_without_a_key(invoke: Invoke) -> None:
