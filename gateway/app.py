@@ -50,7 +50,7 @@ from gateway.web.chat import ChatEndpoint
 from gateway.web.dashboard import Dashboard
 from gateway.web.errors import on_bug, on_gateway_error, on_http_error
 from gateway.web.feedback import FeedbackEndpoint
-from gateway.web.health import Readiness, healthz
+from gateway.web.health import Readiness, Soundness, healthz
 from gateway.web.heartbeat import Heartbeat
 from gateway.web.ledger import LedgerReports
 from gateway.web.lifecycle import Lifecycle
@@ -66,6 +66,7 @@ log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
+CHECK_SECONDS = 86400.0
 FIRST_LESSONS = 0.5  # seconds that a start waits for what a large ledger teaches; the rest is learned while serving
 LAST_WORDS = 2.0  # seconds in which interrupted requests say so and close their rows
 
@@ -111,6 +112,7 @@ class Gateway:
         self._dashboard = Dashboard(store, demo=demo)
         self._pace = Pace(world.clock)
         self.unsettled = Unsettled(store)
+        self.soundness = Soundness(store)
         self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
         self._engine, routes = self._assembled(settings)
@@ -151,6 +153,7 @@ class Gateway:
             asyncio.create_task(self.unsettled.run()),
             asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),
             asyncio.create_task(every(RECOVERY_SECONDS, self._recover)),
+            asyncio.create_task(every(CHECK_SECONDS, self.soundness.check)),
         ]
         try:
             yield
@@ -216,7 +219,7 @@ class Gateway:
             feedback=FeedbackEndpoint(self._store, now=world.now, rated=self._recurrences.forget),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
-            readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining),
+            readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
             dashboard=self._dashboard,
         )
         return engine, build_routes(guarded, chat=chat, gatekeeper=gatekeeper)

@@ -125,5 +125,8 @@ class Store(Protocol):
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""
 
+    def check(self) -> None:
+        """Read the whole ledger for damage; LedgerUnavailable says what was found. Blocks: a GB takes seconds."""
+
     def close(self) -> None:
         """Commit what is queued, then close. May be called twice."""

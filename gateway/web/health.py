@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.errors import LedgerUnavailable
 from gateway.store import Store
+
+log = logging.getLogger(__name__)
 
 
 async def healthz(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class Readiness:
-    """503 while draining or when the ledger cannot be written."""
+class Soundness:
+    """What was found when the whole ledger was last read for damage; `finding` is None as long as it was nothing."""
 
-    def __init__(self, store: Store, *, draining: Callable[[], bool]) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.finding: str | None = None
+
+    def check(self) -> None:
+        """Blocks. A damaged ledger may go on taking rows, so this is looked for and not waited for."""
+        try:
+            self._store.check()
+        except LedgerUnavailable as error:
+            self.finding = error.message
+            log.error("%s", error.message)
+        else:
+            self.finding = None
+
+
+class Readiness:
+    """503 while draining, when the ledger cannot be written, or was found damaged."""
+
+    def __init__(self, store: Store, *, draining: Callable[[], bool], soundness: Soundness) -> None:
         self._store = store
         self._draining = draining
+        self._soundness = soundness
 
     async def readyz(self, request: Request) -> Response:
         if self._draining():
             return JSONResponse({"status": "draining"}, 503)
         if not await asyncio.to_thread(self._store.writable):
             return JSONResponse({"status": "degraded", "reason": "the ledger cannot be written"}, 503)
+        if self._soundness.finding is not None:
+            return JSONResponse({"status": "degraded", "reason": "the ledger is damaged; the log says more"}, 503)
         return JSONResponse({"status": "ready"})

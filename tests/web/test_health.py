@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.conftest import KEYS, MakeGateway
+from tests.store.test_connection import damaged
 
 
 def test_alive_without_a_key(make_gateway: MakeGateway) -> None:
@@ -25,3 +30,17 @@ def test_not_ready_without_a_ledger(make_gateway: MakeGateway) -> None:
     response = gateway.ask("Hello")
     assert (response.status_code, response.json()["error"]["code"]) == (503, "ledger_unavailable")
     assert gateway.client.get("/readyz").json()["status"] == "degraded"
+
+
+def test_a_ledger_that_is_found_damaged(
+    make_gateway: MakeGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a day the whole ledger is read; damage is logged with what to do, and makes the gateway not ready."""
+    gateway = make_gateway()
+    soundness = gateway.app.state.gateway.soundness
+    soundness.check()
+    assert gateway.client.get("/readyz").status_code == 200
+    damaged(tmp_path / "gateway.db")
+    soundness.check()
+    assert "move it away" in caplog.text
+    assert gateway.client.get("/readyz").json()["reason"].startswith("the ledger is damaged")
