@@ -226,10 +226,10 @@ class Attempts:
 
     def _note(self, current: Candidate, said: Verdict) -> None:
         """Remember, for this request, what the failure says about whom to ask next."""
+        if said.harm is Harm.PROVIDER or (said.harm.strains and current.provider in self._strained):
+            self._cut_off.add(current.provider)
         if said.harm.strains:
             self._strained.add(current.provider)
-        if said.harm is Harm.PROVIDER:
-            self._cut_off.add(current.provider)
         if said.harm is Harm.KEY:
             self._barred.add(current.provider)
         if said.elsewhere == "larger":

@@ -107,6 +107,14 @@ def test_resting_before_unreachable(policy: FailoverPolicy) -> None:
     assert asked(attempts, *[UpstreamUnreachable("refused")] * 2) == [HAIKU, FLASH, SONNET]
 
 
+def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
+    """One provider does not get all three attempts while another one, even a resting one, was not asked."""
+    policy.cooldowns.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
+    opus = Candidate("claude", "opus", 1_000_000)
+    attempts = policy.begin((HAIKU, SONNET, opus, FLASH), pinned=False)
+    assert asked(attempts, *[UpstreamOverloaded("busy")] * 2) == [HAIKU, SONNET, FLASH]
+
+
 @pytest.mark.parametrize("error", [UpstreamAuth("key"), UpstreamAccountEmpty("empty")], ids=["key", "account"])
 def test_bad_key_once(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A bad key or empty account is not used again in the same request, for whatever model."""
