@@ -1,21 +1,25 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled; all of them take about five minutes. Ends with 1 when a promise is broken.
+The parts are kills, crowd, refused, idle, drain, stalled, storage; all of them take about five minutes. Ends with 1 when a promise is broken.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
 from tests.soak.kills import kill_rounds
 from tests.soak.processes import raise_file_limit, upstream
+from tests.soak.storage import DISK, Stored
 
 STREAMS = 10_000
 MEMORY = 300.0  # MB that idle streams may take
@@ -98,6 +102,32 @@ async def stalled(folder: Path, port: int) -> tuple[str, bool]:
     )
 
 
+async def stored(folder: Path, port: int) -> tuple[str, bool]:
+    """In a mount namespace of its own, which not every machine gives."""
+    command = ["unshare", "-m" if os.geteuid() == 0 else "-rm", sys.executable, "-m", "tests.soak.storage"]
+    ran = await asyncio.create_subprocess_exec(*command, str(folder), str(port), stdout=asyncio.subprocess.PIPE)
+    came = Stored(**orjson.loads((await ran.communicate())[0]))
+    kept = (
+        came.full == {"/readyz": 503, "/v1/routing/summary": 200, "refused": 50}
+        and came.free == {"/readyz": 200, "/v1/routing/summary": 200, "finished": 100}
+        and not came.lost
+        and not came.repeated
+        and not came.unsettled
+        and came.refused_start
+        and came.after - came.before < 50
+        and came.log_bytes < 1000
+    )
+    return (
+        (
+            f"a full disk of {DISK} MB: of 50 requests {told(came.full)}; with room again of 100 {told(came.free)}. Disk and provider "
+            f"failing half of 10 s each: {told(came.flapped)}; {came.lost} finished ones not in the ledger, {came.repeated} twice, "
+            f"{came.unsettled} left open after kill -9; {came.before:.0f} MB before, {came.after:.0f} MB after; {came.log_bytes:.0f} bytes of log a request. "
+            f"A start on the disk mounted read-only {'is refused' if came.refused_start else 'WAS NOT REFUSED'}"
+        ),
+        kept,
+    )
+
+
 PARTS: dict[str, Part] = {
     "kills": kills,
     "crowd": thousand,
@@ -105,11 +135,17 @@ PARTS: dict[str, Part] = {
     "idle": idle,
     "drain": drained,
     "stalled": stalled,
+    "storage": stored,
 }
 
 
-def told(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
+def told(counts: Mapping[str, int]) -> str:
+    """`50 refused, /readyz 503`."""
+    words = [
+        f"{name} {count}" if name.startswith("/") else f"{count} {name}"
+        for name, count in Counter(counts).most_common()
+    ]
+    return ", ".join(words) or "none"
 
 
 def main() -> int:

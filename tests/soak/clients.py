@@ -91,3 +91,12 @@ async def event_loop_lag(port: int) -> float:
     text = await reader.read()
     writer.transport.abort()
     return float(re.findall(rb"^gateway_event_loop_lag_seconds (\S+)", text, re.MULTILINE)[0])
+
+
+async def status_of(port: int, path: str) -> int:
+    """What a path answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    return int(head.split()[1])

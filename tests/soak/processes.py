@@ -44,7 +44,7 @@ def upstream() -> Iterator[int]:
 
 
 class GatewayProcess:
-    """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share."""
+    """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share. `logged` is how many characters it said."""
 
     def __init__(self, folder: Path, *, upstream_port: int, limits: str = "{}") -> None:
         config = folder / "gateway.yaml"
@@ -60,6 +60,7 @@ class GatewayProcess:
         )
         assert self.process.stderr is not None
         self._stderr = self.process.stderr
+        self.logged = 0
         self.port = self._port()
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
@@ -73,8 +74,8 @@ class GatewayProcess:
         raise RuntimeError("".join(said))
 
     def _drain(self) -> None:
-        for _ in self._stderr:
-            continue
+        for line in self._stderr:
+            self.logged += len(line)
 
     def kill(self) -> None:
         self.end(signal.SIGKILL)

@@ -1,7 +1,7 @@
 """An upstream for crowds, as a process: `python -m tests.soak.upstream` prints its port and serves until it is killed.
 
 It speaks OpenRouter's API with as little work as possible. The prompt's first word says how it answers: `hold` says one word and
-then nothing, `flood` never stops, `slow` takes a fifth of a second; anything else is answered at once.
+then nothing, `flood` never stops, `slow` takes a fifth of a second, `flaky` is overloaded half of the time; anything else is answered at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost"
 HEAD = {"id": "gen-1", "created": 1, "model": "m"}
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 SLOW = 0.2  # seconds
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
 
 
 def event(payload: dict[str, Any]) -> bytes:
@@ -70,6 +71,9 @@ class Upstream(asyncio.Protocol):
         asked = orjson.loads(self.body)
         how = str(asked["messages"][-1]["content"]).split()[0]
         loop = asyncio.get_running_loop()
+        if how == "flaky" and loop.time() % 1 < 0.5:
+            self.say(BUSY)
+            return
         if not asked.get("stream"):
             answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(WHOLE)
             loop.call_later(SLOW if how == "slow" else 0, self.say, answer + WHOLE)
