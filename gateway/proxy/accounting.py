@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -86,12 +85,12 @@ class Accountant:
             return None
         if (record.shadow_provider, record.shadow_model) == (record.selected_provider, record.selected_model):
             return answer_cost(attempts, usage)
-        return self.cost(replace(usage, reported_cost=None), record.shadow_provider, record.shadow_model, at=at)
+        return self.cost(usage._replace(reported_cost=None), record.shadow_provider, record.shadow_model, at=at)
 
 
 def _scaled(usage: Usage, factor: float) -> Usage:
     """With so many times the completion, and without the cost that the provider named for another."""
-    return replace(usage, completion_tokens=round(usage.completion_tokens * factor), reported_cost=None)
+    return usage._replace(completion_tokens=round(usage.completion_tokens * factor), reported_cost=None)
 
 
 def answering(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:

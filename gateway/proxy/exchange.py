@@ -204,7 +204,7 @@ class Exchange:
     async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
         """The stream broke after its first byte: what was received is charged as far as it is known."""
         known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-        known = replace(known, estimated=True)
+        known = known._replace(estimated=True)
         self._close_attempt("unknown_estimated", usage=known, error=error)
         self.record = self.record._replace(error_code=error.code or error.type)
         return await self._settle("error", usage=known, http_status=200)
@@ -216,7 +216,7 @@ class Exchange:
         known = None
         if self._attempts and self._attempts[-1].status == "reserved":
             known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-            known = replace(known, estimated=True)
+            known = known._replace(estimated=True)
             self._close_attempt("cancelled_estimated", usage=known)
         if self._books.ending():
             self.record = self.record._replace(error_code="interrupted")

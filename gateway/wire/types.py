@@ -1,4 +1,7 @@
-"""The values that pass between the client's side, the proxy and the providers' dialects."""
+"""The values that pass between the client's side, the proxy and the providers' dialects.
+
+Those that are made for every request or event are tuples: a frozen dataclass sets each of its members by a call.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,7 @@ class ChatRequest:
     legacy_functions: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(NamedTuple):
     """What goes to a provider: one POST.
 
     `json` is kept until it is sent so that tests and recorders can read it. `context` is whatever the provider needs to
@@ -60,11 +62,10 @@ class UpstreamRequest:
     headers: Mapping[str, str]
     json: Json
     stream: bool
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one answer, in OpenAI's sense: the prompt includes cached and cache-written tokens, the completion includes reasoning.
 
     `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's.
@@ -81,7 +82,7 @@ class Usage:
     prompt_audio_tokens: int = 0
     cached_audio_tokens: int = 0
     reported_cost: Decimal | None = None
-    raw: Json = field(default_factory=dict)
+    raw: Json = _NOTHING
     estimated: bool = False
 
     @property
@@ -103,8 +104,7 @@ class Usage:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """A whole answer: `choices` are OpenAI's choice objects; `usage` is None when the provider told nothing usable.
 
     `model` is who answered where that was left to the upstream, else None. `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
@@ -114,7 +114,7 @@ class Completion:
     usage: Usage | None
     upstream_id: str | None = None
     model: str | None = None
-    extra: Json = field(default_factory=dict)
+    extra: Json = _NOTHING
 
 
 class Chunk(NamedTuple):
@@ -122,7 +122,6 @@ class Chunk(NamedTuple):
 
     `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
     that has choices may name the upstream's id of the answer, and its model where that was left to the upstream.
-    A tuple because one is made for every event.
     """
 
     choices: Sequence[Json] = ()

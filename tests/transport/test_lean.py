@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -179,7 +178,7 @@ async def test_headers_of_each_request(lean: LeanTransport) -> None:
 
     async with serve(script) as server:
         first = chat(server.url)
-        for request in (first, first, replace(first, headers={"x-api-key": "sk-other"})):
+        for request in (first, first, first._replace(headers={"x-api-key": "sk-other"})):
             response = await lean.send(request, timeouts=PATIENT)
             await response.read()
     assert [b"\r\nx-api-key: sk-secret\r\n" in request for request in seen] == [True, True, False]
