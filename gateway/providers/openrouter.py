@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
 from gateway.providers.failures import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.openai_compatible.answer import usage_of
 from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, Members, chat_body
 from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
 
@@ -34,7 +34,8 @@ class OpenRouter(OpenAICompatible):
     def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
         body = chat_body(request, model, members=self.members)
         body["messages"] = [
-            _with_reasoning(_spoken(sent), message, model)
+            # What is sent as it came has neither parts nor reasoning.
+            sent if sent is message else _with_reasoning(_spoken(sent), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
@@ -47,10 +48,7 @@ class OpenRouter(OpenAICompatible):
         return body
 
     def usage(self, raw: object) -> Usage | None:
-        usage = super().usage(raw)
-        if usage is None:
-            return None
-        return replace(usage, reported_cost=_cost(usage.raw))
+        return usage_of(raw, reported_cost=_cost)
 
     def served(self, body: Json, sent: UpstreamRequest) -> str | None:
         """A router of OpenRouter's own (`openrouter/auto`) and a list of fallbacks let it choose."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -54,17 +55,20 @@ def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
     if isinstance(given.get("reasoning_details"), list):
         details = enumerate(objects(given["reasoning_details"]))
         message["reasoning_details"] = [{"index": i, **detail, **mark} for i, detail in details]
-    calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given.get("tool_calls")))]
-    if calls:
-        message["tool_calls"] = calls
+    if given.get("tool_calls"):
+        calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given["tool_calls"]))]
+        if calls:
+            message["tool_calls"] = calls
     return message
 
 
 def reasoning_of(given: Json) -> str | None:
     """Upstreams call it `reasoning_content` or `reasoning`, some say it under both names."""
-    return next(
-        (text for text in map(given.get, ("reasoning_content", "reasoning")) if isinstance(text, str) and text), None
-    )
+    for name in ("reasoning_content", "reasoning"):
+        text = given.get(name)
+        if isinstance(text, str) and text:
+            return text
+    return None
 
 
 def text_of(content: object) -> str | None:
@@ -91,30 +95,33 @@ def extra_of(body: Json) -> Json:
     return {name: body[name] for name in EXTRA if body.get(name) is not None}
 
 
-def usage_of(raw: object) -> Usage | None:
-    """None where no count is usable. What is told to be part of the prompt or completion is never more than the whole."""
-    if not isinstance(raw, Mapping):
+def usage_of(raw: object, *, reported_cost: Callable[[Json], Decimal | None] | None = None) -> Usage | None:
+    """None where no count is usable. What is told to be part of the prompt or completion is never more than the whole.
+
+    `reported_cost` finds the cost in USD that the upstream itself tells.
+    """
+    if not isinstance(raw, dict):
         return None
     prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
     if prompt is None and completion is None:
         return None
     prompt, completion = prompt or 0, completion or 0
-    of_prompt, of_completion = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    cached = min(count(of_prompt.get("cached_tokens")) or 0, prompt)
+    of_prompt, of_completion = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    cached = _part(of_prompt, "cached_tokens", whole=prompt)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,
-        cache_write_tokens=min(count(of_prompt.get("cache_write_tokens")) or 0, prompt - cached),
-        reasoning_tokens=min(count(of_completion.get("reasoning_tokens")) or 0, completion),
-        prompt_audio_tokens=min(count(of_prompt.get("audio_tokens")) or 0, prompt),
+        cache_write_tokens=_part(of_prompt, "cache_write_tokens", whole=prompt - cached),
+        reasoning_tokens=_part(of_completion, "reasoning_tokens", whole=completion),
+        prompt_audio_tokens=_part(of_prompt, "audio_tokens", whole=prompt),
+        reported_cost=None if reported_cost is None else reported_cost(raw),
         raw=raw,
     )
 
 
-def _details(raw: Json, name: str) -> Json:
-    details = raw.get(name)
-    return details if isinstance(details, Mapping) else {}
+def _part(details: object, name: str, *, whole: int) -> int:
+    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
 
 
 def _call(call: Json, *, own_id: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ OPENAI = Members(
 def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str, Any]:
     """The body to send. Usage is always asked for: cost has to be known also when the client does not ask."""
     body: dict[str, Any] = {"model": model, "messages": chat_messages(request.messages, members=members)}
-    body.update((name, value) for name, value in request.body.items() if name in members.request)
+    body |= {name: value for name, value in request.body.items() if name in members.request}
     if not body.get("stop", True):
         del body["stop"]
     if "max_completion_tokens" in body:
