@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -22,13 +22,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise InvalidRequest(
             'The request body must be a JSON object, as {"model": ..., "messages": [...]}.', code="invalid_type"
         )
-    # Counting brackets is much cheaper than walking; only a body with many of them can be deep.
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, body):
-        raise InvalidRequest(
-            f"The request body is nested too deeply; at most {MAX_DEPTH} levels are accepted.", code="too_deep"
-        )
-    if b"\\u0000" in raw:
-        _refuse_nul(body)
+    _refuse_deep_or_nul(body)
     return body
 
 
@@ -42,24 +36,42 @@ def _not_json(raw: bytes, error: orjson.JSONDecodeError) -> str:
     return f"The request body is not valid JSON: {error}."
 
 
-def _deeper_than(limit: int, body: dict[str, Any]) -> bool:
+def _refuse_deep_or_nul(body: dict[str, Any]) -> None:
+    """Level by level. Most bodies are few values and long strings, which are searched faster than the JSON around them."""
     level: list[Any] = [body]
-    for _ in range(limit):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if type(parent) is dict else parent)
-            if type(child) is dict or type(child) is list
-        ]
-        if not level:
-            return False
-    return True
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for parent in level:
+            if type(parent) is dict:
+                for name, child in parent.items():
+                    kind = type(child)
+                    if "\x00" in name:
+                        _refuse_nul(body)
+                    if kind is str:
+                        if "\x00" in child:
+                            _refuse_nul(body)
+                    elif kind is dict or kind is list:
+                        below.append(child)
+            else:
+                for child in parent:
+                    kind = type(child)
+                    if kind is str:
+                        if "\x00" in child:
+                            _refuse_nul(body)
+                    elif kind is dict or kind is list:
+                        below.append(child)
+        if not below:
+            return
+        level = below
+    raise InvalidRequest(
+        f"The request body is nested too deeply; at most {MAX_DEPTH} levels are accepted.", code="too_deep"
+    )
 
 
-def _refuse_nul(body: dict[str, Any]) -> None:
+def _refuse_nul(body: dict[str, Any]) -> NoReturn:
     """PostgreSQL cannot store NUL and several providers refuse it, so it is refused for all, naming where it stands."""
     waiting: list[tuple[str, Any]] = [("", body)]
-    while waiting:
+    while True:  # there is one
         path, value = waiting.pop()
         if isinstance(value, str):
             if "\x00" in value:

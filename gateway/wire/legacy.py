@@ -15,9 +15,10 @@ from gateway.wire.types import Json
 def uses_legacy_form(body: Mapping[str, Any]) -> bool:
     if "functions" in body or "function_call" in body:
         return True
-    return any(
-        message["role"] == "function" or message.get("function_call") is not None for message in body["messages"]
-    )
+    for message in body["messages"]:  # a loop, because every request comes here
+        if message["role"] == "function" or message.get("function_call") is not None:
+            return True
+    return False
 
 
 def rewritten(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from gateway.wire.legacy import rewritten, uses_legacy_form
 from gateway.wire.parameters import check_parameters
 from gateway.wire.types import ChatRequest, RoutingHints
 
+_NO_HINTS = RoutingHints()
+
 
 def parse_chat_request(raw: bytes) -> ChatRequest:
     """OpenAI's rules on the members we know; other members stay in `body` for the providers to choose from."""
@@ -16,7 +18,7 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
     for name in ("model", "messages"):
         if name not in body:
             missing(name)
-    hints = routing_hints(body.pop("routing")) if "routing" in body else RoutingHints()
+    hints = routing_hints(body.pop("routing")) if "routing" in body else _NO_HINTS
     check_parameters(body)
     # Named functions are answered in the old form; messages of the old form alone do not ask for that.
     legacy_functions = "functions" in body

@@ -53,6 +53,7 @@ def test_deep_enough(raw: bytes) -> None:
     ("raw", "param"),
     [
         (b'{"user":"a\\u0000"}', "user"),
+        (b'{"stop":["a","\\u0000"]}', "stop[1]"),
         (b'{"messages":[{"content":"x"},{"content":[{"text":"\\u0000"}]}]}', "messages[1].content[0].text"),
         (b'{"a":{"b\\u0000":1}}', "a"),
         (b'{"\\u0000":1}', None),
