@@ -33,13 +33,18 @@ class AnswerFormat:
     properties: dict[str, str] | None = None
 
 
+_AS_TEXT = AnswerFormat()
+
+
 def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
     """Raises InvalidRequest for a strict schema that this model cannot be held to."""
-    asked = body.get("response_format") or {}
+    asked = body.get("response_format")
+    if not asked:
+        return _AS_TEXT
     if asked.get("type") == "json_object":
         return AnswerFormat(instruction=JSON_ONLY)
     if asked.get("type") != "json_schema":
-        return AnswerFormat()
+        return _AS_TEXT
     described = asked["json_schema"]
     schema = sound(described["schema"], _PATH)
     if profile.structured_output:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import Any
 
 from gateway.errors import InvalidRequest
@@ -22,8 +22,12 @@ Turn = dict[str, Any]
 
 def system_blocks(messages: Sequence[Json]) -> list[Block]:
     """The text of the system and developer messages that a history begins with."""
-    leading = takewhile(lambda numbered: _instructs(numbered[1]), enumerate(messages))
-    return list(chain.from_iterable(_instruction(message, i) for i, message in leading))
+    blocks: list[Block] = []
+    for i, message in enumerate(messages):
+        if not _instructs(message):
+            break
+        blocks += _instruction(message, i)
+    return blocks
 
 
 def turns(
@@ -73,13 +77,17 @@ class _History:
         index = begin
         while index < len(self._messages):
             message = self._messages[index]
-            if message["role"] == "assistant":
+            content = message.get("content")
+            if len(message) == 2 and type(content) is str and message["role"] in ("user", "assistant"):
+                block = text_block(content)
+                self._add(message["role"], [block] if block else [])
+            elif message["role"] == "assistant":
                 index = self._assistant(index)
                 continue
-            if _instructs(message):
+            elif _instructs(message):
                 self._instruct(index)
             elif message["role"] == "user":
-                self._add("user", content_blocks(message.get("content"), f"messages[{index}].content"))
+                self._add("user", content_blocks(content, f"messages[{index}].content"))
             elif index not in self._answered:
                 self._add("user", self._orphan(index))
             index += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Thinking = Literal["none", "manual", "adaptive"]
@@ -89,6 +90,7 @@ _FAMILY_FIRST = re.compile(
 _VERSION_FIRST = re.compile(r"claude-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2})(?!\d))?-(?P<family>[a-z]+)")
 
 
+@lru_cache(maxsize=256)
 def profile_of(model_id: str) -> ClaudeProfile:
     """The profile of a model, by family and version; a dated id counts as its version, an unknown one as the newest."""
     name = model_id.lower()

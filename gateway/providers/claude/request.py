@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +73,7 @@ def messages_request(request: ChatRequest, model: str, *, signatures: Signatures
 def _refuse_impossible(asked: Json) -> None:
     if (asked.get("n") or 1) > 1:
         raise InvalidRequest("Claude models give one choice; 'n' must be 1.", param="n", code="unsupported_value")
-    modalities = asked.get("modalities") or ["text"]
-    if any(kind != "text" for kind in modalities):
+    if any(kind != "text" for kind in asked.get("modalities") or ()):
         raise InvalidRequest("Claude models answer in text only.", param="modalities", code="unsupported_value")
     if asked.get("audio"):
         raise InvalidRequest("Claude models cannot answer in audio.", param="audio", code="unsupported_value")
@@ -181,7 +179,8 @@ def _user_id(user: str) -> str:
 
 def _limit_breakpoints(body: dict[str, Any]) -> None:
     """Keeps the last four cache marks; an hour's mark behind a five minutes' one becomes such a one, as the API wants it."""
-    marked = [block for block in _cacheable(body) if "cache_control" in block]
+    groups = (body.get("tools", ()), body.get("system", ()), *(turn["content"] for turn in body["messages"]))
+    marked = [block for group in groups for block in group if "cache_control" in block]
     for block in marked[:-MOST_BREAKPOINTS]:
         del block["cache_control"]
     short = False
@@ -189,13 +188,6 @@ def _limit_breakpoints(body: dict[str, Any]) -> None:
         short = short or block["cache_control"].get("ttl", "5m") == "5m"
         if short:
             block["cache_control"] = {name: value for name, value in block["cache_control"].items() if value != "1h"}
-
-
-def _cacheable(body: Json) -> Iterator[dict[str, Any]]:
-    yield from body.get("tools", ())
-    yield from body.get("system", ())
-    for turn in body["messages"]:
-        yield from turn["content"]
 
 
 def _context(calls: ToolCalls, answer: AnswerFormat, *, hidden: bool) -> dict[str, Any]:

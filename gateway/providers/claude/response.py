@@ -42,7 +42,7 @@ class Reading:
 
     @classmethod
     def of(cls, sent: UpstreamRequest) -> Reading:
-        return cls(**sent.context)
+        return cls(**sent.context) if sent.context else AS_IT_IS
 
     def is_answer(self, tool: str) -> bool:
         return self.answer_tool is not None and tool == self.answer_tool
@@ -61,20 +61,23 @@ class Reading:
         """OpenAI's object for a whole call."""
         name = self.renamed.get(tool, tool)
         if tool in self.custom:
-            text = given.get(CUSTOM_INPUT) if isinstance(given, Mapping) else None
+            text = given.get(CUSTOM_INPUT) if isinstance(given, dict) else None
             written = text if isinstance(text, str) else self.arguments(tool, given)
             return {"id": id, "type": "custom", "custom": {"name": name, "input": written}}
         return {"id": id, "type": "function", "function": {"name": name, "arguments": self.arguments(tool, given)}}
 
 
+AS_IT_IS = Reading()
+
+
 def completion_of(body: Json, sent: UpstreamRequest, *, signatures: Signatures, provider: str) -> Completion:
     """Raises UpstreamInvalidResponse for anything that is not a message; blocks of unknown types are passed over."""
     content = body.get("content")
-    if not isinstance(content, Sequence) or isinstance(content, str):
+    if not isinstance(content, list):
         raise UpstreamInvalidResponse("The answer is not a Claude message.", provider=provider, upstream_status=200)
     reading = Reading.of(sent)
     said, thought, calls, details = _read(
-        [block for block in content if isinstance(block, Mapping)], reading, model=sent.model
+        [block for block in content if isinstance(block, dict)], reading, model=sent.model
     )
     keep_thinking(signatures, calls=[call["id"] for call in calls], details=details)
     text = without_fence("".join(said)) if reading.bare_json else "".join(said)
@@ -139,14 +142,14 @@ def finish_reason(reason: Any, *, calls: bool) -> str:
 
 def usage_of(raw: Any) -> Usage | None:
     """Anthropic counts tokens read from and written to the cache apart from `input_tokens`; OpenAI's prompt holds them all."""
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return None
     fresh, completion = count(raw.get("input_tokens")), count(raw.get("output_tokens"))
     if fresh is None or completion is None:
         return None
     read = count(raw.get("cache_read_input_tokens")) or 0
     split = raw.get("cache_creation")
-    split = split if isinstance(split, Mapping) else {}
+    split = split if isinstance(split, dict) else {}
     hour, minutes = (
         count(split.get("ephemeral_1h_input_tokens")) or 0,
         count(split.get("ephemeral_5m_input_tokens")) or 0,
@@ -155,7 +158,7 @@ def usage_of(raw: Any) -> Usage | None:
     written = hour + minutes if told is None else told
     hour = min(hour, written)
     details = raw.get("output_tokens_details")
-    thought = count(details.get("thinking_tokens")) if isinstance(details, Mapping) else None
+    thought = count(details.get("thinking_tokens")) if isinstance(details, dict) else None
     return Usage(
         prompt_tokens=fresh + read + written,
         completion_tokens=completion,
@@ -169,5 +172,5 @@ def usage_of(raw: Any) -> Usage | None:
 
 def extra_of(usage: Any) -> dict[str, Any]:
     """`service_tier`, where the answer tells which one served it."""
-    tier = usage.get("service_tier") if isinstance(usage, Mapping) else None
+    tier = usage.get("service_tier") if isinstance(usage, dict) else None
     return {"service_tier": _TIERS[tier]} if isinstance(tier, str) and tier in _TIERS else {}

@@ -205,7 +205,7 @@ class ClaudeStream(StreamParser):
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _place(data: Mapping[str, Any]) -> int:

@@ -89,6 +89,8 @@ def _arguments(text: str | None, path: str) -> dict[str, Any]:
 def claude_tools(body: Json, *, profile: ClaudeProfile, calls: ToolCalls) -> list[dict[str, Any]]:
     """The request's tools that may be used now, as Claude defines them; notes in `calls` how to read calls of them."""
     tools = body.get("tools") or ()
+    if not tools:
+        return []
     # All names first, so that a name does not depend on which tools are allowed this time.
     names = {tool[tool["type"]]["name"]: calls.name(tool[tool["type"]]["name"]) for tool in tools}
     allowed = _allowed(body.get("tool_choice"))

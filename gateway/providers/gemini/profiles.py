@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.providers.reasoning import Reasoning
@@ -125,6 +126,7 @@ ROWS = (
 )
 
 
+@lru_cache(maxsize=256)
 def profile_of(model_id: str) -> GeminiProfile:
     """The facts about a model id; aliases as `gemini-flash-latest` and ids newer than this table have today's."""
     name = model_id.lower().removeprefix("models/")

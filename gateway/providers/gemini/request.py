@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ class Asked:
     number: int = field(default=0, compare=False)
 
 
+@lru_cache(maxsize=256)
 def url_of(base_url: str, *, model: str, stream: bool) -> str:
     """The method's URL; whatever a model id holds stays one path segment."""
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
