@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -66,10 +66,10 @@ class ChoiceReader:
         if isinstance(reason, str):
             self.reason = reason
         content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, Mapping) else None
+        parts = content.get("parts") if isinstance(content, dict) else None
         delta: dict[str, Any] = {}
         for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 self._part(part, delta)
         self.spoke = self.spoke or bool(delta.keys() & {"content", "tool_calls"})
         return delta
@@ -79,7 +79,7 @@ class ChoiceReader:
         if not isinstance(signature, str) or not signature:
             signature = None
         call = part.get("functionCall")
-        if isinstance(call, Mapping):
+        if isinstance(call, dict):
             self._call(call, signature, delta)
             return
         text = part.get("text")
@@ -118,7 +118,7 @@ class ChoiceReader:
 
 
 def _custom_input(args: Any) -> str:
-    value = args.get(CUSTOM_INPUT) if isinstance(args, Mapping) else None
+    value = args.get(CUSTOM_INPUT) if isinstance(args, dict) else None
     return value if isinstance(value, str) else orjson.dumps(args).decode()
 
 
@@ -159,8 +159,8 @@ def refuse_broken(readers: Sequence[ChoiceReader], *, provider: str) -> None:
 def blocked(body: Json) -> str | None:
     """Why the prompt was refused, if it was: the text for `refusal`."""
     feedback = body.get("promptFeedback")
-    reason = feedback.get("blockReason") if isinstance(feedback, Mapping) else None
-    if not isinstance(feedback, Mapping) or not reason:
+    reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
+    if not isinstance(feedback, dict) or not reason:
         return None
     return str(feedback.get("blockReasonMessage") or f"The prompt was blocked by the provider ({reason}).")
 
@@ -168,7 +168,7 @@ def blocked(body: Json) -> str | None:
 def usage_of(body: Json) -> Usage | None:
     """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'."""
     raw = body.get("usageMetadata")
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return None
     prompt = count(raw.get("promptTokenCount"))
     answer, thoughts = count(raw.get("candidatesTokenCount")), count(raw.get("thoughtsTokenCount")) or 0
@@ -189,15 +189,13 @@ def usage_of(body: Json) -> Usage | None:
 
 def _audio_tokens(details: Any) -> int:
     entries = details if isinstance(details, list) else ()
-    return sum(
-        count(e.get("tokenCount")) or 0 for e in entries if isinstance(e, Mapping) and e.get("modality") == "AUDIO"
-    )
+    return sum(count(e.get("tokenCount")) or 0 for e in entries if isinstance(e, dict) and e.get("modality") == "AUDIO")
 
 
 def extra_of(body: Json) -> Json:
     """Further top-level members worth showing: the service tier that was used."""
     raw = body.get("usageMetadata")
-    tier = raw.get("serviceTier") if isinstance(raw, Mapping) else None
+    tier = raw.get("serviceTier") if isinstance(raw, dict) else None
     known = SERVICE_TIERS.get(tier.lower()) if isinstance(tier, str) else None
     return {"service_tier": known} if known else {}
 
@@ -205,19 +203,17 @@ def extra_of(body: Json) -> Json:
 def logprobs_of(candidate: Json) -> Json | None:
     """`logprobsResult` as OpenAI's `logprobs`; None when there is none."""
     result = candidate.get("logprobsResult")
-    chosen = result.get("chosenCandidates") if isinstance(result, Mapping) else None
-    if not isinstance(result, Mapping) or not isinstance(chosen, list):
+    chosen = result.get("chosenCandidates") if isinstance(result, dict) else None
+    if not isinstance(result, dict) or not isinstance(chosen, list):
         return None
     tops = result.get("topCandidates")
     tops = tops if isinstance(tops, list) else []
     content = []
     for position, token in enumerate(chosen):
-        if isinstance(token, Mapping):
+        if isinstance(token, dict):
             top = tops[position] if position < len(tops) else None
-            others = top.get("candidates") if isinstance(top, Mapping) else None
-            content.append(
-                _token(token) | {"top_logprobs": [_token(o) for o in others or () if isinstance(o, Mapping)]}
-            )
+            others = top.get("candidates") if isinstance(top, dict) else None
+            content.append(_token(token) | {"top_logprobs": [_token(o) for o in others or () if isinstance(o, dict)]})
     return {"content": content, "refusal": None}
 
 

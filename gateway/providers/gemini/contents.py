@@ -22,6 +22,7 @@ from gateway.providers.gemini.tools import CUSTOM_INPUT, Tools
 from gateway.wire import Json
 
 SYSTEM = frozenset(("system", "developer"))
+_SPEAKERS = ("user", "assistant")
 NO_RESULT: Json = {"result": "(no result)"}
 OPENING = "(The conversation begins with a tool call.)"
 CONTINUE = "Continue."
@@ -111,6 +112,10 @@ class _Writer:
         self._after: list[Part] = []
 
     def message(self, message: Json, *, index: int) -> None:
+        content = message.get("content")
+        if len(message) == 2 and type(content) is str and message["role"] in _SPEAKERS:
+            self._plain(message["role"], content)
+            return
         path = f"messages[{index}]"
         match message.get("role"):
             case "assistant":
@@ -125,6 +130,15 @@ class _Writer:
                     self._after.append({"text": f"<system>\n{part['text']}\n</system>"})
             case role:
                 raise InvalidRequest(f"Unknown role: {role!r}.", param=f"{path}.role")
+
+    def _plain(self, role: str, text: str) -> None:
+        """A message of nothing but text, as most are."""
+        parts: list[Part] = [{"text": text}] if text else []
+        if role == "user":
+            self._after += parts
+        else:
+            self._settle()
+            self._add("model", parts)
 
     def close(self) -> Sequence[Json]:
         self._settle()
@@ -146,11 +160,12 @@ class _Writer:
 
     def _settle(self) -> None:
         """Write the results of the open calls, in the calls' order, then what the user said meanwhile."""
-        self._add(
-            "user", [{"functionResponse": self._pair(call) | {"response": call.response}} for call in self._calls]
-        )
+        if self._calls:
+            results = [{"functionResponse": self._pair(call) | {"response": call.response}} for call in self._calls]
+            self._add("user", results)
+            self._calls, self._open = (), {}
         self._add("user", self._after)
-        self._calls, self._open, self._after = (), {}, []
+        self._after = []
 
     def _assistant(self, message: Json, *, path: str) -> None:
         text = text_of(message.get("content"), path=f"{path}.content") or str(message.get("refusal") or "")

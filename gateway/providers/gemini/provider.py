@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -31,7 +30,7 @@ class Gemini(Provider):
         self._numbers = count(1)
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
-        body, asked = body_of(request, profile=profile_of(model), kept=self.signatures)
+        body, asked = body_of(request, profile=profile_of(model), kept=self.signatures, number=next(self._numbers))
         return UpstreamRequest(
             provider=self.name,
             model=model,
@@ -39,7 +38,7 @@ class Gemini(Provider):
             headers=self.headers,
             json=body,
             stream=request.stream,
-            context={ASKED: replace(asked, number=next(self._numbers))},
+            context={ASKED: asked},
         )
 
     @cached_property

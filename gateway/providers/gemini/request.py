@@ -43,8 +43,11 @@ def url_of(base_url: str, *, model: str, stream: bool) -> str:
     return f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:{method}"
 
 
-def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures) -> tuple[Json, Asked]:
-    """The JSON to send and how to read the answer. Raises InvalidRequest for what this model cannot be asked."""
+def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures, number: int) -> tuple[Json, Asked]:
+    """The JSON to send and how to read the answer to the request of this number.
+
+    Raises InvalidRequest for what this model cannot be asked.
+    """
     body = request.body
     refuse_audio(body)
     tools = _tools(request, profile=profile)
@@ -69,7 +72,7 @@ def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures) -
         made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
     # The deprecated `function_call` form has room for one call, too.
     one_call = body.get("parallel_tool_calls") is False or request.legacy_functions
-    return made, Asked(tools.renamed(), tools.custom, one_call=one_call)
+    return made, Asked(tools.renamed(), tools.custom, one_call=one_call, number=number)
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:

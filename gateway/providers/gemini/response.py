@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import UpstreamInvalidResponse
@@ -25,7 +24,7 @@ def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, p
     response_id = body.get("responseId")
     upstream_id = response_id if isinstance(response_id, str) and response_id else None
     ids.response_id = upstream_id or ""
-    candidates = [entry for entry in _list(body.get("candidates")) if isinstance(entry, Mapping)]
+    candidates = [entry for entry in _list(body.get("candidates")) if isinstance(entry, dict)]
     refusal = blocked(body)
     if not candidates and refusal is None:
         raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)

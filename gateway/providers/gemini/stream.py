@@ -6,7 +6,7 @@ finish is told when the bytes end, once for each choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -68,7 +68,7 @@ class GeminiStream(StreamParser):
         error = error_in(body, provider=self._provider, key=self._key)
         if error is not None:
             raise error
-        if not isinstance(body, Mapping):
+        if not isinstance(body, dict):
             raise UpstreamInvalidResponse("Gemini sent an event that is not an object.", provider=self._provider)
         return body
 
@@ -76,7 +76,7 @@ class GeminiStream(StreamParser):
         candidates = body.get("candidates")
         made = []
         for candidate in candidates if isinstance(candidates, list) else ():
-            if not isinstance(candidate, Mapping):
+            if not isinstance(candidate, dict):
                 continue
             index = candidate.get("index")
             reader, first = self._reader(index if isinstance(index, int) and index >= 0 else 0)

@@ -40,8 +40,14 @@ class Tools:
         return {ours: theirs for theirs, ours in self.sent.items() if ours != theirs}
 
 
+NO_TOOLS = Tools()
+
+
 def tools_of(body: Json, *, called: Iterable[str]) -> Tools:
     """The tools of a request body; `called` are the function names in its history."""
+    called = [*called]
+    if not called and not body.get("tools"):
+        return NO_TOOLS
     declared = _declared(body.get("tools") or ())
     mode, allowed = _choice(body.get("tool_choice"), declared=frozenset(declared))
     sent = _names([*declared, *called])

@@ -78,7 +78,7 @@ def test_unknown_fields_stay_here() -> None:
 )
 def test_service_tier(tier: str, expected: str | None) -> None:
     """A tier that Gemini knows is asked for; the others mean: as usual."""
-    body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=Signatures())
+    body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=Signatures(), number=1)
     assert body.get("serviceTier") == expected
 
 
