@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.app import create_app
+from gateway.cli import open_files
 from gateway.cli.reload import Reloader, on_hangup
 from gateway.cli.server import DrainingServer
 from gateway.errors import ConfigError, GatewayError
@@ -72,7 +74,7 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
 
 def worker() -> Starlette:
     """One of several processes: the parent has put what its flags said into the environment."""
-    return create_app(load(os.environ))
+    return create_app(within_open_files(load(os.environ)))
 
 
 def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
@@ -88,9 +90,17 @@ def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
 def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
     """The application, or the end of the program with the reason (a ledger that cannot be opened)."""
     try:
-        return create_app(settings, demo=demo)
+        return create_app(within_open_files(settings), demo=demo)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
+
+
+def within_open_files(settings: Settings) -> Settings:
+    """The settings with limits that the open files suffice for; a warning on standard error where those had to be lowered."""
+    limits, warning = open_files.fitted(settings.limits, open_files.raise_to(open_files.needed(settings.limits)))
+    if warning is not None:
+        click.echo(warning, err=True)
+    return replace(settings, limits=limits)
 
 
 def run(
@@ -105,7 +115,7 @@ def run(
     `started` is told the URL.
     """
     gateway = app.state.gateway
-    reloader = Reloader(gateway, read)
+    reloader = Reloader(gateway, lambda: within_open_files(read()))
     server = DrainingServer(
         uvicorn.Config(app, **uvicorn_options(settings)),
         gateway,

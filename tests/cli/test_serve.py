@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def test_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("serve", "--db", str(tmp_path / "absent" / "gateway.db"), **KEYS)
     assert result.exit_code == 1
     assert "cannot be opened" in result.output
+
+
+def test_too_few_open_files() -> None:
+    """A process that may not open enough files takes fewer requests at once, and says so."""
+    script = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+from gateway.cli.serve import within_open_files
+from gateway.settings import load
+print(within_open_files(load({})).limits.in_flight)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - shown above
+    assert ended.stdout == "64\n"
+    assert "warning: this process may have 300 files open" in ended.stderr
 
 
 def test_a_start_that_fails(make_gateway: MakeGateway, db: Path) -> None:

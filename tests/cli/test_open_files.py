@@ -1,0 +1,44 @@
+"""The limit of open files at the start."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.cli.open_files import OURS, fitted, needed, raise_to
+from gateway.settings.facts import Limits
+
+
+@pytest.fixture
+def low_limit() -> Iterator[int]:
+    """This process with a soft limit below its hard one, as most shells begin."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_raised_to_what_the_system_allows(low_limit: int) -> None:
+    """The soft limit becomes the hard one; a second start finds it so."""
+    allowed = None if low_limit == resource.RLIM_INFINITY else low_limit
+    assert [raise_to(300), raise_to(300)] == [allowed, allowed]
+
+
+@pytest.mark.parametrize("files", [None, 10**6, needed(Limits())])
+def test_enough(files: int | None) -> None:
+    """Where the files suffice the limits stay, without a word."""
+    assert fitted(Limits(), files) == (Limits(), None)
+
+
+@pytest.mark.parametrize("files", [0, OURS, OURS + 1, 256, 1024, needed(Limits()) - 1])
+def test_too_few(files: int) -> None:
+    """Where they do not, fewer requests are taken at once, as many as fit, at least one; the warning says what to do."""
+    limits, warning = fitted(Limits(), files)
+    assert warning is not None
+    assert f"{limits.in_flight} and {limits.queue} are used" in warning
+    assert "ulimit" in warning
+    assert 1 <= limits.in_flight < Limits().in_flight
+    assert needed(limits) <= max(files, OURS + 2)
+    assert needed(limits) > files - 3
