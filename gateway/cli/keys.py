@@ -17,6 +17,7 @@ import orjson
 from gateway.budgets import Balance, Budget, period, resets, usd
 from gateway.catalog import TIERS, Auto, Catalog
 from gateway.cli.serve import settings_or_exit
+from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.keys import PREFIX, SHOWN, VirtualKey, digest_of
 from gateway.pricing import nano_dollars
@@ -119,10 +120,10 @@ def list_keys(as_json: bool, db: str | None) -> None:
         for key in store.virtual_keys():
             balance = store.balance(key.id, period(key.budget.window, now)) if key.budget else Balance()
             if as_json:
-                click.echo(orjson.dumps(facts(key, balance, now=now)).decode())
+                echo(orjson.dumps(facts(key, balance, now=now)).decode())
             else:
                 spent = f"; {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held" if key.budget else ""
-                click.echo(f"{key.id} ...{key.last4} {state(key, now):<8} {key.name}: {limits(key)}{spent}")
+                echo(f"{key.id} ...{key.last4} {state(key, now):<8} {key.name}: {limits(key)}{spent}")
 
 
 @keys.command()
@@ -135,7 +136,7 @@ def rotate(key: str, db: str | None) -> None:
         found = live_key(store, key)
         store.rotate_key(found.id, digest=digest_of(secret), last4=secret[-SHOWN:]).result()
     click.echo(secret)
-    click.echo(f"{found.id} {found.name}: the old key is refused from now on.", err=True)
+    click.echo(f"{found.id} {shown(found.name)}: the old key is refused from now on.", err=True)
 
 
 @keys.command()
@@ -146,7 +147,7 @@ def revoke(key: str, db: str | None) -> None:
     with ledger(db or settings_or_exit(os.environ).db) as store:
         found = live_key(store, key)
         store.revoke_key(found.id, at=datetime.now(UTC)).result()
-    click.echo(f"{found.id} {found.name} is revoked.", err=True)
+    click.echo(f"{found.id} {shown(found.name)} is revoked.", err=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 import orjson
 
 from gateway.cli.serve import settings_or_exit
+from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
 from gateway.store.sqlite import SqliteStore
 
@@ -71,31 +72,31 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     if as_json:
-        click.echo(orjson.dumps({**summary, "patterns": patterns}, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps({**summary, "patterns": patterns}, option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(f"Last {days:g} days of {path}")
+    echo(f"Last {days:g} days of {path}")
     for name, unit in SHOWN.items():
-        click.echo(f"  {name:<24} {_with_unit(summary[name], unit)}")
+        echo(f"  {name:<24} {_with_unit(summary[name], unit)}")
     for row in summary["by_model"]:
         name = f"{row['provider']}/{row['model']}"
-        click.echo(f"  {name:<48} {row['total_requests']:>8}  {_with_unit(row['total_cost'], USD)}")
+        echo(f"  {name:<48} {row['total_requests']:>8}  {_with_unit(row['total_cost'], USD)}")
     for row in patterns:
         saved = _with_unit(row["avg_savings"], USD)
-        click.echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
+        echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
 
 
 def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
     """What shadow mode noted."""
     if as_json:
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
+    echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
     for name, unit in SHADOWED.items():
-        click.echo(f"  {name:<24} {_with_unit(told[name], unit)}")
+        echo(f"  {name:<24} {_with_unit(told[name], unit)}")
     for row in told["by_model"]:
         name = f"{row['provider']}/{row['model']}"
         saved = _with_unit(row["total_would_save"], USD)
-        click.echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")
+        echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")
 
 
 def _with_unit(value: float | None, unit: str) -> str:

@@ -11,6 +11,7 @@ import click
 import orjson
 
 from gateway.cli.serve import settings_or_exit
+from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
 from gateway.proxy import Planner
 from gateway.routing import RoutingEngine
@@ -47,7 +48,7 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     answer = explained(plan)
-    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
+    echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
 
 
 def _text(answer: dict[str, Any]) -> str:
