@@ -231,9 +231,96 @@ async def test_a_thousand_at_once(tmp_path: Path) -> None:
 def _held_for(body: dict[str, object], settings: Settings) -> int:
     """Nano-dollars that one such request holds."""
     key = VirtualKey(id="k", name="k", digest=b"", last4="", created=NOW, budget=Budget(0))
-    provider, _, model = MODEL.partition("/")
+    provider, _, model = str(body["model"]).partition("/")
     chosen = [Candidate(provider, model)]
     allowances = Allowances(settings.prices, settings.catalog, now=lambda: NOW)
     allowance = allowances.of(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
     assert allowance is not None
     return allowance.offers[0].amount_nano
+
+
+WAYS: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/chat/completions", {}),
+    ("/chat/completions", {}),
+    ("/v1/chat/completions?auto_route=true", {}),
+    ("/v1/chat/completions?auto_route=shadow", {}),
+    ("/v1/chat/completions", {"model": "claude-3-haiku"}),
+    ("/v1/chat/completions", {"model": "claude-haiku-5-5"}),
+    ("/v1/chat/completions", {"model": "anthropic/claude-haiku-5-5"}),
+    ("/v1/chat/completions", {"model": "auto:cheap"}),
+    ("/v1/chat/completions", {"model": "openrouter/openai/gpt-6-luna:free"}),
+    ("/v1/chat/completions", {"model": "openrouter/openai/gpt-6-luna:online"}),
+    ("/v1/chat/completions", {"model": "openrouter/auto"}),
+    ("/v1/chat/completions", {"model": "openrouter/qwen/qwen3.8-flash", "models": ["openai/gpt-6.1-sol"]}),
+    ("/v1/chat/completions", {"stream": True}),
+    ("/v1/chat/completions", {"max_tokens": None}),
+    ("/v1/chat/completions", {"model": "gemini/gemini-3.8-flash", "n": 8}),
+    ("/v1/chat/completions", {"service_tier": "flex"}),
+    ("/v1/chat/completions", {"service_tier": "priority"}),
+    ("/v1/chat/completions", {"web_search_options": {}, "plugins": [{"id": "web"}]}),
+    ("/v1/chat/completions", {"user": "another", "metadata": {"tier": "free"}}),
+    ("/v1/chat/completions", {"routing": {"max_cost": 100, "session_id": "free", "baseline": MODEL}}),
+]
+
+
+def test_no_way_around_a_budget(make_gateway: MakeGateway) -> None:
+    """Whatever a request calls its model, asks for or says of itself: without money left nobody is called, and no row is written."""
+    asked: list[str] = []
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return answer()(request)
+
+    gateway = make_gateway(upstream, world=frozen())
+    headers = {"x-api-key": issue(gateway, budget=Budget(1, "day"))}
+    messages = [{"role": "user", "content": "2+2?"}]
+    for path, wish in WAYS:
+        body = {"model": MODEL, "messages": messages, "max_tokens": 5, **wish}
+        error = gateway.client.post(path, json=body, headers=headers).json()["error"]
+        assert error["code"] in ("budget_exceeded", "price_unknown"), (path, wish, error)
+    assert (asked, gateway.rows) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "wish"),
+    [
+        (MODEL, 400, {}),
+        (MODEL, 400, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}),
+        ("claude/claude-sonnet-4-5", 1_000_000, {}),
+        ("gemini/gemini-2.5-pro", 1_000_000, {}),
+        ("gemini/gemini-2.5-flash", 400, {"n": 8}),
+    ],
+    ids=["plain", "cache write", "claude above 200k", "gemini above 200k", "eight answers"],
+)
+def test_what_is_held_covers_the_dearest_bill(
+    make_gateway: MakeGateway, model: str, size: int, wish: dict[str, Any]
+) -> None:
+    """The most that the provider may count for a request costs no more than was held: cache writes, large prompts, several answers."""
+    wanted = wish.get("n", 1)
+    part = {"type": "text", "text": "word " * (size // 5)} | {n: v for n, v in wish.items() if n == "cache_control"}
+    body = {"messages": [{"role": "user", "content": [part]}], "max_tokens": 100, "n": wanted}
+    tokens = size // 4
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        usage = {
+            "input_tokens": 0,
+            "output_tokens": 100,
+            "cache_creation_input_tokens": tokens,
+            "cache_creation": {"ephemeral_1h_input_tokens": tokens, "ephemeral_5m_input_tokens": 0},
+            "promptTokenCount": tokens,
+            "candidatesTokenCount": 100 * wanted,
+        }
+        answered = orjson.loads(answer()(request).content)
+        return httpx2.Response(200, json=answered | {"usage": usage, "usageMetadata": usage})
+
+    gateway = make_gateway(upstream, world=frozen())
+    held = Budget(10**12, "day")
+    key = issue(gateway, budget=held)
+    before = _held_by(gateway, body | {"model": model})
+    assert ask_as(gateway, key, model, **body).status_code == 200
+    assert 0 < spent(gateway, "key_tenant", held).used_nano <= before
+
+
+def _held_by(gateway: GatewayUnderTest, body: dict[str, object]) -> int:
+    settings: Settings = gateway.app.state.gateway.settings
+    return _held_for(body, settings)
