@@ -219,3 +219,28 @@ def test_large_bodies_are_held_to_the_same_rules(make_gateway: MakeGateway) -> N
         )
         assert nul.status_code == 400
     assert gateway.rows == []
+
+
+def test_sql_in_every_text(site: Site) -> None:
+    """A quote ends nothing: SQL in ids, names, filters and members is text, and the ledger stays as it was."""
+    sql = "x'; DROP TABLE routing_metrics; --"
+    assert (
+        site.post(json={**CHAT, "user": sql, "routing": {"session_id": sql}}, headers={"x-request-id": sql}).status_code
+        == 200
+    )
+    asked = [
+        site.post(json={**CHAT, "model": sql}),
+        site.post(json={**CHAT, "routing": {"models": [sql], "providers": [sql]}}),
+        site.post("/v1/feedback", json={"request_id": sql, "rating": "up", "comment": sql}),
+        *(site.gateway.client.get(path, headers=site.headers) for path in (
+            f"/v1/models/{sql}",
+            f"/v1/routing/requests/{sql}",
+            f"/v1/routing/requests?before={sql}&limit=1%20UNION%20SELECT%201&sort=1;--&status={sql}",
+            f"/v1/routing/summary?days=1%20OR%201=1&order={sql}",
+        )),
+    ]  # fmt: skip
+    assert all(
+        400 <= response.status_code < 500 or response.json()["error"]["code"] == "no_candidate" for response in asked
+    )
+    (row,) = site.gateway.rows
+    assert row["client_request_id"] == sql
