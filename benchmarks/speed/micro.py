@@ -1,4 +1,4 @@
-"""The parts by themselves, in microseconds: reading a request, deciding, translating, decoding streams, writing the ledger."""
+"""The parts by themselves, in microseconds: reading a request, deciding, translating, decoding streams, serving, writing the ledger."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from benchmarks.speed import server
 from benchmarks.speed.samples import ANSWERS, chat, events
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Endpoint, Provider
@@ -37,6 +38,7 @@ def cases() -> Iterator[dict[str, Case]]:
         for name, kind in PROVIDERS.items():
             if name in ANSWERS:
                 found |= _translation(kind(Endpoint("http://127.0.0.1:1", "a-key"), name=name))
+        found |= stack.enter_context(server.cases())
         found["ledger: begin and settle a row"] = (_ledger(folder, stack), BATCH)
         yield found
 

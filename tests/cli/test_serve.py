@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx2
 import orjson
 import pytest
+import uvicorn
 
-from gateway.cli.serve import run
+from gateway.cli.serve import run, uvicorn_options
 from gateway.settings import load
 from gateway.simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
@@ -48,6 +49,14 @@ def test_nobody_reads_its_output(start: Start, db: Path) -> None:
         assert client.get(f"{gateway.url}/readyz").status_code == 200
         gateway.process.terminate()
         assert gateway.process.wait(20) == 0
+
+
+def test_nothing_stands_before_the_application(make_gateway: MakeGateway) -> None:
+    """uvicorn is told to wrap nothing around the application, so that connections find its direct routes."""
+    gateway = make_gateway()
+    config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.app.state.gateway.settings))
+    config.load()
+    assert config.loaded_app is gateway.app
 
 
 def test_open_to_the_network_without_a_key(invoke: Invoke) -> None:
