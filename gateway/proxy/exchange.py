@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,8 +19,7 @@ from gateway.proxy.unsettled import Unsettled
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.routing.labels.recurrence import Turn
 from gateway.routing.labels.signals import Answer
-from gateway.store import Store
-from gateway.store.arrivals import Arrivals
+from gateway.store import Begin, Settle, Store, Try
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,6 @@ class Books:
     ending: Callable[[], bool] = lambda: False
     features: bool = True
     unrecorded: bool = False
-    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +85,8 @@ class Exchange:
     async def begin(self) -> None:
         """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
         allowance = self.plan.allowance
-        begun = self._books.store.begin(self.record, allowance.holds if allowance else ())
         try:
-            held = await self._books.arrivals.of(begun)
+            held = await self._books.store.awaited(Begin(self.record, allowance.holds if allowance else ()))
         except LedgerUnavailable:
             if (allowance and allowance.holds) or not self._goes_on:
                 raise
@@ -114,7 +110,7 @@ class Exchange:
 
     async def _insert(self, attempt: Attempt) -> None:
         try:
-            await self._books.arrivals.of(self._books.store.attempt(self.record.request_id, attempt))
+            await self._books.store.awaited(Try(self.record.request_id, attempt))
         except NotFound:
             self._inserted = False  # the file was replaced meanwhile; the settlement brings the whole row
         except LedgerUnavailable:
@@ -275,15 +271,14 @@ class Exchange:
             first_byte=self._first_byte,
             duration=self._books.clock() - self._began,
         )
-        committed = self._books.arrivals.of(self._books.store.settle(self.record), then=self._tell)
+        committed = self._books.store.awaited(Settle(self.record), then=self._tell)
         if called and status != "interrupted":
             ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
             self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
         return committed
 
-    def _tell(self, committed: Future[None]) -> None:
+    def _tell(self, error: BaseException | None) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""
-        error = committed.exception()
         if error is None:
             self._told()
         elif isinstance(error, LedgerUnavailable) and self._books.unsettled.keep(self.record, self._told):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 from gateway.budgets import Balance, Hold
 from gateway.keys import VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
+
+Listener = Callable[[BaseException | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,50 @@ class StoredOutcome:
     weight: float = 1.0
 
 
+class Begin(NamedTuple):
+    """A row to insert before its upstream is called; see `Store.begin`."""
+
+    record: RequestRecord
+    holds: Sequence[Hold] = ()
+
+
+class Settle(NamedTuple):
+    """A row that has come to its end; see `Store.settle`."""
+
+    record: RequestRecord
+
+
+class Try(NamedTuple):
+    """One attempt of an open row; see `Store.attempt`."""
+
+    request_id: str
+    attempt: Attempt
+
+
+class Learn(NamedTuple):
+    """An outcome to keep; see `Store.add_outcome`."""
+
+    outcome: StoredOutcome
+
+
 class Store(Protocol):
     """A ledger. Each writing call returns a future that is done once the change is committed (or failed: LedgerUnavailable).
 
     Writes may be called from any thread, the event loop included; they never wait. A write cannot be taken back:
     cancelling its future has no effect. Reads block: call them off the loop.
     """
+
+    @overload
+    def awaited(self, change: Begin) -> asyncio.Future[int]: ...
+    @overload
+    def awaited(self, change: Try) -> asyncio.Future[None]: ...
+    @overload
+    def awaited(self, change: Settle, *, then: Listener | None = None) -> asyncio.Future[None]: ...
+    def awaited(self, change: Begin | Try | Settle, *, then: Listener | None = None) -> asyncio.Future[Any]:
+        """A change as the running event loop awaits it; all that one commit completes arrive with one wake-up.
+
+        `then` is called in the loop with the error, or None, whether or not somebody still waits.
+        """
 
     def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
         """Insert the row and its reserved first attempt, before the upstream is called. Conflict for a known id.

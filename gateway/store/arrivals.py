@@ -1,56 +1,47 @@
-"""Brings what the writer's thread has committed to the event loop: all of one commit with one wake-up."""
+"""Brings the writer's answers to who waits for them; to an event loop all of one commit with one wake-up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-T = TypeVar("T")
-Listener = Callable[[Future[Any]], None]
+from gateway.store import Listener
 
 
-class Arrivals:
-    """For futures that another thread completes, many at a time, where `asyncio.wrap_future` would wake the loop for each.
+class Waiter(NamedTuple):
+    """Somebody in an event loop, who may stop waiting, and a listener that does not."""
 
-    Used by one event loop at a time. Whoever stops waiting changes nothing: as everywhere in a store, a change cannot be taken back.
-    """
+    future: asyncio.Future[Any]
+    then: Listener | None
 
-    def __init__(self) -> None:
-        self._arrived: deque[tuple[Future[Any], asyncio.Future[Any], Listener | None]] = deque()
-        self._woken: asyncio.AbstractEventLoop | None = None
 
-    def of(self, change: Future[T], *, then: Callable[[Future[T]], None] | None = None) -> asyncio.Future[T]:
-        """The same future for the running loop, which also calls `then` with the change, whether or not somebody still waits."""
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        change.add_done_callback(lambda done: self._arrive(done, waiter, then))
-        return waiter
+def tell(answers: Iterable[tuple[Future[Any] | Waiter, Any]]) -> None:
+    """In the writer's thread, or any other. An answer that is an error is raised where it is waited for."""
+    arrivals: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, Any]]] = {}
+    for receiver, answer in answers:
+        if isinstance(receiver, Waiter):
+            arrivals.setdefault(receiver.future.get_loop(), []).append((receiver, answer))
+        elif isinstance(answer, Exception):
+            receiver.set_exception(answer)
+        else:
+            receiver.set_result(answer)
+    for loop, arrived in arrivals.items():
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits in it
+            loop.call_soon_threadsafe(_arrive, loop, arrived)
 
-    def _arrive(self, change: Future[Any], waiter: asyncio.Future[Any], then: Listener | None) -> None:
-        """In the writer's thread. It adds before it looks whether to wake; the loop does both the other way round."""
-        self._arrived.append((change, waiter, then))
-        loop = waiter.get_loop()
-        if self._woken is not loop:
-            self._woken = loop
-            with suppress(RuntimeError):  # the loop is closed, so nobody waits in it
-                loop.call_soon_threadsafe(self._deliver)
 
-    def _deliver(self) -> None:
-        self._woken = None
-        while self._arrived:
-            change, waiter, then = self._arrived.popleft()
-            loop = waiter.get_loop()
-            if loop.is_closed():
-                continue
-            if then is not None:
-                loop.call_soon(then, change)
-            if waiter.done():
-                continue
-            error = change.exception()
-            if error is None:
-                waiter.set_result(change.result())
-            else:
-                waiter.set_exception(error)
+def _arrive(loop: asyncio.AbstractEventLoop, arrived: Sequence[tuple[Waiter, Any]]) -> None:
+    """In the loop."""
+    for (future, then), answer in arrived:
+        error = answer if isinstance(answer, Exception) else None
+        if then is not None:
+            loop.call_soon(then, error)
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)

@@ -9,34 +9,34 @@ from typing import Any
 
 import apsw
 
-from gateway.budgets import Hold
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import StoredOutcome, rows, spending, sql
+from gateway.store import Begin, StoredOutcome, rows, spending, sql
 from gateway.store.influence import clipped
 from gateway.store.owner import Owner
 
 
-def begin(connection: apsw.Connection, record: RequestRecord, *, owner: Owner, holds: Sequence[Hold] = ()) -> int:
+def begin(connection: apsw.Connection, begun: Begin, *, owner: Owner) -> int:
     """Which of the holds' amounts was held. A row whose money is not to be had is not begun: BudgetExceeded."""
-    attempts = record.attempts or (Attempt(number=1, provider=record.selected_provider, model=record.selected_model),)
-    owner_id = owner.claim()
+    record, holds = begun
+    row = rows.begun_row(record, owner=owner.claim())
     level = 0
-    if holds and connection.execute(sql.STATUS, (rows.text(record.request_id),)).fetchone() is None:
-        level = spending.hold(connection, rows.text(record.request_id), holds)
-    if not sql.BEGIN.run(connection, rows.begun_row(record, owner=owner_id)):
+    if holds and not sql.tuples(connection, sql.STATUS, row[:1]):
+        level = spending.hold(connection, row[0], holds)
+    if not sql.changed(connection, sql.BEGIN, row):
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
-    _write_attempts(connection, record.request_id, attempts)
+    first = Attempt(number=1, provider=record.selected_provider, model=record.selected_model)
+    _write_attempts(connection, row[0], record.attempts or (first,))
     return level
 
 
 def attempt(connection: apsw.Connection, request_id: str, attempt: Attempt) -> None:
     """A late word on a closed row changes nothing: its attempts have their final state."""
     request_id = rows.text(request_id)
-    row = connection.execute(sql.STATUS, (request_id,)).fetchone()
-    if row is None:
+    status = connection.execute(sql.STATUS, (request_id,)).get
+    if status is None:
         raise NotFound(f"The request {request_id} is not in the ledger.", param="request_id")
-    if row[0] == "open":
+    if status == "open":
         _write_attempts(connection, request_id, (attempt,))
         connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
 
@@ -45,10 +45,14 @@ def settle(connection: apsw.Connection, record: RequestRecord) -> None:
     if record.status == "open":
         raise ValueError("A request is settled with its final status.")
     row = rows.settled_row(record)
-    if sql.SETTLE.run(connection, row) or _insert(connection, record):
-        _write_attempts(connection, record.request_id, record.attempts)
-        connection.execute(sql.CLOSE_ATTEMPTS, row)
-        spending.charge(connection, row["request_id"], cost_nano=row["actual_cost_nano"])
+    settled = sql.changed(connection, sql.SETTLE, row)
+    if not settled and sql.changed(connection, sql.BEGIN, rows.begun_row(record, owner=None)):
+        settled = sql.changed(connection, sql.SETTLE, row)
+    if settled:
+        request_id = row[-1]
+        _write_attempts(connection, request_id, record.attempts)
+        connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": request_id})
+        spending.charge(connection, request_id, cost_nano=rows.nano(record.actual_cost))
 
 
 def add_feedback(connection: apsw.Connection, feedback: Feedback) -> None:
@@ -127,15 +131,11 @@ def probe(connection: apsw.Connection) -> None:
     connection.execute(sql.PROBE)
 
 
-def _insert(connection: apsw.Connection, record: RequestRecord) -> int:
-    return sql.INSERT.run(connection, rows.record_row(record, owner=None))
-
-
 def _write_attempts(connection: apsw.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for item in attempts:
-        row = rows.attempt_row(request_id, item)
-        if item.status == "reserved" or not sql.SETTLE_ATTEMPT.run(connection, row):
-            sql.ATTEMPT.run(connection, row)
+        row = rows.attempt_row(item, rows.attempt_id(request_id, item.number))
+        if item.status == "reserved" or not sql.changed(connection, sql.SETTLE_ATTEMPT, row):
+            connection.execute(sql.ATTEMPT, (*row, request_id, item.number))
 
 
 def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
@@ -157,7 +157,7 @@ def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> 
         costs.append(known)
     actual = None if None in costs or not costs else sum((cost for cost in costs if cost is not None), Decimal(0))
     baseline = estimates.get((baseline_provider, baseline_model))
-    charged = rows.cost_columns(baseline, actual)
+    charged = dict(zip(rows.COSTS, rows.cost_columns(baseline, actual), strict=True))
     connection.execute(sql.INTERRUPT, {**charged, "request_id": request_id, "recovered_at": now})
     spending.charge(connection, request_id, cost_nano=charged["actual_cost_nano"])
 

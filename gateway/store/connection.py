@@ -22,6 +22,9 @@ Durability = Literal["normal", "full"]
 
 # A ledger up to this size is checked whole at each start, in about a tenth of a second.
 START_CHECK_BYTES = 100_000_000
+# apsw puts a statement back after each row of an `executemany`, every time in the place of the oldest: too few places, and
+# statements that run once a commit are compiled for each.
+_STATEMENTS = 1_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
 
@@ -137,7 +140,7 @@ class Source:
         return connection
 
     def _connect(self) -> Connection:
-        connection = Connection(str(self.path), statementcachesize=64)
+        connection = Connection(str(self.path), statementcachesize=_STATEMENTS)
         connection.set_busy_timeout(round(self.busy_timeout * 1000))
         connection.execute("PRAGMA mmap_size = 0")
         return connection

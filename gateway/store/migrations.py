@@ -294,7 +294,17 @@ _FINDING = (
     "PRAGMA user_version = 4",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING)
+# What the gateway settles it adds to the sums itself, once a commit (`sql.COUNT`), and says so with the row: then the trigger
+# has nothing to do. Whatever else changes a row leaves `counted` as it is.
+_COUNTED = (
+    "ALTER TABLE routing_metrics ADD COLUMN counted INTEGER NOT NULL DEFAULT 0",
+    "DROP TRIGGER IF EXISTS sums_update",
+    "CREATE TRIGGER IF NOT EXISTS sums_update AFTER UPDATE ON routing_metrics"
+    " WHEN NEW.status <> 'open' AND NEW.counted = OLD.counted BEGIN" + _ADD,
+    "PRAGMA user_version = 5",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING, _COUNTED)
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 

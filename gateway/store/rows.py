@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, overload
 
 import orjson
@@ -20,9 +21,52 @@ from gateway.wire import Usage
 NANO = 10**9
 # A million USD for one request: more is an error of the price table, and sums of it must not overflow.
 MOST_NANO = 10**6 * NANO
+_MOST_USD = Decimal(MOST_NANO // NANO)
 _MOST_INTEGER = 2**63 - 1
+_MOST_COUNT = 2**40
 _MOST_TEXT = 10_000
 _JSON_COLUMNS = ("usage", "candidates", "features")
+
+# The columns of a row that begins, in the order of its values; the texts first, for they are looked at together.
+_BEGUN_TEXT = (
+    "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
+    "baseline_provider", "baseline_model", "pattern_detected", "fallback_reason", "requested_model", "reasoning",
+    "policy_version", "session_id", "shadow_provider", "shadow_model", "key_id", "client_request_id",
+)  # fmt: skip
+BEGUN = (
+    *_BEGUN_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
+    "features", "session_kept", "switch_penalty", "client_retries", "streamed", "attempts", "owner",
+)  # fmt: skip
+
+# Those of a row that ends.
+COSTS = (
+    "baseline_cost", "actual_cost", "cost_savings", "savings_percentage", "baseline_cost_nano", "actual_cost_nano",
+)  # fmt: skip
+USAGE = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage",
+)  # fmt: skip
+_SETTLED_TEXT = (
+    "selected_provider", "selected_model", "baseline_provider", "baseline_model", "fallback_reason", "status",
+    "evidence", "reasoning", "price_version", "error_code", "finish_reason",
+)  # fmt: skip
+SETTLED = (
+    *_SETTLED_TEXT, *COSTS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE,
+    "fallback_used", "estimated", "streamed", "http_status", "first_byte", "duration", "attempts",
+)  # fmt: skip
+
+# Those of an attempt that is over.
+_ATTEMPT_TEXT = ("provider", "model", "status", "error", "upstream_id")
+ATTEMPTED = (
+    *_ATTEMPT_TEXT, "cost", "cost_nano", "prompt_tokens", "completion_tokens", "usage", "upstream_status", "first_byte",
+    "duration",
+)  # fmt: skip
+
+_BEGUN_TEXTS = attrgetter(*_BEGUN_TEXT)
+_SETTLED_TEXTS = attrgetter(*_SETTLED_TEXT, "request_id")
+_ATTEMPT_TEXTS = attrgetter(*_ATTEMPT_TEXT)
+# What is nobody's business outside of the ledger.
+_OWN = ("owner", "counted")
+_NO_USAGE = (None,) * len(USAGE)
 _BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
 
 
@@ -30,148 +74,101 @@ def nano(cost: Decimal | None) -> int | None:
     """USD as integer nano-dollars; None for what is not a cost (unknown, NaN, negative)."""
     if cost is None or not cost.is_finite() or cost < 0:
         return None
-    return int(min(cost * NANO, Decimal(MOST_NANO)).to_integral_value())
+    if cost > _MOST_USD:
+        return MOST_NANO
+    return int((cost * NANO).to_integral_value())
 
 
 def usd(nanos: float | None) -> float | None:
     return None if nanos is None else nanos / NANO
 
 
-def record_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
-    """All columns of a new row."""
-    return {**begun_row(record, owner=owner), **settled_row(record)}
+def begun_row(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...]:
+    """What is known when a request begins, in the order of `BEGUN`."""
+    return (
+        *texts(_BEGUN_TEXTS(record)),
+        real(record.complexity_score),
+        record.experimental,
+        record.fallback_used,
+        record.estimated,
+        record.auto_route,
+        real(record.propensity),
+        dumps(list(record.candidates)) if record.candidates else "[]",
+        dumps(dict(record.features)) if record.features else "{}",
+        record.session_kept,
+        real(record.switch_penalty),
+        integer(record.client_retries),
+        record.streamed,
+        len(record.attempts) or 1,
+        owner,
+    )
 
 
-def begun_row(record: RequestRecord, *, owner: str | None) -> dict[str, Any]:
-    """The columns that are known when a request begins."""
-    return {
-        "request_id": text(record.request_id),
-        "timestamp": text(record.timestamp),
-        "strategy_used": text(record.strategy_used),
-        "confidence": text(record.confidence),
-        "selected_provider": text(record.selected_provider),
-        "selected_model": text(record.selected_model),
-        "baseline_provider": text(record.baseline_provider),
-        "baseline_model": text(record.baseline_model),
-        "pattern_detected": text(record.pattern_detected),
-        "complexity_score": real(record.complexity_score),
-        "experimental": int(record.experimental),
-        "fallback_used": int(record.fallback_used),
-        "fallback_reason": text(record.fallback_reason),
-        "status": record.status,
-        "estimated": int(record.estimated),
-        "auto_route": int(record.auto_route),
-        "requested_model": text(record.requested_model),
-        "reasoning": text(record.reasoning),
-        "policy_version": text(record.policy_version),
-        "propensity": real(record.propensity),
-        "candidates": dumps(list(record.candidates)) if record.candidates else "[]",
-        "features": dumps(dict(record.features)) if record.features else "{}",
-        "session_id": text(record.session_id),
-        "session_kept": None if record.session_kept is None else int(record.session_kept),
-        "switch_penalty": real(record.switch_penalty),
-        "shadow_provider": text(record.shadow_provider),
-        "shadow_model": text(record.shadow_model),
-        "key_id": text(record.key_id),
-        "client_request_id": text(record.client_request_id),
-        "client_retries": integer(record.client_retries),
-        "streamed": int(record.streamed),
-        "attempts": max(1, len(record.attempts)),
-        "owner": owner,
-    }
+def settled_row(record: RequestRecord) -> tuple[Any, ...]:
+    """What is known when a request has ended, in the order of `SETTLED`, and last whose row it is."""
+    *told, request_id = texts(_SETTLED_TEXTS(record))
+    return (
+        *told,
+        *cost_columns(record.baseline_cost, record.actual_cost),
+        dollars(record.baseline_cost_low),
+        dollars(record.baseline_cost_high),
+        dollars(record.shadow_cost),
+        nano(record.shadow_cost),
+        *usage_columns(record.usage),
+        record.fallback_used,
+        record.estimated,
+        record.streamed,
+        record.http_status,
+        real(record.first_byte),
+        real(record.duration),
+        len(record.attempts) or 1,
+        request_id,
+    )
 
 
-def settled_row(record: RequestRecord) -> dict[str, Any]:
-    """The columns that are known only when a request has ended."""
-    return {
-        "request_id": text(record.request_id),
-        "selected_provider": text(record.selected_provider),
-        "selected_model": text(record.selected_model),
-        "baseline_provider": text(record.baseline_provider),
-        "baseline_model": text(record.baseline_model),
-        **cost_columns(record.baseline_cost, record.actual_cost),
-        "fallback_used": int(record.fallback_used),
-        "fallback_reason": text(record.fallback_reason),
-        "status": record.status,
-        "baseline_cost_low": dollars(record.baseline_cost_low),
-        "baseline_cost_high": dollars(record.baseline_cost_high),
-        "evidence": text(record.evidence),
-        "estimated": int(record.estimated),
-        "reasoning": text(record.reasoning),
-        **usage_columns(record.usage),
-        "shadow_cost": dollars(record.shadow_cost),
-        "shadow_cost_nano": nano(record.shadow_cost),
-        "price_version": text(record.price_version),
-        "streamed": int(record.streamed),
-        "http_status": record.http_status,
-        "error_code": text(record.error_code),
-        "finish_reason": text(record.finish_reason),
-        "first_byte": real(record.first_byte),
-        "duration": real(record.duration),
-        "attempts": max(1, len(record.attempts)),
-    }
-
-
-def cost_columns(baseline: Decimal | None, actual: Decimal | None) -> dict[str, Any]:
-    """Costs and what they save: the REAL columns unrounded, the integers to the nano-dollar."""
-    baseline_nano, actual_nano = nano(baseline), nano(actual)
+def cost_columns(baseline: Decimal | None, actual: Decimal | None) -> tuple[Any, ...]:
+    """Costs and what they save, in the order of `COSTS`: the REAL columns unrounded, the integers to the nano-dollar."""
     baseline_cost, actual_cost = dollars(baseline), dollars(actual)
-    savings = percentage = None
-    if baseline_cost is not None and actual_cost is not None:
-        savings = baseline_cost - actual_cost
-        percentage = 100 * savings / baseline_cost if baseline_cost else 0.0
-    return {
-        "baseline_cost": baseline_cost,
-        "actual_cost": actual_cost,
-        "cost_savings": savings,
-        "savings_percentage": percentage,
-        "baseline_cost_nano": baseline_nano,
-        "actual_cost_nano": actual_nano,
-    }
+    if baseline_cost is None or actual_cost is None:
+        return baseline_cost, actual_cost, None, None, nano(baseline), nano(actual)
+    savings = baseline_cost - actual_cost
+    percentage = 100 * savings / baseline_cost if baseline_cost else 0.0
+    return baseline_cost, actual_cost, savings, percentage, nano(baseline), nano(actual)
 
 
-def usage_columns(usage: Usage | None) -> dict[str, Any]:
+def usage_columns(usage: Usage | None) -> tuple[Any, ...]:
+    """In the order of `USAGE`."""
     if usage is None:
-        return dict.fromkeys(
-            (
-                "prompt_tokens",
-                "completion_tokens",
-                "cached_tokens",
-                "cache_write_tokens",
-                "reasoning_tokens",
-                "usage",
-            )
-        )
-    return {
-        "prompt_tokens": count(usage.prompt_tokens),
-        "completion_tokens": count(usage.completion_tokens),
-        "cached_tokens": count(usage.cached_tokens),
-        "cache_write_tokens": count(usage.cache_write_tokens + usage.cache_write_1h_tokens),
-        "reasoning_tokens": count(usage.reasoning_tokens),
-        "usage": dumps(dict(usage.raw)),
-    }
+        return _NO_USAGE
+    return (
+        count(usage.prompt_tokens),
+        count(usage.completion_tokens),
+        count(usage.cached_tokens),
+        count(usage.cache_write_tokens + usage.cache_write_1h_tokens),
+        count(usage.reasoning_tokens),
+        dumps(dict(usage.raw)),
+    )
 
 
-def attempt_row(request_id: str, attempt: Attempt) -> dict[str, Any]:
+def attempt_row(attempt: Attempt, attempt_id: str) -> tuple[Any, ...]:
+    """What an attempt came to, in the order of `ATTEMPTED`, and last which one it is."""
     usage = attempt.usage
-    return {
-        "id": f"{text(request_id)}:{attempt.number}",
-        "request_id": text(request_id),
-        "number": attempt.number,
-        "provider": text(attempt.provider),
-        "model": text(attempt.model),
-        "status": attempt.status,
-        "cost": dollars(attempt.cost),
-        "cost_nano": nano(attempt.cost),
-        "prompt_tokens": None if usage is None else count(usage.prompt_tokens),
-        "completion_tokens": None if usage is None else count(usage.completion_tokens),
-        "usage": None if usage is None else dumps(dict(usage.raw)),
-        "error": text(attempt.error),
-        "upstream_status": attempt.upstream_status,
-        "upstream_id": text(attempt.upstream_id),
-        "first_byte": real(attempt.first_byte),
-        "duration": real(attempt.duration),
-    }
+    return (
+        *texts(_ATTEMPT_TEXTS(attempt)),
+        dollars(attempt.cost),
+        nano(attempt.cost),
+        None if usage is None else count(usage.prompt_tokens),
+        None if usage is None else count(usage.completion_tokens),
+        None if usage is None else dumps(dict(usage.raw)),
+        attempt.upstream_status,
+        real(attempt.first_byte),
+        real(attempt.duration),
+        attempt_id,
+    )
+
+
+def attempt_id(request_id: str, number: int) -> str:
+    return f"{request_id}:{number}"
 
 
 def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
@@ -200,7 +197,7 @@ def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
 
 def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row for people and the API: JSON columns parsed, flags as booleans, the integers of money left out."""
-    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name != "owner"}
+    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name not in _OWN}
     for name in _JSON_COLUMNS:
         if name in values:
             values[name] = loads(values[name])
@@ -208,6 +205,15 @@ def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
         if values.get(name) is not None:
             values[name] = bool(values[name])
     return values
+
+
+def texts(values: tuple[object, ...]) -> tuple[object, ...]:
+    """Each as `text` makes it. One glance at all of them together nearly always shows that there is nothing to make."""
+    try:
+        together = "".join(filter(None, values))  # type: ignore[arg-type]  # what is no text raises
+    except TypeError:
+        return tuple(map(text, values))
+    return values if together.isprintable() and len(together) <= _MOST_TEXT else tuple(map(text, values))
 
 
 @overload
@@ -226,7 +232,11 @@ def text(value: object) -> str | None:
 
 def real(value: object) -> float | None:
     """A finite number, or None."""
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if value is None:
+        return None
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
         number = float(value)
@@ -239,7 +249,7 @@ def dollars(cost: Decimal | None) -> float | None:
     """USD as the REAL columns hold it; None for what is not a cost."""
     if cost is None or not cost.is_finite() or cost < 0:
         return None
-    return float(min(cost, Decimal(MOST_NANO // NANO)))
+    return float(min(cost, _MOST_USD))
 
 
 def integer(value: int | None) -> int | None:
@@ -248,7 +258,7 @@ def integer(value: int | None) -> int | None:
 
 def count(value: int) -> int:
     """A count, never negative; sums of the largest still fit into 64 bits."""
-    return max(0, min(value, 2**40))
+    return value if 0 <= value <= _MOST_COUNT else max(0, min(value, _MOST_COUNT))
 
 
 def dumps(value: object) -> str:

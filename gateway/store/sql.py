@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import apsw
 
-_PARAMETER = re.compile(r":(\w+)")
-
-
-class Statement:
-    """A query with named parameters that binds them by position: with fifty of them that takes a fifth off its time."""
-
-    def __init__(self, named: str) -> None:
-        self._text = _PARAMETER.sub("?", named)
-        self._values = itemgetter(*_PARAMETER.findall(named))
-
-    def run(self, connection: apsw.Connection, values: Mapping[str, Any]) -> int:
-        """How many rows it changed."""
-        return changed(connection, self._text, self._values(values))
+from gateway.store import rows
 
 
 def changed(connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any]) -> int:
@@ -48,69 +34,54 @@ def tuples(
     return connection.execute(query, values).fetchall()
 
 
-# The columns of a row that begins; the others of a whole one are known when it ends.
-_BEGUN = (
-    "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
-    "baseline_provider", "baseline_model", "pattern_detected", "complexity_score", "experimental", "fallback_used",
-    "fallback_reason", "status", "estimated", "auto_route", "requested_model", "reasoning", "policy_version",
-    "propensity", "candidates", "features", "session_id", "session_kept", "switch_penalty", "shadow_provider",
-    "shadow_model", "key_id", "client_request_id", "client_retries", "streamed", "attempts", "owner",
+def _assigned(columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = ?" for column in columns)
+
+
+# Statements of values in the order that `rows` gives them.
+BEGIN = f"""
+INSERT INTO routing_metrics ({", ".join(rows.BEGUN)}, status) VALUES ({"?, " * len(rows.BEGUN)}'open')
+ON CONFLICT (request_id) DO NOTHING"""  # noqa: S608 - constants
+
+_SETTLE = f"UPDATE routing_metrics SET {_assigned(rows.SETTLED)}"  # noqa: S608 - constants
+_OPEN = " WHERE request_id = ? AND status = 'open'"
+SETTLE = _SETTLE + _OPEN
+# The same for a row whose attempts are all known and whose figures `COUNT` adds to the sums: the marker keeps the trigger from it.
+SETTLE_COUNTED = f"{_SETTLE}, counted = 1{_OPEN} AND counted = 0 AND attempts <= ?"
+
+_KEYS = "strategy, confidence, provider, model, pattern"
+_SUMMED = (
+    "requests", "fallbacks", "experimental", "errors", "cancelled", "estimated", "unpriced", "cost_nano", "baseline_nano",
+    "savings_nano", "priced", "percentage_sum", "percentages", "prompt_tokens", "completion_tokens", "cached_tokens",
+    "quality_sum", "feedbacks", "duration_sum", "durations",
 )  # fmt: skip
-_ENDED = (
-    "baseline_cost", "actual_cost", "cost_savings", "savings_percentage", "baseline_cost_nano", "actual_cost_nano",
-    "baseline_cost_low", "baseline_cost_high", "evidence", "prompt_tokens", "completion_tokens", "cached_tokens",
-    "cache_write_tokens", "reasoning_tokens", "usage", "price_version", "shadow_cost", "shadow_cost_nano",
-    "http_status", "error_code", "finish_reason", "first_byte", "duration",
-)  # fmt: skip
+# What `SETTLE_COUNTED` settled, added to its hours and days: the rows as they stand now, by their request ids (a JSON array).
+COUNT = f"""
+WITH added AS MATERIALIZED (
+    SELECT bucket, {_KEYS}, {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)} FROM row_facts
+    WHERE unit = 'hour'
+        AND id IN (SELECT id FROM routing_metrics WHERE request_id IN (SELECT value FROM json_each(?)))
+    GROUP BY bucket, {_KEYS}
+)
+INSERT INTO sums (unit, bucket, {_KEYS}, {", ".join(_SUMMED)})
+SELECT 'hour', * FROM added
+UNION ALL
+SELECT 'day', substr(bucket, 1, 10), {_KEYS}, {", ".join(_SUMMED)} FROM added WHERE true
+ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)}"""  # noqa: S608 - constants
 
-
-def _insert(columns: Sequence[str]) -> Statement:
-    values = ", ".join(f":{name}" for name in columns)
-    into = f"INSERT INTO routing_metrics ({', '.join(columns)})"
-    return Statement(f"{into} VALUES ({values}) ON CONFLICT (request_id) DO NOTHING")
-
-
-BEGIN = _insert(_BEGUN)
-INSERT = _insert((*_BEGUN, *_ENDED))
-
-SETTLE = Statement("""
-UPDATE routing_metrics SET
-    selected_provider = :selected_provider, selected_model = :selected_model, baseline_provider = :baseline_provider,
-    baseline_model = :baseline_model, baseline_cost = :baseline_cost, actual_cost = :actual_cost,
-    cost_savings = :cost_savings, savings_percentage = :savings_percentage, fallback_used = :fallback_used,
-    fallback_reason = :fallback_reason, status = :status, baseline_cost_nano = :baseline_cost_nano,
-    actual_cost_nano = :actual_cost_nano, baseline_cost_low = :baseline_cost_low, baseline_cost_high = :baseline_cost_high,
-    evidence = :evidence, estimated = :estimated, reasoning = :reasoning, prompt_tokens = :prompt_tokens,
-    completion_tokens = :completion_tokens, cached_tokens = :cached_tokens, cache_write_tokens = :cache_write_tokens,
-    reasoning_tokens = :reasoning_tokens, usage = :usage, shadow_cost = :shadow_cost, shadow_cost_nano = :shadow_cost_nano,
-    price_version = :price_version, streamed = :streamed,
-    http_status = :http_status, error_code = :error_code, finish_reason = :finish_reason, first_byte = :first_byte,
-    duration = :duration, attempts = :attempts
-WHERE request_id = :request_id AND status = 'open'""")
+ANY_HOLD = "SELECT EXISTS (SELECT 1 FROM holds)"
 
 STATUS = "SELECT status FROM routing_metrics WHERE request_id = ?"
 
-ATTEMPT = Statement("""
-INSERT INTO attempts (
-    id, request_id, number, provider, model, status, cost, cost_nano, prompt_tokens, completion_tokens, usage, error,
-    upstream_status, upstream_id, first_byte, duration
-) VALUES (
-    :id, :request_id, :number, :provider, :model, :status, :cost, :cost_nano, :prompt_tokens, :completion_tokens, :usage,
-    :error, :upstream_status, :upstream_id, :first_byte, :duration
-) ON CONFLICT (id) DO UPDATE SET
-    provider = excluded.provider, model = excluded.model, status = excluded.status, cost = excluded.cost,
-    cost_nano = excluded.cost_nano, prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-    usage = excluded.usage, error = excluded.error, upstream_status = excluded.upstream_status,
-    upstream_id = excluded.upstream_id, first_byte = excluded.first_byte, duration = excluded.duration
-WHERE attempts.status = 'reserved'""")
+RESERVE = "INSERT INTO attempts (id, request_id, number, provider, model, status) VALUES (?, ?, ?, ?, ?, 'reserved')"
+
+ATTEMPT = f"""
+INSERT INTO attempts ({", ".join(rows.ATTEMPTED)}, id, request_id, number) VALUES ({"?, " * len(rows.ATTEMPTED)}?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in rows.ATTEMPTED)}
+WHERE attempts.status = 'reserved'"""  # noqa: S608 - constants
 
 # What most attempts come to: an UPDATE takes half as long as an INSERT that runs into a conflict.
-SETTLE_ATTEMPT = Statement("""
-UPDATE attempts SET
-    provider = :provider, model = :model, status = :status, cost = :cost, cost_nano = :cost_nano,
-    prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens, usage = :usage, error = :error,
-    upstream_status = :upstream_status, upstream_id = :upstream_id, first_byte = :first_byte, duration = :duration
-WHERE id = :id AND status = 'reserved'""")
+SETTLE_ATTEMPT = f"UPDATE attempts SET {_assigned(rows.ATTEMPTED)} WHERE id = ? AND status = 'reserved'"  # noqa: S608 - constants
 
 # The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.
 ATTEMPTS = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import time
@@ -12,13 +13,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from gateway.budgets import Balance, Hold
 from gateway.errors import LedgerUnavailable
 from gateway.keys import VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import StoredOutcome, changes, reports, spending
+from gateway.store import Begin, Learn, Listener, Settle, StoredOutcome, Try, batches, changes, reports, spending
 from gateway.store.connection import Durability, Readers, Source
 from gateway.store.owner import Owner
 from gateway.store.writer import QUEUE_SIZE, Writer
@@ -55,6 +56,8 @@ class SqliteStore:
         self._owner = Owner(self.path)
         self._writer = Writer(
             self._source,
+            together=partial(batches.together, owner=self._owner),
+            alone=partial(batches.alone, owner=self._owner),
             clock=clock,
             at_end=partial(_end, self._readers, self._owner, temporary=temporary),
             queue_size=queue_size,
@@ -62,14 +65,23 @@ class SqliteStore:
         # A store that is simply dropped leaves nothing behind; at interpreter exit the writer waits for what is queued.
         weakref.finalize(self, self._writer.stop)
 
+    @overload
+    def awaited(self, change: Begin) -> asyncio.Future[int]: ...
+    @overload
+    def awaited(self, change: Try) -> asyncio.Future[None]: ...
+    @overload
+    def awaited(self, change: Settle, *, then: Listener | None = None) -> asyncio.Future[None]: ...
+    def awaited(self, change: Begin | Try | Settle, *, then: Listener | None = None) -> asyncio.Future[Any]:
+        return self._writer.awaited(change, then=then)
+
     def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
-        return self._writer.submit(partial(changes.begin, record=record, owner=self._owner, holds=holds))
+        return self._writer.submit(Begin(record, holds))
 
     def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
-        return self._writer.submit(partial(changes.attempt, request_id=request_id, attempt=attempt))
+        return self._writer.submit(Try(request_id, attempt))
 
     def settle(self, record: RequestRecord) -> Future[None]:
-        return self._writer.submit(partial(changes.settle, record=record))
+        return self._writer.submit(Settle(record))
 
     def add_feedback(self, feedback: Feedback) -> Future[None]:
         return self._writer.submit(partial(changes.add_feedback, feedback=feedback))
@@ -77,7 +89,7 @@ class SqliteStore:
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         if not outcome.timestamp:
             outcome = replace(outcome, timestamp=self._now().isoformat(timespec="milliseconds"))
-        return self._writer.submit(partial(changes.add_outcome, outcome=outcome))
+        return self._writer.submit(Learn(outcome))
 
     def add_key(self, key: VirtualKey) -> Future[None]:
         return self._writer.submit(partial(spending.add_key, key=key))
@@ -97,7 +109,8 @@ class SqliteStore:
             return spending.balance(connection, account, period)
 
     def recover(self, *, now: str) -> int:
-        return self._writer.submit(partial(changes.recover, owner=self._owner, now=now)).result()
+        closed: int = self._writer.submit(partial(changes.recover, owner=self._owner, now=now)).result()
+        return closed
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         with self._readers.reading() as connection:

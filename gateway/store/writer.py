@@ -6,6 +6,7 @@ future of the batch: nothing is ever acknowledged that was not committed. A chan
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import threading
 from collections.abc import Callable, Sequence
@@ -15,12 +16,15 @@ from typing import Any, TypeVar
 
 import apsw
 
-from gateway.errors import GatewayError, LedgerUnavailable
+from gateway.errors import LedgerUnavailable
+from gateway.store import Listener
+from gateway.store.arrivals import Waiter, tell
+from gateway.store.batches import Change
 from gateway.store.connection import Connection, Identity, Source
 
 T = TypeVar("T")
-Change = Callable[[apsw.Connection], T]
-_Waiting = tuple[Change[Any], "Future[Any]"]
+Receiver = Future[Any] | Waiter
+_Waiting = tuple[Change, Receiver]
 
 QUEUE_SIZE = 10_000
 _MOST_IN_BATCH = 500
@@ -34,11 +38,15 @@ class Writer:
         self,
         source: Source,
         *,
+        together: Callable[[apsw.Connection, Sequence[Change]], list[Any]],
+        alone: Callable[[apsw.Connection, Change], Any],
         clock: Callable[[], float],
         at_end: Callable[[], None],
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         self._source = source
+        self._together = together
+        self._alone = alone
         self._clock = clock
         self._at_end = at_end
         self._queue_size = queue_size
@@ -51,17 +59,26 @@ class Writer:
         self._wal: Identity = None
         self.last_commit: float | None = None
 
-    def submit(self, change: Change[T]) -> Future[T]:
+    def submit(self, change: Change) -> Future[Any]:
         """Queue a change. Its future cannot be cancelled, so a caller that goes away takes nothing with it."""
-        future: Future[T] = Future()
+        future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
+        self._put(change, future)
+        return future
+
+    def awaited(self, change: Change, *, then: Listener | None = None) -> asyncio.Future[Any]:
+        """Queue a change for the running event loop; who stops waiting for it takes nothing back either."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._put(change, Waiter(waiting, then))
+        return waiting
+
+    def _put(self, change: Change, receiver: Receiver) -> None:
         try:
             with self._lock:
                 self._admit()
-                self._queue.put((change, future))
+                self._queue.put((change, receiver))
         except LedgerUnavailable as error:
-            future.set_exception(error)
-        return future
+            tell([(receiver, error)])
 
     def stop(self) -> None:
         """Let the thread end when the queue is empty, without waiting for it; safe in a finalizer."""
@@ -122,49 +139,54 @@ class Writer:
         return batch, True
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
+        changes = [change for change, _ in batch]
         try:
-            results = self._transact([change for change, _ in batch])
+            answers = self._transact(lambda connection: self._together(connection, changes))
         except Exception as error:
             if _is_of_the_file(error):
                 self._refuse(batch, error)
             else:
-                self._isolate(batch, error)
+                for waiting in batch:
+                    self._commit_alone(waiting)
         else:
-            self.last_commit = self._clock()
-            for (_, future), result in zip(batch, results, strict=True):
-                if isinstance(result, GatewayError):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+            self._tell(batch, answers)
 
-    def _isolate(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        """A change is at fault: commit each alone, so that only that one fails."""
-        if len(batch) == 1:
-            batch[0][1].set_exception(error)
-            return
-        for waiting in batch:
-            self._commit([waiting])
+    def _commit_alone(self, waiting: _Waiting) -> None:
+        """So that a change that is at fault is the only one that fails."""
+        change, receiver = waiting
+        try:
+            answer = self._transact(lambda connection: self._alone(connection, change))
+        except Exception as error:
+            if _is_of_the_file(error):
+                self._refuse([waiting], error)
+            else:
+                tell([(receiver, error)])
+        else:
+            self._tell([waiting], [answer])
+
+    def _tell(self, batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+        self.last_commit = self._clock()
+        tell([(receiver, answer) for (_, receiver), answer in zip(batch, answers, strict=True)])
 
     def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
         self.last_commit = None
         self._disconnect()
         refusal = error if isinstance(error, LedgerUnavailable) else self._source.unavailable(error)
-        for _, future in batch:
-            future.set_exception(refusal)
+        tell([(receiver, refusal) for _, receiver in batch])
 
-    def _transact(self, changes: Sequence[Change[Any]]) -> list[Any]:
+    def _transact(self, work: Callable[[apsw.Connection], T]) -> T:
         """One transaction. A file that was deleted or replaced meanwhile took the commit with it: do it again in the new one."""
         while True:
             connection = self._connect()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                results = [_result(change, connection) for change in changes]
+                answer = work(connection)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             if self._source.identity() == self._identity:
-                return results
+                return answer
             self._disconnect()
             self._source.drop_wal(self._wal)
 
@@ -183,13 +205,3 @@ class Writer:
 def _is_of_the_file(error: Exception) -> bool:
     """Whether the file or its disk failed; the other errors are those of a change's values."""
     return isinstance(error, apsw.Error | OSError | LedgerUnavailable) and not isinstance(error, _OF_VALUES)
-
-
-def _result(change: Change[Any], connection: apsw.Connection) -> Any:
-    """What a change answers; a refusal (unknown, repeated) is an answer too and was decided before anything was written."""
-    try:
-        return change(connection)
-    except LedgerUnavailable:
-        raise
-    except GatewayError as refusal:
-        return refusal

@@ -1,4 +1,4 @@
-"""How commits reach the event loop."""
+"""How the writer's answers reach those who wait."""
 
 from __future__ import annotations
 
@@ -8,79 +8,67 @@ from concurrent.futures import Future
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.arrivals import Arrivals
+from gateway.store.arrivals import Waiter, tell
 
 
-def started() -> Future[int]:
-    future: Future[int] = Future()
-    future.set_running_or_notify_cancel()
-    return future
+def waiter() -> Waiter:
+    return Waiter(asyncio.get_running_loop().create_future(), None)
 
 
-async def in_a_thread(*changes: Future[int]) -> None:
-    """As the writer does: one after the other, in another thread."""
+async def test_answers_arrive_in_order() -> None:
+    """What one commit completed in another thread arrives in its order."""
+    waiters = [waiter() for _ in range(3)]
 
-    def commit() -> None:
-        for number, change in enumerate(changes):
-            change.set_result(number)
+    await asyncio.to_thread(tell, [(each, number) for number, each in enumerate(waiters)])
 
-    await asyncio.to_thread(commit)
-
-
-async def test_results_arrive_in_order() -> None:
-    """What one commit completed arrives in its order."""
-    arrivals, changes = Arrivals(), [started() for _ in range(3)]
-    waiters = [arrivals.of(change) for change in changes]
-
-    await in_a_thread(*changes)
-
-    assert await asyncio.gather(*waiters) == [0, 1, 2]
+    assert await asyncio.gather(*(each.future for each in waiters)) == [0, 1, 2]
 
 
 async def test_a_refusal_arrives() -> None:
     """A change that failed raises where it is waited for."""
-    arrivals, change = Arrivals(), started()
-    waiter = arrivals.of(change)
+    refused = waiter()
 
-    change.set_exception(LedgerUnavailable("The disk is full."))
+    await asyncio.to_thread(tell, [(refused, LedgerUnavailable("The disk is full."))])
 
     with pytest.raises(LedgerUnavailable):
-        await waiter
-
-
-async def test_a_change_that_is_done_already() -> None:
-    """A change that was complete before it was asked for arrives too."""
-    change = started()
-    change.set_result(7)
-
-    assert await Arrivals().of(change) == 7
+        await refused.future
 
 
 async def test_who_leaves_is_not_missed() -> None:
     """Who stops waiting takes nothing back: the listener hears of the change, and others get theirs."""
-    arrivals, left, stayed = Arrivals(), started(), started()
-    heard: list[Future[int]] = []
-    arrivals.of(left, then=heard.append).cancel()
-    waiter = arrivals.of(stayed)
+    heard: list[BaseException | None] = []
+    left = waiter()._replace(then=heard.append)
+    left.future.cancel()
+    stayed = waiter()._replace(then=heard.append)
+    refusal = LedgerUnavailable("The disk is full.")
 
-    await in_a_thread(left, stayed)
+    tell([(left, refusal), (stayed, 1)])
 
-    assert await waiter == 1
-    assert heard == [left]
+    assert await stayed.future == 1
+    assert heard == [refusal, None]
+
+
+def test_without_a_loop() -> None:
+    """A future of a thread gets its answer or its error at once."""
+    good: Future[int] = Future()
+    bad: Future[int] = Future()
+
+    tell([(good, 7), (bad, LedgerUnavailable("The disk is full."))])
+
+    assert good.result(0) == 7
+    assert isinstance(bad.exception(0), LedgerUnavailable)
 
 
 def test_a_closed_loop() -> None:
-    """What arrives for a loop that has been closed is dropped; the next loop gets its own."""
-    arrivals, late, next_one = Arrivals(), started(), started()
+    """What arrives for a loop that has been closed is dropped; others get theirs."""
 
-    async def leave() -> None:
-        arrivals.of(late)
+    async def leave() -> Waiter:
+        return waiter()
 
-    async def wait() -> int:
-        waiter = arrivals.of(next_one)
-        await in_a_thread(late, next_one)
-        return await waiter
+    late = asyncio.run(leave())
+    other: Future[int] = Future()
 
-    asyncio.run(leave())
+    tell([(late, 1), (other, 2)])
 
-    assert asyncio.run(wait()) == 1
+    assert other.result(0) == 2
+    assert not late.future.done()

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback
-from gateway.store import StoredOutcome, changes, sql
+from gateway.store import Begin, StoredOutcome, changes, sql
 from gateway.store.connection import Source
 from gateway.store.owner import Owner
 from tests.store.cases import begun, ended
@@ -52,7 +52,7 @@ def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
 
 def test_begin(connection: apsw.Connection, owner: Owner) -> None:
     """A begun row is open, owned, and has its first attempt reserved."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
 
     assert (row(connection)["status"], row(connection)["owner"]) == ("open", owner.id)
     assert attempts(connection) == [("r1:1", "reserved", None)]
@@ -60,15 +60,15 @@ def test_begin(connection: apsw.Connection, owner: Owner) -> None:
 
 def test_begin_twice(connection: apsw.Connection, owner: Owner) -> None:
     """A request id is begun once."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
 
     with pytest.raises(Conflict):
-        changes.begin(connection, begun(), owner=owner)
+        changes.begin(connection, Begin(begun()), owner=owner)
 
 
 def test_settle(connection: apsw.Connection, owner: Owner) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
     changes.settle(connection, ended())
 
     settled = row(connection)
@@ -82,7 +82,7 @@ def test_settle(connection: apsw.Connection, owner: Owner) -> None:
 
 def test_settle_is_final(connection: apsw.Connection, owner: Owner) -> None:
     """The first settling stands; what comes later changes neither row nor attempts."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
     changes.settle(connection, ended())
     before = row(connection)
 
@@ -110,7 +110,7 @@ def test_settle_needs_an_end(connection: apsw.Connection) -> None:
 
 def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: Owner) -> None:
     """An attempt that a settled record does not mention may have been billed: it is not left reserved."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
     changes.settle(connection, ended(status="error", attempts=()))
 
     assert attempts(connection) == [("r1:1", "unknown_estimated", None)]
@@ -118,8 +118,8 @@ def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: Owne
 
 def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection, owner: Owner) -> None:
     """A request whose id begins like another's shares nothing with it."""
-    changes.begin(connection, begun("a"), owner=owner)
-    changes.begin(connection, begun("a:1"), owner=owner)
+    changes.begin(connection, Begin(begun("a")), owner=owner)
+    changes.begin(connection, Begin(begun("a:1")), owner=owner)
     changes.settle(connection, ended("a", attempts=()))
 
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
@@ -127,7 +127,7 @@ def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection,
 
 def test_attempt(connection: apsw.Connection, owner: Owner) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
-    changes.begin(connection, begun(), owner=owner)
+    changes.begin(connection, Begin(begun()), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
     changes.attempt(connection, "r1", failed)
     changes.attempt(connection, "r1", failed._replace(status="settled", cost=Decimal(1)))
@@ -215,7 +215,7 @@ def test_outcome_ids_rise(connection: apsw.Connection) -> None:
 def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """A row that a dead process left open is interrupted and charged as estimated, once."""
     dead = Owner(path)
-    changes.begin(connection, begun(), owner=dead)
+    changes.begin(connection, Begin(begun()), owner=dead)
     dead.release()
 
     assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
@@ -231,7 +231,7 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
 def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
     first = Owner(path)
-    changes.begin(connection, begun(), owner=first)
+    changes.begin(connection, Begin(begun()), owner=first)
 
     assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
     assert row(connection)["status"] == "open"
@@ -241,7 +241,7 @@ def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: Own
 def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Owner, path: Path) -> None:
     """Attempts that had ended keep their cost; only the one in flight is estimated."""
     dead = Owner(path)
-    changes.begin(connection, begun(), owner=dead)
+    changes.begin(connection, Begin(begun()), owner=dead)
     free = Attempt(number=1, provider="gemini", model="flash", status="settled", cost=Decimal("0.0005"))
     changes.attempt(connection, "r1", free)
     changes.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
@@ -261,7 +261,7 @@ def test_recover_without_an_estimate(
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
     dead = Owner(path)
-    changes.begin(connection, begun(candidates=candidates), owner=dead)
+    changes.begin(connection, Begin(begun(candidates=candidates)), owner=dead)
     dead.release()
     changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
 

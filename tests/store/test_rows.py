@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
+from typing import Any
 
 import apsw
 import pytest
@@ -15,6 +17,10 @@ from gateway.records import Attempt, RequestRecord
 from gateway.store import StoredOutcome, rows, sql
 from gateway.wire import Usage
 from tests.store.cases import USAGE, begun, ended
+
+
+def named(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(columns, row, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,7 @@ def test_any_cost_is_none_or_in_bounds(cost: Decimal) -> None:
 
 def test_savings_follow_from_the_stored_costs() -> None:
     """Savings are baseline minus actual, their percentage is of the baseline, and both are negative when routing cost more."""
-    row = rows.cost_columns(Decimal("0.002"), Decimal("0.003"))
+    row = named(rows.COSTS, rows.cost_columns(Decimal("0.002"), Decimal("0.003")))
 
     assert row["cost_savings"] == row["baseline_cost"] - row["actual_cost"]
     assert row["savings_percentage"] == pytest.approx(-50)
@@ -58,29 +64,31 @@ def test_savings_follow_from_the_stored_costs() -> None:
 
 def test_zero_baseline_saves_nothing() -> None:
     """Where the baseline costs nothing, the percentage is 0, not an error."""
-    assert rows.cost_columns(Decimal(0), Decimal(1))["savings_percentage"] == 0.0
+    assert named(rows.COSTS, rows.cost_columns(Decimal(0), Decimal(1)))["savings_percentage"] == 0.0
 
 
 @pytest.mark.parametrize(("baseline", "actual"), [(None, Decimal(1)), (Decimal(1), None), (None, None)])
 def test_unknown_price_saves_nothing_known(baseline: Decimal | None, actual: Decimal | None) -> None:
     """Where a price is unknown, savings are too."""
-    row = rows.cost_columns(baseline, actual)
+    row = named(rows.COSTS, rows.cost_columns(baseline, actual))
 
     assert row["cost_savings"] is row["savings_percentage"] is None
 
 
 def test_every_fact_has_its_column() -> None:
     """Each field of a record is a column of its row."""
-    row = rows.record_row(begun(), owner="me")
+    first = named(rows.BEGUN, rows.begun_row(begun(), owner="me"))
+    last = named((*rows.SETTLED, "whose"), rows.settled_row(ended()))
 
-    assert set(RequestRecord._fields) <= row.keys()
-    assert row["owner"] == "me"
+    assert set(RequestRecord._fields) <= first.keys() | last.keys()
+    assert (first["owner"], first["request_id"], first["complexity_score"]) == ("me", "r1", 0.2)
+    assert (last["whose"], last["status"], last["duration"]) == ("r1", "ok", 0.5)
 
 
 def test_usage_columns() -> None:
     """Tokens have columns of their own, and the provider's own words are kept."""
     usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
-    row = rows.usage_columns(usage)
+    row = named(rows.USAGE, rows.usage_columns(usage))
 
     assert row["cache_write_tokens"] == 3
     assert row["reasoning_tokens"] == 7
@@ -89,7 +97,7 @@ def test_usage_columns() -> None:
 
 def test_absurd_tokens_are_bounded() -> None:
     """A count below zero is none, one beyond reason stops at a bound."""
-    row = rows.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30))
+    row = named(rows.USAGE, rows.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30)))
 
     assert row["prompt_tokens"] == 0
     assert row["completion_tokens"] == 2**40
@@ -97,8 +105,9 @@ def test_absurd_tokens_are_bounded() -> None:
 
 def test_attempt_row() -> None:
     """An attempt's id is its request's and its number; without usage its tokens are unknown."""
-    bare = rows.attempt_row("r1", Attempt(number=2, provider="p", model="m"))
-    full = rows.attempt_row("r1", ended().attempts[0])
+    columns = (*rows.ATTEMPTED, "id")
+    bare = named(columns, rows.attempt_row(Attempt(number=2, provider="p", model="m"), rows.attempt_id("r1", 2)))
+    full = named(columns, rows.attempt_row(ended().attempts[0], rows.attempt_id("r1", 1)))
 
     assert (bare["id"], bare["status"], bare["usage"], bare["prompt_tokens"]) == ("r1:2", "reserved", None, None)
     assert (full["cost_nano"], full["prompt_tokens"]) == (1_000_000, USAGE.prompt_tokens)
@@ -122,10 +131,18 @@ def test_text() -> None:
     assert len(rows.text("x" * 1_000_000)) == 10_000
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "x" * 6_000, 7])
+def test_texts(odd: object) -> None:
+    """A row's texts are what each of them is by itself, whether or not one of them is odd."""
+    for values in (("a", None, "b"), ("a", None, odd, "x" * 6_000)):
+        assert rows.texts(values) == tuple(rows.text(value) for value in values)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         (1, 1.0),
+        (0.5, 0.5),
         (Decimal("0.5"), 0.5),
         (float("nan"), None),
         (float("inf"), None),

@@ -9,16 +9,7 @@ import apsw
 import pytest
 
 from gateway.store.connection import Source
-from gateway.store.sql import Statement, changed, found, requests, tuples
-
-
-def test_statement_binds_by_name() -> None:
-    """A statement takes its named values in whatever order they come, and ignores others."""
-    with closing(apsw.Connection(":memory:")) as connection:
-        connection.execute("CREATE TABLE facts (x, y, z)")
-
-        assert Statement("INSERT INTO facts VALUES (:b, :a, :b)").run(connection, {"a": 1, "b": 2, "c": 3}) == 1
-        assert tuples(connection, "SELECT * FROM facts") == [(2, 1, 2)]
+from gateway.store.sql import changed, found, requests
 
 
 def test_changed() -> None:

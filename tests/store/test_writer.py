@@ -6,15 +6,17 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
-from gateway.store import changes
+from gateway.store import batches, changes
 from gateway.store.connection import Source
-from gateway.store.writer import Change, Writer
+from gateway.store.owner import Owner
+from gateway.store.writer import Writer
 
 MakeWriter = Callable[..., Writer]
 
@@ -26,7 +28,11 @@ def make_writer(path: Path) -> Iterator[MakeWriter]:
 
     def make(*, at_end: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100) -> Writer:
         source = Source(path, busy_timeout=busy_timeout)
-        made.append(Writer(source, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size))
+        together = partial(batches.together, owner=Owner(path))
+        alone = partial(batches.alone, owner=Owner(path))
+        made.append(
+            Writer(source, together=together, alone=alone, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size)
+        )
         return made[-1]
 
     yield make
@@ -34,14 +40,14 @@ def make_writer(path: Path) -> Iterator[MakeWriter]:
         writer.close()
 
 
-def insert(request_id: str) -> Change[None]:
+def insert(request_id: str) -> Callable[[apsw.Connection], None]:
     def change(connection: apsw.Connection) -> None:
         connection.execute("INSERT INTO routing_metrics (request_id) VALUES (?)", (request_id,))
 
     return change
 
 
-def held(gate: threading.Event, entered: threading.Event) -> Change[None]:
+def held(gate: threading.Event, entered: threading.Event) -> Callable[[apsw.Connection], None]:
     """A change that keeps the writer busy until the gate opens, so that others wait behind it."""
 
     def change(_: apsw.Connection) -> None:
@@ -56,7 +62,7 @@ def ids(path: Path) -> list[str]:
         return [row[0] for row in connection.execute("SELECT request_id FROM routing_metrics ORDER BY id")]
 
 
-def batch(writer: Writer, *changes: Change[object]) -> list[object]:
+def batch(writer: Writer, *changes: Callable[[apsw.Connection], object]) -> list[object]:
     """What comes of changes that waited together: their results or errors."""
     gate, entered = threading.Event(), threading.Event()
     first = writer.submit(held(gate, entered))
