@@ -46,8 +46,8 @@ class Estimate(NamedTuple):
     cost: float
     outcomes: int
     confidence: Confidence
-    tried: bool = False
     prior: float | None = None
+    tried: bool = False
 
     @property
     def assured(self) -> float:
@@ -102,7 +102,7 @@ class Estimates:
             if model.tier not in untried:
                 untried[model.tier] = _quality(facts, self.tiers[model.tier]), _quality(facts, PRIORS[model.tier])
             quality, prior = untried[model.tier]
-            return Estimate(quality, _UNTRIED_SPREAD, cost, 0, "low", tried=False, prior=prior)
+            return Estimate(quality, _UNTRIED_SPREAD, cost, 0, "low", prior)
 
         return estimate
 

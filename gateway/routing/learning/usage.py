@@ -41,10 +41,10 @@ _NONE = Sums()
 
 @dataclass(frozen=True, slots=True)
 class UsageBook:
-    """Tokens by pattern, and by model and pattern; and by model what was paid over what the list says (caches, other counts)."""
+    """Tokens by pattern, and by pattern and model; and by model what was paid over what the list says (caches, other counts)."""
 
     by_pattern: Mapping[str, Sums] = field(default_factory=dict)
-    by_model: Mapping[tuple[Key, str], Sums] = field(default_factory=dict)
+    by_model: Mapping[str, Mapping[Key, Sums]] = field(default_factory=dict)
     paid: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
 
     def usual(self, pattern: str) -> tuple[float, float]:
@@ -53,11 +53,11 @@ class UsageBook:
 
     def expected_cost(self, *, pattern: str, tokens: int, max_tokens: int | None) -> Callable[[Model], float]:
         """USD for a prompt of so many tokens, model by model; what is the same for all models is worked out once."""
-        usual = self.usual(pattern)
+        usual, owns = self.usual(pattern), self.by_model.get(pattern, {})
 
         def cost(model: Model) -> float:
             surplus, output = usual
-            if own := self.by_model.get((model.key, pattern)):
+            if own := owns.get(model.key):
                 surplus, output = own.shrunk(surplus, output)
             if max_tokens is not None and max_tokens < output:
                 output = max_tokens
@@ -76,7 +76,7 @@ class UsageLedger:
 
     def __init__(self) -> None:
         self._by_pattern: dict[str, Sums] = {}
-        self._by_model: dict[tuple[Key, str], Sums] = {}
+        self._by_model: dict[str, dict[Key, Sums]] = {}
         self._paid: dict[Key, tuple[float, float]] = {}
 
     def learn(self, model: Model, outcome: Outcome, *, pattern: str, tokens: int) -> None:
@@ -84,13 +84,14 @@ class UsageLedger:
         used, output = outcome.input_tokens, outcome.output_tokens
         if used is not None and output is not None:
             surplus = used - tokens if tokens else 0
-            group = (key, pattern)
             self._by_pattern[pattern] = self._by_pattern.get(pattern, _NONE).plus(surplus=surplus, output=output)
-            self._by_model[group] = self._by_model.get(group, _NONE).plus(surplus=surplus, output=output)
+            owns = self._by_model.setdefault(pattern, {})
+            owns[key] = owns.get(key, _NONE).plus(surplus=surplus, output=output)
         if outcome.cost is not None:
             listed = model.estimate(tokens if used is None else used, EXPECTED_OUTPUT if output is None else output)
             paid, list_price = self._paid.get(key, (0.0, 0.0))
             self._paid[key] = (paid + outcome.cost, list_price + listed)
 
     def book(self) -> UsageBook:
-        return UsageBook(by_pattern=dict(self._by_pattern), by_model=dict(self._by_model), paid=dict(self._paid))
+        by_model = {pattern: dict(owns) for pattern, owns in self._by_model.items()}
+        return UsageBook(by_pattern=dict(self._by_pattern), by_model=by_model, paid=dict(self._paid))

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 from gateway.catalog import Catalog, Model
@@ -54,7 +53,9 @@ def found(request: Request, models: Iterable[Model]) -> list[Candidate]:
     """Those of the models that may answer, in their order."""
     context, unable = request.context, _inability(request)
     estimate = request.estimates.on(request.facts, max_tokens=context.max_tokens)
-    candidates = [_candidate(model, context, estimate(model)) for model in models if unable(model) is None]
+    candidates = [Candidate(model, estimate(model)) for model in models if unable(model) is None]
+    if context.surcharges or context.cooling:
+        candidates = [_within(context, each) for each in candidates]
     if context.max_cost is None and context.min_quality is None:
         return candidates
     return [each for each in candidates if _too_dear_or_poor(each, context) is None]
@@ -76,7 +77,7 @@ def ruled_out(model: Model, request: Request) -> str | None:
     if reason is not None or (context.max_cost is None and context.min_quality is None):
         return reason
     estimate = request.estimates.of(model, request.facts, max_tokens=context.max_tokens)
-    return _too_dear_or_poor(_candidate(model, context, estimate), context)
+    return _too_dear_or_poor(_within(context, Candidate(model, estimate)), context)
 
 
 def rests(model: Model, context: RoutingContext) -> bool:
@@ -84,10 +85,14 @@ def rests(model: Model, context: RoutingContext) -> bool:
     return not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
-def _candidate(model: Model, context: RoutingContext, estimate: Estimate) -> Candidate:
-    if context.surcharges and (surcharge := context.surcharges.get(model.key)):
-        estimate = estimate._replace(cost=max(0.0, estimate.cost + surcharge))
-    return Candidate(model, estimate, bool(context.cooling) and rests(model, context))
+def _within(context: RoutingContext, candidate: Candidate) -> Candidate:
+    """The candidate with what the context says of its model: what it costs on top, and whether it rests."""
+    model, estimate, *_ = candidate
+    surcharge = context.surcharges.get(model.key)
+    cooling = bool(context.cooling) and rests(model, context)
+    if not surcharge:
+        return Candidate(model, estimate, cooling) if cooling else candidate
+    return Candidate(model, estimate._replace(cost=max(0.0, estimate.cost + surcharge)), cooling)
 
 
 def _inability(request: Request) -> Callable[[Model], str | None]:
@@ -96,7 +101,6 @@ def _inability(request: Request) -> Callable[[Model], str | None]:
     providers, names, needs = context.available_providers, context.models, context.needs
     asked = math.nan if context.max_tokens is None else context.max_tokens  # nothing is less than NaN
     size = request.facts.tokens + min(EXPECTED_OUTPUT, asked)
-    longest = cache(lambda: _longest_output(request))
 
     def unable(model: Model) -> str | None:
         if model.provider not in providers:
@@ -105,7 +109,7 @@ def _inability(request: Request) -> Callable[[Model], str | None]:
             return "it is not among the models asked for"
         if needs and not model.can(needs):
             return f"it cannot do {', '.join(sorted(needs - (model.abilities or frozenset())))}"
-        if model.max_output is not None and model.max_output < asked and model.max_output < longest():
+        if model.max_output is not None and model.max_output < asked and model.max_output < _longest_output(request):
             return f"it cannot answer {asked} tokens"
         if model.context_window is not None and size > model.context_window:
             return "the prompt and its answer do not fit its context window"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.routing.learning.estimates import Estimate
 from gateway.routing.learning.exchange import Exchange
 from gateway.routing.strategies.candidates import Candidate
 
@@ -66,19 +67,26 @@ class _Scales:
     ceiling: float
     proven: bool
 
-    def worth(self, candidate: Candidate, *, benefit: float = 0.0) -> float:
-        estimate = candidate.estimate
-        claimed = estimate.quality
-        if claimed > self.ceiling and estimate.outcomes < _ENOUGH:
-            claimed = self.ceiling
+    def worths(self, candidates: Sequence[Candidate]) -> list[float]:
+        ceiling, rate = self.ceiling, self.rate
+        return [
+            (quality if quality <= ceiling or outcomes >= _ENOUGH else ceiling) - rate * cost
+            for _, (quality, _, cost, outcomes, *_), *_ in candidates
+        ]
+
+    def hope(self, estimate: Estimate, benefit: float) -> float:
+        """What it may be worth at best; no quality is above 1."""
+        claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
         return min(1.0, claimed + benefit) - self.rate * estimate.cost
 
-    def place(self, candidate: Candidate, worth: float) -> tuple[bool, bool, float, float]:
+    def places(self, candidates: Sequence[Candidate], worths: Sequence[float]) -> list[tuple[bool, bool, float, float]]:
         """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
-        estimate = candidate.estimate
         if self.rate == math.inf:
-            return candidate.cooling, False, estimate.cost, -estimate.quality
-        return candidate.cooling, self.proven and not estimate.tried, -worth, estimate.cost
+            return [(each.cooling, False, each.estimate.cost, -each.estimate.quality) for each in candidates]
+        return [
+            (cooling, self.proven and not estimate.tried, -worth, estimate.cost)
+            for (_, estimate, cooling, _), worth in zip(candidates, worths, strict=True)
+        ]
 
     def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> list[float]:
         """Of the doubt, for tried models that could lead with it; the others' would change nothing, so theirs is 0."""
@@ -103,18 +111,18 @@ def rank(
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
-    worths = [scales.worth(each) for each in candidates]
-    places = [
-        scales.place(each, scales.worth(each, benefit=benefit) if benefit else worth)
+    worths = scales.worths(candidates)
+    hopes = [
+        scales.hope(each.estimate, benefit) if benefit else worth
         for each, worth, benefit in zip(candidates, worths, scales.benefits(candidates, worths, doubt), strict=True)
     ]
-    order = sorted(range(len(candidates)), key=places.__getitem__)
+    order = sorted(range(len(candidates)), key=scales.places(candidates, hopes).__getitem__)
     best, *others = order
     chances: Mapping[int, float] = {best: 1.0}
     if explore and scales.openness > 0 and not candidates[best].cooling:
-        good_cases = {i: worths[i] + _GOOD_CASE * candidates[i].estimate.spread for i in others}
         bar = worths[best]
-        hopeful = {i: case for i, case in good_cases.items() if case >= bar and not candidates[i].cooling}
+        good_cases = ((i, worths[i] + _GOOD_CASE * candidates[i].estimate.spread) for i in others)
+        hopeful = {i: case for i, case in good_cases if case >= bar and not candidates[i].cooling}
         chances = _chances(best, hopeful, share=EXPLORED * scales.openness)
     drawn = _drawn(chances, draw)
     if drawn != best:
@@ -126,16 +134,17 @@ def rank(
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
     estimates = [each.estimate for each in candidates]
-    strongest = min(estimates, key=lambda each: (-each.quality, each.cost))
-    known = [each.quality for each in estimates if each.outcomes]
-    highest = max(known, default=1.0)
+    highest_quality = max([each.quality for each in estimates])
+    price = min([each.cost for each in estimates if each.quality == highest_quality])
+    known = [each for each in candidates if each.estimate.outcomes]
+    highest = max([each.estimate.quality for each in known], default=1.0)
     return _Scales(
-        rate=exchange.rate(tradeoff, price=strongest.cost),
+        rate=exchange.rate(tradeoff, price=price),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(
             each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
-            for each in candidates
+            for each in known
         ),
     )
 
