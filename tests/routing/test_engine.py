@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.routing import NoRoute, Outcome, RoutingContext, RoutingDecision, RoutingEngine
 from gateway.routing.models import RoutingStrategy
+from gateway.routing.prompt.features import facts_of
 from gateway.store.sqlite import SqliteStore
 from tests.routing.strategies.test_hybrid import Fixed
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE, said
@@ -42,6 +44,17 @@ def test_prompt_counts_not_the_contexts(engine: RoutingEngine) -> None:
     assert engine.route(COMPLEX, context=context).model == SONNET.name
     assert context == RoutingContext(SIMPLE)
     assert context.facts is None
+
+
+def test_prompt_is_read_once(engine: RoutingEngine) -> None:
+    """Facts that come with the context, of this prompt, are used as they are; the caller's context is never changed."""
+    read = RoutingContext(MODERATE, facts=replace(facts_of(MODERATE), complexity=0.9))
+    unread = RoutingContext(MODERATE)
+
+    assert engine.route(MODERATE, context=read).model == SONNET.name
+    assert engine.route(SIMPLE, context=read).model == FLASH.name
+    assert engine.route(MODERATE, context=unread).model == HAIKU.name
+    assert (read.prompt, unread.facts) == (MODERATE, None)
 
 
 def test_every_decision_can_be_checked(engine: RoutingEngine) -> None:

@@ -107,6 +107,17 @@ def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
     assert not marked["gemini", FLASH.name]
 
 
+def test_surcharges_are_part_of_the_expected_cost() -> None:
+    """What a model costs on top counts against the limit as its price does; what its cache saves makes it cheaper, never below nothing."""
+    plain = {each.key: each.estimate.cost for each in able(asked())}
+    surcharges = {HAIKU.key: 0.01, SONNET.key: -1.0}
+
+    charged = {each.key: each.estimate.cost for each in able(asked(surcharges=surcharges))}
+
+    assert charged == {**plain, HAIKU.key: pytest.approx(plain[HAIKU.key] + 0.01), SONNET.key: 0.0}
+    assert HAIKU.name not in names(asked(surcharges=surcharges, max_cost=0.01))
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "wishes", "reason"),
     [
