@@ -15,39 +15,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
 from benchmarks.charts import Panel, svg
-from gateway.app import World, create_app
+from benchmarks.served import served
 from gateway.catalog import Catalog
-from gateway.errors import NotFound
-from gateway.records import Attempt
-from gateway.settings import load
-from gateway.simulator.app import create_app as create_simulator
 from gateway.simulator.dice import Dice
 from gateway.simulator.prompts import wish
 from gateway.simulator.quality import answer_quality
 from gateway.simulator.simulation import Simulation
-from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "learning.svg"
-KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
-UPSTREAM = "http://127.0.0.1:9"  # never called: the simulator answers in this process
-URLS = {
-    "GEMINI_BASE_URL": UPSTREAM,
-    "ANTHROPIC_BASE_URL": UPSTREAM,
-    "OPENROUTER_BASE_URL": f"{UPSTREAM}/api/v1",
-}
 GOOD_ENOUGH = 0.98
 
 
@@ -75,38 +59,20 @@ class Asked:
 
 async def run(*, requests: int, seed: int, rated: float, model: str, folder: Path) -> tuple[list[Asked], Catalog]:
     """Ask the gateway one thing after another; it has learned each before the next."""
-    numbers = itertools.count(1)
-    simulation = Simulation(seed=seed)
-    settings = load({**KEYS, **URLS, "GATEWAY_DB": str(folder / "learning.db")})
-    store = SqliteStore(settings.db)
-    upstream = ReferenceTransport(transport=httpx2.ASGITransport(app=create_simulator(simulation)))
-    world = World(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
-    app = create_app(settings, transport=upstream, store=store, world=world)
     dice, opinions = Dice("wishes", seed), Dice("opinions", seed)
     asked: list[Asked] = []
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as client,
-    ):
+    async with served(Simulation(seed=seed), seed=seed, folder=folder) as gateway:
         for _ in range(requests):
             wanted = wish(dice)
             body = {"model": model, "messages": [{"role": "user", "content": wanted.prompt}], **wanted.body}
-            answer = await client.post("/v1/chat/completions", json=body)
-            answer.raise_for_status()
+            answer = await gateway.ask(body)
             asked.append(_asked(wanted.prompt, answer))
             if opinions.unit() < rated:
                 score = quality_of(asked[-1].model, wanted.prompt, seed=seed)
                 said = {"request_id": answer.headers["x-request-id"], "score": score}
-                (await client.post("/v1/feedback", json=said)).raise_for_status()
-            await asyncio.to_thread(_learn, store, app.state.gateway)
-    return asked, settings.catalog
-
-
-def _learn(store: SqliteStore, gateway: Any) -> None:
-    """All that is stored is learned: the last in the queue is a change that cannot be made."""
-    with suppress(NotFound):
-        store.attempt("nobody's", Attempt(1, "", "")).result()
-    gateway.engine.refresh()
+                (await gateway.client.post("/v1/feedback", json=said)).raise_for_status()
+            await gateway.learned()
+        return asked, gateway.catalog
 
 
 def _asked(prompt: str, answer: httpx2.Response) -> Asked:
