@@ -28,7 +28,12 @@ NAMES = (
     "request: read 2 KB",
     "request: read 100 KB",
     "auto: decide on 500 tokens",
-    *(f"{vendor}: {what}" for vendor in ANSWERS for what in ("request out", "answer in", "a stream's chunk")),
+    *(
+        f"{vendor}: {what}"
+        for vendor in PROVIDERS
+        if vendor in ANSWERS
+        for what in ("request out", "answer in", "a stream's chunk")
+    ),
     "ledger: begin and settle a row",
 )
 
