@@ -24,18 +24,6 @@ BATCH = 16  # rows in one commit, as under load
 
 # What to call, and how many of the named thing one call does.
 Case = tuple[Callable[[], object], int]
-NAMES = (
-    "request: read 2 KB",
-    "request: read 100 KB",
-    "auto: decide on 500 tokens",
-    *(
-        f"{vendor}: {what}"
-        for vendor in PROVIDERS
-        if vendor in ANSWERS
-        for what in ("request out", "answer in", "a stream's chunk")
-    ),
-    "ledger: begin and settle a row",
-)
 
 
 @contextmanager
