@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.logs import logging_to
 from gateway.settings import load, start_up_lines
+from tests.cli.conftest import OURS
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.tenants import ask_as, issue
 from tests.upstreams import answer
@@ -28,6 +32,19 @@ SECRETS = [key for value in (*PROVIDER_KEYS.values(), *CLIENT_KEYS.values()) for
 MARKER = "xylophone-quagmire-7731"
 PROMPT = f"Please translate {MARKER} into French"
 MODELS = ("auto", "gemini/gemini-3.8-flash", "claude/claude-haiku-5-5", "openrouter/qwen/qwen3.8-flash")
+COMMANDS = (
+    *(
+        "report",
+        "report --json",
+        "report --shadow",
+        "keys list",
+        "keys list --json",
+        "doctor",
+        "models",
+        "models --json",
+    ),
+    *("route hello", "route hello --json", "serve --port 70000", "serve --workers 0", "keys rotate nobody"),
+)
 ADMIN_PATHS = (
     *("/", "/metrics", "/v1/routing/summary", "/v1/routing/confidence", "/v1/routing/patterns", "/v1/routing/timeline"),
     "/v1/routing/requests",
@@ -87,7 +104,15 @@ def shown(make_gateway: MakeGateway, upstream: Indiscreet, tmp_path: Path) -> di
     files = b"".join(path.read_bytes() for path in tmp_path.glob("gateway.db*"))
     start = "\n".join([repr(settings), *start_up_lines(settings)])
     ledger = files.decode("latin-1")
-    return {"answers": answers, "pages": pages, "log": lines.getvalue(), "ledger": ledger, "repr": reprs + start}
+    commands = "".join(_commanded(command, tmp_path) for command in COMMANDS)
+    return {
+        "commands": commands,
+        "answers": answers,
+        "pages": pages,
+        "log": lines.getvalue(),
+        "ledger": ledger,
+        "repr": reprs + start,
+    }
 
 
 def _asked(gateway: GatewayUnderTest, upstream: Indiscreet) -> Iterator[str]:
@@ -98,6 +123,7 @@ def _asked(gateway: GatewayUnderTest, upstream: Indiscreet) -> Iterator[str]:
         for model in MODELS:
             for stream in (False, True):
                 yield _all_of(ask_as(gateway, TENANT, model, messages=messages, stream=stream))
+    yield _all_of(gateway.client.get("/openapi.json", headers={"x-api-key": TENANT}))
     for key in (TENANT, "wrong-key", CLIENT_KEYS["GATEWAY_ADMIN_KEY"]):
         yield _all_of(ask_as(gateway, key, "no/such/model", messages=messages))
         yield _all_of(ask_as(gateway, key, messages=[{"role": "user", "content": 5}]))
@@ -105,6 +131,13 @@ def _asked(gateway: GatewayUnderTest, upstream: Indiscreet) -> Iterator[str]:
         yield _all_of(
             gateway.client.post("/v1/route", json={"model": "auto", "messages": messages}, headers={"x-api-key": key})
         )
+
+
+def _commanded(command: str, folder: Path) -> str:
+    """What a command writes, with all keys in its environment."""
+    unset: dict[str, str | None] = dict.fromkeys(filter(OURS.fullmatch, os.environ))
+    keys = {**PROVIDER_KEYS, **CLIENT_KEYS, "GATEWAY_DB": str(folder / "gateway.db")}
+    return CliRunner().invoke(main, command.split(), env={**unset, **keys}).output
 
 
 def _read(gateway: GatewayUnderTest, path: str) -> str:
@@ -135,5 +168,7 @@ def test_there_was_something_to_see(shown: dict[str, str]) -> None:
     assert "request settled" in shown["log"]
     assert "gateway_requests_total" in shown["pages"]
     assert "key_canary" in shown["ledger"]
+    assert "total_cost" in shown["commands"]
+    assert "key_canary" in shown["commands"]
     assert "AIza" not in shown["repr"]
     assert "Gateway" in shown["repr"]
