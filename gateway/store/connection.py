@@ -27,6 +27,9 @@ START_CHECK_BYTES = 100_000_000
 _STATEMENTS = 1_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
+# A report of a million rows takes a fifth of a second; one that takes this long is ended, so that reports cannot pile up.
+READ_SECONDS = 10.0
+_STEPS = 100_000  # of SQLite's virtual machine between two looks at the clock: some milliseconds
 
 _LOCKED = "another process holds its lock: stop that process or wait"
 _NOT_THERE = "it cannot be opened: its directory has to exist and be writable"
@@ -41,6 +44,7 @@ _ADVICE: dict[type[Exception], str] = {
     FileNotFoundError: _NOT_THERE,
     apsw.NotADBError: "it is not an SQLite database: name another file in GATEWAY_DB",
     apsw.CorruptError: _DAMAGED,
+    apsw.InterruptError: "the report took too long: ask for fewer days or rows",
     apsw.IOError: "the disk reports an error: look at the system's log and at the file system",
 }
 
@@ -192,16 +196,19 @@ def set_aside(path: Path, *, now: datetime) -> Path:
 class Readers:
     """Connections that only read, reused; one that looks at a deleted or replaced file is closed."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, seconds: float = READ_SECONDS) -> None:
         self._source = source
+        self._seconds = seconds
         self._idle: deque[tuple[Connection, Identity]] = deque()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for one report, which sees one moment of the ledger; LedgerUnavailable when it cannot be read."""
+        """A connection for one report, which sees one moment of the ledger; LedgerUnavailable when it cannot be read in time."""
         try:
             connection, identity = self._take()
+            until = time.monotonic() + self._seconds
             try:
+                connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
                 connection.execute("BEGIN")
                 yield connection
                 connection.execute("COMMIT")

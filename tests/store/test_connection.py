@@ -180,6 +180,18 @@ def test_readers_are_reused(path: Path) -> None:
     readers.close()
 
 
+def test_a_report_without_end_is_ended(path: Path) -> None:
+    """A query that takes too long is ended, says so, and holds nobody up: the next report is read as ever."""
+    Source(path).open().close()
+    readers = Readers(Source(path), seconds=0)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    with pytest.raises(LedgerUnavailable, match="took too long"), readers.reading() as connection:
+        connection.execute(endless).fetchall()
+    with readers.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM routing_metrics").get == 0
+    readers.close()
+
+
 def test_readers_notice_another_file(path: Path) -> None:
     """A report never comes from a file that was replaced."""
     Source(path).open().close()
