@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from typing import cast
 
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from gateway.web.direct import DirectClient
+from gateway.web.routes import Application
 from tests.conftest import KEYS, MakeGateway
+from tests.upstreams import failing
+from tests.web.test_direct import Carrier
 
 CHAT = "/v1/chat/completions"
 
@@ -81,8 +90,54 @@ def test_large_bodies_are_parsed_off_the_loop(make_gateway: MakeGateway) -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "status"), [("true", 200), ("false", 200), ("1", 200), ("0", 200), ("perhaps", 400), ("", 400)]
+    ("value", "status"),
+    [("true", 200), ("false", 200), ("1", 200), ("0", 200), ("shadow", 200), ("perhaps", 400), ("", 400)],
 )
 def test_auto_route_values(make_gateway: MakeGateway, value: str, status: int) -> None:
-    """`?auto_route=` is true or false; anything else is told."""
+    """`?auto_route=` is true, false or shadow; anything else is told."""
     assert make_gateway().ask(path=f"{CHAT}?auto_route={value}").status_code == status
+
+
+def test_failures_are_told_with_their_row(make_gateway: MakeGateway) -> None:
+    """A request that was routed and failed is told with what its row says of it."""
+    response = make_gateway(failing(400, "claude")).ask(model="claude/claude-haiku-5-5")
+    assert response.status_code == 400
+    assert response.headers["x-gateway-provider"] == "claude"
+    assert response.headers["x-gateway-attempts"] == "1"
+
+
+async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> None:
+    """A client that leaves before its request is whole gets no answer, and nothing is begun for it."""
+    gateway = make_gateway()
+    client = DirectClient(
+        Carrier(),
+        cast(Application, gateway.app).direct[b"/v1/chat/completions"],
+        method="POST",
+        query=b"",
+        headers=[(b"host", b"localhost")],
+        fields={b"host": b"localhost"},
+        chunked=True,
+        keep_alive=True,
+    )
+    serving = asyncio.create_task(client.run())
+    await asyncio.sleep(0)
+    client.lost()
+    await serving
+    assert not client.response_started
+    assert gateway.rows == []
+
+
+def test_a_mistake_of_ours(make_gateway: MakeGateway) -> None:
+    """Anything unforeseen is a 500 in OpenAI's shape with a request id, and is raised so that the server logs it."""
+
+    def broken(request: httpx2.Request) -> httpx2.Response:
+        raise ArithmeticError("sk-secret")
+
+    gateway = make_gateway(broken)
+    answer = gateway.ask()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert "secret" not in answer.text
+    client = TestClient(gateway.app, base_url="http://127.0.0.1:8000")
+    with pytest.raises(ArithmeticError):
+        client.post("/v1/chat/completions", json={"model": "auto", "messages": [{"role": "user", "content": "x"}]})
