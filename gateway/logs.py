@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import threading
 import time
@@ -41,7 +42,10 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a surrogate, as in names of files that are no text, or an integer beyond 64 bits
+            return json.dumps(line, default=str)
 
 
 class LogWriter(logging.Handler):
@@ -88,7 +92,12 @@ class LogWriter(logging.Handler):
     def _write(self) -> None:
         lines = []
         while self._waiting:
-            lines.append(self.format(self._waiting.popleft()) + "\n")
+            record = self._waiting.popleft()
+            try:
+                lines.append(self.format(record) + "\n")
+            except Exception:  # a record that cannot be written must not end the log
+                self.dropped += 1
+                self.handleError(record)
         try:
             self._stream.write("".join(lines))
             self._stream.flush()

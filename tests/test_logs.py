@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import threading
 from decimal import Decimal
 from pathlib import Path
 
 import orjson
+import pytest
 
 from gateway.fallback import Cooled
 from gateway.logs import LogWriter, log_request, log_rest, logging_to, unlocked
@@ -46,6 +48,28 @@ def test_lines_are_json() -> None:
     )
     assert (rest["level"], rest["provider"], rest["code"]) == ("warning", "gemini", "upstream_auth")
     assert "a bug\nof two lines" in broke["traceback"]
+
+
+@pytest.mark.parametrize("odd", ["a file named \udcff", 2**70], ids=["half a surrogate", "large"])
+def test_any_fact_can_be_written(odd: object) -> None:
+    """What JSON's fast writer refuses is written all the same."""
+    stream = io.StringIO()
+    with logging_to(stream):
+        logging.getLogger("gateway.test").warning("odd", extra={"facts": {"odd": odd}})
+    assert json.loads(stream.getvalue())["odd"] == odd
+
+
+def test_a_line_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """A faulty record costs its own line, is counted and told on standard error; the log goes on."""
+    stream = io.StringIO()
+    writer = LogWriter(stream, interval=0)
+    writer.start()
+    for facts in ({"msg": "%d of %d", "args": (1,)}, {"msg": "after"}):
+        writer.handle(logging.makeLogRecord(facts))
+    writer.stop()
+    assert stream.getvalue() == "after\n"
+    assert writer.dropped == 1
+    assert "not enough arguments" in capsys.readouterr().err
 
 
 def test_quiet_levels() -> None:

@@ -23,6 +23,7 @@ _PDF_BEGINS = "JVBERi"  # base64 of "%PDF"
 _TEXT_TYPES = re.compile(r"text/.+|application/(json|xml|yaml|x-yaml|x-ndjson|javascript|sql|.+\+(json|xml))")
 _DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 _LONGEST_TITLE = 500
+_LONGEST_PLAIN = 1_000_000  # characters without base64: percent signs take far longer to undo
 
 
 def text_block(text: str) -> Block | None:
@@ -101,6 +102,8 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
         _refuse("Not a data URL.", path)
     data = url[found.end() :].strip()
     if "base64" not in (found["parameters"] or "").lower().split(";"):
+        if len(data) > _LONGEST_PLAIN:
+            _refuse("A data URL of this size has to be in base64.", path)
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     if not data:
         _refuse("The data URL is empty.", path)

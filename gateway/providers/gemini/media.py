@@ -15,6 +15,7 @@ Part = dict[str, Any]
 
 DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+LONGEST_PLAIN = 1_000_000  # characters with percent signs, which take far longer to undo than base64
 URL_SAFE = str.maketrans("-_", "+/")
 SAME_MIME = {
     "image/jpg": "image/jpeg",
@@ -161,14 +162,20 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
     mime = SAME_MIME.get(mime, mime)
     if not MIME.fullmatch(mime):
         raise InvalidRequest(f"{mime[:60]!r} is not a media type.", param=path)
-    body = _base64(payload, path=path) if encoded else base64.b64encode(unquote_to_bytes(payload)).decode()
+    body = _base64(payload, path=path) if encoded else base64.b64encode(_unquoted(payload, path=path)).decode()
     return {"inlineData": {"mimeType": mime, "data": body}}
+
+
+def _unquoted(data: str, *, path: str) -> bytes:
+    if len(data) > LONGEST_PLAIN:
+        raise InvalidRequest("A data URL of this size has to be in base64, without percent signs.", param=path)
+    return unquote_to_bytes(data)
 
 
 def _base64(data: str, *, path: str) -> str:
     """Standard base64, from what clients send as such: with line ends, URL-safe, percent-encoded or without padding."""
     if "%" in data:
-        data = unquote_to_bytes(data).decode("ascii", "replace")
+        data = _unquoted(data, path=path).decode("ascii", "replace")
     plain = "".join(data.split()).translate(URL_SAFE).rstrip("=")
     plain += "=" * (-len(plain) % 4)
     try:

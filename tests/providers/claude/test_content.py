@@ -32,3 +32,15 @@ def test_no_mark(told: object) -> None:
     """What is no cache mark is none."""
     assert cache_mark({"cache_control": told}) is None
     assert cache_mark({"cache_control": {"ttl": "1y"}}) == {"type": "ephemeral"}
+
+
+def test_large_images_are_in_base64() -> None:
+    """A data URL in percent signs is taken up to a million characters, one in base64 whatever its size."""
+
+    def image(url: str) -> list[dict[str, object]]:
+        return [{"type": "image_url", "image_url": {"url": url}}]
+
+    assert content_blocks(image("data:image/png," + "%41" * 333_333), "p")
+    assert content_blocks(image("data:image/png;base64," + "AAAA" * 300_000), "p")
+    with pytest.raises(InvalidRequest, match="base64"):
+        content_blocks(image("data:image/png," + "%41" * 333_334), "p")

@@ -79,6 +79,14 @@ def test_data_url_without_base64() -> None:
     )
 
 
+@pytest.mark.parametrize("head", ["data:image/png,", "data:image/png;base64,"])
+def test_large_images_have_no_percent_signs(head: str) -> None:
+    """Percent signs are undone in up to a million characters; a larger image is sent without them."""
+    assert parts(image(head + "%41" * 333_332))
+    with pytest.raises(InvalidRequest, match="base64"):
+        parts(image(head + "%41" * 333_336))
+
+
 @pytest.mark.parametrize("url", ["https://x.test/pic", "HTTPS://x.test/a.unknown"])
 def test_https_image(url: str) -> None:
     """An https image is left for Google to fetch; its type is told only where the name tells it."""
