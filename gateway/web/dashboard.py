@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ class Dashboard:
 
     def _render(self, days: float) -> str:
         summary = self._store.summary(days=days)
+        requests = self._store.requests(limit=LAST_REQUESTS)
         return self._page.render(
             days=days,
             demo=self._demo,
@@ -75,8 +77,19 @@ class Dashboard:
                 {_model(row): (int(row["total_requests"]), usd(row["total_cost"])) for row in summary["by_model"]}
             ),
             patterns=shares(_patterns(self._store.patterns(days=days))),
-            requests=self._store.requests(limit=LAST_REQUESTS),
+            requests=requests,
+            unanswered=unanswered(requests),
         )
+
+
+def unanswered(requests: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the newest requests found every candidate down, up to the newest one that was answered; newest first."""
+    count = 0
+    for row in requests:
+        if row["status"] == "ok":
+            break
+        count += row["error_code"] == "no_candidate"
+    return count
 
 
 def _model(row: dict[str, Any]) -> str:

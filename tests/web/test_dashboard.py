@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import MakeGateway
+from tests.upstreams import failing
 
 
 def test_page_of_an_empty_ledger(make_gateway: MakeGateway) -> None:
@@ -32,3 +33,23 @@ def test_static_files_are_a_fixed_list(make_gateway: MakeGateway) -> None:
     assert client.get("/static/dashboard.css").headers["content-type"].startswith("text/css")
     for path in ("/static/dashboard.html", "/static/..%2fapp.py", "/static/../app.py"):
         assert client.get(path).status_code == 404
+
+
+def test_all_candidates_down(make_gateway: MakeGateway) -> None:
+    """While no provider answers a banner says so; one answer takes it away."""
+    down = {"gemini", "claude", "openrouter"}
+    gateway = make_gateway(lambda request: failing(503, *down)(request))
+    assert gateway.ask().status_code == 503
+    assert gateway.ask().status_code == 503
+    assert "every candidate failed for 2 of the newest requests" in gateway.client.get("/").text
+    down.clear()
+    assert gateway.ask().status_code == 200
+    assert "No provider answers" not in gateway.client.get("/").text
+
+
+def test_unknown_prices(make_gateway: MakeGateway) -> None:
+    """Requests whose price nobody knows are told of, for the sums leave them out."""
+    gateway = make_gateway()
+    assert gateway.ask(model="gemini/of-tomorrow").status_code == 200
+    assert "1 requests have no known price" in gateway.client.get("/").text
+    assert "gateway_unpriced_requests_total 1.0" in gateway.client.get("/metrics").text
