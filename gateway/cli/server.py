@@ -8,6 +8,7 @@ the waiting. In both cases every row is closed and the ledger committed before t
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class DrainingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
+            gc.freeze()  # else each full collection would walk all that was loaded, and hold up every stream meanwhile
             self._tell_started(reachable(self.servers[0].sockets[0].getsockname()))
 
     async def on_tick(self, counter: int) -> bool:
@@ -78,6 +80,7 @@ class DrainingServer(uvicorn.Server):
             loop.call_later(self._grace + self._last_words, self._cut),
         ]
         await super().shutdown(sockets)
+        gc.unfreeze()
         for timer in timers:
             timer.cancel()
         if self.force_exit:

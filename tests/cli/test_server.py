@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,10 @@ def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
 def test_where_it_listens(address: tuple[Any, ...], url: str) -> None:
     """The URL is one that this machine reaches, also when all interfaces are listened on."""
     assert reachable(address) == url
+
+
+async def test_what_was_loaded_is_left_alone(tmp_path: Path) -> None:
+    """Garbage collection does not walk what the start has loaded for as long as the server runs: that takes tens of milliseconds."""
+    async with serving(tmp_path):
+        assert gc.get_freeze_count() > 10_000
+    assert gc.get_freeze_count() == 0
