@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from gateway.settings.facts import Limits
 
 try:
-    import resource
-except ImportError:  # Windows, which has no such limit
-    resource = None  # type: ignore[assignment]  # looked at before it is used
+    import resource as system
+except ImportError:  # pragma: no cover - Windows, which has no such limit
+    system = None  # type: ignore[assignment]  # looked at before it is used
 
 OURS = 128  # the ledger and its readers, the log, upstream connections that are kept, clients that are being refused
 
@@ -18,9 +19,9 @@ def needed(limits: Limits) -> int:
     return 2 * limits.in_flight + limits.queue + OURS
 
 
-def raise_to(wanted: int) -> int | None:
+def raise_to(wanted: int, resource: Any = system) -> int | None:
     """How many files this process may have open, raised to the system's bound, or to `wanted` where that is refused; None: no limit."""
-    if resource is None:  # pragma: no cover - Windows
+    if resource is None:
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for most in (hard, wanted):
@@ -31,7 +32,8 @@ def raise_to(wanted: int) -> int | None:
         except (ValueError, OSError):  # macOS says that there is no bound, and has one
             continue
         soft = most
-    return None if soft == resource.RLIM_INFINITY else soft
+        break
+    return None if soft == resource.RLIM_INFINITY else int(soft)
 
 
 def fitted(limits: Limits, files: int | None) -> tuple[Limits, str | None]:

@@ -26,6 +26,36 @@ def test_raised_to_what_the_system_allows(low_limit: int) -> None:
     assert [raise_to(300), raise_to(300)] == [allowed, allowed]
 
 
+class Bounded:
+    """A system that says it has no bound, and has one."""
+
+    RLIMIT_NOFILE = 7
+    RLIM_INFINITY = -1
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.soft = 256
+
+    def getrlimit(self, which: int) -> tuple[int, int]:
+        return self.soft, self.RLIM_INFINITY
+
+    def setrlimit(self, which: int, limits: tuple[int, int]) -> None:
+        if not 0 <= limits[0] <= self.bound:
+            raise ValueError("not allowed to raise maximum limit")
+        self.soft = limits[0]
+
+
+@pytest.mark.parametrize(("bound", "allowed"), [(10_240, 2_000), (1_000, 256)])
+def test_a_bound_that_nobody_names(bound: int, allowed: int) -> None:
+    """Where raising to no limit at all is refused, what is needed is asked for; where that is refused too, all stays as it is."""
+    assert raise_to(2_000, Bounded(bound)) == allowed
+
+
+def test_a_system_without_limits() -> None:
+    """Where there is no such limit, there is none to keep to."""
+    assert raise_to(2_000, None) is None
+
+
 @pytest.mark.parametrize("files", [None, 10**6, needed(Limits())])
 def test_enough(files: int | None) -> None:
     """Where the files suffice the limits stay, without a word."""
