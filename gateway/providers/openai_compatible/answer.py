@@ -55,10 +55,9 @@ def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
     if isinstance(given.get("reasoning_details"), list):
         details = enumerate(objects(given["reasoning_details"]))
         message["reasoning_details"] = [{"index": i, **detail, **mark} for i, detail in details]
-    if given.get("tool_calls"):
-        calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given["tool_calls"]))]
-        if calls:
-            message["tool_calls"] = calls
+    calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given.get("tool_calls")))]
+    if calls:
+        message["tool_calls"] = calls
     return message
 
 

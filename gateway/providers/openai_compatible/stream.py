@@ -22,6 +22,7 @@ from gateway.providers.openai_compatible.answer import (
     refuse_error,
     text_of,
 )
+from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk, Json, Usage
 
@@ -156,10 +157,15 @@ class OpenAIStream(StreamParser):
         self._extra: dict[str, Any] = {}
         self._upstream_id: str | None = None
         self._done = False
+        self._template = TextTemplate(_said)
+        self._template_index = 0
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
+        if not event.event and (text := self._template.text(event.data)) is not None:
+            step = {"index": self._template_index, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
+            return [Chunk([step])] if text else ()
         try:
             body: Any = orjson.loads(event.data)
         except orjson.JSONDecodeError:
@@ -175,6 +181,8 @@ class OpenAIStream(StreamParser):
         if choices and not self._introduced:
             self._introduced = True
             return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._served(body))]
+        if usage is None and len(choices) == 1 and not event.event:
+            self._learn(event.data, body, choices[0])
         return [Chunk(choices, usage)] if choices or usage else ()
 
     def close(self) -> Sequence[Chunk]:
@@ -191,12 +199,20 @@ class OpenAIStream(StreamParser):
             raise UpstreamInvalidResponse(message, provider=self._provider)
         return ()
 
+    def _learn(self, data: bytes, body: Json, step: Json) -> None:
+        """From a step of text alone: those that follow are likely to be the same but for their text."""
+        text = _said(body)
+        if isinstance(text, str) and step["delta"] == {"content": text} and step["logprobs"] is None:
+            self._template_index = step["index"] if self._template.learn(data, text) else self._template_index
+
     def _note(self, body: Json) -> None:
         if self._upstream_id is None and isinstance(body.get("id"), str):
             self._upstream_id = body["id"]
         for name in EXTRA:
-            if body.get(name) is not None:
-                self._extra[name] = body[name]
+            value = body.get(name)
+            if value is not None and value != self._extra.get(name):
+                self._extra[name] = value
+                self._template.forget()  # it may have been learned from an event with the value before
 
     def _choice(self, choice: Json) -> Json | None:
         refuse_error(choice, provider=self._provider, key=self._key)
@@ -223,3 +239,10 @@ class OpenAIStream(StreamParser):
             raise UpstreamInvalidResponse(f"{self._provider} sent a stream without choices.", provider=self._provider)
         self._done = True
         return [Chunk([self._readers[index].last()], extra=self._extra) for index in sorted(self._readers)]
+
+
+def _said(body: Json) -> object:
+    """The text of an event's first choice."""
+    choice = next(iter(objects(body.get("choices"))), {})
+    delta = choice.get("delta")
+    return delta.get("content") if isinstance(delta, dict) else None

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import (
     UpstreamAccountEmpty,
@@ -42,6 +44,26 @@ def read(*events: ServerSentEvent) -> list[Chunk]:
 def deltas(*given: Any) -> list[Any]:
     """What becomes of these deltas; the choice's end is left out."""
     return [choice["delta"] for made in read(*map(event, given)) for choice in made.choices][:-1]
+
+
+TEXT = st.sampled_from(["a", "b", '"', "\u2028", "probe", ""])
+SAYS = [{}, {}, {"logprobs": None}, {"logprobs": {"content": []}}, {"finish_reason": "stop"}, {"index": 1}]
+BESIDES = [{}, {}, {}, {"usage": {"prompt_tokens": 3}}, {"service_tier": "x"}, {"service_tier": "y"}]
+BODY: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda text, says, besides: {"choices": [{"index": 0, "delta": {"content": text}, **says}], **besides},
+    TEXT,
+    st.sampled_from(SAYS),
+    st.sampled_from(BESIDES),
+)
+
+
+@given(st.lists(BODY, max_size=12))
+def test_alike_events(bodies: list[dict[str, Any]]) -> None:
+    """Events that are alike but for their text give what each gives when no two are alike."""
+    alike = [ServerSentEvent(orjson.dumps(body)) for body in bodies]
+    unlike = [ServerSentEvent(orjson.dumps({**body, "number": number})) for number, body in enumerate(bodies)]
+    end = event({"content": "end"}, finish_reason="stop")
+    assert read(*alike, end) == read(*unlike, end)
 
 
 def calls(*given: Any) -> list[Any]:
