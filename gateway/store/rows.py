@@ -192,7 +192,20 @@ def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
 
 
 def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
-    return StoredOutcome(**{**row, "features": loads(row["features"])})
+    """What another tool wrote into a column and is no number or text is unknown: one odd row must not end all learning."""
+    features = loads(row["features"])
+    values = {
+        **row,
+        **{name: real(row[name]) for name in ("quality", "cost", "latency")},
+        "complexity": real(row["complexity"]) or 0.0,
+        "weight": min(1.0, max(0.0, real(row["weight"]) or 0.0)),
+        **{name: row[name] if type(row[name]) is int else None for name in ("input_tokens", "output_tokens")},
+        **{name: text(row[name]) for name in ("provider", "model", "pattern", "timestamp", "source")},
+        "features": {name: value for name, value in features.items() if real(value) is not None}
+        if isinstance(features, dict)
+        else None,
+    }
+    return StoredOutcome(**values)
 
 
 def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
