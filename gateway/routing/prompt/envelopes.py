@@ -35,14 +35,21 @@ _TAGS = (
     "reminderInstructions",
 )
 _OPENING = re.compile(f"<({'|'.join(map(re.escape, _TAGS))})(?=[\\s>])[^<>]{{0,500}}>")
+# Characters of a turn that are looked through, half at each end: a turn of megabytes must not hold up the others.
+MOST_READ = 65_536
 # Elements that hold what the person wrote.
 _SPOKEN = ("user_query", "task", "user_message", "userRequest", "feedback")
 
 
 def spoken(text: str) -> str:
-    """The text without harness elements, stripped; what stands in an element of the person's own words wins. Linear in the text."""
+    """The text without harness elements, stripped; what stands in an element of the person's own words wins.
+
+    Linear in the text, of which only the ends are looked through, and left, when it is very long and has such elements at all.
+    """
     if "<" not in text:
         return text.strip()
+    if len(text) > MOST_READ:
+        text = f"{text[: MOST_READ // 2]}\n{text[-MOST_READ // 2 :]}"
     for tag in _SPOKEN:
         inner = _inside(text, tag)
         if inner:

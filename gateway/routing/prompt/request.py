@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
+
+import orjson
 
 from gateway.routing.models import RoutingContext
 from gateway.routing.prompt.envelopes import spoken
@@ -14,6 +17,11 @@ from gateway.wire import ChatRequest, Json
 _PART_TOKENS = {"image_url": 1_000, "input_audio": 1_000}
 _BYTES_A_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
+# User turns that may hold nothing but a harness' words before the search for a person's is given up.
+_TURNS = 8
+# JSON values that are counted one by one; of more than that the size tells, which is rather too much.
+_COUNTED = 10_000
+_BYTES_A_JSON_TOKEN = 3
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -47,10 +55,10 @@ def context_of(
 def newest_turn(messages: Sequence[Json]) -> str:
     """The last thing a person said: user turns that hold only what a harness put there are passed over, so are tools' results.
 
-    Without any, the last text of a user, else of anybody.
+    Without any in the newest turns, the last text of a user, else of anybody.
     """
-    for message in reversed(messages):
-        if message.get("role") == "user" and (said := spoken(_text(message))):
+    for message in islice((each for each in reversed(messages) if each.get("role") == "user"), _TURNS):
+        if said := spoken(_text(message)):
             return said
     for role in ("user", "system", "developer", "assistant"):
         for message in reversed(messages):
@@ -134,10 +142,13 @@ def _part_tokens(part: Json) -> int:
 
 def _json_tokens(value: Any) -> int:
     """Of a JSON value's names and texts, however deep; about a token for each other value and mark."""
-    total = 0
+    total = counted = 0
     waiting = [] if value is None else [value]
     while waiting:
         each = waiting.pop()
+        counted += 1
+        if counted > _COUNTED:
+            return len(orjson.dumps(value)) // _BYTES_A_JSON_TOKEN
         if isinstance(each, str):
             total += tokens_of(each)
         elif isinstance(each, dict):

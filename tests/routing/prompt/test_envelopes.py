@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.routing.prompt.envelopes import spoken
+from gateway.routing.prompt.envelopes import MOST_READ, spoken
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,20 @@ def test_only_the_persons_words_are_left(text: str, said: str) -> None:
 
 def test_many_unclosed_tags_take_linear_time() -> None:
     """A megabyte of opening tags is searched once for the closing one, not once for each."""
-    text = "<system-reminder>" * 60_000
+    text = "<system-reminder>" * (MOST_READ // 17)
 
     assert spoken(text) == text
+
+
+def test_only_the_ends_of_a_huge_turn_are_looked_through() -> None:
+    """What a harness put around a turn of megabytes is taken off its ends; the work does not grow with the middle."""
+    filler = "<a> " * 500_000
+    text = f"<system-reminder>Careful.</system-reminder>Fix this: {filler} Please.<context>cwd</context>"
+
+    said = spoken(text)
+
+    assert said.startswith("Fix this: <a>")
+    assert said.endswith("<a>  Please.")
+    assert len(said) <= MOST_READ + 1
+    assert spoken(f"<context>{filler}</context>Explain it") == "Explain it"
+    assert spoken("word " * 500_000) == ("word " * 500_000).strip()

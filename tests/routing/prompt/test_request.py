@@ -68,6 +68,24 @@ def test_needs_are_what_the_request_asks_of_a_model(
     assert context_of(asked, available_providers=["claude"]).needs == needs
 
 
+def test_a_long_search_for_a_persons_words_is_given_up() -> None:
+    """Among the newest user turns the last with words of its own counts; when eight have none, the newest text does."""
+    harness = user("<context>x</context>")
+
+    assert newest_turn([user("Hi"), *[harness] * 7]) == "Hi"
+    assert newest_turn([user("Hi"), *[harness] * 8]) == "<context>x</context>"
+
+
+def test_size_of_huge_schemas_is_told_by_their_bytes() -> None:
+    """Tools of very many values are not counted one by one, and not taken for smaller than those that are."""
+
+    def tokens(properties: int) -> int:
+        schema = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(properties)}}
+        return prompt_tokens({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}, [])
+
+    assert tokens(40_000) > 20 * tokens(2_000) * 0.9
+
+
 def test_context_carries_hints_sizes_and_cooling() -> None:
     """What the client wished and what the gateway knows both reach the strategies."""
     hints = RoutingHints(max_cost=0.01, min_quality=0.5, models=("x",), session_id="s")
