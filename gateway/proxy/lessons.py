@@ -62,7 +62,8 @@ class Lessons:
             return
         served = served_outcome(record, plan)
         self._store.add_outcome(served)
-        for outcome in self._labelled(record, request, served=served, ending=ending):
+        plain = unmeasured(served)
+        for outcome in self._labelled(record, request, plain=plain, ending=ending):
             self._store.add_outcome(outcome)
         if record.status != "ok":
             return
@@ -71,16 +72,15 @@ class Lessons:
             self._sessions.follow(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
-            self._recurrences.answered(turn, unmeasured(served), rank=rank)
+            self._recurrences.answered(turn, plain, rank=rank)
 
     def _labelled(
-        self, record: RequestRecord, request: ChatRequest, *, served: StoredOutcome, ending: Ending
+        self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, ending: Ending
     ) -> list[StoredOutcome]:
-        plain = unmeasured(served)
         found = [_of(plain, key, FAILED_VALIDATION) for key in ending.rejected]
         found += [_of(plain, key, UPSTREAM_ERROR) for key in ending.broke]
         if record.status == "ok" and ending.answer is not None:
-            key = (served.provider, served.model)
+            key = (plain.provider, plain.model)
             listed = self._catalog.get(*key)
             label = label_of(
                 ending.answer,

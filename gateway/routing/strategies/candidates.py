@@ -82,14 +82,14 @@ def ruled_out(model: Model, request: Request) -> str | None:
 
 def rests(model: Model, context: RoutingContext) -> bool:
     """Whether it or its provider is cooling."""
-    return not context.cooling.isdisjoint(((model.provider, None), model.key))
+    return bool(context.cooling) and not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
 def _within(context: RoutingContext, candidate: Candidate) -> Candidate:
     """The candidate with what the context says of its model: what it costs on top, and whether it rests."""
     model, estimate, *_ = candidate
     surcharge = context.surcharges.get(model.key)
-    cooling = bool(context.cooling) and rests(model, context)
+    cooling = rests(model, context)
     if not surcharge:
         return Candidate(model, estimate, cooling) if cooling else candidate
     return Candidate(model, estimate._replace(cost=max(0.0, estimate.cost + surcharge)), cooling)

@@ -21,6 +21,14 @@ _USUAL: Mapping[Tier, tuple[str, str]] = {
 }
 
 
+# The tiers by nearness to one, upwards first.
+_NEAREST: Mapping[Tier, tuple[Tier, ...]] = {
+    "simple": ("simple", "moderate", "complex"),
+    "moderate": ("moderate", "complex", "simple"),
+    "complex": ("complex", "moderate", "simple"),
+}
+
+
 def _nothing_learned() -> Estimates:
     return Estimates()
 
@@ -50,9 +58,8 @@ class ComplexityStrategy(RoutingStrategy):
         usual = self._usual[tier]
         if usual is not None and not rests(usual, context) and ruled_out(usual, request) is None:
             return usual
-        for near in sorted(TIERS, key=lambda each: distance(each, tier)):
-            awake = [model for model in self._of_tier[near] if not rests(model, context)]
-            if candidates := found(request, awake):
+        for near in _NEAREST[tier]:
+            if candidates := [each for each in found(request, self._of_tier[near]) if not each.cooling]:
                 return min(candidates, key=lambda each: each.estimate.cost).model
         return ordered(able(request), tier=tier, usual=usual)[0].model
 
@@ -81,19 +88,13 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
 
 def ordered(candidates: Sequence[Candidate], *, tier: Tier, usual: Model | None) -> list[Candidate]:
     """Cooling ones last; the tier's usual model first, then by nearness of the tier, upwards first, then by cost."""
-    distances = {each: distance(each, tier) for each in TIERS}
+    nearest = _NEAREST[tier]
 
-    def place(candidate: Candidate) -> tuple[bool, float, bool, float]:
+    def place(candidate: Candidate) -> tuple[bool, int, bool, float]:
         model = candidate.model
-        return candidate.cooling, distances[model.tier], model is not usual, candidate.estimate.cost
+        return candidate.cooling, nearest.index(model.tier), model is not usual, candidate.estimate.cost
 
     return sorted(candidates, key=place)
-
-
-def distance(tier: Tier, wanted: Tier) -> float:
-    """How far a tier is from the one that is wanted; of two equally far the upper one is nearer."""
-    away = TIERS.index(tier) - TIERS.index(wanted)
-    return away if away >= 0 else 0.5 - away
 
 
 def _reasoning(chosen: Candidate, *, complexity: float, tier: Tier, usual: Model | None) -> str:
