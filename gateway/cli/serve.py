@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,11 +19,14 @@ from starlette.applications import Starlette
 from gateway.app import create_app
 from gateway.cli import open_files
 from gateway.cli.reload import Reloader, on_hangup
-from gateway.cli.server import DrainingServer
+from gateway.cli.server import DrainingServer, reachable
+from gateway.cli.workers import FAILED_START, Workers
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
 from gateway.web.connection import Connection
+
+BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,18 +67,29 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
         )
     for line in start_up_lines(settings):
         click.echo(line, err=True)
+    read = partial(load, os.environ, **flags)
     if settings.workers > 1:
-        told = {"GATEWAY_CONFIG": settings.config, "GATEWAY_DB": settings.db, "GATEWAY_HOST": settings.host}
-        os.environ.update({name: str(value) for name, value in told.items()})
-        uvicorn.run("gateway.cli.serve:worker", factory=True, workers=settings.workers, **uvicorn_options(settings))
-        return
+        raise SystemExit(serve_by_several(settings, read))
     with logging_to(sys.stderr):
-        run(create_app_or_exit(settings), settings, read=partial(load, os.environ, **flags))
+        run(create_app_or_exit(settings), settings, read=read)
 
 
-def worker() -> Starlette:
-    """One of several processes: the parent has put what its flags said into the environment."""
-    return create_app(within_open_files(load(os.environ)))
+def serve_by_several(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Listen, and let `settings.workers` processes serve what comes; the exit status."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise click.ClickException(f"Nobody can listen on {settings.host}, port {settings.port} ({error}).") from None
+    click.echo(f"{settings.workers} workers running on {reachable(listening.getsockname())}", err=True)
+    first = os.getpid()
+
+    def work() -> None:
+        with logging_to(sys.stderr):
+            run(create_app_or_exit(settings), settings, read=read, listening=listening, needs=first)
+
+    with listening:
+        return Workers(work, count=settings.workers, at_end=listening.close).run()
 
 
 def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
@@ -109,10 +124,13 @@ def run(
     *,
     read: Callable[[], Settings],
     started: Callable[[str], None] = lambda url: None,
+    listening: socket.socket | None = None,
+    needs: int | None = None,
 ) -> None:
     """Serve `app` until a signal, following what `read` makes of the configuration; 3 is the exit status of a start that failed.
 
-    `started` is told the URL.
+    `started` is told the URL. What comes on `listening` is served, where somebody listens already; without the process `needs`,
+    its parent, this one ends as after a signal.
     """
     gateway = app.state.gateway
     reloader = Reloader(gateway, lambda: within_open_files(read()))
@@ -122,11 +140,12 @@ def run(
         settings=settings,
         reloader=reloader,
         started=started,
+        needs=needs,
     )
     with on_hangup(reloader.ask):
-        server.run()
+        server.run(None if listening is None else [listening])
     if not server.started:
-        raise SystemExit(3)
+        raise SystemExit(FAILED_START)
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:

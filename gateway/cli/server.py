@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -35,6 +37,7 @@ class DrainingServer(uvicorn.Server):
         reloader: Reloader,
         last_words: float = LAST_WORDS,
         started: Callable[[str], None] = lambda url: None,
+        needs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(config)
@@ -44,6 +47,7 @@ class DrainingServer(uvicorn.Server):
         self._last_words = last_words
         self._tell_started = started
         self._reloader = reloader
+        self._needs = needs
         self._clock = clock
         self._accepts_until: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +71,8 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
+        if self._needs not in (None, os.getppid()) and self._accepts_until is None:
+            self.handle_exit(signal.SIGTERM, None)
         if self._accepts_until is not None:
             self.should_exit = self.should_exit or self._clock() >= self._accepts_until
         else:
