@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from gateway.catalog import Tier
 from gateway.routing.labels.structure import Form
-from gateway.routing.learning.estimates import PRIOR_QUALITY
+from gateway.routing.learning.hardship import PRIOR_QUALITY
 
 _UNREMARKABLE_SHARE = 16
 # A client that sets a lower limit wants its answer cut.

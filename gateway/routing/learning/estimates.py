@@ -7,30 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.catalog import TIERS, Model, Tier
+from gateway.catalog import Model, Tier
 from gateway.routing.learning.exchange import Exchange
+from gateway.routing.learning.hardship import PRIORS, Vector
 from gateway.routing.learning.likeness import ANY_MODEL, Group, Tally, confidence, like
-from gateway.routing.learning.regression import Posterior, dot
+from gateway.routing.learning.regression import Belief, dot
 from gateway.routing.learning.usage import UsageBook
 from gateway.routing.models import Confidence, PromptFacts
-from gateway.routing.prompt.features import NAMES, SIZE
+from gateway.routing.prompt.features import SIZE
 
 Key = tuple[str, str]
-Vector = tuple[float, ...]
-
-# Before any outcome: the quality of a tier's models on a prompt of middling complexity, and how it falls as complexity rises.
-PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
-_PRIOR_SLOPE: Mapping[Tier, float] = {"simple": -0.12, "moderate": -0.07, "complex": -0.03}
-_COMPLEXITY = 1 + NAMES.index("complexity")
 
 # Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
 NOISE = 0.4
 _PRIOR_COUNT = 4.0
 _UNTRIED_SPREAD = NOISE / math.sqrt(_PRIOR_COUNT)
 
-# How firmly weights are held: those all models share towards 0, each model's own towards the shared ones. The first
-# is the constant's: a model's general level is learned soon, how it differs on each feature later.
-SHARED_PRECISION: tuple[float, ...] = (5.0, *[5.0] * (SIZE - 1))
+# How firmly each model's own weights are held to what is expected of it: its general level is learned soon, how it differs
+# on each feature later.
 OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
@@ -54,32 +48,20 @@ class Estimate(NamedTuple):
         return self.quality if self.prior is None else max(self.quality, self.prior)
 
 
-def prior_mean(tier: Tier, shared: Vector) -> Vector:
-    """The prior mean of a model's own weights: its tier's, and what all models find hard or easy."""
-    mean = list(shared)
-    mean[0] += PRIOR_QUALITY[tier]
-    mean[_COMPLEXITY] += _PRIOR_SLOPE[tier]
-    return tuple(mean)
-
-
 def _quality(facts: PromptFacts, weights: Vector) -> float:
     return min(1.0, max(0.0, dot(facts.vector, weights)))
-
-
-NOTHING_SHARED: Vector = (0.0,) * SIZE
-PRIORS: Mapping[Tier, Vector] = {tier: prior_mean(tier, NOTHING_SHARED) for tier in TIERS}
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
 
-    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `posteriors` those of each that has outcomes.
+    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `beliefs` those of each that has outcomes.
     """
 
     tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
     means: Mapping[Key, Vector] = field(default_factory=dict)
-    posteriors: Mapping[Key, Posterior] = field(default_factory=dict)
+    beliefs: Mapping[Key, Belief] = field(default_factory=dict)
     usage: UsageBook = field(default_factory=UsageBook)
     tallies: Mapping[Group, Tally] = field(default_factory=dict)
     exchange: Exchange = field(default_factory=Exchange)
@@ -123,7 +105,7 @@ class Estimates:
 
     def doubt(self, key: Key, facts: PromptFacts) -> float:
         """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
-        return NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
+        return NOISE * math.sqrt(self.beliefs[key].variance(facts.vector))
 
     def most_doubt(self, facts: PromptFacts) -> float:
         """The doubt about a model without outcomes; any outcome makes it less."""

@@ -1,8 +1,8 @@
 """Learns what to expect of each model from outcomes, one at a time.
 
-Quality is linear in the request's features, for each model its own weights: a Bayesian regression whose prior mean is the
-tier's quality plus weights that all models share (what is hard or easy for any of them). A model without outcomes
-is thus expected to do as its tier does on such a prompt; a few outcomes of others hardly move that. Tokens and cost are means by pattern, likewise shrunk.
+Quality is linear in the request's features: what is expected of any model with this one's rate of failure (`hardship`), plus weights of
+its own, which a Bayesian regression that follows drift holds near 0 (`regression`). So a model without outcomes is expected to do as
+its tier does on such a prompt. Tokens and cost are means by pattern, likewise shrunk.
 """
 
 from __future__ import annotations
@@ -10,22 +10,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gateway.catalog import TIERS, Catalog, Model
-from gateway.routing.learning.estimates import (
-    NOTHING_SHARED,
-    OWN_PRECISION,
-    PRIORS,
-    SHARED_PRECISION,
-    Estimates,
-    Key,
-    prior_mean,
-)
+from gateway.routing.learning.estimates import NOISE, OWN_PRECISION, Estimates, Key
 from gateway.routing.learning.exchange import Exchange, exchange_of
+from gateway.routing.learning.hardship import PRIOR_RATE, Hardship, Record, Vector, expected_weights, of_middling
 from gateway.routing.learning.likeness import ANY_MODEL, NOTHING, Group, Tally, group_of
-from gateway.routing.learning.regression import Posterior, dot, prior
+from gateway.routing.learning.regression import Belief, dot, prior
 from gateway.routing.learning.usage import UsageLedger
+from gateway.routing.learning.vigilance import Watch
 from gateway.routing.models import Outcome, PromptFacts
 from gateway.routing.prompt.features import vector_of
 
@@ -34,8 +28,13 @@ _RECENT = 128
 _EVERY = 16
 _GOOD_CASE = 2.0
 
-# So many outcomes count as much as the tiers' priors where models are judged by what others' outcomes have in common.
-_SHARED_COUNT = 20.0
+# Of so many outcomes of a model the oldest count least; fading is done so often.
+_MEMORY = 4000.0
+_FADED_EVERY = 16
+_KEEP = math.sqrt(1.0 - _FADED_EVERY / _MEMORY)
+
+# What is left of certainty when a model turns out to be another than it was.
+_AFTER_ALARM = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,29 @@ class Lesson:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """What is known of one model. `belief` is about how its weights differ from those expected at its rate of failure."""
+
+    belief: Belief = field(default_factory=lambda: prior(OWN_PRECISION))
+    record: Record = field(default_factory=Record)
+    watch: Watch = field(default_factory=Watch)
+    count: int = 0
+
+
 class Estimator:
     """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._models = {(model.provider, model.name): model for model in catalog}
         self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
-        self._shared = prior(SHARED_PRECISION)
-        self._own: dict[Key, Posterior] = {}
+        self._hardship = Hardship()
+        self._own: dict[Key, Acquaintance] = {}
         self._tallies: dict[Group, Tally] = {}
         self._usage = UsageLedger()
         self._recent: deque[PromptFacts] = deque(maxlen=_RECENT)
         self._exchange = Exchange()
         self._learned = 0
-        self._judged = 0.0
 
     def learn(self, lessons: Sequence[Lesson]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
@@ -90,33 +98,65 @@ class Estimator:
         self._usage.learn(model, lesson.outcome, pattern=lesson.pattern, tokens=facts.tokens)
         self._recent.append(facts)
         quality = lesson.outcome.quality
-        if quality is not None:
+        if quality is not None and lesson.weight > 0:
             self._learn_quality(model, facts, quality=quality, weight=lesson.weight)
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
-        key = (model.provider, model.name)
-        surprise = quality - dot(facts.vector, PRIORS[model.tier])
-        self._shared = self._shared.learned(facts.vector, surprise, weight=weight)
-        self._judged += weight
-        own = self._own.get(key) or prior(OWN_PRECISION)
-        self._own[key] = own.learned(facts.vector, quality, weight=weight)
-        for counted in (key, ANY_MODEL):
+        x = facts.vector
+        own = self._own.get(model.key) or Acquaintance()
+        rate, weights = own.record.rate(model.tier), self._hardship.weights
+        beyond = quality - dot(x, expected_weights(rate, weights))
+        watch = own.watch.seen((beyond - dot(x, own.belief.mean)) / NOISE, weight=weight)
+        self._own[model.key] = replace(
+            own,
+            belief=own.belief.learned(x, beyond, weight=weight),
+            record=own.record.plus(failed=weight * (1.0 - quality), expected=weight * of_middling(x, weights)),
+            watch=watch,
+            count=own.count + 1,
+        )
+        self._hardship = self._hardship.learned(x, quality, rate=rate, weight=weight)
+        for counted in (model.key, ANY_MODEL):
             group = group_of(counted, pattern=facts.pattern, complexity=facts.complexity)
             self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
+        if watch.alarmed:
+            self._doubt(model.key)
+        elif (own.count + 1) % _FADED_EVERY == 0:
+            self._fade(model.key)
+
+    def _fade(self, key: Key) -> None:
+        """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
+        own = self._own[key]
+        self._own[key] = replace(
+            own, belief=own.belief.faded(_KEEP, OWN_PRECISION), record=own.record.faded(_KEEP * _KEEP)
+        )
+        self._hardship = self._hardship.faded(_KEEP)
+
+    def _doubt(self, key: Key) -> None:
+        """The model has changed: what was known of it counts for little, the next outcomes for much."""
+        own = self._own[key]
+        self._own[key] = replace(
+            own,
+            belief=own.belief.widened(_AFTER_ALARM, OWN_PRECISION),
+            record=own.record.faded(_AFTER_ALARM),
+            watch=Watch(),
+        )
+        self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
 
     def _published(self) -> Estimates:
-        trust = self._judged / (self._judged + _SHARED_COUNT)
-        shared = tuple([trust * weight for weight in self._shared.mean(NOTHING_SHARED, SHARED_PRECISION)])
-        tiers = {tier: prior_mean(tier, shared) for tier in TIERS}
+        weights = self._hardship.weights
         return Estimates(
-            tiers=tiers,
-            means={key: own.mean(tiers[self._models[key].tier], OWN_PRECISION) for key, own in self._own.items()},
-            posteriors=dict(self._own),
+            tiers={tier: expected_weights(PRIOR_RATE[tier], weights) for tier in TIERS},
+            means={key: self._weights(key, own, weights) for key, own in self._own.items()},
+            beliefs={key: own.belief for key, own in self._own.items()},
             usage=self._usage.book(),
             tallies=dict(self._tallies),
             exchange=self._exchange,
             learned=self._learned,
         )
+
+    def _weights(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
+        expected = expected_weights(own.record.rate(self._models[key].tier), weights)
+        return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
 
     def _found(self, estimates: Estimates) -> Exchange:
         models = [model for key, model in self._models.items() if key in self._own or model in self._usual]
@@ -124,4 +164,5 @@ class Estimator:
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
         sample = [[(each.quality, each.cost) for each in row] for row in rows]
-        return exchange_of(sample, best=hopes.index(max(hopes)) if hopes else 0)
+        best = hopes.index(max(hopes)) if hopes else 0
+        return exchange_of(sample, best=best, key=models[best].key if hopes else None)

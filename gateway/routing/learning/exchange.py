@@ -3,8 +3,9 @@
 A request goes to the model with the highest `quality - rate * cost`: one rate for all requests is what buys the most
 quality for a sum of money. Which rate? The trade-off is read as a share: at 0.3, about 30 % of what lies between always
 the cheapest and always the best model is spent, on the requests where it buys most. So the rate is found on a sample of
-recent requests. Two limits: with few requests it leans to a fixed rule, and a gain too small for its price is not bought
-even where the share would allow it.
+recent requests. Three corrections: with few requests it leans to a fixed rule; a gain too small for its price is not bought
+even where the share would allow it; and a request's price counts in part as if it were the usual one. Expected gains are guesses, and a short
+request is not the better buy merely because any mistake on it is cheap; a very long one still costs nearly its price.
 """
 
 from __future__ import annotations
@@ -20,20 +21,24 @@ _TRIED: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 _RULE_WEIGHT = 32
 _RULE = 0.15
 _LEAST = 0.08
+# So much of a request's cost counts by its own size, the rest by the usual size.
+_OWN_SIZE = 0.25
 
+Key = tuple[str, str]
 Option = tuple[float, float]  # (quality, cost)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`shares` are the shares of the span that the rates on trial spend, falling; `price` is the best model's mean cost (USD)."""
+    """`shares` are the shares of the span that the rates on trial spend, falling; `price` is the mean cost (USD) of the model that is `best`."""
 
     shares: tuple[float, ...] = ()
     price: float = 0.0
     requests: int = 0
+    best: Key | None = None
 
-    def rate(self, tradeoff: float, *, price: float) -> float:
-        """Quality per USD. `price` stands for the best model's cost while no requests are known."""
+    def rate(self, tradeoff: float, *, price: float, usual: float | None = None) -> float:
+        """Quality per USD. `price` stands for the best model's cost while no requests are known; `usual` is that of `best` on this request."""
         if tradeoff <= 0:
             return math.inf
         if tradeoff >= 1:
@@ -44,7 +49,7 @@ class Exchange:
             return rule / price if price > 0 else 0.0
         weight = self.requests / (self.requests + _RULE_WEIGHT)
         mixed = math.exp(weight * math.log(self._found(tradeoff)) + (1 - weight) * math.log(rule))
-        return max(mixed, _LEAST * odds) / self.price
+        return max(mixed, _LEAST * odds) / self.price * (_levelled(usual / self.price) if usual else 1.0)
 
     def _found(self, tradeoff: float) -> float:
         """Where the falling shares pass the trade-off, between two rates on trial."""
@@ -58,8 +63,13 @@ class Exchange:
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
-def exchange_of(sample: Sequence[Sequence[Option]], *, best: int) -> Exchange:
-    """From the models' estimates on recent requests, each request's in the same order of models; `best` is the best one's place."""
+def _levelled(size: float) -> float:
+    """What a request's cost is multiplied by; `size` is the request's, 1 the usual one."""
+    return _OWN_SIZE + (1.0 - _OWN_SIZE) / size
+
+
+def exchange_of(sample: Sequence[Sequence[Option]], *, best: int, key: Key | None = None) -> Exchange:
+    """From the models' estimates on recent requests, each request's in the same order of models; `best` is the best one's place, `key` its name."""
     if not sample:
         return Exchange()
     size = len(sample)
@@ -67,12 +77,19 @@ def exchange_of(sample: Sequence[Sequence[Option]], *, best: int) -> Exchange:
     least = sum(min(cost for _, cost in row) for row in sample) / size
     if price <= least:
         return Exchange()
+    levels = [_levelled(row[best][1] / price) for row in sample]
     shares = []
     for tried in _TRIED:
         rate = tried / price
-        spent = -sum(max((quality - rate * cost, -cost) for quality, cost in row)[1] for row in sample) / size
+        spent = (
+            -sum(
+                max((quality - rate * level * cost, -cost) for quality, cost in row)[1]
+                for row, level in zip(sample, levels, strict=True)
+            )
+            / size
+        )
         shares.append((spent - least) / (price - least))
-    return Exchange(shares=_falling(shares), price=price, requests=size)
+    return Exchange(shares=_falling(shares), price=price, requests=size, best=key)
 
 
 def _falling(shares: Sequence[float]) -> tuple[float, ...]:

@@ -1,11 +1,11 @@
-"""Bayesian linear regression, one observation at a time: a Gaussian belief about weights, updated in closed form.
+"""Bayesian linear regression that follows drift, one observation at a time: a Gaussian belief about weights, updated in closed form.
 
-With unit noise, prior mean m and prior precision L (diagonal), observations (x, y, weight w) lead to the posterior
+Weights are not fixed: between observations they wander, each around 0 and within its prior's spread (an Ornstein-Uhlenbeck process).
+So old observations count less and less, and a belief that is never fed comes back to its prior. With prior precision L
+(diagonal), unit noise, and an observation y at x of weight w, these are the Kalman filter's two steps:
 
-    covariance  P = (L + sum of w x x')^-1           kept up to date by the Sherman-Morrison identity
-    mean        P (L m + sum of w y x)               so m may be chosen late: only the evidence, sum of w y x, is kept
-
-which is what lets every model's weights be drawn towards those of all models together while these still change.
+    fading by keep     mean m -> keep m,    covariance P -> keep^2 P + (1 - keep^2) L^-1
+    learning           g = w / (1 + w x'Px),   m -> m + g (y - x'm) Px,   P -> P - g (Px)(Px)'
 """
 
 from __future__ import annotations
@@ -18,42 +18,45 @@ Row = list[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Posterior:
+class Belief:
     """A value: learning makes a new one, so a reader in another thread never sees half an update."""
 
     covariance: tuple[Row, ...]
-    evidence: tuple[float, ...]
+    mean: tuple[float, ...]
 
-    def learned(self, x: Sequence[float], y: float, *, weight: float) -> Posterior:
+    def learned(self, x: Sequence[float], y: float, *, weight: float) -> Belief:
         """The belief after one more observation; at most quadratic in the number of features."""
-        v = self._times(x)
-        scale = weight / (1.0 + weight * dot(x, v))
+        v = [dot(row, x) for row in self.covariance]
+        gain = weight / (1.0 + weight * dot(x, v))
         rows = tuple(
-            _less(row, scale * vi, v) if vi else row  # features never seen are not tied to those seen
+            _less(row, gain * vi, v) if vi else row  # features never seen are not tied to those seen
             for row, vi in zip(self.covariance, v, strict=True)
         )
-        gain = weight * y
-        evidence = tuple([old + gain * xi for old, xi in zip(self.evidence, x, strict=True)])
-        return Posterior(covariance=rows, evidence=evidence)
+        step = gain * (y - dot(x, self.mean))
+        return Belief(covariance=rows, mean=tuple([old + step * vi for old, vi in zip(self.mean, v, strict=True)]))
 
-    def mean(self, prior_mean: Sequence[float], precision: Sequence[float]) -> tuple[float, ...]:
-        pull = list(map(mul, precision, prior_mean))
-        total = [pulled + seen for pulled, seen in zip(pull, self.evidence, strict=True)]
-        return tuple([dot(row, total) for row in self.covariance])
+    def faded(self, keep: float, precision: Sequence[float]) -> Belief:
+        """Time has passed: the weights may have wandered, and lean towards the prior."""
+        widened = self.widened(keep * keep, precision)
+        return Belief(covariance=widened.covariance, mean=tuple([keep * weight for weight in self.mean]))
+
+    def widened(self, share: float, precision: Sequence[float]) -> Belief:
+        """Less sure, though of the same weights: `share` of the covariance is kept, the rest is the prior's."""
+        rows = tuple([[share * value for value in row] for row in self.covariance])
+        for i, held in enumerate(precision):
+            rows[i][i] += (1.0 - share) / held
+        return Belief(covariance=rows, mean=self.mean)
 
     def variance(self, x: Sequence[float]) -> float:
         """Of the prediction at x, in units of the noise's variance."""
         return max(0.0, sum([xi * dot(row, x) for row, xi in zip(self.covariance, x, strict=True) if xi]))
 
-    def _times(self, x: Sequence[float]) -> Row:
-        return [dot(row, x) for row in self.covariance]
 
-
-def prior(precision: Sequence[float]) -> Posterior:
+def prior(precision: Sequence[float]) -> Belief:
     """Before any observation."""
     size = len(precision)
     rows = tuple([1.0 / precision[i] if i == j else 0.0 for j in range(size)] for i in range(size))
-    return Posterior(covariance=rows, evidence=(0.0,) * size)
+    return Belief(covariance=rows, mean=(0.0,) * size)
 
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:

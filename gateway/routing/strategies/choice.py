@@ -138,8 +138,9 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     price = min([each.cost for each in estimates if each.quality == highest_quality])
     known = [each for each in candidates if each.estimate.outcomes]
     highest = max([each.estimate.quality for each in known], default=1.0)
+    usual = next((each.estimate.cost for each in candidates if each.key == exchange.best), None)
     return _Scales(
-        rate=exchange.rate(tradeoff, price=price),
+        rate=exchange.rate(tradeoff, price=price, usual=usual),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog import TIERS, Model
-from gateway.routing.learning.estimates import OWN_PRECISION, PRIOR_QUALITY, Estimates, prior_mean
+from gateway.routing.learning.estimates import OWN_PRECISION, Estimates
 from gateway.routing.learning.regression import prior
 from gateway.routing.prompt.features import SIZE, facts_of
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
@@ -37,15 +37,6 @@ def test_nothing_is_known_of_a_model_without_outcomes() -> None:
     assert estimate.spread == pytest.approx(0.2)
 
 
-def test_prior_mean_adds_the_tier_to_what_is_shared() -> None:
-    """What all models find hard is expected of a new one too."""
-    shared = (-0.2, *[0.0] * (SIZE - 1))
-    tiers = {tier: prior_mean(tier, shared) for tier in TIERS}
-
-    assert tiers["simple"][0] == pytest.approx(PRIOR_QUALITY["simple"] - 0.2)
-    assert Estimates(tiers=tiers).of(FLASH, facts_of(SIMPLE)).quality < Estimates().of(FLASH, facts_of(SIMPLE)).quality
-
-
 def test_quality_is_held_to_its_range() -> None:
     """However far the weights reach, quality is 0 to 1."""
     model = Model("gemini", "x", "simple", 0.1, 0.1)
@@ -57,10 +48,10 @@ def test_quality_is_held_to_its_range() -> None:
 def test_doubt_shrinks_where_outcomes_are() -> None:
     """Outcomes of a kind of prompt take the doubt from that kind, less from others, and never add to it."""
     seen, other = facts_of(MODERATE), facts_of("Solve 3x + 5 = 20")
-    posterior = prior(OWN_PRECISION)
+    belief = prior(OWN_PRECISION)
     for _ in range(50):
-        posterior = posterior.learned(seen.vector, 1.0, weight=1.0)
-    estimates = Estimates(posteriors={("gemini", "x"): posterior})
+        belief = belief.learned(seen.vector, 1.0, weight=1.0)
+    estimates = Estimates(beliefs={("gemini", "x"): belief})
 
     assert estimates.doubt(("gemini", "x"), seen) < estimates.doubt(("gemini", "x"), other) / 2
     assert estimates.doubt(("gemini", "x"), other) < estimates.most_doubt(other)

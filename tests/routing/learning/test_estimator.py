@@ -101,6 +101,49 @@ def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
     assert Estimator(THREE).learn([broken]).learned == 1
 
 
+def outcomes_until_left(estimator: Estimator) -> int:
+    """How many failures of SONNET it takes until HAIKU, at 0.7, is expected to do better."""
+    for count in range(1, 200):
+        estimates = estimator.learn([lesson(SONNET, quality=0.0)])
+        if estimate(estimates, SONNET).quality < estimate(estimates, HAIKU).quality:
+            return count
+    raise AssertionError("never left")
+
+
+def test_model_that_turns_bad_is_left_within_thirty_outcomes() -> None:
+    """However long it was good: 2,000 good outcomes do not hold it."""
+    estimator = Estimator(THREE)
+    estimator.learn([lesson(SONNET, quality=0.95), lesson(HAIKU, quality=0.7)] * 1000)
+
+    assert outcomes_until_left(estimator) <= 30
+
+
+def test_confidence_goes_with_a_change() -> None:
+    """A model that turned bad is not known with high confidence any more."""
+    estimator = Estimator(THREE)
+    before = estimator.learn([lesson(SONNET, quality=0.95)] * 200)
+    after = estimator.learn([lesson(SONNET, quality=0.0)] * 12)
+
+    assert estimate(before, SONNET).confidence == "high"
+    assert estimate(after, SONNET).confidence != "high"
+
+
+def test_model_that_recovers_is_believed_again() -> None:
+    """Nothing is for ever: after a bad spell good outcomes count."""
+    estimator = Estimator(THREE)
+    estimator.learn([lesson(SONNET, quality=0.95)] * 300 + [lesson(SONNET, quality=0.0)] * 300)
+    estimates = estimator.learn([lesson(SONNET, quality=0.95)] * 40)
+
+    assert estimate(estimates, SONNET).quality > 0.75
+
+
+def test_outcomes_without_weight_teach_no_quality() -> None:
+    """Weight 0 leaves everything but the cost as it was."""
+    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.0, weight=0.0)] * 20)
+
+    assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
+
+
 def test_exchange_rate_is_found_on_recent_requests() -> None:
     """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
     taught = [lesson(FLASH, quality=0.3), lesson(HAIKU, quality=0.3), lesson(SONNET), lesson(SONNET)]

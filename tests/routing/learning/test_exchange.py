@@ -63,3 +63,14 @@ def test_rates_beyond_those_tried_are_held_at_the_ends() -> None:
     exchange = Exchange(shares=tuple(0.9 - 0.01 * i for i in range(24)), price=0.001, requests=1000)
 
     assert exchange.rate(0.95, price=1.0) < exchange.rate(0.8, price=1.0) < exchange.rate(0.1, price=1.0)
+
+
+def test_size_of_a_request_counts_in_part() -> None:
+    """A request of ten times the usual cost is judged as one of about three times, a tenth as one of three quarters; without the best one's cost all count in full."""
+    exchange = exchange_of(SAMPLE, best=1, key=("claude", "best"))
+    full = exchange.rate(0.5, price=0.002)
+
+    assert exchange.best == ("claude", "best")
+    assert 10 * exchange.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
+    assert 0.1 * exchange.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
+    assert exchange.rate(0.5, price=0.002, usual=0.0) == full
