@@ -19,7 +19,7 @@ Vector = tuple[float, ...]
 
 # A middling model fails on every fifth request of middling complexity, on more of the complex ones.
 _USUAL = 0.20
-_SLOPE = 0.073
+_SLOPE = 0.09
 _COMPLEXITY = 1 + NAMES.index("complexity")
 PRIOR_WEIGHTS: Vector = tuple(_USUAL if i == 0 else _SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE))
 PRIOR_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
