@@ -14,6 +14,7 @@ from gateway.packaged import load_catalog
 from gateway.routing.learning.knowledge import POLL_SECONDS, Knowledge
 from gateway.routing.learning.outcomes import stored
 from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.prompt.embedding import packaged_embedding
 from gateway.routing.prompt.features import facts_in
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.candidates import Request
@@ -93,6 +94,7 @@ class RoutingEngine:
 
     def refresh(self) -> None:
         """Learn what other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
+        packaged_embedding()  # the first request does not wait for its table
         self._knowledge.refresh()
 
     def close(self) -> None:

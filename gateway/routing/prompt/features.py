@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gateway.routing.models import PromptFacts, RoutingContext
 from gateway.routing.prompt.complexity import complexity_of
+from gateway.routing.prompt.embedding import packaged_embedding, packed
 from gateway.routing.prompt.patterns import PATTERNS, pattern_of
 from gateway.routing.prompt.reading import Reading, read, tokens_of
 
@@ -18,7 +19,7 @@ def facts_in(prompt: str, context: RoutingContext) -> PromptFacts:
 
 
 def facts_of(prompt: str, context: RoutingContext | None = None) -> PromptFacts:
-    """Features are centred near 0 and about 1 wide."""
+    """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them."""
     reading = read(prompt)
     pattern, complexity = pattern_of(reading), complexity_of(reading)
     features = _prompt_features(reading, complexity)
@@ -31,7 +32,7 @@ def facts_of(prompt: str, context: RoutingContext | None = None) -> PromptFacts:
         pattern=pattern,
         complexity=complexity,
         tokens=tokens,
-        features={**features, "tokens": tokens},
+        features={**features, "tokens": tokens, **packed(packaged_embedding().of(prompt))},
         vector=vector_of(pattern, features),
     )
 
