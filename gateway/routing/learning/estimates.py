@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog import Model, Tier
 from gateway.routing.learning.exchange import Exchange
@@ -14,7 +14,11 @@ from gateway.routing.learning.likeness import ANY_MODEL, Group, Tally, confidenc
 from gateway.routing.learning.regression import Belief, dot
 from gateway.routing.learning.usage import UsageBook
 from gateway.routing.models import Confidence, PromptFacts
+from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import SIZE
+
+if TYPE_CHECKING:
+    from gateway.routing.learning.ensemble import Ensemble
 
 Key = tuple[str, str]
 
@@ -49,7 +53,11 @@ class Estimate(NamedTuple):
 
 
 def _quality(facts: PromptFacts, weights: Vector) -> float:
-    return min(1.0, max(0.0, dot(facts.vector, weights)))
+    return _held(dot(facts.vector, weights))
+
+
+def _held(quality: float) -> float:
+    return min(1.0, max(0.0, quality))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Estimates:
     usage: UsageBook = field(default_factory=UsageBook)
     tallies: Mapping[Group, Tally] = field(default_factory=dict)
     exchange: Exchange = field(default_factory=Exchange)
+    ensemble: Ensemble | None = None
     learned: int = 0
 
     def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
@@ -75,12 +84,14 @@ class Estimates:
         untried: dict[Tier, tuple[float, float]] = {}
         cost_of = self.usage.expected_cost(pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
         seen = self.seen(facts) if self.means else 0.0
+        blended = self._blended(facts)
 
         def estimate(model: Model) -> Estimate:
             cost = cost_of(model)
             own = self.means.get(model.key)
             if own is not None:
-                return self._of_tried(model.key, own, facts, cost=cost, seen=seen)
+                quality = _held(blended(model.key, dot(facts.vector, own)))
+                return self._of_tried(model.key, facts, quality=quality, cost=cost, seen=seen)
             if model.tier not in untried:
                 untried[model.tier] = _quality(facts, self.tiers[model.tier]), _quality(facts, PRIORS[model.tier])
             quality, prior = untried[model.tier]
@@ -88,10 +99,17 @@ class Estimates:
 
         return estimate
 
-    def _of_tried(self, key: Key, own: Vector, facts: PromptFacts, *, cost: float, seen: float) -> Estimate:
+    def _blended(self, facts: PromptFacts) -> Callable[[Key, float], float]:
+        """Draws a model's quality to the ensemble's, where there is one and the request's embedding is known."""
+        embedding = None if self.ensemble is None else unpacked(facts.features)
+        if self.ensemble is None or embedding is None:
+            return lambda key, online: online
+        return self.ensemble.on(facts.vector, embedding)
+
+    def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, cost: float, seen: float) -> Estimate:
         tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
-            quality=_quality(facts, own),
+            quality=quality,
             spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
             cost=cost,
             outcomes=int(tally.count + 1e-6),

@@ -2,15 +2,18 @@
 
 Quality is linear in the request's features: what is expected of any model with this one's rate of failure (`hardship`), plus weights of
 its own, which a Bayesian regression that follows drift holds near 0 (`regression`). So a model without outcomes is expected to do as
-its tier does on such a prompt. Tokens and cost are means by pattern, likewise shrunk.
+its tier does on such a prompt. From some hundred labels on an `ensemble` is fitted to the newest of them, again and again, which the
+estimates are then drawn to. Tokens and cost are means by pattern, likewise shrunk.
 """
 
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gateway.catalog import TIERS, Catalog, Model
 from gateway.routing.learning.estimates import NOISE, OWN_PRECISION, Estimates, Key
@@ -21,7 +24,11 @@ from gateway.routing.learning.regression import Belief, dot, prior
 from gateway.routing.learning.usage import UsageLedger
 from gateway.routing.learning.vigilance import Watch
 from gateway.routing.models import Outcome, PromptFacts
+from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import vector_of
+
+if TYPE_CHECKING:
+    from gateway.routing.learning.ensemble import Ensemble
 
 # Recent requests on which the exchange rate is found, and how often it is found anew.
 _RECENT = 128
@@ -35,6 +42,24 @@ _KEEP = math.sqrt(1.0 - _FADED_EVERY / _MEMORY)
 
 # What is left of certainty when a model turns out to be another than it was.
 _AFTER_ALARM = 0.25
+
+
+# The ensemble is fitted first at so many labels, then each time there are that share more, to so many of the newest.
+FITTED_FROM = 250
+_FITTED_AGAIN = 1.25
+_MOST_APART = 1_000
+_REMEMBERED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A label as the ensemble is fitted to it, in little memory: thousands are kept."""
+
+    model: Key
+    features: Sequence[float]
+    embedding: Sequence[float]
+    quality: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +97,10 @@ class Estimator:
         self._recent: deque[PromptFacts] = deque(maxlen=_RECENT)
         self._exchange = Exchange()
         self._learned = 0
+        self._examples: deque[Example] = deque(maxlen=_REMEMBERED)
+        self._labels = 0
+        self._next_fit = FITTED_FROM
+        self._ensemble: Ensemble | None = None
 
     def learn(self, lessons: Sequence[Lesson]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
@@ -92,7 +121,7 @@ class Estimator:
             pattern=lesson.pattern,
             complexity=lesson.complexity,
             tokens=int(tokens) if math.isfinite(tokens) else 0,
-            features={},
+            features=lesson.features,
             vector=vector_of(lesson.pattern, lesson.features),
         )
         self._usage.learn(model, lesson.outcome, pattern=lesson.pattern, tokens=facts.tokens)
@@ -100,6 +129,7 @@ class Estimator:
         quality = lesson.outcome.quality
         if quality is not None and lesson.weight > 0:
             self._learn_quality(model, facts, quality=quality, weight=lesson.weight)
+            self._remember(model, facts, quality=quality, weight=lesson.weight)
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
@@ -123,6 +153,21 @@ class Estimator:
         elif (own.count + 1) % _FADED_EVERY == 0:
             self._fade(model.key)
 
+    def _remember(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        """For the ensemble, where the row has an embedding; fit it when that is due."""
+        embedding = unpacked(facts.features)
+        if embedding is None:
+            return
+        self._examples.append(Example(model.key, array("f", facts.vector), array("f", embedding), quality, weight))
+        self._labels += 1
+        if self._labels >= self._next_fit:
+            self._next_fit = min(int(_FITTED_AGAIN * self._labels), self._labels + _MOST_APART)
+            from gateway.routing.learning.ensemble import fit  # brings NumPy: 24 MB that an idle gateway does without
+
+            weights = self._hardship.weights
+            expected = {key: self._expected(key, own, weights) for key, own in self._own.items()}
+            self._ensemble = fit(self._examples, expected)
+
     def _fade(self, key: Key) -> None:
         """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
         own = self._own[key]
@@ -141,6 +186,9 @@ class Estimator:
             watch=Watch(),
         )
         self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
+        self._examples = deque((each for each in self._examples if each.model != key), maxlen=_REMEMBERED)
+        if self._ensemble is not None:
+            self._ensemble = self._ensemble.without(key)
 
     def _published(self) -> Estimates:
         weights = self._hardship.weights
@@ -151,11 +199,15 @@ class Estimator:
             usage=self._usage.book(),
             tallies=dict(self._tallies),
             exchange=self._exchange,
+            ensemble=self._ensemble,
             learned=self._learned,
         )
 
+    def _expected(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
+        return expected_weights(own.record.rate(self._models[key].tier), weights)
+
     def _weights(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
-        expected = expected_weights(own.record.rate(self._models[key].tier), weights)
+        expected = self._expected(key, own, weights)
         return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
 
     def _found(self, estimates: Estimates) -> Exchange:

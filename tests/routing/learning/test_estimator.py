@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from gateway.catalog import Catalog, Model
 from gateway.routing.learning.estimates import Estimate, Estimates
-from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.learning.estimator import FITTED_FROM, Estimator, Lesson
 from gateway.routing.models import Outcome
 from gateway.routing.prompt.features import facts_of
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
@@ -99,6 +100,38 @@ def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
     broken = Lesson(key, "code", 0.3, {"tokens": math.nan}, Outcome(quality=1.0, cost=0.1))
 
     assert Estimator(THREE).learn([broken]).learned == 1
+
+
+WARS = [f"Who won the {name} war, and in which year?" for name in ("Crimean", "Boer", "Punic", "Gallic", "Winter")]
+CELLS = [
+    f"Which part of the {name} makes its proteins, and how?" for name in ("cell", "yeast", "neuron", "leaf", "liver")
+]
+
+
+def test_many_labels_tell_topics_apart() -> None:
+    """From some hundred labels on what a prompt is about counts, though no feature tells it."""
+    lessons = [lesson(FLASH, prompt, quality=q) for topic, q in ((WARS, 1.0), (CELLS, 0.0)) for prompt in topic[:4]]
+    estimates = Estimator(THREE).learn(lessons * 40)
+
+    assert estimates.ensemble is not None
+    assert estimate(estimates, FLASH, WARS[4]).quality > estimate(estimates, FLASH, CELLS[4]).quality + 0.3
+
+
+def test_few_labels_need_no_ensemble() -> None:
+    """Below the least count, and for rows without an embedding, there is none."""
+    bare = [replace(lesson(FLASH), features={"length": 0.5}) for _ in range(FITTED_FROM)]
+
+    assert Estimator(THREE).learn([lesson(FLASH)] * (FITTED_FROM - 1)).ensemble is None
+    assert Estimator(THREE).learn(bare).ensemble is None
+
+
+def test_ensemble_does_not_hold_a_model_that_changed() -> None:
+    """What it knew of the model goes when the model turns bad."""
+    estimator = Estimator(THREE)
+    estimator.learn([lesson(SONNET, prompt, quality=0.95) for prompt in WARS] * 80)
+    estimates = estimator.learn([lesson(SONNET, WARS[0], quality=0.0)] * 30)
+
+    assert estimate(estimates, SONNET, WARS[1]).quality < 0.4
 
 
 def outcomes_until_left(estimator: Estimator) -> int:
