@@ -55,10 +55,11 @@ from gateway.web.heartbeat import Heartbeat
 from gateway.web.ledger import LedgerReports
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.models import ModelList
-from gateway.web.pace import Pace
+from gateway.web.pace import Pace, SharedPace
 from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Application, Guarded, build_routes
+from gateway.web.sums import Shelf
 from gateway.web.telemetry import Readings, Telemetry
 from gateway.web.turnstile import Turnstile
 
@@ -84,7 +85,9 @@ class World:
 class Gateway:
     """What lasts as long as the process, and the assembly that the configuration of the moment amounts to."""
 
-    def __init__(self, settings: Settings, *, store: Store, transport: Transport, world: World, demo: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, store: Store, transport: Transport, world: World, demo: bool, shared: Path | None
+    ) -> None:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self._store = store
@@ -102,7 +105,8 @@ class Gateway:
                 event_loop_lag=lambda: self._heartbeat.lag,
                 logs_dropped=dropped_lines,
                 unsettled=lambda: len(self.unsettled),
-            )
+            ),
+            shelf=None if shared is None else Shelf(shared),
         )
         secret = secrets.token_bytes(32)
         self._sessions = Sessions(world.clock, secret=secret)
@@ -110,7 +114,7 @@ class Gateway:
         self._turnstile = Turnstile()
         self._learner = Learner(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo)
-        self._pace = Pace(world.clock)
+        self._pace = Pace(world.clock) if shared is None else SharedPace(world.clock, shared)
         self.unsettled = Unsettled(store)
         self.soundness = Soundness(store)
         self.ring = KeyRing(store.virtual_keys, now=world.now)
@@ -151,6 +155,7 @@ class Gateway:
             asyncio.create_task(self._learner.run()),
             asyncio.create_task(self._heartbeat.run()),
             asyncio.create_task(self.unsettled.run()),
+            asyncio.create_task(self.telemetry.share()),
             asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),
             asyncio.create_task(every(RECOVERY_SECONDS, self._recover)),
             asyncio.create_task(every(CHECK_SECONDS, self.soundness.check)),
@@ -165,6 +170,7 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.unsettled.retry()
+            self.telemetry.leave()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
 
@@ -271,12 +277,16 @@ def create_app(
     store: Store | None = None,
     world: World | None = None,
     demo: bool = False,
+    shared: Path | None = None,
 ) -> Starlette:
-    """The served gateway. What is not given is made here; all of it is closed when the application shuts down."""
+    """The served gateway. What is not given is made here; all of it is closed when the application shuts down.
+
+    `shared` is a folder that the processes of one gateway have in common, for what must be counted together.
+    """
     world = world or World()
     store = store or open_ledger(settings, now=world.now)
     transport = transport or build_transport(settings)
-    return Gateway(settings, store=store, transport=transport, world=world, demo=demo).app
+    return Gateway(settings, store=store, transport=transport, world=world, demo=demo, shared=shared).app
 
 
 def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -82,14 +84,17 @@ def serve_by_several(settings: Settings, read: Callable[[], Settings]) -> int:
     except OSError as error:
         raise click.ClickException(f"Nobody can listen on {settings.host}, port {settings.port} ({error}).") from None
     click.echo(f"{settings.workers} workers running on {reachable(listening.getsockname())}", err=True)
-    first = os.getpid()
+    first, shared = os.getpid(), Path(tempfile.mkdtemp(prefix="gateway-"))
 
     def work() -> None:
         with logging_to(sys.stderr):
-            run(create_app_or_exit(settings), settings, read=read, listening=listening, needs=first)
+            run(create_app_or_exit(settings, shared=shared), settings, read=read, listening=listening, needs=first)
 
-    with listening:
+    try:
         return Workers(work, count=settings.workers, at_end=listening.close).run()
+    finally:
+        if os.getpid() == first:
+            shutil.rmtree(shared)
 
 
 def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
@@ -102,10 +107,10 @@ def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
         raise SystemExit(2) from None
 
 
-def create_app_or_exit(settings: Settings, *, demo: bool = False) -> Starlette:
+def create_app_or_exit(settings: Settings, *, demo: bool = False, shared: Path | None = None) -> Starlette:
     """The application, or the end of the program with the reason (a ledger that cannot be opened)."""
     try:
-        return create_app(within_open_files(settings), demo=demo)
+        return create_app(within_open_files(settings), demo=demo, shared=shared)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from array import array
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from gateway.errors import RateLimited
 
@@ -19,13 +23,36 @@ class Pace:
 
     def admit(self, key_id: str, *, rpm: int) -> None:
         """Raises RateLimited with the seconds until the next request may come."""
-        now = self._clock()
-        recent = self._recent.setdefault(key_id, deque())
-        while recent and recent[0] <= now - SPAN:
-            recent.popleft()
-        if len(recent) >= rpm:
-            wait = recent[len(recent) - rpm] + SPAN - now
-            raise RateLimited(
-                f"This key may make {rpm} requests a minute; the next one in {wait:.1f} s.", retry_after=wait
-            )
-        recent.append(now)
+        _admit(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
+
+
+class SharedPace(Pace):
+    """The same among several processes: a key's last minute is a file in `folder`, locked while one of them looks at it.
+
+    `clock` has to be the machine's, not the process's, as `time.monotonic` is.
+    """
+
+    def __init__(self, clock: Callable[[], float], folder: Path) -> None:
+        super().__init__(clock)
+        self._folder = folder
+
+    def admit(self, key_id: str, *, rpm: int) -> None:
+        descriptor = os.open(self._folder / f"pace-{key_id}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            stored = array("d")
+            stored.frombytes(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+            recent = deque(stored)
+            _admit(recent, now=self._clock(), rpm=rpm)
+            os.ftruncate(descriptor, os.pwrite(descriptor, array("d", recent).tobytes(), 0))
+        finally:
+            os.close(descriptor)
+
+
+def _admit(recent: deque[float], *, now: float, rpm: int) -> None:
+    while recent and recent[0] <= now - SPAN:
+        recent.popleft()
+    if len(recent) >= rpm:
+        wait = recent[len(recent) - rpm] + SPAN - now
+        raise RateLimited(f"This key may make {rpm} requests a minute; the next one in {wait:.1f} s.", retry_after=wait)
+    recent.append(now)

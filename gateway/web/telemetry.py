@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.web.counts import Counts
+from gateway.web.sums import SECONDS, Shelf
 
 
 def nothing() -> float:
@@ -34,10 +36,11 @@ class Readings:
 class Telemetry(Collector):
     """`counts` is an observer of settled rows; `reload_failed` is set by who reads the configuration again."""
 
-    def __init__(self, readings: Readings | None = None) -> None:
+    def __init__(self, readings: Readings | None = None, shelf: Shelf | None = None) -> None:
         self.counts = Counts()
         self.reload_failed = False
         self._readings = readings if readings is not None else Readings()
+        self._shelf = shelf
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
@@ -58,5 +61,18 @@ class Telemetry(Collector):
         yield CounterMetricFamily("gateway_logs_dropped", dropped, value=now.logs_dropped())
         yield from self.counts.families()
 
+    def leave(self) -> None:
+        """What this process counted, for others that are asked for the metrics of all."""
+        if self._shelf is not None:
+            self._shelf.leave(generate_latest(self.registry))
+
+    async def share(self) -> None:
+        """Until cancelled. On the event loop, where nothing is counted meanwhile."""
+        while self._shelf is not None:
+            self.leave()
+            await asyncio.sleep(SECONDS)
+
     async def metrics(self, request: Request) -> Response:
-        return Response(generate_latest(self.registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        own = generate_latest(self.registry)
+        told = own if self._shelf is None else self._shelf.summed(own)
+        return Response(told, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -171,6 +171,8 @@ def test_two_workers(start: Start, db: Path) -> None:
         told(gateway, "startup complete", 3)
         for _ in range(10):
             assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
+        metrics = client.get(f"{gateway.url}/metrics").text
+        assert "gateway_in_flight 0.0" in metrics
         assert gateway.end() == 0
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 20)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gateway.errors import RateLimited
-from gateway.web.pace import Pace
+from gateway.web.pace import Pace, SharedPace
 from tests.fallback.clocks import Clock
 
 
@@ -43,3 +47,41 @@ def test_a_lowered_rate() -> None:
     with pytest.raises(RateLimited) as refused:
         pace.admit("a", rpm=1)
     assert refused.value.retry_after == 50
+
+
+def test_several_processes(tmp_path: Path) -> None:
+    """Processes that share a folder admit together what one would, whichever is asked."""
+    clock = Clock()
+    first, second = SharedPace(clock, tmp_path), SharedPace(clock, tmp_path)
+    first.admit("a", rpm=2)
+    clock.pass_by(20)
+    second.admit("a", rpm=2)
+    with pytest.raises(RateLimited) as refused:
+        first.admit("a", rpm=2)
+    assert refused.value.retry_after == 40
+    second.admit("b", rpm=1)
+    clock.pass_by(40)
+    first.admit("a", rpm=2)
+    with pytest.raises(RateLimited):
+        second.admit("a", rpm=2)
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    """However many processes ask at the same moment, a key gets its number and no more."""
+    script = """
+import sys, time
+from pathlib import Path
+from gateway.errors import RateLimited
+from gateway.web.pace import SharedPace
+pace, admitted = SharedPace(time.monotonic, Path(sys.argv[1])), 0
+for _ in range(200):
+    try:
+        pace.admit("a", rpm=100)
+        admitted += 1
+    except RateLimited:
+        pass
+print(admitted)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603 - shown above
+    assert sum(int(each.communicate()[0]) for each in asking) == 100
