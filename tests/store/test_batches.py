@@ -188,3 +188,11 @@ def test_runs() -> None:
     assert places([begin, other, settle]) == [[0], [1], [2]]
     assert places([other, other]) == [[0], [1]]
     assert places([]) == []
+
+
+def test_a_row_that_another_tool_began(connection: apsw.Connection, owner: Owner) -> None:
+    """A request whose row is there already, without any attempt, is not begun among others."""
+    connection.execute("INSERT INTO routing_metrics (request_id) VALUES ('a')")
+
+    with pytest.raises(Unusual):
+        together(connection, [Begin(begun("a"))], owner=owner)

@@ -95,6 +95,11 @@ def test_usage_columns() -> None:
     assert json.loads(row["usage"]) == {"x": [1]}
 
 
+def test_no_usage() -> None:
+    """Without usage every one of its columns is unknown."""
+    assert set(named(rows.USAGE, rows.usage_columns(None)).values()) == {None}
+
+
 def test_absurd_tokens_are_bounded() -> None:
     """A count below zero is none, one beyond reason stops at a bound."""
     row = named(rows.USAGE, rows.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30)))

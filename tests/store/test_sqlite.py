@@ -13,9 +13,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.errors import LedgerUnavailable
+from gateway.errors import Conflict, LedgerUnavailable
 from gateway.records import Attempt, Feedback
-from gateway.store import Store, StoredOutcome
+from gateway.store import Begin, Settle, Store, StoredOutcome, Try
 from gateway.store.connection import LedgerDamaged
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
@@ -193,3 +193,17 @@ def test_default_clock(path: Path) -> None:
         ledger.add_outcome(OUTCOME).result()
 
         assert ledger.outcomes()[0].timestamp >= "2026"
+
+
+async def test_awaited(ledger: SqliteStore) -> None:
+    """In an event loop a change is awaited as it is; the listener hears of its commit, and a refusal is raised."""
+    heard: list[BaseException | None] = []
+
+    assert await ledger.awaited(Begin(begun())) == 0
+    await ledger.awaited(Try("r1", Attempt(2, "claude", "haiku")))
+    with pytest.raises(Conflict):
+        await ledger.awaited(Begin(begun()))
+    await ledger.awaited(Settle(ended()), then=heard.append)
+
+    assert heard == [None]
+    assert [row["status"] for row in ledger.requests()] == ["ok"]
