@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from gateway.catalog import Auto, Catalog, Pinned
@@ -179,24 +180,10 @@ class Planner:
                 param="model",
                 code="model_not_found",
             )
-        chosen = self._candidate(target.provider, target.model)
-        decision = RoutingDecision(
-            provider=chosen.provider,
-            model=chosen.model,
-            confidence="high",
-            strategy_used="pinned",
-            reasoning=f"The client named {chosen.full_name}.",
-            metadata={"propensity": 1.0},
-        )
-        context = RoutingContext(prompt="", session_id=request.hints.session_id)
-        return Plan(
-            decision=decision,
-            candidates=(chosen,),
-            baseline=chosen,
-            context=context,
-            auto_route=False,
-            pinned=True,
-        )
+        plan = named(self._candidate(target.provider, target.model))
+        if request.hints.session_id is None:
+            return plan
+        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.session_id))
 
     def _context(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> RoutingContext:
         available = [name for name in self._providers if name in self._wanted(request)]
@@ -245,6 +232,27 @@ class Planner:
 
     def _candidate(self, provider: str, model: str) -> Candidate:
         return self._listed.get((provider, model)) or Candidate(provider, model)
+
+
+@lru_cache(maxsize=1000)  # clients choose the names
+def named(chosen: Candidate) -> Plan:
+    """The plan of a request that names its model."""
+    decision = RoutingDecision(
+        provider=chosen.provider,
+        model=chosen.model,
+        confidence="high",
+        strategy_used="pinned",
+        reasoning=f"The client named {chosen.full_name}.",
+        metadata={"propensity": 1.0},
+    )
+    return Plan(
+        decision=decision,
+        candidates=(chosen,),
+        baseline=chosen,
+        context=RoutingContext(prompt=""),
+        auto_route=False,
+        pinned=True,
+    )
 
 
 def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:

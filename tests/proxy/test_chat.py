@@ -263,3 +263,12 @@ def test_a_router_behind_us_says_who_answered(make_gateway: MakeGateway, stream:
     assert (body["model"], row["selected_model"]) == ("openrouter/qwen/qwen3.8-flash", "qwen/qwen3.8-flash")
     assert row["attempts"][0]["upstream_id"] == "gen-1"
     assert (row["evidence"], row["cost_savings"]) == ("exact", 0)
+
+
+def test_a_named_model_again(make_gateway: MakeGateway) -> None:
+    """What is remembered of a named model's plan is the model's: a session that one request names is not the next one's."""
+    gateway = make_gateway()
+    for routing in ({}, {"session_id": "mine"}, {}):
+        gateway.ask(model="claude/claude-haiku-4-5", routing=routing)
+    assert [row["session_id"] for row in gateway.rows] == [None, "mine", None]
+    assert {row["selected_model"] for row in gateway.rows} == {"claude-haiku-4-5"}
