@@ -113,7 +113,7 @@ class Gateway:
         self._recurrences = Recurrences(world.clock, secret=secret)
         self._turnstile = Turnstile()
         self._learner = Learner(lambda: self._engine.refresh())
-        self._dashboard = Dashboard(store, demo=demo)
+        self._dashboard = Dashboard(store, demo=demo, strong=self._is_strong)
         self._pace = Pace(world.clock) if shared is None else SharedPace(world.clock, shared)
         self.unsettled = Unsettled(store)
         self.soundness = Soundness(store)
@@ -128,6 +128,10 @@ class Gateway:
         self.app.router.redirect_slashes = False
         self.app.serve(routes)
         self.app.state.gateway = self
+
+    def _is_strong(self, provider: str, model: str) -> bool:
+        listed = self.settings.catalog.get(provider, model)
+        return listed is not None and listed.tier == "complex"
 
     @property
     def engine(self) -> RoutingEngine:

@@ -149,6 +149,9 @@ class Store(Protocol):
     def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
         """Learned decisions by model and pattern, most frequent first."""
 
+    def by_key(self, *, newest: int) -> list[dict[str, Any]]:
+        """Routed requests among so many of the newest rows, by key, provider and model, most frequent first."""
+
     def shadow(self, *, days: float) -> dict[str, Any]:
         """What `auto` would have cost where it only looked on, on the same usage, in all and by the model it would have chosen."""
 

@@ -93,6 +93,10 @@ def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) 
     return [{**row, "count": int(row["count"]), "avg_savings": rows.usd(row["avg_savings"])} for row in groups]
 
 
+def by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
+    return sql.found(connection, sql.BY_KEY, (newest,))
+
+
 def requests(
     connection: apsw.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:

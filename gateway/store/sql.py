@@ -211,6 +211,12 @@ FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY model, 2 HAV
 ORDER BY count DESC, model, 2"""
 )
 
+# Of the newest rows, so that it takes as long with a million as with ten thousand.
+BY_KEY = """
+SELECT key_id, selected_provider AS provider, selected_model AS model, count(*) AS count
+FROM (SELECT key_id, selected_provider, selected_model, strategy_used FROM routing_metrics ORDER BY id DESC LIMIT ?)
+WHERE strategy_used <> 'pinned' GROUP BY 1, 2, 3 ORDER BY count DESC, 1, 2, 3"""
+
 REQUESTS = """
 SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider,
     baseline_model, baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score,

@@ -132,6 +132,10 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.patterns(connection, days=days, now=self._now())
 
+    def by_key(self, *, newest: int) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.by_key(connection, newest=newest)
+
     def shadow(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
             return reports.shadow(connection, days=days, now=self._now())

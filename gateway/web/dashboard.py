@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from gateway.errors import NotFound
 from gateway.store import Store
 from gateway.web.charts import HEIGHT, WIDTH, cost_bars, shares, usd
+from gateway.web.keyshares import key_shares
 from gateway.web.ledger import days_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 STATIC = {"dashboard.css": "text/css"}
 LAST_REQUESTS = 50
+NEWEST_OF_KEYS = 5000  # rows that the keys' shares are of
 SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -36,9 +38,11 @@ SECURITY_HEADERS = {
 class Dashboard:
     """One page, rendered from the ledger; every value is escaped."""
 
-    def __init__(self, store: Store, *, demo: bool) -> None:
+    def __init__(self, store: Store, *, demo: bool, strong: Callable[[str, str], bool]) -> None:
+        """`strong` says of a provider's model whether it is among the strongest."""
         self._store = store
         self._demo = demo
+        self._strong = strong
 
     @cached_property
     def _page(self) -> Template:
@@ -77,6 +81,7 @@ class Dashboard:
                 {_model(row): (int(row["total_requests"]), usd(row["total_cost"])) for row in summary["by_model"]}
             ),
             patterns=shares(_patterns(self._store.patterns(days=days))),
+            keys=key_shares(self._store.by_key(newest=NEWEST_OF_KEYS), strong=self._strong),
             requests=requests,
             unanswered=unanswered(requests),
         )

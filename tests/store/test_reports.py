@@ -228,6 +228,22 @@ def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) 
     assert sum(row["high"] for row in found) == sum(row["total_requests"] for row in found)
 
 
+def test_by_key(connection: apsw.Connection) -> None:
+    """Of the newest rows those that were routed are counted by key and model, however many older ones there are."""
+    write(
+        connection,
+        ended("a", key_id="k"),
+        ended("b", key_id="k"),
+        ended("c", key_id="k"),
+        ended("d", key_id=None),
+        ended("e", key_id="k", strategy_used="pinned"),
+    )
+    found = [
+        (row["key_id"], row["provider"], row["model"], row["count"]) for row in reports.by_key(connection, newest=4)
+    ]
+    assert found == [("k", "gemini", "flash", 2), (None, "gemini", "flash", 1)]
+
+
 def test_requests_are_paged(connection: apsw.Connection) -> None:
     """The newest rows come first, and the last id of a page leads to the next."""
     write(connection, *(ended(str(number)) for number in range(5)))

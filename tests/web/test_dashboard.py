@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import MakeGateway
+from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
 
 
@@ -53,3 +53,15 @@ def test_unknown_prices(make_gateway: MakeGateway) -> None:
     assert gateway.ask(model="gemini/of-tomorrow").status_code == 200
     assert "1 requests have no known price" in gateway.client.get("/").text
     assert "gateway_unpriced_requests_total 1.0" in gateway.client.get("/metrics").text
+
+
+def test_keys(make_gateway: MakeGateway) -> None:
+    """Where several keys are used, the page says how many of each one's routed requests the strongest models answered."""
+    gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "key-number-one,key-number-two"})
+    admin = {"authorization": "Bearer key-number-one"}
+    for key in ("key-number-one", "key-number-two"):
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+        sent = gateway.client.post("/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"})
+        assert sent.status_code == 200
+        page = gateway.client.get("/", headers=admin).text
+        assert ("routed to the strongest models" in page) == (key == "key-number-two")
