@@ -68,6 +68,23 @@ class Learn(NamedTuple):
     outcome: StoredOutcome
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedState:
+    """What strategies learned, without its body. `origin` is `saved`, or what ordered it: `rollback` or `reset`.
+
+    It knows the outcomes up to the id `learned_to`, `outcomes` of them. `format` says how the body is to be read, `problem` why it
+    cannot be.
+    """
+
+    origin: str
+    format: str
+    learned_to: int
+    outcomes: int
+    id: int = 0
+    timestamp: str = ""
+    problem: str | None = None
+
+
 class Store(Protocol):
     """A ledger. Each writing call returns a future that is done once the change is committed (or failed: LedgerUnavailable).
 
@@ -139,6 +156,18 @@ class Store(Protocol):
 
     def newest_outcome(self) -> int:
         """The highest id of an outcome; 0 without any."""
+
+    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+        """Keep what was learned; the future holds its id. Of the sound ones the oldest goes when there are more than ten."""
+
+    def refuse_state(self, number: int, problem: str) -> Future[None]:
+        """Note that a state cannot be used, and why; it is kept."""
+
+    def states(self) -> Sequence[LearnedState]:
+        """What is kept of what was learned, oldest first."""
+
+    def state_body(self, number: int) -> bytes | None:
+        """None where there is no such state, or its checksum is not that of its body."""
 
     def summary(self, *, days: float) -> dict[str, Any]:
         """The sums of the closed rows of the last `days`; money in USD."""

@@ -304,7 +304,24 @@ _COUNTED = (
     "PRAGMA user_version = 5",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING, _COUNTED)
+# What strategies learned, for the next start.
+_STATES = (
+    """
+CREATE TABLE IF NOT EXISTS learned_states (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    timestamp TEXT NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('saved', 'rollback', 'reset')),
+    format TEXT NOT NULL,
+    learned_to INTEGER NOT NULL,
+    outcomes INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    body BLOB NOT NULL,
+    problem TEXT
+)""",
+    "PRAGMA user_version = 6",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING, _COUNTED, _STATES)
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 

@@ -19,7 +19,20 @@ from gateway.budgets import Balance, Hold
 from gateway.errors import LedgerUnavailable
 from gateway.keys import VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import Begin, Learn, Listener, Settle, StoredOutcome, Try, batches, changes, reports, spending
+from gateway.store import (
+    Begin,
+    Learn,
+    LearnedState,
+    Listener,
+    Settle,
+    StoredOutcome,
+    Try,
+    batches,
+    changes,
+    reports,
+    spending,
+    states,
+)
 from gateway.store.connection import Durability, Readers, Source
 from gateway.store.owner import Owner
 from gateway.store.writer import QUEUE_SIZE, Writer
@@ -119,6 +132,21 @@ class SqliteStore:
     def newest_outcome(self) -> int:
         with self._readers.reading() as connection:
             return reports.newest_outcome(connection)
+
+    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+        stamped = replace(state, timestamp=state.timestamp or self._now().isoformat(timespec="milliseconds"))
+        return self._writer.submit(partial(states.add, state=stamped, body=body))
+
+    def refuse_state(self, number: int, problem: str) -> Future[None]:
+        return self._writer.submit(partial(states.refuse, number=number, problem=problem))
+
+    def states(self) -> Sequence[LearnedState]:
+        with self._readers.reading() as connection:
+            return states.states(connection)
+
+    def state_body(self, number: int) -> bytes | None:
+        with self._readers.reading() as connection:
+            return states.body(connection, number)
 
     def summary(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:

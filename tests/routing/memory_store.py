@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import StoredOutcome
+from gateway.store import LearnedState, StoredOutcome
 
 
 class MemoryStore:
@@ -16,6 +16,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.kept: list[StoredOutcome] = []
+        self.saved: list[LearnedState] = []
+        self.bodies: dict[int, bytes] = {}
         self.reads = 0
         self.closed = False
         self.broken = False
@@ -37,6 +39,28 @@ class MemoryStore:
             raise LedgerUnavailable("disk full")
         self.reads += 1
         return self.kept[after : after + limit]
+
+    def states(self) -> Sequence[LearnedState]:
+        if self.broken:
+            raise LedgerUnavailable("disk full")
+        return tuple(self.saved)
+
+    def state_body(self, number: int) -> bytes | None:
+        return self.bodies.get(number)
+
+    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+        done: Future[int] = Future()
+        number = len(self.saved) + 1
+        self.saved.append(replace(state, id=number))
+        self.bodies[number] = body
+        done.set_result(number)
+        return done
+
+    def refuse_state(self, number: int, problem: str) -> Future[None]:
+        self.saved = [replace(each, problem=problem) if each.id == number else each for each in self.saved]
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
 
     def close(self) -> None:
         self.closed = True

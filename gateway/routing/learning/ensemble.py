@@ -75,10 +75,6 @@ class Ensemble:
 
         return blended
 
-    def without(self, key: Key) -> Ensemble:
-        """For a model that is no longer what it was."""
-        return Ensemble(self.centre, {each: fitted for each, fitted in self.fitted.items() if each != key})
-
 
 def fit(examples: Collection[Example], expected: Mapping[Key, Vector]) -> Ensemble:
     """From labelled outcomes, and the weights that are expected of each model without what it has of its own."""

@@ -21,7 +21,7 @@ from gateway.routing.learning.exchange import Exchange, exchange_of
 from gateway.routing.learning.hardship import PRIOR_RATE, Hardship, Record, Vector, expected_weights, of_middling
 from gateway.routing.learning.likeness import ANY_MODEL, NOTHING, Group, Tally, group_of
 from gateway.routing.learning.regression import Belief, dot, prior
-from gateway.routing.learning.usage import UsageLedger
+from gateway.routing.learning.usage import UsageBook, UsageLedger
 from gateway.routing.learning.vigilance import Watch
 from gateway.routing.models import Outcome, PromptFacts
 from gateway.routing.prompt.embedding import unpacked
@@ -84,23 +84,68 @@ class Acquaintance:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that an estimator has learned, as a value.
+
+    The ensemble can be made again: it was fitted to all but the last `since_fit` of `examples`, and to `fitted`, what was then expected.
+    """
+
+    learned: int = 0
+    hardship: Hardship = field(default_factory=Hardship)
+    own: Mapping[Key, Acquaintance] = field(default_factory=dict)
+    tallies: Mapping[Group, Tally] = field(default_factory=dict)
+    usage: UsageBook = field(default_factory=UsageBook)
+    recent: Sequence[PromptFacts] = ()
+    exchange: Exchange = field(default_factory=Exchange)
+    examples: Sequence[Example] = ()
+    labels: int = 0
+    next_fit: int = FITTED_FROM
+    since_fit: int = 0
+    fitted: Mapping[Key, Vector] | None = None
+
+
 class Estimator:
     """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, memory: Memory | None = None) -> None:
+        memory = memory or Memory()
         self._models = {(model.provider, model.name): model for model in catalog}
         self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
-        self._hardship = Hardship()
-        self._own: dict[Key, Acquaintance] = {}
-        self._tallies: dict[Group, Tally] = {}
-        self._usage = UsageLedger()
-        self._recent: deque[PromptFacts] = deque(maxlen=_RECENT)
-        self._exchange = Exchange()
-        self._learned = 0
-        self._examples: deque[Example] = deque(maxlen=_REMEMBERED)
-        self._labels = 0
-        self._next_fit = FITTED_FROM
-        self._ensemble: Ensemble | None = None
+        self._hardship = memory.hardship
+        # Models that the catalogue no longer lists are of no more use.
+        self._own = {key: own for key, own in memory.own.items() if key in self._models}
+        self._tallies = dict(memory.tallies)
+        self._usage = UsageLedger(memory.usage)
+        self._recent = deque(memory.recent, maxlen=_RECENT)
+        self._exchange = memory.exchange
+        self._learned = memory.learned
+        self._examples = deque(memory.examples, maxlen=_REMEMBERED + _MOST_APART)
+        self._labels = memory.labels
+        self._next_fit = memory.next_fit
+        self._since_fit = memory.since_fit
+        self._fitted = memory.fitted
+        self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
+
+    @property
+    def learned(self) -> int:
+        return self._learned
+
+    def memory(self) -> Memory:
+        return Memory(
+            learned=self._learned,
+            hardship=self._hardship,
+            own=dict(self._own),
+            tallies=dict(self._tallies),
+            usage=self._usage.book(),
+            recent=tuple(self._recent),
+            exchange=self._exchange,
+            examples=tuple(self._examples),
+            labels=self._labels,
+            next_fit=self._next_fit,
+            since_fit=self._since_fit,
+            fitted=self._fitted,
+        )
 
     def learn(self, lessons: Sequence[Lesson]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
@@ -111,8 +156,8 @@ class Estimator:
             if model is not None:
                 self._learn(model, lesson)
             if self._learned == last_turn:
-                self._exchange = self._found(self._published())
-        return self._published()
+                self._exchange = self._found(self.estimates())
+        return self.estimates()
 
     def _learn(self, model: Model, lesson: Lesson) -> None:
         tokens = lesson.features.get("tokens", 0.0)
@@ -158,15 +203,25 @@ class Estimator:
         embedding = unpacked(facts.features)
         if embedding is None:
             return
-        self._examples.append(Example(model.key, array("f", facts.vector), array("f", embedding), quality, weight))
+        kept = Example(model.key, array("d", facts.vector), array("b", map(int, embedding)), quality, weight)
+        self._examples.append(kept)
         self._labels += 1
+        self._since_fit += 1
         if self._labels >= self._next_fit:
             self._next_fit = min(int(_FITTED_AGAIN * self._labels), self._labels + _MOST_APART)
-            from gateway.routing.learning.ensemble import fit  # brings NumPy: 24 MB that an idle gateway does without
+            self._fit_again()
 
-            weights = self._hardship.weights
-            expected = {key: self._expected(key, own, weights) for key, own in self._own.items()}
-            self._ensemble = fit(self._examples, expected)
+    def _fit_again(self) -> None:
+        weights = self._hardship.weights
+        self._since_fit = 0
+        self._fitted = {key: self._expected(key, own, weights) for key, own in self._own.items()}
+        self._ensemble = self._fit(self._fitted)
+
+    def _fit(self, expected: Mapping[Key, Vector]) -> Ensemble:
+        from gateway.routing.learning.ensemble import fit  # brings NumPy: 24 MB that an idle gateway does without
+
+        last = len(self._examples) - self._since_fit
+        return fit(list(self._examples)[max(0, last - _REMEMBERED) : last], expected)
 
     def _fade(self, key: Key) -> None:
         """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
@@ -186,11 +241,13 @@ class Estimator:
             watch=Watch(),
         )
         self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
-        self._examples = deque((each for each in self._examples if each.model != key), maxlen=_REMEMBERED)
+        others = [each for each in self._examples if each.model != key]
+        self._examples = deque(others, maxlen=self._examples.maxlen)
         if self._ensemble is not None:
-            self._ensemble = self._ensemble.without(key)
+            self._fit_again()
 
-    def _published(self) -> Estimates:
+    def estimates(self) -> Estimates:
+        """What is known now."""
         weights = self._hardship.weights
         return Estimates(
             tiers={tier: expected_weights(PRIOR_RATE[tier], weights) for tier in TIERS},

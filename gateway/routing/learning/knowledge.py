@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.routing.learning.estimates import Estimates
-from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.learning.estimator import Estimator, Lesson, Memory
+from gateway.routing.learning.state import FORMAT, StateUnreadable, dumped, loaded
 from gateway.routing.models import Outcome
-from gateway.store import Store, StoredOutcome
+from gateway.store import LearnedState, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -23,13 +24,18 @@ POLL_SECONDS = 5.0
 _PAGE = 2_000
 # So many outcomes, the newest, are learned when a ledger is opened: more would not change much and take long.
 REPLAYED = 20_000
+# So many outcomes lie between two states that are kept, so a start learns at most about as many again.
+SAVED_EVERY = 1_000
+# Where a state comes from.
+SAVED, ROLLBACK, RESET = "saved", "rollback", "reset"
 
 
 class Knowledge:
     """The newest Estimates, from the outcomes in a store; opened and read when first asked.
 
     Everything is learned from what is stored, in the order of its ids, so that a restart and another process come to the
-    same, as long as there are no more than `replayed`. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
+    same. A start goes on from the newest state in the store; without one that can be read it begins with the prior and the newest `replayed`
+    outcomes. A rollback or reset that somebody orders is followed with the next look. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
     thread. A `store` that is given stays open.
     """
 
@@ -53,7 +59,9 @@ class Knowledge:
         self._lock = threading.Lock()
         self._estimator = Estimator(catalog)
         self._estimates = Estimates()
-        self._newest = 0
+        self._newest: int | None = None
+        self._saved_to = 0
+        self._ordered = 0
         self._looked: float | None = None
 
     def known(self) -> Estimates:
@@ -97,20 +105,67 @@ class Knowledge:
 
     def _learn_new(self) -> None:
         store = self._opened()
+        states = store.states()
+        ordered = max((state.id for state in states if state.origin != SAVED and state.problem is None), default=0)
+        if self._newest is None or ordered > self._ordered:
+            self._ordered = ordered
+            self._newest = self._begun(store, states)
         stored: list[StoredOutcome] = []
-        if not self._newest:
-            self._newest = max(0, store.newest_outcome() - self._replayed)
         while page := store.outcomes(after=self._newest, limit=_PAGE):
             stored += page
             self._newest = page[-1].id
         if stored:
             self._estimates = self._estimator.learn([_lesson(each) for each in stored])
+            self._save(store, states)
         self._looked = self._clock()
+
+    def _begun(self, store: Store, states: Sequence[LearnedState]) -> int:
+        """Take up the newest state that can be read; the outcome's id up to which it knows all."""
+        for state in reversed(states):
+            if state.problem is not None:
+                continue
+            try:
+                memory = read_state(store, state)
+            except StateUnreadable as error:
+                log.error("learned state %d is left alone and kept: %s", state.id, error)
+                store.refuse_state(state.id, str(error)).result()
+                continue
+            self._take(memory, saved_to=state.learned_to)
+            return state.learned_to
+        self._take(Memory(), saved_to=0)
+        return max(0, store.newest_outcome() - self._replayed)
+
+    def _take(self, memory: Memory, *, saved_to: int) -> None:
+        self._estimator = Estimator(self.catalog, memory)
+        self._estimates = self._estimator.estimates()
+        self._saved_to = saved_to
+
+    def _save(self, store: Store, states: Sequence[LearnedState]) -> None:
+        """Keep what is known, unless another process just did."""
+        newest = self._newest or 0
+        self._saved_to = max(self._saved_to, max((each.learned_to for each in states if not each.problem), default=0))
+        if newest - self._saved_to < SAVED_EVERY:
+            return
+        self._saved_to = newest
+        state = LearnedState(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.learned)
+        store.add_state(state, dumped(self._estimator.memory())).result()
 
     def _opened(self) -> Store:
         if self._store is None:
             self._store = SqliteStore(self._db_path)
         return self._store
+
+
+def read_state(store: Store, state: LearnedState) -> Memory:
+    """Raises StateUnreadable."""
+    if state.origin == RESET:
+        return Memory()
+    if state.format != FORMAT:
+        raise StateUnreadable("another version of the gateway wrote it")
+    body = store.state_body(state.id)
+    if body is None:
+        raise StateUnreadable("its checksum is wrong")
+    return loaded(body)
 
 
 def _lesson(stored: StoredOutcome) -> Lesson:

@@ -72,12 +72,13 @@ class UsageBook:
 
 
 class UsageLedger:
-    """Learns a UsageBook outcome by outcome."""
+    """Learns a UsageBook outcome by outcome, from one that is known on."""
 
-    def __init__(self) -> None:
-        self._by_pattern: dict[str, Sums] = {}
-        self._by_model: dict[str, dict[Key, Sums]] = {}
-        self._paid: dict[Key, tuple[float, float]] = {}
+    def __init__(self, known: UsageBook | None = None) -> None:
+        known = known or UsageBook()
+        self._by_pattern = dict(known.by_pattern)
+        self._by_model = {pattern: dict(owns) for pattern, owns in known.by_model.items()}
+        self._paid = dict(known.paid)
 
     def learn(self, model: Model, outcome: Outcome, *, pattern: str, tokens: int) -> None:
         key = model.key

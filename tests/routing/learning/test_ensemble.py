@@ -53,15 +53,6 @@ def test_labels_count_by_their_weight() -> None:
     assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
 
 
-def test_a_model_can_be_taken_out() -> None:
-    """One that changed is estimated online again, the others stay."""
-    both = fit(examples() + examples(model=OTHER), EXPECTED)
-    without = both.without(KEY)
-
-    assert predicted(without, 1, online=0.123) == 0.123
-    assert predicted(without, 1, key=OTHER) == predicted(both, 1, key=OTHER)
-
-
 def test_the_same_labels_give_the_same_ensemble() -> None:
     """Nothing in the fit is left to chance."""
     one, other = fit(examples(), EXPECTED), fit(examples(), EXPECTED)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.routing.learning.knowledge import POLL_SECONDS, Knowledge
+from gateway.routing.learning.knowledge import POLL_SECONDS, RESET, ROLLBACK, SAVED_EVERY, Knowledge
 from gateway.routing.learning.outcomes import stored
+from gateway.routing.learning.state import FORMAT
 from gateway.routing.models import Outcome
 from gateway.routing.prompt.features import facts_of
-from gateway.store import Store, StoredOutcome
+from gateway.store import LearnedState, Store, StoredOutcome
 from tests.routing.memory_store import MemoryStore
 from tests.routing.worlds import FLASH, MODERATE, THREE, said
 
@@ -145,6 +147,93 @@ def test_own_store_is_closed_and_a_given_one_stays_open(tmp_path: Path) -> None:
     own.refresh()
     own.close()
     own.close()
+
+
+def served(store: MemoryStore, count: int, *, quality: float = 0.1) -> None:
+    for _ in range(count):
+        store.add_outcome(outcome(quality))
+
+
+def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
+    """What was learned is kept every so often; a start reads that and only what came after, and knows the same."""
+    store = MemoryStore()
+    first = knowledge_of(store, Clock())
+    served(store, SAVED_EVERY)
+    first.refresh()
+    served(store, 3)
+    first.refresh()
+
+    again = knowledge_of(store, Clock())
+    asked: list[int] = []
+    answered = store.outcomes
+    store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value, assignment]  # notes what is asked for
+
+    assert again.current().of(FLASH, facts_of(MODERATE)) == first.known().of(FLASH, facts_of(MODERATE))
+    assert again.current().learned == SAVED_EVERY + 3
+    assert [state.learned_to for state in store.saved] == [SAVED_EVERY]
+    assert min(asked) == SAVED_EVERY
+
+
+def test_only_one_of_several_processes_keeps_a_state() -> None:
+    """Where another process kept one lately, there is no need for a second."""
+    store = MemoryStore()
+    one, other = knowledge_of(store, Clock()), knowledge_of(store, Clock())
+    served(store, SAVED_EVERY)
+    one.refresh()
+    other.refresh()
+
+    assert len(store.saved) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ({"format": "other"}, "another version"),
+        ({"body": None}, "checksum"),
+        ({"body": b"nonsense"}, "not a state"),
+    ],
+    ids=["version", "checksum", "content"],
+)
+def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One that cannot be used is logged, kept with its problem, and what is in the ledger is learned from the prior on."""
+    store = MemoryStore()
+    served(store, SAVED_EVERY)
+    knowledge_of(store, Clock()).refresh()
+    if "format" in harm:
+        store.saved = [replace(store.saved[0], format=harm["format"])]
+    elif harm["body"] is None:
+        store.bodies.clear()
+    else:
+        store.bodies[1] = harm["body"]
+
+    estimates = knowledge_of(store, Clock()).current()
+
+    assert said in caplog.text
+    assert said in (store.saved[0].problem or "")
+    assert estimates.learned == SAVED_EVERY
+
+
+def test_an_order_to_go_back_is_followed() -> None:
+    """Running gateways take up a reset or rollback at their next look, and forget what lay between."""
+    store = MemoryStore()
+    knowledge = knowledge_of(store, Clock(), poll_seconds=None)
+    served(store, SAVED_EVERY, quality=0.9)
+    knowledge.refresh()
+    good = knowledge.known().of(FLASH, facts_of(MODERATE)).quality
+    served(store, 50, quality=0.0)
+    knowledge.refresh()
+    assert knowledge.known().of(FLASH, facts_of(MODERATE)).quality < good - 0.3
+
+    store.add_state(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
+    knowledge.refresh()
+    assert knowledge.known().of(FLASH, facts_of(MODERATE)).quality == good
+
+    store.add_state(LearnedState(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
+    knowledge.refresh()
+    assert knowledge.known().of(FLASH, facts_of(MODERATE)).outcomes == 0
+    served(store, 1)
+    knowledge.refresh()
+    assert knowledge.known().learned == 1
 
 
 def test_outcomes_without_features_are_learned_by_pattern() -> None:
