@@ -1,12 +1,14 @@
 """What many labelled outcomes say together: for each model a ridge regression and the nearest neighbours, on features and embedding.
 
 The estimates that are learned one at a time are best from the start; from a few hundred labels on, what a prompt is about says more
-than its features do, and looking at all labels at once pays. Each model's quality here is the mean of two predictions:
+than its features do, and looking at all labels at once pays. Each model's quality here is a mixture of two predictions:
 
     ridge        linear in the features and the embedding, fitted to what is left of quality after what is expected of the model
-    neighbours   the mean quality of its outcomes, each weighed by exp(cosine / TEMPERATURE) of its prompt's embedding to this one's
+    neighbours   what is expected of the model and the mean of what its outcomes were beyond that, each weighed by
+                 exp((cosine - 1) / TEMPERATURE) of its prompt's embedding to this one's; 0 where none is near
 
-The weighing is a softmax, so the nearest few hundred of some thousands carry it. NumPy does the sums; it is imported with
+The weighing is a softmax, so the nearest few hundred of some thousands carry it. How much each of the two counts is found by leaving
+out one label after the other: the share of the neighbours is the one that would have predicted what was left out best (stacking, Wolpert 1992). NumPy does the sums; it is imported with
 this module, which is imported when there are labels enough for a first fit.
 """
 
@@ -34,26 +36,32 @@ _TRUST = 300.0
 
 TEMPERATURE = 0.08
 _PENALTY = 60.0
+# Neighbours that together weigh no more than this are not heard: a model's labels are of the prompts that it was chosen for.
+_NEAR_ENOUGH = 0.02
+# So many of the newest labels are left out in turn: their distances are a square.
+_LEFT_OUT = 1_000
 # The embedding has length 1; features are about 1 each.
 _STRETCH = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
-    """Of one model: the ridge's weights on features and embedding beside what is expected, and its outcomes' embeddings and qualities."""
+    """Of one model: the ridge's weights on features and embedding beside what is expected, and its outcomes' embeddings and what they were beyond that."""
 
     expected: Matrix
     ridge: Matrix
     neighbours: Matrix
-    qualities: Matrix
+    beyond: Matrix
     weights: Matrix
+    share: float
     trust: float
 
     def predicted(self, features: Matrix, embedding: Matrix) -> float:
-        linear = features @ self.expected + np.concatenate([features, embedding * np.float32(_STRETCH)]) @ self.ridge
+        expected = float(features @ self.expected)
+        linear = expected + float(np.concatenate([features, embedding * np.float32(_STRETCH)]) @ self.ridge)
         near = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
-        among = float(near @ self.qualities) / float(near.sum())
-        return (min(1.0, max(0.0, float(linear))) + among) / 2
+        among = expected + float(near @ self.beyond) / (float(near.sum()) + _NEAR_ENOUGH)
+        return (1.0 - self.share) * min(1.0, max(0.0, linear)) + self.share * min(1.0, max(0.0, among))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,18 +104,38 @@ def _fitted(examples: Sequence[Example], embeddings: Matrix, expected: Matrix) -
     weights = np.array([each.weight for each in examples], np.float32)
     x = np.hstack([features, embeddings * np.float32(_STRETCH)]).astype(np.float64)
     weighed = x * weights[:, None]
-    ridge = np.linalg.solve(
-        weighed.T @ x + _PENALTY * np.eye(x.shape[1]), weighed.T @ (qualities - features @ expected)
-    )
+    inverse = np.linalg.inv(weighed.T @ x + _PENALTY * np.eye(x.shape[1]))
+    beyond = qualities - features @ expected
+    ridge = inverse @ (weighed.T @ beyond)
+    # What a ridge fitted without a label says of it follows from how much the label pulled its own prediction.
+    pull = np.einsum("ij,ij->i", x @ inverse, weighed)
+    unseen = beyond - (beyond - x @ ridge) / np.maximum(1.0 - pull, 1e-6)
     count = float(weights.sum())
     return _Fitted(
         expected=expected,
         ridge=ridge.astype(np.float32),
         neighbours=embeddings,
-        qualities=qualities,
+        beyond=beyond,
         weights=weights,
+        share=_share(beyond[-_LEFT_OUT:], unseen[-_LEFT_OUT:], _among_others(embeddings, beyond, weights)),
         trust=count / (count + _TRUST),
     )
+
+
+def _among_others(embeddings: Matrix, beyond: Matrix, weights: Matrix) -> Matrix:
+    """What the neighbours say of each of the newest labels, itself left out."""
+    embeddings, beyond, weights = embeddings[-_LEFT_OUT:], beyond[-_LEFT_OUT:], weights[-_LEFT_OUT:]
+    near = np.exp((embeddings @ embeddings.T - np.float32(1.0)) / np.float32(TEMPERATURE))
+    np.fill_diagonal(near, 0.0)
+    said: Matrix = (near @ (weights * beyond) / (near @ weights + np.float32(_NEAR_ENOUGH))).astype(np.float32)
+    return said
+
+
+def _share(beyond: Matrix, linear: NDArray[np.float64], among: Matrix) -> float:
+    """Of the neighbours in the mixture with the least squared error, from 0 to 1."""
+    apart = among - linear
+    total = float(apart @ apart)
+    return min(1.0, max(0.0, float((beyond - linear) @ apart) / total)) if total > 0 else 0.0
 
 
 def _unit(vectors: Matrix) -> Matrix:

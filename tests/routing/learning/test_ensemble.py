@@ -53,6 +53,30 @@ def test_labels_count_by_their_weight() -> None:
     assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
 
 
+def signed(one: float, other: float, draw: random.Random) -> tuple[float, ...]:
+    """An embedding with these two numbers; what they mean together is their product's sign, which no sum can tell."""
+    return (60.0 * one, 60.0 * other, *[draw.gauss(0.0, 3.0) for _ in range(DIMENSIONS - 2)])
+
+
+def test_neighbours_count_where_they_know_better() -> None:
+    """What is not linear is theirs to say."""
+    draw = random.Random(2)
+    signs = [(1.0 - 2.0 * (i % 2), 1.0 - 2.0 * (i // 2 % 2)) for i in range(600)]
+    taught = [Example(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
+    said = fit(taught, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
+
+    assert said < 0.3
+
+
+def test_neighbours_keep_out_of_what_they_do_not_know() -> None:
+    """Where a feature tells all and the embedding is noise, the ridge alone speaks: better than half of it would."""
+    draw = random.Random(4)
+    taught = [Example(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)]
+    ensemble = fit(taught, EXPECTED)
+
+    assert ensemble.on((1.0, 1.0), about(99, draw))(KEY, 0.95) > 0.85
+
+
 def test_the_same_labels_give_the_same_ensemble() -> None:
     """Nothing in the fit is left to chance."""
     one, other = fit(examples(), EXPECTED), fit(examples(), EXPECTED)

@@ -166,7 +166,7 @@ def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixtur
     again = knowledge_of(store, Clock())
     asked: list[int] = []
     answered = store.outcomes
-    store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value, assignment]  # notes what is asked for
+    store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value]  # notes what is asked for
 
     assert again.current().of(FLASH, facts_of(MODERATE)) == first.known().of(FLASH, facts_of(MODERATE))
     assert again.current().learned == SAVED_EVERY + 3
