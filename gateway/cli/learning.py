@@ -1,0 +1,61 @@
+"""`gateway learning`: what routing has learned, listed, taken back to an earlier state, or forgotten."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from gateway.cli.keys import DB, ledger
+from gateway.cli.serve import settings_or_exit
+from gateway.routing.learning.knowledge import RESET, ROLLBACK, read_state
+from gateway.routing.learning.state import FORMAT, StateUnreadable
+from gateway.store import LearnedState
+
+
+@click.group()
+def learning() -> None:
+    """Show what routing has learned; go back to an earlier state of it, or start anew.
+
+    A running gateway on the same ledger follows within seconds. Outcomes stay in the ledger, but those that came after the
+    state that is gone back to are not learned again.
+    """
+
+
+@learning.command()
+@DB
+def show(db: str | None) -> None:
+    """List the states that are kept, oldest first; the last sound one is what a start goes on from."""
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        for state in store.states():
+            foreign = state.format != FORMAT and "of another version"
+            problem = state.problem or foreign or "sound"
+            click.echo(f"{state.id} {state.timestamp} {state.origin:<8} {state.outcomes} outcomes: {problem}")
+
+
+@learning.command()
+@click.argument("state", type=int)
+@DB
+def rollback(state: int, db: str | None) -> None:
+    """Go back to STATE, a number that `gateway learning show` lists."""
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        found = next((each for each in store.states() if each.id == state), None)
+        if found is None:
+            raise click.ClickException(f"There is no state {state}; `gateway learning show` lists them.")
+        try:
+            read_state(store, found)
+        except StateUnreadable as error:
+            raise click.ClickException(f"State {state} cannot be used: {error}.") from error
+        origin = RESET if found.origin == RESET else ROLLBACK
+        ordered = LearnedState(origin, found.format, learned_to=store.newest_outcome(), outcomes=found.outcomes)
+        store.add_state(ordered, store.state_body(state) or b"").result()
+    click.echo(f"Routing goes on from state {state}, of {found.outcomes} outcomes.")
+
+
+@learning.command()
+@DB
+def reset(db: str | None) -> None:
+    """Forget all that was learned: every model is expected to do as its tier does."""
+    with ledger(db or settings_or_exit(os.environ).db) as store:
+        store.add_state(LearnedState(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"").result()
+    click.echo("Routing starts anew.")
