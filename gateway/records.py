@@ -98,14 +98,6 @@ class RequestRecord(NamedTuple):
             return None
         return self.baseline_cost - self.actual_cost
 
-    @property
-    def savings_percentage(self) -> float | None:
-        """100 x savings over baseline; 0 for a zero baseline."""
-        savings = self.cost_savings
-        if savings is None or self.baseline_cost is None:
-            return None
-        return float(100 * savings / self.baseline_cost) if self.baseline_cost else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Feedback:

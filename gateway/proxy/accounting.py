@@ -31,11 +31,6 @@ class Accountant:
     def __init__(self, prices: PriceTable) -> None:
         self._prices = prices
 
-    @property
-    def version(self) -> str:
-        """The price table's version."""
-        return self._prices.version
-
     def cost(self, usage: Usage, provider: str, model: str, *, at: datetime) -> Decimal | None:
         """USD that `usage` costs at a model; None when its price is unknown."""
         return cost(usage, self._prices.price(provider, model, at))
