@@ -8,8 +8,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx2
@@ -176,6 +177,48 @@ def test_two_workers(start: Start, db: Path) -> None:
         assert gateway.end() == 0
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 20)]
+
+
+def counted(metrics: str) -> float:
+    """How many requests the metrics tell of, over all labels."""
+    lines = [line for line in metrics.splitlines() if line.startswith("gateway_requests_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_metrics_of_two_workers(start: Start, db: Path) -> None:
+    """Whichever worker is asked, the metrics soon tell of every request that any of them served, once."""
+    with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
+        gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
+        told(gateway, "startup complete", 2)
+        ask = {"model": "claude/claude-haiku-5-5", "messages": [{"role": "user", "content": "Hello"}]}
+        for _ in range(12):
+            assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
+        asked = [counted(client.get(f"{gateway.url}/metrics").text)]
+        until = time.monotonic() + 20
+        while asked[-4:] != [12.0] * 4 and time.monotonic() < until:
+            asked.append(counted(client.get(f"{gateway.url}/metrics").text))
+        assert asked[-4:] == [12.0] * 4
+        assert max(asked) == 12.0
+        assert gateway.end() == 0
+
+
+def test_open_streams_of_two_workers_finish(start: Start, db: Path) -> None:
+    """At a signal every worker lets its open streams come to their end, and their rows with them."""
+    words = "[[fault:slow=0.1]] Write a story of a hundred words."
+    ask = {"model": "claude/claude-haiku-5-5", "stream": True, "messages": [{"role": "user", "content": words}]}
+    with Simulator(seed=1) as upstreams, httpx2.Client(timeout=30) as client, ExitStack() as streams:
+        gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
+        told(gateway, "startup complete", 2)
+        url = f"{gateway.url}/v1/chat/completions"
+        opened = [streams.enter_context(client.stream("POST", url, json=ask)).iter_text() for _ in range(6)]
+        begun = [next(each) for each in opened]
+        gateway.process.send_signal(signal.SIGTERM)
+        whole = [first + "".join(rest) for first, rest in zip(begun, opened, strict=True)]
+        assert all(text.endswith("data: [DONE]\n\n") for text in whole)
+        _, rest = gateway.process.communicate(timeout=20)
+        assert (gateway.process.returncode, rest.count("Finished server process")) == (0, 2)
+    with closing(sqlite3.connect(db)) as connection:
+        assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 6)]
 
 
 def test_workers_do_not_outlive_the_first_process(start: Start, db: Path) -> None:
