@@ -155,7 +155,9 @@ def told(gateway: Running, words: str, times: int) -> None:
     """Read what the processes say until they have said `words` so often."""
     assert gateway.process.stderr is not None
     while sum(words in line for line in gateway.lines) < times:
-        gateway.lines.append(gateway.process.stderr.readline())
+        line = gateway.process.stderr.readline()
+        assert line, f"all processes have ended without saying {words!r} {times} times: {gateway.lines}"
+        gateway.lines.append(line)
 
 
 def test_two_workers(start: Start, db: Path) -> None:
