@@ -36,6 +36,7 @@ from gateway.proxy.lessons import Lessons
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.recurrence import Recurrences
+from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
@@ -110,6 +111,7 @@ class Gateway:
         )
         secret = secrets.token_bytes(32)
         self._sessions = Sessions(world.clock, secret=secret)
+        self._recent = RecentPrompts(secret=secret)
         self._recurrences = Recurrences(world.clock, secret=secret)
         self._turnstile = Turnstile()
         self._learner = Learner(lambda: self._engine.refresh())
@@ -198,6 +200,7 @@ class Gateway:
             cooling=cooldowns.cooling,
             baseline=settings.baseline,
             sessions=self._sessions,
+            recent=self._recent,
             shadow=settings.mode == "shadow",
             allowances=Allowances(
                 settings.prices,

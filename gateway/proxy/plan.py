@@ -14,6 +14,7 @@ from gateway.keys import VirtualKey
 from gateway.proxy.allowance import Allowance, Allowances
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
 from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.sessions import Sessions, Visit
 from gateway.routing.sessions.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
@@ -56,7 +57,7 @@ class Planner:
 
     `cooling` tells which (provider, model) pairs should be tried last just now, `baseline` a configured baseline's name.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` makes `auto` look on whatever a request asks.
-    `allowances` keep decisions within the limits of keys and budgets.
+    `allowances` keep decisions within the limits of keys and budgets, `recent` spares reading a prompt again.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class Planner:
         sessions: Sessions | None = None,
         shadow: bool = False,
         allowances: Allowances | None = None,
+        recent: RecentPrompts | None = None,
     ) -> None:
         self._engine = engine
+        self._recent = recent
         self._allowances = allowances
         self._sessions = sessions
         self._shadow = shadow
@@ -196,7 +199,8 @@ class Planner:
             tradeoff=target.tradeoff if isinstance(target, Auto) else None,
             user_id=caller.key_id if caller else None,
         )
-        context.facts = facts_of(context.prompt, context)  # decision and baseline are made from the same
+        said = self._recent.said_in(context.prompt) if self._recent is not None else None
+        context.facts = facts_of(context.prompt, context, said=said)  # decision and baseline are made from the same
         return (
             context if self._allowances is None else self._allowances.narrowed(context, caller.key if caller else None)
         )

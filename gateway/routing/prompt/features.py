@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from gateway.routing.models import PromptFacts, RoutingContext
 from gateway.routing.prompt.complexity import complexity_of
@@ -18,23 +19,44 @@ def facts_in(prompt: str, context: RoutingContext) -> PromptFacts:
     return known if known is not None and known.prompt == prompt else facts_of(prompt, context)
 
 
-def facts_of(prompt: str, context: RoutingContext | None = None) -> PromptFacts:
-    """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them."""
+class Said(NamedTuple):
+    """What a prompt says by itself, in whatever request it stands: `features` by name, `about` its packed embedding, `tokens` its own."""
+
+    pattern: str
+    complexity: float
+    tokens: int
+    features: Mapping[str, float]
+    about: Mapping[str, float]
+
+
+def said_in(prompt: str) -> Said:
     reading = read(prompt)
     pattern, complexity = pattern_of(reading), complexity_of(reading)
-    features = _prompt_features(reading, complexity)
-    own = tokens_of(prompt)
-    tokens = own if context is None or context.prompt_tokens is None else context.prompt_tokens
-    features |= _request_features(context, own=own, tokens=tokens)
-    features = {name: round(value, 4) for name, value in features.items()}
+    features = _rounded(_prompt_features(reading, complexity))
+    return Said(pattern, complexity, tokens_of(prompt), features, packed(packaged_embedding().of(prompt)))
+
+
+def facts_of(prompt: str, context: RoutingContext | None = None, *, said: Said | None = None) -> PromptFacts:
+    """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them.
+
+    `said` is `said_in(prompt)`, where that is known already.
+    """
+    if said is None:
+        said = said_in(prompt)
+    tokens = said.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
+    features = {**said.features, **_rounded(_request_features(context, own=said.tokens, tokens=tokens))}
     return PromptFacts(
         prompt=prompt,
-        pattern=pattern,
-        complexity=complexity,
+        pattern=said.pattern,
+        complexity=said.complexity,
         tokens=tokens,
-        features={**features, "tokens": tokens, **packed(packaged_embedding().of(prompt))},
-        vector=vector_of(pattern, features),
+        features={**features, "tokens": tokens, **said.about},
+        vector=vector_of(said.pattern, features),
     )
+
+
+def _rounded(features: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in features.items()}
 
 
 def _prompt_features(r: Reading, complexity: float) -> dict[str, float]:
