@@ -102,9 +102,8 @@ class ReferenceResponse(UpstreamResponse):
             raise self._broken(error) from error
 
     async def aclose(self) -> None:
-        await (
-            self._body.aclose()
-        )  # a generator left half-read would be closed whenever garbage is collected, on no loop
+        # A generator that is left half-read would be closed whenever garbage is collected, on no loop.
+        await self._body.aclose()
         await self._response.aclose()
 
     def _broken(self, error: httpx2.HTTPError) -> UpstreamError:
