@@ -141,7 +141,8 @@ class ChatProxy:
 
     async def _answer(self, exchange: Exchange, completion: Completion) -> ChatAnswer:
         answer = answer_of(completion.choices, form=form_of(exchange.request, completion.choices))
-        record = await exchange.completed(completion.usage, answer_chars=_answer_chars(completion), answer=answer)
+        chars = _answer_chars(completion) if completion.usage is None else 0
+        record = await exchange.completed(completion.usage, answer_chars=chars, answer=answer)
         body = completion_body(
             completion,
             id=completion_id(record),

@@ -11,13 +11,14 @@ from gateway.wire import ChatRequest, Json
 
 def answer_of(choices: Sequence[Json], *, form: Form | None) -> Answer:
     """Of a whole answer; `form` is that of `structure.form_of`."""
-    messages = [choice.get("message") or {} for choice in choices]
-    return Answer(
-        finish_reason=next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None),
-        empty=not any(map(_says, messages)),
-        refused=any(message.get("refusal") for message in messages),
-        form=form,
-    )
+    finish_reason: str | None = None
+    empty, refused = True, False
+    for choice in choices:
+        message = choice.get("message") or {}
+        finish_reason = finish_reason or choice.get("finish_reason")
+        empty = empty and not _says(message)
+        refused = refused or bool(message.get("refusal"))
+    return Answer(finish_reason, empty=empty, refused=refused, form=form)
 
 
 class Heard:
