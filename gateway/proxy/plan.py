@@ -19,6 +19,7 @@ from gateway.routing.sessions.sessions import Sessions, Visit
 from gateway.routing.sessions.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
 
+NAMES = 1000  # of models, whose meaning and plan are remembered; clients choose them
 # `?auto_route=`, None when it is absent: `shadow` records what `auto` would have done and does it not.
 AutoRoute = bool | Literal["shadow"] | None
 
@@ -83,6 +84,8 @@ class Planner:
         self._providers = providers
         self._cooling = cooling
         self._baseline = baseline
+        self._target = lru_cache(NAMES)(catalog.resolve)
+        self._named = lru_cache(NAMES)(self._plan_of)
 
     def plan(self, request: ChatRequest, *, auto_route: AutoRoute = None, caller: Caller | None = None) -> Plan:
         """Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget)."""
@@ -105,7 +108,7 @@ class Planner:
         return replace(plan, decision=decision, candidates=left, allowance=allowance)
 
     def _decided(self, request: ChatRequest, *, auto_route: AutoRoute, caller: Caller | None) -> Plan:
-        target = self._catalog.resolve(request.model)
+        target = self._target(request.model)
         if auto_route == "shadow" or (self._shadow and auto_route is not False):
             return self._shadowed(request, target, caller=caller)
         if isinstance(target, Pinned) and not auto_route:
@@ -176,17 +179,37 @@ class Planner:
             return None
 
     def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
-        if target.provider not in self._providers:
+        plan = self._named(request.model, target.provider, target.model)
+        if request.hints.session_id is None:
+            return plan
+        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.session_id))
+
+    def _plan_of(self, name: str, provider: str, model: str) -> Plan:
+        """The plan of a request that names its model: the same for all that name it so."""
+        if provider not in self._providers:
             raise NotFound(
-                f"The provider {target.provider!r} of model {request.model!r} is not enabled on this gateway: its key is not set. "
+                f"The provider {provider!r} of model {name!r} is not enabled on this gateway: its key is not set. "
                 f"Enabled: {', '.join(self._providers) or 'none'}.",
                 param="model",
                 code="model_not_found",
             )
-        plan = named(self._candidate(target.provider, target.model))
-        if request.hints.session_id is None:
-            return plan
-        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.session_id))
+        chosen = self._candidate(provider, model)
+        decision = RoutingDecision(
+            provider=chosen.provider,
+            model=chosen.model,
+            confidence="high",
+            strategy_used="pinned",
+            reasoning=f"The client named {chosen.full_name}.",
+            metadata={"propensity": 1.0},
+        )
+        return Plan(
+            decision=decision,
+            candidates=(chosen,),
+            baseline=chosen,
+            context=RoutingContext(prompt=""),
+            auto_route=False,
+            pinned=True,
+        )
 
     def _context(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> RoutingContext:
         available = [name for name in self._providers if name in self._wanted(request)]
@@ -236,27 +259,6 @@ class Planner:
 
     def _candidate(self, provider: str, model: str) -> Candidate:
         return self._listed.get((provider, model)) or Candidate(provider, model)
-
-
-@lru_cache(maxsize=1000)  # clients choose the names
-def named(chosen: Candidate) -> Plan:
-    """The plan of a request that names its model."""
-    decision = RoutingDecision(
-        provider=chosen.provider,
-        model=chosen.model,
-        confidence="high",
-        strategy_used="pinned",
-        reasoning=f"The client named {chosen.full_name}.",
-        metadata={"propensity": 1.0},
-    )
-    return Plan(
-        decision=decision,
-        candidates=(chosen,),
-        baseline=chosen,
-        context=RoutingContext(prompt=""),
-        auto_route=False,
-        pinned=True,
-    )
 
 
 def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:
