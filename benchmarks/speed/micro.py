@@ -6,7 +6,6 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def _decision(folder: Path, stack: ExitStack) -> Callable[[], object]:
 
 def _translation(provider: Provider) -> dict[str, Case]:
     name, request = provider.name, parse_chat_request(BODY)
-    streamed = provider.build_request(replace(request, stream=True), "model")
+    streamed = provider.build_request(request._replace(stream=True), "model")
     wire = events(name)
     return {
         f"{name}: request out": (lambda: provider.build_request(request, "model"), 1),

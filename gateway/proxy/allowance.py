@@ -43,7 +43,7 @@ class Offer:
         """The request as it is sent under this offer."""
         if self.max_output is None:
             return request
-        return replace(request, body={**request.body, "max_completion_tokens": self.max_output})
+        return request._replace(body={**request.body, "max_completion_tokens": self.max_output})
 
 
 @dataclass(frozen=True, slots=True)

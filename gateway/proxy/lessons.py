@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from gateway.catalog import Catalog
 from gateway.proxy.accounting import answering
@@ -19,8 +20,7 @@ from gateway.wire import ChatRequest
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a request ended besides its row: `answer` where one was finished, who `broke` on it, whose answers were `rejected`."""
 
     answer: Answer | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gateway.catalog import Auto, Catalog, Pinned
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
@@ -24,8 +24,7 @@ NAMES = 1000  # of models, whose meaning and plan are remembered; clients choose
 AutoRoute = bool | Literal["shadow"] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks: the key's id (never the key), what a client said of itself in headers, and a virtual `key`'s limits."""
 
     key_id: str | None = None

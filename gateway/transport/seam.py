@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -17,8 +16,7 @@ LEGAL = re.compile(r"[ -~]+")
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds. `connect` covers DNS, TCP and TLS; `first_byte` runs from the start of sending until the answer's headers
     are read, connecting included; `idle` is the longest silence within the body; `total` covers everything, the body's end included.
     """

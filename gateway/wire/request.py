@@ -7,9 +7,7 @@ from gateway.wire.checks import missing
 from gateway.wire.hints import routing_hints
 from gateway.wire.legacy import rewritten, uses_legacy_form
 from gateway.wire.parameters import check_parameters
-from gateway.wire.types import ChatRequest, RoutingHints
-
-_NO_HINTS = RoutingHints()
+from gateway.wire.types import NO_HINTS, ChatRequest
 
 
 def parse_chat_request(raw: bytes) -> ChatRequest:
@@ -18,7 +16,7 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
     for name in ("model", "messages"):
         if name not in body:
             missing(name)
-    hints = routing_hints(body.pop("routing")) if "routing" in body else _NO_HINTS
+    hints = routing_hints(body.pop("routing")) if "routing" in body else NO_HINTS
     check_parameters(body)
     # Named functions are answered in the old form; messages of the old form alone do not ask for that.
     legacy_functions = "functions" in body

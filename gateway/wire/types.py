@@ -6,7 +6,7 @@ Those that are made for every request or event are tuples: a frozen dataclass se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,8 +31,10 @@ class RoutingHints:
     baseline: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+NO_HINTS = RoutingHints()
+
+
+class ChatRequest(NamedTuple):
     """A checked chat completion request.
 
     `body` is the client's object without explicit nulls at its top level, without the gateway's own members, and with the
@@ -45,7 +47,7 @@ class ChatRequest:
     messages: Sequence[Json]
     stream: bool = False
     include_usage: bool = False
-    hints: RoutingHints = field(default_factory=RoutingHints)
+    hints: RoutingHints = NO_HINTS
     legacy_functions: bool = False
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from gateway.catalog import Tier
 from gateway.routing.labels.structure import Form
@@ -43,8 +44,7 @@ UNREMARKABLE: Mapping[Tier, Label] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is known of a whole answer: why it ended, whether it said anything, whether it refused, whether it kept its form."""
 
     finish_reason: str | None = None

@@ -26,7 +26,8 @@ def prescribes_form(request: ChatRequest) -> bool:
 
 def form_of(request: ChatRequest, choices: Sequence[Json]) -> Form | None:
     """`broken` when one choice breaks what was prescribed; None when there was nothing to check."""
-    if not prescribes_form(request) and not _call_something(choices):
+    calling = [choice for choice in choices if (choice.get("message") or {}).get("tool_calls")]
+    if not calling and not prescribes_form(request):
         return None
     found: set[Form] = set()
     tools = _tools(request.body)
@@ -37,14 +38,6 @@ def form_of(request: ChatRequest, choices: Sequence[Json]) -> Form | None:
     if not found:
         return None
     return "broken" if "broken" in found else "kept"
-
-
-def _call_something(choices: Sequence[Json]) -> bool:
-    """Whether an answer has tool calls; asked of every answer, so it is a plain loop."""
-    for choice in choices:
-        if (choice.get("message") or {}).get("tool_calls"):
-            return True
-    return False
 
 
 def _forms(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> Iterator[Form]:
