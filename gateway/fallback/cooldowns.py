@@ -27,16 +27,20 @@ class Cooled:
 
 @dataclass(slots=True)
 class _Health:
-    """What is known of one deployment, or of a provider. Times are by the monotonic clock."""
+    """What is known of one deployment, or of a provider. Times are by the monotonic clock.
+
+    Nothing of it rests unless it is `unwell`: from a failure until a success finds it well again.
+    """
 
     breaker: Breaker = field(default_factory=Breaker)
     key: Pause = field(default_factory=lambda: Pause(first=30.0, longest=600.0))
     rate: Pause = field(default_factory=lambda: Pause(first=1.0, longest=60.0))
     named_until: float = 0.0
     missing_until: float = 0.0
+    unwell: bool = False
 
     def cooling(self, now: float) -> bool:
-        return (
+        return self.unwell and (
             now < self.named_until
             or now < self.missing_until
             or now < self.rate.until
@@ -47,10 +51,12 @@ class _Health:
     def succeeded(self, now: float) -> None:
         """A quota's rest goes on: the answer may be older than that."""
         self.breaker.succeeded(now)
-        self.key.end()
-        self.missing_until = 0.0
-        if now >= self.rate.until:
-            self.rate.end()
+        if self.unwell:
+            self.key.end()
+            self.missing_until = 0.0
+            if now >= self.rate.until:
+                self.rate.end()
+            self.unwell = self.cooling(now)
 
 
 class Cooldowns:
@@ -89,11 +95,12 @@ class Cooldowns:
 
     def claim(self, provider: str, model: str) -> bool:
         """A request goes there; whether it was cooling. Where a breaker is half-open it is the probe that others wait for."""
-        now = self._clock()
         rested = False
         for health in self._of(provider, model):
-            rested = rested or health.cooling(now)
-            health.breaker.claim(now)
+            if health.unwell:
+                now = self._clock()
+                rested = rested or health.cooling(now)
+                health.breaker.claim(now)
         return rested
 
     def release(self, provider: str, model: str) -> None:
@@ -128,6 +135,7 @@ class Cooldowns:
         now = self._clock()
         if harm is Harm.NOTHING:
             return 0.0
+        health.unwell = True
         if harm is Harm.KEY:
             return health.key.begin(now)
         if harm is Harm.MODEL:

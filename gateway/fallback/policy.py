@@ -265,7 +265,7 @@ class Attempts:
         """The best of those not asked yet."""
         best, lowest = None, 0
         for candidate in filter(self._suits, self._candidates):
-            rank = self._rank(candidate)
+            rank = 0 if self._pinned else self._rank(candidate)
             if rank == 0:
                 return candidate
             if best is None or rank < lowest:
@@ -281,8 +281,6 @@ class Attempts:
 
     def _rank(self, candidate: Candidate) -> int:
         """Healthy ones first, of another provider first; then the resting; a model that is not there last."""
-        if self._pinned:
-            return 0
         cooldowns = self._policy.cooldowns
         if cooldowns.missing(candidate.provider, candidate.model):
             return 4
