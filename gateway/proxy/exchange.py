@@ -98,7 +98,7 @@ class Exchange:
         self._turn = self._books.lessons.asked(self.plan, self.request, self.record)
 
     async def attempt(self, candidate: Candidate) -> None:
-        """Another upstream is about to be called. The first attempt's row came with the request's."""
+        """Another upstream is about to be called. The first is named by the row already."""
         self._attempt_began = self._books.clock()
         self._upstream_id = None
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
@@ -256,7 +256,7 @@ class Exchange:
     ) -> asyncio.Future[None]:
         self._settled = True
         called = bool(self._attempts)
-        if not called:  # nobody was called, which the attempt inserted with the row has to say
+        if not called:  # nobody was called, which the first attempt has to say: the row named one
             first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
             self._attempts.append(first)
         self.record = self._books.accountant.settled(

@@ -105,7 +105,7 @@ class Store(Protocol):
         """
 
     def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
-        """Insert the row and its reserved first attempt, before the upstream is called. Conflict for a known id.
+        """Insert the row, before the upstream is called; it names whom its first attempt asks. Conflict for a known id.
 
         The first of the holds' amounts that fits into every account is held in the same commit, until `settle`; the future
         tells which. BudgetExceeded when none does.
@@ -117,7 +117,7 @@ class Store(Protocol):
     def settle(self, record: RequestRecord) -> Future[None]:
         """Bring the row and its attempts to their final state; only an `open` row changes, so it may be called twice.
 
-        A row that was never begun is inserted. Attempts still `reserved` afterwards become `unknown_estimated`.
+        A row that was never begun is inserted. Attempts that were begun and are not mentioned become `unknown_estimated`.
         """
 
     def add_feedback(self, feedback: Feedback) -> Future[None]:

@@ -93,15 +93,9 @@ def _is_plain(change: Begin) -> bool:
 def _begin(connection: apsw.Connection, records: Sequence[RequestRecord], owner: Owner) -> None:
     if not records:
         return
-    begun = [rows.begun_row(record, owner=owner.claim()) for record in records]
-    reserved = [
-        (rows.attempt_id(row[0], 1), row[0], 1, *rows.texts((record.selected_provider, record.selected_model)))
-        for record, row in zip(records, begun, strict=True)
-    ]
     before = connection.total_changes()
-    connection.executemany(sql.BEGIN, begun)
-    connection.executemany(sql.RESERVE, reserved)
-    if connection.total_changes() - before != len(begun) + len(reserved):
+    connection.executemany(sql.BEGIN, [rows.begun_row(record, owner=owner.claim()) for record in records])
+    if connection.total_changes() - before != len(records):
         raise Unusual
 
 
@@ -113,14 +107,14 @@ def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> No
     settled = [rows.settled_row(record) for record in records]
     ids: list[str] = [row[-1] for row in settled]
     attempts = [
-        rows.attempt_row(attempt, rows.attempt_id(request_id, attempt.number))
+        rows.attempt_row(attempt, request_id)
         for record, request_id in zip(records, ids, strict=True)
         for attempt in record.attempts
     ]
     before = connection.total_changes()
     known = [(*row, len(record.attempts)) for row, record in zip(settled, records, strict=True)]
     connection.executemany(sql.SETTLE_COUNTED, known)
-    connection.executemany(sql.SETTLE_ATTEMPT, attempts)
+    connection.executemany(sql.ATTEMPT, attempts)
     if connection.total_changes() - before != len(settled) + len(attempts):
         raise Unusual
     connection.execute(sql.COUNT, (rows.dumps(ids),))

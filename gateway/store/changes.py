@@ -25,8 +25,7 @@ def begin(connection: apsw.Connection, begun: Begin, *, owner: Owner) -> int:
         level = spending.hold(connection, row[0], holds)
     if not sql.changed(connection, sql.BEGIN, row):
         raise Conflict(f"The request {record.request_id} is in the ledger already.")
-    first = Attempt(number=1, provider=record.selected_provider, model=record.selected_model)
-    _write_attempts(connection, row[0], record.attempts or (first,))
+    _write_attempts(connection, row[0], record.attempts)
     return level
 
 
@@ -37,6 +36,7 @@ def attempt(connection: apsw.Connection, request_id: str, attempt: Attempt) -> N
     if status is None:
         raise NotFound(f"The request {request_id} is not in the ledger.", param="request_id")
     if status == "open":
+        connection.execute(sql.FIRST_ATTEMPT, (request_id,))
         _write_attempts(connection, request_id, (attempt,))
         connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
 
@@ -45,11 +45,12 @@ def settle(connection: apsw.Connection, record: RequestRecord) -> None:
     if record.status == "open":
         raise ValueError("A request is settled with its final status.")
     row = rows.settled_row(record)
+    request_id = row[-1]
+    connection.execute(sql.FIRST_ATTEMPT, (request_id,))
     settled = sql.changed(connection, sql.SETTLE, row)
     if not settled and sql.changed(connection, sql.BEGIN, rows.begun_row(record, owner=None)):
         settled = sql.changed(connection, sql.SETTLE, row)
     if settled:
-        request_id = row[-1]
         _write_attempts(connection, request_id, record.attempts)
         connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": request_id})
         spending.charge(connection, request_id, cost_nano=rows.nano(record.actual_cost))
@@ -133,9 +134,7 @@ def probe(connection: apsw.Connection) -> None:
 
 def _write_attempts(connection: apsw.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for item in attempts:
-        row = rows.attempt_row(item, rows.attempt_id(request_id, item.number))
-        if item.status == "reserved" or not sql.changed(connection, sql.SETTLE_ATTEMPT, row):
-            connection.execute(sql.ATTEMPT, (*row, request_id, item.number))
+        connection.execute(sql.ATTEMPT, rows.attempt_row(item, request_id))
 
 
 def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
@@ -144,6 +143,7 @@ def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> 
     estimates = _estimates(rows.loads(candidates))
     held = spending.held_for(connection, request_id)
     costs: list[Decimal | None] = []
+    connection.execute(sql.FIRST_ATTEMPT, (request_id,))
     charges = sql.tuples(connection, sql.ATTEMPT_CHARGES, {"request_id": request_id})
     for attempt_id, status, cost, provider, model in charges:
         known = None if cost is None else Decimal(repr(cost))

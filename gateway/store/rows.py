@@ -150,8 +150,8 @@ def usage_columns(usage: Usage | None) -> tuple[Any, ...]:
     )
 
 
-def attempt_row(attempt: Attempt, attempt_id: str) -> tuple[Any, ...]:
-    """What an attempt came to, in the order of `ATTEMPTED`, and last which one it is."""
+def attempt_row(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
+    """What an attempt came to, in the order of `ATTEMPTED`; then its id, whose it is and which."""
     usage = attempt.usage
     return (
         *texts(_ATTEMPT_TEXTS(attempt)),
@@ -163,12 +163,10 @@ def attempt_row(attempt: Attempt, attempt_id: str) -> tuple[Any, ...]:
         attempt.upstream_status,
         real(attempt.first_byte),
         real(attempt.duration),
-        attempt_id,
+        f"{request_id}:{attempt.number}",
+        request_id,
+        attempt.number,
     )
-
-
-def attempt_id(request_id: str, number: int) -> str:
-    return f"{request_id}:{number}"
 
 
 def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:

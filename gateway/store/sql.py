@@ -73,15 +73,16 @@ ANY_HOLD = "SELECT EXISTS (SELECT 1 FROM holds)"
 
 STATUS = "SELECT status FROM routing_metrics WHERE request_id = ?"
 
-RESERVE = "INSERT INTO attempts (id, request_id, number, provider, model, status) VALUES (?, ?, ?, ?, ?, 'reserved')"
+# An open row names whom it asks first, so its first attempt becomes a row of its own only where something is to be said of it.
+FIRST_ATTEMPT = """
+INSERT OR IGNORE INTO attempts (id, request_id, number, provider, model, status)
+SELECT request_id || ':1', request_id, 1, selected_provider, selected_model, 'reserved' FROM routing_metrics
+WHERE request_id = ? AND status = 'open'"""
 
 ATTEMPT = f"""
 INSERT INTO attempts ({", ".join(rows.ATTEMPTED)}, id, request_id, number) VALUES ({"?, " * len(rows.ATTEMPTED)}?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in rows.ATTEMPTED)}
 WHERE attempts.status = 'reserved'"""  # noqa: S608 - constants
-
-# What most attempts come to: an UPDATE takes half as long as an INSERT that runs into a conflict.
-SETTLE_ATTEMPT = f"UPDATE attempts SET {_assigned(rows.ATTEMPTED)} WHERE id = ? AND status = 'reserved'"  # noqa: S608 - constants
 
 # The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.
 ATTEMPTS = """

@@ -54,19 +54,20 @@ def places(batch: list[Change]) -> list[list[int]]:
 def test_together_is_as_alone(connection: apsw.Connection, owner: Owner, tmp_path: Path) -> None:
     """Rows, attempts and sums are the same as those of changes made one by one."""
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free")
-    began: list[Change] = [Begin(begun(name)) for name in "abcd"]
+    began: list[Change] = [Begin(begun(name)) for name in "abcde"]
     settled: list[Change] = [
         Settle(ended("a")),
         Settle(ended("b", status="error", attempts=(failed,), actual_cost=None)),
         Settle(ended("c", attempts=(failed, RETRY), timestamp="2026-11-22T11:00:00Z")),
+        Settle(ended("d", attempts=(failed, RETRY))),
     ]
     with closing(Source(tmp_path / "other.db").open()) as other:
         for change in (*began, Try("c", RETRY._replace(status="reserved")), *settled):
             alone(other, change, owner=owner)
 
-        assert together(connection, began, owner=owner) == [0, 0, 0, 0]
+        assert together(connection, began, owner=owner) == [0] * 5
         together(connection, [Try("c", RETRY._replace(status="reserved"))], owner=owner)
-        assert together(connection, settled, owner=owner) == [None, None, None]
+        assert together(connection, settled, owner=owner) == [None] * 4
 
         assert stored(connection) == stored(other)
 
@@ -106,7 +107,6 @@ def test_what_was_changed_by_hand_before_counts(connection: apsw.Connection, own
         Settle(ended("a", attempts=())),
         Settle(ended("a", attempts=(RETRY,))),
         Settle(ended("a", attempts=(Attempt(1, "gemini", "flash"),))),
-        Settle(ended("a", attempts=(*ended().attempts, RETRY))),
         Begin(begun("a")),
     ],
 )
@@ -191,7 +191,7 @@ def test_runs() -> None:
 
 
 def test_a_row_that_another_tool_began(connection: apsw.Connection, owner: Owner) -> None:
-    """A request whose row is there already, without any attempt, is not begun among others."""
+    """A request whose row is there already is not begun among others."""
     connection.execute("INSERT INTO routing_metrics (request_id) VALUES ('a')")
 
     with pytest.raises(Unusual):

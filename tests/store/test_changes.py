@@ -51,11 +51,12 @@ def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
 
 
 def test_begin(connection: apsw.Connection, owner: Owner) -> None:
-    """A begun row is open, owned, and has its first attempt reserved."""
+    """A begun row is open and owned, and is its own first attempt."""
     changes.begin(connection, Begin(begun()), owner=owner)
 
     assert (row(connection)["status"], row(connection)["owner"]) == ("open", owner.id)
-    assert attempts(connection) == [("r1:1", "reserved", None)]
+    assert row(connection)["attempts"] == 1
+    assert attempts(connection) == []
 
 
 def test_begin_twice(connection: apsw.Connection, owner: Owner) -> None:
@@ -120,6 +121,7 @@ def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection,
     """A request whose id begins like another's shares nothing with it."""
     changes.begin(connection, Begin(begun("a")), owner=owner)
     changes.begin(connection, Begin(begun("a:1")), owner=owner)
+    changes.attempt(connection, "a:1", Attempt(1, "gemini", "flash"))
     changes.settle(connection, ended("a", attempts=()))
 
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
@@ -135,6 +137,15 @@ def test_attempt(connection: apsw.Connection, owner: Owner) -> None:
 
     assert attempts(connection) == [("r1:1", "failed_free", None), ("r1:2", "settled", 4_000_000)]
     assert row(connection)["attempts"] == 2
+
+
+def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: Owner) -> None:
+    """Once a second upstream is called, the first call is a row too: of whom the row named when it was begun."""
+    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
+
+    found = sql.tuples(connection, "SELECT id, provider, model, status FROM attempts ORDER BY id")
+    assert found == [("r1:1", "gemini", "flash", "reserved"), ("r1:2", "claude", "haiku", "reserved")]
 
 
 def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:

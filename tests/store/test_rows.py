@@ -110,11 +110,12 @@ def test_absurd_tokens_are_bounded() -> None:
 
 def test_attempt_row() -> None:
     """An attempt's id is its request's and its number; without usage its tokens are unknown."""
-    columns = (*rows.ATTEMPTED, "id")
-    bare = named(columns, rows.attempt_row(Attempt(number=2, provider="p", model="m"), rows.attempt_id("r1", 2)))
-    full = named(columns, rows.attempt_row(ended().attempts[0], rows.attempt_id("r1", 1)))
+    columns = (*rows.ATTEMPTED, "id", "request_id", "number")
+    bare = named(columns, rows.attempt_row(Attempt(number=2, provider="p", model="m"), "r1"))
+    full = named(columns, rows.attempt_row(ended().attempts[0], "r1"))
 
     assert (bare["id"], bare["status"], bare["usage"], bare["prompt_tokens"]) == ("r1:2", "reserved", None, None)
+    assert (full["request_id"], full["number"]) == ("r1", 1)
     assert (full["cost_nano"], full["prompt_tokens"]) == (1_000_000, USAGE.prompt_tokens)
 
 
