@@ -117,10 +117,17 @@ def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> No
     connection.executemany(sql.ATTEMPT, attempts)
     if connection.total_changes() - before != len(settled) + len(attempts):
         raise Unusual
-    connection.execute(sql.COUNT, (rows.dumps(ids),))
+    _count(connection, ids)
     if connection.execute(sql.ANY_HOLD).get:
         for record, request_id in zip(records, ids, strict=True):
             spending.charge(connection, request_id, cost_nano=rows.nano(record.actual_cost))
+
+
+def _count(connection: apsw.Connection, ids: Sequence[str]) -> None:
+    """Add what was settled to the sums of its hours and days."""
+    for hour, *facts in sql.tuples(connection, sql.FACTS, (rows.dumps(ids),)):
+        connection.execute(sql.ADD, ("hour", hour, *facts))
+        connection.execute(sql.ADD, ("day", hour[:10], *facts))
 
 
 def _is_whole(record: RequestRecord) -> bool:

@@ -12,6 +12,7 @@ import apsw
 
 from gateway.errors import LedgerUnavailable
 
+# A status is checked against each word by itself: for a list of more than two SQLite sets up a table in memory, for each row.
 _ROUTING_METRICS = """
 CREATE TABLE IF NOT EXISTS routing_metrics (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -32,7 +33,9 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     experimental INTEGER,
     fallback_used INTEGER,
     fallback_reason TEXT,
-    status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('open', 'ok', 'error', 'cancelled', 'interrupted')),
+    status TEXT NOT NULL DEFAULT 'ok' CHECK (
+        status = 'open' OR status = 'ok' OR status = 'error' OR status = 'cancelled' OR status = 'interrupted'
+    ),
     baseline_cost_nano INTEGER CHECK (baseline_cost_nano >= 0),
     actual_cost_nano INTEGER CHECK (actual_cost_nano >= 0),
     baseline_cost_low REAL CHECK (baseline_cost_low >= 0),
@@ -76,8 +79,10 @@ CREATE TABLE IF NOT EXISTS attempts (
     number INTEGER NOT NULL CHECK (number >= 1),
     provider TEXT NOT NULL,
     model TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN
-        ('reserved', 'settled', 'cancelled_estimated', 'failed_free', 'unknown_estimated', 'orphaned')),
+    status TEXT NOT NULL CHECK (
+        status = 'reserved' OR status = 'settled' OR status = 'cancelled_estimated' OR status = 'failed_free'
+        OR status = 'unknown_estimated' OR status = 'orphaned'
+    ),
     cost REAL,
     cost_nano INTEGER CHECK (cost_nano >= 0),
     prompt_tokens INTEGER,
@@ -122,10 +127,11 @@ CREATE TABLE IF NOT EXISTS outcomes (
 _PROBE = """
 CREATE TABLE IF NOT EXISTS write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)"""
 
-# What one closed row adds to its hour and to its day. Rows that other tools wrote may lack the integers: theirs come from the REAL columns.
+# What one closed row adds to its hour and to its day. Rows that other tools wrote may lack the integers: theirs come from the REAL
+# columns. The units stand first, for SQLite goes through what stands first without setting up a table in memory.
 _FACTS = """
 CREATE VIEW IF NOT EXISTS row_facts AS SELECT
-    id, timestamp, unit,
+    id, request_id, timestamp, unit,
     coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket,
     coalesce(strategy_used, '') AS strategy,
     coalesce(confidence, '') AS confidence,
@@ -152,7 +158,7 @@ CREATE VIEW IF NOT EXISTS row_facts AS SELECT
     feedback_score IS NOT NULL AS feedbacks,
     coalesce(duration, 0.0) AS duration_sum,
     duration IS NOT NULL AS durations
-FROM routing_metrics CROSS JOIN (SELECT 'hour' AS unit UNION ALL SELECT 'day') WHERE status <> 'open'"""
+FROM (SELECT 'hour' AS unit UNION ALL SELECT 'day') CROSS JOIN routing_metrics WHERE status <> 'open'"""
 
 # Sums by hour and by day, so that reports do not grow with the rows. Triggers keep them, so rows that were changed by hand
 # count as they stand.
@@ -294,7 +300,7 @@ _FINDING = (
     "PRAGMA user_version = 4",
 )
 
-# What the gateway settles it adds to the sums itself, once a commit (`sql.COUNT`), and says so with the row: then the trigger
+# What the gateway settles it adds to the sums itself, once a commit (`sql.ADD`), and says so with the row: then the trigger
 # has nothing to do. Whatever else changes a row leaves `counted` as it is.
 _COUNTED = (
     "ALTER TABLE routing_metrics ADD COLUMN counted INTEGER NOT NULL DEFAULT 0",
@@ -321,7 +327,18 @@ CREATE TABLE IF NOT EXISTS learned_states (
     "PRAGMA user_version = 6",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_LEDGER, _SPENDING, _SESSIONS_AND_SHADOW, _FINDING, _COUNTED, _STATES)
+# The view as it is above, in the place of an earlier one.
+_FACTS_ANEW = ("DROP VIEW IF EXISTS row_facts", _FACTS, "PRAGMA user_version = 7")
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _LEDGER,
+    _SPENDING,
+    _SESSIONS_AND_SHADOW,
+    _FINDING,
+    _COUNTED,
+    _STATES,
+    _FACTS_ANEW,
+)
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 
