@@ -152,8 +152,8 @@ def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> 
                 known, held = held, Decimal(0)
             elif known is None:
                 known = estimates.get((provider, model))
-            charge = {"id": attempt_id, "cost": rows.dollars(known), "cost_nano": rows.nano(known)}
-            connection.execute(sql.ORPHAN_ATTEMPT, charge)
+            usd, nano = rows.money(known)
+            connection.execute(sql.ORPHAN_ATTEMPT, {"id": attempt_id, "cost": usd, "cost_nano": nano})
         costs.append(known)
     actual = None if None in costs or not costs else sum((cost for cost in costs if cost is not None), Decimal(0))
     baseline = estimates.get((baseline_provider, baseline_model))

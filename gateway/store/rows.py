@@ -70,13 +70,21 @@ _NO_USAGE = (None,) * len(USAGE)
 _BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
 
 
-def nano(cost: Decimal | None) -> int | None:
-    """USD as integer nano-dollars; None for what is not a cost (unknown, NaN, negative)."""
+def money(cost: Decimal | None) -> tuple[float | None, int | None]:
+    """A cost in USD as the REAL columns hold it, and in integer nano-dollars; None for what is not a cost (unknown, NaN, negative)."""
     if cost is None or not cost.is_finite() or cost < 0:
-        return None
+        return None, None
     if cost > _MOST_USD:
-        return MOST_NANO
-    return int((cost * NANO).to_integral_value())
+        return float(_MOST_USD), MOST_NANO
+    exact = cost * NANO
+    nanos = round(exact)
+    # The same number either way; dividing takes half as long as Python's way from a Decimal to a float, which is by text.
+    return nanos / NANO if nanos == exact else float(cost), nanos
+
+
+def nano(cost: Decimal | None) -> int | None:
+    """A cost in USD as integer nano-dollars."""
+    return money(cost)[1]
 
 
 def usd(nanos: float | None) -> float | None:
@@ -110,10 +118,9 @@ def settled_row(record: RequestRecord) -> tuple[Any, ...]:
     return (
         *told,
         *cost_columns(record.baseline_cost, record.actual_cost),
-        dollars(record.baseline_cost_low),
-        dollars(record.baseline_cost_high),
-        dollars(record.shadow_cost),
-        nano(record.shadow_cost),
+        money(record.baseline_cost_low)[0],
+        money(record.baseline_cost_high)[0],
+        *money(record.shadow_cost),
         *usage_columns(record.usage),
         record.fallback_used,
         record.estimated,
@@ -128,12 +135,12 @@ def settled_row(record: RequestRecord) -> tuple[Any, ...]:
 
 def cost_columns(baseline: Decimal | None, actual: Decimal | None) -> tuple[Any, ...]:
     """Costs and what they save, in the order of `COSTS`: the REAL columns unrounded, the integers to the nano-dollar."""
-    baseline_cost, actual_cost = dollars(baseline), dollars(actual)
+    (baseline_cost, baseline_nano), (actual_cost, actual_nano) = money(baseline), money(actual)
     if baseline_cost is None or actual_cost is None:
-        return baseline_cost, actual_cost, None, None, nano(baseline), nano(actual)
+        return baseline_cost, actual_cost, None, None, baseline_nano, actual_nano
     savings = baseline_cost - actual_cost
     percentage = 100 * savings / baseline_cost if baseline_cost else 0.0
-    return baseline_cost, actual_cost, savings, percentage, nano(baseline), nano(actual)
+    return baseline_cost, actual_cost, savings, percentage, baseline_nano, actual_nano
 
 
 def usage_columns(usage: Usage | None) -> tuple[Any, ...]:
@@ -155,8 +162,7 @@ def attempt_row(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
     usage = attempt.usage
     return (
         *texts(_ATTEMPT_TEXTS(attempt)),
-        dollars(attempt.cost),
-        nano(attempt.cost),
+        *money(attempt.cost),
         None if usage is None else count(usage.prompt_tokens),
         None if usage is None else count(usage.completion_tokens),
         None if usage is None else dumps(dict(usage.raw)),
@@ -254,13 +260,6 @@ def real(value: object) -> float | None:
     except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-def dollars(cost: Decimal | None) -> float | None:
-    """USD as the REAL columns hold it; None for what is not a cost."""
-    if cost is None or not cost.is_finite() or cost < 0:
-        return None
-    return float(min(cost, _MOST_USD))
 
 
 def integer(value: int | None) -> int | None:

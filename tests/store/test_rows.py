@@ -46,11 +46,20 @@ def test_nano(cost: Decimal | None, expected: int | None) -> None:
 @given(st.decimals())
 def test_any_cost_is_none_or_in_bounds(cost: Decimal) -> None:
     """No decimal whatever makes a negative or overflowing cost."""
-    nano, dollars = rows.nano(cost), rows.dollars(cost)
+    usd, nano = rows.money(cost)
 
-    assert (nano is None) == (dollars is None)
+    assert (nano is None) == (usd is None)
     assert nano is None or 0 <= nano <= rows.MOST_NANO
-    assert dollars is None or 0 <= dollars <= 1_000_000
+    assert usd is None or 0 <= usd <= 1_000_000
+
+
+@given(st.decimals(min_value=0, max_value=1_000_000, places=12))
+def test_costs_are_kept_unrounded(cost: Decimal) -> None:
+    """The REAL columns hold a cost as closely as a float can, also where it is no whole number of nano-dollars."""
+    usd, nano = rows.money(cost)
+
+    assert usd == float(cost)
+    assert nano == int((cost * 10**9).to_integral_value())
 
 
 def test_savings_follow_from_the_stored_costs() -> None:
