@@ -28,10 +28,8 @@ def candidate(
     cooling: bool = False,
     tried: bool = True,
 ) -> Candidate:
-    estimate = Estimate(
-        quality=quality, spread=spread, cost=cost, outcomes=outcomes, confidence=confidence, tried=tried
-    )
-    return Candidate(model=model, estimate=estimate, cooling=cooling)
+    estimate = Estimate(quality=quality, spread=spread, outcomes=outcomes, confidence=confidence, tried=tried)
+    return Candidate(model=model, estimate=estimate, cost=cost, cooling=cooling)
 
 
 def said(model: Model, prompt: str) -> RoutingDecision:

@@ -1,4 +1,4 @@
-"""What to expect of each model on a request: quality, its spread, cost. All that routing decides on beside what a model can do."""
+"""What to expect of each model on a request: quality, its spread, and the usage that costs are made of. All that routing decides on beside what a model can do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gateway.catalog import Model, Tier
 from gateway.routing.learning.exchange import Exchange
 from gateway.routing.learning.hardship import PRIORS, Vector
 from gateway.routing.learning.likeness import ANY_MODEL, Group, Tally, confidence, like
+from gateway.routing.learning.lineup import Lineup
 from gateway.routing.learning.regression import Belief, dot
 from gateway.routing.learning.usage import UsageBook
 from gateway.routing.models import Confidence, PromptFacts
@@ -33,23 +34,21 @@ OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
 class Estimate(NamedTuple):
-    """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation, `cost` USD.
+    """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation.
 
-    `tried` says that it has outcomes at all, on whatever prompts. `assured` is what counts against a request's least quality:
-    without outcomes of its own a model's is its tier's prior, so that others' failures rule nobody out.
+    `tried` says that it has outcomes at all, on whatever prompts.
     """
 
     quality: float
     spread: float
-    cost: float
-    outcomes: int
-    confidence: Confidence
-    prior: float | None = None
+    outcomes: int = 0
+    confidence: Confidence = "low"
     tried: bool = False
 
-    @property
-    def assured(self) -> float:
-        return self.quality if self.prior is None else max(self.quality, self.prior)
+
+def prior_quality(tier: Tier, facts: PromptFacts) -> float:
+    """What is expected of a tier's models before any outcome."""
+    return _quality(facts, PRIORS[tier])
 
 
 def _quality(facts: PromptFacts, weights: Vector) -> float:
@@ -76,28 +75,27 @@ class Estimates:
     ensemble: Ensemble | None = None
     learned: int = 0
 
-    def of(self, model: Model, facts: PromptFacts, *, max_tokens: int | None = None) -> Estimate:
-        return self.on(facts, max_tokens=max_tokens)(model)
+    def of(self, model: Model, facts: PromptFacts) -> Estimate:
+        return self.across(Lineup([model]), facts)[0]
 
-    def on(self, facts: PromptFacts, *, max_tokens: int | None = None) -> Callable[[Model], Estimate]:
-        """The estimates of one request, model by model. What models share is worked out once: most have nothing of their own."""
-        untried: dict[Tier, tuple[float, float]] = {}
-        cost_of = self.usage.expected_cost(pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
-        seen = self.seen(facts) if self.means else 0.0
-        blended = self._blended(facts)
+    def across(self, lineup: Lineup, facts: PromptFacts) -> list[Estimate]:
+        """The estimates of one request, in the lineup's order. What models share is worked out once: most have nothing of their own."""
+        untried = {
+            tier: Estimate(_quality(facts, self.tiers[tier]), _UNTRIED_SPREAD) for tier in dict.fromkeys(lineup.tiers)
+        }
+        estimates = [untried[tier] for tier in lineup.tiers]
+        if not self.means:
+            return estimates
+        seen, blended = self.seen(facts), self._blended(facts)
+        for key, own in self.means.items():
+            if (place := lineup.places.get(key)) is not None:
+                quality = _held(blended(key, dot(facts.vector, own)))
+                estimates[place] = self._of_tried(key, facts, quality=quality, seen=seen)
+        return estimates
 
-        def estimate(model: Model) -> Estimate:
-            cost = cost_of(model)
-            own = self.means.get(model.key)
-            if own is not None:
-                quality = _held(blended(model.key, dot(facts.vector, own)))
-                return self._of_tried(model.key, facts, quality=quality, cost=cost, seen=seen)
-            if model.tier not in untried:
-                untried[model.tier] = _quality(facts, self.tiers[model.tier]), _quality(facts, PRIORS[model.tier])
-            quality, prior = untried[model.tier]
-            return Estimate(quality, _UNTRIED_SPREAD, cost, 0, "low", prior)
-
-        return estimate
+    def costs(self, lineup: Lineup, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
+        """USD, in the lineup's order."""
+        return self.usage.expected_costs(lineup, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
 
     def _blended(self, facts: PromptFacts) -> Callable[[Key, float], float]:
         """Draws a model's quality to the ensemble's, where there is one and the request's embedding is known."""
@@ -106,12 +104,11 @@ class Estimates:
             return lambda key, online: online
         return self.ensemble.on(facts.vector, embedding)
 
-    def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, cost: float, seen: float) -> Estimate:
+    def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, seen: float) -> Estimate:
         tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=quality,
             spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
-            cost=cost,
             outcomes=int(tally.count + 1e-6),
             confidence=confidence(tally, all_models=seen),
             tried=True,

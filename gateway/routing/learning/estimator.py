@@ -20,6 +20,7 @@ from gateway.routing.learning.estimates import NOISE, OWN_PRECISION, Estimates, 
 from gateway.routing.learning.exchange import Exchange, exchange_of
 from gateway.routing.learning.hardship import PRIOR_RATE, Hardship, Record, Vector, expected_weights, of_middling
 from gateway.routing.learning.likeness import ANY_MODEL, NOTHING, Group, Tally, group_of
+from gateway.routing.learning.lineup import Lineup
 from gateway.routing.learning.regression import Belief, dot, prior
 from gateway.routing.learning.usage import UsageBook, UsageLedger
 from gateway.routing.learning.vigilance import Watch
@@ -268,10 +269,13 @@ class Estimator:
         return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
 
     def _found(self, estimates: Estimates) -> Exchange:
-        models = [model for key, model in self._models.items() if key in self._own or model in self._usual]
-        rows = [list(map(estimates.on(facts), models)) for facts in self._recent]
+        lineup = Lineup(model for key, model in self._models.items() if key in self._own or model in self._usual)
+        rows = [estimates.across(lineup, facts) for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
-        sample = [[(each.quality, each.cost) for each in row] for row in rows]
         best = hopes.index(max(hopes)) if hopes else 0
-        return exchange_of(sample, best=best, key=models[best].key if hopes else None)
+        costs = [estimates.costs(lineup, facts) for facts in self._recent]
+        sample = [
+            [(each.quality, cost) for each, cost in zip(*pair, strict=True)] for pair in zip(rows, costs, strict=True)
+        ]
+        return exchange_of(sample, best=best, key=lineup.keys[best] if hopes else None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog import Model
+from gateway.routing.learning.lineup import Lineup
 from gateway.routing.models import Outcome
 
 # Completion tokens expected of a model of which nothing is known.
@@ -51,24 +52,27 @@ class UsageBook:
         """Of any model: prompt tokens beyond the estimate, and completion tokens."""
         return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
 
-    def expected_cost(self, *, pattern: str, tokens: int, max_tokens: int | None) -> Callable[[Model], float]:
-        """USD for a prompt of so many tokens, model by model; what is the same for all models is worked out once."""
+    def expected_costs(self, lineup: Lineup, *, pattern: str, tokens: int, max_tokens: int | None) -> list[float]:
+        """USD for a prompt of so many tokens, model by model."""
         usual, owns = self.usual(pattern), self.by_model.get(pattern, {})
+        costs = lineup.listed(*_sized(usual, tokens=tokens, max_tokens=max_tokens))
+        for key, own in owns.items():
+            if (place := lineup.places.get(key)) is not None:
+                size = _sized(own.shrunk(*usual), tokens=tokens, max_tokens=max_tokens)
+                costs[place] = lineup.models[place].estimate(*size)
+        for key, (paid, listed) in self.paid.items():
+            if (place := lineup.places.get(key)) is not None and (cost := costs[place]) > 0:
+                weight = _PRIOR_WEIGHT * cost
+                costs[place] = cost * (paid + weight) / (listed + weight)
+        return costs
 
-        def cost(model: Model) -> float:
-            surplus, output = usual
-            if own := owns.get(model.key):
-                surplus, output = own.shrunk(surplus, output)
-            if max_tokens is not None and max_tokens < output:
-                output = max_tokens
-            listed = model.estimate(max(1.0, tokens + surplus), output)
-            paid = self.paid.get(model.key)
-            if paid is None or listed <= 0:
-                return listed
-            weight = _PRIOR_WEIGHT * listed
-            return listed * (paid[0] + weight) / (paid[1] + weight)
 
-        return cost
+def _sized(expected: tuple[float, float], *, tokens: int, max_tokens: int | None) -> tuple[float, float]:
+    """Tokens of a prompt and its answer, from the surplus and the answer that are expected."""
+    surplus, output = expected
+    if max_tokens is not None and max_tokens < output:
+        output = max_tokens
+    return max(1.0, tokens + surplus), output
 
 
 class UsageLedger:

@@ -75,7 +75,7 @@ class QueryPatternAnalyzer:
             "model": chosen.model.name,
             "confidence": chosen.estimate.confidence,
             "reasoning": _reasoning(ranked, facts=facts, tradeoff=tradeoff),
-            "avg_cost": chosen.estimate.cost,
+            "avg_cost": chosen.cost,
             "tradeoff": tradeoff,
             **described(facts, ranked.order),
             "outcomes": round(estimates.seen(facts)),
@@ -115,4 +115,4 @@ def _reasoning(ranked: Ranked, *, facts: PromptFacts, tradeoff: float) -> str:
 
 
 def _usd(candidate: Candidate) -> str:
-    return f"${candidate.estimate.cost:.6f}"
+    return f"${candidate.cost:.6f}"

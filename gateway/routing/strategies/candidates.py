@@ -6,20 +6,23 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.routing.learning.estimates import Estimate, Estimates
+from gateway.routing.learning.estimates import Estimate, Estimates, prior_quality
+from gateway.routing.learning.lineup import Lineup
 from gateway.routing.learning.usage import EXPECTED_OUTPUT
 from gateway.routing.models import PromptFacts, RoutingContext
 
 
 class Candidate(NamedTuple):
-    """`cooling` candidates are tried last, never left out. `propensity` is the chance that this one was drawn."""
+    """`cost` is USD. `cooling` candidates are tried last, never left out. `propensity` is the chance that this one was drawn."""
 
     model: Model
     estimate: Estimate
+    cost: float
     cooling: bool = False
     propensity: float = 0.0
 
@@ -28,7 +31,7 @@ class Candidate(NamedTuple):
         return self.model.key
 
     def drawn_at(self, propensity: float) -> Candidate:
-        return Candidate(self.model, self.estimate, self.cooling, propensity)
+        return Candidate(self.model, self.estimate, self.cost, self.cooling, propensity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,13 @@ class Request:
 
 def able(request: Request) -> list[Candidate]:
     """In the catalogue's order. Raises NoRoute, saying what ruled out how many."""
-    if candidates := found(request, request.catalog):
+    context = request.context
+    lineup = _of_use(request.catalog, tuple(context.available_providers), frozenset(context.needs))
+    if context.models is None and _fits_all(request, lineup):
+        candidates = _estimated(request, lineup)
+    else:
+        candidates = found(request, lineup.models)
+    if candidates:
         return candidates
     reasons = Counter(filter(None, (ruled_out(model, request) for model in request.catalog)))
     raise NoRoute(_nothing(reasons))
@@ -51,14 +60,40 @@ def able(request: Request) -> list[Candidate]:
 
 def found(request: Request, models: Iterable[Model]) -> list[Candidate]:
     """Those of the models that may answer, in their order."""
-    context, unable = request.context, _inability(request)
-    estimate = request.estimates.on(request.facts, max_tokens=context.max_tokens)
-    candidates = [Candidate(model, estimate(model)) for model in models if unable(model) is None]
-    if context.surcharges or context.cooling:
-        candidates = [_within(context, each) for each in candidates]
+    unable = _inability(request)
+    return _estimated(request, Lineup(model for model in models if unable(model) is None))
+
+
+@lru_cache(maxsize=64)  # clients choose both
+def _of_use(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str]) -> Lineup:
+    """Those of the providers that can do all of it, however large."""
+    return Lineup(model for model in catalog if model.provider in providers and model.can(needs))
+
+
+def _fits_all(request: Request, lineup: Lineup) -> bool:
+    size, asked = _sizes(request)
+    return not (size > lineup.least_window or lineup.least_output < asked)
+
+
+def _estimated(request: Request, lineup: Lineup) -> list[Candidate]:
+    """Those within the limits on cost and quality."""
+    context, candidates = request.context, _candidates(request, lineup)
     if context.max_cost is None and context.min_quality is None:
         return candidates
-    return [each for each in candidates if _too_dear_or_poor(each, context) is None]
+    return [each for each in candidates if _too_dear_or_poor(each, request) is None]
+
+
+def _candidates(request: Request, lineup: Lineup) -> list[Candidate]:
+    """The whole lineup, with what the context says of each: what it costs on top, and whether it rests."""
+    context = request.context
+    estimates = request.estimates.across(lineup, request.facts)
+    costs = request.estimates.costs(lineup, request.facts, max_tokens=context.max_tokens)
+    if surcharges := context.surcharges:
+        charged = zip(costs, map(surcharges.get, lineup.keys), strict=True)
+        costs = [max(0.0, cost + surcharge) if surcharge else cost for cost, surcharge in charged]
+    if not context.cooling:
+        return list(map(Candidate, lineup.models, estimates, costs))
+    return list(map(Candidate, lineup.models, estimates, costs, [rests(model, context) for model in lineup.models]))
 
 
 def objection(provider: str, name: str, request: Request) -> str | None:
@@ -76,8 +111,7 @@ def ruled_out(model: Model, request: Request) -> str | None:
     reason = _inability(request)(model)
     if reason is not None or (context.max_cost is None and context.min_quality is None):
         return reason
-    estimate = request.estimates.of(model, request.facts, max_tokens=context.max_tokens)
-    return _too_dear_or_poor(_within(context, Candidate(model, estimate)), context)
+    return _too_dear_or_poor(_candidates(request, Lineup([model]))[0], request)
 
 
 def rests(model: Model, context: RoutingContext) -> bool:
@@ -85,22 +119,17 @@ def rests(model: Model, context: RoutingContext) -> bool:
     return bool(context.cooling) and not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
-def _within(context: RoutingContext, candidate: Candidate) -> Candidate:
-    """The candidate with what the context says of its model: what it costs on top, and whether it rests."""
-    model, estimate, *_ = candidate
-    surcharge = context.surcharges.get(model.key)
-    cooling = rests(model, context)
-    if not surcharge:
-        return Candidate(model, estimate, cooling) if cooling else candidate
-    return Candidate(model, estimate._replace(cost=max(0.0, estimate.cost + surcharge)), cooling)
+def _sizes(request: Request) -> tuple[float, float]:
+    """Tokens of the prompt with its answer, and of the answer that was asked for: NaN where none was, since nothing is less than that."""
+    asked = math.nan if request.context.max_tokens is None else request.context.max_tokens
+    return request.facts.tokens + min(EXPECTED_OUTPUT, asked), asked
 
 
 def _inability(request: Request) -> Callable[[Model], str | None]:
     """Why a model cannot answer whatever it costs, model by model; what is the same for all is worked out once."""
     context, aliases = request.context, request.catalog.aliases
     providers, names, needs = context.available_providers, context.models, context.needs
-    asked = math.nan if context.max_tokens is None else context.max_tokens  # nothing is less than NaN
-    size = request.facts.tokens + min(EXPECTED_OUTPUT, asked)
+    size, asked = _sizes(request)
 
     def unable(model: Model) -> str | None:
         if model.provider not in providers:
@@ -118,14 +147,20 @@ def _inability(request: Request) -> Callable[[Model], str | None]:
     return unable
 
 
-def _too_dear_or_poor(candidate: Candidate, context: RoutingContext) -> str | None:
+def _too_dear_or_poor(candidate: Candidate, request: Request) -> str | None:
     """Comparisons are written so that a limit which is not a number lets nothing pass."""
-    estimate = candidate.estimate
-    if context.max_cost is not None and not estimate.cost <= context.max_cost:
+    context = request.context
+    if context.max_cost is not None and not candidate.cost <= context.max_cost:
         return f"its expected cost is above {context.max_cost} USD"
-    if context.min_quality is not None and not estimate.assured >= context.min_quality:
+    if context.min_quality is not None and not _assured(candidate, request.facts) >= context.min_quality:
         return f"its expected quality is below {context.min_quality}"
     return None
+
+
+def _assured(candidate: Candidate, facts: PromptFacts) -> float:
+    """The quality that counts against a limit: others' failures rule nobody out who has no outcomes of its own."""
+    quality = candidate.estimate.quality
+    return quality if candidate.estimate.tried else max(quality, prior_quality(candidate.model.tier, facts))
 
 
 def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bool:
@@ -150,14 +185,14 @@ def _nothing(reasons: Counter[str]) -> str:
 
 def shown(candidate: Candidate) -> dict[str, Any]:
     """A candidate as decisions show it; `cost` in USD."""
-    model, estimate, cooling, propensity = candidate
+    model, estimate, cost, cooling, propensity = candidate
     return {
         "provider": model.provider,
         "model": model.name,
         "tier": model.tier,
         "quality": round(estimate.quality, 4),
         "spread": round(estimate.spread, 4),
-        "cost": estimate.cost,
+        "cost": cost,
         "outcomes": estimate.outcomes,
         "propensity": propensity,
         "cooling": cooling,

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from gateway.routing.learning.estimates import Estimate
 from gateway.routing.learning.exchange import Exchange
 from gateway.routing.strategies.candidates import Candidate
 
@@ -71,21 +70,22 @@ class _Scales:
         ceiling, rate = self.ceiling, self.rate
         return [
             (quality if quality <= ceiling or outcomes >= _ENOUGH else ceiling) - rate * cost
-            for _, (quality, _, cost, outcomes, *_), *_ in candidates
+            for _, (quality, _, outcomes, *_), cost, *_ in candidates
         ]
 
-    def hope(self, estimate: Estimate, benefit: float) -> float:
+    def hope(self, candidate: Candidate, benefit: float) -> float:
         """What it may be worth at best; no quality is above 1."""
+        estimate = candidate.estimate
         claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
-        return min(1.0, claimed + benefit) - self.rate * estimate.cost
+        return min(1.0, claimed + benefit) - self.rate * candidate.cost
 
     def places(self, candidates: Sequence[Candidate], worths: Sequence[float]) -> list[tuple[bool, bool, float, float]]:
         """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
         if self.rate == math.inf:
-            return [(each.cooling, False, each.estimate.cost, -each.estimate.quality) for each in candidates]
+            return [(each.cooling, False, each.cost, -each.estimate.quality) for each in candidates]
         return [
-            (cooling, self.proven and not estimate.tried, -worth, estimate.cost)
-            for (_, estimate, cooling, _), worth in zip(candidates, worths, strict=True)
+            (cooling, self.proven and not estimate.tried, -worth, cost)
+            for (_, estimate, cost, cooling, _), worth in zip(candidates, worths, strict=True)
         ]
 
     def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> list[float]:
@@ -113,7 +113,7 @@ def rank(
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
     worths = scales.worths(candidates)
     hopes = [
-        scales.hope(each.estimate, benefit) if benefit else worth
+        scales.hope(each, benefit) if benefit else worth
         for each, worth, benefit in zip(candidates, worths, scales.benefits(candidates, worths, doubt), strict=True)
     ]
     order = sorted(range(len(candidates)), key=scales.places(candidates, hopes).__getitem__)
@@ -133,12 +133,11 @@ def rank(
 
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
-    estimates = [each.estimate for each in candidates]
-    highest_quality = max([each.quality for each in estimates])
-    price = min([each.cost for each in estimates if each.quality == highest_quality])
+    highest_quality = max([each.estimate.quality for each in candidates])
+    price = min([each.cost for each in candidates if each.estimate.quality == highest_quality])
     known = [each for each in candidates if each.estimate.outcomes]
     highest = max([each.estimate.quality for each in known], default=1.0)
-    usual = next((each.estimate.cost for each in candidates if each.key == exchange.best), None)
+    usual = next((each.cost for each in candidates if each.key == exchange.best), None)
     return _Scales(
         rate=exchange.rate(tradeoff, price=price, usual=usual),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),

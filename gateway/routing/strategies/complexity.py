@@ -60,7 +60,7 @@ class ComplexityStrategy(RoutingStrategy):
             return usual
         for near in _NEAREST[tier]:
             if candidates := [each for each in found(request, self._of_tier[near]) if not each.cooling]:
-                return min(candidates, key=lambda each: each.estimate.cost).model
+                return min(candidates, key=lambda each: each.cost).model
         return ordered(able(request), tier=tier, usual=usual)[0].model
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
@@ -92,7 +92,7 @@ def ordered(candidates: Sequence[Candidate], *, tier: Tier, usual: Model | None)
 
     def place(candidate: Candidate) -> tuple[bool, int, bool, float]:
         model = candidate.model
-        return candidate.cooling, nearest.index(model.tier), model is not usual, candidate.estimate.cost
+        return candidate.cooling, nearest.index(model.tier), model is not usual, candidate.cost
 
     return sorted(candidates, key=place)
 

@@ -23,7 +23,7 @@ def described(facts: PromptFacts, order: Sequence[Candidate]) -> dict[str, Any]:
         "pattern": facts.pattern,
         "complexity": facts.complexity,
         "quality_score": round(chosen.estimate.quality, 4),
-        "cost_estimate": chosen.estimate.cost,
+        "cost_estimate": chosen.cost,
         "propensity": chosen.propensity,
         "outcomes": chosen.estimate.outcomes,
         "candidates": [shown(candidate) for candidate in order],

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.routing.learning.lineup import Lineup
 from gateway.routing.learning.usage import UsageBook, UsageLedger
 from gateway.routing.models import Outcome
-from tests.routing.worlds import HAIKU, SONNET
+from tests.routing.worlds import FLASH, HAIKU, SONNET
 
 
 def expected(book: UsageBook, *, max_tokens: int | None = None) -> float:
-    return book.expected_cost(pattern="code", tokens=1000, max_tokens=max_tokens)(SONNET)
+    costs = book.expected_costs(Lineup([FLASH, SONNET]), pattern="code", tokens=1000, max_tokens=max_tokens)
+    return costs[1]
 
 
 def test_list_price_of_300_tokens_is_expected_before_any_outcome() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
 from gateway.routing.learning.estimates import Estimates
-from gateway.routing.models import RoutingContext
+from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.models import Outcome, RoutingContext
 from gateway.routing.prompt.features import facts_of
 from gateway.routing.strategies.candidates import Request, able, objection, shown
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
@@ -75,6 +77,17 @@ def test_expected_cost_and_quality_are_bounded(wishes: dict[str, Any], left: lis
     assert names(asked(**wishes)) == left
 
 
+def test_failures_of_others_count_not_against_a_least_quality() -> None:
+    """A model without outcomes has its tier's prior there; one with outcomes has what these say."""
+    lessons = [Lesson(FLASH.key, "explanation", 0.4, facts_of(MODERATE).features, Outcome(quality=0.0))] * 60
+    taught = replace(asked(min_quality=0.75), estimates=Estimator(THREE).learn(lessons))
+    told = Lesson(SONNET.key, "explanation", 0.4, facts_of(MODERATE).features, Outcome(quality=0.0))
+
+    assert taught.estimates.of(HAIKU, taught.facts).quality < 0.75
+    assert names(taught) == [HAIKU.name, SONNET.name]
+    assert names(replace(taught, estimates=Estimator(THREE).learn([*lessons, *[told] * 60]))) == [HAIKU.name]
+
+
 @pytest.mark.parametrize(
     "wishes",
     [
@@ -109,10 +122,10 @@ def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
 
 def test_surcharges_are_part_of_the_expected_cost() -> None:
     """What a model costs on top counts against the limit as its price does; what its cache saves makes it cheaper, never below nothing."""
-    plain = {each.key: each.estimate.cost for each in able(asked())}
+    plain = {each.key: each.cost for each in able(asked())}
     surcharges = {HAIKU.key: 0.01, SONNET.key: -1.0}
 
-    charged = {each.key: each.estimate.cost for each in able(asked(surcharges=surcharges))}
+    charged = {each.key: each.cost for each in able(asked(surcharges=surcharges))}
 
     assert charged == {**plain, HAIKU.key: pytest.approx(plain[HAIKU.key] + 0.01), SONNET.key: 0.0}
     assert HAIKU.name not in names(asked(surcharges=surcharges, max_cost=0.01))
