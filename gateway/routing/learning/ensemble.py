@@ -56,30 +56,64 @@ class _Fitted:
     share: float
     trust: float
 
-    def predicted(self, features: Matrix, embedding: Matrix) -> float:
-        expected = float(features @ self.expected)
-        linear = expected + float(np.concatenate([features, embedding * np.float32(_STRETCH)]) @ self.ridge)
-        near = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
-        among = expected + float(near @ self.beyond) / (float(near.sum()) + _NEAR_ENOUGH)
-        return (1.0 - self.share) * min(1.0, max(0.0, linear)) + self.share * min(1.0, max(0.0, among))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Stacked:
+    """All fitted models: a row for each, and each one's neighbours from its place in `starts` on."""
+
+    keys: Sequence[Key]
+    expected: Matrix
+    ridge: Matrix
+    shares: Matrix
+    starts: NDArray[np.intp]
+    neighbours: Matrix
+    beyond: Matrix
+    weights: Matrix
+
+    def predicted(self, features: Matrix, embedding: Matrix) -> Mapping[Key, float]:
+        """Each model's quality."""
+        expected = self.expected @ features
+        linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_STRETCH)])
+        near = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
+        heard = np.add.reduceat(near, self.starts) + np.float32(_NEAR_ENOUGH)
+        among = expected + np.add.reduceat(near * self.beyond, self.starts) / heard
+        mixed = (1 - self.shares) * linear.clip(0, 1) + self.shares * among.clip(0, 1)
+        return dict(zip(self.keys, mixed.tolist(), strict=True))
+
+
+def _stacked(fitted: Mapping[Key, _Fitted]) -> _Stacked:
+    each = list(fitted.values())
+    sizes = [len(one.weights) for one in each]
+    return _Stacked(
+        keys=list(fitted),
+        expected=np.stack([one.expected for one in each]),
+        ridge=np.stack([one.ridge for one in each]),
+        shares=np.array([one.share for one in each], np.float32),
+        starts=np.cumsum([0, *sizes[:-1]]),
+        neighbours=np.concatenate([one.neighbours for one in each]),
+        beyond=np.concatenate([one.beyond for one in each]),
+        weights=np.concatenate([one.weights for one in each]),
+    )
+
+
 class Ensemble:
     """`centre` is the mean embedding of the labelled prompts: what is common to all says nothing of one."""
 
-    centre: Matrix
-    fitted: Mapping[Key, _Fitted]
+    def __init__(self, centre: Matrix, fitted: Mapping[Key, _Fitted]) -> None:
+        self._centre = centre
+        self._trust = {key: each.trust for key, each in fitted.items()}
+        self._stacked = _stacked(fitted) if fitted else None
 
     def on(self, features: Vector, embedding: Vector) -> Callable[[Key, float], float]:
         """For one request: a model's quality from the online estimate of it, drawn to this one's by how many labels there are."""
-        x, e = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self.centre)
+        if self._stacked is None:
+            return lambda key, online: online
+        x, e = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self._centre)
+        predicted = self._stacked.predicted(x, e)
 
         def blended(key: Key, online: float) -> float:
-            fitted = self.fitted.get(key)
-            if fitted is None:
-                return online
-            return online + fitted.trust * (fitted.predicted(x, e) - online)
+            trust = self._trust.get(key)
+            return online if trust is None else online + trust * (predicted[key] - online)
 
         return blended
 

@@ -19,6 +19,7 @@ from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import SIZE
 
 if TYPE_CHECKING:
+    from gateway.routing.learning.certainty import Certainty
     from gateway.routing.learning.ensemble import Ensemble
 
 Key = tuple[str, str]
@@ -63,7 +64,8 @@ def _held(quality: float) -> float:
 class Estimates:
     """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
 
-    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `beliefs` those of each that has outcomes.
+    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `beliefs` those of each that has outcomes. `ensemble` and
+    `certainty` (the beliefs once more, for all models at once) are there where NumPy is.
     """
 
     tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
@@ -73,6 +75,7 @@ class Estimates:
     tallies: Mapping[Group, Tally] = field(default_factory=dict)
     exchange: Exchange = field(default_factory=Exchange)
     ensemble: Ensemble | None = None
+    certainty: Certainty | None = None
     learned: int = 0
 
     def of(self, model: Model, facts: PromptFacts) -> Estimate:
@@ -118,9 +121,12 @@ class Estimates:
         """Outcomes of like prompts, of all models."""
         return like(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
 
-    def doubt(self, key: Key, facts: PromptFacts) -> float:
+    def doubts(self, facts: PromptFacts) -> Callable[[Key], float]:
         """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
-        return NOISE * math.sqrt(self.beliefs[key].variance(facts.vector))
+        if self.certainty is None:
+            return lambda key: NOISE * math.sqrt(self.beliefs[key].variance(facts.vector))
+        variances = self.certainty.variances(facts.vector)
+        return lambda key: NOISE * math.sqrt(variances[key])
 
     def most_doubt(self, facts: PromptFacts) -> float:
         """The doubt about a model without outcomes; any outcome makes it less."""

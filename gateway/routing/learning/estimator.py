@@ -29,6 +29,7 @@ from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import vector_of
 
 if TYPE_CHECKING:
+    from gateway.routing.learning.certainty import Certainty
     from gateway.routing.learning.ensemble import Ensemble
 
 # Recent requests on which the exchange rate is found, and how often it is found anew.
@@ -126,6 +127,7 @@ class Estimator:
         self._next_fit = memory.next_fit
         self._since_fit = memory.since_fit
         self._fitted = memory.fitted
+        self._certainty: Certainty | None = None
         self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
 
     @property
@@ -250,16 +252,24 @@ class Estimator:
     def estimates(self) -> Estimates:
         """What is known now."""
         weights = self._hardship.weights
+        beliefs = {key: own.belief for key, own in self._own.items()}
+        self._certainty = self._certainty_of(beliefs) if self._ensemble is not None else None
         return Estimates(
             tiers={tier: expected_weights(PRIOR_RATE[tier], weights) for tier in TIERS},
             means={key: self._weights(key, own, weights) for key, own in self._own.items()},
-            beliefs={key: own.belief for key, own in self._own.items()},
+            beliefs=beliefs,
             usage=self._usage.book(),
             tallies=dict(self._tallies),
             exchange=self._exchange,
             ensemble=self._ensemble,
+            certainty=self._certainty,
             learned=self._learned,
         )
+
+    def _certainty_of(self, beliefs: Mapping[Key, Belief]) -> Certainty:
+        from gateway.routing.learning.certainty import Certainty  # brings NumPy, as the ensemble does
+
+        return Certainty(beliefs, self._certainty)
 
     def _expected(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
         return expected_weights(own.record.rate(self._models[key].tier), weights)

@@ -61,11 +61,12 @@ class QueryPatternAnalyzer:
         estimates = self.knowledge.current()
         candidates = able(Request(facts, context, self.knowledge.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
+        doubt_of = estimates.doubts(facts)
         ranked = rank(
             candidates,
             exchange=estimates.exchange,
             tradeoff=tradeoff,
-            doubt=Doubt(of=lambda each: estimates.doubt(each.key, facts), most=estimates.most_doubt(facts)),
+            doubt=Doubt(of=lambda each: doubt_of(each.key), most=estimates.most_doubt(facts)),
             draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )

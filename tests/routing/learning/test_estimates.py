@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog import TIERS, Model
+from gateway.routing.learning.certainty import Certainty
 from gateway.routing.learning.estimates import OWN_PRECISION, Estimates
 from gateway.routing.learning.regression import prior
 from gateway.routing.prompt.features import SIZE, facts_of
@@ -51,7 +52,9 @@ def test_doubt_shrinks_where_outcomes_are() -> None:
     belief = prior(OWN_PRECISION)
     for _ in range(50):
         belief = belief.learned(seen.vector, 1.0, weight=1.0)
-    estimates = Estimates(beliefs={("gemini", "x"): belief})
+    beliefs = {("gemini", "x"): belief}
+    for estimates in (Estimates(beliefs=beliefs), Estimates(beliefs=beliefs, certainty=Certainty(beliefs))):
+        there, elsewhere = (estimates.doubts(facts)(("gemini", "x")) for facts in (seen, other))
 
-    assert estimates.doubt(("gemini", "x"), seen) < estimates.doubt(("gemini", "x"), other) / 2
-    assert estimates.doubt(("gemini", "x"), other) < estimates.most_doubt(other)
+        assert there < elsewhere / 2
+        assert elsewhere < estimates.most_doubt(other)

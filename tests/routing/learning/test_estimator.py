@@ -117,6 +117,7 @@ def test_many_labels_tell_topics_apart() -> None:
     estimates = Estimator(THREE).learn(lessons * 40)
 
     assert estimates.ensemble is not None
+    assert estimates.certainty is not None
     assert estimate(estimates, FLASH, WARS[4]).quality > estimate(estimates, FLASH, CELLS[4]).quality + 0.3
 
 
@@ -126,6 +127,7 @@ def test_few_labels_need_no_ensemble() -> None:
 
     assert Estimator(THREE).learn([lesson(FLASH)] * (FITTED_FROM - 1)).ensemble is None
     assert Estimator(THREE).learn(bare).ensemble is None
+    assert Estimator(THREE).learn(bare).certainty is None
 
 
 def test_ensemble_does_not_hold_a_model_that_changed() -> None:
