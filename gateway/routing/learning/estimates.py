@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog import Model, Tier
@@ -130,4 +131,5 @@ class Estimates:
 
     def most_doubt(self, facts: PromptFacts) -> float:
         """The doubt about a model without outcomes; any outcome makes it less."""
-        return NOISE * math.sqrt(sum(xi * xi / held for xi, held in zip(facts.vector, OWN_PRECISION, strict=True)))
+        squares = map(mul, facts.vector, facts.vector)
+        return NOISE * math.sqrt(sum(map(truediv, squares, OWN_PRECISION)))

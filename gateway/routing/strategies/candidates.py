@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
         return self.model.key
 
     def drawn_at(self, propensity: float) -> Candidate:
-        return Candidate(self.model, self.estimate, self.cost, self.cooling, propensity)
+        return Candidate(*self[:-1], propensity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +185,15 @@ def _nothing(reasons: Counter[str]) -> str:
 
 def shown(candidate: Candidate) -> dict[str, Any]:
     """A candidate as decisions show it; `cost` in USD."""
-    model, estimate, cost, cooling, propensity = candidate
+    model, (quality, spread, outcomes, *_), cost, cooling, propensity = candidate
     return {
         "provider": model.provider,
         "model": model.name,
         "tier": model.tier,
-        "quality": round(estimate.quality, 4),
-        "spread": round(estimate.spread, 4),
+        "quality": round(quality, 4),
+        "spread": round(spread, 4),
         "cost": cost,
-        "outcomes": estimate.outcomes,
+        "outcomes": outcomes,
         "propensity": propensity,
         "cooling": cooling,
     }

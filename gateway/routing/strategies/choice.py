@@ -13,7 +13,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import sub
 
+from gateway.routing.learning.estimates import Estimate
 from gateway.routing.learning.exchange import Exchange
 from gateway.routing.strategies.candidates import Candidate
 
@@ -66,38 +68,30 @@ class _Scales:
     ceiling: float
     proven: bool
 
-    def worths(self, candidates: Sequence[Candidate]) -> list[float]:
-        ceiling, rate = self.ceiling, self.rate
-        return [
-            (quality if quality <= ceiling or outcomes >= _ENOUGH else ceiling) - rate * cost
-            for _, (quality, _, outcomes, *_), cost, *_ in candidates
-        ]
-
-    def hope(self, candidate: Candidate, benefit: float) -> float:
-        """What it may be worth at best; no quality is above 1."""
-        estimate = candidate.estimate
-        claimed = estimate.quality if estimate.outcomes >= _ENOUGH else min(estimate.quality, self.ceiling)
-        return min(1.0, claimed + benefit) - self.rate * candidate.cost
+    def claims(self, estimates: Sequence[Estimate]) -> list[float]:
+        """The quality that each may claim."""
+        ceiling = self.ceiling
+        return [each.quality if each.quality <= ceiling or each.outcomes >= _ENOUGH else ceiling for each in estimates]
 
     def places(self, candidates: Sequence[Candidate], worths: Sequence[float]) -> list[tuple[bool, bool, float, float]]:
         """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
         if self.rate == math.inf:
             return [(each.cooling, False, each.cost, -each.estimate.quality) for each in candidates]
+        proven = self.proven
         return [
-            (cooling, self.proven and not estimate.tried, -worth, cost)
+            (cooling, proven and not estimate.tried, -worth, cost)
             for (_, estimate, cost, cooling, _), worth in zip(candidates, worths, strict=True)
         ]
 
-    def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> list[float]:
-        """Of the doubt, for tried models that could lead with it; the others' would change nothing, so theirs is 0."""
+    def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> Mapping[int, float]:
+        """Of the doubt, by the places of tried models that could lead with it; the others' would change nothing."""
         scale = _BENEFIT * self.openness
-        if not scale:
-            return [0.0] * len(candidates)
         bar = max(worths) - scale * doubt.most
-        return [
-            scale * doubt.of(each) if worth >= bar and each.estimate.tried else 0.0
-            for each, worth in zip(candidates, worths, strict=True)
-        ]
+        return {
+            i: scale * doubt.of(each)
+            for i, each in enumerate(candidates)
+            if scale and each.estimate.tried and worths[i] >= bar
+        }
 
 
 def rank(
@@ -111,11 +105,14 @@ def rank(
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
-    worths = scales.worths(candidates)
-    hopes = [
-        scales.hope(each, benefit) if benefit else worth
-        for each, worth, benefit in zip(candidates, worths, scales.benefits(candidates, worths, doubt), strict=True)
-    ]
+    claims, prices = (
+        scales.claims([each.estimate for each in candidates]),
+        [scales.rate * each.cost for each in candidates],
+    )
+    worths = list(map(sub, claims, prices))
+    hopes = list(worths)
+    for i, benefit in scales.benefits(candidates, worths, doubt).items():
+        hopes[i] = min(1.0, claims[i] + benefit) - prices[i]  # no quality is above 1
     order = sorted(range(len(candidates)), key=scales.places(candidates, hopes).__getitem__)
     best, *others = order
     chances: Mapping[int, float] = {best: 1.0}
@@ -133,11 +130,12 @@ def rank(
 
 
 def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
-    highest_quality = max([each.estimate.quality for each in candidates])
-    price = min([each.cost for each in candidates if each.estimate.quality == highest_quality])
+    qualities = [each.estimate.quality for each in candidates]
+    highest_quality = max(qualities)
+    price = min([each.cost for each, quality in zip(candidates, qualities, strict=True) if quality == highest_quality])
     known = [each for each in candidates if each.estimate.outcomes]
     highest = max([each.estimate.quality for each in known], default=1.0)
-    usual = next((each.cost for each in candidates if each.key == exchange.best), None)
+    usual = next((each.cost for each in candidates if each.model.key == exchange.best), None)
     return _Scales(
         rate=exchange.rate(tradeoff, price=price, usual=usual),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
