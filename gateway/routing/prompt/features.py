@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.routing.models import PromptFacts, RoutingContext
@@ -20,12 +20,16 @@ def facts_in(prompt: str, context: RoutingContext) -> PromptFacts:
 
 
 class Said(NamedTuple):
-    """What a prompt says by itself, in whatever request it stands: `features` by name, `about` its packed embedding, `tokens` its own."""
+    """What a prompt says by itself, in whatever request it stands: `tokens` is its own size.
+
+    `features` are numbers by name, `values` the same as they stand in a vector, `about` is its packed embedding.
+    """
 
     pattern: str
     complexity: float
     tokens: int
     features: Mapping[str, float]
+    values: tuple[float, ...]
     about: Mapping[str, float]
 
 
@@ -33,7 +37,8 @@ def said_in(prompt: str) -> Said:
     reading = read(prompt)
     pattern, complexity = pattern_of(reading), complexity_of(reading)
     features = _rounded(_prompt_features(reading, complexity))
-    return Said(pattern, complexity, tokens_of(prompt), features, packed(packaged_embedding().of(prompt)))
+    about = packed(packaged_embedding().of(prompt))
+    return Said(pattern, complexity, tokens_of(prompt), features, _values(features.values()), about)
 
 
 def facts_of(prompt: str, context: RoutingContext | None = None, *, said: Said | None = None) -> PromptFacts:
@@ -44,14 +49,14 @@ def facts_of(prompt: str, context: RoutingContext | None = None, *, said: Said |
     if said is None:
         said = said_in(prompt)
     tokens = said.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
-    features = {**said.features, **_rounded(_request_features(context, own=said.tokens, tokens=tokens))}
+    of_request = _rounded(_request_features(context, own=said.tokens, tokens=tokens))
     return PromptFacts(
         prompt=prompt,
         pattern=said.pattern,
         complexity=said.complexity,
         tokens=tokens,
-        features={**features, "tokens": tokens, **said.about},
-        vector=vector_of(said.pattern, features),
+        features={**said.features, **of_request, "tokens": tokens, **said.about},
+        vector=(1.0, *said.values, *_values(of_request.values()), *_PLACES[said.pattern]),
     )
 
 
@@ -111,13 +116,17 @@ NAMES: tuple[str, ...] = (
     *_request_features(None, own=0, tokens=0),
 )
 SIZE = 1 + len(NAMES) + len(PATTERNS)
+_PLACES: Mapping[str, tuple[float, ...]] = {
+    pattern: tuple(1.0 if pattern == name else 0.0 for name in PATTERNS) for pattern in PATTERNS
+}
+_NOWHERE = (0.0,) * len(PATTERNS)
 
 
 def vector_of(pattern: str, features: Mapping[str, float]) -> tuple[float, ...]:
-    """The constant, the features in order, then one place for each pattern. What is missing or not a number counts as typical, 0."""
-    values = [features.get(name, 0.0) for name in NAMES]
-    return (
-        1.0,
-        *(value if isinstance(value, int | float) and -10.0 <= value <= 10.0 else 0.0 for value in values),
-        *(1.0 if pattern == name else 0.0 for name in PATTERNS),
-    )
+    """The constant, the features in order, then one place for each pattern. What is missing counts as typical, 0."""
+    return (1.0, *_values([features.get(name) for name in NAMES]), *_PLACES.get(pattern, _NOWHERE))
+
+
+def _values(features: Iterable[object]) -> tuple[float, ...]:
+    """As they stand in a vector: what is not a number of moderate size counts as typical, 0."""
+    return tuple([each if isinstance(each, int | float) and -10.0 <= each <= 10.0 else 0.0 for each in features])
