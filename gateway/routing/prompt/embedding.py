@@ -2,17 +2,18 @@
 
 The table comes from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0; `scripts/embedding` makes it), the words are that model's
 WordPiece vocabulary. No model runs here: each distinct word is looked up once. A word's numbers are bytes, 128 for 0; with a byte
-of room before each they make one large integer, and adding such integers adds sixty numbers at a time.
+of room for each they make one large integer, and adding such integers adds sixty numbers at a time.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
+from operator import add
+from struct import unpack
 
 from gateway.packaged import packaged_file
 from gateway.routing.prompt.reading import sampled
@@ -22,6 +23,8 @@ _ZERO = 128
 # So many numbers of a byte add up to less than two bytes hold.
 _AT_ONCE = 256
 _LANES = 2 * DIMENSIONS
+_SUMS = f"<{DIMENSIONS}H"
+_NOTHING = bytes([_ZERO]) * DIMENSIONS
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 # Looking for a word's pieces takes time quadratic in its length: longer ones are no words, and more than so many no language.
 _LONGEST = 24
@@ -34,53 +37,56 @@ NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _PACKED))
 Vector = tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Embedding:
-    """`places` are the words' rows in `table`, which has DIMENSIONS bytes each."""
+    """`words` in the order of their rows in `table`, which has DIMENSIONS bytes each; `##` stands before those that go on a word."""
 
-    places: Mapping[str, int]
-    table: bytes
+    def __init__(self, words: Iterable[str], table: bytes) -> None:
+        spaced = bytearray(2 * len(table))
+        spaced[::2] = table
+        rows = (spaced[start : start + _LANES] for start in range(0, len(spaced), _LANES))
+        self._words: dict[str, int] = {}
+        self._endings: dict[str, int] = {}
+        for word, row in zip(words, rows, strict=True):
+            known, name = (self._endings, word[2:]) if word.startswith("##") else (self._words, word)
+            known[name] = int.from_bytes(row, "little")
 
-    def of(self, prompt: str) -> Vector:
-        """Numbers from -128 to 127; all 0 for a prompt without a known word."""
+    def __len__(self) -> int:
+        return len(self._words) + len(self._endings)
+
+    def of(self, prompt: str) -> bytes:
+        """A number a byte, 128 for 0; all 0 for a prompt without a known word."""
         rows = self._rows(_plain(sampled(prompt)))
         if not rows:
-            return (0.0,) * DIMENSIONS
+            return _NOTHING
         sums = [0] * DIMENSIONS
         for start in range(0, len(rows), _AT_ONCE):
-            sums = list(map(int.__add__, sums, self._sum(rows[start : start + _AT_ONCE])))
-        return tuple([float(round(total / len(rows)) - _ZERO) for total in sums])
-
-    def _sum(self, rows: Sequence[int]) -> Sequence[int]:
-        total = 0
-        for row in rows:
-            spaced = bytearray(_LANES)
-            spaced[::2] = self.table[row * DIMENSIONS : (row + 1) * DIMENSIONS]
-            total += int.from_bytes(spaced, "little")
-        lanes = total.to_bytes(_LANES, "little")
-        return [low + 256 * high for low, high in zip(lanes[::2], lanes[1::2], strict=True)]
+            lanes = sum(rows[start : start + _AT_ONCE]).to_bytes(_LANES, "little")
+            sums = list(map(add, sums, unpack(_SUMS, lanes)))
+        count = len(rows)
+        return bytes([round(total / count) for total in sums])
 
     def _rows(self, text: str) -> list[int]:
-        """Each distinct word's row, or those of its pieces where it is not known whole."""
-        words = dict.fromkeys(_WORD.findall(text))
-        rows = [self.places[word] for word in words if word in self.places]
-        others = (word for word in words if word not in self.places and len(word) <= _LONGEST)
-        for word in islice(others, _MOST_IN_PIECES):
-            rows += self._pieces(word)
+        """Each distinct word's numbers, or those of its pieces where it is not known whole."""
+        words, known = dict.fromkeys(_WORD.findall(text)), self._words
+        rows = [known[word] for word in words if word in known]
+        if len(rows) < len(words):
+            others = (word for word in words if word not in known and len(word) <= _LONGEST)
+            for word in islice(others, _MOST_IN_PIECES):
+                rows += self._pieces(word)
         return rows
 
     def _pieces(self, word: str) -> list[int]:
         """WordPiece: the longest known beginning, then the longest known continuation, as far as that leads."""
         rows: list[int] = []
-        start = 0
-        while start < len(word):
-            head = "##" if start else ""
-            ends = range(len(word), start, -1)
-            end = next((end for end in ends if head + word[start:end] in self.places), None)
-            if end is None:
+        rest, known = word, self._words
+        while rest:
+            end = len(rest)
+            while end and rest[:end] not in known:
+                end -= 1
+            if not end:
                 break
-            rows.append(self.places[head + word[start:end]])
-            start = end
+            rows.append(known[rest[:end]])
+            rest, known = rest[end:], self._endings
         return rows
 
 
@@ -96,21 +102,25 @@ def _plain(text: str) -> str:
 def packaged_embedding() -> Embedding:
     """That of the packaged table, read when it is first needed."""
     words = packaged_file("embedding.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    return Embedding({word: row for row, word in enumerate(words)}, packaged_file("embedding.bin").read_bytes())
+    return Embedding(words, packaged_file("embedding.bin").read_bytes())
 
 
-def packed(vector: Vector) -> dict[str, float]:
+def packed(octets: bytes) -> dict[str, float]:
     """The sixty numbers as ten, by name."""
-    octets = bytes([int(value) + _ZERO for value in vector])
     return {name: float(int.from_bytes(octets[i * _PACKED : (i + 1) * _PACKED], "big")) for i, name in enumerate(NAMES)}
+
+
+def numbers(octets: bytes) -> Vector:
+    """From -128 to 127."""
+    return tuple([float(octet - _ZERO) for octet in octets])
 
 
 def unpacked(features: Mapping[str, float]) -> Vector | None:
     """What `packed` made; None where it is missing or is not that."""
-    octets = bytearray()
+    octets = b""
     for name in NAMES:
         value = features.get(name)
         if not isinstance(value, int | float) or not 0 <= value < 256**_PACKED or value != int(value):
             return None
         octets += int(value).to_bytes(_PACKED, "big")
-    return tuple([float(octet - _ZERO) for octet in octets])
+    return numbers(octets)

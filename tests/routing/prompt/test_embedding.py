@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.routing.prompt.embedding import DIMENSIONS, NAMES, Embedding, Vector, packaged_embedding, packed, unpacked
+from gateway.routing.prompt.embedding import (
+    DIMENSIONS,
+    NAMES,
+    Embedding,
+    Vector,
+    numbers,
+    packaged_embedding,
+    packed,
+    unpacked,
+)
 
 WORDS = ("good", "bad", "##ness", "!")
 
@@ -10,7 +19,7 @@ WORDS = ("good", "bad", "##ness", "!")
 def small() -> Embedding:
     """A table in which the first word is all 1, the second all 2, and so on."""
     table = b"".join(bytes([128 + value] * DIMENSIONS) for value in (1, 2, 30, 4))
-    return Embedding({word: row for row, word in enumerate(WORDS)}, table)
+    return Embedding(WORDS, table)
 
 
 def cosine(one: Vector, other: Vector) -> float:
@@ -47,49 +56,51 @@ def cosine(one: Vector, other: Vector) -> float:
 )
 def test_a_prompt_is_the_mean_of_its_words(prompt: str, value: float) -> None:
     """Of the distinct ones, in pieces where a word is not known whole, and of nothing else."""
-    assert small().of(prompt) == (value,) * DIMENSIONS
+    assert numbers(small().of(prompt)) == (value,) * DIMENSIONS
 
 
 def test_many_words_do_not_overflow() -> None:
     """A thousand words of the largest numbers have these numbers as their mean."""
     words = [f"w{i}" for i in range(1000)]
-    full = Embedding({word: row for row, word in enumerate(words)}, bytes([255] * DIMENSIONS * 1000))
+    full = Embedding(words, bytes([255] * DIMENSIONS * 1000))
 
-    assert full.of(" ".join(words)) == (127.0,) * DIMENSIONS
+    assert numbers(full.of(" ".join(words))) == (127.0,) * DIMENSIONS
 
 
 def test_what_is_alike_lies_near() -> None:
     """The packaged table puts arithmetic beside arithmetic, not beside history."""
     of = packaged_embedding().of
-    sum_, product, war = (
-        of("Add the numbers 4 and 5"),
-        of("Multiply 7 by 12"),
-        of("Why did the Roman empire fall to invaders?"),
+    sum_, product, war = map(
+        numbers,
+        (
+            of("Add the numbers 4 and 5"),
+            of("Multiply 7 by 12"),
+            of("Why did the Roman empire fall to invaders?"),
+        ),
     )
 
     assert cosine(sum_, product) > cosine(sum_, war) + 0.1
 
 
 def test_table_has_a_row_for_each_word() -> None:
-    """The two packaged files belong together."""
-    embedding = packaged_embedding()
-
-    assert len(embedding.places) > 20_000
-    assert len(embedding.table) == DIMENSIONS * len(embedding.places)
+    """The two packaged files belong together, and files that do not are no table."""
+    assert len(packaged_embedding()) > 20_000
+    with pytest.raises(ValueError, match="shorter"):
+        Embedding(["one", "more"], bytes(DIMENSIONS))
 
 
 def test_packing_loses_nothing() -> None:
     """Ten numbers hold the sixty, exactly, negative ones too."""
-    vector = tuple(float(value) for value in range(-30, 30))
+    octets = bytes(range(98, 158))
 
-    assert set(packed(vector)) == set(NAMES)
-    assert unpacked(packed(vector)) == vector
+    assert set(packed(octets)) == set(NAMES)
+    assert unpacked(packed(octets)) == numbers(octets)
 
 
 @pytest.mark.parametrize("value", [None, "1", -1.0, 0.5, 2.0**48, float("nan")])
 def test_what_was_not_packed_is_not_unpacked(value: object) -> None:
     """A row without the embedding, or with something else in its place, has none."""
-    features: dict[str, object] = {**packed((0.0,) * DIMENSIONS), "e3": value}
+    features: dict[str, object] = {**packed(bytes(DIMENSIONS)), "e3": value}
 
     assert unpacked(features) is None  # type: ignore[arg-type]  # what old or foreign rows may hold
     assert unpacked({}) is None
