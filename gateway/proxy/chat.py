@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -153,9 +154,20 @@ class ChatProxy:
 
 
 class ChatStream:
-    """An open streamed answer. Whoever serves it iterates `events` once and calls `aclose` whatever happens."""
+    """An open streamed answer. Whoever serves it asks for `next` until nothing comes, and calls `aclose` whatever happens."""
 
-    __slots__ = ("_attempts", "_chars", "_exchange", "_heard", "_upstream", "_usage", "_writer", "record")
+    __slots__ = (
+        "_attempts",
+        "_chars",
+        "_exchange",
+        "_heard",
+        "_left",
+        "_over",
+        "_upstream",
+        "_usage",
+        "_writer",
+        "record",
+    )
 
     def __init__(self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int) -> None:
         self._exchange = exchange
@@ -163,6 +175,8 @@ class ChatStream:
         self._attempts = attempts
         self._usage: Usage | None = None
         self._chars = 0
+        self._left = b""
+        self._over = False
         self._heard = Heard(exchange.request)
         self.record = exchange.record
         self._writer = ChunkWriter(
@@ -173,25 +187,37 @@ class ChatStream:
             legacy_functions=exchange.request.legacy_functions,
         )
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Ready bytes; the last come after the row is committed. A break ends with an error event and without [DONE]."""
+    async def next(self, offer: Callable[[bytes], bool]) -> bytes:
+        """Ready bytes, none once all were given; the last come after the row is committed.
+
+        Most are not answered but given to `offer` as they come, until it does not take what it is offered: that is answered.
+        A break ends with an error event and without [DONE].
+        """
+        if self._over:
+            return b""
         try:
-            while chunks := await self._upstream.chunks():
-                if out := b"".join([self._write(chunk) for chunk in chunks]):
-                    yield out
+            if await self._upstream.pour(partial(self._pass_on, offer)):
+                return self._left
+            self._over = True
             answer = self._heard.answer()
             self.record = await self._exchange.completed(self._usage, answer_chars=self._chars, answer=answer)
         except UpstreamError as error:
+            self._over = True
             self._attempts.failed(error)
             self.record = await self._exchange.broken(error, self._usage, answer_chars=self._chars)
-            yield encode(orjson.dumps(error_event(error)))
-            return
+            return encode(orjson.dumps(error_event(error)))
         except LedgerUnavailable as error:
-            yield encode(orjson.dumps(error_event(error)))
-            return
+            return encode(orjson.dumps(error_event(error)))
         if self._exchange.request.include_usage:
-            yield self._writer.usage(openai_usage(self.record))
-        yield DONE
+            return self._writer.usage(openai_usage(self.record)) + DONE
+        return DONE
+
+    def _pass_on(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
+        out = b"".join([self._write(chunk) for chunk in chunks])
+        if not out or offer(out):
+            return True
+        self._left = out
+        return False
 
     def _write(self, chunk: Chunk) -> bytes:
         if chunk.usage is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,6 +14,8 @@ from gateway.sse import EventTooLarge, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 
+Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
+
 ERROR_BODY_LIMIT = 1024 * 1024
 STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models take about 40 MB
 
@@ -20,7 +23,17 @@ STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models
 class UpstreamStream:
     """An open stream, read up to its first meaningful chunk; its owner closes it."""
 
-    __slots__ = ("_decoder", "_ended", "_failure", "_first", "_left", "_parser", "_provider", "_response")
+    __slots__ = (
+        "_decoder",
+        "_ended",
+        "_failure",
+        "_first",
+        "_full",
+        "_left",
+        "_parser",
+        "_provider",
+        "_response",
+    )
 
     def __init__(
         self, response: UpstreamResponse, parser: StreamParser, *, provider: str, limit: int = STREAM_LIMIT
@@ -32,53 +45,61 @@ class UpstreamStream:
         self._decoder = SSEDecoder()
         self._first: list[Chunk] = []
         self._failure: UpstreamError | None = None
-        self._ended = False
+        self._ended = self._full = False
 
     async def peek(self) -> None:
         """Read until there is something to show. Raises the UpstreamError that the first event may be."""
-        while not self._ended and not any(chunk.choices for chunk in self._first):
-            self._first += await self._next()
-            if self._failure is not None and not any(chunk.choices for chunk in self._first):
-                raise self._failure
+        await self.pour(self._hold)
+
+    def _hold(self, chunks: Sequence[Chunk]) -> bool:
+        self._first += chunks
+        return not any(chunk.choices for chunk in chunks)
 
     @property
     def first(self) -> Chunk:
         """The first chunk that has choices, once `peek` has found it; an empty one if the stream ended without."""
         return next((chunk for chunk in self._first if chunk.choices), Chunk())
 
-    async def chunks(self) -> Sequence[Chunk]:
-        """What the next piece of the network brings, at once; nothing when the stream has ended.
+    async def pour(self, into: Into) -> bool:
+        """Hand to `into` what each piece of the network brings, at once, until it wants no more; False once the stream has ended.
 
-        Raises UpstreamError where the stream breaks, once all that came before has been given.
+        Raises UpstreamError where the stream breaks, once all that came before has been handed on.
         """
-        chunks, self._first = self._first, []
-        while not chunks and not self._ended and self._failure is None:
-            chunks = await self._next()
-        if not chunks and self._failure is not None:
-            raise self._failure
-        return chunks
+        self._full = False
+        first, self._first = self._first, []
+        if first:
+            self._full = not into(first)
+        while not self._full:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return False
+            try:
+                self._ended = not await self._response.pour(partial(self._take, into))
+            except UpstreamError as error:
+                self._failure = error
+            if self._ended:
+                self._take(into, b"")
+        return True
 
-    async def _next(self) -> list[Chunk]:
-        """What the next piece amounts to; a failure is kept until what came before it has been passed on."""
+    def _take(self, into: Into, piece: bytes) -> bool:
+        """Read a piece of the network, or (none) the end; whether another is wanted. A failure is kept until `pour` may tell it."""
         chunks: list[Chunk] = []
         try:
-            piece = await self._response.piece()
+            for event in self._decoder.feed(piece) if piece else self._decoder.close():
+                chunks += self._parser.feed(event)
             if not piece:
-                self._ended = True
-                for event in self._decoder.close():
-                    chunks += self._parser.feed(event)
                 chunks += self._parser.close()
-            else:
-                self._left -= len(piece)
-                for event in self._decoder.feed(piece):
-                    chunks += self._parser.feed(event)
-                if self._left < 0:
-                    raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)
+            self._left -= len(piece)
+            if self._left < 0:
+                raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)
         except EventTooLarge as error:
             self._failure = UpstreamInvalidResponse(f"{self._provider}: {error}.", provider=self._provider)
         except UpstreamError as error:
             self._failure = error
-        return chunks
+        if chunks:
+            self._full = not into(chunks)
+        return not self._full and self._failure is None
 
     async def aclose(self) -> None:
         """End the connection; without having read to the end it is not used again."""

@@ -7,6 +7,8 @@ from enum import Enum
 
 import httptools
 
+from gateway.transport.seam import Into
+
 # Bytes that bring the body no further: the head, and later chunk headers and trailers.
 MAX_HEAD = 64 * 1024
 # Bytes received but not yet taken, above which the socket is not read.
@@ -29,8 +31,8 @@ class Connection(asyncio.Protocol):
     """Between exchanges it waits, and any byte or end that comes then makes it useless.
 
     Facts of the exchange: `status` and `headers` (once `headed`; names in lower case), `started` (a byte of the answer
-    came), `end` (None while under way), `lost` (what took the connection). `rested_at`, by the loop's clock, is when the
-    last exchange was over.
+    came), `end` (None while under way), `full` (what it was poured into wants no more), `lost` (what took the connection).
+    `rested_at`, by the loop's clock, is when the last exchange was over.
     """
 
     __slots__ = (
@@ -38,6 +40,8 @@ class Connection(asyncio.Protocol):
         "_framed",
         "_head_size",
         "_idle",
+        "_into",
+        "_latest",
         "_loop",
         "_overhead",
         "_parser",
@@ -46,12 +50,14 @@ class Connection(asyncio.Protocol):
         "_pieces",
         "_progress",
         "_served",
+        "_silence",
         "_surplus",
         "_timer",
         "_transport",
         "_until",
         "_waiter",
         "end",
+        "full",
         "headed",
         "headers",
         "lost",
@@ -67,7 +73,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._until = 0.0
+        self._until = self._latest = self._silence = 0.0
+        self._into: Into | None = None
         self.rested_at = 0.0
         self.lost: Exception | None = None
         self._idle = True
@@ -80,6 +87,7 @@ class Connection(asyncio.Protocol):
         self.headed = False
         self.started = False
         self.end: End | None = None
+        self.full = False
         self._framed = False
         self._persists = False
         self._surplus = False
@@ -122,9 +130,20 @@ class Connection(asyncio.Protocol):
         one when it fires.
         """
         self._waiter = waiter = self._loop.create_future()
+        self._into = None
         self._until = until
         if self._timer is None or self._timer.when() > until:
             self._time(until)
+        return waiter
+
+    def pour(self, into: Into, *, silence: float, latest: float) -> asyncio.Future[bool]:
+        """Wait, and hand to `into` what comes meanwhile, without waking who waits: that is left for the end, or until it is `full`.
+
+        What comes puts the end of waiting off to `silence` seconds from then, never beyond `latest`.
+        """
+        waiter = self.wait(min(self._loop.time() + silence, latest))
+        self._into, self._silence, self._latest = into, silence, latest
+        self.full = False
         return waiter
 
     def _time(self, until: float) -> None:
@@ -192,10 +211,24 @@ class Connection(asyncio.Protocol):
         self._overhead = 0 if self._progress else self._overhead + len(data)
         if self._overhead > MAX_HEAD and self.end is None:
             self._fail()
+        if self._into is not None and self._poured(self._into):
+            return
         if self._buffered > MAX_BUFFERED and not self._paused and self.usable:
             self._paused = True
             self._transport.pause_reading()
         self._wake(True)
+
+    def _poured(self, into: Into) -> bool:
+        """Hand on what came; False where who waits has to be woken."""
+        if self.end is not None or self._waiter is None or self._waiter.done():
+            return False
+        try:
+            self.full = bool(self._pieces) and not into(self.take())
+        except Exception as error:  # it belongs to who waits, not to the socket
+            self._waiter.set_exception(error)
+            return False
+        self._until = min(self._loop.time() + self._silence, self._latest)
+        return not self.full
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = exc if exc is not None else ConnectionError("closed by the upstream")
@@ -251,6 +284,6 @@ class Connection(asyncio.Protocol):
         self.drop()
 
     def _wake(self, in_time: bool) -> None:
-        waiter, self._waiter = self._waiter, None
+        waiter, self._waiter, self._into = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_result(in_time)

@@ -11,7 +11,7 @@ import httptools
 
 from gateway.errors import UpstreamError, UpstreamUnreachable
 from gateway.transport.connection import Connection, End
-from gateway.transport.seam import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.seam import Into, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
 from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
 from gateway.wire import UpstreamRequest
@@ -187,26 +187,47 @@ class LeanResponse(UpstreamResponse):
         return True
 
     async def piece(self) -> bytes:
+        while not (piece := self._received()) and not self._whole:
+            await self._wait(self._connection.wait(min(self._loop.time() + self._timeouts.idle, self._deadline)))
+        return piece
+
+    async def pour(self, into: Into) -> bool:
         connection = self._connection
-        while not self._closed:  # once it is, the connection may be serving another request
-            now = self._loop.time()
-            if now >= self._deadline:
-                raise self._too_late(self._timeouts.total)
-            if piece := connection.take():
-                return piece
-            if connection.end is not None:
-                await self.aclose()
-                self._check(connection.end)
-                self._whole = True
+        while True:
+            if piece := self._received():
+                if not into(piece):
+                    return True
+            elif self._whole:
+                return False
             else:
-                silent = now + self._timeouts.idle
-                if not await connection.wait(min(silent, self._deadline)) and silent < self._deadline:
-                    raise self._too_late(self._timeouts.idle)
+                await self._wait(connection.pour(into, silence=self._timeouts.idle, latest=self._deadline))
+                if connection.full:
+                    return True
+
+    def _received(self) -> bytes:
+        """What came of the body since the last time; at its end nothing, and the connection goes back."""
         if self._whole:
             return b""
-        raise truncated(self.provider, status=self.status)
+        if self._closed:  # the connection may be serving another request
+            raise truncated(self.provider, status=self.status)
+        if self._loop.time() >= self._deadline:
+            raise self._too_late(self._timeouts.total)
+        connection = self._connection
+        piece = connection.take()
+        if not piece and connection.end is not None:
+            self._release()
+            self._check(connection.end)
+            self._whole = True
+        return piece
+
+    async def _wait(self, news: asyncio.Future[bool]) -> None:
+        if not await news and self._loop.time() < self._deadline:
+            raise self._too_late(self._timeouts.idle)
 
     async def aclose(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
         if not self._closed:
             self._closed = True
             self._engine.release(self._connection, self._destination.idle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -14,6 +14,8 @@ from gateway.wire import UpstreamRequest
 
 LEGAL = re.compile(r"[ -~]+")
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
+
+Into = Callable[[bytes], bool]  # takes a piece of a body; whether it wants another
 
 
 class Timeouts(NamedTuple):
@@ -34,7 +36,7 @@ class Timeouts(NamedTuple):
 class UpstreamResponse(ABC):
     """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.
 
-    Header names are lower case. The body comes once, either by `read` or piece by piece; both raise UpstreamError only.
+    Header names are lower case. The body comes once, by `read`, piece by piece or poured; all raise UpstreamError only.
     """
 
     __slots__ = ()
@@ -49,6 +51,16 @@ class UpstreamResponse(ABC):
     @abstractmethod
     async def piece(self) -> bytes:
         """The body's next bytes, as soon as there are any; none once it has ended."""
+
+    async def pour(self, into: Into) -> bool:
+        """Hand every piece to `into` as it comes, until it wants no more; False once the body has ended.
+
+        An engine may call `into` from the event loop, without waking who waits here; what it raises is raised here.
+        """
+        while piece := await self.piece():
+            if not into(piece):
+                return True
+        return False
 
     @abstractmethod
     async def aclose(self) -> None:

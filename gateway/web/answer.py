@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import orjson
 
@@ -61,12 +60,10 @@ class Answer:
 
     async def _stream(self, served: ChatStream) -> None:
         self._streaming = True
-        send = self._client.send
-        pulse = Pulse(send, interval=self._keep_alive)
+        pulse = Pulse(self._client, interval=self._keep_alive)
         try:
-            async for piece in served.events():
-                pulse.beat()
-                await send(piece)
+            while piece := await served.next(pulse.offer):
+                await pulse.send(piece)
         finally:
             pulse.stop()
 
@@ -76,31 +73,34 @@ class Answer:
 
 
 class Pulse:
-    """Sends an SSE comment whenever nothing else was sent for `interval` seconds.
+    """Passes on whole events, and sends an SSE comment whenever there was none for `interval` seconds.
 
-    It stands beside the stream, so that a pending read of the upstream is never touched. The comments go out in turn with
-    the events, which are whole ones.
+    A timer does that, so that a pending read of the upstream is never touched. The comments go out in turn with the events.
     """
 
-    __slots__ = ("_comment", "_interval", "_last", "_loop", "_send", "_timer")
+    __slots__ = ("_client", "_comment", "_interval", "_last", "_loop", "_timer")
 
     def __init__(
         self,
-        send: Callable[[bytes], Awaitable[None]],
+        client: Client,
         *,
         interval: float,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self._send = send
+        self._client = client
         self._interval = interval
         self._loop = loop or asyncio.get_running_loop()
         self._last = self._loop.time()
         self._timer = self._loop.call_later(interval, self._look)
         self._comment: asyncio.Task[None] | None = None
 
-    def beat(self) -> None:
-        """Something is being sent."""
+    def offer(self, piece: bytes) -> bool:
         self._last = self._loop.time()
+        return self._client.offer(piece)
+
+    async def send(self, piece: bytes) -> None:
+        self._last = self._loop.time()
+        await self._client.send(piece)
 
     def stop(self) -> None:
         self._timer.cancel()
@@ -113,9 +113,5 @@ class Pulse:
         if left <= 0:
             left = self._interval
             if self._comment is None or self._comment.done():  # else the client does not even read the one before
-                self._comment = self._loop.create_task(self._speak())
+                self._comment = self._loop.create_task(self.send(COMMENT))
         self._timer = self._loop.call_later(left, self._look)
-
-    async def _speak(self) -> None:
-        self.beat()
-        await self._send(COMMENT)

@@ -50,6 +50,9 @@ class Client(Protocol):
     async def send(self, piece: bytes) -> None:
         """A piece of a streamed answer, not empty. Waits while the client does not read."""
 
+    def offer(self, piece: bytes) -> bool:
+        """The same without waiting; False where it would have to, then the piece is not taken."""
+
     async def end(self) -> None:
         """A streamed answer is whole."""
 
@@ -97,6 +100,9 @@ class AsgiClient:
 
     async def send(self, piece: bytes) -> None:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    def offer(self, piece: bytes) -> bool:
+        return False
 
     async def end(self, body: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": body})

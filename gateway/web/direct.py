@@ -174,6 +174,15 @@ class DirectClient:
     async def send(self, piece: bytes) -> None:
         if self._carrier.write_paused:
             await self._carrier.drain()
+        self._write(piece)
+
+    def offer(self, piece: bytes) -> bool:
+        if self._carrier.write_paused:
+            return False
+        self._write(piece)
+        return True
+
+    def _write(self, piece: bytes) -> None:
         if not self._gone:
             self._carrier.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import Endpoint
 from gateway.providers.openrouter import OpenRouter
-from gateway.proxy.upstream import UpstreamStream
+from gateway.proxy.upstream import Into, UpstreamStream
 from gateway.transport import UpstreamResponse
-from gateway.wire import UpstreamRequest
+from gateway.wire import Chunk, UpstreamRequest
 
 SAYS = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 SENT = UpstreamRequest(provider="openrouter", model="m", url="http://upstream", headers={}, json={}, stream=True)
@@ -44,9 +44,14 @@ def opened(response: UpstreamResponse, *, limit: int) -> UpstreamStream:
     return UpstreamStream(response, provider.stream_parser(SENT), provider="openrouter", limit=limit)
 
 
-async def text_of(stream: UpstreamStream, heard: list[str]) -> None:
-    while chunks := await stream.chunks():
-        heard += [choice["delta"]["content"] for chunk in chunks for choice in chunk.choices]
+def hearing(heard: list[str], *, most: int = 1000) -> Into:
+    """Writes down what is said, until that is so many words."""
+
+    def into(chunks: Sequence[Chunk]) -> bool:
+        heard.extend(choice["delta"].get("content", "") for chunk in chunks for choice in chunk.choices)
+        return len(heard) < most
+
+    return into
 
 
 async def test_a_stream_without_end() -> None:
@@ -55,8 +60,32 @@ async def test_a_stream_without_end() -> None:
     await stream.peek()
     heard: list[str] = []
     with pytest.raises(UpstreamInvalidResponse, match="did not come to an end"):
-        await text_of(stream, heard)
+        await stream.pour(hearing(heard))
     assert heard == ["x"] * 11
+
+
+async def test_full() -> None:
+    """Who wants no more, of what was read ahead or of what comes, is given no more before it asks."""
+    stream = opened(Endless(SAYS), limit=10 * len(SAYS))
+    await stream.peek()
+    heard: list[str] = []
+    assert await stream.pour(hearing(heard, most=1))
+    assert heard == ["x"]
+    assert await stream.pour(hearing(heard, most=3))
+    assert heard == ["x"] * 3
+
+
+async def test_full_at_the_break() -> None:
+    """A stream that breaks with the piece that was one too many tells so the next time."""
+    stream = opened(Endless(SAYS), limit=len(SAYS))
+    await stream.peek()
+    heard: list[str] = []
+    assert await stream.pour(hearing(heard, most=1))
+    assert await stream.pour(hearing(heard, most=2))
+    for _ in range(2):
+        with pytest.raises(UpstreamInvalidResponse):
+            await stream.pour(hearing(heard))
+    assert heard == ["x"] * 2
 
 
 async def test_comments_without_end() -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Timeouts, UpstreamResponse
+from gateway.transport import Into, Timeouts, UpstreamResponse
 from gateway.wire import UpstreamRequest
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -47,6 +47,16 @@ async def pieces(response: UpstreamResponse) -> list[bytes]:
     while piece := await response.piece():
         found.append(piece)
     return found
+
+
+def keeping(come: list[bytes]) -> Into:
+    """What every piece is poured into."""
+
+    def into(piece: bytes) -> bool:
+        come.append(piece)
+        return True
+
+    return into
 
 
 def chunk(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transport.connection import MAX_BUFFERED, MAX_HEAD, Connection, End
-from tests.transport.servers import ANSWER, CHUNKED, END, chunk
+from tests.transport.servers import ANSWER, CHUNKED, END, chunk, keeping
 
 WIRE = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + CHUNKED + chunk(b"one") + chunk(b"two") + b"0\r\nx-trailer: 1\r\n\r\n"
 
@@ -243,3 +243,58 @@ async def test_one_timer_serves_many_waits() -> None:
     loop.call_later(0.02, passed.set_result, None)
     await passed
     assert not await world.connection.wait(loop.time())
+
+
+async def test_poured_without_waking() -> None:
+    """What comes goes on at once, in the socket's turn; who waits is woken for the end, and the last piece is left to it."""
+    loop = asyncio.get_running_loop()
+    world = World(loop)
+    world.connection.data_received(CHUNKED)
+    come: list[bytes] = []
+    ended = world.connection.pour(keeping(come), silence=5, latest=loop.time() + 5)
+    world.connection.data_received(chunk(b"one") + chunk(b"two"))
+    world.connection.data_received(b"5\r\n")
+    assert (come, ended.done()) == ([b"onetwo"], False)
+    world.connection.data_received(b"three\r\n" + END)
+    assert await ended
+    assert (come, world.connection.take(), world.connection.full) == ([b"onetwo"], b"three", False)
+
+
+async def test_silence_while_poured() -> None:
+    """The time of silence runs from what came last, be it only a part of the framing."""
+    loop = asyncio.get_running_loop()
+    world = World(loop)
+    world.connection.data_received(CHUNKED)
+    began = loop.time()
+    loop.call_later(0.02, world.connection.data_received, chunk(b"one"))
+    loop.call_later(0.04, world.connection.data_received, b"5\r\n")
+    assert not await world.connection.pour(keeping([]), silence=0.05, latest=began + 5)
+    assert loop.time() >= began + 0.09
+
+
+async def test_nothing_is_poured_after_a_cancellation() -> None:
+    """Who has been cancelled gets nothing more, even before its task has run."""
+    loop = asyncio.get_running_loop()
+    world = World(loop)
+    world.connection.data_received(CHUNKED)
+    come: list[bytes] = []
+    ended = world.connection.pour(keeping(come), silence=5, latest=loop.time() + 5)
+    ended.cancel()
+    world.connection.data_received(chunk(b"one"))
+    again = world.connection.wait(loop.time() + 5)
+    world.connection.data_received(chunk(b"two"))
+    assert await again
+    assert (come, world.connection.take()) == ([], b"onetwo")
+
+
+async def test_full() -> None:
+    """Once the receiver wants no more, what comes is kept, and too much of it stops the reading."""
+    loop = asyncio.get_running_loop()
+    world = World(loop)
+    world.connection.data_received(CHUNKED)
+    ended = world.connection.pour(lambda _: False, silence=5, latest=loop.time() + 5)
+    world.connection.data_received(chunk(b"one"))
+    world.connection.data_received(chunk(b"x" * (MAX_BUFFERED + 1)))
+    assert await ended
+    assert (world.connection.full, world.socket.reading) == (True, False)
+    assert len(world.connection.take()) == MAX_BUFFERED + 1

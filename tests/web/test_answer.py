@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -26,12 +26,13 @@ RECORD = RequestRecord(
 
 
 class Client:
-    """Keeps what it gets; `reads` can be cleared, then nothing more gets through."""
+    """Keeps what it gets; `reads` can be cleared, then nothing more gets through. It takes offers once `offered` is no longer None."""
 
     def __init__(self) -> None:
         self.status = 0
         self.head = b""
         self.body = b""
+        self.offered: bytes | None = None
         self.whole = False
         self.reads = asyncio.Event()
         self.reads.set()
@@ -47,6 +48,12 @@ class Client:
 
     async def send(self, piece: bytes) -> None:
         await self._get(piece)
+
+    def offer(self, piece: bytes) -> bool:
+        if self.offered is None:
+            return False
+        self.offered += piece
+        return True
 
     async def end(self) -> None:
         await self._get(b"")
@@ -70,15 +77,18 @@ class Stream:
     def __init__(self, *pieces: bytes, failure: Exception | None = None) -> None:
         self.released = asyncio.Semaphore(0)
         self.closed = 0
-        self._pieces = pieces
+        self._pieces = list(pieces)
         self._failure = failure
 
-    async def events(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
+    async def next(self, offer: Callable[[bytes], bool]) -> bytes:
+        while self._pieces:
             await self.released.acquire()
-            yield piece
+            piece = self._pieces.pop(0)
+            if not offer(piece):
+                return piece
         if self._failure is not None:
             raise self._failure
+        return b""
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -116,6 +126,17 @@ async def test_a_stream() -> None:
     assert (client.body, client.whole, answer.last, stream.closed) == (b"ab", True, True, 1)
 
 
+async def test_offered_pieces() -> None:
+    """What the client can take at once does not come through the task that serves it."""
+    client, stream = Client(), Stream(b"a", b"b")
+    client.offered = b""
+    _, giving = answering(client, stream)
+    for _ in range(2):
+        stream.released.release()
+    await giving
+    assert (client.offered, client.body, client.whole) == (b"ab", b"", True)
+
+
 async def test_silence_is_kept_alive() -> None:
     """While the upstream is silent the client gets comments, and the pending piece comes through all the same."""
     client, stream = Client(), Stream(b"data: 1\n\n")
@@ -146,19 +167,25 @@ class Clock:
 
 
 async def test_pieces_are_signs_of_life() -> None:
-    """The time of silence runs from the last piece: where they keep coming there are no comments."""
+    """The time of silence runs from the last piece, sent or offered: where they keep coming there are no comments."""
     client, clock = Client(), Clock()
-    pulse = Pulse(client.send, interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
+    client.offered = b""
+    pulse = Pulse(cast(web.Client, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
     clock.now = 10
-    pulse.beat()
+    await pulse.send(b"1")
     clock.now = 15
     clock.action()
     await asyncio.sleep(0)
-    assert (clock.waits, client.body) == ([15, 10], b"")
+    clock.now = 20
+    assert pulse.offer(b"2")
     clock.now = 25
     clock.action()
     await asyncio.sleep(0)
-    assert (clock.waits, client.body) == ([15, 10, 15], b": keep-alive\n\n")
+    assert (clock.waits, client.body, client.offered) == ([15, 10, 10], b"1", b"2")
+    clock.now = 35
+    clock.action()
+    await asyncio.sleep(0)
+    assert (clock.waits, client.body) == ([15, 10, 10, 15], b"1: keep-alive\n\n")
     pulse.stop()
 
 
@@ -166,7 +193,7 @@ async def test_one_comment_at_a_time() -> None:
     """A client that does not read is not sent comment after comment; when the stream ends the last one is forgotten."""
     client = Client()
     client.reads.clear()
-    pulse = Pulse(client.send, interval=0)
+    pulse = Pulse(cast(web.Client, client), interval=0)
     before = len(asyncio.all_tasks())
     for _ in range(20):
         await asyncio.sleep(0)

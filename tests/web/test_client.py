@@ -58,6 +58,7 @@ async def test_a_streamed_answer() -> None:
     server = Server()
     client = client_of(server)
     await client.begin(b"a: b\r\n")
+    assert not client.offer(b"one")  # a server can only be waited for
     await client.send(b"one")
     await client.end()
     assert server.sent == [

@@ -311,3 +311,17 @@ async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         await client_at(carrier, serve=mistaken).run()
     assert "ArithmeticError: ours" in caplog.text
     assert not carrier.closed
+
+
+async def test_offers() -> None:
+    """A piece that can be written at once is; a client that does not read is not waited for, one that has left takes all."""
+    carrier = Carrier()
+    client = client_at(carrier)
+    assert client.offer(b"one")
+    carrier.reads.clear()
+    assert not client.offer(b"two")
+    assert carrier.written == b"3\r\none\r\n"
+    carrier.reads.set()
+    client.lost()
+    assert client.offer(b"three")
+    assert carrier.written == b"3\r\none\r\n"
