@@ -56,9 +56,9 @@ class SSEDecoder:
                 name, data = whole.groups()
                 yield ServerSentEvent(data, name.decode("utf-8", "replace") if name else "")
                 at = whole.end()
-        if at == len(buffer):
-            self._rest = held
-            return
+                if at == len(buffer):
+                    self._rest = held
+                    return
         lines = buffer[at:].split(b"\n")
         self._rest = lines.pop() + held
         if self._size + len(self._rest) > self._max:
