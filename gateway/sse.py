@@ -35,6 +35,11 @@ class SSEDecoder:
         self._event = ""
         self._began = False
 
+    @property
+    def between(self) -> bool:
+        """Whether what came so far ends with an event's end."""
+        return not (self._rest or self._data or self._event)
+
     def feed(self, piece: bytes) -> Iterator[ServerSentEvent]:
         """The events completed by `piece`. Raises EventTooLarge."""
         buffer = self._rest + piece if self._rest else piece

@@ -56,3 +56,21 @@ def test_too_large(piece: bytes) -> None:
     decoder = SSEDecoder(max_event_bytes=10)
     with pytest.raises(EventTooLarge):
         list(decoder.feed(piece))
+
+
+@pytest.mark.parametrize(
+    ("piece", "between"),
+    [
+        (b"data: 1\n\n", True),
+        (b"", True),
+        (b"data: 1\n", False),
+        (b"event: x\n", False),
+        (b"da", False),
+        (b"\r", False),
+    ],
+)
+def test_between_events(piece: bytes, between: bool) -> None:
+    """Whether an event has begun is known however little of it came."""
+    decoder = SSEDecoder()
+    list(decoder.feed(piece))
+    assert decoder.between is between

@@ -54,6 +54,10 @@ class StreamParser(ABC):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """The chunks this event amounts to (often one, maybe none). Raises UpstreamError when the event tells of one."""
 
+    def at_once(self, piece: bytes) -> Chunk | None:
+        """The chunk of a piece that is one whole event, where that can be told without decoding it; what is None has to be fed."""
+        return None
+
     @abstractmethod
     def close(self) -> Sequence[Chunk]:
         """What is left when the bytes end. Raises UpstreamTruncated if the dialect's end mark never came."""

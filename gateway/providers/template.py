@@ -1,4 +1,4 @@
-"""Most events of a stream differ from the one before in their text alone; such an event need not be parsed as a whole."""
+"""Most events of a stream differ from the one before in their text alone; such an event need not be decoded and parsed as a whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+
+from gateway.sse import ServerSentEvent
 
 _PROBE = "probe"
 _PROBE_TOKEN = orjson.dumps(_PROBE)
@@ -19,24 +21,26 @@ class TextTemplate:
     That any other text between the same bytes is the same event but for its text is not guessed: it is tried with one.
     """
 
-    __slots__ = ("_head", "_known", "_tail", "_text_in", "_tries")
+    __slots__ = ("_end", "_head", "_known", "_start", "_tail", "_text_in", "_tries")
 
     def __init__(self, text_in: Callable[[Mapping[str, Any]], object]) -> None:
         self._text_in = text_in
-        self._head = b""
-        self._tail = b""
+        self._head = self._tail = b""
+        self._start = self._end = b""
         self._known = False
         self._tries = _TRIES
 
-    def learn(self, data: bytes, text: str) -> bool:
+    def learn(self, event: ServerSentEvent, text: str) -> bool:
         """From an event that says `text` and nothing else; whether this event is the one that is known now."""
         if not self._tries:
             return False
         self._tries -= 1
-        head, found, tail = data.rpartition(orjson.dumps(text))
+        head, found, tail = event.data.rpartition(orjson.dumps(text))
         if not found or text == _PROBE or not self._tried(head + _PROBE_TOKEN + tail):
             return False
         self._head, self._tail, self._known = head, tail, True
+        named = b"event: %b\n" % event.event.encode() if event.event else b""
+        self._start, self._end = b"%bdata: %b" % (named, head), tail + b"\n\n"
         return True
 
     def forget(self) -> None:
@@ -50,10 +54,17 @@ class TextTemplate:
 
     def text(self, data: bytes) -> str | None:
         """What an event says that is the learned one but for its text; None for any other event."""
-        if not self._known or not data.startswith(self._head) or not data.endswith(self._tail):
+        return self._between(self._head, self._tail, data) if self._known else None
+
+    def text_of(self, piece: bytes) -> str | None:
+        """The same of an event as it is on the wire, by itself and framed as usual."""
+        return self._between(self._start, self._end, piece) if self._known else None
+
+    def _between(self, head: bytes, tail: bytes, data: bytes) -> str | None:
+        if not data.startswith(head) or not data.endswith(tail):
             return None
         try:
-            text = orjson.loads(data[len(self._head) : len(data) - len(self._tail)])
+            text = orjson.loads(data[len(head) : len(data) - len(tail)])
         except orjson.JSONDecodeError:
             return None
         return text if type(text) is str else None

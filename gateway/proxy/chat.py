@@ -223,7 +223,7 @@ class ChatStream:
         if chunk.usage is not None:
             self._usage = chunk.usage
         for choice in chunk.choices:
-            self._chars += _message_chars(choice.get("delta") or {})
+            self._chars += len(chunk.text) if chunk.text is not None else _message_chars(choice.get("delta") or {})
             self._heard.add(choice)
         return self._writer.write(chunk)
 

@@ -84,12 +84,16 @@ class UpstreamStream:
 
     def _take(self, into: Into, piece: bytes) -> bool:
         """Read a piece of the network, or (none) the end; whether another is wanted. A failure is kept until `pour` may tell it."""
+        decoder, parser = self._decoder, self._parser
         chunks: list[Chunk] = []
         try:
-            for event in self._decoder.feed(piece) if piece else self._decoder.close():
-                chunks += self._parser.feed(event)
+            if piece and decoder.between and (chunk := parser.at_once(piece)) is not None:
+                chunks.append(chunk)
+            else:
+                for event in decoder.feed(piece) if piece else decoder.close():
+                    chunks += parser.feed(event)
             if not piece:
-                chunks += self._parser.close()
+                chunks += parser.close()
             self._left -= len(piece)
             if self._left < 0:
                 raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)

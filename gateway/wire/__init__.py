@@ -2,7 +2,7 @@
 
 from gateway.wire.answers import ChunkWriter, completion_body
 from gateway.wire.request import parse_chat_request
-from gateway.wire.types import ChatRequest, Chunk, Completion, Json, RoutingHints, UpstreamRequest, Usage, count
+from gateway.wire.types import ChatRequest, Chunk, Completion, Json, RoutingHints, UpstreamRequest, Usage, count, saying
 
 __all__ = [
     "ChatRequest",
@@ -16,4 +16,5 @@ __all__ = [
     "completion_body",
     "count",
     "parse_chat_request",
+    "saying",
 ]

@@ -48,10 +48,15 @@ class ChunkWriter:
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":'
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        # What stands around the text of a step that is nothing else.
+        self._before = self._head + b'[{"index":0,"delta":{"content":'
+        self._after = b'},"finish_reason":null,"logprobs":null}]' + self._tail
         self._legacy = legacy_functions
 
     def write(self, chunk: Chunk) -> bytes:
         """The chunk's event; nothing for a chunk without choices, because clients read `choices[0]`."""
+        if chunk.text is not None:
+            return self._before + _dumps(chunk.text) + self._after
         if not chunk.choices:
             return b""
         choices = [choice if choice.keys() >= _STEP.keys() else {**_STEP, **choice} for choice in chunk.choices]

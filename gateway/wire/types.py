@@ -123,7 +123,8 @@ class Chunk(NamedTuple):
     """One step of a streamed answer: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage when it came along.
 
     `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
-    that has choices may name the upstream's id of the answer, and its model where that was left to the upstream.
+    that has choices may name the upstream's id of the answer, and its model where that was left to the upstream. `text` is
+    set by `saying` alone.
     """
 
     choices: Sequence[Json] = ()
@@ -131,6 +132,13 @@ class Chunk(NamedTuple):
     upstream_id: str | None = None
     model: str | None = None
     extra: Json = _NOTHING
+    text: str | None = None
+
+
+def saying(text: str) -> Chunk:
+    """What most steps are: more text of the only choice, and nothing else."""
+    step = {"index": 0, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
+    return Chunk([step], text=text)
 
 
 def count(value: object) -> int | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider
-from gateway.sse import SSEDecoder
+from gateway.sse import ServerSentEvent, SSEDecoder
 from tests.providers.contract import HTML, answer, choices, events, joined, made, sample, sent, streamed
 
 
@@ -95,3 +95,30 @@ def test_truncated(provider: Provider) -> None:
         with pytest.raises(UpstreamTruncated):
             parser.close()
         assert not any(choice.get("finish_reason") for choice in choices(told))
+
+
+@pytest.mark.parametrize("cut", [0, 3], ids=["done", "open"])
+@pytest.mark.parametrize("name", ["claude", "openai", "openrouter"])  # each of Gemini's events tells another usage
+def test_at_once(name: str, cut: int) -> None:
+    """What is told of a piece without decoding it is what decoding it tells, at any place of a stream; often it is told."""
+    provider = made(name)
+    wire = events(sample(provider, "stream.sse"))
+    decoded, quick = provider.stream_parser(sent(provider)), provider.stream_parser(sent(provider))
+    told = 0
+    for piece in [piece for piece in wire[: len(wire) - cut] for _ in range(3)] + wire:
+        (event,) = SSEDecoder().feed(piece) if b"data:" in piece else [ServerSentEvent(b"")]
+        expected = [] if not event.data else list(decoded.feed(event))
+        chunk = quick.at_once(piece)
+        told += chunk is not None
+        if chunk is not None:
+            assert [chunk] == expected
+        elif event.data:
+            assert list(quick.feed(event)) == expected
+    assert told > 0
+
+
+def test_not_at_once() -> None:
+    """A dialect whose events differ in more than their text has each decoded."""
+    provider = made("gemini")
+    parser = provider.stream_parser(sent(provider))
+    assert not any(parser.at_once(piece) for piece in events(sample(provider, "stream.sse")))

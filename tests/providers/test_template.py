@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.providers.template import TextTemplate
+from gateway.sse import ServerSentEvent
 
 HEAD = {"id": "1", "note": 'say "hi', "choices": [{"index": 0}]}
 
@@ -25,7 +26,7 @@ def event(text: object, **further: object) -> bytes:
 
 def learned(data: bytes, text: str) -> TextTemplate:
     template = TextTemplate(text_in)
-    template.learn(data, text)
+    template.learn(ServerSentEvent(data), text)
     return template
 
 
@@ -78,7 +79,7 @@ def test_forgets() -> None:
     template = learned(event("a"), "a")
     template.forget()
     assert template.text(event("b")) is None
-    template.learn(event("a"), "a")
+    template.learn(ServerSentEvent(event("a")), "a")
     assert template.text(event("b")) == "b"
 
 
@@ -86,6 +87,29 @@ def test_learns_a_few_times() -> None:
     """An upstream whose events always differ in more than their text is given up."""
     template = TextTemplate(text_in)
     for number in range(10):
-        template.learn(event("a", id=number), "a")
+        template.learn(ServerSentEvent(event("a", id=number)), "a")
     assert template.text(event("b", id=9)) is None
     assert template.text(event("b", id=2)) == "b"
+
+
+@pytest.mark.parametrize("name", ["", "delta"])
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        (lambda wire: wire, True),
+        (lambda wire: wire + wire, False),
+        (lambda wire: wire[:-1], False),
+        (lambda wire: wire.replace(b"\n", b"\r\n"), False),
+        (lambda wire: b": comment\n" + wire, False),
+        (lambda wire: b"event: other\n" + wire.partition(b"\n")[2], False),
+    ],
+    ids=["whole", "two", "cut", "crlf", "comment", "name"],
+)
+def test_pieces(name: str, change: Callable[[bytes], bytes], known: bool) -> None:
+    """A piece is known that is the learned event by itself, in its frame, but for its text."""
+    template = TextTemplate(text_in)
+    template.learn(ServerSentEvent(event("a"), name), "a")
+    wire = (f"event: {name}\n" if name else "").encode() + b"data: " + event("b") + b"\n\n"
+    assert template.text_of(change(wire)) == ("b" if known else None)
+    template.forget()
+    assert template.text_of(wire) is None

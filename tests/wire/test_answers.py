@@ -8,7 +8,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.wire import Chunk, ChunkWriter, Completion, Usage, completion_body
+from gateway.wire import Chunk, ChunkWriter, Completion, Usage, completion_body, saying
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -149,3 +149,13 @@ def test_legacy_chunk(choice: dict[str, Any], expected: tuple[dict[str, Any], st
     """In the old form a stream tells the first call alone."""
     made = event(writer(legacy=True).write(Chunk([{"index": 0, **choice}])))["choices"][0]
     assert (made["delta"], made["finish_reason"]) == expected
+
+
+@pytest.mark.parametrize("include_usage", [False, True])
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("text", ["plain", 'say "hi"\n', "\u2028", ""])
+def test_text_from_prepared_pieces(text: str, legacy: bool, include_usage: bool) -> None:
+    """A step of text alone is written as any other step with the same choices."""
+    chunk = saying(text)
+    made = writer(include_usage=include_usage, legacy=legacy)
+    assert made.write(chunk) == made.write(Chunk(chunk.choices))

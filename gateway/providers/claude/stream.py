@@ -18,8 +18,9 @@ from gateway.providers.claude.bare_json import FenceFilter
 from gateway.providers.claude.failures import told_failure
 from gateway.providers.claude.response import Reading, extra_of, finish_reason, keep_thinking, usage_of
 from gateway.providers.claude.thinking import thinking_detail
+from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, UpstreamRequest
+from gateway.wire import Chunk, UpstreamRequest, saying
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class ClaudeStream(StreamParser):
         self._details: list[dict[str, Any]] = []
         self._thinking: dict[int, dict[str, Any]] = {}
         self._fence = FenceFilter() if self._reading.bare_json else None
+        self._template = TextTemplate(_said)
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
@@ -65,7 +67,14 @@ class ClaudeStream(StreamParser):
         if kind == "error":
             raise told_failure(data, provider=self._provider, key=self._key)
         read = _EVENTS.get(kind) if isinstance(kind, str) else None
-        return read(self, data) if read else ()
+        chunks = read(self, data) if read else ()
+        if self._fence is None and len(chunks) == 1 and (text := chunks[0].text) is not None:
+            self._template.learn(event, text)
+        return chunks
+
+    def at_once(self, piece: bytes) -> Chunk | None:
+        text = None if self._done else self._template.text_of(piece)
+        return saying(text) if text else None
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:
@@ -185,7 +194,9 @@ class ClaudeStream(StreamParser):
 
     def _say(self, text: str) -> Sequence[Chunk]:
         ready = self._fence.feed(text) if self._fence is not None else text
-        return self._delta({"content": ready}) if ready else ()
+        if not ready:
+            return ()
+        return [saying(ready)] if self._begun else self._delta({"content": ready})
 
     def _think(self, text: str, detail: Mapping[str, Any]) -> Sequence[Chunk]:
         if self._reading.hide_reasoning:
@@ -212,6 +223,12 @@ def _place(data: Mapping[str, Any]) -> int:
     """Which block of the message an event is about."""
     index = data.get("index")
     return index if isinstance(index, int) else -1
+
+
+def _said(data: Mapping[str, Any]) -> object:
+    """The text of a delta that is more of a text."""
+    delta = _object(data.get("delta"))
+    return delta.get("text") if delta.get("type") == "text_delta" else None
 
 
 def _text(value: Any) -> str:

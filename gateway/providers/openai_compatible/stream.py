@@ -24,7 +24,7 @@ from gateway.providers.openai_compatible.answer import (
 )
 from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, Json, Usage
+from gateway.wire import Chunk, Json, Usage, saying
 
 # The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
 _IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})
@@ -158,14 +158,12 @@ class OpenAIStream(StreamParser):
         self._upstream_id: str | None = None
         self._done = False
         self._template = TextTemplate(_said)
-        self._template_index = 0
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
         if not event.event and (text := self._template.text(event.data)) is not None:
-            step = {"index": self._template_index, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
-            return [Chunk([step])] if text else ()
+            return [saying(text)] if text else ()
         try:
             body: Any = orjson.loads(event.data)
         except orjson.JSONDecodeError:
@@ -181,9 +179,13 @@ class OpenAIStream(StreamParser):
         if choices and not self._introduced:
             self._introduced = True
             return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._served(body))]
-        if usage is None and len(choices) == 1 and not event.event:
-            self._learn(event.data, body, choices[0])
+        if usage is None and len(choices) == 1:
+            return [self._step(event, body, choices)]
         return [Chunk(choices, usage)] if choices or usage else ()
+
+    def at_once(self, piece: bytes) -> Chunk | None:
+        text = None if self._done else self._template.text_of(piece)
+        return saying(text) if text else None
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:
@@ -199,11 +201,13 @@ class OpenAIStream(StreamParser):
             raise UpstreamInvalidResponse(message, provider=self._provider)
         return ()
 
-    def _learn(self, data: bytes, body: Json, step: Json) -> None:
-        """From a step of text alone: those that follow are likely to be the same but for their text."""
+    def _step(self, event: ServerSentEvent, body: Json, choices: Sequence[Json]) -> Chunk:
+        """After a step of text alone those that follow are likely to be the same but for their text."""
         text = _said(body)
-        if isinstance(text, str) and step["delta"] == {"content": text} and step["logprobs"] is None:
-            self._template_index = step["index"] if self._template.learn(data, text) else self._template_index
+        if not isinstance(text, str) or (chunk := saying(text)).choices != choices:
+            return Chunk(choices)
+        self._template.learn(event, text)
+        return chunk
 
     def _note(self, body: Json) -> None:
         if self._upstream_id is None and isinstance(body.get("id"), str):
