@@ -251,10 +251,9 @@ class Planner:
 
     def _candidates(self, decision: RoutingDecision) -> tuple[Candidate, ...]:
         listed: list[Mapping[str, Any]] = decision.metadata.get("candidates") or []
-        chosen = self._candidate(decision.provider, decision.model)
-        others = ((str(each["provider"]), str(each["model"])) for each in listed)
-        keys = dict.fromkeys(((chosen.provider, chosen.model), *others))
-        return tuple([self._candidate(*key) for key in keys])
+        others = [(str(each["provider"]), str(each["model"])) for each in listed]
+        keys = dict.fromkeys([(decision.provider, decision.model), *others])
+        return tuple([self._listed.get(key) or Candidate(*key) for key in keys])
 
     def _candidate(self, provider: str, model: str) -> Candidate:
         return self._listed.get((provider, model)) or Candidate(provider, model)

@@ -8,8 +8,9 @@ taken back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from gateway.catalog import Catalog, Model
@@ -44,8 +45,7 @@ def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int) -> Switchin
     if holder is None or not tokens:
         return Switching(visit, {}, 0.0)
     loss = tokens * _cached_discount(holder) / 1e6
-    premiums = ((model.key, _write_premium(model)) for model in catalog)
-    surcharges = {key: tokens * premium / 1e6 for key, premium in premiums if premium}
+    surcharges = {key: tokens * premium / 1e6 for key, premium in _write_premiums(catalog)}
     return Switching(visit, {**surcharges, holder.key: -loss}, loss)
 
 
@@ -114,6 +114,8 @@ def _cached_discount(model: Model) -> float:
     return max(0.0, model.input_price - model.cache_read_price) if model.cache_read_price is not None else 0.0
 
 
-def _write_premium(model: Model) -> float:
-    """USD per million prompt tokens that writing them to its cache costs on top."""
-    return max(0.0, model.cache_write_price - model.input_price) if model.cache_write_price is not None else 0.0
+@lru_cache(maxsize=8)  # of the configurations that a reload leaves behind, few are in use
+def _write_premiums(catalog: Catalog) -> Sequence[tuple[Key, float]]:
+    """USD per million prompt tokens that writing them to its cache costs on top, where that costs anything."""
+    written = [(model, model.cache_write_price) for model in catalog if model.cache_write_price is not None]
+    return [(model.key, price - model.input_price) for model, price in written if price > model.input_price]
