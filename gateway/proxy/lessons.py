@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.catalog import Catalog
@@ -123,10 +122,10 @@ def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
 
 def unmeasured(served: StoredOutcome) -> StoredOutcome:
     """The same case without what it cost and took, which is counted once."""
-    return replace(served, cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
+    return served._replace(cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
 
 
 def _of(plain: StoredOutcome, key: Key, label: Label) -> StoredOutcome:
-    return replace(
-        plain, provider=key[0], model=key[1], source=label.source, quality=label.quality, weight=label.weight
+    return plain._replace(
+        provider=key[0], model=key[1], source=label.source, quality=label.quality, weight=label.weight
     )

@@ -16,8 +16,7 @@ from gateway.records import Attempt, Feedback, RequestRecord
 Listener = Callable[[BaseException | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOutcome:
+class StoredOutcome(NamedTuple):
     """One labelled or observed outcome as strategies learn from it; `features` are numbers by name, never text.
 
     `id` rises with insertion, so a learner reads what is newer than it knows. `source` says who judged

@@ -101,7 +101,7 @@ class SqliteStore:
 
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         if not outcome.timestamp:
-            outcome = replace(outcome, timestamp=self._now().isoformat(timespec="milliseconds"))
+            outcome = outcome._replace(timestamp=self._now().isoformat(timespec="milliseconds"))
         return self._writer.submit(Learn(outcome))
 
     def add_key(self, key: VirtualKey) -> Future[None]:

@@ -27,7 +27,7 @@ class MemoryStore:
         if self.broken:
             done.set_exception(LedgerUnavailable("disk full"))
         else:
-            self.kept.append(replace(outcome, id=len(self.kept) + 1))
+            self.kept.append(outcome._replace(id=len(self.kept) + 1))
             done.set_result(len(self.kept))
         return done
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -318,4 +317,4 @@ def test_outcomes_rise(connection: apsw.Connection) -> None:
     rest = reports.outcomes(connection, after=first[-1].id, limit=2)
 
     assert [outcome.quality for outcome in first + rest] == [0.0, 0.5, 1.0]
-    assert first[0] == replace(first[0], features={"words": 12.0}, source="feedback", request_id="0")
+    assert first[0] == first[0]._replace(features={"words": 12.0}, source="feedback", request_id="0")

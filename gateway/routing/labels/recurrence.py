@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from gateway.routing.labels.signals import OVERRIDDEN, RESENT, Label
@@ -88,7 +88,7 @@ class Recurrences:
             return None
         self.forget(found.outcome.request_id or "")
         weight = clipped(label.weight, earlier=self._count(turn.key_id), key_id=turn.key_id)
-        return replace(found.outcome, source=label.source, quality=label.quality, weight=weight)
+        return found.outcome._replace(source=label.source, quality=label.quality, weight=weight)
 
     def forget(self, request_id: str) -> None:
         """That answer is judged already: by its label, or by what its client said of it."""
