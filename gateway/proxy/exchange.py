@@ -19,7 +19,7 @@ from gateway.proxy.unsettled import Unsettled
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.routing.labels.recurrence import Turn
 from gateway.routing.labels.signals import Answer
-from gateway.store import Begin, Settle, Store, Try
+from gateway.store import Begin, Settle, Store, StoredOutcome, Try
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
@@ -271,11 +271,11 @@ class Exchange:
             first_byte=self._first_byte,
             duration=self._books.clock() - self._began,
         )
-        committed = self._books.store.awaited(Settle(self.record), then=self._tell)
+        outcomes: Sequence[StoredOutcome] = ()
         if called and status != "interrupted":
             ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
-            self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
-        return committed
+            outcomes = self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
+        return self._books.store.awaited(Settle(self.record, outcomes), then=self._tell)
 
     def _tell(self, error: BaseException | None) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""

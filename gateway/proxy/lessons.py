@@ -28,7 +28,7 @@ class Ending(NamedTuple):
 
 
 class Lessons:
-    """Stores outcomes without waiting: none may delay an answer, and one that is lost is only not learned."""
+    """Says what is learned of a request. None of it may delay an answer, and what is lost is only not learned."""
 
     def __init__(self, store: Store, catalog: Catalog, *, sessions: Sessions, recurrences: Recurrences) -> None:
         self._store = store
@@ -55,17 +55,21 @@ class Lessons:
 
     def settled(
         self, plan: Plan, request: ChatRequest, record: RequestRecord, *, turn: Turn | None, ending: Ending
-    ) -> None:
-        """The row is final. A pinned request teaches only where the router looked on."""
+    ) -> Sequence[StoredOutcome]:
+        """What a row that is final teaches, to be stored with it. A pinned request teaches only where the router looked on."""
         if plan.pinned and plan.shadow is None:
-            return
+            return ()
         served = served_outcome(record, plan)
-        self._store.add_outcome(served)
         plain = unmeasured(served)
-        for outcome in self._labelled(record, request, plain=plain, ending=ending):
-            self._store.add_outcome(outcome)
-        if record.status != "ok":
-            return
+        outcomes = [served, *self._labelled(record, request, plain=plain, ending=ending)]
+        if record.status == "ok":
+            self._remember(plan, record, served=served, plain=plain, turn=turn)
+        return outcomes
+
+    def _remember(
+        self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: Turn | None
+    ) -> None:
+        """Who answered, for the requests that follow."""
         tokens = record.usage.total_tokens if record.usage is not None else 0
         if plan.visit is not None:
             self._sessions.follow(plan.visit, provider=served.provider, model=served.model, tokens=tokens)

@@ -49,9 +49,10 @@ class Begin(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """A row that has come to its end; see `Store.settle`."""
+    """A row that has come to its end, and what is learned of it; see `Store.settle`."""
 
     record: RequestRecord
+    outcomes: Sequence[StoredOutcome] = ()
 
 
 class Try(NamedTuple):

@@ -14,7 +14,7 @@ import apsw
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import Begin, Learn, Settle, Try, changes, rows, spending, sql
+from gateway.store import Begin, Learn, Settle, StoredOutcome, Try, changes, rows, spending, sql
 from gateway.store.owner import Owner
 
 Change = Begin | Settle | Try | Learn | Callable[[apsw.Connection], Any]
@@ -30,8 +30,10 @@ def alone(connection: apsw.Connection, change: Change, *, owner: Owner) -> Any:
         match change:
             case Begin():
                 return changes.begin(connection, change, owner=owner)
-            case Settle(record):
-                return changes.settle(connection, record)
+            case Settle(record, outcomes):
+                changes.settle(connection, record)
+                _learn(connection, outcomes)
+                return None
             case Try(request_id, attempt):
                 return changes.attempt(connection, request_id, attempt)
             case Learn(outcome):
@@ -48,7 +50,9 @@ def together(connection: apsw.Connection, batch: Sequence[Change], *, owner: Own
     """What each of them answers, as if they were done one after the other; Unusual, or any other error, when they cannot be."""
     answers: list[Any] = [None] * len(batch)
     for run in runs(batch):
-        _settle(connection, [change.record for _, change in run if isinstance(change, Settle)])
+        settles = [change for _, change in run if isinstance(change, Settle)]
+        _settle(connection, [change.record for change in settles])
+        _learn(connection, [outcome for change in settles for outcome in change.outcomes])
         _begin(
             connection, [change.record for _, change in run if isinstance(change, Begin) and _is_plain(change)], owner
         )
@@ -121,6 +125,11 @@ def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> No
     if connection.execute(sql.ANY_HOLD).get:
         for record, request_id in zip(records, ids, strict=True):
             spending.charge(connection, request_id, cost_nano=rows.nano(record.actual_cost))
+
+
+def _learn(connection: apsw.Connection, outcomes: Sequence[StoredOutcome]) -> None:
+    if outcomes:
+        connection.executemany(sql.OUTCOME, map(rows.outcome_row, outcomes))
 
 
 def _count(connection: apsw.Connection, ids: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ TABLES = (
     "SELECT request_id, status, actual_cost_nano, attempts, baseline_cost, usage FROM routing_metrics ORDER BY id",
     "SELECT * FROM attempts ORDER BY id",
     "SELECT * FROM sums ORDER BY unit, bucket, strategy, model",
+    "SELECT request_id, source, quality FROM outcomes ORDER BY id",
 )
 
 
@@ -52,11 +53,11 @@ def places(batch: list[Change]) -> list[list[int]]:
 
 
 def test_together_is_as_alone(connection: apsw.Connection, owner: Owner, tmp_path: Path) -> None:
-    """Rows, attempts and sums are the same as those of changes made one by one."""
+    """Rows, attempts, sums and outcomes are the same as those of changes made one by one."""
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free")
     began: list[Change] = [Begin(begun(name)) for name in "abcde"]
     settled: list[Change] = [
-        Settle(ended("a")),
+        Settle(ended("a"), [OUTCOME, OUTCOME._replace(quality=0.1)]),
         Settle(ended("b", status="error", attempts=(failed,), actual_cost=None)),
         Settle(ended("c", attempts=(failed, RETRY), timestamp="2026-11-22T11:00:00Z")),
         Settle(ended("d", attempts=(failed, RETRY))),
@@ -70,6 +71,7 @@ def test_together_is_as_alone(connection: apsw.Connection, owner: Owner, tmp_pat
         assert together(connection, settled, owner=owner) == [None] * 4
 
         assert stored(connection) == stored(other)
+        assert [quality for (quality,) in sql.tuples(connection, "SELECT quality FROM outcomes")] == [None, 0.1]
 
 
 def test_what_is_changed_by_hand_afterwards_counts(connection: apsw.Connection, owner: Owner) -> None:
