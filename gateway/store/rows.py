@@ -67,6 +67,7 @@ _ATTEMPT_TEXTS = attrgetter(*_ATTEMPT_TEXT)
 # What is nobody's business outside of the ledger.
 _OWN = ("owner", "counted")
 _NO_USAGE = (None,) * len(USAGE)
+_NUMBERS = frozenset({int, float})
 _BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
 
 
@@ -197,7 +198,6 @@ def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
 
 def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
     """What another tool wrote into a column and is no number or text is unknown: one odd row must not end all learning."""
-    features = loads(row["features"])
     values = {
         **row,
         **{name: real(row[name]) for name in ("quality", "cost", "latency")},
@@ -205,11 +205,21 @@ def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
         "weight": min(1.0, max(0.0, real(row["weight"]) or 0.0)),
         **{name: row[name] if type(row[name]) is int else None for name in ("input_tokens", "output_tokens")},
         **{name: text(row[name]) for name in ("provider", "model", "pattern", "timestamp", "source")},
-        "features": {name: value for name, value in features.items() if real(value) is not None}
-        if isinstance(features, dict)
-        else None,
+        "features": _features(row["features"]),
     }
     return StoredOutcome(**values)
+
+
+def _features(stored: str | None) -> dict[str, float] | None:
+    """Those that are finite numbers, which nearly always each one is: then one glance at their types is enough."""
+    try:
+        told = orjson.loads(stored or "null")
+    except ValueError:
+        told = loads(stored)  # reads what is not finite too
+    else:
+        if isinstance(told, dict) and _NUMBERS.issuperset(map(type, told.values())):
+            return told
+    return {name: value for name, value in told.items() if real(value) is not None} if isinstance(told, dict) else None
 
 
 def request_of(row: Mapping[str, Any]) -> dict[str, Any]:

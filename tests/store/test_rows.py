@@ -224,3 +224,23 @@ def test_outcomes_read_back() -> None:
         (stored,) = sql.found(connection, "SELECT " + columns, row)
 
     assert rows.outcome_of(stored) == outcome
+
+
+@pytest.mark.parametrize(
+    ("stored", "features"),
+    [
+        ('{"words":3.0,"tokens":12}', {"words": 3.0, "tokens": 12}),
+        ('{"words":3.0,"tokens":NaN}', {"words": 3.0}),
+        ('{"words":3.0,"flag":true,"name":"x","none":null}', {"words": 3.0}),
+        (f'{{"words":3.0,"huge":1{"0" * 400}}}', {"words": 3.0}),
+        ("[1]", None),
+        ("{", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_features_read_back(stored: str | None, features: object) -> None:
+    """What is no finite number is left out, whoever wrote it; what is no object is no features."""
+    row = {**rows.outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
+
+    assert rows.outcome_of(row).features == features
