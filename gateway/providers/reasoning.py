@@ -25,6 +25,8 @@ class Reasoning:
 
 def asked_reasoning(body: Json) -> Reasoning | None:
     """`reasoning_effort`, or OpenRouter's `reasoning` object; None when the client says nothing of it."""
+    if "reasoning" not in body and "reasoning_effort" not in body:
+        return None
     told = body.get("reasoning") or {}
     shown = not told.get("exclude")
     effort = body.get("reasoning_effort") or told.get("effort")

@@ -73,8 +73,9 @@ class _History:
         self._turns: list[Turn] = []
 
     def turns(self) -> list[Turn]:
-        begin = next((i for i, message in enumerate(self._messages) if not _instructs(message)), len(self._messages))
-        index = begin
+        index = 0
+        while index < len(self._messages) and _instructs(self._messages[index]):
+            index += 1
         while index < len(self._messages):
             message = self._messages[index]
             content = message.get("content")

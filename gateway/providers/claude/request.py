@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import InvalidRequest
 from gateway.providers.base import Signatures
@@ -32,8 +31,7 @@ _PERSONAL = re.compile(r"@|^\+?[\d ().-]{7,}$")
 _TIERS = {"auto": "auto", "default": "standard_only"}
 
 
-@dataclass(frozen=True, slots=True)
-class MessagesRequest:
+class MessagesRequest(NamedTuple):
     """The body, and what is needed to read the answer to it."""
 
     body: Json
@@ -73,7 +71,7 @@ def messages_request(request: ChatRequest, model: str, *, signatures: Signatures
 def _refuse_impossible(asked: Json) -> None:
     if (asked.get("n") or 1) > 1:
         raise InvalidRequest("Claude models give one choice; 'n' must be 1.", param="n", code="unsupported_value")
-    if any(kind != "text" for kind in asked.get("modalities") or ()):
+    if set(asked.get("modalities") or ()) - {"text"}:
         raise InvalidRequest("Claude models answer in text only.", param="modalities", code="unsupported_value")
     if asked.get("audio"):
         raise InvalidRequest("Claude models cannot answer in audio.", param="audio", code="unsupported_value")

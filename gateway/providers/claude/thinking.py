@@ -9,9 +9,8 @@ blocks back: they are kept in `Signatures` under that id.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.providers.base import Signatures
 from gateway.providers.claude.profiles import ClaudeProfile
@@ -25,8 +24,7 @@ _BUDGETS: Mapping[str, int] = {"low": 1_024, "medium": 2_048, "high": 8_192, "xh
 _NEAREST: Mapping[str, str] = {"minimal": "low", "xhigh": "high", "max": "high"}
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingFields:
+class ThinkingFields(NamedTuple):
     """`thinking` and `output_config.effort` of one request; `on` says whether thinking blocks may stand in its history."""
 
     thinking: Json | None = None
@@ -107,8 +105,7 @@ def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingMemory:
+class ThinkingMemory(NamedTuple):
     """Finds the thinking blocks that an assistant message of the history had, for one model."""
 
     signatures: Signatures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -40,7 +40,7 @@ class CallIds:
         return legal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToolCalls:
     """What the tools of a request are called upstream, for its history and for reading the answer.
 
@@ -149,8 +149,7 @@ def _custom(custom: Json, name: str, calls: ToolCalls) -> dict[str, Any]:
     return {**made, "description": description} if description else made
 
 
-@dataclass(frozen=True, slots=True)
-class ToolChoice:
+class ToolChoice(NamedTuple):
     """Which tools the request offers, its `tool_choice`, and what has to be said in words because the model takes no force."""
 
     tools: list[dict[str, Any]]
