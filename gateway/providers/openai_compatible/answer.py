@@ -47,7 +47,8 @@ def choices_of(body: Json, *, provider: str, key: str, mark: Json) -> Sequence[J
 
 
 def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": text_of(given.get("content"))}
+    content = given.get("content")
+    message: dict[str, Any] = {"role": "assistant", "content": content if type(content) is str else text_of(content)}
     message |= {name: value for name, value in given.items() if value is not None and name not in _READ_APART}
     reasoning = reasoning_of(given)
     if reasoning:
@@ -55,9 +56,9 @@ def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
     if isinstance(given.get("reasoning_details"), list):
         details = enumerate(objects(given["reasoning_details"]))
         message["reasoning_details"] = [{"index": i, **detail, **mark} for i, detail in details]
-    calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given.get("tool_calls")))]
-    if calls:
-        message["tool_calls"] = calls
+    if given.get("tool_calls"):
+        calls = [_call(call, own_id=f"{call_prefix}_{i}") for i, call in enumerate(objects(given["tool_calls"]))]
+        message |= {"tool_calls": calls} if calls else {}
     return message
 
 
@@ -106,21 +107,27 @@ def usage_of(raw: object, *, reported_cost: Callable[[Json], Decimal | None] | N
         return None
     prompt, completion = prompt or 0, completion or 0
     of_prompt, of_completion = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    cached = _part(of_prompt, "cached_tokens", whole=prompt)
+    cached = written = audio = reasoning = 0
+    if isinstance(of_prompt, dict):
+        cached = _part(of_prompt, "cached_tokens", whole=prompt)
+        written = _part(of_prompt, "cache_write_tokens", whole=prompt - cached)
+        audio = _part(of_prompt, "audio_tokens", whole=prompt)
+    if isinstance(of_completion, dict):
+        reasoning = _part(of_completion, "reasoning_tokens", whole=completion)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,
-        cache_write_tokens=_part(of_prompt, "cache_write_tokens", whole=prompt - cached),
-        reasoning_tokens=_part(of_completion, "reasoning_tokens", whole=completion),
-        prompt_audio_tokens=_part(of_prompt, "audio_tokens", whole=prompt),
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+        prompt_audio_tokens=audio,
         reported_cost=None if reported_cost is None else reported_cost(raw),
         raw=raw,
     )
 
 
-def _part(details: object, name: str, *, whole: int) -> int:
-    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
+def _part(details: Json, name: str, *, whole: int) -> int:
+    return min(count(details.get(name)) or 0, whole)
 
 
 def _call(call: Json, *, own_id: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from gateway.wire import ChatRequest, Json
 
-# What most messages are: nothing in them can be foreign.
 _PLAIN = frozenset({"role", "content", "tool_call_id"})
 
 
@@ -71,7 +70,11 @@ def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str
 
 
 def chat_messages(messages: Iterable[Json], *, members: Members) -> list[Json]:
-    return [_message(message, members) for message in messages]
+    return [
+        # What most messages are: a text, and nothing beside it that could be foreign.
+        message if type(message.get("content")) is str and message.keys() <= _PLAIN else _message(message, members)
+        for message in messages
+    ]
 
 
 def only(value: Json, known: frozenset[str]) -> Json:
@@ -83,8 +86,6 @@ def only(value: Json, known: frozenset[str]) -> Json:
 
 def _message(message: Json, members: Members) -> Json:
     content = message.get("content")
-    if type(content) is str and message.keys() <= _PLAIN:
-        return message
     made = dict(only(message, members.message))
     if isinstance(content, list):
         made["content"] = [_below(only(part, members.part), BELOW_PART) for part in content]
