@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from enum import Enum
 
 import httptools
@@ -100,13 +101,13 @@ class Connection(asyncio.Protocol):
 
     # What the engine does with it
 
-    def begin(self, request: bytes) -> bool:
-        """Send a request; the next answer is its. True when the connection had served before."""
+    def begin(self, request: Sequence[bytes]) -> bool:
+        """Send a request, whose pieces need not be put together; the next answer is its. True when the connection had served before."""
         served, self._served = self._served, True
         self._reset()
         self._idle = False
         if self.usable:
-            self._transport.write(request)
+            self._transport.writelines(request)
         elif self.lost is not None:
             self.end = End.LOST
         return served

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httptools
@@ -59,7 +59,7 @@ class LeanTransport:
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
         destination = self._destination(request)
         body = body_of(request)
-        wire = b"%b%d\r\n\r\n%b" % (destination.head, len(body), body)
+        wire = (b"%b%d\r\n\r\n" % (destination.head, len(body)), body)
         response = LeanResponse(self, destination, timeouts, provider=request.provider)
         kept = _usable(destination.idle)
         # A connection that was closed while it rested has not brought the request to the upstream.
@@ -165,7 +165,7 @@ class LeanResponse(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
-    async def begin(self, connection: Connection, request: bytes) -> bool:
+    async def begin(self, connection: Connection, request: Sequence[bytes]) -> bool:
         """Send on this connection and wait for the headers; False if it was closed before anything of an answer came."""
         kept = connection.begin(request)
         try:

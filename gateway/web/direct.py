@@ -161,7 +161,7 @@ class DirectClient:
         if self._gone:
             return
         shown = b"" if self.method == "HEAD" else body
-        self._carrier.write(self._head(status, b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), shown)))
+        self._carrier.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + shown)
         self._complete()
 
     async def begin(self, head: bytes) -> None:

@@ -55,7 +55,7 @@ class World:
         self.socket = Socket()
         self.connection = Connection(loop)
         self.connection.connection_made(self.socket)
-        self.connection.begin(b"POST")
+        self.connection.begin([b"POST"])
 
 
 LOOP = asyncio.new_event_loop()
@@ -100,7 +100,7 @@ def test_reusable() -> None:
     assert world.connection.reusable
     assert (world.connection.status, world.connection.headers[b"content-type"]) == (200, b"text/event-stream")
     assert b"x-trailer" not in world.connection.headers
-    assert world.connection.begin(b"POST")
+    assert world.connection.begin([b"POST"])
     assert world.connection.end is None
 
 
@@ -199,10 +199,10 @@ def test_lost_before() -> None:
     """A connection that ended before the request went out ends the exchange, as soon as the loop has told of it."""
     world = asked()
     world.socket.closed = True
-    world.connection.begin(b"POST again")
+    world.connection.begin([b"POST again"])
     assert world.connection.end is None
     world.connection.connection_lost(None)
-    world.connection.begin(b"POST again")
+    world.connection.begin([b"POST again"])
     assert world.connection.end is End.LOST
     assert world.socket.written == b"POST"
 
