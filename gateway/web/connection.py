@@ -78,6 +78,8 @@ class Connection(asyncio.Protocol):
         "_server",
         "_serving",
         "_stall",
+        "_standing",
+        "_standing_head",
         "_transport",
         "_unparsed",
         "_url",
@@ -114,6 +116,8 @@ class Connection(asyncio.Protocol):
         self._awaited: Awaited | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._standing: list[tuple[bytes, bytes]] | None = None
+        self._standing_head = b""
 
     # What the event loop tells.
 
@@ -239,7 +243,10 @@ class Connection(asyncio.Protocol):
 
     def standing_head(self) -> bytes:
         """Header lines that every answer has."""
-        return lines(self._server.default_headers)
+        headers = self._server.default_headers  # the server makes new ones each second, for their date
+        if headers is not self._standing:
+            self._standing, self._standing_head = headers, lines(headers)
+        return self._standing_head
 
     def answered(self, *, close: bool) -> None:
         """The request being served is; `close` when it was the last. What still comes of its body is dropped."""
