@@ -29,19 +29,22 @@ def check_messages(value: object, path: str = "messages") -> None:
 
 
 def _is_plain(message: object) -> bool:
-    """A text and who says it, as most messages are: nothing about it can be wrong."""
-    return (
-        type(message) is dict
-        and len(message) == 2
-        and type(message.get("content")) is str
-        and message.get("role") in _SPEAKERS
-    )
+    """A text and who says it, or of which call it is the result, as most messages are: nothing about it can be wrong."""
+    if type(message) is not dict or type(message.get("content")) is not str:
+        return False
+    if len(message) == 2:
+        return message.get("role") in _SPEAKERS
+    call_id = message.get("tool_call_id")
+    return len(message) == 3 and message.get("role") == "tool" and type(call_id) is str and call_id != ""
 
 
 def _parts(message: dict[str, Any]) -> int:
     """How many parts and calls a checked message has."""
-    lists = (message.get(name) for name in ("content", "tool_calls", "reasoning_details"))
-    return sum(len(each) for each in lists if isinstance(each, list))
+    parts = 0
+    for name in ("content", "tool_calls", "reasoning_details"):
+        if type(each := message.get(name)) is list:
+            parts += len(each)
+    return parts
 
 
 def _check_message(value: object, path: str) -> None:
