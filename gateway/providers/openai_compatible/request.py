@@ -107,5 +107,9 @@ def _call(call: Json) -> Json:
 
 def _below(value: Json, known: Mapping[str, frozenset[str]]) -> Json:
     """`value` with the objects it holds reduced to their documented members."""
-    reduced = {name: only(value[name], members) for name, members in known.items() if isinstance(value.get(name), dict)}
-    return {**value, **reduced} if any(reduced[name] is not value[name] for name in reduced) else value
+    made = value
+    for name, members in known.items():
+        below = value.get(name)
+        if isinstance(below, dict) and (reduced := only(below, members)) is not below:
+            made = {**made, name: reduced}
+    return made
