@@ -29,7 +29,7 @@ def legal_properties(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 
 def _each_property(schema: Any, visit: Callable[[str], object]) -> None:
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return
     for name in schema.get("properties", {}):
         visit(name)

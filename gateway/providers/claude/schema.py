@@ -27,7 +27,7 @@ def sound(schema: Any, path: str) -> Any:
     """
     if isinstance(schema, bool):
         return schema
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         _unsound(path)
     return {
         word: _sound_value(word, value, f"{path}.{word}")
@@ -38,7 +38,7 @@ def sound(schema: Any, path: str) -> Any:
 
 def _sound_value(word: str, value: Any, path: str) -> Any:
     if word in BY_NAME:
-        return {name: sound(part, f"{path}.{name}") for name, part in _of(value, Mapping, path).items()}
+        return {name: sound(part, f"{path}.{name}") for name, part in _of(value, dict, path).items()}
     if word in BY_NUMBER:
         return [sound(part, f"{path}[{i}]") for i, part in enumerate(_of(value, list, path))]
     if word in SINGLE:
