@@ -257,6 +257,17 @@ async def test_the_last_answer(open_: Open) -> None:
     assert busy.wire.end == "closed"
 
 
+async def test_the_header_lines_of_the_moment(open_: Open) -> None:
+    """An answer has the header lines that the server has when it is given: it makes new ones for each second."""
+    connection = open_()
+    connection.answering.set()
+    for date in (b"today", b"tomorrow"):
+        connection.server.default_headers = [(b"date", date)]
+        await connection.feed(GET)
+    assert connection.wire.sent.index(b"date: today\r\n") < connection.wire.sent.index(b"date: tomorrow\r\n")
+    assert connection.wire.sent.count(b"date: ") == 2
+
+
 async def test_answers_wait_for_readers(open_: Open) -> None:
     """While the client does not read nothing is written; when it reads on the answer goes out, when it leaves nothing does."""
     for leaves in (False, True):
