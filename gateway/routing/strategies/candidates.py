@@ -190,10 +190,17 @@ def shown(candidate: Candidate) -> dict[str, Any]:
         "provider": model.provider,
         "model": model.name,
         "tier": model.tier,
-        "quality": round(quality, 4),
-        "spread": round(spread, 4),
+        "quality": _rounded(quality),
+        "spread": _rounded(spread),
         "cost": cost,
         "outcomes": outcomes,
         "propensity": propensity,
         "cooling": cooling,
     }
+
+
+@lru_cache(
+    maxsize=1000
+)  # models without outcomes have the same few figures, and rounding takes longer than all else that is shown
+def _rounded(figure: float) -> float:
+    return round(figure, 4)

@@ -135,7 +135,8 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     price = min([each.cost for each, quality in zip(candidates, qualities, strict=True) if quality == highest_quality])
     known = [each for each in candidates if each.estimate.outcomes]
     highest = max([each.estimate.quality for each in known], default=1.0)
-    usual = next((each.cost for each in candidates if each.model.key == exchange.best), None)
+    best = exchange.best
+    usual = None if best is None else next((each.cost for each in candidates if each.model.key == best), None)
     return _Scales(
         rate=exchange.rate(tradeoff, price=price, usual=usual),
         openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
