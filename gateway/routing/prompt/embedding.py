@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
 from operator import add
+from string import punctuation
 from struct import unpack
 
 from gateway.packaged import packaged_file
@@ -26,6 +27,7 @@ _LANES = 2 * DIMENSIONS
 _SUMS = f"<{DIMENSIONS}H"
 _NOTHING = bytes([_ZERO]) * DIMENSIONS
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_APART = {code: " " for code in range(128) if not chr(code).isalnum()}
 # Looking for a word's pieces takes time quadratic in its length: longer ones are no words, and more than so many no language.
 _LONGEST = 24
 _MOST_IN_PIECES = 64
@@ -67,7 +69,7 @@ class Embedding:
 
     def _rows(self, text: str) -> list[int]:
         """Each distinct word's numbers, or those of its pieces where it is not known whole."""
-        words, known = dict.fromkeys(_WORD.findall(text)), self._words
+        words, known = dict.fromkeys(_words(text)), self._words
         rows = [known[word] for word in words if word in known]
         if len(rows) < len(words):
             others = (word for word in words if word not in known and len(word) <= _LONGEST)
@@ -88,6 +90,13 @@ class Embedding:
             rows.append(known[rest[:end]])
             rest, known = rest[end:], self._endings
         return rows
+
+
+def _words(text: str) -> list[str]:
+    """Its words, and each of its marks at least once. Plain ASCII is taken apart without looking at each character in turn."""
+    if not text.isascii():
+        return _WORD.findall(text)
+    return [*text.translate(_APART).split(), *[mark for mark in punctuation if mark in text]]
 
 
 def _plain(text: str) -> str:

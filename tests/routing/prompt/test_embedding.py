@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.routing.prompt.embedding import (
     DIMENSIONS,
@@ -57,6 +59,14 @@ def cosine(one: Vector, other: Vector) -> float:
 def test_a_prompt_is_the_mean_of_its_words(prompt: str, value: float) -> None:
     """Of the distinct ones, in pieces where a word is not known whole, and of nothing else."""
     assert numbers(small().of(prompt)) == (value,) * DIMENSIONS
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_scripts_are_read_alike(prompt: str) -> None:
+    """A text in plain ASCII has the same words as it has beside a character that is no word of any script."""
+    embedding = packaged_embedding()
+
+    assert embedding.of(prompt) == embedding.of(f"{prompt} \ue000")
 
 
 def test_many_words_do_not_overflow() -> None:
