@@ -149,6 +149,13 @@ def test_objection_tells_why_a_model_may_not_answer(
     assert told is None if reason is None else reason in str(told)
 
 
+def test_what_a_model_cannot_do_is_told() -> None:
+    """An objection names the abilities that are asked for and missing."""
+    limited = asked(Catalog([LIMITED, LONGER]), needs=frozenset({"tools", "vision", "pdf"}))
+
+    assert objection("gemini", "small", limited) == "gemini/small: it cannot do pdf, vision"
+
+
 def test_shown_candidate_is_plain_data() -> None:
     """A candidate is told with its estimates, ready for JSON."""
     told = shown(able(asked())[0])
