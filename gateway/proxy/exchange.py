@@ -271,11 +271,17 @@ class Exchange:
             first_byte=self._first_byte,
             duration=self._books.clock() - self._began,
         )
-        outcomes: Sequence[StoredOutcome] = ()
-        if called and status != "interrupted":
-            ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
-            outcomes = self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
+        outcomes = self._lessons() if called and status != "interrupted" else ()
         return self._books.store.awaited(Settle(self.record, outcomes), then=self._tell)
+
+    def _lessons(self) -> Sequence[StoredOutcome]:
+        """What the row teaches. A mistake of ours in that costs the lesson, not the row or the answer."""
+        ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
+        try:
+            return self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
+        except Exception:
+            log.exception("nothing is learned from %s by a mistake of ours", self.record.request_id)
+            return ()
 
     def _tell(self, error: BaseException | None) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""

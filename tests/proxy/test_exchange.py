@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import httpx2
 import pytest
 
+from gateway.fallback import Candidate
+from gateway.packaged import load_prices
+from gateway.proxy.accounting import Accountant, first_record
+from gateway.proxy.exchange import Books, Exchange
+from gateway.proxy.lessons import Lessons
+from gateway.proxy.plan import Caller, Plan
+from gateway.proxy.unsettled import Unsettled
+from gateway.routing import RoutingContext, RoutingDecision
+from gateway.routing.labels.signals import Answer
+from gateway.store.sqlite import SqliteStore
+from gateway.wire import Usage, parse_chat_request
 from tests.conftest import MakeGateway
 from tests.upstreams import failing
 
@@ -53,3 +70,48 @@ def test_observers_hear_of_every_row(make_gateway: MakeGateway) -> None:
     text = gateway.client.get("/metrics").text
     counted = [line for line in text.splitlines() if line.startswith("gateway_requests_total{")]
     assert [line.rpartition(" ")[2] for line in counted] == ["1.0", "1.0"]
+
+
+class Distracted(Lessons):
+    """Learns nothing, and fails at that."""
+
+    def __init__(self) -> None:
+        pass
+
+    def asked(self, *_: Any) -> None:
+        pass
+
+    def settled(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("a mistake of ours")
+
+
+def test_a_mistake_in_learning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When nothing can be learned from a row for a mistake of ours, the row is settled and the answer given all the same."""
+    store = SqliteStore(tmp_path / "gateway.db")
+    haiku = Candidate("claude", "claude-haiku-5-5")
+    decision = RoutingDecision(haiku.provider, haiku.model, "low", "hybrid", "It will do.", False)
+    plan = Plan(decision, (haiku,), haiku, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
+    request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}')
+    at = datetime(2026, 11, 28, tzinfo=UTC)
+    books = Books(
+        store=store,
+        accountant=Accountant(load_prices()),
+        clock=time.monotonic,
+        now=lambda: at,
+        lessons=Distracted(),
+        unsettled=Unsettled(store),
+    )
+    record = first_record(plan, request, request_id="req_1", at=at, caller=Caller(), features=True)
+
+    async def served() -> str:
+        exchange = Exchange(plan, request, record, books=books, at=at)
+        await exchange.begin()
+        await exchange.attempt(haiku)
+        return (
+            await exchange.completed(Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=Answer())
+        ).status
+
+    assert asyncio.run(served()) == "ok"
+    assert (store.request("req_1") or {})["status"] == "ok"
+    assert "nothing is learned from req_1" in caplog.text
+    store.close()
