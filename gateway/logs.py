@@ -120,6 +120,7 @@ def logging_to(stream: TextIO, *, level: str = "INFO") -> Iterator[LogWriter]:
     writer = LogWriter(unlocked(stream))
     writer.setFormatter(JsonLines())
     root = logging.getLogger()
+    before = root.level
     root.addHandler(writer)
     root.setLevel(level)
     writer.start()
@@ -127,6 +128,7 @@ def logging_to(stream: TextIO, *, level: str = "INFO") -> Iterator[LogWriter]:
         yield writer
     finally:
         root.removeHandler(writer)
+        root.setLevel(before)
         writer.stop()
 
 

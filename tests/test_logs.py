@@ -80,6 +80,14 @@ def test_quiet_levels() -> None:
     assert stream.getvalue() == ""
 
 
+def test_the_level_is_given_back() -> None:
+    """Once the log is no longer written, the process logs what it did before."""
+    before = logging.getLogger().level
+    with logging_to(io.StringIO(), level="DEBUG"):
+        assert logging.getLogger().level == logging.DEBUG
+    assert logging.getLogger().level == before
+
+
 def test_a_full_queue_drops() -> None:
     """When nobody reads the log, lines are dropped and counted; nobody waits."""
     writer = LogWriter(io.StringIO(), size=1)
