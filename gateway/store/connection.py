@@ -27,6 +27,7 @@ START_CHECK_BYTES = 100_000_000
 _STATEMENTS = 1_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
+_PAUSE = 0.001  # seconds between two looks at another writer's lock
 # A report of a million rows takes a fifth of a second; one that takes this long is ended, so that reports cannot pile up.
 READ_SECONDS = 10.0
 _STEPS = 100_000  # of SQLite's virtual machine between two looks at the clock: some milliseconds
@@ -74,6 +75,36 @@ class Connection(apsw.Connection):
             _GUARDS.give_back(guarded)
         with suppress(apsw.Error):
             super().close(force)
+
+
+class Patience:
+    """How a connection waits for another writer's lock: so many seconds at most, looking again every millisecond.
+
+    SQLite's own waits grow to 100 ms. Another process of the gateway holds the lock for a millisecond or two, and takes it again
+    soon after, so that who sleeps for longer hardly ever finds it free.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._until = 0.0
+
+    def __call__(self, tries: int) -> bool:
+        """SQLite asks after each try, from 0 on: whether to try again."""
+        now = self._clock()
+        if tries == 0:
+            self._until = now + self._seconds
+        if now >= self._until:
+            return False
+        self._sleep(_PAUSE)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +176,7 @@ class Source:
 
     def _connect(self) -> Connection:
         connection = Connection(str(self.path), statementcachesize=_STATEMENTS)
-        connection.set_busy_timeout(round(self.busy_timeout * 1000))
+        connection.set_busy_handler(Patience(self.busy_timeout))
         connection.execute("PRAGMA mmap_size = 0")
         return connection
 

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.connection import START_CHECK_BYTES, LedgerDamaged, Readers, Source, set_aside
+from gateway.store.connection import START_CHECK_BYTES, LedgerDamaged, Patience, Readers, Source, set_aside
 from tests.store.cases import NOW
 
 
@@ -31,7 +31,6 @@ def test_open_uses_wal_and_the_durability(path: Path) -> None:
         assert normal.execute("PRAGMA synchronous").fetchone() == (1,)
         assert full.execute("PRAGMA synchronous").fetchone() == (2,)
         assert normal.execute("PRAGMA mmap_size").fetchone() == (0,)
-        assert normal.execute("PRAGMA busy_timeout").fetchone() == (5000,)
 
 
 def test_missing_directory(tmp_path: Path) -> None:
@@ -218,3 +217,13 @@ def test_readers_of_a_deleted_file(path: Path) -> None:
         pass
 
     assert not path.exists()
+
+
+def test_patience() -> None:
+    """Who waits for another writer looks again every millisecond, for as long as the timeout says, each time anew."""
+    moments = iter([0.0, 0.5, 0.9, 1.0, 7.0, 7.9, 8.0])
+    pauses: list[float] = []
+    patience = Patience(1.0, clock=lambda: next(moments), sleep=pauses.append)
+    assert [patience(tries) for tries in range(4)] == [True, True, True, False]
+    assert [patience(tries) for tries in range(3)] == [True, True, False]
+    assert pauses == [0.001] * 5
