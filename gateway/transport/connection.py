@@ -37,35 +37,11 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffered",
-        "_framed",
-        "_head_size",
-        "_idle",
-        "_into",
-        "_latest",
-        "_loop",
-        "_overhead",
-        "_parser",
-        "_paused",
-        "_persists",
-        "_pieces",
-        "_progress",
-        "_served",
-        "_silence",
-        "_surplus",
-        "_timer",
-        "_transport",
-        "_until",
-        "_waiter",
-        "end",
-        "full",
-        "headed",
-        "headers",
-        "lost",
-        "rested_at",
-        "started",
+        "_buffered", "_framed", "_head_size", "_idle", "_into", "_latest", "_loop", "_overhead", "_parser",
+        "_paused", "_persists", "_pieces", "_progress", "_served", "_silence", "_surplus", "_timer",
+        "_transport", "_until", "_waiter", "end", "full", "headed", "headers", "lost", "rested_at", "started",
         "status",
-    )
+    )  # fmt: skip
 
     _transport: asyncio.Transport  # from connection_made on, before which nobody has the connection
 

@@ -130,19 +130,9 @@ class LeanResponse(UpstreamResponse):
     """A request's answer, on a connection that goes back to the engine when it ends. Times are by the event loop's clock."""
 
     __slots__ = (
-        "_answer_by",
-        "_closed",
-        "_connection",
-        "_deadline",
-        "_destination",
-        "_engine",
-        "_headers",
-        "_loop",
-        "_timeouts",
-        "_whole",
-        "provider",
-        "status",
-    )
+        "_answer_by", "_closed", "_connection", "_deadline", "_destination", "_engine", "_headers", "_loop",
+        "_timeouts", "_whole", "provider", "status",
+    )  # fmt: skip
 
     # From begin on, before which nobody has the response.
     _connection: Connection
