@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import httpx2
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse
@@ -12,6 +13,7 @@ from gateway.providers.openrouter import OpenRouter
 from gateway.proxy.upstream import Into, UpstreamStream
 from gateway.transport import UpstreamResponse
 from gateway.wire import Chunk, UpstreamRequest
+from tests.conftest import MakeGateway
 
 SAYS = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 SENT = UpstreamRequest(provider="openrouter", model="m", url="http://upstream", headers={}, json={}, stream=True)
@@ -94,3 +96,34 @@ async def test_comments_without_end() -> None:
     with pytest.raises(UpstreamInvalidResponse):
         await opened(response, limit=1000).peek()
     assert response.said < 1100
+
+
+async def test_an_event_without_end() -> None:
+    """One event that only grows ends the stream as well."""
+    response = Endless(b"data: " + b"x" * 1_000_000)
+    with pytest.raises(UpstreamInvalidResponse, match="event"):
+        await opened(response, limit=100_000_000).peek()
+    assert response.said < 100_000_000
+
+
+WHOLE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-haiku-5-5",
+    "content": [{"type": "text", "text": "4"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 9, "output_tokens": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "stream", "words"),
+    [([1, 2], False, "no object"), ([1, 2], True, "no object"), (WHOLE, True, "without a stream")],
+)
+def test_what_is_no_answer(make_gateway: MakeGateway, told: object, stream: bool, words: str) -> None:
+    """JSON that is no object, and a whole answer where a stream was asked for, are the upstream's errors and say so."""
+    gateway = make_gateway(lambda _: httpx2.Response(200, json=told))
+    response = gateway.ask(model="claude/claude-haiku-5-5", stream=stream)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_invalid_response")
+    assert words in response.json()["error"]["message"]
