@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
+from gateway.store.connection import Source
+from gateway.store.owner import Owner
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW
 
@@ -35,3 +39,16 @@ def make_ledger(path: Path) -> Iterator[MakeLedger]:
 @pytest.fixture
 def ledger(make_ledger: MakeLedger) -> SqliteStore:
     return make_ledger()
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[apsw.Connection]:
+    with closing(Source(path).open()) as connection:
+        yield connection
+
+
+@pytest.fixture
+def owner(path: Path) -> Iterator[Owner]:
+    owner = Owner(path)
+    yield owner
+    owner.release()

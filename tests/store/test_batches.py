@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
@@ -29,19 +28,6 @@ TABLES = (
     "SELECT * FROM sums ORDER BY unit, bucket, strategy, model",
     "SELECT request_id, source, quality FROM outcomes ORDER BY id",
 )
-
-
-@pytest.fixture
-def connection(path: Path) -> Iterator[apsw.Connection]:
-    with closing(Source(path).open()) as connection:
-        yield connection
-
-
-@pytest.fixture
-def owner(path: Path) -> Iterator[Owner]:
-    owner = Owner(path)
-    yield owner
-    owner.release()
 
 
 def stored(connection: apsw.Connection) -> list[list[tuple[Any, ...]]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,25 +13,11 @@ import pytest
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback
 from gateway.store import Begin, StoredOutcome, changes, sql
-from gateway.store.connection import Source
 from gateway.store.owner import Owner
 from tests.store.cases import begun, ended
 
 RETRY = Attempt(number=2, provider="claude", model="haiku", status="settled", cost=Decimal("0.004"))
 SAID = Feedback(request_id="r1", score=0.8, timestamp="2026-11-22T10:01:00Z", comment="fine")
-
-
-@pytest.fixture
-def connection(path: Path) -> Iterator[apsw.Connection]:
-    with closing(Source(path).open()) as connection:
-        yield connection
-
-
-@pytest.fixture
-def owner(path: Path) -> Iterator[Owner]:
-    owner = Owner(path)
-    yield owner
-    owner.release()
 
 
 def row(connection: apsw.Connection, request_id: str = "r1") -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import apsw
 import pytest
@@ -13,17 +10,10 @@ import pytest
 from gateway.errors import Conflict
 from gateway.records import Feedback
 from gateway.store import changes, reports
-from gateway.store.connection import Source
 from gateway.store.influence import FULL_LABELS
 from tests.store.cases import NOW, ended
 
 SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
-
-
-@pytest.fixture
-def connection(path: Path) -> Iterator[apsw.Connection]:
-    with closing(Source(path).open()) as connection:
-        yield connection
 
 
 def said(request_id: str, timestamp: str = "2026-11-22T11:00:00.000+00:00") -> Feedback:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -14,14 +11,7 @@ import pytest
 from gateway.errors import InvalidRequest
 from gateway.records import Feedback, RequestRecord
 from gateway.store import changes, reports
-from gateway.store.connection import Source
 from tests.store.cases import NOW, ended
-
-
-@pytest.fixture
-def connection(path: Path) -> Iterator[apsw.Connection]:
-    with closing(Source(path).open()) as connection:
-        yield connection
 
 
 def write(connection: apsw.Connection, *records: RequestRecord) -> None:

@@ -180,6 +180,19 @@ def says_and_hangs(answer: bytes) -> Script:
     return script
 
 
+def says_and_drips(head: bytes, piece: bytes) -> Script:
+    """Answers with `head`, then with the same piece again and again, until the client leaves."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(head)
+        while True:
+            await peer.send(piece)
+            await asyncio.sleep(0.01)
+
+    return script
+
+
 def says_and_resets(answer: bytes) -> Script:
     """Answer so much, then RST once the client has had time to read it."""
 

@@ -28,6 +28,7 @@ from tests.transport.servers import (
     chunk,
     pieces,
     says,
+    says_and_drips,
     says_and_hangs,
     says_and_leaves,
     says_and_resets,
@@ -340,15 +341,7 @@ async def test_idle_timeout(transport: Transport) -> None:
 
 async def test_total_timeout(transport: Transport) -> None:
     """Who drips for ever is cut at the total deadline, however short the pauses."""
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(CHUNKED)
-        while True:
-            await peer.send(chunk(b"."))
-            await asyncio.sleep(0.01)
-
-    async with serve(script) as server:
+    async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(idle=1, total=0.1))
     assert type(error) is UpstreamTimeout
     assert "0.1 s" in error.message

@@ -17,6 +17,7 @@ from tests.transport.servers import (
     chunk,
     keeping,
     pieces,
+    says_and_drips,
     says_and_hangs,
     says_and_leaves,
     serve,
@@ -110,15 +111,7 @@ async def test_poured_and_silent(transport: Transport) -> None:
 
 async def test_poured_for_ever(transport: Transport) -> None:
     """Who drips for ever is cut at the total deadline when the body is poured, too."""
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(CHUNKED)
-        while True:
-            await peer.send(chunk(b"."))
-            await asyncio.sleep(0.01)
-
-    async with serve(script) as server:
+    async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=1, total=0.1))
         with pytest.raises(UpstreamTimeout, match=r"0\.1 s"):
             await response.pour(lambda _: True)
