@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from gateway.app import World
 from gateway.simulator.simulation import Simulation
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.proxy.simulated import simulated
@@ -95,11 +97,12 @@ def test_who_has_said_it(make_gateway: MakeGateway) -> None:
 
 def test_answers_with_nothing_wrong(make_gateway: MakeGateway) -> None:
     """One in sixteen counts as what is expected of its tier."""
-    gateway = make_gateway()
+    ids = itertools.count()  # which requests count is told by their ids
+    gateway = make_gateway(world=World(new_request_id=lambda: f"req_{next(ids)}"))
     for number in range(60):
         gateway.ask(f"{PROMPT} {number}")
     found = [each for each in gateway.store.outcomes() if each.source == "unremarkable"]
-    assert 0 < len(found) < 20
+    assert [each.request_id for each in found] == ["req_6", "req_9", "req_10"]
     assert {each.weight for each in found} == {0.1}
 
 
