@@ -279,7 +279,7 @@ class Exchange:
         ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
         try:
             return self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
-        except Exception:
+        except Exception:  # a mistake of ours: the row and the answer matter more
             log.exception("nothing is learned from %s by a mistake of ours", self.record.request_id)
             return ()
 

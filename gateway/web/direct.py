@@ -122,7 +122,7 @@ class DirectClient:
         """Have it served; an answer that stays cut ends the connection."""
         try:
             await self._endpoint.serve(self)
-        except Exception:
+        except Exception:  # a mistake of ours: the client was told as far as it could be, the log gets it whole
             log.exception("a request failed by a mistake of ours")
         finally:
             if not (self.response_complete or self._gone):
