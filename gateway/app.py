@@ -33,6 +33,7 @@ from gateway.proxy.accounting import Accountant
 from gateway.proxy.allowance import Allowances
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
+from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.recurrence import Recurrences
@@ -225,6 +226,7 @@ class Gateway:
             turnstile=self._turnstile,
             max_body_bytes=limit,
             new_request_id=world.new_request_id,
+            keep_alive=settings.keep_alive,
         )
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
@@ -272,7 +274,12 @@ class Gateway:
             transport=self._transport,
             policy=policy,
             books=books,
-            timeouts=settings.timeouts,
+            times=RequestTimes(
+                settings.timeouts,
+                settings.catalog,
+                providers={entry.name: entry.timeouts for entry in settings.providers},
+                models=settings.model_timeouts,
+            ),
             cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
         )
 

@@ -12,6 +12,7 @@ from gateway.fallback.cooldowns import Cooldowns
 from gateway.fallback.turns import KeyTurns
 from gateway.fallback.verdicts import Harm, Verdict, verdict
 
+NO_MORE = ". No further one was asked: what was tried may be billed"
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
 SHORT_RETRY_AFTER = 5.0  # seconds; what is asked to wait longer is not asked again by the same request
 
@@ -82,9 +83,12 @@ class FailoverPolicy:
         self.deadline = deadline
         self.max_attempts = max_attempts
 
-    def begin(self, candidates: Sequence[Candidate], *, pinned: bool) -> Attempts:
-        """`candidates` best first. `pinned`: the client named them; they are kept in its order, and cool-downs do not reorder them."""
-        return Attempts(self, candidates, pinned=pinned)
+    def begin(self, candidates: Sequence[Candidate], *, pinned: bool, deadline: float | None = None) -> Attempts:
+        """`candidates` best first. `pinned`: the client named them; they are kept in its order, and cool-downs do not reorder them.
+
+        `deadline` in seconds replaces the policy's.
+        """
+        return Attempts(self, candidates, pinned=pinned, deadline=self.deadline if deadline is None else deadline)
 
 
 class Attempts:
@@ -93,13 +97,19 @@ class Attempts:
     The loop is: `next()`, send, then `failed(error)` and wait as long as it says, until an answer begins (`succeeded()`) or
     `next()` gives None (raise `exhausted()`). A stream that breaks later is told by another `failed(error)`. Whoever leaves
     in between calls `abandoned()`.
+
+    After a failure that may be billed all the same (the answer may still be under way at the provider) at most one more
+    attempt is made, whatever becomes of that one.
     """
 
-    def __init__(self, policy: FailoverPolicy, candidates: Sequence[Candidate], *, pinned: bool) -> None:
+    def __init__(
+        self, policy: FailoverPolicy, candidates: Sequence[Candidate], *, pinned: bool, deadline: float
+    ) -> None:
         self._policy = policy
         self._candidates = candidates
         self._pinned = pinned
-        self._ends = policy.clock() + policy.deadline
+        self._ends = policy.clock() + deadline
+        self._most = policy.max_attempts
         self._unsuited: list[RequestError] = []
         self._tried: list[Candidate] = []
         self._strained: set[str] = set()
@@ -119,10 +129,10 @@ class Attempts:
 
     def escalated(self, candidates: Sequence[Candidate]) -> Attempts:
         """Attempts at better candidates, where the answer came but will not do; within the same deadline and number of tries."""
-        further = Attempts(self._policy, candidates, pinned=False)
-        further._ends = self._ends
+        further = Attempts(self._policy, candidates, pinned=False, deadline=self.remaining)
         further.count = self.count
-        if self.count >= self._policy.max_attempts:
+        further._most = self._most
+        if self.count >= self._most:
             further._planned = None
         return further
 
@@ -168,6 +178,8 @@ class Attempts:
         current = self._tried[-1]
         said = verdict(error)
         self.failures.append((current, error))
+        if error.maybe_billed:
+            self._most = min(self._most, self.count + 1)
         if said.harm is Harm.KEY and self._has_another_key(current):
             return 0.0
         self._policy.cooldowns.failed(current.provider, current.model, error)
@@ -182,7 +194,7 @@ class Attempts:
         if not turns.another(current.provider, tried=tried):
             return False
         self._policy.cooldowns.release(current.provider, current.model)
-        self._planned = current if self.count < self._policy.max_attempts else None
+        self._planned = current if self.count < self._most else None
         return True
 
     def _keys_of(self, provider: str) -> set[int]:
@@ -197,8 +209,10 @@ class Attempts:
         if self._pinned or verdict(last).elsewhere != "any":
             return last
         waits = [error.retry_after for _, error in self.failures if error.retry_after is not None]
+        reasons = "; ".join(dict.fromkeys(_reason(*failure) for failure in self.failures))
+        limited = self.count >= self._most < self._policy.max_attempts
         return AllCandidatesFailed(
-            "No candidate could answer: " + "; ".join(dict.fromkeys(_reason(*failure) for failure in self.failures)),
+            f"No candidate could answer: {reasons}{NO_MORE if limited else ''}",
             provider=self.failures[-1][0].provider,
             upstream_status=last.upstream_status,
             retry_after=min(waits, default=None),
@@ -237,7 +251,7 @@ class Attempts:
 
     def _plan(self, current: Candidate, said: Verdict, error: UpstreamError) -> float:
         """Choose who is next; the seconds to wait before."""
-        if said.elsewhere == "none" or self.count >= self._policy.max_attempts:
+        if said.elsewhere == "none" or self.count >= self._most:
             self._planned = None
             return 0.0
         self._planned = self._another()

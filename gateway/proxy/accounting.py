@@ -128,6 +128,17 @@ def openai_usage(record: RequestRecord) -> dict[str, Any]:
     }
 
 
+def answered_by(record: RequestRecord) -> dict[str, Any]:
+    """Who answered, after how many attempts: what the headers of a stream that was opened early could not tell."""
+    told: dict[str, Any] = {
+        "provider": record.selected_provider,
+        "model": record.selected_model,
+        "attempts": len(record.attempts) or 1,
+        "fallback": record.fallback_used,
+    }
+    return {**told, "fallback_reason": record.fallback_reason} if record.fallback_used else told
+
+
 def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
 

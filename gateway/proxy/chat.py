@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
 from gateway.fallback import Attempts, FailoverPolicy
 from gateway.providers.base import Provider
-from gateway.proxy.accounting import first_record, openai_usage
+from gateway.proxy.accounting import answered_by, first_record, openai_usage
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.exchange import Books, Exchange
 from gateway.proxy.plan import AutoRoute, Caller, Planner
+from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.upstream import UpstreamStream, ask
 from gateway.records import RequestRecord
 from gateway.routing.labels.hearing import Heard, answer_of
 from gateway.routing.labels.structure import form_of
 from gateway.sse import DONE, encode
-from gateway.transport import Timeouts, Transport
+from gateway.transport import Transport
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 from gateway.wire.answers import ChunkWriter, completion_body
 
@@ -42,6 +43,17 @@ class ChatAnswer(NamedTuple):
     record: RequestRecord
 
 
+class Waiting(Protocol):
+    """Who keeps a streaming client company until there is an answer."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has got a status already."""
+
+    def routed(self, record: RequestRecord) -> None:
+        """The row is inserted, so the answer may begin."""
+
+
 class ChatProxy:
     """Serves chat completions; owns nothing that it was given."""
 
@@ -53,7 +65,7 @@ class ChatProxy:
         transport: Transport,
         policy: FailoverPolicy,
         books: Books,
-        timeouts: Timeouts,
+        times: RequestTimes,
         cascade: Cascade | None = None,
     ) -> None:
         self._cascade = cascade
@@ -62,20 +74,33 @@ class ChatProxy:
         self._transport = transport
         self._policy = policy
         self._books = books
-        self._timeouts = timeouts
+        self._times = times
 
     async def serve(
-        self, request: ChatRequest, *, request_id: str, auto_route: AutoRoute, caller: Caller
+        self,
+        request: ChatRequest,
+        *,
+        request_id: str,
+        auto_route: AutoRoute,
+        caller: Caller,
+        waiting: Waiting | None = None,
     ) -> ChatAnswer | ChatStream:
-        """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it."""
+        """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it.
+
+        `waiting` is told when a streamed request is recorded: from then on its answer may begin before there is content.
+        """
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
         at = self._books.now()
         record = first_record(plan, request, request_id=request_id, at=at, caller=caller, features=self._books.features)
         exchange = Exchange(plan, request, record, books=self._books, at=at)
         try:
             await exchange.begin()
+            if waiting is not None and request.stream:
+                waiting.routed(exchange.record)
+            candidates = exchange.plan.candidates
+            deadline = self._times.deadline(request, candidates)
             opened, attempts = await self._open(
-                exchange, self._policy.begin(exchange.plan.candidates, pinned=plan.pinned)
+                exchange, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
             )
             if isinstance(opened, UpstreamStream):
                 return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
@@ -84,7 +109,8 @@ class ChatProxy:
             exchange.refused(error)
             raise
         except GatewayError as error:
-            raise ChatFailed(error, await exchange.failed(error)) from error
+            begun = waiting is not None and waiting.begun
+            raise ChatFailed(error, await exchange.failed(error, begun=begun)) from error
         except asyncio.CancelledError:
             exchange.cancelled()
             raise
@@ -102,7 +128,7 @@ class ChatProxy:
                     exchange.request,
                     candidate.model,
                     transport=self._transport,
-                    timeouts=self._timeouts.within(attempts.remaining),
+                    timeouts=self._times.timeouts(exchange.request, candidate, attempts.remaining),
                 )
             except InvalidRequest as error:
                 exchange.attempt_failed(error)
@@ -209,7 +235,7 @@ class ChatStream:
         except LedgerUnavailable as error:
             return encode(orjson.dumps(error_event(error)))
         if self._exchange.request.include_usage:
-            return self._writer.usage(openai_usage(self.record)) + DONE
+            return self._writer.usage(openai_usage(self.record), answered_by(self.record)) + DONE
         return DONE
 
     def _pass_on(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:

@@ -168,7 +168,8 @@ class Exchange:
 
     def _note_fallback(self, error: GatewayError) -> None:
         provider, model = self.current
-        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}"
+        billed = " (may be billed)" if isinstance(error, UpstreamError) and error.maybe_billed else ""
+        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}{billed}"
         self.record = self.record._replace(fallback_reason=reason)
 
     def opened(self, answer: Completion | Chunk) -> None:
@@ -191,11 +192,11 @@ class Exchange:
             self._close_attempt("settled", usage=known)
         return await self._settle("ok", usage=known, http_status=200, finish_reason=answer.finish_reason)
 
-    async def failed(self, error: GatewayError) -> RequestRecord:
-        """No upstream answered: the client gets `error`."""
+    async def failed(self, error: GatewayError, *, begun: bool = False) -> RequestRecord:
+        """No upstream answered: the client gets `error`, as an event where its stream has `begun` with status 200."""
         fallback = self.record.fallback_used or self._fell_back
         self.record = self.record._replace(error_code=error.code or error.type, fallback_used=fallback)
-        return await self._settle("error", usage=self._billed_usage(), http_status=error.status)
+        return await self._settle("error", usage=self._billed_usage(), http_status=200 if begun else error.status)
 
     async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
         """The stream broke after its first byte: what was received is charged as far as it is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
 from gateway.sse import EventTooLarge, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
-from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.transport.trouble import timed_out
+from gateway.wire import ChatRequest, Chunk, Completion, Json, UpstreamRequest
 
 Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 
@@ -21,7 +23,7 @@ STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models
 
 
 class UpstreamStream:
-    """An open stream, read up to its first meaningful chunk; its owner closes it."""
+    """An open stream, read up to its first content; its owner closes it."""
 
     __slots__ = (
         "_decoder",
@@ -48,12 +50,12 @@ class UpstreamStream:
         self._ended = self._full = False
 
     async def peek(self) -> None:
-        """Read until there is something to show. Raises the UpstreamError that the first event may be."""
+        """Read until there is content to show. Raises the UpstreamError that may come before."""
         await self.pour(self._hold)
 
     def _hold(self, chunks: Sequence[Chunk]) -> bool:
         self._first += chunks
-        return not any(chunk.choices for chunk in chunks)
+        return not any(_has_content(choice) for chunk in chunks for choice in chunk.choices)
 
     @property
     def first(self) -> Chunk:
@@ -113,9 +115,14 @@ class UpstreamStream:
 async def ask(
     provider: Provider, request: ChatRequest, model: str, *, transport: Transport, timeouts: Timeouts
 ) -> Completion | UpstreamStream:
-    """Send `request` to `model` and open the answer. Raises InvalidRequest, UpstreamError."""
+    """Send `request` to `model` and open the answer. Raises InvalidRequest, UpstreamError.
+
+    A stream has `first_byte` until its first content, whatever else comes before; `idle` holds from then on.
+    """
     sent = provider.build_request(request, model)
-    response = await transport.send(sent, timeouts=timeouts)
+    first_by = asyncio.get_running_loop().time() + timeouts.first_byte
+    opening = timeouts._replace(idle=timeouts.first_byte) if sent.stream else timeouts
+    response = await transport.send(sent, timeouts=opening)
     opened = False
     try:
         if not 200 <= response.status < 300:
@@ -129,12 +136,24 @@ async def ask(
                 f"{provider.name} answered a streamed request without a stream.", provider=provider.name
             )
         stream = UpstreamStream(response, provider.stream_parser(sent), provider=provider.name)
-        await stream.peek()
+        try:
+            async with asyncio.timeout_at(first_by):
+                await stream.peek()
+        except TimeoutError as error:
+            raise timed_out(provider.name, seconds=timeouts.first_byte) from error
+        response.allow_silence(timeouts.idle)
         opened = True
         return stream
     finally:
         if not opened:
             await response.aclose()
+
+
+def _has_content(choice: Json) -> bool:
+    """Whether a step of a stream says more than that an answer begins."""
+    if choice.get("finish_reason") is not None:
+        return True
+    return any(value for name, value in choice["delta"].items() if name != "role")
 
 
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:

@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.budgets import Budget
 from gateway.catalog import Catalog
 from gateway.pricing import PriceTable
-from gateway.transport import Timeouts
+from gateway.transport import TimeLimits
 
 Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
@@ -37,7 +37,7 @@ class Secret:
 class ProviderSettings:
     """One enabled upstream. `keys` is empty when it needs none; `headers` go with every request to it.
 
-    `moved` says that `base_url` is not the one that ships with the gateway.
+    `moved` says that `base_url` is not the one that ships with the gateway. `timeouts` replace the gateway's, by name.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ProviderSettings:
     keys: tuple[Secret, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     moved: bool = True
+    timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class TransportSettings:
 class Settings:
     """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
 
-    `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
+    `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
+    without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
     `allowed_hosts` may call a gateway without client keys, besides loopback. After the first signal the gateway says for
     `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
     finish. `config` is the file that was read, `warnings` are sentences for the operator.
@@ -92,7 +94,9 @@ class Settings:
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    timeouts: TimeLimits = field(default_factory=TimeLimits)
+    model_timeouts: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    keep_alive: float = 10.0
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3
     mode: Mode = "route"

@@ -19,9 +19,9 @@ from gateway.settings.documents import Document, read_document
 from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings, TransportSettings
 from gateway.settings.findings import Findings
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
-from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, Section, validated
+from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
 from gateway.settings.upstreams import enabled_providers
-from gateway.transport import Timeouts
+from gateway.transport import TimeLimits
 
 DEFAULT_CONFIG = Path("config/gateway.yaml")
 PLAIN = (
@@ -34,6 +34,7 @@ PLAIN = (
     "max_attempts",
     "mode",
     "cascade",
+    "keep_alive",
     "allowed_hosts",
     "record_features",
     "on_ledger_failure",
@@ -78,9 +79,10 @@ def load(
         tradeoffs=upstream.tradeoffs,
         client_keys=keys,
         admin_key=admin_key,
-        transport=TransportSettings(**_given(file.transport)),
-        timeouts=Timeouts(**_given(file.timeouts)),
-        limits=Limits(**_given(file.limits)),
+        transport=TransportSettings(**set_values(file.transport)),
+        timeouts=TimeLimits(**set_values(file.timeouts)),
+        model_timeouts=upstream.model_timeouts,
+        limits=Limits(**set_values(file.limits)),
         daily_budget=_daily_budget(file),
         sources=sources,
         warnings=tuple(findings.warnings),
@@ -113,7 +115,7 @@ def _chosen(
     file: GatewayFile, document: Document, *, variables: Mapping[str, Any], flags: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The plain settings that are given somewhere, and where; a variable wins over the file, a flag over both."""
-    written = {key: value for key, value in _given(file).items() if key in PLAIN}
+    written = {key: value for key, value in set_values(file).items() if key in PLAIN}
     chosen: dict[str, Any] = {}
     sources: dict[str, str] = {}
     layers: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
@@ -126,14 +128,6 @@ def _chosen(
         chosen |= given
         sources |= {key: source(key) for key in given}
     return chosen, sources
-
-
-def _given(section: Section | None) -> dict[str, Any]:
-    """What the section says, without the keys it leaves out or empty."""
-    values = {} if section is None else {name: getattr(section, name) for name in section.model_fields_set}
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value is not None
-    }
 
 
 def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
@@ -164,6 +158,7 @@ class _Upstream:
     catalog: Catalog
     prices: PriceTable
     tradeoffs: Mapping[str, float]
+    model_timeouts: Mapping[tuple[str, str], Mapping[str, float]]
 
 
 def _upstream(
@@ -185,7 +180,9 @@ def _upstream(
         catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], findings)
         if file.baseline is not None and (problem := baseline_problem(catalog, file.baseline)):
             findings.problems.append(document.problem(("baseline",), problem))
-    return _Upstream(enabled_providers(providers, rows, environment, findings), catalog, prices, tradeoffs)
+    enabled = enabled_providers(providers, rows, environment, findings)
+    timeouts = {(row.provider, row.id): set_values(row.timeouts) for row in models.models if row.timeouts}
+    return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)
 
 
 def _companion(config: Path, name: str) -> Path:

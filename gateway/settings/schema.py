@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, lt=600)]
+LongSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Pause = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=1)]
@@ -32,9 +33,11 @@ class Section(BaseModel):
 
 class TimeoutsSection(Section):
     connect: Seconds | None = None
-    first_byte: Seconds | None = None
-    idle: Seconds | None = None
-    total: Seconds | None = None
+    first_byte: LongSeconds | None = None
+    thinking: LongSeconds | None = None
+    idle: LongSeconds | None = None
+    total: LongSeconds | None = None
+    stream: LongSeconds | None = None
 
 
 class LimitsSection(Section):
@@ -62,6 +65,7 @@ class GatewayFile(Section):
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None
+    keep_alive: Seconds | None = None
     limits: LimitsSection | None = None
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
     mode: Mode | None = None
@@ -90,6 +94,7 @@ class ProviderRow(Section):
     headers: (
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Annotated[str, Field(pattern=r"^[ -~]*$")]] | None
     ) = None
+    timeouts: TimeoutsSection | None = None
 
 
 class ProvidersFile(Section):
@@ -115,6 +120,7 @@ class ModelRow(Section):
     abilities: list[str] | None = None
     created: date | None = None
     prices: PricesSection | None = None
+    timeouts: TimeoutsSection | None = None
 
     @field_validator("abilities")
     @classmethod
@@ -153,6 +159,14 @@ def validated(document: Document, schema: type[Schema], findings: Findings) -> S
         return schema.model_validate({key: value for key, value in document.data.items() if str(key) not in broken})
     except ValidationError:
         return None
+
+
+def set_values(section: Section | None) -> dict[str, Any]:
+    """What the section says, without the keys it leaves out or empty."""
+    values = {} if section is None else {name: getattr(section, name) for name in section.model_fields_set}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value is not None
+    }
 
 
 def _place(document: Document, location: Sequence[str | int]) -> Place:

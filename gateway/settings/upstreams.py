@@ -13,7 +13,7 @@ from gateway.settings.documents import Document, Place
 from gateway.settings.environment import is_loopback, provider_keys, value
 from gateway.settings.facts import ProviderSettings
 from gateway.settings.findings import Findings
-from gateway.settings.schema import ProviderRow, ProvidersFile
+from gateway.settings.schema import ProviderRow, ProvidersFile, set_values
 
 KINDS = ("gemini", "claude", "openrouter", "openai")
 RESERVED = ("auto", "anthropic")
@@ -43,7 +43,17 @@ def enabled_providers(
             if base_url.startswith("http://") and not is_loopback(urlsplit(base_url).hostname or ""):
                 findings.warnings.append(f"{origin}: {row.name} is called without encryption: {base_url}")
             moved = base_url != defaults.get(row.name)
-            enabled.append(ProviderSettings(row.name, row.kind, base_url, keys, headers=row.headers or {}, moved=moved))
+            enabled.append(
+                ProviderSettings(
+                    row.name,
+                    row.kind,
+                    base_url,
+                    keys,
+                    headers=row.headers or {},
+                    moved=moved,
+                    timeouts=set_values(row.timeouts),
+                )
+            )
     return tuple(enabled)
 
 

@@ -131,7 +131,7 @@ class LeanResponse(UpstreamResponse):
 
     __slots__ = (
         "_answer_by", "_closed", "_connection", "_deadline", "_destination", "_engine", "_headers", "_loop",
-        "_timeouts", "_whole", "provider", "status",
+        "_whole", "provider", "status",
     )  # fmt: skip
 
     # From begin on, before which nobody has the response.

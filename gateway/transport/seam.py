@@ -28,10 +28,6 @@ class Timeouts(NamedTuple):
     idle: float = 60.0
     total: float = 300.0
 
-    def within(self, total: float) -> Timeouts:
-        """The same with so many seconds for everything."""
-        return Timeouts(self.connect, self.first_byte, self.idle, total)
-
 
 class UpstreamResponse(ABC):
     """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.
@@ -39,10 +35,15 @@ class UpstreamResponse(ABC):
     Header names are lower case. The body comes once, by `read`, piece by piece or poured; all raise UpstreamError only.
     """
 
-    __slots__ = ()
+    __slots__ = ("_timeouts",)
 
     provider: str
     status: int
+    _timeouts: Timeouts
+
+    def allow_silence(self, seconds: float) -> None:
+        """Let the body be silent for so long from the next read on."""
+        self._timeouts = self._timeouts._replace(idle=seconds)
 
     @property
     @abstractmethod

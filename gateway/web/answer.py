@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import orjson
 
 from gateway.errors import GatewayError, error_event
 from gateway.proxy import ChatAnswer, ChatStream
+from gateway.records import RequestRecord
 from gateway.sse import encode
 from gateway.web.client import Client
 from gateway.web.errors import error_response
-from gateway.web.headers import cost_head, gateway_head, lines
+from gateway.web.headers import cost_head, decision_head, gateway_head, lines
 
-KEEP_ALIVE = 15.0  # seconds of silence after which a stream says that it is still there
+KEEP_ALIVE = 10.0  # seconds of silence after which a stream says that it is still there
 COMMENT = b": keep-alive\n\n"
 JSON = "content-type: application/json\r\n"
-SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-store\r\n"
+# The last line keeps nginx from collecting a stream before it passes it on.
+SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache, no-store\r\nx-accel-buffering: no\r\n"
 
 
 class Answer:
-    """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds."""
+    """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds.
 
-    __slots__ = ("_client", "_head", "_keep_alive", "_started", "_streaming", "last")
+    A stream begins when there is content, or after `keep_alive` seconds without: then its head has only what is known of
+    the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
+    """
+
+    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_record", "_started", "_streaming", "last")
 
     def __init__(self, client: Client, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._client = client
         self._head = f"x-request-id: {request_id}\r\n"
         self._keep_alive = keep_alive
+        self._pulse: Pulse | None = None
+        self._record: RequestRecord | None = None
         self._started = False
         self._streaming = False
         self.last = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has got a status."""
+        return self._started
+
+    def routed(self, record: RequestRecord) -> None:
+        """A streamed request is recorded, and its answer may begin."""
+        self._record = record
+        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=self._begin_early)
+
+    def close(self) -> None:
+        """No more comments, wherever the work on the request ended."""
+        if self._pulse is not None:
+            self._pulse.stop()
 
     async def give(self, served: ChatAnswer | ChatStream) -> None:
         """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
@@ -40,12 +64,28 @@ class Answer:
             await self._client.respond(200, head.encode("latin-1"), served.body)
             return
         try:
-            self._started = True
-            await self._client.begin(f"{self._head}{gateway_head(served.record)}{SSE}".encode("latin-1"))
-            await self._stream(served)
+            if self._pulse is None:
+                self._pulse = Pulse(self._client, interval=self._keep_alive)
+            if self._started:
+                await self._pulse.said()  # the head goes out with the first comment
+            else:
+                await self._begin(gateway_head(served.record))
+                self._pulse.begun()
+            await self._stream(served, self._pulse)
             await self._end()
         finally:
             await served.aclose()
+
+    async def _begin(self, head: str) -> None:
+        self._started = self._streaming = True
+        await self._client.begin(f"{self._head}{head}{SSE}".encode("latin-1"))
+
+    async def _begin_early(self) -> bool:
+        """Begin without content; False where the answer has begun meanwhile."""
+        if self._started or self._record is None:
+            return False
+        await self._begin(decision_head(self._record))
+        return True
 
     async def fail(self, error: GatewayError, head: str = "") -> None:
         """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
@@ -55,12 +95,13 @@ class Answer:
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
         elif self._streaming:
+            if self._pulse is not None:
+                await self._pulse.said()
+                self._pulse.stop()
             await self._client.send(encode(orjson.dumps(error_event(error))))
             await self._end()
 
-    async def _stream(self, served: ChatStream) -> None:
-        self._streaming = True
-        pulse = Pulse(self._client, interval=self._keep_alive)
+    async def _stream(self, served: ChatStream, pulse: Pulse) -> None:
         try:
             while piece := await served.next(pulse.offer):
                 await pulse.send(piece)
@@ -76,18 +117,21 @@ class Pulse:
     """Passes on whole events, and sends an SSE comment whenever there was none for `interval` seconds.
 
     A timer does that, so that a pending read of the upstream is never touched. The comments go out in turn with the events.
+    `begin` is called before the first of them, which is left out where it answers False.
     """
 
-    __slots__ = ("_client", "_comment", "_interval", "_last", "_loop", "_timer")
+    __slots__ = ("_begin", "_client", "_comment", "_interval", "_last", "_loop", "_timer")
 
     def __init__(
         self,
         client: Client,
         *,
         interval: float,
+        begin: Callable[[], Awaitable[bool]] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._client = client
+        self._begin = begin
         self._interval = interval
         self._loop = loop or asyncio.get_running_loop()
         self._last = self._loop.time()
@@ -102,6 +146,15 @@ class Pulse:
         self._last = self._loop.time()
         await self._client.send(piece)
 
+    def begun(self) -> None:
+        """The stream has begun with an event of its own."""
+        self._begin = None
+
+    async def said(self) -> None:
+        """Returns once no comment is on its way."""
+        if self._comment is not None and not self._comment.done():
+            await asyncio.wait([self._comment])
+
     def stop(self) -> None:
         self._timer.cancel()
         if self._comment is not None:
@@ -113,5 +166,10 @@ class Pulse:
         if left <= 0:
             left = self._interval
             if self._comment is None or self._comment.done():  # else the client does not even read the one before
-                self._comment = self._loop.create_task(self.send(COMMENT))
+                self._comment = self._loop.create_task(self._say())
         self._timer = self._loop.call_later(left, self._look)
+
+    async def _say(self) -> None:
+        begin, self._begin = self._begin, None
+        if begin is None or await begin():
+            await self.send(COMMENT)

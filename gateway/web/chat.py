@@ -63,7 +63,7 @@ class ChatEndpoint:
             with Departure(client, answer, lifecycle=self._lifecycle):
                 async with self._admission:
                     served = await self._proxy.serve(
-                        request, request_id=request_id, auto_route=auto_route, caller=caller
+                        request, request_id=request_id, auto_route=auto_route, caller=caller, waiting=answer
                     )
                     await answer.give(served)
         except ClientGone:
@@ -75,6 +75,8 @@ class ChatEndpoint:
         except Exception:  # the server logs it
             await answer.fail(internal_error())
             raise
+        finally:
+            answer.close()
 
 
 async def parsed(raw: bytes) -> ChatRequest:

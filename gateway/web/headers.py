@@ -15,18 +15,25 @@ REASON_LIMIT = 300
 
 def gateway_head(record: RequestRecord) -> str:
     """The decision's facts, as the ledger's columns hold them; `none` where a column is null (a pinned request's confidence)."""
-    complexity = "none" if record.complexity_score is None else f"{record.complexity_score:.3f}"
     return (
         f"x-gateway-provider: {header_text(record.selected_provider)}\r\n"
         f"x-gateway-model: {header_text(record.selected_model)}\r\n"
+        f"{decision_head(record)}"
+        f"x-gateway-attempts: {len(record.attempts) or 1}\r\n"
+        f"x-gateway-fallback: {'true' if record.fallback_used else 'false'}\r\n"
+    )
+
+
+def decision_head(record: RequestRecord) -> str:
+    """What is known as soon as the request is routed, before anybody has answered."""
+    complexity = "none" if record.complexity_score is None else f"{record.complexity_score:.3f}"
+    return (
         f"x-gateway-strategy: {record.strategy_used}\r\n"
         f"x-gateway-confidence: {record.confidence or 'none'}\r\n"
         f"x-gateway-pattern: {header_text(record.pattern_detected or 'none')}\r\n"
         f"x-gateway-complexity: {complexity}\r\n"
         f"x-gateway-reason: {header_text(record.reasoning or '')}\r\n"
         f"x-gateway-baseline-model: {header_text(record.baseline_model)}\r\n"
-        f"x-gateway-attempts: {len(record.attempts) or 1}\r\n"
-        f"x-gateway-fallback: {'true' if record.fallback_used else 'false'}\r\n"
     )
 
 

@@ -67,9 +67,9 @@ class ChunkWriter:
             return self._head + _dumps(choices) + b"," + _dumps(further)[1:-1] + self._tail
         return self._head + _dumps(choices) + self._tail
 
-    def usage(self, usage: Json) -> bytes:
-        """The event after the last choice: no choices, the whole stream's usage."""
-        return self._head + b'[],"usage":' + _dumps(usage) + b"}\n\n"
+    def usage(self, usage: Json, gateway: Json) -> bytes:
+        """The event after the last choice: no choices, the whole stream's usage, and the `gateway`'s word on who answered."""
+        return self._head + b'[],"usage":' + _dumps(usage) + b',"gateway":' + _dumps(gateway) + b"}\n\n"
 
 
 def _dumps(value: object) -> bytes:
