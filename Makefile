@@ -7,7 +7,8 @@ run: .venv/run.stamp
 test: .venv/dev.stamp
 	scripts/check
 
-# Kills under load, crowds, thousands of streams: about five minutes, on loopback.
+# Kills under load, crowds, thousands of streams: about five minutes, on loopback. With SOAK_REAL_TIME=1 the long stream
+# takes its twelve minutes.
 soak: .venv/dev.stamp
 	scripts/soak
 

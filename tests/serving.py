@@ -133,6 +133,11 @@ class Serving:
         self.clients.append(client)
         return client
 
+    @property
+    def url(self) -> str:
+        host, port = self.server.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}/v1"
+
     async def idle(self) -> None:
         """Returns once no request is under way."""
         await self.gateway.lifecycle.ended()
@@ -152,6 +157,7 @@ async def serving(
     config: str = "",
     protocol: type[Connection] = Connection,
     last_words: float = 3.0,
+    upstream: HeldUpstream | None = None,
 ) -> AsyncIterator[Serving]:
     """Serves until the block ends; `config` is the text of `gateway.yaml`."""
     file = folder / "gateway.yaml"
@@ -159,7 +165,7 @@ async def serving(
     settings = load(
         {**KEYS, "GATEWAY_CONFIG": str(file), "GATEWAY_DB": str(folder / "gateway.db"), "GATEWAY_PORT": "0"}
     )
-    upstream = HeldUpstream()
+    upstream = upstream or HeldUpstream()
     store = SqliteStore(settings.db)
     app = create_app(settings, store=store, transport=ReferenceTransport(transport=httpx2.MockTransport(upstream)))
     options = {**uvicorn_options(settings), "http": protocol, "loop": "asyncio"}

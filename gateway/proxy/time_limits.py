@@ -26,11 +26,12 @@ class RequestTimes:
     ) -> None:
         self._common = common
         self._catalog = catalog
-        self._providers = {name: common._replace(**own) for name, own in (providers or {}).items()}
+        self._providers = {name: common._replace(**own) for name, own in (providers or {}).items() if own}
         self._models = {
             (provider, model): self._providers.get(provider, common)._replace(**own)
             for (provider, model), own in (models or {}).items()
         }
+        self._own = bool(self._providers or self._models)
 
     def limits(self, candidate: Candidate) -> TimeLimits:
         """The model's own limits, else its provider's, else the common ones."""
@@ -38,8 +39,11 @@ class RequestTimes:
         return own or self._providers.get(candidate.provider, self._common)
 
     def deadline(self, request: ChatRequest, candidates: Sequence[Candidate]) -> float:
-        """Seconds for the request with all its attempts: the longest that a candidate has for an answer of its kind."""
-        limits = [self.limits(candidate) for candidate in candidates] or [self._common]
+        """Seconds for the request with all its attempts: the common limit, or a candidate's own where that is longer.
+
+        A candidate's shorter limit so leaves time for another one.
+        """
+        limits = {self._common, *(self.limits(candidate) for candidate in candidates)} if self._own else {self._common}
         return max(each.stream if request.stream else each.total for each in limits)
 
     def timeouts(self, request: ChatRequest, candidate: Candidate, remaining: float) -> Timeouts:

@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway.app import World, create_app
+from gateway.packaged import packaged_file
 from gateway.settings import load
 from gateway.simulator import FAULTS, Simulator
 from gateway.store.sqlite import SqliteStore
@@ -23,11 +24,11 @@ from gateway.transport.reference import ReferenceTransport
 ENGINES: dict[str, Callable[[], Transport]] = {"lean": LeanTransport, "reference": ReferenceTransport}
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 MODELS = ("gemini/gemini-3.6-flash", "claude/claude-haiku-4-5", "openrouter/qwen/qwen3.8-flash")
-PATIENCE = "{connect: 10, first_byte: 20, idle: 20, total: 60}"
+PATIENCE = "{connect: 10, first_byte: 20, thinking: 20, idle: 20, total: 60}"
 HASTE = {
-    "hang": "{connect: 10, first_byte: 0.05, idle: 20, total: 60}",
-    "hang_mid": "{connect: 10, first_byte: 20, idle: 0.05, total: 60}",
-    "drip": "{connect: 10, first_byte: 20, idle: 20, total: 0.1}",
+    "hang": "{connect: 10, first_byte: 0.05, thinking: 0.05, total: 0.05}",
+    "hang_mid": "{connect: 10, idle: 0.05, total: 0.05}",
+    "drip": "{connect: 10, total: 0.1, stream: 0.1}",
 }
 VALUES = {"slow": "=0.005", "huge": "=65", "gzip_bomb": "=1"}
 
@@ -130,7 +131,7 @@ MakeBehind = Callable[..., Behind]
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBehind]:
-    """The gateway with this engine, these timeouts and number of attempts; each made once."""
+    """The gateway with this engine, these timeouts and number of attempts; each made once. With more than one attempt only Gemini has these timeouts."""
     made: dict[tuple[str, str, int], Behind] = {}
     with ExitStack() as stack:
         urls = stack.enter_context(Simulator(seed=1))
@@ -139,7 +140,12 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBehind]:
             key = engine, timeouts, attempts
             if key not in made:
                 folder = tmp_path_factory.mktemp("behind")
-                (folder / "gateway.yaml").write_text(f"timeouts: {timeouts}\nmax_attempts: {attempts}\n")
+                common = timeouts if attempts == 1 else PATIENCE
+                (folder / "gateway.yaml").write_text(f"timeouts: {common}\nmax_attempts: {attempts}\n")
+                if attempts > 1:
+                    rows = packaged_file("providers.yaml").read_text()
+                    own = rows.replace("    kind: gemini\n", f"    kind: gemini\n    timeouts: {timeouts}\n")
+                    (folder / "providers.yaml").write_text(own)
                 made[key] = started(folder, ENGINES[engine](), urls=dict(urls), stack=stack)
             return made[key]
 

@@ -15,7 +15,7 @@ from gateway.errors import ConfigError
 from gateway.packaged import packaged_file
 from gateway.settings import Limits, Secret, load
 from gateway.settings.facts import TransportSettings
-from gateway.transport import Timeouts
+from gateway.transport import TimeLimits
 from tests.settings.conftest import Load, Problems
 
 LONG = "k" * 24
@@ -26,7 +26,7 @@ def test_defaults(load_files: Load) -> None:
     settings = load_files()
     assert (settings.host, settings.port, settings.workers, settings.db) == ("127.0.0.1", 8000, 1, "gateway.db")
     assert (settings.durability, settings.max_attempts, settings.baseline) == ("normal", 3, None)
-    assert (settings.timeouts, settings.limits) == (Timeouts(), Limits())
+    assert (settings.timeouts, settings.limits) == (TimeLimits(), Limits())
     assert (settings.client_keys, settings.admin_key, settings.providers) == ((), None, ())
     assert (settings.tradeoff, settings.allowed_hosts, settings.record_features) == (0.5, (), True)
     assert settings.on_ledger_failure == "refuse"
@@ -64,7 +64,8 @@ def test_everything_in_the_file(load_files: Load) -> None:
         tradeoffs: {cheap: 0.1, thrifty: 0}
         baseline: gpt-4o
         aliases: {gpt-4o: claude-sonnet-5-5, gpt-4o-mini: auto:thrifty}
-        timeouts: {connect: 1, first_byte: 2.5, total: 599}
+        timeouts: {connect: 1, first_byte: 2.5, thinking: 800, total: 599, stream: 7200}
+        keep_alive: 7.5
         max_attempts: 2
         mode: shadow
         cascade: off
@@ -78,7 +79,8 @@ def test_everything_in_the_file(load_files: Load) -> None:
     settings = load_files({"gateway.yaml": text})
     assert (settings.durability, settings.baseline, settings.max_attempts) == ("full", "gpt-4o", 2)
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
-    assert settings.timeouts == Timeouts(connect=1, first_byte=2.5, idle=60, total=599)
+    limits = TimeLimits(connect=1, first_byte=2.5, thinking=800, idle=300, total=599, stream=7200)
+    assert (settings.timeouts, settings.keep_alive) == (limits, 7.5)
     assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.lan",))
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
@@ -102,6 +104,7 @@ def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
         "baseline",
         "transport",
         "timeouts",
+        "keep_alive",
         "limits",
         "max_attempts",
     )
@@ -153,14 +156,14 @@ def test_all_problems_at_once(problems_of: Problems) -> None:
     """Every problem of every file and variable is told in one go, with file, line and key where there are such."""
     problems = problems_of(
         {
-            "gateway.yaml": "hots: x\ntimeouts:\n  total: 600\n",
+            "gateway.yaml": "hots: x\ntimeouts:\n  connect: 600\n",
             "models.yaml": "models:\n  - {id: x, provider: gemini, tier: easy}\n",
             "providers.yaml": "providers: []\nmodels: []\n",
         },
         GATEWAY_PORT="70000",
     )
     assert problems == [
-        "gateway.yaml:3: timeouts.total: Input should be less than 600",
+        "gateway.yaml:3: timeouts.connect: Input should be less than 600",
         "gateway.yaml:1: hots: unknown key; did you mean 'host'?",
         "GATEWAY_PORT: '70000' is not a number from 0 to 65535",
         "providers.yaml:2: models: unknown key (known are providers)",

@@ -1,6 +1,7 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled, storage; all of them take about five minutes. Ends with 1 when a promise is broken.
+The parts are kills, crowd, refused, idle, drain, stalled, long, storage; all of them take about five minutes. Ends with 1 when a promise is broken.
+With SOAK_REAL_TIME set the stream of `long` takes its twelve minutes; else everything about it is sixty times as fast.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import orjson
 
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
 from tests.soak.kills import kill_rounds
+from tests.soak.long import MINUTES, long_stream
 from tests.soak.processes import raise_file_limit, upstream
 from tests.soak.storage import DISK, Stored
 
@@ -72,7 +74,7 @@ async def idle(folder: Path, port: int) -> tuple[str, bool]:
     return (
         (
             f"{came.streams:,} idle streams: {came.with_streams:.0f} MB, {1024 * used / came.streams:.1f} KB each over {came.before:.0f} MB; "
-            f"{100 * came.cpu:.1f} % CPU and {1000 * came.lag:.0f} ms of event-loop lag with a comment to each every 15 s; a new request beside them {1000 * came.new_request:.0f} ms; "
+            f"{100 * came.cpu:.1f} % CPU and {1000 * came.lag:.0f} ms of event-loop lag with a comment to each every 10 s; a new request beside them {1000 * came.new_request:.0f} ms; "
             f"all left at once, /healthz then {1000 * came.health:.0f} ms; rows: {told(came.rows)}"
         ),
         kept,
@@ -99,6 +101,19 @@ async def stalled(folder: Path, port: int) -> tuple[str, bool]:
             f"cut after {came.seconds:.0f} s; rows: {told(came.rows)}"
         ),
         came.rows["cancelled"] == came.readers and came.after - came.before < 100,
+    )
+
+
+async def long(folder: Path, port: int) -> tuple[str, bool]:
+    scale = 1.0 if os.environ.get("SOAK_REAL_TIME") else 1 / 60
+    came = await long_stream(folder, upstream_port=port, scale=scale)
+    kept = came.end == "finished" and came.rows == {"ok": 1} and came.silence < 15 * scale + 0.5
+    return (
+        (
+            f"a stream of {came.seconds:.1f} s (limits and times are those of {MINUTES} minutes by {scale:.3g}): {came.end}, status 200 after "
+            f"{came.head:.2f} s, first content after {came.content:.1f} s; longest silence {came.silence:.2f} s; rows: {told(came.rows)}"
+        ),
+        kept,
     )
 
 
@@ -135,6 +150,7 @@ PARTS: dict[str, Part] = {
     "idle": idle,
     "drain": drained,
     "stalled": stalled,
+    "long": long,
     "storage": stored,
 }
 

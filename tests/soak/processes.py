@@ -46,9 +46,9 @@ def upstream() -> Iterator[int]:
 class GatewayProcess:
     """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share. `logged` is how many characters it said."""
 
-    def __init__(self, folder: Path, *, upstream_port: int, limits: str = "{}") -> None:
+    def __init__(self, folder: Path, *, upstream_port: int, limits: str = "{}", settings: str = SETTINGS) -> None:
         config = folder / "gateway.yaml"
-        config.write_text(f"{SETTINGS}limits: {limits}\n")
+        config.write_text(f"{settings}limits: {limits}\n")
         self.db = folder / "gateway.db"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         upstream_url = f"http://127.0.0.1:{upstream_port}"

@@ -1,7 +1,8 @@
 """An upstream for crowds, as a process: `python -m tests.soak.upstream` prints its port and serves until it is killed.
 
 It speaks OpenRouter's API with as little work as possible. The prompt's first word says how it answers: `hold` says one word and
-then nothing, `flood` never stops, `slow` takes a fifth of a second, `flaky` is overloaded half of the time; anything else is answered at once.
+then nothing, `flood` never stops, `slow` takes a fifth of a second, `flaky` is overloaded half of the time; `long SECONDS` takes that
+long: a tenth of it without content, then half of it with comments only, then words. Anything else is answered at once.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def said(text: str, *, finish: str | None = None) -> bytes:
 
 LAST = said("", finish="stop") + event({**HEAD, "choices": [], "usage": USAGE}) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 WORD = said("word ")
+NOTE = b"e\r\n: PROCESSING\n\n\r\n"
+STEPS = 72  # of a long answer
 MUCH = said("x" * 16_000)
 MESSAGE = {"role": "assistant", "content": "4"}
 WHOLE = orjson.dumps({**HEAD, "choices": [{"index": 0, "finish_reason": "stop", "message": MESSAGE}], "usage": USAGE})
@@ -78,6 +81,9 @@ class Upstream(asyncio.Protocol):
             answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(WHOLE)
             loop.call_later(SLOW if how == "slow" else 0, self.say, answer + WHOLE)
             return
+        if how == "long":
+            self.long(float(str(asked["messages"][-1]["content"]).split()[1]))
+            return
         self.say(SSE + WORD)
         if how == "flood":
             self.flood()
@@ -85,6 +91,15 @@ class Upstream(asyncio.Protocol):
             loop.call_later(SLOW, self.say, LAST)
         elif how != "hold":
             self.say(LAST)
+
+    def long(self, seconds: float) -> None:
+        """Nothing, a word, comments, words, the end."""
+        self.say(SSE)
+        later = asyncio.get_running_loop().call_later
+        silent, busy = STEPS // 10, STEPS // 10 + STEPS // 2
+        for step in range(silent, STEPS):
+            later(seconds * step / STEPS, self.say, NOTE if silent < step < busy else WORD)
+        later(seconds, self.say, LAST)
 
     def say(self, data: bytes) -> None:
         if self.open:

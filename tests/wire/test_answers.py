@@ -108,8 +108,8 @@ def test_usage() -> None:
     """When usage is asked for, every chunk says null but the last, which has no choices."""
     asked = writer(include_usage=True)
     assert event(asked.write(Chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])))["usage"] is None
-    last = event(asked.usage({"prompt_tokens": 1}))
-    assert (last["choices"], last["usage"]) == ([], {"prompt_tokens": 1})
+    last = event(asked.usage({"prompt_tokens": 1}, {"provider": "gemini"}))
+    assert (last["choices"], last["usage"], last["gateway"]) == ([], {"prompt_tokens": 1}, {"provider": "gemini"})
 
 
 @pytest.mark.parametrize("include_usage", [False, True])
