@@ -17,7 +17,7 @@ from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.prompt.patterns import PATTERNS
 from gateway.routing.prompt.reading import END
 from gateway.routing.strategies.hybrid import ENOUGH_OUTCOMES
-from gateway.transport import Timeouts
+from gateway.transport import TimeLimits
 from tests.documents import quoted, table, text_of
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -82,10 +82,10 @@ def test_failover(sentence: str) -> None:
     assert sentence in " ".join(text_of("operations.md").split())
 
 
-@pytest.mark.parametrize("name", ["connect", "first_byte", "idle", "total"])
+@pytest.mark.parametrize("name", TimeLimits._fields)
 def test_time_limits(name: str) -> None:
     """Default time limits, in both chapters that tell of them."""
-    seconds = f"{getattr(Timeouts(), name):g}"
+    seconds = f"{getattr(TimeLimits(), name):g}"
     assert [row[-1] for row in table("configuration.md", "key") if row[0] == f"`timeouts.{name}`"] == [f"`{seconds}`"]
     assert [row[1] for row in table("operations.md", "limit") if row[0] == f"`timeouts.{name}`"] == [f"{seconds} s"]
 

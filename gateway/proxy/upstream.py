@@ -153,7 +153,7 @@ def _has_content(choice: Json) -> bool:
     """Whether a step of a stream says more than that an answer begins."""
     if choice.get("finish_reason") is not None:
         return True
-    return any(value for name, value in choice["delta"].items() if name != "role")
+    return any(value for name, value in choice.get("delta", {}).items() if name != "role")
 
 
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:

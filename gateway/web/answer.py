@@ -46,10 +46,10 @@ class Answer:
         """Whether the client has got a status."""
         return self._started
 
-    def routed(self, record: RequestRecord) -> None:
+    def routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A streamed request is recorded, and its answer may begin."""
         self._record = record
-        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=self._begin_early)
+        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=self._begin_early, loop=loop)
 
     def close(self) -> None:
         """No more comments, wherever the work on the request ended."""
@@ -90,6 +90,8 @@ class Answer:
     async def fail(self, error: GatewayError, head: str = "") -> None:
         """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
         if not self._started:
+            self._started = True
+            self.close()
             response = error_response(error)
             told = lines(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"

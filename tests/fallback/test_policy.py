@@ -79,38 +79,6 @@ def test_three_attempts(policy: FailoverPolicy) -> None:
     assert attempts.count == 3
 
 
-@pytest.mark.parametrize(
-    ("errors", "order"),
-    [
-        ([UpstreamTimeout("late"), UpstreamTimeout("late")], [HAIKU, FLASH, None]),
-        ([UpstreamTimeout("late"), UpstreamOverloaded("busy")], [HAIKU, FLASH, None]),
-        ([UpstreamOverloaded("busy"), UpstreamTimeout("late")], [HAIKU, FLASH, QWEN]),
-    ],
-    ids=["twice", "first", "second"],
-)
-def test_one_other_after_what_may_be_billed(
-    policy: FailoverPolicy, errors: list[UpstreamError], order: list[Candidate | None]
-) -> None:
-    """After a failure that may be billed one other candidate is asked, whatever comes of it."""
-    assert asked(policy.begin(ALL, pinned=False), *errors) == order
-
-
-def test_the_client_is_told_why_nobody_else_is_asked(policy: FailoverPolicy) -> None:
-    """The error says that further candidates were left out because of the bill, only where there was room for more."""
-    attempts = policy.begin(ALL, pinned=False)
-    asked(attempts, UpstreamTimeout("late"), UpstreamTimeout("late"))
-    assert str(attempts.exhausted()).endswith("No further one was asked: what was tried may be billed")
-    attempts = policy.begin(ALL, pinned=False)
-    asked(attempts, *[UpstreamOverloaded("busy")] * 3)
-    assert "billed" not in str(attempts.exhausted())
-
-
-def test_an_own_deadline(policy: FailoverPolicy, clock: Clock) -> None:
-    """A request can have another deadline than the policy's."""
-    assert policy.begin(ALL, pinned=False, deadline=1000).remaining == 1000
-    assert policy.begin(ALL, pinned=False).remaining == 100
-
-
 def test_no_wait_to_another(policy: FailoverPolicy) -> None:
     """Another candidate is asked at once."""
     attempts = policy.begin(ALL, pinned=False)

@@ -88,6 +88,18 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"
 
 
+def test_time_limits_of_providers_and_models(load_files: Load) -> None:
+    """Rows of providers.yaml and models.yaml have time limits of their own; those that are left out stay the gateway's."""
+    provider = (
+        "{name: local, kind: openai, base_url: 'http://127.0.0.1:1/v1', timeouts: {first_byte: 600, total: 1800}}"
+    )
+    model = "{id: slow, provider: local, tier: simple, prices: {input: 0, output: 0}, timeouts: {idle: 900}}"
+    files = {"providers.yaml": f"providers:\n  - {provider}\n", "models.yaml": f"models:\n  - {model}\n"}
+    settings = load_files(files)
+    assert [entry.timeouts for entry in settings.providers] == [{"first_byte": 600, "total": 1800}]
+    assert settings.model_timeouts == {("local", "slow"): {"idle": 900}}
+
+
 def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
     """What stands commented out in the packaged gateway.yaml is every key with its default."""
     lines = packaged_file("gateway.yaml").read_text().splitlines()

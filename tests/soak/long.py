@@ -29,7 +29,9 @@ class Long:
 
 async def long_stream(folder: Path, *, upstream_port: int, scale: float) -> Long:
     """One stream; it and the gateway's default limits are multiplied by `scale`."""
-    limits = ", ".join(f"{name}: {value * scale}" for name, value in TimeLimits()._asdict().items() if name != "connect")
+    limits = ", ".join(
+        f"{name}: {value * scale}" for name, value in TimeLimits()._asdict().items() if name != "connect"
+    )
     settings = f"drain_delay: 0\ntimeouts: {{{limits}}}\nkeep_alive: {KEEP_ALIVE * scale}\n"
     gateway = GatewayProcess(folder, upstream_port=upstream_port, settings=settings)
     loop = asyncio.get_running_loop()

@@ -339,6 +339,18 @@ async def test_idle_timeout(transport: Transport) -> None:
         await response.aclose()
 
 
+@pytest.mark.parametrize("poured", [False, True])
+async def test_allowed_silence(transport: Transport, poured: bool) -> None:
+    """How long the body may be silent can be changed while it is open."""
+    async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
+        response = await transport.send(chat(server.url), timeouts=PATIENT)
+        assert await response.piece() == b"half"
+        response.allow_silence(0.05)
+        with pytest.raises(UpstreamTimeout, match=r"0\.05 s"):
+            await (response.pour(lambda piece: True) if poured else response.piece())
+        await response.aclose()
+
+
 async def test_total_timeout(transport: Transport) -> None:
     """Who drips for ever is cut at the total deadline, however short the pauses."""
     async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:

@@ -206,6 +206,89 @@ async def test_one_comment_at_a_time() -> None:
     assert len(asyncio.all_tasks()) == before
 
 
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def waiting(client: Client) -> tuple[Answer, Clock]:
+    """A streamed answer that has waited for content for as long as it should, at the moment at which its timer goes off."""
+    answer = answer_to(client, keep_alive=10)
+    clock = Clock()
+    answer.routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
+    clock.now = 10
+    clock.action()
+    return answer, clock
+
+
+async def test_an_answer_begins_without_content() -> None:
+    """A stream that waits begins with the head that is known; the content follows, without another head."""
+    client, stream = Client(), Stream(b"data: 1\n\n")
+    answer, _ = await waiting(client)
+    await turns()
+    assert (client.status, client.body) == (200, b": keep-alive\n\n")
+    assert b"x-gateway-strategy: pinned" in client.head
+    assert b"x-gateway-provider" not in client.head
+    early = client.head
+    stream.released.release()
+    await answer.give(cast(ChatStream, stream))
+    answer.close()
+    assert (client.head, client.body, client.whole) == (early, b": keep-alive\n\ndata: 1\n\n", True)
+
+
+async def test_content_as_the_wait_ends() -> None:
+    """Content that comes at the very moment gets its whole head, once, and no comment before it."""
+    client, stream = Client(), Stream(b"data: 1\n\n")
+    answer, _ = await waiting(client)
+    stream.released.release()
+    await answer.give(cast(ChatStream, stream))
+    await turns()
+    assert b"x-gateway-provider" in client.head
+    assert (client.body, client.whole) == (b"data: 1\n\n", True)
+
+
+async def test_silence_after_content_in_time() -> None:
+    """A stream that had its content in time is kept alive from its first silence on."""
+    client, stream = Client(), Stream(b"data: 1\n\n", b"data: 2\n\n")
+    answer, clock = answer_to(client, keep_alive=10), Clock()
+    answer.routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
+    stream.released.release()
+    giving = asyncio.create_task(answer.give(cast(ChatStream, stream)))
+    await turns()
+    clock.now = 10
+    clock.action()
+    await turns()
+    assert client.body == b"data: 1\n\n: keep-alive\n\n"
+    stream.released.release()
+    await giving
+
+
+async def test_an_error_as_the_wait_ends() -> None:
+    """An error at the very moment is an answer of its own, and nothing follows it."""
+    client = Client()
+    answer, _ = await waiting(client)
+    await answer.fail(Overloaded("Full."))
+    await turns()
+    answer.close()
+    assert (client.status, client.whole) == (503, True)
+    assert b"keep-alive" not in client.body
+
+
+async def test_an_error_after_an_early_head() -> None:
+    """An error waits for the head that is on its way, and is then the stream's last event."""
+    client = Client()
+    client.reads.clear()
+    answer, _ = await waiting(client)
+    await turns()
+    failing = asyncio.create_task(answer.fail(Overloaded("Full.")))
+    await turns()
+    client.reads.set()
+    await failing
+    assert client.status == 200
+    assert client.body.startswith(b': keep-alive\n\ndata: {"error"')
+    assert client.whole
+
+
 async def test_an_error_before_the_first_byte() -> None:
     """An error that comes first is an answer of its own, with the headers that are known by then."""
     client = Client()
