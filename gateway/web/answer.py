@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import orjson
 
@@ -29,14 +30,13 @@ class Answer:
     the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
     """
 
-    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_record", "_started", "_streaming", "last")
+    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_started", "_streaming", "last")
 
     def __init__(self, client: Client, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._client = client
         self._head = f"x-request-id: {request_id}\r\n"
         self._keep_alive = keep_alive
         self._pulse: Pulse | None = None
-        self._record: RequestRecord | None = None
         self._started = False
         self._streaming = False
         self.last = False
@@ -48,8 +48,8 @@ class Answer:
 
     def routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A streamed request is recorded, and its answer may begin."""
-        self._record = record
-        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=self._begin_early, loop=loop)
+        begin = partial(self._begin_early, record)
+        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=begin, loop=loop)
 
     def close(self) -> None:
         """No more comments, wherever the work on the request ended."""
@@ -80,11 +80,11 @@ class Answer:
         self._started = self._streaming = True
         await self._client.begin(f"{self._head}{head}{SSE}".encode("latin-1"))
 
-    async def _begin_early(self) -> bool:
+    async def _begin_early(self, record: RequestRecord) -> bool:
         """Begin without content; False where the answer has begun meanwhile."""
-        if self._started or self._record is None:
+        if self._started:
             return False
-        await self._begin(decision_head(self._record))
+        await self._begin(decision_head(record))
         return True
 
     async def fail(self, error: GatewayError, head: str = "") -> None:
@@ -96,10 +96,9 @@ class Answer:
             told = lines(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
-        elif self._streaming:
-            if self._pulse is not None:
-                await self._pulse.said()
-                self._pulse.stop()
+        elif self._streaming and self._pulse is not None:
+            await self._pulse.said()
+            self._pulse.stop()
             await self._client.send(encode(orjson.dumps(error_event(error))))
             await self._end()
 
