@@ -263,9 +263,9 @@ async def test_a_probably_billed_attempt_is_followed_by_one_other(tmp_path: Path
 
 async def test_streams_outlast_the_total(tmp_path: Path) -> None:
     """`timeouts.total` does not end a stream; comments of the provider are signs of life."""
-    config = "timeouts: {total: 0.02, first_byte: 5, thinking: 5, idle: 0.15, stream: 10}"
+    config = "timeouts: {total: 0.02, first_byte: 5, thinking: 5, idle: 0.4, stream: 10}"
     said = b"data: " + orjson.dumps({**HEAD, "choices": [{"index": 0, "delta": {"content": "x"}}]}) + b"\n\n"
-    upstream = Written(said, *[b": PROCESSING\n\n"] * 6, said, pause=0.05)
+    upstream = Written(said, *[b": PROCESSING\n\n"] * 10, said, pause=0.06)
     async with serving(tmp_path, config=config, upstream=upstream) as served:
         reply = await asked(served, stream=True)
     assert reply.text.endswith("data: [DONE]\n\n")
