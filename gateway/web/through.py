@@ -27,25 +27,30 @@ class ThroughAsgi(RequestResponseCycle):
         app: ASGIApp,
         scope: Scope,
         *,
-        transport: asyncio.Transport,
         standing: list[tuple[bytes, bytes]],
         keep_alive: bool,
     ) -> None:
         super().__init__(
             scope=cast(Any, scope),
-            transport=transport,
+            transport=cast(Any, carrier),  # so that all that is written takes one way
             flow=cast(Any, carrier),
             logger=log,
             access_logger=log,
             access_log=False,
             default_headers=standing,
             message_event=asyncio.Event(),
-            expect_100_continue=dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
+            expect_100_continue=scope["http_version"] != "1.0"
+            and dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
             keep_alive=keep_alive,
-            on_response=lambda: carrier.answered(close=False),  # the cycle itself has closed what it does not keep
+            on_response=carrier.answered,
         )
         self._app = app
         self._carrier = carrier
+        self.wanted = False  # whether somebody reads the body
+
+    async def receive(self) -> Any:
+        self.wanted = True
+        return await super().receive()
 
     def feed(self, piece: bytes) -> None:
         """More of the body."""
