@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, InvalidRequest, RequestTimeout
 from gateway.web.client import Fields
 from gateway.web.direct import DirectClient
 from gateway.web.errors import last_answer
-from gateway.web.half_closed import BEGINNING, ResetWatch, reset
+from gateway.web.half_closed import ResetWatch, reset
 from gateway.web.headers import lines
 from gateway.web.request_reader import RequestReader
 from gateway.web.routes import Application
@@ -63,12 +63,10 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         "_app",
         "_app_state",
         "_awaited",
-        "_begun",
         "_buffer",
         "_deadline",
         "_discarding",
         "_final",
-        "_half_closed",
         "_incoming",
         "_last_word",
         "_line",
@@ -103,7 +101,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._serving: DirectClient | ThroughAsgi | None = None
         self._line: deque[DirectClient | ThroughAsgi] = deque()
         self._last_word: GatewayError | None = None  # refuses what could not be read, after all that was
-        self._final = self._discarding = self._half_closed = self._begun = False
+        self._final = self._discarding = False
         self._watch: ResetWatch | None = None
         self._reading = True
         self.write_paused = False
@@ -163,12 +161,10 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         served = self._serving
         if served is None or served.response_started or not self._whole:
             return False
-        self._half_closed = self._final = True
+        self._final = True
         if self._last_word is None:
             (self._line[-1] if self._line else served).keep_alive = False
-        self._transport.write(BEGINNING)
-        self._begun = True
-        self._watch = ResetWatch(self._transport, self._loop)
+        self._watch = ResetWatch(self._transport, self._loop.call_later)
         return True
 
     def pause_writing(self) -> None:
@@ -224,9 +220,8 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             await self._room.wait()
 
     def write(self, data: bytes) -> None:
-        if self._begun:
-            self._begun = False
-            data = data.removeprefix(BEGINNING)
+        if self._watch is not None:
+            data = self._watch.rest_of(data)
         self._transport.write(data)
 
     def is_closing(self) -> bool:
@@ -382,7 +377,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._last_word = None
         if error is not None:
             self.write(last_answer(error, self.standing_head()))
-        if self._half_closed:
+        if self._watch is not None:  # there is nothing more to read
             self.close()
             return
         self._transport.write_eof()

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,16 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@contextmanager
+def serve(folder: Path, **environment: str) -> Iterator[Served]:
+    """A gateway with these further variables, on a free port, until the block ends."""
     simulator = Simulator(seed=1)
-    db = tmp_path_factory.mktemp("served") / "gateway.db"
-    settings = load({**KEYS, **simulator.start(), "GATEWAY_DB": str(db), "GATEWAY_PORT": "0"})
+    db = folder / "gateway.db"
+    settings = load({**KEYS, **simulator.start(), "GATEWAY_DB": str(db), "GATEWAY_PORT": "0", **environment})
     server = uvicorn.Server(uvicorn.Config(create_app(settings), **uvicorn_options(settings)))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
