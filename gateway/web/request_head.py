@@ -20,7 +20,7 @@ SINGLE = frozenset(
 def check_head(headers: Headers, fields: Fields, *, method: bytes, version: str) -> None:
     """Raises InvalidRequest, NotImplementedInHttp, UnsupportedVersion. `fields` are the headers by name."""
     if version not in ("1.1", "1.0"):
-        raise UnsupportedVersion(f"HTTP/{version} is not spoken here; use HTTP/1.1.")
+        raise wrong_version(version)
     if len(fields) != len(headers):
         _refuse_repeated(headers)
     host = fields.get(b"host")
@@ -39,6 +39,10 @@ def without_upgrade(headers: Headers, *, method: bytes, url: bytes, version: str
     """The same head as bytes, without its `Upgrade` header."""
     kept = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(kept))
+
+
+def wrong_version(version: str) -> UnsupportedVersion:
+    return UnsupportedVersion(f"HTTP/{version} is not spoken here; use HTTP/1.1.")
 
 
 def too_large() -> HeadersTooLarge:

@@ -12,7 +12,7 @@ import httptools
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.web.client import Fields
-from gateway.web.request_head import HEAD_BYTES, HEADERS, check_head, too_large, without_upgrade
+from gateway.web.request_head import HEAD_BYTES, HEADERS, check_head, too_large, without_upgrade, wrong_version
 
 
 class RequestReader(ABC):
@@ -48,7 +48,7 @@ class RequestReader(ABC):
             self._parse(data)
         except (httptools.HttpParserError, GatewayError):
             error, self._error = self._error, None
-            return error or InvalidRequest("This is not a valid request of HTTP/1.1.", code="bad_http")
+            return error or self._unreadable()
         return too_large() if not self._whole and self._unparsed > HEAD_BYTES else None
 
     def _parse(self, data: bytes | memoryview) -> None:
@@ -62,6 +62,12 @@ class RequestReader(ABC):
                 self._parser = self._new_parser()
             else:
                 return
+
+    def _unreadable(self) -> GatewayError:
+        version = self._parser.get_http_version()
+        if version >= "2":  # clients of HTTP/2 that do not ask first
+            return wrong_version(version)
+        return InvalidRequest("This is not a valid request of HTTP/1.1.", code="bad_http")
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)

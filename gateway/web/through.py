@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
-import httptools
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from gateway.web.direct import HIGH_WATER, Carrier
+
+_BEFORE_THE_PATH = re.compile(rb"[^:/?]*://[^/?]*")
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +85,8 @@ def scope_of(
     version: str,
     state: dict[str, Any],
 ) -> Scope:
-    """What ASGI tells an application of a request. Raises httptools.HttpParserInvalidURLError."""
-    parsed = httptools.parse_url(url)
+    """What ASGI tells an application of a request."""
+    path, query = path_and_query(url)
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -96,7 +98,16 @@ def scope_of(
         "headers": headers,
         "state": state.copy(),
         "method": method,
-        "path": unquote(parsed.path.decode("ascii")),
-        "raw_path": parsed.path,
-        "query_string": parsed.query or b"",
+        "path": unquote(path.decode("ascii")),
+        "raw_path": path,
+        "query_string": query,
     }
+
+
+def path_and_query(target: bytes) -> tuple[bytes, bytes]:
+    """Of a request's target, whether it begins with the path or with a scheme and host."""
+    target = target.partition(b"#")[0]
+    if not target.startswith((b"/", b"*")):
+        target = _BEFORE_THE_PATH.sub(b"", target, count=1)
+    path, _, query = target.partition(b"?")
+    return path or b"/", query

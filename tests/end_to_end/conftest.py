@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,11 @@ class Served:
     @property
     def openai(self) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key="any", max_retries=0)
+
+    def rows(self) -> int:
+        """How many the ledger has."""
+        with closing(sqlite3.connect(self.db)) as connection:
+            return int(connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0])
 
     def row(self, request_id: str) -> dict[str, Any]:
         """The ledger's row, read as a stranger would: from the file."""
