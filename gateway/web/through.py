@@ -63,12 +63,13 @@ class ThroughAsgi(RequestResponseCycle):
 
     def fed(self) -> None:
         """That was all of it."""
-        self.more_body = False
+        self.more_body = self.waiting_for_100_continue = False
         self.message_event.set()
 
     def lost(self) -> None:
         """The client has left."""
         self.disconnected = True
+        self.waiting_for_100_continue = False
         self.message_event.set()
 
     async def run(self) -> None:

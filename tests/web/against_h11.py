@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h11
 import uvicorn
@@ -64,10 +64,22 @@ def echoing() -> Iterator[int]:
         thread.join(10)
 
 
-def by_gateway(port: int, raw: bytes) -> Read:
-    """The same of the server at this port, over a socket."""
+def by_gateway(port: int, *segments: bytes) -> Read:
+    """The same of the server at this port, over a socket.
+
+    Who sends on after a last request may find the connection closed; then all is sent at once.
+    """
+    try:
+        return _by_gateway(port, segments)
+    except OSError:
+        return _by_gateway(port, [b"".join(segments)])
+
+
+def _by_gateway(port: int, segments: Sequence[bytes]) -> Read:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(raw)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for segment in segments:
+            client.sendall(segment)
         client.shutdown(socket.SHUT_WR)
         answers = b"".join(iter(lambda: client.recv(65536), b""))
     return [_read(part) for part in answers.split(b"HTTP/1.1 ")[1:] if not part.startswith(b"100 ")]

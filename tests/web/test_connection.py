@@ -351,6 +351,31 @@ async def test_large_pipelined_bodies(open_: Open) -> None:
     assert connection.requests == [b"", b"x" * 70_000]
 
 
+async def test_the_clients_end(open_: Open) -> None:
+    """A client that ends its side is answered when its request is whole and nothing of the answer was sent; else it has left."""
+    for before, waits in ((b"", False), (HEAD, False), (GET, True), (GET + GET[:-1], True), (GET + CHUNKED, True)):
+        connection = open_()
+        await connection.feed(before)
+        assert connection.protocol.eof_received() is waits
+        connection.answering.set()
+        await connection.turns()
+        assert connection.statuses == [200] * waits
+        assert (connection.wire.end == "closed") is waits
+        connection.protocol.connection_lost(None)
+        assert connection.clock.pending() == []
+
+
+async def test_the_end_behind_garbage(open_: Open) -> None:
+    """A client that ends its side is told of what could not be read, too, after its answers."""
+    connection = open_()
+    await connection.feed(GET + b"nonsense\r\n\r\n")
+    assert connection.protocol.eof_received()
+    connection.answering.set()
+    await connection.turns()
+    assert connection.statuses == [200, 400]
+    assert connection.wire.end == "closed"
+
+
 async def test_connections_are_counted(open_: Open) -> None:
     """The server knows its connections as long as they are open, and its tasks as long as they run."""
     connection = open_()

@@ -180,6 +180,16 @@ CASES = (
     ),
     Case("a letter that no method has", get(b"G\x01T / HTTP/1.1")),
     Case("no method", get(b"/ HTTP/1.1")),
+    Case("at sign in a name", head(b"Fo@: Failure")),
+    Case("a longer method than one that is known", get(b"MKCOLA / HTTP/1.1"), [400], METHODS),
+    Case("a folded name", b"GET / HTTP/1.1\r\nHost: a\r\nname\r\n : value\r\n\r\n"),
+    Case("a corrupted name", head(b"Connection\r\x1b5\xd5eep-Alive", b"Accept-Encoding: gzip")),
+    Case("a missing CR", head(b"Dummy: x\nContent-Length: 37") + head(b"Dummy: y"), [400], STRICTER),
+    Case("a space behind the first line", b"GET / HTTP/1.1\r\n Host: foo\r\n\r\n"),
+    Case("a space before a length", head(b"Foo: bar", b" Content-Length: 38") + GET, [400], STRICTER),
+    Case("LF throughout", chunks(b"1\r\nA\r\n0\r\n\r\n").replace(b"\r\n", b"\n"), [400], STRICTER),
+    Case("LF in chunks", chunks(b"1\nA\n0\n\n"), [400], "h11 waits for line ends that change nothing any more"),
+    Case("a form feed in a value", head(b"Header1: hello\fworld")),
     Case("comma in a name", head(b"a,b: c")),
     Case("no digit", get(b"GET / HTTP/1.")),
     Case("letters for a version", get(b"GET / HTTP/a.b")),
@@ -188,7 +198,7 @@ CASES = (
     Case("version 1.10", get(b"GET / HTTP/1.10")),
     *(
         Case(f"version {version.decode()}", get(b"GET / HTTP/" + version), [505], "h11 reads every version as its own")
-        for version in (b"0.9", b"1.2", b"2.0", b"3.0", b"9.9")
+        for version in (b"0.9", b"1.2", b"2.0", b"3.0", b"5.6", b"9.9")
     ),
     Case("no version", b"GET /\r\n\r\n", [505], "that is HTTP/0.9"),
     # llhttp: method, pipelining, sample, uri
@@ -218,6 +228,10 @@ CASES = (
     Case("a bar in the query", get(b"GET /test.cgi?query=| HTTP/1.1")),
     Case("an underscore in the host", get(b"GET http://hypno_toad.org:1234/ HTTP/1.1")),
     Case("a port behind spaces", get(b"GET http://hypnotoad.org: 1234 HTTP/1.1")),
+    Case("an absolute target without a path", get(b"GET http://hypnotoad.org?hail=all HTTP/1.1")),
+    Case("an absolute target without anything", get(b"GET http://hypnotoad.org:1234 HTTP/1.1")),
+    Case("an absolute target with a password", get(b"GET http://a%12:b!&*$@hypnotoad.org:1234/toto HTTP/1.1")),
+    Case("UTF-8 in the target", get("GET /δ¶/δt/pope?q=1#narf HTTP/1.1".encode())),
     Case("a fragment", get(b"GET /forums/1/topics/2375?page=1#posts-17408 HTTP/1.1")),
     Case("two spaces", b"GET  /  HTTP/1.1\r\nHost: a\r\n\r\n", [("GET", b"")], "RFC 9112, 3: a server may read it so"),
     # llhttp: transfer-encoding

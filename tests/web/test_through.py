@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -34,8 +35,13 @@ def request(carrier: Carrier, app: ASGIApp, **options: Any) -> ThroughAsgi:
         (b"/a/b?c=d", "/a/b", b"c=d"),
         (b"/a%20%2F", "/a /", b""),
         (b"http://elsewhere/a?b", "/a", b"b"),
+        (b"http://else_where:1?b", "/", b"b"),
+        (b"http://a:b@elsewhere", "/", b""),
+        (b"//elsewhere/a?b#c", "//elsewhere/a", b"b"),
+        (b"/a:b?http://c/", "/a:b", b"http://c/"),
+        (b"*", "*", b""),
     ],
-    ids=["plain", "escaped", "absolute"],
+    ids=["plain", "escaped", "absolute", "query alone", "password", "two slashes", "colon", "asterisk"],
 )
 def test_scope(url: bytes, path: str, query: bytes) -> None:
     """An application is told what was asked for, as ASGI has it, and by whom."""
@@ -68,6 +74,17 @@ async def test_served() -> None:
     await running
     assert carrier.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
     assert carrier.answers == 1
+
+
+@pytest.mark.parametrize("end", ["fed", "lost"])
+async def test_nothing_to_continue_with(end: str) -> None:
+    """Who has sent its body already, or has left, is not told to continue."""
+    carrier = Carrier()
+    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    getattr(through, end)()
+    with suppress(KeyError):  # of an application that does not know that clients leave
+        await through.receive()
+    assert carrier.written == b""
 
 
 async def test_nobody_reads() -> None:
