@@ -100,6 +100,18 @@ class HeadersTooLarge(RequestError):
     code = "headers_too_large"
 
 
+class NotImplementedInHttp(RequestError):
+    """A part of HTTP that the gateway does not speak: CONNECT, transfer codings beside chunked."""
+
+    status = 501
+    code = "not_implemented"
+
+
+class UnsupportedVersion(RequestError):
+    status = 505
+    code = "http_version_not_supported"
+
+
 class Overloaded(GatewayError):
     """The gateway itself is full or draining; `retry_after` is in seconds."""
 

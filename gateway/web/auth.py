@@ -111,7 +111,7 @@ class Gatekeeper:
         origin = headers.get(b"origin")
         if origin is not None and _hostname(origin) not in self._hosts:
             raise Forbidden("Requests from other origins are not served without a key.")
-        if headers.get(b"sec-fetch-site") == b"cross-site":
+        if headers.get(b"sec-fetch-site", b"").lower() == b"cross-site":
             raise Forbidden("Cross-site requests are not served without a key.")
 
 

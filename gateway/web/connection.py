@@ -1,39 +1,39 @@
 """A client's connection: its bytes become requests, which are served one at a time, in order, within limits and deadlines.
 
-httptools parses, which also refuses what could be read in two ways: two lengths, a length beside chunks, folded headers, bare
-line ends. What it leaves open is here: caps on a request's head, exactly one Host, and how long a client may take. A request of
-a direct route is served as it is, every other through ASGI; nothing else here knows a route.
+What a request is, `RequestReader` knows. Here is when each is served, how much of what follows is read meanwhile, and how long
+a client may take. A request of a direct route is served as it is, every other through ASGI; nothing else here knows a route.
 
 A connection waits for its client in a few ways (`Awaited`), each with a deadline of its own, and at any moment at most one of
 them runs; while the client waits for us, or for room to be sent more, none does. A client that does not read is another matter:
 what cannot be written for `stall_seconds` ends the connection.
+
+Memory: the network is read in small pieces unless the request being served reads its body, and not at all while something
+waits behind that request. So a client without a key occupies a few KB, however much it sends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
+from collections import deque
 from enum import Enum
 from typing import Any
 
-import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
-from gateway.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTimeout
+from gateway.errors import GatewayError, InvalidRequest, RequestTimeout
 from gateway.web.client import Fields
 from gateway.web.direct import DirectClient
-from gateway.web.errors import error_response
+from gateway.web.errors import last_answer
+from gateway.web.half_closed import ResetWatch, reset
 from gateway.web.headers import lines
+from gateway.web.request_reader import RequestReader
 from gateway.web.routes import Application
 from gateway.web.through import ThroughAsgi, scope_of
 
-HEAD_BYTES = 32 * 1024  # also of trailers, and of chunk extensions between two bytes of a body
-HEADERS = 100
-PIPELINED = 100  # requests of one connection that may wait for their turn
-HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+PIPELINED = 100  # requests of one connection that may be under way at once; the connection ends after the last of them
+PIECE = 4 * 1024  # bytes read from the network at a time
+LARGE_PIECE = 64 * 1024  # the same while the request being served reads its body
 
 
 class Awaited(Enum):
@@ -46,7 +46,7 @@ class Awaited(Enum):
     LEFTOVER = "leftover"
 
 
-class Connection(asyncio.Protocol):
+class Connection(RequestReader, asyncio.BufferedProtocol):
     """uvicorn makes them. Seconds stand in the class, so that tests can be hasty."""
 
     seconds = {  # noqa: RUF012 - a table
@@ -63,17 +63,15 @@ class Connection(asyncio.Protocol):
         "_app",
         "_app_state",
         "_awaited",
+        "_buffer",
         "_deadline",
-        "_head_bytes",
-        "_headed",
-        "_headers",
+        "_discarding",
+        "_final",
         "_incoming",
+        "_last_word",
         "_line",
         "_loop",
-        "_parser",
         "_reading",
-        "_refusal",
-        "_refused",
         "_room",
         "_server",
         "_serving",
@@ -81,9 +79,7 @@ class Connection(asyncio.Protocol):
         "_standing",
         "_standing_head",
         "_transport",
-        "_unparsed",
-        "_url",
-        "_whole",
+        "_watch",
         "write_paused",
     )
 
@@ -94,22 +90,19 @@ class Connection(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         self._app = config.loaded_app
         self._app_state = app_state
         self._server = server_state
         self._loop = _loop or asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what follows a last request is not read
+        self._buffer = bytearray()
         self._transport: asyncio.Transport
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._headed = self._whole = True
-        self._head_bytes = self._unparsed = 0
         self._incoming: DirectClient | ThroughAsgi | None = None
         self._serving: DirectClient | ThroughAsgi | None = None
-        self._line: list[DirectClient | ThroughAsgi] = []
-        self._refusal: GatewayError | None = None
-        self._refused = False
+        self._line: deque[DirectClient | ThroughAsgi] = deque()
+        self._last_word: GatewayError | None = None  # refuses what could not be read, after all that was
+        self._final = self._discarding = False
+        self._watch: ResetWatch | None = None
         self._reading = True
         self.write_paused = False
         self._room: asyncio.Event | None = None
@@ -127,30 +120,52 @@ class Connection(asyncio.Protocol):
         self._await(Awaited.REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Everything is let go of: what refers to a connection, and is referred to by it, would stay in memory."""
         self._server.connections.discard(self)
         self._await(None)
+        if self._watch is not None:
+            self._watch.stop()
+        self._line.clear()
+        self._error = self._last_word = self._watch = None
         lost, self._serving, self._incoming = self._serving, None, None
         if lost is not None:
             lost.lost()
         self.resume_writing()
         del self._parser  # which knows this connection
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        reader = None if self._whole or self._incoming is not self._serving else self._serving
+        self._buffer = bytearray(LARGE_PIECE if reader is not None and reader.wanted else PIECE)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data, self._buffer = self._buffer, bytearray()
+        self.data_received(memoryview(data)[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Refusals are in OpenAI's shape, and strangers' garbage does not fill the log."""
-        if self._refused:
+        if self._discarding:
             return
-        if not self._whole:
-            self._unparsed += len(data)
-        try:
-            self._parser.feed_data(data)
-            if not self._whole and self._unparsed > HEAD_BYTES:
-                self._fail(_too_large())
-        except httptools.HttpParserUpgrade:
-            self._whole = True  # no other protocol is spoken here; the request itself is answered
-        except (httptools.HttpParserError, GatewayError):
-            self._refuse(self._refusal or InvalidRequest("This is not a valid request of HTTP/1.1.", code="bad_http"))
+        refusal = self._read(data)
+        if refusal is not None:
+            self._refuse(refusal)
             return
         self._await(self._owed())
+        if self._queued():
+            self.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. Whoever does so in the middle of its request or of its answer has left."""
+        if self._line or not self._headed:
+            self._forget_unfinished()
+        served = self._serving
+        if served is None or served.response_started or not self._whole:
+            return False
+        self._final = True
+        if self._last_word is None:
+            (self._line[-1] if self._line else served).keep_alive = False
+        self._watch = ResetWatch(self._transport, self._loop.call_later)
+        return True
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -172,50 +187,26 @@ class Connection(asyncio.Protocol):
         else:
             self._serving.keep_alive = False
 
-    # What the parser tells.
+    # What the reader tells.
 
-    def on_message_begin(self) -> None:
-        self._headed = self._whole = False
-        self._head_bytes = self._unparsed = 0
-        self._url = b""
-        self._headers = []
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._head_bytes += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headed:
-            return  # a trailer: nobody reads them
-        self._headers.append((name.lower(), value))
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > HEAD_BYTES or len(self._headers) > HEADERS:
-            self._fail(_too_large())
-
-    def on_headers_complete(self) -> None:
-        fields = dict(self._headers)
-        version = self._parser.get_http_version()
-        hosts = [value for name, value in self._headers if name == b"host"]
-        if len(hosts) > 1 or (not hosts and version != "1.0"):
-            self._fail(InvalidRequest("A request has exactly one Host header.", code="bad_host"))
-        if hosts and not HOST.fullmatch(hosts[0]):
-            self._fail(InvalidRequest("The Host header names no host.", code="bad_host"))
-        if len(self._line) >= PIPELINED:
-            self._fail(InvalidRequest("Too many requests wait on this connection.", code="bad_http"))
-        self._headed = True
-        self._incoming = request = self._request(fields, version)
+    def _begin(self, fields: Fields, *, method: bytes, version: str) -> None:
+        if self._final:
+            raise InvalidRequest("The request before this one was the last.", code="bad_http")
+        self._incoming = request = self._request(fields, method.decode("ascii"), version)
         if self._serving is None:
             self._serve(request)
         else:
             self._line.append(request)
+            if len(self._line) + 1 >= PIPELINED:
+                request.keep_alive = False
+        self._final = not request.keep_alive
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
         if self._incoming is not None:
             self._incoming.feed(body)
 
-    def on_message_complete(self) -> None:
-        self._whole = True
+    def _complete(self) -> None:
         if self._incoming is not None:
             self._incoming.fed()
 
@@ -229,7 +220,12 @@ class Connection(asyncio.Protocol):
             await self._room.wait()
 
     def write(self, data: bytes) -> None:
+        if self._watch is not None:
+            data = self._watch.rest_of(data)
         self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
     def pause_reading(self) -> None:
         if self._reading:
@@ -237,7 +233,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._reading:
+        if not (self._reading or self._queued()):
             self._reading = True
             self._transport.resume_reading()
 
@@ -248,29 +244,46 @@ class Connection(asyncio.Protocol):
             self._standing, self._standing_head = headers, lines(headers)
         return self._standing_head
 
-    def answered(self, *, close: bool) -> None:
-        """The request being served is; `close` when it was the last. What still comes of its body is dropped."""
+    def answered(self) -> None:
+        """The request being served is. What still comes of its body is dropped."""
         self._server.total_requests += 1
-        if self._incoming is self._serving:
+        served, self._serving = self._serving, None
+        if self._incoming is served:
             self._incoming = None
-        self._serving = None
-        if close:
-            self._transport.close()
+        last = served is None or not served.keep_alive
         if self._transport.is_closing():
             self._stalls()
-            return
-        self.resume_reading()
-        if self._line:
-            self._serve(self._line.pop(0))
-        self._await(Awaited.ANOTHER if self._whole and self._serving is None else self._owed())
+        elif last and (self._discarding or not (self._whole and self._reading)):
+            self._end()
+        elif last:
+            self.close()
+        elif self._line:
+            self._serve(self._line.popleft())
+            self._go_on()
+        elif self._last_word is not None:
+            self._end(self._last_word)
+        else:
+            self._go_on()
 
     def close(self) -> None:
         """Once what is written has been read, or soon."""
+        if self._serving is not None and self._serving.response_complete:
+            return  # uvicorn closes after a last answer; `answered`, which follows, knows how
         self._transport.close()
         self._stalls()
 
-    def _request(self, fields: Fields, version: str) -> DirectClient | ThroughAsgi:
-        method = self._parser.get_method().decode("ascii")
+    def _forget_unfinished(self) -> None:
+        """The request that is coming in will not be whole; if it waits in the line, it waits no more."""
+        if self._headed and not self._whole and self._line:
+            self._line.pop()
+            self._incoming = None
+        self._headed = self._whole = True
+
+    def _go_on(self) -> None:
+        self.resume_reading()
+        self._await(Awaited.ANOTHER if self._whole and self._serving is None else self._owed())
+
+    def _request(self, fields: Fields, method: str, version: str) -> DirectClient | ThroughAsgi:
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         path, _, query = self._url.partition(b"?")
         endpoint = self._app.direct.get(path) if isinstance(self._app, Application) else None
@@ -297,7 +310,6 @@ class Connection(asyncio.Protocol):
             self,
             self._app,
             scope,
-            transport=self._transport,
             standing=self._server.default_headers,
             keep_alive=keep_alive,
         )
@@ -307,6 +319,10 @@ class Connection(asyncio.Protocol):
         task = self._loop.create_task(request.run())
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
+
+    def _queued(self) -> bool:
+        """Whether anything waits behind the request being served."""
+        return self._serving is not None and (bool(self._line) or not self._headed)
 
     def _owed(self) -> Awaited | None:
         """What the client has to do next; None while it is our turn."""
@@ -333,43 +349,50 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
-    def _fail(self, error: GatewayError) -> None:
-        """Out of the parser, which wraps whatever its callbacks raise."""
-        self._refusal = error
-        raise error
+    def _refuse(self, error: GatewayError | None) -> None:
+        """Read no further, and answer with `error` in its place: after the requests before it, and never as a second answer."""
+        self._discarding = True
+        unfinished = self._headed and not self._whole
+        if unfinished and not self._line and self._serving is not None:
+            if self._serving.response_started:
+                self.close()
+                return
+            self._serving.lost()
+            self._serving = None
+        elif (unfinished and not self._line) or self._final:
+            error = None
+        self._forget_unfinished()
+        if self._serving is not None:
+            self._await(None)
+            self._last_word = error
+        else:
+            self._end(error)
 
-    def _refuse(self, error: GatewayError) -> None:
-        """Answer with `error` unless another answer is on its way here, read for a moment on what still comes, and close.
+    def _end(self, error: GatewayError | None = None) -> None:
+        """Say the last, read for a moment on what still comes, and close.
 
-        Closing at once would reset the connection, and the client would never see the answer.
+        Closing at once would reset the connection, and the client would never see its answer.
         """
-        self._refused = True
-        if self._line or (self._serving is not None and self._serving.response_started):
+        self._discarding = True
+        self._last_word = None
+        if error is not None:
+            self.write(last_answer(error, self.standing_head()))
+        if self._watch is not None:  # there is nothing more to read
             self.close()
             return
-        if self._serving is not None:
-            self._serving.lost()
-        self._transport.write(self._rendered(error))
-        self.resume_reading()
         self._transport.write_eof()
+        self.resume_reading()
         self._await(Awaited.LEFTOVER)
-
-    def _rendered(self, error: GatewayError) -> bytes:
-        headers = {"x-request-id": "req_" + secrets.token_hex(16), "connection": "close"}
-        response = error_response(error, headers)
-        head = (STATUS_LINE[response.status_code], self.standing_head(), lines(response.raw_headers), b"\r\n")
-        return b"".join((*head, bytes(response.body)))
 
     def _stalls(self) -> None:
         """There is something that the client has to read before we go on."""
         if self._stall is None:
-            self._stall = self._loop.call_later(self.stall_seconds, self._transport.abort)
+            self._stall = self._loop.call_later(self.stall_seconds, self._reset)
+
+    def _reset(self) -> None:
+        reset(self._transport)
 
     def _reads(self) -> None:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-
-
-def _too_large() -> HeadersTooLarge:
-    return HeadersTooLarge(f"A request's head has at most {HEADERS} headers and {HEAD_BYTES} bytes.")

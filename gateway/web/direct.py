@@ -12,7 +12,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from gateway.web.body import ClientGone, refuse_unreadable, too_large
 from gateway.web.client import DirectEndpoint, Fields, Headers
 
-HIGH_WATER = 64 * 1024  # bytes of a body that may wait for somebody to read them
+HIGH_WATER = (
+    8 * 1024
+)  # bytes of a body that are taken from the network before somebody reads it: the key is checked first
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -38,8 +40,10 @@ class Carrier(Protocol):
     def standing_head(self) -> bytes:
         """Header lines that every answer has."""
 
-    def answered(self, *, close: bool) -> None:
-        """The request being served is; `close` when it was the connection's last."""
+    def answered(self) -> None:
+        """The request being served is; it was the connection's last one unless its `keep_alive` is true."""
+
+    def is_closing(self) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -130,9 +134,18 @@ class DirectClient:
 
     # What the endpoint asks for.
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody reads the body."""
+        return self._limit > 0
+
     async def body(self, *, limit: int) -> bytes:
         refuse_unreadable(self.fields, limit=limit)
-        if self.fields.get(b"expect", b"").lower() == b"100-continue":
+        if (
+            self._chunked
+            and not (self._whole or self._gone)
+            and self.fields.get(b"expect", b"").lower() == b"100-continue"
+        ):
             self._carrier.write(CONTINUE)
         self._limit = limit
         self._carrier.resume_reading()
@@ -202,7 +215,7 @@ class DirectClient:
 
     def _complete(self) -> None:
         self.response_complete = True
-        self._carrier.answered(close=not self.keep_alive)
+        self._carrier.answered()
 
     def _arrive(self) -> None:
         if self._arrival is not None and not self._arrival.done():

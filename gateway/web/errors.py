@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Mapping
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.errors import (
     GatewayError,
@@ -20,6 +22,7 @@ from gateway.errors import (
     Refused,
     UpstreamError,
 )
+from gateway.web.headers import lines
 
 
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
@@ -35,6 +38,13 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
     if isinstance(error, InvalidKey):
         extra["www-authenticate"] = 'Bearer, Basic realm="gateway"'
     return Response(orjson.dumps(error.body()), error.status, extra, "application/json")
+
+
+def last_answer(error: GatewayError, standing_head: bytes) -> bytes:
+    """The same as bytes, for a request that no route will see; the connection ends with it."""
+    response = error_response(error, {"x-request-id": "req_" + secrets.token_hex(16), "connection": "close"})
+    head = (STATUS_LINE[response.status_code], standing_head, lines(response.raw_headers), b"\r\n")
+    return b"".join((*head, bytes(response.body)))
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
-import httptools
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from gateway.web.direct import HIGH_WATER, Carrier
+
+_BEFORE_THE_PATH = re.compile(rb"[^:/?]*://[^/?]*")
 
 log = logging.getLogger(__name__)
 
@@ -27,25 +29,30 @@ class ThroughAsgi(RequestResponseCycle):
         app: ASGIApp,
         scope: Scope,
         *,
-        transport: asyncio.Transport,
         standing: list[tuple[bytes, bytes]],
         keep_alive: bool,
     ) -> None:
         super().__init__(
             scope=cast(Any, scope),
-            transport=transport,
+            transport=cast(Any, carrier),  # so that all that is written takes one way
             flow=cast(Any, carrier),
             logger=log,
             access_logger=log,
             access_log=False,
             default_headers=standing,
             message_event=asyncio.Event(),
-            expect_100_continue=dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
+            expect_100_continue=scope["http_version"] != "1.0"
+            and dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
             keep_alive=keep_alive,
-            on_response=lambda: carrier.answered(close=False),  # the cycle itself has closed what it does not keep
+            on_response=carrier.answered,
         )
         self._app = app
         self._carrier = carrier
+        self.wanted = False  # whether somebody reads the body
+
+    async def receive(self) -> Any:
+        self.wanted = True
+        return await super().receive()
 
     def feed(self, piece: bytes) -> None:
         """More of the body."""
@@ -56,12 +63,13 @@ class ThroughAsgi(RequestResponseCycle):
 
     def fed(self) -> None:
         """That was all of it."""
-        self.more_body = False
+        self.more_body = self.waiting_for_100_continue = False
         self.message_event.set()
 
     def lost(self) -> None:
         """The client has left."""
         self.disconnected = True
+        self.waiting_for_100_continue = False
         self.message_event.set()
 
     async def run(self) -> None:
@@ -78,8 +86,8 @@ def scope_of(
     version: str,
     state: dict[str, Any],
 ) -> Scope:
-    """What ASGI tells an application of a request. Raises httptools.HttpParserInvalidURLError."""
-    parsed = httptools.parse_url(url)
+    """What ASGI tells an application of a request."""
+    path, query = path_and_query(url)
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -91,7 +99,16 @@ def scope_of(
         "headers": headers,
         "state": state.copy(),
         "method": method,
-        "path": unquote(parsed.path.decode("ascii")),
-        "raw_path": parsed.path,
-        "query_string": parsed.query or b"",
+        "path": unquote(path.decode("ascii")),
+        "raw_path": path,
+        "query_string": query,
     }
+
+
+def path_and_query(target: bytes) -> tuple[bytes, bytes]:
+    """Of a request's target, whether it begins with the path or with a scheme and host."""
+    target = target.partition(b"#")[0]
+    if not target.startswith((b"/", b"*")):
+        target = _BEFORE_THE_PATH.sub(b"", target, count=1)
+    path, _, query = target.partition(b"?")
+    return path or b"/", query

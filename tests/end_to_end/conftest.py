@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ class Served:
     def openai(self) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key="any", max_retries=0)
 
+    def rows(self) -> int:
+        """How many the ledger has."""
+        with closing(sqlite3.connect(self.db)) as connection:
+            return int(connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0])
+
     def row(self, request_id: str) -> dict[str, Any]:
         """The ledger's row, read as a stranger would: from the file."""
         with sqlite3.connect(self.db) as connection:
@@ -46,9 +52,16 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@contextmanager
+def serve(folder: Path, **environment: str) -> Iterator[Served]:
+    """A gateway with these further variables, on a free port, until the block ends."""
     simulator = Simulator(seed=1)
-    db = tmp_path_factory.mktemp("served") / "gateway.db"
-    settings = load({**KEYS, **simulator.start(), "GATEWAY_DB": str(db), "GATEWAY_PORT": "0"})
+    db = folder / "gateway.db"
+    settings = load({**KEYS, **simulator.start(), "GATEWAY_DB": str(db), "GATEWAY_PORT": "0", **environment})
     server = uvicorn.Server(uvicorn.Config(create_app(settings), **uvicorn_options(settings)))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

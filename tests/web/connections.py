@@ -124,8 +124,8 @@ class Opened:
             self.protocol.data_received(piece)
             await self.turns()
 
-    async def turns(self) -> None:
-        for _ in range(5):
+    async def turns(self, number: int = 5) -> None:
+        for _ in range(number):
             await asyncio.sleep(0)
 
     @property

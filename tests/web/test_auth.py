@@ -108,6 +108,7 @@ def test_open_gateway_ignores_keys() -> None:
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "Cross-Site"},
     ],
     ids=str,
 )

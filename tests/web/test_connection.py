@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.web.connection import HEAD_BYTES, HEADERS, Awaited, Connection
+from gateway.web.connection import PIPELINED, Awaited, Connection
+from gateway.web.request_head import HEAD_BYTES, HEADERS
 from tests.web.connections import CHUNKED, GET, HEAD, Open, Opened, OpenedToAsgi
 
 
@@ -189,17 +190,56 @@ async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: Awaite
 
 
 async def test_too_many_pipelined_requests(open_: Open) -> None:
-    """Nobody stores requests by the thousand on one connection."""
+    """Of a thousand requests that come at once the first hundred are answered, the last of them says that it is the last."""
     connection = open_()
     await connection.feed(GET * 1000)
-    assert connection.wire.end == "closed"
+    connection.answering.set()
+    await connection.turns(500)
+    assert connection.statuses == [200] * PIPELINED
+    assert connection.wire.sent.count(b"connection: close\r\n") == 1
+    assert connection.wire.end == "eof"  # closed at once, what the client still sends would reset the connection
 
 
-async def test_garbage_behind_a_request(open_: Open) -> None:
-    """Garbage sent while an answer is under way ends the connection; nothing is written into that answer."""
+async def test_garbage_behind_requests(open_: Open) -> None:
+    """Garbage is refused in its place, after the answers to what was sent before it, and ends the connection."""
     connection = open_()
-    await connection.feed(GET + GET + b"nonsense\r\n\r\n")
-    assert (connection.wire.sent, connection.wire.end) == (b"", "closed")
+    await connection.feed(GET + GET + b"nonsense\r\n\r\n" + GET)
+    assert (connection.wire.sent, connection.wire.end) == (b"", None)
+    connection.answering.set()
+    await connection.turns(10)
+    assert connection.statuses == [200, 200, 400]
+    assert connection.wire.end == "eof"
+
+
+async def test_a_broken_body_behind_a_request(open_: Open) -> None:
+    """A request whose body turns out to be broken while it waits is refused in its place, and never served."""
+    connection = open_()
+    await connection.feed(GET + CHUNKED + b"zz\r\n")
+    connection.answering.set()
+    await connection.turns(10)
+    assert connection.statuses == [200, 400]
+    assert connection.requests == [b""]
+
+
+async def test_a_broken_rest_of_a_body(open_: Open) -> None:
+    """A request that was answered before its body was whole gets no second answer when the rest of the body is broken."""
+    connection = open_(reads=False)
+    connection.answering.set()
+    await connection.feed(CHUNKED + b"3\r\nabc\r\n", b"zz\r\n", GET)
+    assert connection.statuses == [200]
+    assert connection.wire.end == "eof"
+
+
+async def test_after_a_last_request(open_: Open) -> None:
+    """What follows a request that says it is the last is not read: no answer, no error."""
+    for last in (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", GET[:-2] + b"Connection: close\r\n\r\n"):
+        for behind in (GET, b"nonsense\r\n\r\n"):
+            connection = open_()
+            await connection.feed(last + behind)
+            connection.answering.set()
+            await connection.turns()
+            assert connection.statuses == [200]
+            assert connection.wire.end in ("eof", "closed")
 
 
 async def test_answers_before_the_end_of_a_body(open_: Open) -> None:
@@ -297,16 +337,43 @@ async def test_all_that_wait_for_room() -> None:
 
 
 async def test_large_pipelined_bodies(open_: Open) -> None:
-    """A large body behind a request is left in the network until its turn comes."""
+    """A body behind a request is left in the network until its turn comes."""
     connection = open_()
     head = HEAD + b"Content-Length: 70000\r\n\r\n"
-    await connection.feed(GET + head, b"x" * 65_900, b"x" * 100)
+    await connection.feed(GET)
+    assert not connection.wire.paused
+    await connection.feed(head + b"x" * 66_000)
     assert connection.wire.paused
     connection.answering.set()
     await connection.turns()
     assert not connection.wire.paused
     await connection.feed(b"x" * 4_000)
     assert connection.requests == [b"", b"x" * 70_000]
+
+
+async def test_the_clients_end(open_: Open) -> None:
+    """A client that ends its side is answered when its request is whole and nothing of the answer was sent; else it has left."""
+    for before, waits in ((b"", False), (HEAD, False), (GET, True), (GET + GET[:-1], True), (GET + CHUNKED, True)):
+        connection = open_()
+        await connection.feed(before)
+        assert connection.protocol.eof_received() is waits
+        connection.answering.set()
+        await connection.turns()
+        assert connection.statuses == [200] * waits
+        assert (connection.wire.end == "closed") is waits
+        connection.protocol.connection_lost(None)
+        assert connection.clock.pending() == []
+
+
+async def test_the_end_behind_garbage(open_: Open) -> None:
+    """A client that ends its side is told of what could not be read, too, after its answers."""
+    connection = open_()
+    await connection.feed(GET + b"nonsense\r\n\r\n")
+    assert connection.protocol.eof_received()
+    connection.answering.set()
+    await connection.turns()
+    assert connection.statuses == [200, 400]
+    assert connection.wire.end == "closed"
 
 
 async def test_connections_are_counted(open_: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -14,17 +15,8 @@ from tests.web.test_direct import Carrier
 
 
 class Wire:
-    def __init__(self) -> None:
-        self.sent = b""
-
     def get_extra_info(self, name: str) -> object:
         return {"peername": ("10.0.0.1", 5), "sockname": ("10.0.0.2", 80)}.get(name)
-
-    def write(self, data: bytes) -> None:
-        self.sent += data
-
-    def is_closing(self) -> bool:
-        return False
 
 
 def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Scope:
@@ -33,10 +25,8 @@ def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> S
     )
 
 
-def request(carrier: Carrier, wire: Wire, app: ASGIApp, **options: Any) -> ThroughAsgi:
-    return ThroughAsgi(
-        carrier, app, scope(**options), transport=cast(asyncio.Transport, wire), standing=[], keep_alive=True
-    )
+def request(carrier: Carrier, app: ASGIApp, **options: Any) -> ThroughAsgi:
+    return ThroughAsgi(carrier, app, scope(**options), standing=[], keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +35,13 @@ def request(carrier: Carrier, wire: Wire, app: ASGIApp, **options: Any) -> Throu
         (b"/a/b?c=d", "/a/b", b"c=d"),
         (b"/a%20%2F", "/a /", b""),
         (b"http://elsewhere/a?b", "/a", b"b"),
+        (b"http://else_where:1?b", "/", b"b"),
+        (b"http://a:b@elsewhere", "/", b""),
+        (b"//elsewhere/a?b#c", "//elsewhere/a", b"b"),
+        (b"/a:b?http://c/", "/a:b", b"http://c/"),
+        (b"*", "*", b""),
     ],
-    ids=["plain", "escaped", "absolute"],
+    ids=["plain", "escaped", "absolute", "query alone", "password", "two slashes", "colon", "asterisk"],
 )
 def test_scope(url: bytes, path: str, query: bytes) -> None:
     """An application is told what was asked for, as ASGI has it, and by whom."""
@@ -67,24 +62,35 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def test_served() -> None:
     """An application gets the body as it comes, and its answer is the connection's."""
-    carrier, wire = Carrier(), Wire()
-    through = request(carrier, wire, echo, headers=((b"expect", b"100-continue"),))
+    carrier = Carrier()
+    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
     running = asyncio.create_task(through.run())
     await asyncio.sleep(0)
-    assert wire.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
     through.feed(b"a")
     await asyncio.sleep(0)
     through.feed(b"b")
     through.fed()
     await running
-    assert wire.sent.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
-    assert carrier.answers == [False]
+    assert carrier.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    assert carrier.answers == 1
+
+
+@pytest.mark.parametrize("end", ["fed", "lost"])
+async def test_nothing_to_continue_with(end: str) -> None:
+    """Who has sent its body already, or has left, is not told to continue."""
+    carrier = Carrier()
+    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    getattr(through, end)()
+    with suppress(KeyError):  # of an application that does not know that clients leave
+        await through.receive()
+    assert carrier.written == b""
 
 
 async def test_nobody_reads() -> None:
     """Of a body that the application does not ask for only so much is taken from the network."""
     carrier = Carrier()
-    through = request(carrier, Wire(), echo)
+    through = request(carrier, echo)
     through.feed(b"x" * HIGH_WATER)
     assert carrier.reading
     through.feed(b"x")
@@ -98,7 +104,7 @@ async def test_leaving() -> None:
     async def listening(scope: Scope, receive: Receive, send: Send) -> None:
         told.append((await receive())["type"])
 
-    through = request(Carrier(), Wire(), listening)
+    through = request(Carrier(), listening)
     running = asyncio.create_task(through.run())
     await asyncio.sleep(0)
     through.lost()
