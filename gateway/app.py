@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.fallback import Cooldowns, FailoverPolicy, KeyTurns, deployment
@@ -42,16 +41,20 @@ from gateway.routing.sessions.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.connection import LedgerDamaged, set_aside
+from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
 from gateway.transport.lean import LeanTransport
 from gateway.transport.tls import tls_context
+from gateway.web.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.web.admission import Admission
 from gateway.web.auth import Access, Gatekeeper
 from gateway.web.chat import ChatEndpoint
+from gateway.web.cors import Cors
 from gateway.web.dashboard import Dashboard
 from gateway.web.errors import on_bug, on_gateway_error, on_http_error
 from gateway.web.feedback import FeedbackEndpoint
+from gateway.web.headers import AddedHeaders
 from gateway.web.health import Readiness, Soundness, healthz
 from gateway.web.heartbeat import Heartbeat
 from gateway.web.ledger import LedgerReports
@@ -61,6 +64,7 @@ from gateway.web.pace import Pace, SharedPace
 from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
 from gateway.web.routes import Application, Guarded, build_routes
+from gateway.web.sign_in import SignIn
 from gateway.web.sums import Shelf
 from gateway.web.telemetry import Readings, Telemetry
 from gateway.web.turnstile import Turnstile
@@ -120,16 +124,20 @@ class Gateway:
         self._pace = Pace(world.clock) if shared is None else SharedPace(world.clock, shared)
         self.unsettled = Unsettled(store)
         self.soundness = Soundness(store)
-        self.ring = KeyRing(store.virtual_keys, now=world.now)
+        self._admin_sessions = (
+            AdminSessions(world.clock) if shared is None else SharedAdminSessions(world.clock, shared)
+        )
+        self._demo = demo
+        self.ring = KeyRing(store.virtual_keys, now=world.now, load_admin=store.admin_key, lost=lost_keys_of(settings))
         self.ring.refresh()
-        self._engine, routes = self._assembled(settings)
+        self._engine, routes, cors = self._assembled(settings)
         self.app = Application(
-            middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
+            middleware=[Middleware(AddedHeaders, headers={"x-gateway-demo": "true"})] if demo else [],
             exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_error, Exception: on_bug},
             lifespan=self._lifespan,
         )
         self.app.router.redirect_slashes = False
-        self.app.serve(routes)
+        self.app.serve(routes, cors)
         self.app.state.gateway = self
 
     def _is_strong(self, provider: str, model: str) -> bool:
@@ -147,10 +155,10 @@ class Gateway:
         Keys, models, prices, upstreams and everything else that decides change at once; the listening address, the ledger,
         the limits and how upstreams are connected to stay as they were at the start.
         """
-        engine, routes = self._assembled(settings)
+        engine, routes, cors = self._assembled(settings)
         await asyncio.to_thread(engine.refresh)
         self.settings, self._engine = settings, engine
-        self.app.serve(routes)
+        self.app.serve(routes, cors)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -185,7 +193,7 @@ class Gateway:
         """Close what dead processes left open and charge what they held."""
         return self._store.recover(now=self._world.now().isoformat(timespec="milliseconds"))
 
-    def _assembled(self, settings: Settings) -> tuple[RoutingEngine, list[BaseRoute]]:
+    def _assembled(self, settings: Settings) -> tuple[RoutingEngine, list[BaseRoute], Cors]:
         """Everything that settings decide, built anew."""
         world, limit = self._world, settings.limits.body_bytes
         providers = build_providers(settings, self._signatures)
@@ -217,7 +225,9 @@ class Gateway:
             allowed_hosts=settings.allowed_hosts,
             ring=self.ring,
             pace=self._pace,
+            sessions=self._admin_sessions,
         )
+        sign_in = SignIn(gatekeeper, self._admin_sessions, pace=self._pace, demo=self._demo)
         chat = ChatEndpoint(
             self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
             gatekeeper,
@@ -237,7 +247,8 @@ class Gateway:
             readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
             dashboard=self._dashboard,
         )
-        return engine, build_routes(guarded, chat=chat, gatekeeper=gatekeeper)
+        routes = build_routes(guarded, chat=chat, gatekeeper=gatekeeper, sign_in=sign_in)
+        return engine, routes, Cors(gatekeeper, origins=settings.cors_origins)
 
     def _proxy(
         self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: Cooldowns
@@ -304,10 +315,18 @@ def create_app(
 
 
 def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:
-    """The ledger; a damaged one is moved away, never deleted, and a new one begun. Raises LedgerUnavailable, also where nothing can be written."""
+    """The ledger; a damaged one is moved away, never deleted, and a new one begun. Raises LedgerUnavailable, also where nothing can be written.
+
+    Where the damaged one may have had keys, the new one's gateway wants keys too (`lost_keys_of`).
+    """
     try:
         store = SqliteStore(settings.db, durability=settings.durability)
     except LedgerDamaged as error:
+        lost = lost_keys_of(settings)
+        if lost is not None and may_hold_keys(Path(settings.db)):
+            lost.set(
+                f"The ledger was found damaged at {now():%Y-%m-%dT%H:%M:%S%z} and moved away; it may have had keys."
+            )
         kept = set_aside(Path(settings.db), now=now())
         log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, kept)
         store = SqliteStore(settings.db, durability=settings.durability)
@@ -317,6 +336,11 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteSto
         store.close()
         raise
     return store
+
+
+def lost_keys_of(settings: Settings) -> LostKeys | None:
+    """The marker of lost keys beside the ledger; a temporary ledger has none."""
+    return None if settings.db == ":memory:" else LostKeys(Path(settings.db))
 
 
 def build_transport(settings: Settings) -> Transport:
@@ -367,24 +391,8 @@ def _guarded(
         Guarded("/v1/routing/requests/{request_id}", reports.request, Access.ADMIN),
         Guarded("/metrics", telemetry.metrics, Access.ADMIN),
         Guarded("/", dashboard.page, Access.ADMIN),
-        Guarded("/static/{name}", dashboard.static, Access.ADMIN),
+        Guarded("/static/{name}", dashboard.static, Access.OPEN),
         Guarded("/healthz", healthz, Access.OPEN),
         Guarded("/health", healthz, Access.OPEN),
         Guarded("/readyz", readiness.readyz, Access.OPEN),
     ]
-
-
-class Headers:
-    """Adds fixed headers to every answer."""
-
-    def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, marked)

@@ -12,6 +12,7 @@ from gateway.budgets import Budget
 from gateway.catalog import TIERS, Model, Tier
 
 PREFIX = "gw-"
+ADMIN_PREFIX = "gw-admin-"
 SHOWN = 4
 
 
@@ -61,6 +62,15 @@ class VirtualKey:
     def allowed(self, models: Iterable[Model]) -> list[Model]:
         """Those that this key may use."""
         return [model for model in models if self.objection(model.full_name, model) is None]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKey:
+    """The admin key that the ledger keeps, by its SHA-256 digest; the key itself is nowhere."""
+
+    digest: bytes = field(repr=False)
+    last4: str
+    created: datetime
 
 
 def digest_of(key: str) -> bytes:

@@ -82,7 +82,7 @@ def test_demo_header(make_gateway: MakeGateway, demo: bool) -> None:
 def test_every_route_asks_for_a_key(make_gateway: MakeGateway) -> None:
     """With keys set nothing but health answers without one: access is decided for each route, and there is no default."""
     gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"})
-    opened = {"/healthz", "/health", "/readyz"}
+    opened = {"/healthz", "/health", "/readyz", "/sign-in", "/sign-out", "/static/{name}"}
     for route in gateway.app.routes:
         path = str(getattr(route, "path", ""))
         method = "POST" if path.endswith(("completions", "route", "feedback")) else "GET"

@@ -184,7 +184,7 @@ def test_the_exceptions_are_needed() -> None:
 def test_page_and_style_are_packaged() -> None:
     """The dashboard's files are inside the package, and each static file there is served."""
     web = GATEWAY / "web"
-    assert [path.name for path in (web / "templates").iterdir()] == ["dashboard.html"]
+    assert {path.name for path in (web / "templates").iterdir()} == {"dashboard.html", "sign_in.html"}
     assert {path.name for path in (web / "static").iterdir()} == STATIC.keys()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.keyring import KeyRing
-from gateway.keys import VirtualKey, digest_of
+from gateway.keys import AdminKey, VirtualKey, digest_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KEY = VirtualKey(
@@ -63,3 +63,51 @@ def test_while_the_store_fails() -> None:
     with pytest.raises(LedgerUnavailable):
         ring.refresh()
     assert ring.lookup(KEY.digest) == KEY
+
+
+class Marker:
+    def __init__(self, *, is_set: bool = False) -> None:
+        self.is_set = is_set
+
+    def set(self, reason: str) -> None:
+        self.is_set = True
+
+
+def test_lost_keys_close_the_gateway() -> None:
+    """Where keys were lost with an earlier ledger, the gateway is closed from the start, and later when another process says so."""
+    ring_of_lost = KeyRing(list, now=lambda: NOW, lost=Marker(is_set=True))
+    ring_of_lost.refresh()
+    assert ring_of_lost.keyed
+    marker = Marker()
+    ring = KeyRing(list, now=lambda: NOW, lost=marker)
+    ring.refresh()
+    assert not ring.keyed
+    marker.is_set = True
+    ring.refresh()
+    assert ring.keyed
+
+
+def test_a_ledger_that_loses_its_keys_is_marked() -> None:
+    """A ledger that has no key any more (it was deleted and begun anew) leaves a mark for the next start."""
+    world, marker = World(), Marker()
+    ring = KeyRing(world.load, now=world.now, lost=marker)
+    ring.refresh()
+    ring.refresh()
+    assert not marker.is_set
+    world.keys = []
+    ring.refresh()
+    assert marker.is_set
+
+
+def test_the_admin_key_stays_known() -> None:
+    """The ledger's admin key is known from a refresh on, changes with it, and stays when the ledger has none any more."""
+    kept: list[AdminKey | None] = [AdminKey(digest_of("one"), "one", NOW)]
+    ring = KeyRing(list, now=lambda: NOW, load_admin=lambda: kept[0])
+    ring.refresh()
+    assert ring.admin == kept[0]
+    kept[0] = second = AdminKey(digest_of("two"), "two", NOW)
+    ring.refresh()
+    assert ring.admin == second
+    kept[0] = None
+    ring.refresh()
+    assert ring.admin == second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,13 +16,17 @@ from uvicorn.server import ServerState
 from benchmarks.speed.samples import CHUNKS, chat
 from gateway.proxy import ChatAnswer, ChatProxy, ChatStream
 from gateway.records import RequestRecord
+from gateway.web.admin_sessions import AdminSessions
 from gateway.web.admission import Admission
 from gateway.web.auth import Gatekeeper
 from gateway.web.chat import ChatEndpoint
 from gateway.web.connection import Connection
+from gateway.web.cors import Cors
 from gateway.web.lifecycle import Lifecycle
+from gateway.web.pace import Pace
 from gateway.web.request_ids import RequestIds
 from gateway.web.routes import Application, build_routes
+from gateway.web.sign_in import SignIn
 from gateway.web.turnstile import Turnstile
 
 CONNECTIONS = 16  # that ask at the same time
@@ -110,7 +115,8 @@ async def _connected(body: bytes) -> Connected:
         new_request_id=RequestIds(),
     )
     app = Application()
-    app.serve(build_routes([], chat=endpoint, gatekeeper=gatekeeper))
+    sign_in = SignIn(gatekeeper, AdminSessions(time.monotonic), pace=Pace(time.monotonic), demo=False)
+    app.serve(build_routes([], chat=endpoint, gatekeeper=gatekeeper, sign_in=sign_in), Cors(gatekeeper))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)
     config.load()
     state = ServerState()

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.serve import create_app_or_exit, listening_options, run, settings_or_exit
+from gateway.cli.serve import create_app_or_exit, ledger_or_exit, listening_options, run, settings_or_exit
 from gateway.logs import logging_to
 from gateway.packaged import load_catalog
 from gateway.settings import Settings, load, start_up_lines
@@ -42,6 +42,7 @@ def demo(
     config: Path | None,
     db: str | None,
     workers: int | None,
+    accept_lost_keys: bool,
     seed: int,
     traffic: int,
 ) -> None:
@@ -62,9 +63,10 @@ def demo(
         key = settings.client_keys[0].value if settings.client_keys else None
         users = Users(requests=traffic, seed=seed, api_key=key)
         with logging_to(sys.stderr):
+            store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
             try:
                 run(
-                    create_app_or_exit(settings, demo=True),
+                    create_app_or_exit(settings, store=store, demo=True),
                     settings,
                     read=lambda: adapted(load(environment, **flags), ledger=Path(folder) / "demo.db"),
                     started=users.start,

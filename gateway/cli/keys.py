@@ -16,11 +16,13 @@ import orjson
 
 from gateway.budgets import Balance, Budget, period, resets, usd
 from gateway.catalog import TIERS, Auto, Catalog
+from gateway.cli.access import admin_source
 from gateway.cli.serve import settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
-from gateway.keys import PREFIX, SHOWN, VirtualKey, digest_of
+from gateway.keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey, VirtualKey, digest_of
 from gateway.pricing import nano_dollars
+from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
 
@@ -102,12 +104,36 @@ def create(
         max_tier=max_tier,
         max_cost_nano=None if max_cost is None else nano_dollars(Decimal(repr(max_cost))),
     )
+    admin_secret = new_secret(ADMIN_PREFIX)
     with ledger(db or settings.db) as store:
+        made = not has_configured_admin(settings) and store.add_admin_key(new_admin_key(admin_secret)).result()
+        if made:  # first of all: from the virtual key on, the admin routes ask for it
+            click.echo(f"admin key: {admin_secret}", err=True)
+            click.echo(
+                "The dashboard, the metrics and the other admin routes want it from now on, unless the gateway runs with "
+                "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` makes another.",
+                err=True,
+            )
         store.add_key(key).result()
     click.echo(secret)
     click.echo(f"{key.id} {key.name}: {limits(key)}. This is the only time the key is shown.", err=True)
-    if settings.admin_key is None and not settings.client_keys:
-        click.echo("Without GATEWAY_ADMIN_KEY the admin routes stay open to this machine.", err=True)
+
+
+@keys.command()
+@DB
+def admin(db: str | None) -> None:
+    """Make a new admin key, print it and keep its digest in the ledger; the one before ends, with all dashboard sessions.
+
+    The ledger's admin key counts where neither GATEWAY_ADMIN_KEY nor GATEWAY_API_KEY is set.
+    """
+    settings = settings_or_exit(os.environ)
+    secret = new_secret(ADMIN_PREFIX)
+    with ledger(db or settings.db) as store:
+        store.replace_admin_key(new_admin_key(secret)).result()
+    click.echo(secret)
+    click.echo("This is the only time the admin key is shown.", err=True)
+    if has_configured_admin(settings):
+        click.echo(f"It does not count while the environment sets one: {admin_source(settings)}.", err=True)
 
 
 @keys.command("list")
@@ -154,7 +180,8 @@ def revoke(key: str, db: str | None) -> None:
 def ledger(path: str) -> Iterator[SqliteStore]:
     """The open store; what it refuses ends the command with its sentence."""
     try:
-        with closing(SqliteStore(path)) as store:
+        # `full`: a key that was shown is there after a power cut, or the next start would not know that there was one.
+        with closing(SqliteStore(path, durability="full")) as store:
             yield store
     except GatewayError as error:
         raise click.ClickException(error.message) from None
@@ -168,9 +195,17 @@ def live_key(store: Store, name: str) -> VirtualKey:
     raise click.ClickException(f"There is no key {name!r} that is not revoked; `gateway keys list` lists all.")
 
 
-def new_secret() -> str:
+def new_secret(prefix: str = PREFIX) -> str:
     """256 random bits in characters that fit every header."""
-    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    return prefix + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_admin_key(secret: str) -> AdminKey:
+    return AdminKey(digest_of(secret), secret[-SHOWN:], datetime.now(UTC))
+
+
+def has_configured_admin(settings: Settings) -> bool:
+    return settings.admin_key is not None or bool(settings.client_keys)
 
 
 def model_patterns(text: str, catalog: Catalog) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ import click
 import uvicorn
 from starlette.applications import Starlette
 
-from gateway.app import create_app
-from gateway.cli import open_files
+from gateway.app import create_app, open_ledger
+from gateway.cli import access, open_files
 from gateway.cli.reload import Reloader, on_hangup
 from gateway.cli.server import DrainingServer, reachable
 from gateway.cli.workers import FAILED_START, Workers
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
+from gateway.store import Store
+from gateway.store.sqlite import SqliteStore
 from gateway.web.connection import Connection
 
 BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
@@ -49,6 +52,11 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--port", type=click.IntRange(0, 65535), help="The port to listen on. [GATEWAY_PORT; default: 8000]"
         ),
         click.option("--host", help="The address to listen on. [GATEWAY_HOST; default: 127.0.0.1]"),
+        click.option(
+            "--accept-lost-keys",
+            is_flag=True,
+            help="Serve this machine without keys although a ledger with keys was lost.",
+        ),
     ):
         command = option(command)
     return command
@@ -56,7 +64,14 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @listening_options
-def serve(host: str | None, port: int | None, config: Path | None, db: str | None, workers: int | None) -> None:
+def serve(
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    db: str | None,
+    workers: int | None,
+    accept_lost_keys: bool,
+) -> None:
     """Serve the OpenAI API, with the providers whose keys are set.
 
     Flags win over the environment, the environment over the configuration file, that over the defaults.
@@ -70,10 +85,13 @@ def serve(host: str | None, port: int | None, config: Path | None, db: str | Non
     for line in start_up_lines(settings):
         click.echo(line, err=True)
     read = partial(load, os.environ, **flags)
-    if settings.workers > 1:
-        raise SystemExit(serve_by_several(settings, read))
     with logging_to(sys.stderr):
-        run(create_app_or_exit(settings), settings, read=read)
+        store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
+        if settings.workers == 1:
+            run(create_app_or_exit(settings, store=store), settings, read=read)
+            return
+        store.close()  # each worker opens it after the fork
+    raise SystemExit(serve_by_several(settings, read))
 
 
 def serve_by_several(settings: Settings, read: Callable[[], Settings]) -> int:
@@ -107,10 +125,28 @@ def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
         raise SystemExit(2) from None
 
 
-def create_app_or_exit(settings: Settings, *, demo: bool = False, shared: Path | None = None) -> Starlette:
+def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> SqliteStore:
+    """The open ledger, after saying whose keys count, or the end of the program with the reason.
+
+    A damaged ledger is moved away here, before there are workers, so that no two of them do it.
+    """
+    try:
+        store = open_ledger(settings, now=lambda: datetime.now(UTC))
+        if accept_lost_keys and access.accept_lost_keys(settings):
+            click.echo("The keys that were lost are given up: this machine is served without a key.", err=True)
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+    for line in access.access_lines(settings, store):
+        click.echo(line, err=True)
+    return store
+
+
+def create_app_or_exit(
+    settings: Settings, *, store: Store | None = None, demo: bool = False, shared: Path | None = None
+) -> Starlette:
     """The application, or the end of the program with the reason (a ledger that cannot be opened)."""
     try:
-        return create_app(within_open_files(settings), demo=demo, shared=shared)
+        return create_app(within_open_files(settings), store=store, demo=demo, shared=shared)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
 

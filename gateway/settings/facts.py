@@ -75,7 +75,8 @@ class Settings:
 
     `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
     without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
-    `allowed_hosts` may call a gateway without client keys, besides loopback. After the first signal the gateway says for
+    `allowed_hosts` may call a gateway without client keys, besides loopback; pages of `cors_origins` may read the answers of
+    one with keys. After the first signal the gateway says for
     `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
     finish. `config` is the file that was read, `warnings` are sentences for the operator.
     """
@@ -102,6 +103,7 @@ class Settings:
     mode: Mode = "route"
     cascade: Cascading = "validate"
     allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     record_features: bool = True
     on_ledger_failure: LedgerFailure = "refuse"
     drain_delay: float = 1.0

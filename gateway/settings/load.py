@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,6 +36,7 @@ PLAIN = (
     "cascade",
     "keep_alive",
     "allowed_hosts",
+    "cors_origins",
     "record_features",
     "on_ledger_failure",
     "drain_delay",
@@ -66,6 +67,7 @@ def load(
     plain, sources = _chosen(file, document, variables=variables, flags=flags)
     keys = env.client_keys(environment, findings)
     _check_listening(plain.get("host", HOST), secured=bool(keys), findings=findings)
+    _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), findings=findings)
     _check_db(plain.get("db", ""), findings)
     upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), findings=findings)
     admin_key = env.admin_key(environment, findings)
@@ -136,6 +138,17 @@ def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
             f"host {host!r} can be reached from other machines: set GATEWAY_API_KEY to a long random string "
             "(openssl rand -hex 24), or listen on 127.0.0.1"
         )
+
+
+def _check_allowed_hosts(hosts: Sequence[str], document: Document, *, secured: bool, findings: Findings) -> None:
+    """Without client keys everybody who calls by an allowed name is let in, so the name has to be this machine's alone."""
+    reachable = [host for host in hosts if not (env.is_loopback(host) or host.lower().endswith(".localhost"))]
+    if reachable and not secured:
+        problem = (
+            f"{', '.join(map(repr, reachable))} can be called from other machines and nobody needs a key: set GATEWAY_API_KEY to "
+            "a long random string (openssl rand -hex 24), with which no host has to be allowed, or take the name away"
+        )
+        findings.problems.append(document.problem(("allowed_hosts",), problem))
 
 
 def _daily_budget(file: GatewayFile) -> Budget | None:

@@ -22,6 +22,7 @@ Seconds = Annotated[float, Field(gt=0, lt=600)]
 LongSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Pause = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
 Tokens = Annotated[int, Field(ge=1)]
 
 
@@ -71,6 +72,7 @@ class GatewayFile(Section):
     mode: Mode | None = None
     cascade: Cascading | None = None
     allowed_hosts: list[str] | None = None
+    cors_origins: list[Origin] | None = None
     record_features: bool | None = None
     on_ledger_failure: LedgerFailure | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None

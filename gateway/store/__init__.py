@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, overload
 
 from gateway.budgets import Balance, Hold
-from gateway.keys import VirtualKey
+from gateway.keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 
 Listener = Callable[[BaseException | None], None]
@@ -141,6 +141,15 @@ class Store(Protocol):
 
     def virtual_keys(self) -> Sequence[VirtualKey]:
         """All of them, the revoked too, oldest first."""
+
+    def add_admin_key(self, key: AdminKey) -> Future[bool]:
+        """Keep it as the admin key; the future says False where there is one already, which then stays."""
+
+    def replace_admin_key(self, key: AdminKey) -> Future[None]:
+        """Keep it as the admin key; the one before ends."""
+
+    def admin_key(self) -> AdminKey | None:
+        """The admin key that the ledger keeps, if it keeps one."""
 
     def balance(self, account: str, period: str) -> Balance:
         """What an account has spent and held in a window (`gateway.budgets.period`)."""

@@ -330,6 +330,18 @@ CREATE TABLE IF NOT EXISTS learned_states (
 # The view as it is above, in the place of an earlier one.
 _FACTS_ANEW = ("DROP VIEW IF EXISTS row_facts", _FACTS, "PRAGMA user_version = 7")
 
+# At most one admin key, by its digest.
+_ADMIN_KEY = (
+    """
+CREATE TABLE IF NOT EXISTS admin_key (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    digest BLOB NOT NULL CHECK (length(digest) = 32),
+    last4 TEXT NOT NULL,
+    created TEXT NOT NULL
+)""",
+    "PRAGMA user_version = 8",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LEDGER,
     _SPENDING,
@@ -338,6 +350,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _COUNTED,
     _STATES,
     _FACTS_ANEW,
+    _ADMIN_KEY,
 )
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")

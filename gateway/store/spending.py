@@ -13,7 +13,7 @@ import apsw
 from gateway.budgets import WINDOWS, Balance, Budget, Hold, Window, refusal
 from gateway.catalog import TIERS
 from gateway.errors import BudgetExceeded, Conflict, NotFound
-from gateway.keys import VirtualKey
+from gateway.keys import AdminKey, VirtualKey
 from gateway.store import rows, sql
 
 _ADD_KEY = """
@@ -24,6 +24,11 @@ INSERT INTO virtual_keys (
 ) ON CONFLICT DO NOTHING"""
 _ROTATE = "UPDATE virtual_keys SET digest = :digest, last4 = :last4 WHERE id = :id AND revoked IS NULL"
 _REVOKE = "UPDATE virtual_keys SET revoked = :at WHERE id = :id AND revoked IS NULL"
+_ADD_ADMIN_KEY = """
+INSERT INTO admin_key (id, digest, last4, created) VALUES (1, :digest, :last4, :created) ON CONFLICT DO NOTHING"""
+_REPLACE_ADMIN_KEY = """
+INSERT OR REPLACE INTO admin_key (id, digest, last4, created) VALUES (1, :digest, :last4, :created)"""
+_ADMIN_KEY = "SELECT digest, last4, created FROM admin_key"
 _KEYS = "SELECT * FROM virtual_keys ORDER BY created, id"
 
 _OPEN_BUDGET = "INSERT INTO budgets (account, period) VALUES (:account, :period) ON CONFLICT DO NOTHING"
@@ -133,6 +138,27 @@ def rotate_key(connection: apsw.Connection, key_id: str, *, digest: bytes, last4
 def revoke_key(connection: apsw.Connection, key_id: str, *, at: datetime) -> None:
     if not sql.changed(connection, _REVOKE, {"id": key_id, "at": _time(at)}):
         raise NotFound(f"There is no key {key_id!r} that could be revoked.")
+
+
+def add_admin_key(connection: apsw.Connection, key: AdminKey) -> bool:
+    """Whether it is the admin key now; where there is one already, that stays."""
+    return bool(sql.changed(connection, _ADD_ADMIN_KEY, _admin_values(key)))
+
+
+def replace_admin_key(connection: apsw.Connection, key: AdminKey) -> None:
+    connection.execute(_REPLACE_ADMIN_KEY, _admin_values(key))
+
+
+def admin_key(connection: apsw.Connection) -> AdminKey | None:
+    found = sql.tuples(connection, _ADMIN_KEY, ())
+    if not found:
+        return None
+    digest, last4, created = found[0]
+    return AdminKey(digest, last4, datetime.fromisoformat(created))
+
+
+def _admin_values(key: AdminKey) -> dict[str, object]:
+    return {"digest": key.digest, "last4": key.last4, "created": _time(key.created)}
 
 
 def keys(connection: apsw.Connection) -> list[VirtualKey]:

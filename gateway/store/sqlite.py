@@ -17,7 +17,7 @@ from typing import Any, overload
 
 from gateway.budgets import Balance, Hold
 from gateway.errors import LedgerUnavailable
-from gateway.keys import VirtualKey
+from gateway.keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import (
     Begin,
@@ -116,6 +116,16 @@ class SqliteStore:
     def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:
             return spending.keys(connection)
+
+    def add_admin_key(self, key: AdminKey) -> Future[bool]:
+        return self._writer.submit(partial(spending.add_admin_key, key=key))
+
+    def replace_admin_key(self, key: AdminKey) -> Future[None]:
+        return self._writer.submit(partial(spending.replace_admin_key, key=key))
+
+    def admin_key(self) -> AdminKey | None:
+        with self._readers.reading() as connection:
+            return spending.admin_key(connection)
 
     def balance(self, account: str, period: str) -> Balance:
         with self._readers.reading() as connection:

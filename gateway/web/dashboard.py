@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -13,26 +12,19 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from gateway.errors import NotFound
 from gateway.store import Store
+from gateway.web.admin_sessions import form_token
+from gateway.web.auth import Principal
 from gateway.web.charts import HEIGHT, WIDTH, cost_bars, shares, usd
 from gateway.web.keyshares import key_shares
 from gateway.web.ledger import days_of
+from gateway.web.pages import HERE, SECURITY_HEADERS, template
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-HERE = Path(__file__).resolve().parent
 STATIC = {"dashboard.css": "text/css"}
 LAST_REQUESTS = 50
 NEWEST_OF_KEYS = 5000  # rows that the keys' shares are of
-SECURITY_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
 
 
 class Dashboard:
@@ -46,19 +38,12 @@ class Dashboard:
 
     @cached_property
     def _page(self) -> Template:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # a tenth of the start
-
-        templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-        )
-        templates.filters["usd"] = usd
-        return templates.get_template("dashboard.html")
+        return template("dashboard.html")
 
     async def page(self, request: Request) -> Response:
         days = days_of(request)
-        html = await asyncio.to_thread(self._render, days)
+        principal: Principal = request.scope["principal"]
+        html = await asyncio.to_thread(self._render, days, principal.session)
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 
     async def static(self, request: Request) -> Response:
@@ -67,12 +52,13 @@ class Dashboard:
             raise NotFound(f"There is no file {name!r} here.")
         return FileResponse(HERE / "static" / name, media_type=STATIC[name], headers=SECURITY_HEADERS)
 
-    def _render(self, days: float) -> str:
+    def _render(self, days: float, session: str | None) -> str:
         summary = self._store.summary(days=days)
         requests = self._store.requests(limit=LAST_REQUESTS)
         return self._page.render(
             days=days,
             demo=self._demo,
+            form_token=None if session is None else form_token(session),
             summary=summary,
             bars=cost_bars(self._store.timeline(days=days)),
             width=WIDTH,

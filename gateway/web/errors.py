@@ -24,6 +24,8 @@ from gateway.errors import (
 )
 from gateway.web.headers import lines
 
+CHALLENGES = ('Basic realm="gateway"', "Bearer")
+
 
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for `error`; `Retry-After` where it is known, `x-should-retry: false` once the gateway itself has tried, or nobody can."""
@@ -35,9 +37,11 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):
         extra["allow"] = error.allow
+    response = Response(orjson.dumps(error.body()), error.status, extra, "application/json")
     if isinstance(error, InvalidKey):
-        extra["www-authenticate"] = 'Bearer, Basic realm="gateway"'
-    return Response(orjson.dumps(error.body()), error.status, extra, "application/json")
+        for challenge in CHALLENGES:  # a line each: Chromium finds no Basic behind another scheme in one line
+            response.headers.append("www-authenticate", challenge)
+    return response
 
 
 def last_answer(error: GatewayError, standing_head: bytes) -> bytes:

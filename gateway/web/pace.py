@@ -25,6 +25,10 @@ class Pace:
         """Raises RateLimited with the seconds until the next request may come."""
         _admit(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
 
+    def forget(self, key_id: str) -> None:
+        """Its minute begins anew."""
+        self._recent.pop(key_id, None)
+
 
 class SharedPace(Pace):
     """The same among several processes: a key's last minute is a file in `folder`, locked while one of them looks at it.
@@ -47,6 +51,9 @@ class SharedPace(Pace):
             os.ftruncate(descriptor, os.pwrite(descriptor, array("d", recent).tobytes(), 0))
         finally:
             os.close(descriptor)
+
+    def forget(self, key_id: str) -> None:
+        (self._folder / f"pace-{key_id}").unlink(missing_ok=True)
 
 
 def _admit(recent: deque[float], *, now: float, rpm: int) -> None:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
+from gateway.errors import InvalidKey
 from gateway.web.auth import Access, Gatekeeper
 from gateway.web.client import DirectEndpoint, OverAsgi
+from gateway.web.cors import Cors, PreflightRoute, WithCors, is_page, marking
 from gateway.web.openapi import Description
+from gateway.web.sign_in import SignIn, wants_page
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+V1 = "/v1/"
 CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
 OPENAPI_PATH = "/openapi.json"
+_SLASHES = re.compile(rb"/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +36,32 @@ class Guarded:
     access: Access
     method: str = "GET"
 
-    def route(self, gatekeeper: Gatekeeper) -> Route:
+    def route(self, gatekeeper: Gatekeeper, sign_in: SignIn) -> GuardedRoute:
         async def admitted(request: Request) -> Response:
-            request.scope["principal"] = gatekeeper.admit(request.scope["headers"], self.access)
+            try:
+                request.scope["principal"] = gatekeeper.admit(request.scope["headers"], self.access)
+            except InvalidKey as error:
+                if self.access is Access.ADMIN and wants_page(request):
+                    sent = "authorization" in request.headers
+                    return sign_in.page(request, told=error.message if sent else None)
+                raise
             return await self.endpoint(request)
 
-        return Route(self.path, admitted, methods=[self.method])
+        return GuardedRoute(self.path, admitted, method=self.method, access=self.access)
+
+
+class GuardedRoute(Route):
+    """A route with the access that it asks for."""
+
+    def __init__(self, path: str, endpoint: Endpoint, *, method: str, access: Access) -> None:
+        super().__init__(path, endpoint, methods=[method])
+        self.access = access
 
 
 class DirectRoute(Route):
     """A route to an endpoint that answers its own errors, so that it can be reached without the middleware that would."""
+
+    access = Access.CLIENT
 
     def __init__(self, path: str, direct: DirectEndpoint) -> None:
         super().__init__(path, OverAsgi(direct))
@@ -48,22 +72,72 @@ class Application(Starlette):
     """Starlette; `direct` are the endpoints that a connection may hand its requests to without it, by path."""
 
     direct: Mapping[bytes, DirectEndpoint]
+    _cors: Cors | None = None
 
-    def serve(self, routes: Sequence[BaseRoute]) -> None:
-        """Answer by these routes from now on. Middleware of one's own is for all of them."""
-        self.router.routes = list(routes)
+    def serve(self, routes: Sequence[BaseRoute], cors: Cors | None = None) -> None:
+        """Answer by these routes from now on, and let pages read the answers as `cors` says. Middleware of one's own is for all of them."""
+        self._cors = cors
+        self.router.routes = [*routes] if cors is None else [PreflightRoute(cors), *routes]
         direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]
-        self.direct = {route.path.encode(): route.direct for route in direct}
+        self.direct = {
+            route.path.encode(): route.direct if cors is None else WithCors(route.direct, cors) for route in direct
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._forgive_slashes(scope)
+            if self._cors is not None and not is_page(scope["path"]):
+                origin = self._cors.allowed_origin(scope["headers"])
+                send = send if origin is None else marking(send, origin)
+        await super().__call__(scope, receive, send)
+
+    def _forgive_slashes(self, scope: Scope) -> None:
+        """Read doubled and trailing slashes as a client of the API meant them.
+
+        Only where that leads to a client's route: rules that a proxy has for the paths of the admin are not to be passed by.
+        """
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = raw.partition(b"?")[0]
+        if b"//" not in raw and not raw.endswith(b"/"):
+            return
+        meant = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
+        for route in self.router.routes:
+            if route.matches({**scope, "path": meant})[0] is not Match.NONE:
+                if getattr(route, "access", None) is Access.CLIENT:
+                    scope["path"] = meant
+                return
 
 
-def build_routes(guarded: Iterable[Guarded], *, chat: DirectEndpoint, gatekeeper: Gatekeeper) -> list[BaseRoute]:
-    """All routes, and the one that describes them.
+def with_short_paths(entries: Iterable[Guarded]) -> list[Guarded]:
+    """The entries, those below `/v1/` also without it, for clients whose base URL leaves it out."""
+    found = []
+    for entry in entries:
+        found.append(entry)
+        if entry.path.startswith(V1):
+            found.append(replace(entry, path=short_path(entry.path)))
+    return found
+
+
+def short_path(path: str) -> str:
+    return path.removeprefix(V1.rstrip("/"))
+
+
+def build_routes(
+    guarded: Iterable[Guarded], *, chat: DirectEndpoint, gatekeeper: Gatekeeper, sign_in: SignIn
+) -> list[BaseRoute]:
+    """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
 
     The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
     """
-    entries = list(guarded)
+    entries = with_short_paths(guarded)
     told = [(entry.method, entry.path, entry.access) for entry in entries]
     told += [("POST", path, Access.CLIENT) for path in CHAT_PATHS]
     description = Description([*told, ("GET", OPENAPI_PATH, Access.CLIENT)])
-    entries.append(Guarded(OPENAPI_PATH, description.get, Access.CLIENT))
-    return [*(DirectRoute(path, chat) for path in CHAT_PATHS), *(entry.route(gatekeeper) for entry in entries)]
+    entries += [
+        Guarded(OPENAPI_PATH, description.get, Access.CLIENT),
+        Guarded("/sign-in", sign_in.form, Access.OPEN),
+        Guarded("/sign-in", sign_in.sign_in, Access.OPEN, method="POST"),
+        Guarded("/sign-out", sign_in.sign_out, Access.OPEN, method="POST"),
+    ]
+    direct = [DirectRoute(path, chat) for path in CHAT_PATHS]
+    return [*direct, *(entry.route(gatekeeper, sign_in) for entry in entries)]

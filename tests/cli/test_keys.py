@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from gateway.budgets import Budget
-from gateway.keys import VirtualKey, digest_of
+from gateway.keys import AdminKey, VirtualKey, digest_of
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 
@@ -134,10 +135,58 @@ def test_list_for_people(invoke: Invoke, db: Path) -> None:
     assert lines[1].endswith("; 0 spent, 0 held")
 
 
-def test_a_hint_about_the_admin_key(invoke: Invoke) -> None:
-    """Who makes a key without an admin key is told what stays open."""
-    assert "GATEWAY_ADMIN_KEY" in invoke("keys", "create", "--name", "a").stderr
-    assert "GATEWAY_ADMIN_KEY" not in invoke("keys", "create", "--name", "b", GATEWAY_API_KEY="x" * 24).stderr
+def admin_key_in(result: Result) -> str | None:
+    found = re.search(r"^admin key: (gw-admin-[\w-]{43})$", result.stderr, re.MULTILINE)
+    return None if found is None else found[1]
+
+
+def kept_admin(db: Path) -> AdminKey | None:
+    with closing(SqliteStore(db)) as store:
+        return store.admin_key()
+
+
+def test_the_first_key_brings_an_admin_key(invoke: Invoke, db: Path) -> None:
+    """Where there is no admin key, the first virtual key comes with one: shown once, apart from the key, kept as a digest."""
+    first = invoke("keys", "create", "--name", "a")
+    admin = admin_key_in(first)
+    assert admin is not None
+    assert admin not in first.stdout
+    kept = kept_admin(db)
+    assert kept is not None
+    assert (kept.digest, kept.last4) == (digest_of(admin), admin[-4:])
+    assert all(admin.encode() not in path.read_bytes() for path in db.parent.glob("gateway.db*"))
+    assert admin_key_in(invoke("keys", "create", "--name", "b")) is None
+    assert kept_admin(db) == kept
+
+
+@pytest.mark.parametrize("variable", ["GATEWAY_API_KEY", "GATEWAY_ADMIN_KEY"])
+def test_a_configured_admin_key_is_enough(invoke: Invoke, db: Path, variable: str) -> None:
+    """Where the environment sets an admin key none is made."""
+    assert admin_key_in(invoke("keys", "create", "--name", "a", **{variable: "x" * 24})) is None
+    assert kept_admin(db) is None
+
+
+def test_a_refused_key_brings_an_admin_key_all_the_same(invoke: Invoke, db: Path) -> None:
+    """An admin key that was made is shown, whatever becomes of the virtual key."""
+    assert invoke("keys", "create", "--name", "a", GATEWAY_ADMIN_KEY="x" * 24).exit_code == 0
+    refused = invoke("keys", "create", "--name", "a")
+    assert refused.exit_code == 1
+    kept, shown = kept_admin(db), admin_key_in(refused)
+    assert kept is not None
+    assert shown is not None
+    assert kept.digest == digest_of(shown)
+
+
+def test_a_new_admin_key(invoke: Invoke, db: Path) -> None:
+    """`gateway keys admin` prints another admin key alone, and the one before ends; it says when the environment's counts instead."""
+    secrets = [secret_of(invoke("keys", "admin")) for _ in range(2)]
+    assert secrets[0] != secrets[1]
+    kept = kept_admin(db)
+    assert kept is not None
+    assert kept.digest == digest_of(secrets[1])
+    told = invoke("keys", "admin", GATEWAY_API_KEY="x" * 24)
+    assert "does not count while the environment sets one: the first key of GATEWAY_API_KEY" in told.stderr
+    assert "does not count" not in invoke("keys", "admin").stderr
 
 
 def test_a_ledger_that_cannot_be_opened(invoke: Invoke, tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ WRONG = {
     if operation.body or any(parameter["in"] == "query" for parameter in operation.parameters)
 }
 ASKED = [
-    (name, mode) for mode in GenerationMode for name in OPERATIONS if mode is GenerationMode.POSITIVE or name in WRONG
+    (name, mode)
+    for mode in GenerationMode
+    for name, operation in OPERATIONS.items()
+    if (mode is GenerationMode.POSITIVE or name in WRONG) and not operation.id.endswith("_without_v1")
 ]
 
 

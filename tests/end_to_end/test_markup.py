@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store.sqlite import SqliteStore
-from gateway.web.dashboard import SECURITY_HEADERS
+from gateway.web.pages import SECURITY_HEADERS
 from tests.conftest import MakeGateway
 from tests.end_to_end.markup import PAYLOADS, hostile_rows
 

@@ -72,7 +72,8 @@ def test_everything_in_the_file(load_files: Load) -> None:
         limits: {body_bytes: 1, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
         grace: 12.5
-        allowed_hosts: [gateway.lan]
+        allowed_hosts: [gateway.localhost]
+        cors_origins: [https://app.example]
         record_features: false
         on_ledger_failure: serve
     """
@@ -81,7 +82,8 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
     limits = TimeLimits(connect=1, first_byte=2.5, thinking=800, idle=300, total=599, stream=7200)
     assert (settings.timeouts, settings.keep_alive) == (limits, 7.5)
-    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.lan",))
+    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.localhost",))
+    assert settings.cors_origins == ("https://app.example",)
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
@@ -98,6 +100,22 @@ def test_time_limits_of_providers_and_models(load_files: Load) -> None:
     settings = load_files(files)
     assert [entry.timeouts for entry in settings.providers] == [{"first_byte": 600, "total": 1800}]
     assert settings.model_timeouts == {("local", "slow"): {"idle": 900}}
+@pytest.mark.parametrize("host", ["gateway.lan", "host.docker.internal", "10.0.0.5"])
+def test_an_allowed_host_of_others_wants_keys(load_files: Load, host: str) -> None:
+    """A name by which other machines may call is refused without client keys, with what to set; with one it is taken."""
+    files = {"gateway.yaml": f"allowed_hosts: [localhost, 127.0.0.1, gateway.localhost, {host}]"}
+    with pytest.raises(ConfigError, match=f"gateway.yaml:1: allowed_hosts: '{host}' .*set GATEWAY_API_KEY"):
+        load_files(files)
+    with pytest.raises(ConfigError):
+        load_files(files, GATEWAY_ADMIN_KEY="an-admin-key-of-the-tests")
+    assert load_files(files, GATEWAY_API_KEY="a-client-key-of-the-tests").allowed_hosts[-1] == host
+
+
+@pytest.mark.parametrize("origin", ["'*'", "null", "app.example", "https://app.example/path", "'https://*.example'"])
+def test_origins_are_origins(load_files: Load, origin: str) -> None:
+    """What is no scheme with a host is refused as an origin, patterns too."""
+    with pytest.raises(ConfigError, match="cors_origins"):
+        load_files({"gateway.yaml": f"cors_origins: [{origin}]"})
 
 
 def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
@@ -120,7 +138,7 @@ def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
         "limits",
         "max_attempts",
     )
-    for name in (*names, "allowed_hosts", "record_features", "on_ledger_failure"):
+    for name in (*names, "allowed_hosts", "cors_origins", "record_features", "on_ledger_failure"):
         assert any(re.match(rf"{name}:", line) for line in shown), name
         assert getattr(with_all, name) == getattr(without, name)
 

@@ -118,6 +118,27 @@ def test_open_gateway_refuses_foreign_pages(headers: dict[str, str]) -> None:
         Gatekeeper([]).admit(sent(**headers), Access.CLIENT)
 
 
+def test_one_foreign_origin_of_two() -> None:
+    """Where `Origin` is sent twice, each has to be this machine's."""
+    for order in (("http://localhost", "https://evil.example"), ("https://evil.example", "http://localhost")):
+        with pytest.raises(Forbidden):
+            Gatekeeper([]).admit([*sent(), *((b"origin", each.encode()) for each in order)], Access.CLIENT)
+
+
+def test_pages_of_this_machine() -> None:
+    """A page at localhost may call 127.0.0.1, which for a browser is another site; a link from another site may not."""
+    headers = sent(origin="http://localhost:3000", sec_fetch_site="cross-site")
+    assert Gatekeeper([]).admit(headers, Access.CLIENT) == Principal()
+
+
+@pytest.mark.parametrize("host", ["host.docker.internal:8000", "host.containers.internal"])
+def test_a_container_is_told_what_to_set(host: str) -> None:
+    """A container that calls the machine by its usual name is told what to set; with a key it is let in."""
+    with pytest.raises(Forbidden, match=r"container .*Set GATEWAY_API_KEY"):
+        Gatekeeper([]).admit(sent(host=host), Access.CLIENT)
+    assert Gatekeeper(["one"]).admit(sent(host=host, x_api_key="one"), Access.CLIENT) == Principal(key_id("one"))
+
+
 def test_allowed_hosts() -> None:
     """Hosts of the configuration, the loopback names and same-origin pages pass."""
     gatekeeper = Gatekeeper([], allowed_hosts=["Gateway.internal"])

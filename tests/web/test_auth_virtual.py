@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import Forbidden, InvalidKey, RateLimited
 from gateway.keyring import KeyRing
-from gateway.keys import VirtualKey, digest_of
+from gateway.keys import AdminKey, VirtualKey, digest_of
 from gateway.web.auth import Access, Gatekeeper, Principal, key_id
 from gateway.web.pace import Pace
 from tests.fallback.clocks import Clock
@@ -19,8 +19,11 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KEY = VirtualKey(id="key_1", name="team", digest=digest_of("gw-team"), last4="team", created=NOW)
 
 
-def keeper(*client_keys: str, admin: str | None = None, key: VirtualKey | None = KEY) -> Gatekeeper:
-    ring = KeyRing(lambda: [key] if key else [], now=lambda: NOW)
+def keeper(
+    *client_keys: str, admin: str | None = None, key: VirtualKey | None = KEY, ledger_admin: str | None = None
+) -> Gatekeeper:
+    kept = AdminKey(digest_of(ledger_admin), "last", NOW) if ledger_admin else None
+    ring = KeyRing(lambda: [key] if key else [], now=lambda: NOW, load_admin=lambda: kept)
     ring.refresh()
     return Gatekeeper(client_keys, admin, ring=ring, pace=Pace(Clock()))
 
@@ -60,18 +63,46 @@ def test_ended_keys(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("client_keys", "admin"), [((), None), (("env-key",), None), ((), "admin-key")])
 def test_never_an_admin_route(client_keys: tuple[str, ...], admin: str | None) -> None:
-    """A virtual key opens no admin route, not even where those are open to this machine."""
+    """A virtual key opens no admin route, not even where there is no admin key."""
     with pytest.raises(Forbidden):
         keeper(*client_keys, admin=admin).admit(sending("gw-team"), Access.ADMIN)
 
 
-def test_admin_routes_without_an_admin_key() -> None:
-    """With virtual keys alone the admin routes stay open to this machine, and to it only."""
-    gatekeeper = keeper()
-    assert gatekeeper.admit(sending(None), Access.ADMIN) == Principal()
-    assert gatekeeper.admit(sending("sk-any"), Access.ADMIN) == Principal()
-    with pytest.raises(Forbidden):
-        gatekeeper.admit(sending(None, host="evil.example"), Access.ADMIN)
+@pytest.mark.parametrize("change", [{}, {"revoked": NOW}, {"expires": NOW}], ids=["live", "revoked", "expired"])
+@pytest.mark.parametrize("sent", [None, "sk-any"])
+def test_a_virtual_key_closes_the_admin_routes(change: dict[str, Any], sent: str | None) -> None:
+    """From the first virtual key on, also when it has ended, the admin routes want an admin key, even where there is none."""
+    with pytest.raises(InvalidKey, match="admin key"):
+        keeper(key=replace(KEY, **change)).admit(sending(sent), Access.ADMIN)
+
+
+def test_the_ledgers_admin_key() -> None:
+    """The admin key that the ledger keeps opens the admin routes, from any host, and no client route."""
+    gatekeeper = keeper(ledger_admin="gw-admin-one")
+    assert gatekeeper.admit(sending("gw-admin-one", host="gw.example"), Access.ADMIN) == Principal(
+        key_id("gw-admin-one")
+    )
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(sending("gw-admin-one"), Access.CLIENT)
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(sending("gw-admin-two"), Access.ADMIN)
+
+
+@pytest.mark.parametrize(("client_keys", "admin"), [(("env-key",), None), ((), "env-key")])
+def test_the_environments_admin_key_wins(client_keys: tuple[str, ...], admin: str | None) -> None:
+    """Where the environment sets an admin key, the ledger's does not count."""
+    gatekeeper = keeper(*client_keys, admin=admin, ledger_admin="gw-admin-one")
+    assert gatekeeper.admit(sending("env-key"), Access.ADMIN) == Principal(key_id("env-key"))
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(sending("gw-admin-one"), Access.ADMIN)
+
+
+def test_an_admin_key_without_virtual_keys() -> None:
+    """An admin key in the ledger closes the admin routes alone."""
+    gatekeeper = keeper(key=None, ledger_admin="gw-admin-one")
+    assert gatekeeper.admit(sending(None), Access.CLIENT) == Principal()
+    with pytest.raises(InvalidKey):
+        gatekeeper.admit(sending(None), Access.ADMIN)
 
 
 def test_an_open_gateway_with_an_empty_ring() -> None:

@@ -44,7 +44,7 @@ def test_bad_input(make_gateway: MakeGateway, body: bytes, status: int) -> None:
     assert gateway.rows == []
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1/chat", "/v1/chat/completions/"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/chat", "/v1/v1/chat/completions"])
 def test_unknown_routes(make_gateway: MakeGateway, path: str) -> None:
     """An unknown route is a 404 in OpenAI's shape."""
     response = make_gateway().client.post(path)

@@ -38,8 +38,9 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_missing_key_names_the_schemes() -> None:
-    """A refused key is answered with the ways to send one, so that a browser asks."""
-    assert "Basic" in error_response(InvalidKey("No key.")).headers["www-authenticate"]
+    """A refused key is answered with the ways to send one, a line each: browsers find no Basic behind another in one line."""
+    challenges = error_response(InvalidKey("No key.")).headers.getlist("www-authenticate")
+    assert challenges == ['Basic realm="gateway"', "Bearer"]
 
 
 async def test_unforeseen() -> None:

@@ -85,3 +85,12 @@ print(admitted)
     command = [sys.executable, "-c", script, str(tmp_path)]
     asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603 - shown above
     assert sum(int(each.communicate()[0]) for each in asking) == 100
+
+
+def test_a_minute_that_begins_anew(tmp_path: Path) -> None:
+    """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
+    for pace in (Pace(Clock()), SharedPace(Clock(), tmp_path)):
+        pace.forget("a")
+        pace.admit("a", rpm=1)
+        pace.forget("a")
+        pace.admit("a", rpm=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.web.feedback import FeedbackBody
 from gateway.web.ledger import MAX_DAYS, MAX_ROWS
@@ -102,68 +102,80 @@ def _report(id: str, summary: str, schema: str) -> Operation:
     return Operation(id, summary, {JSON: named(schema)}, parameters=(_DAYS,))
 
 
-OPERATIONS: Mapping[str, Operation] = {
-    "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
-    "POST /chat/completions": _chat("chat_without_v1", "The same, for clients that leave `/v1` out."),
-    "GET /v1/models": Operation("models", "What can be asked for, `auto` first.", {JSON: named("Models")}),
-    "GET /v1/models/{model}": Operation(
-        "model",
-        "One of the models; slashes in its name need no escaping.",
-        {JSON: named("Model")},
-        parameters=(_path("model", "A name, such as `gemini/gemini-3.8-flash`."),),
-        failures=(404,),
-    ),
-    "POST /v1/route": Operation(
-        "route",
-        "The decision for a chat request, every candidate and why; nobody is called.",
-        {JSON: named("Decision")},
-        parameters=(_AUTO_ROUTE,),
-        body=named("ChatRequest"),
-        failures=(404, 413, 415, 503),
-    ),
-    "POST /v1/feedback": Operation(
-        "feedback",
-        "What a client says of an answer that it got; once for each request, within a day.",
-        {JSON: named("Feedback")},
-        body=named("FeedbackRequest"),
-        failures=(404, 409, 413, 415, 503),
-    ),
-    "GET /v1/routing/summary": _report("summary", "The ledger's sums.", "Summary"),
-    "GET /v1/routing/confidence": _report("confidence", "Routed decisions by confidence.", "Confidence"),
-    "GET /v1/routing/patterns": _report("patterns", "Routed decisions by model and pattern.", "Patterns"),
-    "GET /v1/routing/timeline": _report("timeline", "The sums by hour (up to three days) or day.", "Timeline"),
-    "GET /v1/routing/requests": Operation(
-        "requests",
-        "The ledger's rows, newest first.",
-        {JSON: named("Rows")},
-        parameters=(
-            _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
-            _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
+def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operation]:
+    """Each operation below `/v1/` also without it."""
+    found = dict(operations)
+    for name, operation in operations.items():
+        method, _, path = name.partition(" /v1/")
+        if path:
+            summary = f"The same as {method} /v1/{path}, for clients that leave `/v1` out."
+            found[f"{method} /{path}"] = replace(operation, id=f"{operation.id}_without_v1", summary=summary)
+    return found
+
+
+OPERATIONS: Mapping[str, Operation] = _with_short_paths(
+    {
+        "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
+        "GET /v1/models": Operation("models", "What can be asked for, `auto` first.", {JSON: named("Models")}),
+        "GET /v1/models/{model}": Operation(
+            "model",
+            "One of the models; slashes in its name need no escaping.",
+            {JSON: named("Model")},
+            parameters=(_path("model", "A name, such as `gemini/gemini-3.8-flash`."),),
+            failures=(404,),
         ),
-    ),
-    "GET /v1/routing/requests/{request_id}": Operation(
-        "request",
-        "One row with its attempts and feedback.",
-        {JSON: named("WholeRow")},
-        parameters=(_path("request_id", "`x-request-id` of the answer."),),
-        failures=(404,),
-    ),
-    "GET /metrics": Operation("metrics", "Figures for Prometheus.", {"text/plain": text()}),
-    "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_DAYS,)),
-    "GET /static/{name}": Operation(
-        "static",
-        "The dashboard's style sheet.",
-        {"text/css": text()},
-        parameters=(_path("name", "`dashboard.css`"),),
-        failures=(404,),
-    ),
-    "GET /healthz": Operation("healthz", "Whether the process answers.", {JSON: named("Health")}),
-    "GET /health": Operation("health", "The same.", {JSON: named("Health")}),
-    "GET /readyz": Operation(
-        "readyz",
-        "Whether requests can be served; 503 while draining or when the ledger cannot be written.",
-        {JSON: named("Health")},
-        others={503: named("Health")},
-    ),
-    "GET /openapi.json": Operation("openapi", "This description.", {JSON: named("Description")}),
-}
+        "POST /v1/route": Operation(
+            "route",
+            "The decision for a chat request, every candidate and why; nobody is called.",
+            {JSON: named("Decision")},
+            parameters=(_AUTO_ROUTE,),
+            body=named("ChatRequest"),
+            failures=(404, 413, 415, 503),
+        ),
+        "POST /v1/feedback": Operation(
+            "feedback",
+            "What a client says of an answer that it got; once for each request, within a day.",
+            {JSON: named("Feedback")},
+            body=named("FeedbackRequest"),
+            failures=(404, 409, 413, 415, 503),
+        ),
+        "GET /v1/routing/summary": _report("summary", "The ledger's sums.", "Summary"),
+        "GET /v1/routing/confidence": _report("confidence", "Routed decisions by confidence.", "Confidence"),
+        "GET /v1/routing/patterns": _report("patterns", "Routed decisions by model and pattern.", "Patterns"),
+        "GET /v1/routing/timeline": _report("timeline", "The sums by hour (up to three days) or day.", "Timeline"),
+        "GET /v1/routing/requests": Operation(
+            "requests",
+            "The ledger's rows, newest first.",
+            {JSON: named("Rows")},
+            parameters=(
+                _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
+                _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
+            ),
+        ),
+        "GET /v1/routing/requests/{request_id}": Operation(
+            "request",
+            "One row with its attempts and feedback.",
+            {JSON: named("WholeRow")},
+            parameters=(_path("request_id", "`x-request-id` of the answer."),),
+            failures=(404,),
+        ),
+        "GET /metrics": Operation("metrics", "Figures for Prometheus.", {"text/plain": text()}),
+        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_DAYS,)),
+        "GET /static/{name}": Operation(
+            "static",
+            "The dashboard's style sheet.",
+            {"text/css": text()},
+            parameters=(_path("name", "`dashboard.css`"),),
+            failures=(404,),
+        ),
+        "GET /healthz": Operation("healthz", "Whether the process answers.", {JSON: named("Health")}),
+        "GET /health": Operation("health", "The same.", {JSON: named("Health")}),
+        "GET /readyz": Operation(
+            "readyz",
+            "Whether requests can be served; 503 while draining or when the ledger cannot be written.",
+            {JSON: named("Health")},
+            others={503: named("Health")},
+        ),
+        "GET /openapi.json": Operation("openapi", "This description.", {JSON: named("Description")}),
+    }
+)

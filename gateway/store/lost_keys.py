@@ -1,0 +1,89 @@
+"""What remains known of keys whose ledger was lost: a file beside the ledger, so that no restart opens the gateway."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+
+from gateway.errors import LedgerUnavailable
+
+SUFFIX = ".keys-lost"
+_COUNTS = {
+    "virtual_keys": "SELECT count(*) FROM virtual_keys",
+    "admin_key": "SELECT count(*) FROM admin_key",
+}
+
+
+class LostKeys:
+    """The marker of the ledger at `path`. It is written before the ledger is moved away and removed by the operator only."""
+
+    def __init__(self, path: Path) -> None:
+        path = path.absolute()
+        self.path = path.with_name(path.name + SUFFIX)
+
+    @property
+    def is_set(self) -> bool:
+        """True too where that cannot be found out."""
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def set(self, reason: str) -> None:
+        """Idempotent, and safe from a power cut when it returns. Raises LedgerUnavailable."""
+        if self.is_set:
+            return
+        try:
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(f"{reason}\nThe gateway asks for a key until it is started with --accept-lost-keys.\n")
+                file.flush()
+                os.fsync(file.fileno())
+            _sync(self.path.parent)
+        except OSError as error:
+            raise LedgerUnavailable(
+                f"{self.path} cannot be written ({error}): make its directory writable for this user."
+            ) from error
+
+    def clear(self) -> bool:
+        """Whether there was a marker. Raises LedgerUnavailable."""
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise LedgerUnavailable(f"{self.path} cannot be removed ({error}): remove it by hand.") from error
+        return True
+
+
+def may_hold_keys(path: Path) -> bool:
+    """Whether a damaged ledger may have had keys: false only where its tables of keys are sound and empty."""
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            connection.execute("PRAGMA query_only = 1")
+            return not all(_is_empty(connection, table) for table in _COUNTS)
+    except apsw.Error:
+        return True
+
+
+def _is_empty(connection: apsw.Connection, table: str) -> bool:
+    """Whether a table is sound and without rows; one that an older schema does not have is."""
+    listed = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get
+    if not listed:
+        return True
+    sound = connection.execute(f"PRAGMA quick_check({table})").get == "ok"
+    return sound and not connection.execute(_COUNTS[table]).get
+
+
+def _sync(folder: Path) -> None:
+    """Make the folder's new entry durable, where the system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

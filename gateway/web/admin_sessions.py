@@ -1,0 +1,109 @@
+"""Sessions of the dashboard: who has signed in with the admin key, until when."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+COOKIE = "gateway_session"
+LIFETIME = 12 * 3600.0  # seconds
+MOST = 200  # sessions that are kept; the oldest ends for a new one
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_RECORD = struct.Struct("<d32s")
+
+
+class AdminSessions:
+    """A session is a random token in the browser; here is its digest, when it ends and the digest of the key it began with.
+
+    Whoever asks compares that key with the admin key of now, so a change of the key ends all sessions. `clock` is monotonic
+    seconds. Sessions end with the process.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: dict[str, bytes] = {}
+
+    def begin(self, admin_digest: bytes) -> str:
+        """A new session's token."""
+        token = secrets.token_urlsafe(32)
+        self._make_room()
+        self._write(_name(token), _RECORD.pack(self._clock() + LIFETIME, admin_digest))
+        return token
+
+    def admin_digest(self, token: str) -> bytes | None:
+        """The digest of the key that a live session began with."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        record = self._read(_name(token))
+        if record is None or len(record) != _RECORD.size:
+            return None
+        expires, digest = _RECORD.unpack(record)
+        return bytes(digest) if self._clock() < expires else None
+
+    def end(self, token: str) -> None:
+        """Idempotent."""
+        self._remove(_name(token))
+
+    def _make_room(self) -> None:
+        """Drops the oldest where there are too many."""
+        while len(self._kept) >= MOST:
+            self._kept.pop(next(iter(self._kept)))
+
+    def _write(self, name: str, record: bytes) -> None:
+        self._kept[name] = record
+
+    def _read(self, name: str) -> bytes | None:
+        return self._kept.get(name)
+
+    def _remove(self, name: str) -> None:
+        self._kept.pop(name, None)
+
+
+class SharedAdminSessions(AdminSessions):
+    """The same for several processes: each session is a file in `folder`, which belongs to this user alone.
+
+    `clock` has to be the machine's, not the process's, as `time.monotonic` is.
+    """
+
+    def __init__(self, clock: Callable[[], float], folder: Path) -> None:
+        super().__init__(clock)
+        self._folder = folder
+
+    def _make_room(self) -> None:
+        found = []
+        for path in self._folder.glob("session-*"):
+            with suppress(FileNotFoundError):  # another process was faster
+                found.append((path.stat().st_mtime_ns, path))
+        for _, path in sorted(found)[: max(0, len(found) - MOST + 1)]:
+            path.unlink(missing_ok=True)
+
+    def _write(self, name: str, record: bytes) -> None:
+        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, record)
+        finally:
+            os.close(descriptor)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _remove(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+
+def form_token(session: str) -> str:
+    """What a form of this session carries, so that only its own pages can send it."""
+    return hashlib.sha256(b"form:" + session.encode()).hexdigest()
+
+
+def _name(token: str) -> str:
+    return "session-" + hashlib.sha256(token.encode()).hexdigest()
