@@ -99,7 +99,7 @@ class ChatProxy:
             try:
                 opened = await ask(
                     self._providers[candidate.deployment],
-                    exchange.request,
+                    exchange.request_to(candidate),
                     candidate.model,
                     transport=self._transport,
                     timeouts=self._timeouts.within(attempts.remaining),

@@ -34,6 +34,7 @@ PLAIN = (
     "max_attempts",
     "mode",
     "cascade",
+    "prompt_caching",
     "allowed_hosts",
     "record_features",
     "on_ledger_failure",

@@ -330,6 +330,12 @@ CREATE TABLE IF NOT EXISTS learned_states (
 # The view as it is above, in the place of an earlier one.
 _FACTS_ANEW = ("DROP VIEW IF EXISTS row_facts", _FACTS, "PRAGMA user_version = 7")
 
+# Who placed the cache breakpoints in a request.
+_CACHE_MARKS = (
+    "ALTER TABLE routing_metrics ADD COLUMN cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway'))",
+    "PRAGMA user_version = 8",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LEDGER,
     _SPENDING,
@@ -338,6 +344,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _COUNTED,
     _STATES,
     _FACTS_ANEW,
+    _CACHE_MARKS,
 )
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
