@@ -37,6 +37,7 @@ from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.prompt.recent import RecentPrompts
+from gateway.routing.sessions.caching import PromptCaching
 from gateway.routing.sessions.sessions import Sessions
 from gateway.settings import Settings
 from gateway.store import Store
@@ -210,6 +211,13 @@ class Gateway:
             baseline=settings.baseline,
             sessions=self._sessions,
             recent=self._recent,
+            caching=PromptCaching(
+                settings.prompt_caching,
+                settings.catalog,
+                minimum=lambda provider, model: (
+                    providers[provider].least_cached(model) if provider in providers else None
+                ),
+            ),
             shadow=settings.mode == "shadow",
             allowances=Allowances(
                 settings.prices,

@@ -16,6 +16,8 @@ from gateway.wire import Usage
 
 # A request's state: begun before the first upstream call, then exactly one of the others.
 RequestStatus = Literal["open", "ok", "error", "cancelled", "interrupted"]
+# Who placed cache breakpoints in a request.
+CacheMarker = Literal["client", "gateway"]
 AttemptStatus = Literal["reserved", "settled", "cancelled_estimated", "failed_free", "unknown_estimated", "orphaned"]
 
 
@@ -41,7 +43,7 @@ class RequestRecord(NamedTuple):
     `timestamp` is UTC ISO 8601. `confidence` is None when pinned. Costs are None when a price is unknown. `evidence` says how
     sure the baseline cost is (`same_usage`: priced on the tokens that the answering model used; `estimated`: the usage
     itself is an estimate; `exact`: baseline and answer are the same model). `session_kept` says whether a conversation stayed
-    with its model (None: nothing to stay with), `switch_penalty` what a change costs in cache. `shadow_*` is what `auto` would
+    with its model (None: nothing to stay with), `switch_penalty` what a change costs in cache. `cache_marks` is who placed the cache breakpoints in the request. `shadow_*` is what `auto` would
     have chosen where it did not decide, on the same usage.
     """
 
@@ -77,6 +79,7 @@ class RequestRecord(NamedTuple):
     session_id: str | None = None
     session_kept: bool | None = None
     switch_penalty: float | None = None
+    cache_marks: CacheMarker | None = None
     shadow_provider: str | None = None
     shadow_model: str | None = None
     shadow_cost: Decimal | None = None

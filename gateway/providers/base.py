@@ -88,6 +88,10 @@ class Provider(ABC):
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
 
+    def least_cached(self, model: str) -> int | None:
+        """Tokens from which a cache breakpoint has an effect; None for a model that caches without breakpoints, or not at all."""
+        return None
+
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-2xx answer means; header names are lower case. The default serves most upstreams."""
         parts = json_error_parts(body)

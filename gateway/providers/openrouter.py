@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
+from gateway.providers.claude.profiles import profile_of
 from gateway.providers.failures import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.openai_compatible.answer import usage_of
@@ -14,7 +15,7 @@ from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, T
 from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
 
 _OWN = frozenset({
-    "include_reasoning", "image_config", "min_p", "models", "plugins", "provider", "reasoning", "repetition_penalty", "route",
+    "cache_control", "include_reasoning", "image_config", "min_p", "models", "plugins", "provider", "reasoning", "repetition_penalty", "route",
     "session_id", "top_a", "top_k", "transforms",
 })  # fmt: skip
 _NOT_TAKEN = frozenset({"moderation", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"})
@@ -35,10 +36,12 @@ class OpenRouter(OpenAICompatible):
         body = chat_body(request, model, members=self.members)
         body["messages"] = [
             # What is sent as it came has neither parts nor reasoning.
-            sent if sent is message else _with_reasoning(_spoken(sent), message, model)
+            sent if sent is message else _with_reasoning(_with_marks(_spoken(sent), message), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
+        if "tools" in body:
+            body["tools"] = list(map(_tool_with_mark, body["tools"], request.body["tools"]))
         _choose_tools(body)
         if "reasoning" in body:
             # Both together are refused; the object says more.
@@ -58,6 +61,11 @@ class OpenRouter(OpenAICompatible):
 
     def mark(self, sent: UpstreamRequest) -> Json:
         return {"model": sent.model}
+
+    def least_cached(self, model: str) -> int | None:
+        """Anthropic's models need breakpoints here as well."""
+        vendor, _, name = model.partition("/")
+        return profile_of(name).least_cached if vendor == "anthropic" else None
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Two of its refusals are about this request alone: flagged input (403) and no endpoint with a needed feature (404)."""
@@ -91,6 +99,32 @@ def _spoken(message: Json) -> Json:
         return message
     parts = [{"type": "text", "text": part["refusal"]} if part["type"] == "refusal" else part for part in content]
     return {**message, "content": parts}
+
+
+def _with_marks(sent: Json, message: Json) -> Json:
+    """A cache mark on the message is its last part's, unless that has its own; a text becomes a part to carry it.
+
+    OpenAI's `prompt_cache_breakpoint` on a part is such a mark too.
+    """
+    content, mark = sent.get("content"), message.get("cache_control")
+    if not content:
+        return sent
+    if isinstance(content, str):
+        return {**sent, "content": [{"type": "text", "text": content, "cache_control": mark}]} if mark else sent
+    parts = list(map(_part_with_mark, content, message["content"]))
+    if mark:
+        parts[-1] = {"cache_control": mark, **parts[-1]}
+    return {**sent, "content": parts}
+
+
+def _part_with_mark(sent: Json, part: Json) -> Json:
+    return {"cache_control": {"type": "ephemeral"}, **sent} if part.get("prompt_cache_breakpoint") else sent
+
+
+def _tool_with_mark(sent: Json, tool: Json) -> Json:
+    """A cache mark within the function's definition, where some clients put it, is the tool's."""
+    mark = tool[tool["type"]].get("cache_control")
+    return {"cache_control": mark, **sent} if mark else sent
 
 
 def _own_id(name: str) -> str:

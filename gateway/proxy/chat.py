@@ -125,7 +125,7 @@ class ChatProxy:
             try:
                 opened = await ask(
                     self._providers[candidate.deployment],
-                    exchange.request,
+                    exchange.request_to(candidate),
                     candidate.model,
                     transport=self._transport,
                     timeouts=self._times.timeouts(exchange.request, candidate, attempts.remaining),

@@ -19,6 +19,7 @@ from gateway.proxy.unsettled import Unsettled
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.routing.labels.recurrence import Turn
 from gateway.routing.labels.signals import Answer
+from gateway.routing.sessions.caching import with_breakpoints
 from gateway.store import Begin, Settle, Store, StoredOutcome, Try
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
@@ -103,10 +104,18 @@ class Exchange:
         self._upstream_id = None
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
-        if (candidate.provider, candidate.model) != (self.record.selected_provider, self.record.selected_model):
-            self.record = self.record._replace(selected_provider=candidate.provider, selected_model=candidate.model)
+        key = (candidate.provider, candidate.model)
+        if key != (self.record.selected_provider, self.record.selected_model):
+            marker = self.plan.marks.placed_by(key)
+            self.record = self.record._replace(selected_provider=key[0], selected_model=key[1], cache_marks=marker)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
+
+    def request_to(self, candidate: Candidate) -> ChatRequest:
+        """What a candidate is asked: the client's request, with the gateway's cache breakpoints where that pays."""
+        if self.plan.marks.placed_by((candidate.provider, candidate.model)) != "gateway":
+            return self.request
+        return with_breakpoints(self.request)
 
     async def _insert(self, attempt: Attempt) -> None:
         try:
@@ -153,7 +162,8 @@ class Exchange:
         """No better model answered, so the rejected answer is the best there is."""
         rejected = self._rejected.pop()
         provider, model = rejected.selected
-        self.record = self.record._replace(selected_provider=provider, selected_model=model)
+        marker = self.plan.marks.placed_by(rejected.key)
+        self.record = self.record._replace(selected_provider=provider, selected_model=model, cache_marks=marker)
         self._kept_usage = rejected.usage
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.catalog import Catalog
@@ -14,7 +15,7 @@ from gateway.routing.labels.signals import FAILED_VALIDATION, UPSTREAM_ERROR, An
 from gateway.routing.prompt.request import newest_turn
 from gateway.routing.sessions.sessions import Sessions
 from gateway.store import Store, StoredOutcome
-from gateway.wire import ChatRequest
+from gateway.wire import ChatRequest, Usage
 
 Key = tuple[str, str]
 
@@ -44,7 +45,7 @@ class Lessons:
         turn = self._recurrences.turn(
             plan.context.prompt or newest_turn(request.messages),
             key_id=record.key_id,
-            session_id=visit.session_id if visit is not None else self._sessions.session_id(request),
+            session_id=visit.conversation if visit is not None else self._sessions.conversation(request),
             fresh=request.messages[-1].get("role") == "user",
         )
         if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
@@ -70,8 +71,8 @@ class Lessons:
         self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: Turn | None
     ) -> None:
         """Who answered, for the requests that follow."""
-        tokens = record.usage.total_tokens if record.usage is not None else 0
         if plan.visit is not None:
+            tokens = _kept_in_cache(plan, record.usage, (served.provider, served.model))
             self._sessions.follow(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
@@ -101,20 +102,29 @@ class Lessons:
         return listed.rank if listed is not None else -1
 
 
+def _kept_in_cache(plan: Plan, usage: Usage | None, key: Key) -> int:
+    """Tokens that the model's cache should hold now: where it keeps only what is marked, those that were read or written."""
+    if usage is None:
+        return 0
+    if not plan.marks.needed_by(key):
+        return usage.total_tokens
+    return usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
+
+
 def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
     """What strategies may learn from a settled row; its quality is not known yet."""
     seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
     usage = record.usage
     attempt = answering(record.attempts, usage)
-    cost = attempt.cost if attempt is not None else None
+    key = (record.selected_provider, record.selected_model) if attempt is None else (attempt.provider, attempt.model)
     return StoredOutcome(
         request_id=record.request_id,
         timestamp=record.timestamp,
-        provider=attempt.provider if attempt is not None else record.selected_provider,
-        model=attempt.model if attempt is not None else record.selected_model,
+        provider=key[0],
+        model=key[1],
         pattern=seen.get("pattern") or "",
         complexity=seen.get("complexity") or 0.0,
-        cost=float(cost) if cost is not None else None,
+        cost=None if attempt is None or attempt.cost is None else _without_surcharge(attempt.cost, plan, key),
         input_tokens=usage.prompt_tokens if usage is not None else None,
         output_tokens=usage.completion_tokens if usage is not None else None,
         latency=record.duration,
@@ -122,6 +132,11 @@ def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
         features=record.features,
         source="served",
     )
+
+
+def _without_surcharge(cost: Decimal, plan: Plan, key: Key) -> float:
+    """The cost without what the decision had counted for this conversation's cache, which must not be learned a second time."""
+    return max(0.0, float(cost) - plan.context.surcharges.get(key, 0.0))
 
 
 def unmeasured(served: StoredOutcome) -> StoredOutcome:

@@ -15,6 +15,8 @@ from gateway.proxy.allowance import Allowance, Allowances
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
 from gateway.routing.prompt.features import facts_of
 from gateway.routing.prompt.recent import RecentPrompts
+from gateway.routing.prompt.request import prompt_tokens
+from gateway.routing.sessions.caching import NO_MARKS, CacheMarks, PromptCaching
 from gateway.routing.sessions.sessions import Sessions, Visit
 from gateway.routing.sessions.switching import in_place_of, settled_in, switching
 from gateway.wire import ChatRequest
@@ -38,7 +40,7 @@ class Plan:
     """What was decided for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
 
     `visit` is its place in a conversation that keeps its model, `shadow` what `auto` would have decided where it only looked on.
-    `allowance` is what it may cost, where that is limited.
+    `allowance` is what it may cost, where that is limited. `marks` are the cache breakpoints that requests to candidates get.
     """
 
     decision: RoutingDecision
@@ -50,6 +52,7 @@ class Plan:
     visit: Visit | None = None
     shadow: RoutingDecision | None = None
     allowance: Allowance | None = None
+    marks: CacheMarks = NO_MARKS
 
 
 class Planner:
@@ -57,7 +60,8 @@ class Planner:
 
     `cooling` tells which (provider, model) pairs should be tried last just now, `baseline` a configured baseline's name.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` makes `auto` look on whatever a request asks.
-    `allowances` keep decisions within the limits of keys and budgets, `recent` spares reading a prompt again.
+    `allowances` keep decisions within the limits of keys and budgets, `recent` spares reading a prompt again. `caching` places
+    cache breakpoints.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class Planner:
         shadow: bool = False,
         allowances: Allowances | None = None,
         recent: RecentPrompts | None = None,
+        caching: PromptCaching | None = None,
     ) -> None:
         self._engine = engine
+        self._caching = caching
         self._recent = recent
         self._allowances = allowances
         self._sessions = sessions
@@ -116,12 +122,14 @@ class Planner:
         if auto_route is False:
             decision = self._engine.route(context.prompt, auto_route=False, context=context)
             baseline = self._baseline_of(request, target, context=context, decision=decision)
-            return self._auto(decision, baseline, context=context, learned=False)
+            marks = self._marks(request, None, context)
+            return self._auto(decision, baseline, context=context, learned=False, marks=marks)
         visit = self._visit(request, caller)
         context.session_id = visit.session_id if visit is not None else context.session_id
-        decision = self._learned(context, visit)
+        marks = self._marks(request, visit, context)
         baseline = self._baseline_of(request, target, context=context, decision=None)
-        return self._auto(decision, baseline, context=context, learned=True, visit=visit)
+        decision, context = self._learned(context, visit, marks)
+        return self._auto(decision, baseline, context=context, learned=True, visit=visit, marks=marks)
 
     def _auto(
         self,
@@ -131,9 +139,11 @@ class Planner:
         context: RoutingContext,
         learned: bool,
         visit: Visit | None = None,
+        marks: CacheMarks = NO_MARKS,
     ) -> Plan:
         return Plan(
             visit=visit,
+            marks=marks,
             decision=decision,
             candidates=self._candidates(decision),
             baseline=baseline,
@@ -147,13 +157,24 @@ class Planner:
             return None
         return self._sessions.visit(request, key_id=caller.key_id if caller else None)
 
-    def _learned(self, context: RoutingContext, visit: Visit | None) -> RoutingDecision:
-        """What `auto` decides: the engine's choice at the prices that hold for this conversation, unless that is not worth a change."""
+    def _marks(self, request: ChatRequest, visit: Visit | None, context: RoutingContext) -> CacheMarks:
+        if self._caching is None:
+            return NO_MARKS
+        return self._caching.routed(request, visit, prompt_tokens=context.prompt_tokens or 0)
+
+    def _learned(
+        self, context: RoutingContext, visit: Visit | None, marks: CacheMarks
+    ) -> tuple[RoutingDecision, RoutingContext]:
+        """What `auto` decides, and the context with the prices that hold for this conversation.
+
+        It is the engine's choice at those prices, unless that is not worth a change of model.
+        """
         if visit is None:
-            return self._engine.route(context.prompt, auto_route=True, context=context)
-        prices = switching(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0)
-        priced = replace(context, surcharges=prices.surcharges) if prices.surcharges else context
-        return settled_in(self._engine.route(context.prompt, auto_route=True, context=priced), prices)
+            return self._engine.route(context.prompt, auto_route=True, context=context), context
+        prices = switching(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0, marks=marks)
+        if prices.surcharges:
+            context = replace(context, surcharges=prices.surcharges)
+        return settled_in(self._engine.route(context.prompt, auto_route=True, context=context), prices), context
 
     def _shadowed(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> Plan:
         """The named model answers, or the baseline for `auto`; what `auto` would have decided is only noted."""
@@ -173,15 +194,22 @@ class Planner:
     ) -> RoutingDecision | None:
         """None where `auto` could not have served the request, which is no reason to refuse it."""
         try:
-            return self._learned(self._context(request, target, caller=caller), None)
+            return self._learned(self._context(request, target, caller=caller), None, NO_MARKS)[0]
         except (NoRoute, Forbidden):
             return None
 
     def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
         plan = self._named(request.model, target.provider, target.model)
+        if self._caching is not None:
+            marks = self._caching.named(
+                request,
+                (target.provider, target.model),
+                prompt_tokens=lambda: prompt_tokens(request.body, request.messages),
+            )
+            plan = plan if marks is NO_MARKS else replace(plan, marks=marks)
         if request.hints.session_id is None:
             return plan
-        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.session_id))
+        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.conversation))
 
     def _plan_of(self, name: str, provider: str, model: str) -> Plan:
         """The plan of a request that names its model: the same for all that name it so."""

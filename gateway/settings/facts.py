@@ -16,6 +16,7 @@ Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
 Mode = Literal["route", "shadow"]
 Cascading = Literal["off", "validate"]
+CachingMode = Literal["off", "auto", "always"]
 LedgerFailure = Literal["refuse", "serve"]
 HOST = "127.0.0.1"
 SHOWN = 4
@@ -102,6 +103,7 @@ class Settings:
     max_attempts: int = 3
     mode: Mode = "route"
     cascade: Cascading = "validate"
+    prompt_caching: CachingMode = "auto"
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     record_features: bool = True

@@ -35,6 +35,7 @@ PLAIN = (
     "mode",
     "cascade",
     "keep_alive",
+    "prompt_caching",
     "allowed_hosts",
     "cors_origins",
     "record_features",

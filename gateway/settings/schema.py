@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, fi
 
 from gateway.catalog import ABILITIES, Tier
 from gateway.settings.documents import Document, Place
-from gateway.settings.facts import Cascading, Durability, Engine, LedgerFailure, Mode
+from gateway.settings.facts import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode
 from gateway.settings.findings import Findings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -71,6 +71,7 @@ class GatewayFile(Section):
     max_attempts: Annotated[int, Field(ge=1, le=3)] | None = None
     mode: Mode | None = None
     cascade: Cascading | None = None
+    prompt_caching: CachingMode | None = None
     allowed_hosts: list[str] | None = None
     cors_origins: list[Origin] | None = None
     record_features: bool | None = None
@@ -80,7 +81,7 @@ class GatewayFile(Section):
     drain_delay: Pause | None = None
     grace: Pause | None = None
 
-    @field_validator("cascade", mode="before")
+    @field_validator("cascade", "prompt_caching", mode="before")
     @classmethod
     def off(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""

@@ -342,6 +342,12 @@ CREATE TABLE IF NOT EXISTS admin_key (
     "PRAGMA user_version = 8",
 )
 
+# Who placed the cache breakpoints in a request.
+_CACHE_MARKS = (
+    "ALTER TABLE routing_metrics ADD COLUMN cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway'))",
+    "PRAGMA user_version = 9",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LEDGER,
     _SPENDING,
@@ -351,6 +357,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _STATES,
     _FACTS_ANEW,
     _ADMIN_KEY,
+    _CACHE_MARKS,
 )
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")

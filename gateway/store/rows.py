@@ -31,7 +31,7 @@ _JSON_COLUMNS = ("usage", "candidates", "features")
 _BEGUN_TEXT = (
     "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
     "baseline_provider", "baseline_model", "pattern_detected", "fallback_reason", "requested_model", "reasoning",
-    "policy_version", "session_id", "shadow_provider", "shadow_model", "key_id", "client_request_id",
+    "policy_version", "session_id", "shadow_provider", "shadow_model", "key_id", "client_request_id", "cache_marks",
 )  # fmt: skip
 BEGUN = (
     *_BEGUN_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
@@ -47,7 +47,7 @@ USAGE = (
 )  # fmt: skip
 _SETTLED_TEXT = (
     "selected_provider", "selected_model", "baseline_provider", "baseline_model", "fallback_reason", "status",
-    "evidence", "reasoning", "price_version", "error_code", "finish_reason",
+    "evidence", "reasoning", "price_version", "error_code", "finish_reason", "cache_marks",
 )  # fmt: skip
 SETTLED = (
     *_SETTLED_TEXT, *COSTS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE,

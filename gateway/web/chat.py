@@ -19,7 +19,7 @@ from gateway.web.errors import internal_error
 from gateway.web.headers import gateway_head, header_text
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.turnstile import Turnstile
-from gateway.wire import ChatRequest, parse_chat_request
+from gateway.wire import ChatRequest, parse_chat_request, with_client_session
 
 LARGE_BODY = 1_000_000  # bytes from which parsing would hold up the loop for others
 
@@ -59,6 +59,7 @@ class ChatEndpoint:
             self._admission.refuse_if_full()
             await self._turnstile.enter()
             request = await parsed(await client.body(limit=self._max_body_bytes))
+            request = with_client_session(request, client.fields)
             caller = caller_of(client.fields, principal=principal)
             with Departure(client, answer, lifecycle=self._lifecycle):
                 async with self._admission:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.proxy import Plan, Planner
 from gateway.web.body import read_body
 from gateway.web.chat import auto_route_of, caller_of, parsed
+from gateway.wire import with_client_session
 
 
 class RoutePreview:
@@ -22,7 +23,8 @@ class RoutePreview:
         raw = await read_body(fields, request.receive, limit=self._max_body_bytes)
         caller = caller_of(fields, principal=request.scope["principal"])
         auto_route = auto_route_of(request.scope["query_string"])
-        plan = self._planner.plan(await parsed(raw), auto_route=auto_route, caller=caller)
+        chat = with_client_session(await parsed(raw), fields)
+        plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
         return JSONResponse(explained(plan))
 
 
@@ -49,4 +51,5 @@ def explained(plan: Plan) -> dict[str, Any]:
         "features": metadata.get("features") or {},
         "needs": sorted(plan.context.needs),
         "prompt_tokens": plan.context.prompt_tokens,
+        "cache_marks": plan.marks.placed_by((decision.provider, decision.model)),
     }

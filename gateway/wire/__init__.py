@@ -2,6 +2,7 @@
 
 from gateway.wire.answers import ChunkWriter, completion_body
 from gateway.wire.request import parse_chat_request
+from gateway.wire.sessions import with_client_session
 from gateway.wire.types import ChatRequest, Chunk, Completion, Json, RoutingHints, UpstreamRequest, Usage, count, saying
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "count",
     "parse_chat_request",
     "saying",
+    "with_client_session",
 ]

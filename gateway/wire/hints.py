@@ -18,7 +18,10 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "models": _NAMES,
     "session_id": partial(string, empty=False),
     "baseline": partial(string, empty=False),
+    "agent_id": partial(string, empty=False),
 }
+
+_LONGEST_ID = 256
 
 
 def routing_hints(value: object, path: str = "routing") -> RoutingHints:
@@ -38,6 +41,7 @@ def routing_hints(value: object, path: str = "routing") -> RoutingHints:
         wishes[name] = tuple(checked) if isinstance(checked, list) else checked
     if wishes.get("max_cost") == 0:
         invalid(f"{path}.max_cost", f"Invalid '{path}.max_cost': expected a value above 0, in USD.")
-    if len(wishes.get("session_id", "")) > 256:
-        invalid(f"{path}.session_id", f"Invalid '{path}.session_id': longer than 256 characters.")
+    for name in ("session_id", "agent_id"):
+        if len(wishes.get(name, "")) > _LONGEST_ID:
+            invalid(f"{path}.{name}", f"Invalid '{path}.{name}': longer than {_LONGEST_ID} characters.")
     return RoutingHints(**wishes)

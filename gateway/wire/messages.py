@@ -55,6 +55,8 @@ def _check_message(value: object, path: str) -> None:
     _ROLES[choice(role, f"{path}.role", of=_ROLES)](message, path)
     if message.get("name") is not None:
         string(message["name"], f"{path}.name")
+    if message.get("cache_control") is not None:
+        mapping(message["cache_control"], f"{path}.cache_control")
 
 
 def _instruction(message: dict[str, Any], path: str) -> None:

@@ -85,6 +85,7 @@ _TOKENS = partial(integer, low=1)
 
 _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "audio": mapping,
+    "cache_control": mapping,
     "frequency_penalty": _PENALTY,
     "function_call": check_function_call,
     "functions": check_functions,

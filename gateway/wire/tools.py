@@ -28,6 +28,9 @@ def _check_tool(value: object, path: str) -> None:
     tool = mapping(value, path)
     kind = choice(_required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
     definition = mapping(_required(tool, path, name=kind), f"{path}.{kind}")
+    for place, holder in ((path, tool), (f"{path}.{kind}", definition)):
+        if holder.get("cache_control") is not None:
+            mapping(holder["cache_control"], f"{place}.cache_control")
     if kind == "function":
         _check_function(definition, f"{path}.{kind}")
         return

@@ -21,6 +21,8 @@ class RoutingHints:
     """The body's `routing` object: wishes for this one request, never forwarded.
 
     `max_cost` is in USD, `min_quality` 0 to 1; `providers` and `models` narrow the choice; `baseline` is a model name.
+    `session_id` and `agent_id` may come from a client's own header or field instead; `shared_session` says that several
+    conversations may have the same `session_id`.
     """
 
     max_cost: float | None = None
@@ -29,6 +31,15 @@ class RoutingHints:
     models: tuple[str, ...] | None = None
     session_id: str | None = None
     baseline: str | None = None
+    agent_id: str | None = None
+    shared_session: bool = False
+
+    @property
+    def conversation(self) -> str | None:
+        """The session as the client named it; each of its subagents has a conversation of its own."""
+        if self.session_id is None or self.agent_id is None:
+            return self.session_id
+        return f"{self.session_id}/{self.agent_id}"
 
 
 NO_HINTS = RoutingHints()

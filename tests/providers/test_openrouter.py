@@ -96,6 +96,14 @@ def test_what_history_may_hold() -> None:
     assert message == {"role": "assistant", "content": [parts[0], {"type": "text", "text": "no"}]}
 
 
+def test_models_that_need_breakpoints() -> None:
+    """Anthropic's do, by the same minimum as at Anthropic; others cache by themselves."""
+    assert openrouter().least_cached("anthropic/claude-sonnet-4.5") == 1024
+    assert openrouter().least_cached("anthropic/claude-haiku-4.5") == 4096
+    assert openrouter().least_cached("qwen/qwen3.8-flash") is None
+    assert openrouter().least_cached("openrouter/auto") is None
+
+
 def test_cache_control() -> None:
     """Cache marks on parts are sent on."""
     part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}

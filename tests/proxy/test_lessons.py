@@ -12,7 +12,7 @@ from gateway.app import World
 from gateway.simulator.simulation import Simulation
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.proxy.simulated import simulated
-from tests.upstreams import Upstream, answer, failing
+from tests.upstreams import Upstream, failing
 
 PROMPT = "Explain how HTTP caches decide what is stale."
 
@@ -133,10 +133,12 @@ SONNET, FLASH = "claude/claude-sonnet-5-5", "gemini/gemini-3.8-flash"
 
 def test_a_long_conversation_keeps_its_model(make_gateway: MakeGateway) -> None:
     """A cheaper model for an easy turn is not worth the cached prefix; the row shows what the change would have cost."""
-    gateway = make_gateway(answer(prompt_tokens=16_000))
-    first = post(gateway, conversation(system=LONG, turns=1), routing={"models": [SONNET]})
-    assert (first["session_kept"], first["switch_penalty"]) == (None, None)
-    second = post(gateway, conversation(system=LONG, turns=2), routing={"models": [SONNET, "claude/claude-opus-5-5"]})
+    with simulated(Simulation(seed=1)) as upstream:
+        gateway = make_gateway(upstream)
+        first = post(gateway, conversation(system=LONG, turns=2), routing={"models": [SONNET]})
+        assert (first["session_kept"], first["switch_penalty"]) == (None, None)
+        models = [SONNET, "claude/claude-opus-5-5"]
+        second = post(gateway, conversation(system=LONG, turns=3), routing={"models": models})
     assert second["session_id"] == first["session_id"]
     assert second["session_kept"] is True
     assert second["selected_model"] == first["selected_model"]
@@ -145,13 +147,14 @@ def test_a_long_conversation_keeps_its_model(make_gateway: MakeGateway) -> None:
 
 def test_a_conversation_can_move(make_gateway: MakeGateway) -> None:
     """When the holder may not answer, another one does, and the session is with that one from then on."""
-    gateway = make_gateway(answer(prompt_tokens=16_000))
-    post(gateway, conversation(system=LONG, turns=1), routing={"models": [SONNET]})
-    moved = post(gateway, conversation(system=LONG, turns=2), routing={"models": [FLASH]})
+    with simulated(Simulation(seed=1)) as upstream:
+        gateway = make_gateway(upstream)
+        post(gateway, conversation(system=LONG, turns=2), routing={"models": [SONNET]})
+        moved = post(gateway, conversation(system=LONG, turns=3), routing={"models": [FLASH]})
+        stayed = post(gateway, conversation(system=LONG, turns=4), routing={"models": [FLASH, SONNET]})
     assert moved["session_kept"] is False
     assert moved["selected_model"] == "gemini-3.8-flash"
     assert moved["switch_penalty"] > 0
-    stayed = post(gateway, conversation(system=LONG, turns=3), routing={"models": [FLASH, SONNET]})
     assert (stayed["session_kept"], stayed["selected_model"]) == (True, "gemini-3.8-flash")
 
 
@@ -161,7 +164,7 @@ def test_failover_moves_a_conversation(make_gateway: MakeGateway) -> None:
     messages = conversation(system="Be brief.", turns=1)
     first = post(gateway, messages, routing={"models": [SONNET, FLASH], "session_id": "mine"}, model="auto:quality")
     assert first["selected_model"] == "gemini-3.8-flash"
-    second = post(gateway, messages, routing={"models": [SONNET, FLASH], "session_id": "mine"})
+    second = post(gateway, messages, routing={"models": [SONNET, FLASH], "session_id": "mine"}, model="auto:cheap")
     assert (second["session_id"], second["session_kept"]) == ("mine", True)
 
 

@@ -69,6 +69,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
         max_attempts: 2
         mode: shadow
         cascade: off
+        prompt_caching: off
         limits: {body_bytes: 1, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
         grace: 12.5
@@ -85,6 +86,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.localhost",))
     assert settings.cors_origins == ("https://app.example",)
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
+    assert settings.prompt_caching == "off"
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
     assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"

@@ -18,8 +18,9 @@ def test_hints() -> None:
         "models": ["a", "b"],
         "session_id": "s",
         "baseline": None,
+        "agent_id": "a",
     }
-    assert routing_hints(given) == RoutingHints(0.01, 1, ("gemini",), ("a", "b"), "s")
+    assert routing_hints(given) == RoutingHints(0.01, 1, ("gemini",), ("a", "b"), "s", agent_id="a")
     assert routing_hints({}) == RoutingHints()
 
 
@@ -38,6 +39,8 @@ def test_hints() -> None:
         ({"models": ["a", 7]}, "routing.models[1]"),
         ({"session_id": ""}, "routing.session_id"),
         ({"session_id": "s" * 257}, "routing.session_id"),
+        ({"agent_id": "a" * 257}, "routing.agent_id"),
+        ({"agent_id": ""}, "routing.agent_id"),
         ({"baseline": ["a"]}, "routing.baseline"),
     ],
 )

@@ -39,13 +39,26 @@ def content_blocks(content: object, path: str) -> list[Block]:
     blocks: list[Block] = []
     for i, part in enumerate(content if isinstance(content, Sequence) else ()):
         block = _block(part, f"{path}[{i}]")
-        if block is None:
-            continue
+        if block is not None:
+            blocks.append(block)
         mark = cache_mark(part)
-        if mark is not None:
-            block["cache_control"] = mark
-        blocks.append(block)
+        if mark is not None and blocks:  # an empty text is left out; the prefix up to it ends with the block before
+            blocks[-1]["cache_control"] = mark
     return blocks
+
+
+def message_blocks(message: Json, path: str) -> list[Block]:
+    """The blocks of a whole message; a cache mark on the message is its last block's, unless that has its own."""
+    blocks = content_blocks(message.get("content"), f"{path}.content")
+    mark_last(blocks, message)
+    return blocks
+
+
+def mark_last(blocks: list[Block], holder: Json) -> None:
+    """Put the cache mark of `holder` on the last block, unless that has its own."""
+    mark = cache_mark(holder)
+    if mark is not None and blocks:
+        blocks[-1].setdefault("cache_control", mark)
 
 
 def cache_mark(part: Json) -> dict[str, str] | None:

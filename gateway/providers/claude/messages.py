@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from gateway.errors import InvalidRequest
-from gateway.providers.claude.content import Block, cache_mark, content_blocks, text_block
+from gateway.providers.claude.content import Block, cache_mark, mark_last, message_blocks, text_block
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.thinking import ThinkingMemory
 from gateway.providers.claude.tools import CallIds, ToolCalls
@@ -55,7 +55,7 @@ def _instructs(message: Json) -> bool:
 
 
 def _instruction(message: Json, index: int) -> list[Block]:
-    return content_blocks(message.get("content"), f"messages[{index}].content")
+    return message_blocks(message, f"messages[{index}]")
 
 
 class _History:
@@ -88,7 +88,7 @@ class _History:
             elif _instructs(message):
                 self._instruct(index)
             elif message["role"] == "user":
-                self._add("user", content_blocks(content, f"messages[{index}].content"))
+                self._add("user", message_blocks(message, f"messages[{index}]"))
             elif index not in self._answered:
                 self._add("user", self._orphan(index))
             index += 1
@@ -137,7 +137,7 @@ class _History:
     def _spoken(self, index: int) -> tuple[list[Block], list[tuple[int, str, Block]]]:
         """What a message says, with the thinking before it, and what it calls: (order, the client's id, block)."""
         message, path = self._messages[index], f"messages[{index}]"
-        said = content_blocks(message.get("content"), f"{path}.content")
+        said = message_blocks({**message, "cache_control": None}, path)
         refused = text_block(message.get("refusal") or "")
         said += [refused] if refused else []
         used = [
@@ -146,6 +146,7 @@ class _History:
         ]
         if not said and not used:
             return [], []
+        mark_last([block for _, _, block in used] or said, message)
         thought = self._memory.blocks(message) if self._memory else []
         first = [block for calls, block in thought if calls == 0]
         later = [(calls, "", block) for calls, block in thought if calls > 0]
@@ -173,19 +174,18 @@ class _History:
         if index is None:
             return {"type": "tool_result", "tool_use_id": id, "content": NO_RESULT}
         self._answered.add(index)
-        blocks = self._tool_content(index)
+        blocks, mark = self._tool_content(index)
         result: Block = {"type": "tool_result", "tool_use_id": id}
         if blocks:
             result["content"] = blocks if len(blocks) > 1 or blocks[0]["type"] != "text" else blocks[0]["text"]
-        content = self._messages[index].get("content")
-        marks = [cache_mark(part) for part in content] if isinstance(content, list) else []
-        mark = next((mark for mark in reversed(marks) if mark), None)
         return result if mark is None else {**result, "cache_control": mark}
 
-    def _tool_content(self, index: int) -> list[Block]:
-        """A result's blocks; the cache mark of a part is the whole result's."""
-        blocks = content_blocks(self._messages[index].get("content"), f"messages[{index}].content")
-        return [{name: value for name, value in block.items() if name != "cache_control"} for block in blocks]
+    def _tool_content(self, index: int) -> tuple[list[Block], dict[str, str] | None]:
+        """A result's blocks without marks, and the last cache mark of its parts or of the message, which is the whole result's."""
+        message = self._messages[index]
+        blocks = message_blocks(message, f"messages[{index}]")
+        marks = [block.pop("cache_control", None) for block in blocks] or [cache_mark(message)]
+        return blocks, next((mark for mark in reversed(marks) if mark), None)
 
     def _orphan(self, index: int) -> list[Block]:
         """A result without its call, which the API refuses: told as text."""
@@ -193,5 +193,9 @@ class _History:
             "type": "text",
             "text": f"Result of tool call {self._messages[index].get('tool_call_id') or ''}:",
         }
-        blocks = self._tool_content(index)
-        return [head, *blocks] if blocks else []
+        blocks, mark = self._tool_content(index)
+        if not blocks:
+            return []
+        if mark is not None:
+            blocks[-1]["cache_control"] = mark
+        return [head, *blocks]

@@ -21,6 +21,7 @@ class ClaudeProfile:
     `thinking.type`, or the `least` effort where nothing switches it off. `thinks_unasked` models think when nothing is said.
     `hides_thinking` models return no thinking text unless it is asked for. `forced_tools`: `tool_choice` any and tool.
     `prefill`: the last message may be the assistant's. `system_turns`: role system inside `messages`.
+    `least_cached`: tokens of the shortest prefix that is cached.
     https://platform.claude.com/docs/en/about-claude/models/overview and the migration guides there.
     """
 
@@ -36,6 +37,7 @@ class ClaudeProfile:
     prefill: bool = False
     system_turns: bool = True
     structured_output: bool = True
+    least_cached: int = 512
 
     @property
     def forces_despite_thinking(self) -> bool:
@@ -45,7 +47,7 @@ class ClaudeProfile:
 
 NEWEST = ClaudeProfile()
 
-_FIFTH = replace(NEWEST, thinking_off="disabled", forced_tools=True, system_turns=False)
+_FIFTH = replace(NEWEST, thinking_off="disabled", forced_tools=True, system_turns=False, least_cached=1024)
 _OPUS_4_8 = replace(_FIFTH, thinks_unasked=False, system_turns=True)
 _OPUS_4_7 = replace(_OPUS_4_8, system_turns=False)
 _4_6 = replace(
@@ -65,22 +67,27 @@ _OLD: tuple[tuple[Version, ClaudeProfile], ...] = (
     ((3, 5), _3_5),
 )
 
+
+def _cached_from(tokens: int, *versions: tuple[Version, ClaudeProfile]) -> tuple[tuple[Version, ClaudeProfile], ...]:
+    """https://platform.claude.com/docs/en/build-with-claude/prompt-caching, cache limitations."""
+    return tuple((since, replace(profile, least_cached=tokens)) for since, profile in versions)
+
+
 # The first version of each family that has the profile beside it, newest first.
 _SINCE: dict[str, tuple[tuple[Version, ClaudeProfile], ...]] = {
     "opus": (
         ((5, 5), NEWEST),
         ((5, 0), replace(_FIFTH, system_turns=True)),
         ((4, 8), _OPUS_4_8),
-        ((4, 7), _OPUS_4_7),
-        *_OLD[:2],
+        *_cached_from(4096, ((4, 7), _OPUS_4_7), *_OLD[:2]),
         ((4, 0), replace(_4_0, max_output=32_000)),
         *_OLD[3:],
     ),
     "sonnet": (((5, 5), replace(NEWEST, thinking_off="between_tools")), ((5, 0), _FIFTH), *_OLD),
     # Sources differ on which value of `thinking.type` switches Haiku 5.5's thinking off; the least effort is right by all.
-    "haiku": (((5, 0), replace(NEWEST, forced_tools=True)), *_OLD),
-    "fable": (((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
-    "mythos": (((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
+    "haiku": (((5, 0), replace(NEWEST, forced_tools=True)), *_cached_from(4096, *_OLD)),
+    "fable": _cached_from(1024, ((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
+    "mythos": _cached_from(1024, ((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
 }
 
 # claude-sonnet-4-5-20250929, claude-opus-4-20250514, claude-opus-4-1@20250805, claude-3-5-haiku-latest, claude-mythos-preview

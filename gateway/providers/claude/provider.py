@@ -9,6 +9,7 @@ from typing import Any
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.claude.failures import answered_failure, told_failure
+from gateway.providers.claude.profiles import profile_of
 from gateway.providers.claude.request import messages_request
 from gateway.providers.claude.response import completion_of
 from gateway.providers.claude.stream import ClaudeStream
@@ -55,6 +56,9 @@ class Claude(Provider):
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
         return ClaudeStream(sent, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
+
+    def least_cached(self, model: str) -> int | None:
+        return profile_of(model).least_cached
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         return answered_failure(status, headers, body, provider=self.name, key=self.endpoint.api_key)

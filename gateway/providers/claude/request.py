@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from gateway.errors import InvalidRequest
 from gateway.providers.base import Signatures
 from gateway.providers.claude.answer_format import AnswerFormat, answer_format
+from gateway.providers.claude.breakpoints import limit_breakpoints
+from gateway.providers.claude.content import cache_mark
 from gateway.providers.claude.messages import ended, system_blocks, turns
 from gateway.providers.claude.profiles import ClaudeProfile, profile_of
 from gateway.providers.claude.thinking import (
@@ -24,7 +26,6 @@ from gateway.wire import ChatRequest, Json
 
 # An answer that is not streamed has to come within ten minutes, which is about this many tokens.
 UNSTREAMED_TOKENS = 21_333
-MOST_BREAKPOINTS = 4
 LONGEST_USER_ID = 256
 
 _PERSONAL = re.compile(r"@|^\+?[\d ().-]{7,}$")
@@ -64,7 +65,7 @@ def messages_request(request: ChatRequest, model: str, *, signatures: Signatures
     _add_thinking(body, thinking, answer)
     _add_sampling(body, asked, profile=profile, thinking=thinking)
     _add_rest(body, request)
-    _limit_breakpoints(body)
+    limit_breakpoints(body)
     return MessagesRequest(body, _context(calls, answer, hidden=reasoning is not None and not reasoning.shown))
 
 
@@ -164,6 +165,8 @@ def _add_rest(body: dict[str, Any], request: ChatRequest) -> None:
         body["metadata"] = {"user_id": _user_id(user)}
     if asked.get("service_tier") in _TIERS:
         body["service_tier"] = _TIERS[asked["service_tier"]]
+    if (mark := cache_mark(asked)) is not None:
+        body["cache_control"] = mark
     if request.stream:
         body["stream"] = True
 
@@ -173,19 +176,6 @@ def _user_id(user: str) -> str:
     if _PERSONAL.search(user) or len(user) > LONGEST_USER_ID:
         return hashlib.sha256(user.encode()).hexdigest()
     return user
-
-
-def _limit_breakpoints(body: dict[str, Any]) -> None:
-    """Keeps the last four cache marks; an hour's mark behind a five minutes' one becomes such a one, as the API wants it."""
-    groups = (body.get("tools", ()), body.get("system", ()), *(turn["content"] for turn in body["messages"]))
-    marked = [block for group in groups for block in group if "cache_control" in block]
-    for block in marked[:-MOST_BREAKPOINTS]:
-        del block["cache_control"]
-    short = False
-    for block in marked[-MOST_BREAKPOINTS:]:
-        short = short or block["cache_control"].get("ttl", "5m") == "5m"
-        if short:
-            block["cache_control"] = {name: value for name, value in block["cache_control"].items() if value != "1h"}
 
 
 def _context(calls: ToolCalls, answer: AnswerFormat, *, hidden: bool) -> dict[str, Any]:

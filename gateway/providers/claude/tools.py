@@ -108,7 +108,7 @@ def claude_tools(body: Json, *, profile: ClaudeProfile, calls: ToolCalls) -> lis
         else:
             schema = object_schema(sound(given.get("parameters") or {}, f"tools[{i}].function.parameters"))
             made = _function(given, name, calls, schema=schema, strict=strict)
-        mark = cache_mark(tool)
+        mark = cache_mark(tool) or cache_mark(given)
         built.append(made if mark is None else {**made, "cache_control": mark})
     return built
 

@@ -38,7 +38,7 @@ def context_of(
     return RoutingContext(
         prompt=newest_turn(request.messages),
         user_id=user_id,
-        session_id=hints.session_id,
+        session_id=hints.conversation,
         available_providers=list(available_providers),
         max_cost=hints.max_cost,
         min_quality=hints.min_quality,

@@ -1,8 +1,8 @@
 """Which conversation a request belongs to, and which model holds its cached prefix.
 
-A session's key is the client's own `routing.session_id`, else a keyed hash of what a conversation begins with: its
-instructions and its first user turn, which every later request of it repeats. Only hashes and names are kept, in memory,
-for an hour.
+A session's key is the name that the client gives it (`routing.session_id`, or a header or field of its own: `gateway.wire.sessions`),
+else a keyed hash of what a conversation begins with: its instructions and its first user turn, which every later request of it
+repeats. A subagent's id is appended to either. Only hashes and names are kept, in memory, for an hour.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ class Held:
 class Visit:
     """One request's place in its conversation.
 
-    `held` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have. `open_loop` says
-    that the newest message is a tool's result, `housekeeping` that the call is the client's own.
+    `session_id` is for the ledger, `conversation` is what is remembered by: the same, unless several conversations share the
+    session's name. `held` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have.
+    `open_loop` says that the newest message is a tool's result, `housekeeping` that the call is the client's own.
     """
 
     session_id: str
+    conversation: str
     key_id: str | None = None
     held: Held | None = None
     cached: int = 0
@@ -65,13 +67,16 @@ class Sessions:
     def visit(self, request: ChatRequest, *, key_id: str | None) -> Visit:
         """Changes nothing. The first turn of a conversation without a name of its own finds nothing to continue."""
         session_id = self.session_id(request)
-        continues = request.hints.session_id is not None or any(map(_answers, request.messages))
-        held = self._held.get((key_id, session_id)) if continues else None
+        conversation = self.conversation(request) if request.hints.shared_session else session_id  # hashed once
+        named = request.hints.session_id is not None and not request.hints.shared_session
+        continues = named or any(map(_answers, request.messages))
+        held = self._held.get((key_id, conversation)) if continues else None
         age = self._clock() - held.at if held is not None else 0.0
         if age > TTL:
             held = None
         return Visit(
             session_id=session_id,
+            conversation=conversation,
             key_id=key_id,
             held=held,
             cached=held.tokens if held is not None and age <= WARM else 0,
@@ -81,18 +86,28 @@ class Sessions:
 
     def session_id(self, request: ChatRequest) -> str:
         """The client's own, else one that says nothing of the content."""
-        if request.hints.session_id is not None:
-            return request.hints.session_id
+        if (named := request.hints.conversation) is not None:
+            return named
+        return self._derived(request)
+
+    def conversation(self, request: ChatRequest) -> str:
+        """What a request's conversation is remembered by. A name that several conversations may share does not join them."""
+        if not request.hints.shared_session:
+            return self.session_id(request)
+        return f"{self.session_id(request)}/{self._derived(request)}"
+
+    def _derived(self, request: ChatRequest) -> str:
         digest = blake2b(key=self._secret, digest_size=12)
         for text in _opening(request.messages):
             digest.update(text.encode(errors="replace") + b"\0")
-        return f"s-{digest.hexdigest()}"
+        agent = request.hints.agent_id
+        return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
 
     def follow(self, visit: Visit, *, provider: str, model: str, tokens: int) -> None:
         """The session was answered by this model, `tokens` being its prompt and answer; whoever it was, it holds the session now."""
         if visit.housekeeping:
             return
-        key = (visit.key_id, visit.session_id)
+        key = (visit.key_id, visit.conversation)
         self._held.pop(key, None)
         self._held[key] = Held(provider, model, tokens, self._clock())
         while len(self._held) > self._capacity:

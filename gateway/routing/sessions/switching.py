@@ -2,6 +2,8 @@
 
 The holder of a session reads the repeated part of the prompt from its cache; any other model reads it at the full price and
 may charge for writing it into a cache of its own. Both go into the candidates' expected costs before anything is decided.
+Where a model caches only what is marked (`gateway.routing.sessions.caching`), it has these prices only with breakpoints in the
+request, and pays the write for everything that it has not cached yet.
 Afterwards a change that gains next to nothing, was drawn to explore, or would come between a tool call and its result is
 taken back.
 """
@@ -9,12 +11,13 @@ taken back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from gateway.catalog import Catalog, Model
 from gateway.routing.models import RoutingDecision
+from gateway.routing.sessions.caching import NO_MARKS, CacheMarks
 from gateway.routing.sessions.sessions import Visit
 
 Key = tuple[str, str]
@@ -26,27 +29,36 @@ _SAVING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Switching:
-    """The prices of changing the model of one session, USD."""
+    """The prices of changing the model of one session, USD: `rewrites` is what writing its cached prefix anew costs a model."""
 
     visit: Visit
     surcharges: Mapping[Key, float]
     loss: float
+    rewrites: Mapping[Key, float] = field(default_factory=dict)
 
     def penalty(self, key: Key) -> float:
         """What a change to that model costs: the cached prefix lost, and written anew."""
-        return self.loss + max(0.0, self.surcharges.get(key, 0.0))
+        return self.loss + self.rewrites.get(key, 0.0)
 
 
-def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int) -> Switching:
+def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int, marks: CacheMarks = NO_MARKS) -> Switching:
     """At the catalogue's prices; a model that it does not list holds nothing that could be lost."""
     held = visit.held
     holder = catalog.get(*held.key) if held is not None else None
     tokens = min(visit.cached, prompt_tokens)
-    if holder is None or not tokens:
-        return Switching(visit, {}, 0.0)
-    loss = tokens * _cached_discount(holder) / 1e6
-    surcharges = {key: tokens * premium / 1e6 for key, premium in _write_premiums(catalog)}
-    return Switching(visit, {**surcharges, holder.key: -loss}, loss)
+    if holder is None or not marks.act_at(holder.key):
+        tokens = 0
+    loss = tokens * _cached_discount(holder) / 1e6 if holder is not None else 0.0
+    premiums = [(key, premium / 1e6) for key, premium in _write_premiums(catalog) if marks.act_at(key)]
+    rewrites = {key: tokens * premium for key, premium in premiums if tokens}
+    surcharges = dict(rewrites)
+    for key, premium in premiums:
+        if marks.needed_by(key):
+            surcharges[key] = prompt_tokens * premium
+    if holder is not None and tokens:
+        written = (prompt_tokens - tokens) / prompt_tokens if marks.needed_by(holder.key) else 0.0
+        surcharges[holder.key] = written * surcharges.get(holder.key, 0.0) - loss
+    return Switching(visit, surcharges, loss, rewrites)
 
 
 def settled_in(decision: RoutingDecision, prices: Switching) -> RoutingDecision:

@@ -69,6 +69,7 @@ DECISION = record(
         "features": mapped(number()),
         "needs": listed(text()),
         "prompt_tokens": nullable(_COUNT),
+        "cache_marks": nullable(one_of("client", "gateway")),
     }
 )
 

@@ -84,11 +84,12 @@ _TOOL_CALL = either(
     record({"id": _SOME, "type": one_of("custom"), "custom": record({"name": _SOME, "input": text()})}),
 )
 _REFUSAL = record({"type": one_of("refusal"), "refusal": text()})
-_NAME = {"name": nullable(text())}
+_CACHE = {"cache_control": nullable(OBJECT)}
+_NAME = {"name": nullable(text()), **_CACHE}
 _MESSAGE = either(
     record({"role": one_of("system", "developer"), "content": _TEXTS}, optional=_NAME),
     record({"role": one_of("user"), "content": either(text(), listed(_PART, least=1))}, optional=_NAME),
-    record({"role": one_of("tool"), "content": _TEXTS, "tool_call_id": _SOME}),
+    record({"role": one_of("tool"), "content": _TEXTS, "tool_call_id": _SOME}, optional=_CACHE),
     record({"role": one_of("function"), "name": _SOME}, optional={"content": nullable(text())}),
     record(
         {"role": one_of("assistant"), "content": either(text(), listed(either(_TEXT_PART, _REFUSAL), least=1))},
@@ -104,12 +105,16 @@ HINTS: Mapping[str, Schema] = {
     "models": {**_NAMES, "description": "Choose among these models only."},
     "session_id": text("The conversation that this request belongs to.", minLength=1, maxLength=256),
     "baseline": text("The model that savings are counted against.", minLength=1),
+    "agent_id": text(
+        "The subagent of the session that asks; it has a conversation of its own.", minLength=1, maxLength=256
+    ),
 }
 
 _PENALTY = number(low=-2, high=2)
 _TOKENS = whole(low=1)
 
 MEMBERS: Mapping[str, Schema] = {
+    "cache_control": {**OBJECT, "description": "Automatic caching, where the provider has it."},
     "audio": OBJECT,
     "frequency_penalty": _PENALTY,
     "function_call": either(one_of("none", "auto"), record({"name": _SOME})),

@@ -57,6 +57,7 @@ def test_agrees_with_the_simulator(known: object) -> None:
     assert profile.max_output == model.max_output
     assert profile.sampling == model.sampling
     assert profile.prefill == model.prefill
+    assert profile.least_cached >= model.least_cached
     assert set(profile.efforts) <= set(model.efforts)
     assert {"manual": "enabled", "adaptive": "adaptive"}[profile.thinking] in model.thinking
     assert profile.thinking_off in ("omit", "least", *model.thinking)

@@ -79,6 +79,27 @@ def test_a_named_session(sessions: Sessions) -> None:
     assert visit.held is not None
 
 
+def test_a_shared_name_does_not_join_conversations(sessions: Sessions) -> None:
+    """Conversations with the same `prompt_cache_key` are told apart by how they begin; the row keeps the client's name."""
+    hints = RoutingHints(session_id="app", shared_session=True)
+    began(sessions, asking(FIRST)._replace(hints=hints))
+    later = sessions.visit(asking(SECOND)._replace(hints=hints), key_id=None)
+    assert (later.session_id, later.held is not None) == ("app", True)
+    other = [SYSTEM, {"role": "user", "content": "Hi"}, *SECOND[2:]]
+    assert sessions.visit(asking(other)._replace(hints=hints), key_id=None).held is None
+    assert sessions.visit(asking(FIRST)._replace(hints=hints), key_id=None).held is None
+
+
+def test_a_subagent_has_a_conversation_of_its_own(sessions: Sessions) -> None:
+    """It neither finds nor takes the session of the agent that started it, named or not."""
+    for session_id in ("mine", None):
+        began(sessions, asking(FIRST, session_id))
+        hints = RoutingHints(session_id=session_id, agent_id="reviewer")
+        visit = sessions.visit(asking(SECOND)._replace(hints=hints), key_id=None)
+        assert visit.held is None
+        assert visit.session_id == f"{sessions.session_id(asking(SECOND, session_id))}/reviewer"
+
+
 def test_time_passes(sessions: Sessions, clock: Clock) -> None:
     """A cache is counted on for minutes, a session is remembered for an hour."""
     began(sessions, asking(FIRST))

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.catalog import Catalog, Model
 from gateway.routing.models import RoutingDecision
+from gateway.routing.sessions.caching import CacheMarks
 from gateway.routing.sessions.sessions import Held, Visit
 from gateway.routing.sessions.switching import settled_in, switching
 
@@ -18,7 +19,7 @@ CATALOG = Catalog([CHEAP, DEAR, PLAIN])
 
 
 def visit(model: Model = DEAR, *, cached: int = 10_000, **facts: Any) -> Visit:
-    return Visit("s", held=Held(model.provider, model.name, cached, 0.0), cached=cached, **facts)
+    return Visit("s", "s", held=Held(model.provider, model.name, cached, 0.0), cached=cached, **facts)
 
 
 def entry(model: Model, *, quality: float, cost: float, cooling: bool = False) -> dict[str, Any]:
@@ -52,8 +53,38 @@ def test_prices() -> None:
     )
 
 
+def least(provider: str, model: str) -> int | None:
+    """Only Claude needs breakpoints."""
+    return 1024 if provider == "claude" else None
+
+
+MARKED = CacheMarks(models=frozenset({DEAR.key}), minimum=least)
+
+
+def test_a_model_that_needs_breakpoints_has_a_cache_only_with_them() -> None:
+    """Without them its holder saves nothing, so that nothing is lost by leaving it, and nobody pays for a write."""
+    prices = switching(visit(), CATALOG, prompt_tokens=20_000, marks=CacheMarks(minimum=least))
+    assert (prices.loss, dict(prices.surcharges), prices.penalty(CHEAP.key)) == (0.0, {}, 0.0)
+
+
+def test_a_holder_with_breakpoints_writes_what_is_new() -> None:
+    """It reads its prefix cheaper and pays for writing the rest."""
+    prices = switching(visit(), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    assert prices.surcharges[DEAR.key] == pytest.approx(-0.027 + 0.0075)
+    assert prices.penalty(CHEAP.key) == pytest.approx(0.027)
+
+
+def test_a_newcomer_with_breakpoints_writes_everything() -> None:
+    """The whole prompt is written; what the change itself costs is the prefix that the holder has cached."""
+    for held in (visit(CHEAP), Visit("s", "s")):
+        prices = switching(held, CATALOG, prompt_tokens=20_000, marks=MARKED)
+        assert prices.surcharges[DEAR.key] == pytest.approx(0.015)
+    prices = switching(visit(CHEAP), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    assert prices.penalty(DEAR.key) == pytest.approx(0.009 + 0.0075)
+
+
 @pytest.mark.parametrize(
-    "held", [Visit("s"), visit(cached=0), Visit("s", held=Held("gemini", "unlisted", 9, 0.0), cached=9)]
+    "held", [Visit("s", "s"), visit(cached=0), Visit("s", "s", held=Held("gemini", "unlisted", 9, 0.0), cached=9)]
 )
 def test_nothing_to_lose(held: Visit) -> None:
     """A new or cold conversation, or one with a model of unknown prices, costs nothing to move."""
@@ -70,7 +101,7 @@ def test_no_more_is_lost_than_is_repeated() -> None:
 def test_a_new_conversation_is_left_alone() -> None:
     """Without a holder the decision stands as it is, and tells of no session."""
     made = decision(entry(CHEAP, quality=0.7, cost=0.01))
-    assert settled_in(made, switching(Visit("s"), CATALOG, prompt_tokens=10)) is made
+    assert settled_in(made, switching(Visit("s", "s"), CATALOG, prompt_tokens=10)) is made
 
 
 def test_the_holder_is_chosen() -> None:
