@@ -348,11 +348,11 @@ def migrate(connection: apsw.Connection) -> None:
 
     Two starters at once are safe: the second waits for the first one's transaction, then finds nothing to do.
     """
-    if _version(connection) == len(MIGRATIONS):
+    if schema_of(connection) == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statements in MIGRATIONS[_version(connection) :]:
+        for statements in MIGRATIONS[schema_of(connection) :]:
             for statement in statements:
                 if not _done(connection, statement):
                     connection.execute(statement)
@@ -370,7 +370,8 @@ def _done(connection: apsw.Connection, statement: str) -> bool:
     return any(row[1] == added[2] for row in connection.execute(f"PRAGMA table_info({added[1]})"))
 
 
-def _version(connection: apsw.Connection) -> int:
+def schema_of(connection: apsw.Connection) -> int:
+    """The schema's number; LedgerUnavailable when a newer gateway wrote it."""
     version = int(connection.execute("PRAGMA user_version").get)
     if version > len(MIGRATIONS):
         raise LedgerUnavailable(

@@ -31,8 +31,12 @@ def db(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def invoke(db: Path) -> Invoke:
-    """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise."""
+def invoke(db: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise.
+
+    It runs in the directory of `db`, where no `.env` of the machine's is found.
+    """
+    monkeypatch.chdir(db.parent)
 
     def invoked(*arguments: str, **environment: str) -> Result:
         unset: dict[str, str | None] = dict.fromkeys(filter(OURS.fullmatch, os.environ))
