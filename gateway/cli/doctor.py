@@ -38,10 +38,10 @@ def doctor() -> None:
 def findings(settings: Settings) -> Iterator[tuple[Severity, str]]:
     """What was found beyond the settings' own warnings."""
     if not settings.providers:
+        names = f"{', '.join(KEY_VARIABLES[:-1])} or {KEY_VARIABLES[-1]}"
         yield (
             "warning",
-            f"no provider can be used, so `make run` runs the demo; to use real models set {', '.join(KEY_VARIABLES[:-1])} "
-            f"or {KEY_VARIABLES[-1]}, here or in .env",
+            f"no provider can be used, so `make run` runs the demo; for real models set {names}, here or in .env",
         )
     listed = {model.provider for model in settings.catalog}
     for entry in settings.providers:

@@ -14,7 +14,7 @@ import orjson
 
 from gateway.budgets import Balance, Budget, period, resets, usd
 from gateway.catalog import TIERS, Auto, Catalog
-from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, reading
+from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
 from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
@@ -114,7 +114,7 @@ def create(
 def list_keys(as_json: bool, db: str | None) -> None:
     """List all keys with their limits and what they have spent of their budgets."""
     now = datetime.now(UTC)
-    with reading(db) as store:
+    with reading(ledger_to_read(db)) as store:
         found = store.virtual_keys()
         if not found and not as_json:
             click.echo("There is no key yet; `gateway keys create --name NAME` makes one.", err=True)

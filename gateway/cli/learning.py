@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.ledgers import DB, READ_DB, changing, reading
+from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
 from gateway.routing.learning.knowledge import RESET, ROLLBACK, read_state
 from gateway.routing.learning.state import FORMAT, StateUnreadable
 from gateway.store import LearnedState
@@ -23,7 +23,7 @@ def learning() -> None:
 @READ_DB
 def show(db: str | None) -> None:
     """List the states that are kept, oldest first; the last sound one is what a start goes on from."""
-    with reading(db) as store:
+    with reading(ledger_to_read(db)) as store:
         found = store.states()
         if not found:
             click.echo("No state is kept yet: the first one is kept after 1,000 outcomes.", err=True)

@@ -21,9 +21,8 @@ READ_DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.d
 
 
 @contextmanager
-def reading(db: str | None) -> Iterator[ReadOnlyStore]:
+def reading(path: str) -> Iterator[ReadOnlyStore]:
     """The ledger, opened so that nothing is written or created; what it refuses ends the command with its sentence."""
-    path = ledger_to_read(db)
     try:
         with closing(ReadOnlyStore(path)) as store:
             yield store

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from gateway.cli.ledgers import READ_DB, reading
+from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
 
 COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "${:.6f}", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
@@ -55,8 +55,8 @@ SHADOWED: Mapping[str, str] = {
 @click.option("--shadow", is_flag=True, help="What `auto` would have cost where it only looked on.")
 def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     """Sum up spending, baseline and savings."""
-    with reading(db) as store:
-        path = store.path.name if db is None else db
+    path = ledger_to_read(db)
+    with reading(path) as store:
         if shadow:
             tell_shadow(store.shadow(days=days), path=path, as_json=as_json)
             return
