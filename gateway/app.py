@@ -35,6 +35,7 @@ from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
+from gateway.routing.labels.corroboration import Corroboration, Witnesses
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.sessions import Sessions
@@ -65,6 +66,7 @@ from gateway.web.telemetry import Readings, Telemetry
 from gateway.web.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
+_WITNESSING = 5_000  # newest rows from which is known, at a start, whose requests each model has answered
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
@@ -121,6 +123,10 @@ class Gateway:
         self.soundness = Soundness(store)
         self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
+        self._witnesses = Witnesses()
+        self._witnesses.add_all(
+            ((row["provider"], row["model"]), row["key_id"]) for row in store.by_key(newest=_WITNESSING)
+        )
         self._engine, routes = self._assembled(settings)
         self.app = Application(
             middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
@@ -217,8 +223,13 @@ class Gateway:
             ring=self.ring,
             pace=self._pace,
         )
+        corroboration = Corroboration(
+            self._witnesses,
+            issued=lambda: len(settings.client_keys) + self.ring.live,
+            needed=settings.corroborating_keys,
+        )
         chat = ChatEndpoint(
-            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
+            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns, corroboration=corroboration),
             gatekeeper,
             admission=self._admission,
             lifecycle=self.lifecycle,
@@ -229,7 +240,9 @@ class Gateway:
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit),
-            feedback=FeedbackEndpoint(self._store, now=world.now, rated=self._recurrences.forget),
+            feedback=FeedbackEndpoint(
+                self._store, now=world.now, rated=self._recurrences.forget, needed=corroboration.needed
+            ),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
             readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
@@ -238,7 +251,13 @@ class Gateway:
         return engine, build_routes(guarded, chat=chat, gatekeeper=gatekeeper)
 
     def _proxy(
-        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: Cooldowns
+        self,
+        settings: Settings,
+        planner: Planner,
+        *,
+        providers: Mapping[str, Provider],
+        cooldowns: Cooldowns,
+        corroboration: Corroboration,
     ) -> ChatProxy:
         world = self._world
         policy = FailoverPolicy(
@@ -255,7 +274,13 @@ class Gateway:
             accountant=Accountant(settings.prices),
             clock=world.clock,
             now=world.now,
-            lessons=Lessons(self._store, settings.catalog, sessions=self._sessions, recurrences=self._recurrences),
+            lessons=Lessons(
+                self._store,
+                settings.catalog,
+                sessions=self._sessions,
+                recurrences=self._recurrences,
+                corroboration=corroboration,
+            ),
             observers=(
                 partial(self.telemetry.counts.observe, listed=listed),
                 log_request,

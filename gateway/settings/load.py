@@ -36,6 +36,7 @@ PLAIN = (
     "cascade",
     "allowed_hosts",
     "record_features",
+    "corroborating_keys",
     "on_ledger_failure",
     "drain_delay",
     "grace",

@@ -330,6 +330,25 @@ CREATE TABLE IF NOT EXISTS learned_states (
 # The view as it is above, in the place of an earlier one.
 _FACTS_ANEW = ("DROP VIEW IF EXISTS row_facts", _FACTS, "PRAGMA user_version = 7")
 
+# Opinions of a model that wait for those of further keys, and the keys that have given one. What is there already was learned.
+_CORROBORATED = (
+    "ALTER TABLE feedback ADD COLUMN held_weight REAL CHECK (held_weight > 0)",
+    "CREATE INDEX IF NOT EXISTS feedback_held ON feedback (request_id) WHERE held_weight IS NOT NULL",
+    """
+CREATE TABLE IF NOT EXISTS feedback_keys (
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    PRIMARY KEY (provider, model, key_id)
+) WITHOUT ROWID""",
+    """
+INSERT OR IGNORE INTO feedback_keys
+SELECT selected_provider, selected_model, feedback.key_id FROM feedback JOIN routing_metrics USING (request_id)
+WHERE feedback.key_id IS NOT NULL AND pattern_detected IS NOT NULL
+    AND selected_provider IS NOT NULL AND selected_model IS NOT NULL""",
+    "PRAGMA user_version = 8",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LEDGER,
     _SPENDING,
@@ -338,6 +357,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _COUNTED,
     _STATES,
     _FACTS_ANEW,
+    _CORROBORATED,
 )
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
