@@ -19,7 +19,7 @@ from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.keys import PREFIX, SHOWN, VirtualKey, digest_of
-from gateway.pricing import nano_dollars
+from gateway.pricing import nano_dollars, plain_numbers
 from gateway.store import Store
 
 SECRET_BYTES = 32
@@ -121,7 +121,7 @@ def list_keys(as_json: bool, db: str | None) -> None:
         for key in found:
             balance = store.balance(key.id, period(key.budget.window, now)) if key.budget else Balance()
             if as_json:
-                echo(orjson.dumps(facts(key, balance, now=now)).decode())
+                echo(orjson.dumps(plain_numbers(facts(key, balance, now=now))).decode())
             else:
                 spent = f"; {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held" if key.budget else ""
                 echo(f"{key.id} ...{key.last4} {state(key, now):<8} {key.name}: {limits(key)}{spent}")

@@ -10,8 +10,9 @@ import orjson
 
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
+from gateway.pricing import plain_numbers, usd_text
 
-COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "${:.6f}", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
+COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "$", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
 # The lines of the text, with how each figure is written; --json has every figure.
 SHOWN: Mapping[str, str] = {
     "total_requests": COUNT,
@@ -62,7 +63,7 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
             return
         summary, patterns = store.summary(days=days), store.patterns(days=days)
     if as_json:
-        echo(orjson.dumps({**summary, "patterns": patterns}, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(plain_numbers({**summary, "patterns": patterns}), option=orjson.OPT_INDENT_2).decode())
         return
     echo(f"Last {days:g} days of {path}")
     for name, unit in SHOWN.items():
@@ -78,7 +79,7 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
 def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
     """What shadow mode noted."""
     if as_json:
-        echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(plain_numbers(told), option=orjson.OPT_INDENT_2).decode())
         return
     echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
     for name, unit in SHADOWED.items():
@@ -90,4 +91,6 @@ def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
 
 
 def _with_unit(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else unit.format(value)
+    if value is None:
+        return "unknown"
+    return usd_text(value) if unit == USD else unit.format(value)

@@ -13,6 +13,7 @@ from gateway.cli.ledgers import demo_ledger, existing
 from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
+from gateway.pricing import plain_numbers, usd_text
 from gateway.proxy import Planner
 from gateway.routing import RoutingEngine
 from gateway.settings import Settings
@@ -51,7 +52,7 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     answer = explained(plan)
-    echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
+    echo(orjson.dumps(plain_numbers(answer), option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
 
 
 def ledger_to_learn_from(settings: Settings, *, named: bool) -> SqliteStore:
@@ -69,6 +70,6 @@ def _text(answer: dict[str, Any]) -> str:
     for candidate in answer["candidates"]:
         quality, cost = candidate.get("quality"), candidate.get("cost")
         shown = f"quality {quality:.2f}" if quality is not None else "quality unknown"
-        price = f"${cost:.6f}" if cost is not None else "cost unknown"
+        price = usd_text(cost) if cost is not None else "cost unknown"
         lines.append(f"  {candidate['provider']}/{candidate['model']}: {shown}, {price}")
     return "\n".join(lines)

@@ -39,11 +39,11 @@ def add_feedback(connection: apsw.Connection, feedback: Feedback, *, keys: int =
         raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
     connection.execute(sql.RATE, said)
     if learns:
-        _learn(connection, provider, model, key_id=key_id, request_id=request_id, keys=keys)
+        _learn(connection, provider, model, key_id=key_id, request_id=said["request_id"], keys=keys)
 
 
 def _learn(
-    connection: apsw.Connection, provider: str, model: str, *, key_id: str | None, request_id: str | None, keys: int
+    connection: apsw.Connection, provider: str, model: str, *, key_id: str | None, request_id: str, keys: int
 ) -> None:
     """The opinion of a caller without a key counts by itself; a key's with all that is held of the model, once the keys are enough."""
     names = {"provider": provider, "model": model}
@@ -62,9 +62,9 @@ def _learn(
 
 
 def _teach(connection: apsw.Connection, request_id: str) -> None:
-    row = connection.execute(sql.RATED_ROW, (request_id,)).fetchone()
+    (row,) = sql.tuples(connection, sql.RATED_ROW, (request_id,))
     _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, _ = row
-    timestamp, score, weight = connection.execute(sql.OPINION, (request_id,)).fetchone()
+    ((timestamp, score, weight),) = sql.tuples(connection, sql.OPINION, (request_id,))
     add_outcome(
         connection,
         StoredOutcome(

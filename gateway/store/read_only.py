@@ -11,16 +11,18 @@ from concurrent.futures import Future
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
 from gateway.errors import LedgerUnavailable
+from gateway.store import LearnedState
 from gateway.store.connection import Connection, Patience, Readers, Source
 from gateway.store.migrations import MIGRATIONS, schema_of
 from gateway.store.sqlite import SqliteStore
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+T = TypeVar("T")
 PATIENCE = 5.0  # seconds to wait for a lock
 
 
@@ -54,7 +56,7 @@ class ReadOnlySource(Source):
 
 
 class ReadOnlyStore(SqliteStore):
-    """The reading half of `gateway.store.Store`; every write fails with LedgerUnavailable.
+    """The reading half of `gateway.store.Store`; writes fail with LedgerUnavailable.
 
     Raises LedgerUnavailable when the file cannot be read, is no ledger, or has another schema than this gateway's.
     """
@@ -82,8 +84,22 @@ class ReadOnlyStore(SqliteStore):
         allowed = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
         return allowed and not self._source.locked()
 
+    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+        """Does nothing: routing that only reads the ledger learns for itself alone."""
+        return _done(0)
+
+    def refuse_state(self, number: int, problem: str) -> Future[None]:
+        """Does nothing, likewise."""
+        return _done(None)
+
     def close(self) -> None:
         self._readers.close()
+
+
+def _done(result: T) -> Future[T]:
+    done: Future[T] = Future()
+    done.set_result(result)
+    return done
 
 
 class _NoWriter:

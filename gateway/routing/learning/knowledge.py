@@ -128,8 +128,7 @@ class Knowledge:
                 memory = read_state(store, state)
             except StateUnreadable as error:
                 log.error("learned state %d is left alone and kept: %s", state.id, error)
-                if store.writable():
-                    store.refuse_state(state.id, str(error)).result()
+                store.refuse_state(state.id, str(error)).result()
                 continue
             self._take(memory, saved_to=state.learned_to)
             return state.learned_to
@@ -145,7 +144,7 @@ class Knowledge:
         """Keep what is known, unless another process just did."""
         newest = self._newest or 0
         self._saved_to = max(self._saved_to, max((each.learned_to for each in states if not each.problem), default=0))
-        if newest - self._saved_to < SAVED_EVERY or not store.writable():
+        if newest - self._saved_to < SAVED_EVERY:
             return
         self._saved_to = newest
         state = LearnedState(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.learned)
