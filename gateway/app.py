@@ -35,7 +35,7 @@ from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
-from gateway.routing.labels.corroboration import Corroboration, Witnesses
+from gateway.routing.labels.corroboration import Corroboration, witnesses_in
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.sessions import Sessions
@@ -66,7 +66,6 @@ from gateway.web.telemetry import Readings, Telemetry
 from gateway.web.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
-_WITNESSING = 5_000  # newest rows from which is known, at a start, whose requests each model has answered
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 RECOVERY_SECONDS = 60.0
@@ -123,10 +122,7 @@ class Gateway:
         self.soundness = Soundness(store)
         self.ring = KeyRing(store.virtual_keys, now=world.now)
         self.ring.refresh()
-        self._witnesses = Witnesses()
-        self._witnesses.add_all(
-            ((row["provider"], row["model"]), row["key_id"]) for row in store.by_key(newest=_WITNESSING)
-        )
+        self._witnesses = witnesses_in(store)
         self._engine, routes = self._assembled(settings)
         self.app = Application(
             middleware=[Middleware(Headers, headers={"x-gateway-demo": "true"})] if demo else [],
@@ -223,13 +219,13 @@ class Gateway:
             ring=self.ring,
             pace=self._pace,
         )
-        corroboration = Corroboration(
+        self._corroboration = Corroboration(
             self._witnesses,
             issued=lambda: len(settings.client_keys) + self.ring.live,
             needed=settings.corroborating_keys,
         )
         chat = ChatEndpoint(
-            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns, corroboration=corroboration),
+            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
             gatekeeper,
             admission=self._admission,
             lifecycle=self.lifecycle,
@@ -241,7 +237,7 @@ class Gateway:
             models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit),
             feedback=FeedbackEndpoint(
-                self._store, now=world.now, rated=self._recurrences.forget, needed=corroboration.needed
+                self._store, now=world.now, rated=self._recurrences.forget, needed=self._corroboration.needed
             ),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
@@ -251,13 +247,7 @@ class Gateway:
         return engine, build_routes(guarded, chat=chat, gatekeeper=gatekeeper)
 
     def _proxy(
-        self,
-        settings: Settings,
-        planner: Planner,
-        *,
-        providers: Mapping[str, Provider],
-        cooldowns: Cooldowns,
-        corroboration: Corroboration,
+        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: Cooldowns
     ) -> ChatProxy:
         world = self._world
         policy = FailoverPolicy(
@@ -279,7 +269,7 @@ class Gateway:
                 settings.catalog,
                 sessions=self._sessions,
                 recurrences=self._recurrences,
-                corroboration=corroboration,
+                corroboration=self._corroboration,
             ),
             observers=(
                 partial(self.telemetry.counts.observe, listed=listed),

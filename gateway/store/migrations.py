@@ -336,10 +336,7 @@ _CORROBORATED = (
     "CREATE INDEX IF NOT EXISTS feedback_held ON feedback (request_id) WHERE held_weight IS NOT NULL",
     """
 CREATE TABLE IF NOT EXISTS feedback_keys (
-    provider TEXT NOT NULL,
-    model TEXT NOT NULL,
-    key_id TEXT NOT NULL,
-    PRIMARY KEY (provider, model, key_id)
+    provider TEXT NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (provider, model, key_id)
 ) WITHOUT ROWID""",
     """
 INSERT OR IGNORE INTO feedback_keys

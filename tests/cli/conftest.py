@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -31,16 +32,16 @@ def db(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def invoke(db: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+def invoke(db: Path) -> Invoke:
     """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise.
 
     It runs in the directory of `db`, where no `.env` of the machine's is found.
     """
-    monkeypatch.chdir(db.parent)
 
     def invoked(*arguments: str, **environment: str) -> Result:
         unset: dict[str, str | None] = dict.fromkeys(filter(OURS.fullmatch, os.environ))
-        return CliRunner().invoke(main, arguments, env={**unset, "GATEWAY_DB": str(db), **environment})
+        with chdir(db.parent):
+            return CliRunner().invoke(main, arguments, env={**unset, "GATEWAY_DB": str(db), **environment})
 
     return invoked
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from gateway.store import Store
+
 # So many different keys make a label more than one tenant's word.
 CORROBORATING_KEYS = 5
 # What a caller can bring about by what it sends. Costs, broken deployments and the tier's prior (`unremarkable`) always count.
 PROVOKED = frozenset(
     {"failed_validation", "passed_validation", "empty", "refused", "truncated", "resent", "overridden"}
 )
+
+# From so many rows a start takes which keys' requests each model has answered.
+WITNESSING = 5_000
 
 Model = tuple[str, str]
 
@@ -37,6 +42,13 @@ class Witnesses:
 
     def of(self, model: Model) -> int:
         return len(self._keys.get(model, ()))
+
+
+def witnesses_in(store: Store, *, newest: int = WITNESSING) -> Witnesses:
+    """Those of the ledger's newest rows, for a start."""
+    witnesses = Witnesses()
+    witnesses.add_all(((row["provider"], row["model"]), row["key_id"]) for row in store.by_key(newest=newest))
+    return witnesses
 
 
 class Corroboration:
