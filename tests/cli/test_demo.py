@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
 import orjson
 
-from tests.cli.conftest import Invoke, Running, Start
+from tests.cli.conftest import Invoke, Running, Start, without_privilege
+from tests.documents import ROOT
 
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -89,3 +93,22 @@ def test_traffic(start: Start, db: Path) -> None:
     assert summary["error_count"] == 0
     assert demo.end() == 0
     assert any("simulated users: " in line for line in demo.lines)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """A demo in such a directory keeps its ledger in a temporary file."""
+    tmp_path.chmod(0o555)
+    try:
+        program = "from gateway.cli.demo import own_ledger\nwith own_ledger() as path: print(path.is_absolute(), path.parent.exists())"
+        ended = subprocess.run(  # noqa: S603 - this program
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=without_privilege,
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert ended.stdout == "True True\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import orjson
 import pytest
 
 from gateway.store.sqlite import SqliteStore
-from tests.cli.conftest import KEYS, OURS, Invoke
+from tests.cli.conftest import KEYS, OURS, Invoke, without_privilege
 
 READING = (
     ("report",),
@@ -29,7 +28,6 @@ ON_A_LEDGER = (
     *(("report",), ("keys", "list"), ("keys", "rotate", "a"), ("keys", "revoke", "a")),
     *(("learning", "show"), ("learning", "rollback", "1"), ("learning", "reset"), ("route", "Hello")),
 )
-_DROP_BOUND_CAPABILITY, _OVERRIDE, _READ_SEARCH = 24, 1, 2  # linux/prctl.h, linux/capability.h
 
 
 def contents(folder: Path) -> Mapping[str, tuple[int, int, bytes]]:
@@ -38,13 +36,6 @@ def contents(folder: Path) -> Mapping[str, tuple[int, int, bytes]]:
         for each in sorted(folder.iterdir())
         if each.is_file()
     }
-
-
-def without_privilege() -> None:
-    """Before a program starts: root obeys permissions too. Others cannot give up what they do not have."""
-    libc = ctypes.CDLL(None)
-    for capability in (_OVERRIDE, _READ_SEARCH):
-        libc.prctl(_DROP_BOUND_CAPABILITY, capability, 0, 0, 0)
 
 
 def gateway(
