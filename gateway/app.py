@@ -35,6 +35,7 @@ from gateway.proxy.lessons import Lessons
 from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
+from gateway.routing.labels.corroboration import Corroboration, witnesses_in
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.caching import PromptCaching
@@ -131,6 +132,7 @@ class Gateway:
         self._demo = demo
         self.ring = KeyRing(store.virtual_keys, now=world.now, load_admin=store.admin_key, lost=lost_keys_of(settings))
         self.ring.refresh()
+        self._witnesses = witnesses_in(store)
         self._engine, routes, cors = self._assembled(settings)
         self.app = Application(
             middleware=[Middleware(AddedHeaders, headers={"x-gateway-demo": "true"})] if demo else [],
@@ -236,6 +238,11 @@ class Gateway:
             sessions=self._admin_sessions,
         )
         sign_in = SignIn(gatekeeper, self._admin_sessions, pace=self._pace, demo=self._demo)
+        self._corroboration = Corroboration(
+            self._witnesses,
+            issued=lambda: len(settings.client_keys) + self.ring.live,
+            needed=settings.corroborating_keys,
+        )
         chat = ChatEndpoint(
             self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
             gatekeeper,
@@ -249,7 +256,9 @@ class Gateway:
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit),
-            feedback=FeedbackEndpoint(self._store, now=world.now, rated=self._recurrences.forget),
+            feedback=FeedbackEndpoint(
+                self._store, now=world.now, rated=self._recurrences.forget, needed=self._corroboration.needed
+            ),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
             readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
@@ -276,7 +285,13 @@ class Gateway:
             accountant=Accountant(settings.prices),
             clock=world.clock,
             now=world.now,
-            lessons=Lessons(self._store, settings.catalog, sessions=self._sessions, recurrences=self._recurrences),
+            lessons=Lessons(
+                self._store,
+                settings.catalog,
+                sessions=self._sessions,
+                recurrences=self._recurrences,
+                corroboration=self._corroboration,
+            ),
             observers=(
                 partial(self.telemetry.counts.observe, listed=listed),
                 log_request,

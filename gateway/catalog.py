@@ -175,8 +175,10 @@ class Catalog:
         ids = (model.name for model in self._models)
         nearest = candidates or get_close_matches(name[:COMPARED], dict.fromkeys((*self.names, *ids)), n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        alias = f"{name}: auto" if ID.fullmatch(name[:COMPARED]) and name == shown else "name: auto"
         return ModelNotFound(
-            f"The model {shown!r} does not exist. {hint}GET /v1/models lists the names; "
+            f"The model {shown!r} does not exist. Use `auto`, or an alias (`aliases: {{{alias}}}` in gateway.yaml makes one). {hint}"
+            "GET /v1/models, or `gateway models`, lists the names; "
             "a model that is not listed needs its provider's name in front, as in gemini/<id>.",
             param="model",
         )

@@ -20,7 +20,7 @@ class LossMarker(Protocol):
 
 
 class KeyRing:
-    """What `load` and `load_admin` told at the last `refresh`. While they fail, what was known still counts.
+    """What `load` and `load_admin` told at the last `refresh`; `live` keys could be used then. While they fail, what was known still counts.
 
     `keyed` is true from the first key on, and stays true: a gateway that has had a key, revoked or not, is not open again
     before it is started anew. It is true from the start where `lost` says that the keys of an earlier ledger are gone.
@@ -42,6 +42,7 @@ class KeyRing:
         self._seen = False
         self.keyed = False
         self.admin: AdminKey | None = None
+        self.live = 0
 
     def refresh(self) -> None:
         """Blocks. Sets the marker where all keys that were known are gone, so that a restart stays closed too."""
@@ -55,6 +56,8 @@ class KeyRing:
         self.admin = admin or self.admin
         if gone and self._lost is not None:
             self._lost.set("a running gateway found its ledger without the keys that it had")
+        now = self._now()
+        self.live = sum(key.live(now) for key in keys)
 
     def lookup(self, digest: bytes) -> VirtualKey | None:
         """The live key of this SHA-256 digest."""

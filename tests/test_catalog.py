@@ -75,7 +75,7 @@ def test_ambiguous_bare_id() -> None:
 def test_aliases(name: str) -> None:
     """An alias means what it stands for, through other aliases too."""
     assert CATALOG.resolve(name) == Pinned("gemini", "gemini-3.8-flash", FLASH)
-    assert CATALOG.resolve("gpt-4o") == Auto(0.5)
+    assert CATALOG.resolve("gpt-4o-mini") == Auto(0.5)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,15 @@ def test_unknown_names(name: str) -> None:
     with pytest.raises(ModelNotFound) as caught:
         CATALOG.resolve(name)
     assert (caught.value.status, caught.value.code, caught.value.param) == (404, "model_not_found", "model")
+
+
+def test_a_name_of_another_vendor() -> None:
+    """Who comes with a name that is in its code is told first what works: `auto`, or an alias for just that name."""
+    with pytest.raises(ModelNotFound) as caught:
+        CATALOG.resolve("gpt-4o-mini")
+    assert caught.value.message.startswith(
+        "The model 'gpt-4o-mini' does not exist. Use `auto`, or an alias (`aliases: {gpt-4o-mini: auto}` in gateway.yaml makes one). "
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway.cli.serve import create_app_or_exit, ledger_or_exit, listening_options, run, settings_or_exit
+from gateway.cli.ledgers import DEMO_LEDGER
+from gateway.cli.serve import (
+    KEY_VARIABLES,
+    create_app_or_exit,
+    environment,
+    ledger_or_exit,
+    listening_options,
+    listening_or_exit,
+    run,
+    settings_or_exit,
+)
 from gateway.logs import logging_to
 from gateway.packaged import load_catalog
 from gateway.settings import Settings, load, start_up_lines
@@ -20,7 +33,6 @@ from gateway.simulator.simulation import Simulation
 from gateway.simulator.users import Users
 
 GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
-KEYS = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 
 
 @click.command()
@@ -48,31 +60,64 @@ def demo(
 ) -> None:
     """Serve simulated Gemini, Claude and OpenRouter models behind the real gateway.
 
-    Every response says `x-gateway-demo: true`. Without --db or GATEWAY_DB the ledger is a temporary file.
+    Every response says `x-gateway-demo: true`. Without --db or GATEWAY_DB the ledger is gateway-demo.db, begun anew at each start.
     """
     if workers not in (None, 1):
         raise click.ClickException("The demo runs in one process; leave --workers out.")
+    flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db}
     simulation = Simulation(seed=seed, prices=listed_prices())
-    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, Simulator(simulation) as urls:
-        environment = {**os.environ, **urls, **dict.fromkeys(KEYS, "simulated")}
-        flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db}
-        settings = adapted(settings_or_exit(environment, **flags), ledger=Path(folder) / "demo.db")
-        for line in start_up_lines(settings):
-            click.echo(line, err=True)
-        click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
-        key = settings.client_keys[0].value if settings.client_keys else None
-        users = Users(requests=traffic, seed=seed, api_key=key)
-        with logging_to(sys.stderr):
-            store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
-            try:
-                run(
-                    create_app_or_exit(settings, store=store, demo=True),
-                    settings,
-                    read=lambda: adapted(load(environment, **flags), ledger=Path(folder) / "demo.db"),
-                    started=users.start,
-                )
-            finally:
-                users.stop()
+    own = environment()
+    with own_ledger() as ledger, Simulator(simulation) as urls:
+        simulated = {**own, **urls, **dict.fromkeys(KEY_VARIABLES, "simulated")}
+        settings = adapted(settings_or_exit(simulated, **flags), ledger=ledger)
+        with listening_or_exit(settings) as listening:
+            if settings.db == str(ledger):
+                begin_anew(ledger)
+            for line in start_up_lines(settings):
+                click.echo(line, err=True)
+            click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
+            key = settings.client_keys[0].value if settings.client_keys else None
+            users = Users(requests=traffic, seed=seed, api_key=key)
+            with logging_to(sys.stderr):
+                store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
+                try:
+                    run(
+                        create_app_or_exit(settings, store=store, demo=True),
+                        settings,
+                        read=lambda: adapted(load(simulated, **flags), ledger=ledger),
+                        started=users.start,
+                        listening=listening,
+                    )
+                finally:
+                    users.stop()
+
+
+@contextmanager
+def own_ledger() -> Iterator[Path]:
+    """Where a demo keeps its ledger: `gateway-demo.db` here, which stays to be looked at.
+
+    A temporary file takes its place where this directory cannot be written or another demo runs in it, which a lock on the directory tells.
+    """
+    here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = os.access(".", os.W_OK | os.X_OK)
+        except OSError:
+            free = False
+        if free:
+            yield DEMO_LEDGER
+            return
+        with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
+            yield Path(folder) / "demo.db"
+    finally:
+        os.close(here)
+
+
+def begin_anew(ledger: Path) -> None:
+    """Remove what the last demo left."""
+    for suffix in ("", "-wal", "-shm"):
+        ledger.with_name(ledger.name + suffix).unlink(missing_ok=True)
 
 
 def adapted(settings: Settings, *, ledger: Path) -> Settings:

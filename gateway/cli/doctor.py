@@ -6,54 +6,69 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import apsw
 import click
 
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.ledgers import DEMO_LEDGER
+from gateway.cli.serve import KEY_VARIABLES, environment, settings_or_exit
 from gateway.errors import GatewayError
 from gateway.settings import Settings, start_up_lines
-from gateway.store.sqlite import SqliteStore
+from gateway.store.read_only import LedgerOutdated, ReadOnlyStore
 
+Severity = Literal["wrong", "warning", "note"]
 PATIENCE = 0.5  # seconds to wait for a ledger that another process has locked
 
 
 @click.command()
 def doctor() -> None:
-    """Check configuration, keys, ledger, prices and SQLite; call nobody. Ends with 1 when something has to be mended."""
-    settings = settings_or_exit(os.environ)
+    """Check configuration, keys, ledger, prices and SQLite; call nobody, write nothing. Ends with 1 when something has to be mended."""
+    settings = settings_or_exit(environment())
     for line in start_up_lines(settings):
         click.echo(line)
     wrong = 0
-    for grave, finding in findings(settings):
-        wrong += grave
-        click.echo(f"{'wrong' if grave else 'note'}: {finding}")
+    for severity, finding in findings(settings):
+        wrong += severity == "wrong"
+        click.echo(f"{severity}: {finding}")
     click.echo("nothing has to be mended" if not wrong else f"{wrong} to be mended")
     raise SystemExit(1 if wrong else 0)
 
 
-def findings(settings: Settings) -> Iterator[tuple[bool, str]]:
-    """What was found beyond the settings' own warnings, each with whether it has to be mended."""
+def findings(settings: Settings) -> Iterator[tuple[Severity, str]]:
+    """What was found beyond the settings' own warnings."""
     if not settings.providers:
-        yield True, "no provider key is set: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY"
+        names = f"{', '.join(KEY_VARIABLES[:-1])} or {KEY_VARIABLES[-1]}"
+        yield (
+            "warning",
+            f"no provider can be used, so `make run` runs the demo; for real models set {names}, here or in .env",
+        )
     listed = {model.provider for model in settings.catalog}
     for entry in settings.providers:
         if entry.name not in listed:
-            yield False, f"{entry.name} has no model in the catalogue: `auto` never chooses it"
-    yield False, f"the ledger is written with SQLite {apsw.sqlite_lib_version()}, which comes with the gateway"
-    yield from _of_the_ledger(Path(settings.db))
+            yield "note", f"{entry.name} has no model in the catalogue: `auto` never chooses it"
+    yield "note", f"the ledger is written with SQLite {apsw.sqlite_lib_version()}, which comes with the gateway"
+    if settings.providers or Path(settings.db).exists() or not DEMO_LEDGER.exists():
+        yield from _of_the_ledger(Path(settings.db))
+    else:
+        yield from _of_the_ledger(DEMO_LEDGER)
 
 
-def _of_the_ledger(path: Path) -> Iterator[tuple[bool, str]]:
+def _of_the_ledger(path: Path) -> Iterator[tuple[Severity, str]]:
     """Reads the whole file for damage; makes none where there is none yet."""
     if not path.exists():
         able = os.access(path.absolute().parent, os.W_OK | os.X_OK)
-        yield not able, f"the ledger {path} is new" + ("" if able else ", and its directory cannot be written")
+        if able:
+            yield "note", f"the ledger {path} is new"
+        else:
+            yield "wrong", f"the ledger {path} is new, and its directory cannot be written"
         return
     try:
-        with closing(SqliteStore(path, busy_timeout=PATIENCE)) as store:
+        with closing(ReadOnlyStore(path, busy_timeout=PATIENCE)) as store:
             store.check()
-            if not store.writable():
-                yield True, f"the ledger {path} cannot be written"
+            if not store.could_be_written():
+                yield "wrong", f"the ledger {path} cannot be written"
+    except LedgerOutdated as error:
+        yield "note", error.message
     except GatewayError as error:
-        yield True, error.message
+        yield "wrong", error.message

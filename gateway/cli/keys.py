@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,14 +15,14 @@ import orjson
 from gateway.budgets import Balance, Budget, period, resets, usd
 from gateway.catalog import TIERS, Auto, Catalog
 from gateway.cli.access import admin_source
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
+from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey, VirtualKey, digest_of
-from gateway.pricing import nano_dollars
+from gateway.pricing import nano_dollars, plain_numbers
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.sqlite import SqliteStore
 
 SECRET_BYTES = 32
 _LIFETIME = re.compile(r"([0-9]{1,5})([hdw])")
@@ -64,9 +62,6 @@ def keys() -> None:
     """
 
 
-DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.db]")
-
-
 @keys.command()
 @click.option("--name", required=True, help="What it is called: unique among the keys that are not revoked.")
 @click.option("--budget", type=BudgetType(), help="USD per hour, day, week, month or total, such as 5/day.")
@@ -87,7 +82,7 @@ def create(
     db: str | None,
 ) -> None:
     """Make a key and print it: only its digest is kept, so it is never shown again."""
-    settings = settings_or_exit(os.environ)
+    settings = settings_or_exit(environment())
     if not (name.isprintable() and 0 < len(name) <= 64):
         raise click.BadParameter("a name has 1 to 64 printable characters.", param_hint="--name")
     secret = new_secret()
@@ -104,8 +99,11 @@ def create(
         max_tier=max_tier,
         max_cost_nano=None if max_cost is None else nano_dollars(Decimal(repr(max_cost))),
     )
+    path = db or settings.db
+    if DEMO_LEDGER.exists() and not Path(path).exists():
+        click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
     admin_secret = new_secret(ADMIN_PREFIX)
-    with ledger(db or settings.db) as store:
+    with changing(path, create=True) as store:
         made = not has_configured_admin(settings) and store.add_admin_key(new_admin_key(admin_secret)).result()
         if made:  # first of all: from the virtual key on, the admin routes ask for it
             click.echo(f"admin key: {admin_secret}", err=True)
@@ -126,9 +124,9 @@ def admin(db: str | None) -> None:
 
     The ledger's admin key counts where neither GATEWAY_ADMIN_KEY nor GATEWAY_API_KEY is set.
     """
-    settings = settings_or_exit(os.environ)
+    settings = settings_or_exit(environment())
     secret = new_secret(ADMIN_PREFIX)
-    with ledger(db or settings.db) as store:
+    with changing(db or settings.db, create=True) as store:
         store.replace_admin_key(new_admin_key(secret)).result()
     click.echo(secret)
     click.echo("This is the only time the admin key is shown.", err=True)
@@ -138,15 +136,18 @@ def admin(db: str | None) -> None:
 
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object a key.")
-@DB
+@READ_DB
 def list_keys(as_json: bool, db: str | None) -> None:
     """List all keys with their limits and what they have spent of their budgets."""
     now = datetime.now(UTC)
-    with ledger(db or settings_or_exit(os.environ).db) as store:
-        for key in store.virtual_keys():
+    with reading(ledger_to_read(db)) as store:
+        found = store.virtual_keys()
+        if not found and not as_json:
+            click.echo("There is no key yet; `gateway keys create --name NAME` makes one.", err=True)
+        for key in found:
             balance = store.balance(key.id, period(key.budget.window, now)) if key.budget else Balance()
             if as_json:
-                echo(orjson.dumps(facts(key, balance, now=now)).decode())
+                echo(orjson.dumps(plain_numbers(facts(key, balance, now=now))).decode())
             else:
                 spent = f"; {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held" if key.budget else ""
                 echo(f"{key.id} ...{key.last4} {state(key, now):<8} {key.name}: {limits(key)}{spent}")
@@ -158,7 +159,7 @@ def list_keys(as_json: bool, db: str | None) -> None:
 def rotate(key: str, db: str | None) -> None:
     """Give KEY (its name or id) another secret and print it; the old one ends, what was spent and all limits stay."""
     secret = new_secret()
-    with ledger(db or settings_or_exit(os.environ).db) as store:
+    with changing(db) as store:
         found = live_key(store, key)
         store.rotate_key(found.id, digest=digest_of(secret), last4=secret[-SHOWN:]).result()
     click.echo(secret)
@@ -170,21 +171,10 @@ def rotate(key: str, db: str | None) -> None:
 @DB
 def revoke(key: str, db: str | None) -> None:
     """End KEY (its name or id) for ever. Its rows in the ledger stay."""
-    with ledger(db or settings_or_exit(os.environ).db) as store:
+    with changing(db) as store:
         found = live_key(store, key)
         store.revoke_key(found.id, at=datetime.now(UTC)).result()
     click.echo(f"{found.id} {shown(found.name)} is revoked.", err=True)
-
-
-@contextmanager
-def ledger(path: str) -> Iterator[SqliteStore]:
-    """The open store; what it refuses ends the command with its sentence."""
-    try:
-        # `full`: a key that was shown is there after a power cut, or the next start would not know that there was one.
-        with closing(SqliteStore(path, durability="full")) as store:
-            yield store
-    except GatewayError as error:
-        raise click.ClickException(error.message) from None
 
 
 def live_key(store: Store, name: str) -> VirtualKey:

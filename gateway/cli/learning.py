@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from gateway.cli.keys import DB, ledger
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
 from gateway.routing.learning.knowledge import RESET, ROLLBACK, read_state
 from gateway.routing.learning.state import FORMAT, StateUnreadable
 from gateway.store import LearnedState
@@ -23,11 +20,14 @@ def learning() -> None:
 
 
 @learning.command()
-@DB
+@READ_DB
 def show(db: str | None) -> None:
     """List the states that are kept, oldest first; the last sound one is what a start goes on from."""
-    with ledger(db or settings_or_exit(os.environ).db) as store:
-        for state in store.states():
+    with reading(ledger_to_read(db)) as store:
+        found = store.states()
+        if not found:
+            click.echo("No state is kept yet: the first one is kept after 1,000 outcomes.", err=True)
+        for state in found:
             foreign = state.format != FORMAT and "of another version"
             problem = state.problem or foreign or "sound"
             click.echo(f"{state.id} {state.timestamp} {state.origin:<8} {state.outcomes} outcomes: {problem}")
@@ -38,7 +38,7 @@ def show(db: str | None) -> None:
 @DB
 def rollback(state: int, db: str | None) -> None:
     """Go back to STATE, a number that `gateway learning show` lists."""
-    with ledger(db or settings_or_exit(os.environ).db) as store:
+    with changing(db) as store:
         found = next((each for each in store.states() if each.id == state), None)
         if found is None:
             raise click.ClickException(f"There is no state {state}; `gateway learning show` lists them.")
@@ -56,6 +56,6 @@ def rollback(state: int, db: str | None) -> None:
 @DB
 def reset(db: str | None) -> None:
     """Forget all that was learned: every model is expected to do as its tier does."""
-    with ledger(db or settings_or_exit(os.environ).db) as store:
+    with changing(db) as store:
         store.add_state(LearnedState(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"").result()
     click.echo("Routing starts anew.")

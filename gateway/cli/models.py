@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 import orjson
 
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.serve import environment, settings_or_exit
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object a model.")
 def models(as_json: bool) -> None:
     """List the models that `auto` chooses from; prices are USD per million tokens."""
-    settings = settings_or_exit(os.environ)
+    settings = settings_or_exit(environment())
     enabled = {entry.name for entry in settings.providers}
     for model in settings.catalog:
         facts = {

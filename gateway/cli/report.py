@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
-from gateway.errors import GatewayError
-from gateway.store.sqlite import SqliteStore
+from gateway.pricing import plain_numbers, usd_text
 
-COUNT, USD, PERCENT, SECONDS = "{}", "${:.6f}", "{:.1f} %", "{:.2f} s"
+COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "$", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
 # The lines of the text, with how each figure is written; --json has every figure.
 SHOWN: Mapping[str, str] = {
     "total_requests": COUNT,
@@ -24,7 +20,7 @@ SHOWN: Mapping[str, str] = {
     "total_cost": USD,
     "total_baseline_cost": USD,
     "total_savings": USD,
-    "avg_savings_pct": PERCENT,
+    "saved_share": SHARE,
     "auto_routed_count": COUNT,
     "experimental_count": COUNT,
     "fallback_count": COUNT,
@@ -55,24 +51,19 @@ SHADOWED: Mapping[str, str] = {
 @click.option(
     "--days", type=click.FloatRange(0, 3660, min_open=True), default=30, show_default=True, help="How far back."
 )
-@click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.db]")
+@READ_DB
 @click.option("--json", "as_json", is_flag=True, help="The whole summary as JSON.")
 @click.option("--shadow", is_flag=True, help="What `auto` would have cost where it only looked on.")
 def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     """Sum up spending, baseline and savings."""
-    path = db or settings_or_exit(os.environ).db
-    if not Path(path).exists():
-        raise click.ClickException(f"There is no ledger at {path}. Name one with --db or GATEWAY_DB.")
-    try:
-        with closing(SqliteStore(path)) as store:
-            if shadow:
-                tell_shadow(store.shadow(days=days), path=path, as_json=as_json)
-                return
-            summary, patterns = store.summary(days=days), store.patterns(days=days)
-    except GatewayError as error:
-        raise click.ClickException(error.message) from None
+    path = ledger_to_read(db)
+    with reading(path) as store:
+        if shadow:
+            tell_shadow(store.shadow(days=days), path=path, as_json=as_json)
+            return
+        summary, patterns = store.summary(days=days), store.patterns(days=days)
     if as_json:
-        echo(orjson.dumps({**summary, "patterns": patterns}, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(plain_numbers({**summary, "patterns": patterns}), option=orjson.OPT_INDENT_2).decode())
         return
     echo(f"Last {days:g} days of {path}")
     for name, unit in SHOWN.items():
@@ -88,7 +79,7 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
 def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
     """What shadow mode noted."""
     if as_json:
-        echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(plain_numbers(told), option=orjson.OPT_INDENT_2).decode())
         return
     echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
     for name, unit in SHADOWED.items():
@@ -100,4 +91,6 @@ def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
 
 
 def _with_unit(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else unit.format(value)
+    if value is None:
+        return "unknown"
+    return usd_text(value) if unit == USD else unit.format(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,15 @@ from typing import Any
 import click
 import orjson
 
-from gateway.cli.serve import settings_or_exit
+from gateway.cli.ledgers import demo_ledger, existing
+from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
+from gateway.pricing import plain_numbers, usd_text
 from gateway.proxy import Planner
 from gateway.routing import RoutingEngine
+from gateway.settings import Settings
+from gateway.store.read_only import ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
 from gateway.web.route import explained
 from gateway.wire import parse_chat_request
@@ -24,22 +27,23 @@ from gateway.wire import parse_chat_request
 @click.argument("prompt")
 @click.option("--model", default="auto", show_default=True, help="auto, auto:cheap, auto:quality, or a model's name.")
 @click.option("--auto-route/--no-auto-route", default=None, help="As `?auto_route=` over HTTP.")
-@click.option("--db", help="The ledger to learn from. [GATEWAY_DB; default: gateway.db]")
+@click.option(
+    "--db", help="The ledger to learn from. [GATEWAY_DB; default: gateway.db, else the demo's gateway-demo.db]"
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole decision as JSON.")
 def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_json: bool) -> None:
     """Decide for PROMPT without calling anyone.
 
     Considers the providers whose keys are set, or all of the catalogue's when none is.
     """
-    settings = settings_or_exit(os.environ, db=db)
+    settings = settings_or_exit(environment(), db=db)
     catalog = settings.catalog
     providers = tuple(entry.name for entry in settings.providers) or catalog.providers
     # What the shell passes need not be UTF-8.
     content = prompt.encode(errors="replace").decode()
     request = orjson.dumps({"model": model, "messages": [{"role": "user", "content": content}]})
-    ledger = settings.db if Path(settings.db).exists() else ":memory:"
     try:
-        with closing(SqliteStore(ledger)) as store:
+        with closing(ledger_to_learn_from(settings, named=db is not None)) as store:
             engine = RoutingEngine(settings.db, catalog=catalog, tradeoff=settings.tradeoff, seed=0, store=store)
             with closing(engine):
                 engine.refresh()
@@ -48,7 +52,13 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     answer = explained(plan)
-    echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
+    echo(orjson.dumps(plain_numbers(answer), option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
+
+
+def ledger_to_learn_from(settings: Settings, *, named: bool) -> SqliteStore:
+    """The ledger, open to be read; without any nothing was learned yet. One that is named on the command line has to be there."""
+    path = existing(settings.db) if named else demo_ledger(settings) or settings.db
+    return ReadOnlyStore(path) if Path(path).exists() else SqliteStore(":memory:")
 
 
 def _text(answer: dict[str, Any]) -> str:
@@ -60,6 +70,6 @@ def _text(answer: dict[str, Any]) -> str:
     for candidate in answer["candidates"]:
         quality, cost = candidate.get("quality"), candidate.get("cost")
         shown = f"quality {quality:.2f}" if quality is not None else "quality unknown"
-        price = f"${cost:.6f}" if cost is not None else "cost unknown"
+        price = usd_text(cost) if cost is not None else "cost unknown"
         lines.append(f"  {candidate['provider']}/{candidate['model']}: {shown}, {price}")
     return "\n".join(lines)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,11 +28,12 @@ from gateway.cli.server import DrainingServer, reachable
 from gateway.cli.workers import FAILED_START, Workers
 from gateway.errors import ConfigError, GatewayError
 from gateway.logs import logging_to
-from gateway.settings import Settings, load, start_up_lines
+from gateway.settings import Settings, add_dotenv, load, start_up_lines
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
 from gateway.web.connection import Connection
 
+KEY_VARIABLES = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
 
 
@@ -64,44 +67,99 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @listening_options
+@click.option("--or-demo", is_flag=True, help="Run `gateway demo` when no provider can be used.")
+@click.pass_context
 def serve(
+    context: click.Context,
     host: str | None,
     port: int | None,
     config: Path | None,
     db: str | None,
     workers: int | None,
     accept_lost_keys: bool,
+    or_demo: bool,
 ) -> None:
     """Serve the OpenAI API, with the providers whose keys are set.
 
-    Flags win over the environment, the environment over the configuration file, that over the defaults.
+    Flags win over the environment, the environment over the file .env, that over the configuration file, that over the defaults.
     """
     flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db, "workers": workers}
-    settings = settings_or_exit(os.environ, **flags)
+    settings = settings_or_exit(environment(), **flags)
+    if not settings.providers and or_demo:
+        from gateway.cli.demo import demo  # brings the simulators
+
+        click.echo(f"No provider can be used (no {', '.join(KEY_VARIABLES)} is set): running the demo.", err=True)
+        context.invoke(demo, **flags, accept_lost_keys=accept_lost_keys, seed=0, traffic=0)
+        return
     if not settings.providers:
         raise click.ClickException(
             "No provider is enabled. Set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or try `gateway demo`."
         )
-    for line in start_up_lines(settings):
-        click.echo(line, err=True)
-    read = partial(load, os.environ, **flags)
-    with logging_to(sys.stderr):
-        store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
-        if settings.workers == 1:
-            run(create_app_or_exit(settings, store=store), settings, read=read)
-            return
-        store.close()  # each worker opens it after the fork
-    raise SystemExit(serve_by_several(settings, read))
+    with listening_or_exit(settings) as listening:
+        for line in start_up_lines(settings):
+            click.echo(line, err=True)
+        read = partial(load, os.environ, **flags)
+        with logging_to(sys.stderr):
+            store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
+            if settings.workers == 1:
+                run(create_app_or_exit(settings, store=store), settings, read=read, listening=listening)
+                return
+            store.close()  # each worker opens it after the fork
+        raise SystemExit(serve_by_several(settings, read, listening=listening))
 
 
-def serve_by_several(settings: Settings, read: Callable[[], Settings]) -> int:
-    """Listen, and let `settings.workers` processes serve what comes; the exit status."""
+def environment() -> MutableMapping[str, str]:
+    """This process's environment with what `.env` in the working directory adds, or the end of the program naming its wrong lines."""
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listening = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        add_dotenv(os.environ)
+    except ConfigError as error:
+        raise exit_with(error) from None
+    return os.environ
+
+
+@contextmanager
+def listening_or_exit(settings: Settings) -> Iterator[Sequence[socket.socket]]:
+    """Sockets that listen on the host's addresses, or the end of the program with a sentence that says what to change.
+
+    They are open before anything else is started or said, so a port that is in use costs one line.
+    """
+    try:
+        sockets = listen(settings.host, settings.port)
     except OSError as error:
-        raise click.ClickException(f"Nobody can listen on {settings.host}, port {settings.port} ({error}).") from None
-    click.echo(f"{settings.workers} workers running on {reachable(listening.getsockname())}", err=True)
+        where = f"Port {settings.port} of {settings.host}"
+        change = "choose another with --port or GATEWAY_PORT"
+        if error.errno == errno.EADDRINUSE:
+            raise click.ClickException(f"{where} is in use by another program: {change}.") from None
+        raise click.ClickException(
+            f"{where} cannot be listened on ({error.strerror or error}): {change}, or another address with --host or GATEWAY_HOST."
+        ) from None
+    try:
+        yield sockets
+    finally:
+        close_all(sockets)
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """One socket for each address of the host. Raises OSError when an address cannot be had, except where a further one does not exist here."""
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, *_, address in dict.fromkeys(addresses):
+            bound = sockets[0].getsockname()[1] if sockets else port  # a free port is the same one for all addresses
+            try:
+                sockets.append(socket.create_server((address[0], bound, *address[2:]), family=family, backlog=BACKLOG))
+            except OSError as error:
+                if not sockets or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+    except OSError:
+        close_all(sockets)
+        raise
+    return sockets
+
+
+def serve_by_several(settings: Settings, read: Callable[[], Settings], *, listening: Sequence[socket.socket]) -> int:
+    """Let `settings.workers` processes serve what comes on the sockets; the exit status."""
+    click.echo(f"{settings.workers} workers running on {reachable(listening[0].getsockname())}", err=True)
     first, shared = os.getpid(), Path(tempfile.mkdtemp(prefix="gateway-"))
 
     def work() -> None:
@@ -109,10 +167,15 @@ def serve_by_several(settings: Settings, read: Callable[[], Settings]) -> int:
             run(create_app_or_exit(settings, shared=shared), settings, read=read, listening=listening, needs=first)
 
     try:
-        return Workers(work, count=settings.workers, at_end=listening.close).run()
+        return Workers(work, count=settings.workers, at_end=partial(close_all, listening)).run()
     finally:
         if os.getpid() == first:
             shutil.rmtree(shared)
+
+
+def close_all(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
 
 
 def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
@@ -120,9 +183,14 @@ def settings_or_exit(environment: Mapping[str, str], **flags: Any) -> Settings:
     try:
         return load(environment, **flags)
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
-        raise SystemExit(2) from None
+        raise exit_with(error) from None
+
+
+def exit_with(error: ConfigError) -> SystemExit:
+    """Prints every problem; the exit status of a bad configuration."""
+    for problem in error.problems:
+        click.echo(f"error: {problem}", err=True)
+    return SystemExit(2)
 
 
 def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> SqliteStore:
@@ -165,13 +233,13 @@ def run(
     *,
     read: Callable[[], Settings],
     started: Callable[[str], None] = lambda url: None,
-    listening: socket.socket | None = None,
+    listening: Sequence[socket.socket] | None = None,
     needs: int | None = None,
 ) -> None:
     """Serve `app` until a signal, following what `read` makes of the configuration; 3 is the exit status of a start that failed.
 
-    `started` is told the URL. What comes on `listening` is served, where somebody listens already; without the process `needs`,
-    its parent, this one ends as after a signal.
+    `started` is told the URL. What comes on the sockets `listening` is served; without any the server opens its own. Without the process
+    `needs`, its parent, this one ends as after a signal.
     """
     gateway = app.state.gateway
     reloader = Reloader(gateway, lambda: within_open_files(read()))
@@ -184,7 +252,7 @@ def run(
         needs=needs,
     )
     with on_hangup(reloader.ask):
-        server.run(None if listening is None else [listening])
+        server.run(None if listening is None else list(listening))
     if not server.started:
         raise SystemExit(FAILED_START)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ import uvicorn
 from gateway.app import Gateway
 from gateway.cli.reload import Reloader
 from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 LAST_WORDS = 3.0  # seconds in which interrupted answers reach their clients; then their connections are cut
 
@@ -67,7 +70,10 @@ class DrainingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             gc.freeze()  # else each full collection would walk all that was loaded, and hold up every stream meanwhile
-            self._tell_started(reachable(self.servers[0].sockets[0].getsockname()))
+            url = reachable(self.servers[0].sockets[0].getsockname())
+            if sockets and self._needs is None:  # uvicorn names only the address of sockets that it opened itself
+                log.info("Gateway running on %s (Press CTRL+C to quit)", url)
+            self._tell_started(url)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""

@@ -7,7 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gateway.pricing import PriceTable, cost
+import orjson
+
+from gateway.pricing import PriceTable, cost, plain_number
 from gateway.proxy.plan import Caller, Plan
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import context_of
@@ -139,8 +141,8 @@ def answered_by(record: RequestRecord) -> dict[str, Any]:
     return {**told, "fallback_reason": record.fallback_reason} if record.fallback_used else told
 
 
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)
+def _number(amount: Decimal | None) -> float | orjson.Fragment | None:
+    return None if amount is None else plain_number(float(amount))
 
 
 def first_record(

@@ -10,6 +10,7 @@ from gateway.catalog import Catalog
 from gateway.proxy.accounting import answering
 from gateway.proxy.plan import Plan
 from gateway.records import RequestRecord
+from gateway.routing.labels.corroboration import Corroboration
 from gateway.routing.labels.recurrence import Recurrences, Turn
 from gateway.routing.labels.signals import FAILED_VALIDATION, UPSTREAM_ERROR, Answer, Label, label_of
 from gateway.routing.prompt.request import newest_turn
@@ -31,11 +32,20 @@ class Ending(NamedTuple):
 class Lessons:
     """Says what is learned of a request. None of it may delay an answer, and what is lost is only not learned."""
 
-    def __init__(self, store: Store, catalog: Catalog, *, sessions: Sessions, recurrences: Recurrences) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        *,
+        sessions: Sessions,
+        recurrences: Recurrences,
+        corroboration: Corroboration | None = None,
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._sessions = sessions
         self._recurrences = recurrences
+        self._corroboration = corroboration or Corroboration()
 
     def asked(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> Turn | None:
         """A request has begun; it may say something of the answer before. None where a named model leaves nothing to notice."""
@@ -50,7 +60,8 @@ class Lessons:
         )
         if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
             rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
-            if (label := self._recurrences.asked(turn, named_rank=rank)) is not None:
+            label = self._recurrences.asked(turn, named_rank=rank)
+            if label is not None and self._counts(label, record):
                 self._store.add_outcome(label)
         return turn
 
@@ -62,10 +73,16 @@ class Lessons:
             return ()
         served = served_outcome(record, plan)
         plain = unmeasured(served)
-        outcomes = [served, *self._labelled(record, request, plain=plain, ending=ending)]
+        if record.status == "ok" and not plan.pinned:
+            self._corroboration.witnesses.add((served.provider, served.model), record.key_id)
+        labels = self._labelled(record, request, plain=plain, ending=ending)
+        outcomes = [served, *(label for label in labels if self._counts(label, record))]
         if record.status == "ok":
             self._remember(plan, record, served=served, plain=plain, turn=turn)
         return outcomes
+
+    def _counts(self, label: StoredOutcome, record: RequestRecord) -> bool:
+        return self._corroboration.counts(label.source, (label.provider, label.model), record.key_id)
 
     def _remember(
         self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: Turn | None

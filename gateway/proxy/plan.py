@@ -195,7 +195,7 @@ class Planner:
         """None where `auto` could not have served the request, which is no reason to refuse it."""
         try:
             return self._learned(self._context(request, target, caller=caller), None, NO_MARKS)[0]
-        except (NoRoute, Forbidden):
+        except (NoRoute, Forbidden, InvalidRequest):
             return None
 
     def _pinned(self, request: ChatRequest, target: Pinned) -> Plan:
@@ -240,6 +240,12 @@ class Planner:
 
     def _context(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> RoutingContext:
         available = [name for name in self._providers if name in self._wanted(request)]
+        if not available and self._providers and request.hints.providers is not None:
+            named = ", ".join(map(repr, request.hints.providers))
+            raise InvalidRequest(
+                f"'routing.providers' names no provider of this gateway: {named}. Enabled are: {', '.join(self._providers)}.",
+                param="routing.providers",
+            )
         if not available:
             raise NoRoute("No provider is left: enabled are " + (", ".join(self._providers) or "none") + ".")
         context = context_of(

@@ -10,6 +10,7 @@ from typing import Literal
 from gateway.budgets import Budget
 from gateway.catalog import Catalog
 from gateway.pricing import PriceTable
+from gateway.routing.labels.corroboration import CORROBORATING_KEYS
 from gateway.transport import TimeLimits
 
 Durability = Literal["normal", "full"]
@@ -107,6 +108,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     record_features: bool = True
+    corroborating_keys: int = CORROBORATING_KEYS
     on_ledger_failure: LedgerFailure = "refuse"
     drain_delay: float = 1.0
     grace: float = 30.0

@@ -75,6 +75,7 @@ class GatewayFile(Section):
     allowed_hosts: list[str] | None = None
     cors_origins: list[Origin] | None = None
     record_features: bool | None = None
+    corroborating_keys: Annotated[int, Field(ge=1, le=100)] | None = None
     on_ledger_failure: LedgerFailure | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
 

@@ -120,11 +120,12 @@ class Store(Protocol):
         A row that was never begun is inserted. Attempts that were begun and are not mentioned become `unknown_estimated`.
         """
 
-    def add_feedback(self, feedback: Feedback) -> Future[None]:
+    def add_feedback(self, feedback: Feedback, *, keys: int = 1) -> Future[None]:
         """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict.
 
         With a `key_id`, other keys' requests are unknown. A day after its request an opinion comes too late (Conflict). The
-        more a key says on one day, the less each opinion weighs (`gateway.store.influence`).
+        more a key says on one day, the less each opinion weighs (`gateway.store.influence`). It is kept at once, and learned once
+        so many different `keys` have given an opinion of the model that answered.
         """
 
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:

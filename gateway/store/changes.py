@@ -9,10 +9,9 @@ from typing import Any
 
 import apsw
 
-from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.records import Attempt, Feedback, RequestRecord
+from gateway.errors import Conflict, NotFound
+from gateway.records import Attempt, RequestRecord
 from gateway.store import Begin, StoredOutcome, rows, spending, sql
-from gateway.store.influence import clipped
 from gateway.store.owner import Owner
 
 
@@ -54,59 +53,6 @@ def settle(connection: apsw.Connection, record: RequestRecord) -> None:
         _write_attempts(connection, request_id, record.attempts)
         connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": request_id})
         spending.charge(connection, request_id, cost_nano=rows.nano(record.actual_cost))
-
-
-def add_feedback(connection: apsw.Connection, feedback: Feedback) -> None:
-    if not 0 <= feedback.score <= 1:
-        raise InvalidRequest("score has to be a number from 0 to 1.", param="score")
-    request_id = rows.text(feedback.request_id)
-    row = connection.execute(sql.RATED_ROW, (request_id,)).fetchone()
-    if row is None or feedback.key_id not in (None, row[0]):
-        raise NotFound(f"There is no request {request_id}.", param="request_id")
-    key_id, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, asked = row
-    said = {
-        "request_id": request_id,
-        "timestamp": rows.text(feedback.timestamp),
-        "score": feedback.score,
-        "comment": rows.text(feedback.comment),
-        "key_id": key_id,
-    }
-    if connection.execute(sql.LATE, {"said": said["timestamp"], "asked": asked}).get:
-        raise Conflict(
-            f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
-        )
-    earlier = _said_today(connection, key_id, said["timestamp"])
-    if not sql.changed(connection, sql.FEEDBACK, said):
-        raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
-    connection.execute(sql.RATE, said)
-    if pattern is None:
-        return  # pinned: the router saw nothing to learn from
-    add_outcome(
-        connection,
-        StoredOutcome(
-            provider=provider,
-            model=model,
-            pattern=pattern,
-            complexity=complexity,
-            timestamp=feedback.timestamp,
-            request_id=request_id,
-            quality=feedback.score,
-            cost=cost,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            latency=duration,
-            features=rows.loads(features) or None,
-            source="feedback",
-            weight=clipped(1.0, earlier=earlier, key_id=key_id),
-        ),
-    )
-
-
-def _said_today(connection: apsw.Connection, key_id: str | None, timestamp: str) -> int:
-    """How many opinions the key gave on the UTC day of `timestamp`."""
-    day = timestamp[:10]
-    bounds = {"key_id": key_id, "day": day, "next_day": f"{day}~"}
-    return int(connection.execute(sql.FEEDBACK_COUNT, bounds).get)
 
 
 def add_outcome(connection: apsw.Connection, outcome: StoredOutcome) -> int:

@@ -6,6 +6,8 @@ from __future__ import annotations
 FULL_LABELS = 100
 # Without keys all callers are one, so that one may say more.
 FULL_LABELS_KEYLESS = 1_000
+# Of the opinions that waited for other keys so many of each key are learned, the newest: nobody can save up influence.
+HELD_OF_A_KEY = 10
 
 
 def clipped(weight: float, *, earlier: int, key_id: str | None) -> float:

@@ -348,6 +348,22 @@ _CACHE_MARKS = (
     "PRAGMA user_version = 9",
 )
 
+# Opinions of a model that wait for those of further keys, and the keys that have given one. What is there already was learned.
+_CORROBORATED = (
+    "ALTER TABLE feedback ADD COLUMN held_weight REAL CHECK (held_weight > 0)",
+    "CREATE INDEX IF NOT EXISTS feedback_held ON feedback (request_id) WHERE held_weight IS NOT NULL",
+    """
+CREATE TABLE IF NOT EXISTS feedback_keys (
+    provider TEXT NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (provider, model, key_id)
+) WITHOUT ROWID""",
+    """
+INSERT OR IGNORE INTO feedback_keys
+SELECT selected_provider, selected_model, feedback.key_id FROM feedback JOIN routing_metrics USING (request_id)
+WHERE feedback.key_id IS NOT NULL AND pattern_detected IS NOT NULL
+    AND selected_provider IS NOT NULL AND selected_model IS NOT NULL""",
+    "PRAGMA user_version = 10",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LEDGER,
     _SPENDING,
@@ -358,6 +374,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FACTS_ANEW,
     _ADMIN_KEY,
     _CACHE_MARKS,
+    _CORROBORATED,
 )
 
 _ADDED_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
@@ -368,11 +385,11 @@ def migrate(connection: apsw.Connection) -> None:
 
     Two starters at once are safe: the second waits for the first one's transaction, then finds nothing to do.
     """
-    if _version(connection) == len(MIGRATIONS):
+    if schema_of(connection) == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statements in MIGRATIONS[_version(connection) :]:
+        for statements in MIGRATIONS[schema_of(connection) :]:
             for statement in statements:
                 if not _done(connection, statement):
                     connection.execute(statement)
@@ -390,7 +407,8 @@ def _done(connection: apsw.Connection, statement: str) -> bool:
     return any(row[1] == added[2] for row in connection.execute(f"PRAGMA table_info({added[1]})"))
 
 
-def _version(connection: apsw.Connection) -> int:
+def schema_of(connection: apsw.Connection) -> int:
+    """The schema's number; LedgerUnavailable when a newer gateway wrote it."""
     version = int(connection.execute("PRAGMA user_version").get)
     if version > len(MIGRATIONS):
         raise LedgerUnavailable(

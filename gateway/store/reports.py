@@ -157,7 +157,9 @@ def _by(groups: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]
 def _told(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The groups' sums and means under the names that reports give them; money in USD, means None without anything to mean."""
     sums = {name: sum(group[name] for group in groups) for name in _MEASURES}
+    baseline = sums["baseline_nano"]
     return {
+        "saved_share": sums["savings_nano"] / baseline if baseline else None,
         **{told: int(sums[name]) for told, name in _COUNTS.items()},
         **{told: sums[name] / rows.NANO for told, name in _MONEY.items()},
         **{told: sums[total] / sums[count] if sums[count] else None for told, (total, count) in _MEANS.items()},

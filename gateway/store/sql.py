@@ -125,8 +125,31 @@ LATE = "SELECT julianday(:said) - julianday(:asked) > 1.0"
 FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS :key_id AND timestamp >= :day AND timestamp < :next_day"
 
 FEEDBACK = """
-INSERT INTO feedback (request_id, timestamp, score, comment, key_id)
-VALUES (:request_id, :timestamp, :score, :comment, :key_id) ON CONFLICT (request_id) DO NOTHING"""
+INSERT INTO feedback (request_id, timestamp, score, comment, key_id, held_weight)
+VALUES (:request_id, :timestamp, :score, :comment, :key_id, :held_weight) ON CONFLICT (request_id) DO NOTHING"""
+
+# An opinion that is not learned yet has a `held_weight`: what it counts when it is.
+OPINION = "SELECT timestamp, score, held_weight FROM feedback WHERE request_id = ?"
+
+LEARNED = "UPDATE feedback SET held_weight = NULL WHERE request_id = ?"
+
+FEEDBACK_KEY = """
+INSERT INTO feedback_keys (provider, model, key_id) VALUES (:provider, :model, :key_id) ON CONFLICT DO NOTHING"""
+
+FEEDBACK_KEYS = "SELECT count(*) FROM feedback_keys WHERE provider = :provider AND model = :model"
+
+_HELD = """
+FROM feedback JOIN routing_metrics USING (request_id)
+WHERE held_weight IS NOT NULL AND selected_provider = :provider AND selected_model = :model"""
+
+# The newest of each key, oldest first.
+HELD_FEEDBACK = f"""
+SELECT request_id FROM (
+    SELECT request_id, feedback.timestamp AS said,
+        row_number() OVER (PARTITION BY feedback.key_id ORDER BY feedback.timestamp DESC, request_id) AS place {_HELD}
+) WHERE place <= :most ORDER BY said, request_id"""  # noqa: S608 - constants
+
+DROP_HELD = f"UPDATE feedback SET held_weight = NULL WHERE request_id IN (SELECT request_id {_HELD})"  # noqa: S608 - constants
 
 RATE = "UPDATE routing_metrics SET feedback_score = :score WHERE request_id = :request_id"
 

@@ -29,6 +29,7 @@ from gateway.store import (
     Try,
     batches,
     changes,
+    opinions,
     reports,
     spending,
     states,
@@ -96,8 +97,8 @@ class SqliteStore:
     def settle(self, record: RequestRecord) -> Future[None]:
         return self._writer.submit(Settle(record))
 
-    def add_feedback(self, feedback: Feedback) -> Future[None]:
-        return self._writer.submit(partial(changes.add_feedback, feedback=feedback))
+    def add_feedback(self, feedback: Feedback, *, keys: int = 1) -> Future[None]:
+        return self._writer.submit(partial(opinions.add_feedback, feedback=feedback, keys=keys))
 
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         if not outcome.timestamp:

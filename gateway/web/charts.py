@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.pricing import usd_text
+
 WIDTH, HEIGHT = 720.0, 180.0
 
 
@@ -59,4 +61,4 @@ def usd(amount: float | None) -> str:
         return "unknown"
     if amount == 0 or abs(amount) >= 0.01:
         return f"${amount:,.2f}" if amount >= 0 else f"-${-amount:,.2f}"
-    return f"${amount:.6f}" if amount > 0 else f"-${-amount:.6f}"
+    return usd_text(amount)

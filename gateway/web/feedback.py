@@ -54,12 +54,23 @@ class FeedbackBody(BaseModel):
 
 
 class FeedbackEndpoint:
-    """Own requests only, once for each. `rated` is told the request's id."""
+    """Own requests only, once for each. `rated` is told the request's id.
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], rated: Callable[[str], None]) -> None:
+    `needed` tells from how many keys on a model's feedback is learned, given who speaks.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        rated: Callable[[str], None],
+        needed: Callable[[str | None], int],
+    ) -> None:
         self._store = store
         self._now = now
         self._rated = rated
+        self._needed = needed
 
     async def post(self, request: Request) -> Response:
         raw = await read_body(dict(request.scope["headers"]), request.receive, limit=BODY_LIMIT)
@@ -72,7 +83,7 @@ class FeedbackEndpoint:
             comment=body.comment,
             key_id=principal.key_id,
         )
-        await asyncio.wrap_future(self._store.add_feedback(feedback))
+        await asyncio.wrap_future(self._store.add_feedback(feedback, keys=self._needed(principal.key_id)))
         self._rated(body.request_id)
         return JSONResponse({"object": "feedback", "request_id": body.request_id, "score": body.value})
 

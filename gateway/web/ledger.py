@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import InvalidRequest, NotFound
+from gateway.pricing import plain_numbers
 from gateway.store import Store
 
 MAX_DAYS = 3660.0
@@ -71,4 +72,4 @@ def _whole(request: Request, name: str, *, default: int, most: int) -> int:
 
 
 def _json(content: Any) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")
+    return Response(orjson.dumps(plain_numbers(content)), media_type="application/json")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from gateway.pricing import plain_numbers
 from gateway.proxy import Plan, Planner
 from gateway.web.body import read_body
 from gateway.web.chat import auto_route_of, caller_of, parsed
@@ -25,7 +27,7 @@ class RoutePreview:
         auto_route = auto_route_of(request.scope["query_string"])
         chat = with_client_session(await parsed(raw), fields)
         plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
-        return JSONResponse(explained(plan))
+        return Response(orjson.dumps(plain_numbers(explained(plan))), media_type="application/json")
 
 
 def explained(plan: Plan) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +22,7 @@ from gateway.cli import main
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 # What the machine that runs the tests may have set.
 OURS = re.compile(r"GATEWAY_\w+|\w+_BASE_URL|(GEMINI|ANTHROPIC|OPENROUTER)_API_KEY")
+_DROP_BOUND_CAPABILITY, _OVERRIDE, _READ_SEARCH = 24, 1, 2  # linux/prctl.h, linux/capability.h
 URL = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 Invoke = Callable[..., Result]
@@ -32,11 +35,15 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def invoke(db: Path) -> Invoke:
-    """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise."""
+    """`invoke("report", "--json", GATEWAY_CONFIG=...)`: the command's end, its ledger in `db` unless said otherwise.
+
+    It runs in the directory of `db`, where no `.env` of the machine's is found.
+    """
 
     def invoked(*arguments: str, **environment: str) -> Result:
         unset: dict[str, str | None] = dict.fromkeys(filter(OURS.fullmatch, os.environ))
-        return CliRunner().invoke(main, arguments, env={**unset, "GATEWAY_DB": str(db), **environment})
+        with chdir(db.parent):
+            return CliRunner().invoke(main, arguments, env={**unset, "GATEWAY_DB": str(db), **environment})
 
     return invoked
 
@@ -92,3 +99,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
             each.process.kill()
         with each.process:  # waits, and closes what is left of its output
             pass
+
+
+def without_privilege() -> None:
+    """Before a program starts: root obeys permissions too. Others cannot give up what they do not have."""
+    libc = ctypes.CDLL(None)
+    for capability in (_OVERRIDE, _READ_SEARCH):
+        libc.prctl(_DROP_BOUND_CAPABILITY, capability, 0, 0, 0)

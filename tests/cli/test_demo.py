@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
+import orjson
 
-from tests.cli.conftest import Invoke, Start
+from tests.cli.conftest import Invoke, Running, Start, without_privilege
+from tests.documents import ROOT
 
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -17,17 +22,48 @@ def ledger(lines: list[str]) -> Path:
     return Path(line.rpartition(" ")[2])
 
 
+def ask(demo: Running) -> httpx2.Response:
+    return httpx2.post(f"{demo.url}/v1/chat/completions", json=BODY)
+
+
 def test_a_life(start: Start, tmp_path: Path) -> None:
-    """Without a key it answers and says what it is; SIGTERM ends it with 0. Its ledger is temporary whatever the file's `db` says."""
+    """Without a key it answers and says what it is; SIGTERM ends it with 0. The file's `db` is not the demo's."""
     (tmp_path / "gateway.yaml").write_text("db: real.db\n")
     demo = start("demo", "--port", "0", "--config", str(tmp_path / "gateway.yaml"))
-    response = httpx2.post(f"{demo.url}/v1/chat/completions", json=BODY)
+    response = ask(demo)
     assert response.status_code == 200
     assert response.headers["x-gateway-demo"] == "true"
-    assert ledger(demo.lines).exists()
     assert demo.end() == 0
-    assert not ledger(demo.lines).exists()
     assert not (tmp_path / "real.db").exists()
+
+
+def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path: Path) -> None:
+    """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty."""
+    demo = start("demo", "--port", "0")
+    assert ledger(demo.lines) == Path("gateway-demo.db")
+    assert ask(demo).status_code == 200
+    running = invoke("report", "--json", GATEWAY_DB="")
+    assert demo.end() == 0
+    ended = invoke("report", "--json", GATEWAY_DB="")
+    for told in (running, ended):
+        assert orjson.loads(told.stdout)["total_requests"] == 1
+        assert "this is the demo's ledger, gateway-demo.db" in told.stderr
+    again = start("demo", "--port", "0")
+    assert orjson.loads(invoke("report", "--json", GATEWAY_DB="").stdout)["total_requests"] == 0
+    assert again.end() == 0
+
+
+def test_two_demos_in_one_directory(start: Start, tmp_path: Path) -> None:
+    """The second one leaves the first one's ledger alone: its own is temporary, and goes with it."""
+    first = start("demo", "--port", "0")
+    assert ask(first).status_code == 200
+    second = start("demo", "--port", "0")
+    temporary = ledger(second.lines)
+    assert temporary.is_absolute()
+    assert temporary.exists()
+    assert httpx2.get(f"{first.url}/v1/routing/summary").json()["total_requests"] == 1
+    assert second.end() == 0
+    assert not temporary.exists()
 
 
 def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
@@ -57,3 +93,22 @@ def test_traffic(start: Start, db: Path) -> None:
     assert summary["error_count"] == 0
     assert demo.end() == 0
     assert any("simulated users: " in line for line in demo.lines)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """A demo in such a directory keeps its ledger in a temporary file."""
+    tmp_path.chmod(0o555)
+    try:
+        program = "from gateway.cli.demo import own_ledger\nwith own_ledger() as path: print(path.is_absolute(), path.parent.exists())"
+        ended = subprocess.run(  # noqa: S603 - this program
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=without_privilege,
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert ended.stdout == "True True\n"

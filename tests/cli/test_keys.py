@@ -117,8 +117,9 @@ def test_rotate(invoke: Invoke, db: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["rotate", "revoke"])
-def test_unknown_keys(invoke: Invoke, command: str) -> None:
+def test_unknown_keys(invoke: Invoke, db: Path, command: str) -> None:
     """What is no key that could be changed ends with 1 and where to look."""
+    SqliteStore(db).close()
     result = invoke("keys", command, "nobody")
     assert result.exit_code == 1
     assert "keys list" in result.output
@@ -191,6 +192,6 @@ def test_a_new_admin_key(invoke: Invoke, db: Path) -> None:
 
 def test_a_ledger_that_cannot_be_opened(invoke: Invoke, tmp_path: Path) -> None:
     """A ledger that cannot be opened ends the command with its sentence."""
-    result = invoke("keys", "list", "--db", str(tmp_path / "missing" / "gateway.db"))
+    result = invoke("keys", "create", "--name", "a", "--db", str(tmp_path / "missing" / "gateway.db"))
     assert result.exit_code == 1
     assert "its directory has to exist" in result.output

@@ -55,6 +55,7 @@ def test_rollback_orders_an_earlier_state(invoke: Invoke, db: Path) -> None:
 
 def test_rollback_to_a_reset_is_a_reset(invoke: Invoke, db: Path) -> None:
     """A state without anything in it can be gone back to as well."""
+    SqliteStore(db).close()
     invoke("learning", "reset")
 
     assert invoke("learning", "rollback", "1").exit_code == 0
@@ -72,6 +73,7 @@ def test_what_cannot_be_used_is_not_gone_back_to(invoke: Invoke, db: Path) -> No
 
 def test_reset_forgets_all(invoke: Invoke, db: Path) -> None:
     """The newest state then knows nothing."""
+    SqliteStore(db).close()
     assert invoke("learning", "reset").stdout == "Routing starts anew.\n"
     newest = states(db)[-1]
     assert (newest.origin, newest.outcomes) == ("reset", 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from gateway.records import RequestRecord
 from gateway.store.sqlite import SqliteStore
@@ -51,7 +52,7 @@ def test_empty_ledger(invoke: Invoke, db: Path) -> None:
     figures = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
     assert figures["total_requests"] == "0"
     assert figures["total_cost"] == "$0.000000"
-    assert figures["avg_savings_pct"] == "unknown"
+    assert figures["saved_share"] == "unknown"
 
 
 def test_filled_ledger(invoke: Invoke, db: Path) -> None:
@@ -63,12 +64,26 @@ def test_filled_ledger(invoke: Invoke, db: Path) -> None:
         "total_requests 1 ",
         "total_cost $0.001000",
         "total_savings $0.003000",
-        "avg_savings_pct 75.0 %",
+        "saved_share 75.0% of the baseline",
         "avg_duration 0.50 s",
         "gemini/flash 1 $0.001000",
         "code flash 1 avg saved $0.003000",
     ):
         assert figure in output
+
+
+def test_one_figure_of_savings(invoke: Invoke, db: Path) -> None:
+    """What is saved is the sum of savings over the sum of baselines, whatever the mean of the rows' percentages is."""
+    loser = ROW._replace(request_id="r2", baseline_cost=Decimal("0.000001"), actual_cost=Decimal("0.00005"))
+    unknown = ROW._replace(request_id="r3", baseline_cost=None, actual_cost=Decimal("0.5"))
+    with closing(SqliteStore(db)) as store:
+        for row in (ROW, loser, unknown):
+            store.settle(row).result()
+    summary = orjson.loads(invoke("report", "--json").output)
+    assert summary["saved_share"] == pytest.approx((0.003 - 0.000049) / 0.004001)
+    output = invoke("report").output
+    assert "73.8% of the baseline" in output
+    assert "avg_savings_pct" not in output
 
 
 def test_json(invoke: Invoke, db: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import orjson
 import pytest
 import uvicorn
 
-from gateway.cli.serve import run, uvicorn_options
+from gateway.cli.serve import close_all, listen, run, uvicorn_options
 from gateway.settings import load
 from gateway.simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
@@ -81,6 +82,60 @@ def test_no_provider(invoke: Invoke) -> None:
     result = invoke("serve")
     assert result.exit_code == 1
     assert "gateway demo" in result.output
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("serve", "--workers", "2"), ("demo",)], ids=" ".join)
+def test_a_port_that_is_in_use(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    """A taken port is one sentence that says what to change, before anything else is printed, and exit status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = invoke(*arguments, "--port", str(port), **KEYS)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: Port {port} of 127.0.0.1 is in use by another program: choose another with --port or GATEWAY_PORT.\n"
+    )
+
+
+def test_an_address_that_is_not_here(invoke: Invoke) -> None:
+    """An address of another machine is one sentence too."""
+    result = invoke("serve", "--host", "192.0.2.1", **KEYS, GATEWAY_API_KEY="k" * 20)
+    assert result.exit_code == 1
+    assert "Error: Port 8000 of 192.0.2.1 cannot be listened on" in result.output
+    assert "--host or GATEWAY_HOST" in result.output
+
+
+def test_every_address_of_a_name() -> None:
+    """A name is listened on at all of its addresses, on the same port, and what it lacks here is left out."""
+    sockets = listen("localhost", 0)
+    try:
+        addresses = {each.getsockname()[0] for each in sockets}
+        assert "127.0.0.1" in addresses
+        assert len({each.getsockname()[1] for each in sockets}) == 1
+    finally:
+        close_all(sockets)
+
+
+def test_the_demo_where_no_provider_can_be_used(start: Start) -> None:
+    """`serve --or-demo`, which `make run` calls, is the demo when no provider can be used."""
+    gateway = start("serve", "--or-demo", "--port", "0")
+    assert httpx2.get(f"{gateway.url}/healthz").headers["x-gateway-demo"] == "true"
+    assert gateway.end() == 0
+
+
+def test_a_provider_without_a_key_is_served(start: Start, tmp_path: Path) -> None:
+    """`serve --or-demo` serves as soon as any provider of the configuration can be used: an Ollama row needs no key."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "gateway.yaml").write_text("")
+    (tmp_path / "config" / "providers.yaml").write_text(
+        "providers:\n  - {name: ollama, kind: openai, base_url: 'http://127.0.0.1:11434/v1'}\n"
+    )
+    (tmp_path / "config" / "models.yaml").write_text(
+        "models:\n  - {provider: ollama, id: qwen3, tier: simple, prices: {input: 0, output: 0}}\n"
+    )
+    gateway = start("serve", "--or-demo", "--port", "0")
+    assert "providers: ollama" in gateway.lines
+    assert "x-gateway-demo" not in httpx2.get(f"{gateway.url}/healthz").headers
+    assert gateway.end() == 0
 
 
 def test_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:

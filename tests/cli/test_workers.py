@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 
 from gateway.cli.workers import FAILED_START, PAUSE, Workers
 from gateway.simulator import Simulator
-from tests.cli.conftest import KEYS, Invoke, Running, Start
+from tests.cli.conftest import KEYS, Running, Start
 
 KILLED = int(signal.SIGKILL)
 EXITED = 256  # times the status, as `wait` tells it
@@ -229,12 +228,3 @@ def test_workers_do_not_outlive_the_first_process(start: Start, db: Path) -> Non
     told(gateway, "startup complete", 2)
     gateway.process.kill()
     told(gateway, "Finished server process", 2)
-
-
-def test_a_port_that_is_taken(invoke: Invoke) -> None:
-    """Where somebody else listens, several workers are refused with a sentence."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
-        result = invoke("serve", "--port", port, "--workers", "2", **KEYS)
-    assert result.exit_code == 1
-    assert f"Nobody can listen on 127.0.0.1, port {port}" in result.output

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx2
 import orjson
 import pytest
 
 from tests.conftest import MakeGateway
 from tests.upstreams import Upstream, answer, failing, vendor
+
+# Not the hexadecimal digits between the dashes of an id.
+EXPONENT = re.compile(r"(?<![\w.-])-?[0-9][0-9.]*e-[0-9]+(?![\w-])")
 
 
 def events(response: httpx2.Response) -> list[dict[str, object]]:
@@ -112,7 +117,38 @@ def test_routing_hints_narrow_and_stay_here(make_gateway: MakeGateway) -> None:
     response = gateway.ask("Hello", routing={"providers": ["anthropic"]})
     assert response.headers["x-gateway-provider"] == "claude"
     assert "routing" not in orjson.loads(sent[0].content)
-    assert gateway.ask("Hello", routing={"providers": ["nobody"]}).json()["error"]["code"] == "no_candidate"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route"])
+@pytest.mark.parametrize("names", [["openai"], ["openai", "mistral"]], ids=str)
+def test_providers_that_there_are_not(make_gateway: MakeGateway, path: str, names: list[str]) -> None:
+    """A hint that names none of the gateway's providers is the client's mistake: a 400 that names them and those there are."""
+    response = make_gateway().ask("Hello", path=path, routing={"providers": names})
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", "routing.providers")
+    assert all(repr(name) in error["message"] for name in names)
+    assert "gemini, claude, openrouter" in error["message"]
+    assert make_gateway().ask("Hello", path=path, routing={"providers": [*names, "gemini"]}).status_code == 200
+
+
+def test_small_money_is_written_out(make_gateway: MakeGateway) -> None:
+    """A cost below a thousandth of a cent has no exponent: in the body, in the headers, in the decision, in the ledger's routes, in the refusal of a limit."""
+    gateway = make_gateway(answer(prompt_tokens=2, completion_tokens=1))
+    response = gateway.ask("Hi", model="gemini/gemini-2.5-flash-lite")
+    limited = gateway.ask("Hi", routing={"max_cost": 1e-9})
+    texts = [
+        response.text,
+        *response.headers.values(),
+        gateway.ask("Hi", path="/v1/route").text,
+        gateway.client.get("/v1/routing/summary").text,
+        gateway.client.get("/v1/routing/requests").text,
+        limited.text,
+    ]
+    assert 0 < response.json()["usage"]["cost"] < 1e-5
+    assert limited.status_code == 503
+    assert "above 0.000000001 USD" in limited.text
+    assert not [text for text in texts if EXPONENT.search(text)]
 
 
 def refuse_connections(*vendors: str) -> Upstream:

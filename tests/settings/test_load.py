@@ -102,6 +102,8 @@ def test_time_limits_of_providers_and_models(load_files: Load) -> None:
     settings = load_files(files)
     assert [entry.timeouts for entry in settings.providers] == [{"first_byte": 600, "total": 1800}]
     assert settings.model_timeouts == {("local", "slow"): {"idle": 900}}
+
+
 @pytest.mark.parametrize("host", ["gateway.lan", "host.docker.internal", "10.0.0.5"])
 def test_an_allowed_host_of_others_wants_keys(load_files: Load, host: str) -> None:
     """A name by which other machines may call is refused without client keys, with what to set; with one it is taken."""

@@ -14,7 +14,7 @@ import pytest
 from gateway.budgets import Budget, Hold
 from gateway.errors import BudgetExceeded, Conflict, LedgerUnavailable
 from gateway.records import Attempt, Feedback
-from gateway.store import Begin, Learn, Settle, StoredOutcome, Try, changes, sql
+from gateway.store import Begin, Learn, Settle, StoredOutcome, Try, changes, opinions, sql
 from gateway.store.batches import Change, Unusual, alone, runs, together
 from gateway.store.connection import Source
 from gateway.store.owner import Owner
@@ -134,7 +134,7 @@ def test_answers_stand_in_their_places(connection: apsw.Connection, owner: Owner
         Begin(begun("a")),
         Learn(OUTCOME),
         Settle(ended("a")),
-        partial(changes.add_feedback, feedback=feedback),
+        partial(opinions.add_feedback, feedback=feedback),
         Learn(OUTCOME),
         Begin(begun("b", attempts=(RETRY,))),
     ]

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback
-from gateway.store import Begin, StoredOutcome, changes, sql
+from gateway.store import Begin, StoredOutcome, changes, opinions, sql
 from gateway.store.owner import Owner
 from tests.store.cases import begun, ended
 
@@ -141,7 +141,7 @@ def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
 def test_feedback(connection: apsw.Connection) -> None:
     """Feedback is kept with the row and becomes an outcome with the row's own facts."""
     changes.settle(connection, ended(key_id="k1"))
-    changes.add_feedback(connection, SAID)
+    opinions.add_feedback(connection, SAID)
 
     assert row(connection)["feedback_score"] == 0.8
     (outcome,) = outcomes(connection)
@@ -155,10 +155,10 @@ def test_feedback(connection: apsw.Connection) -> None:
 def test_feedback_once(connection: apsw.Connection) -> None:
     """A second word on a request is refused and changes nothing."""
     changes.settle(connection, ended())
-    changes.add_feedback(connection, SAID)
+    opinions.add_feedback(connection, SAID)
 
     with pytest.raises(Conflict):
-        changes.add_feedback(connection, replace(SAID, score=0.0))
+        opinions.add_feedback(connection, replace(SAID, score=0.0))
 
     assert len(outcomes(connection)) == 1
     assert row(connection)["feedback_score"] == 0.8
@@ -172,14 +172,14 @@ def test_feedback_on_what_is_not_ones_own(connection: apsw.Connection, said: Fee
     changes.settle(connection, ended(key_id="k1"))
 
     with pytest.raises(NotFound):
-        changes.add_feedback(connection, said)
+        opinions.add_feedback(connection, said)
 
 
 def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
     """The key that made the request may rate it."""
     changes.settle(connection, ended(key_id="k1"))
 
-    changes.add_feedback(connection, replace(SAID, key_id="k1"))
+    opinions.add_feedback(connection, replace(SAID, key_id="k1"))
 
     assert len(outcomes(connection)) == 1
 
@@ -188,13 +188,13 @@ def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
 def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
     """A score lies between 0 and 1."""
     with pytest.raises(InvalidRequest):
-        changes.add_feedback(connection, replace(SAID, score=score))
+        opinions.add_feedback(connection, replace(SAID, score=score))
 
 
 def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
     """A pinned request can be rated, but the router saw nothing to learn from."""
     changes.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
-    changes.add_feedback(connection, SAID)
+    opinions.add_feedback(connection, SAID)
 
     assert row(connection)["feedback_score"] == 0.8
     assert outcomes(connection) == []

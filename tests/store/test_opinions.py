@@ -9,8 +9,8 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.records import Feedback
-from gateway.store import changes, reports
-from gateway.store.influence import FULL_LABELS
+from gateway.store import changes, opinions, reports
+from gateway.store.influence import FULL_LABELS, HELD_OF_A_KEY
 from tests.store.cases import NOW, ended
 
 SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
@@ -32,10 +32,10 @@ def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) 
     """A day after its request an opinion comes too late, and nothing of it is kept."""
     changes.settle(connection, ended())
     if not late:
-        changes.add_feedback(connection, said("r1", timestamp))
+        opinions.add_feedback(connection, said("r1", timestamp))
         return
     with pytest.raises(Conflict, match="more than a day") as refused:
-        changes.add_feedback(connection, said("r1", timestamp))
+        opinions.add_feedback(connection, said("r1", timestamp))
     assert refused.value.code == "feedback_too_late"
     assert connection.execute("SELECT count(*) FROM feedback").get == 0
 
@@ -43,7 +43,7 @@ def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) 
 def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
     """Opinions on rows whose time cannot be read are taken."""
     changes.settle(connection, ended(timestamp="yesterday"))
-    changes.add_feedback(connection, said("r1"))
+    opinions.add_feedback(connection, said("r1"))
     assert weights(connection) == [1.0]
 
 
@@ -52,14 +52,54 @@ def test_many_opinions_of_one_key(connection: apsw.Connection) -> None:
     numbers = range(FULL_LABELS + 2)
     for number in numbers:
         changes.settle(connection, ended(f"r{number}", key_id="k1"))
-        changes.add_feedback(connection, said(f"r{number}"))
+        opinions.add_feedback(connection, said(f"r{number}"))
     changes.settle(connection, ended("other", key_id="k2"))
-    changes.add_feedback(connection, said("other"))
+    opinions.add_feedback(connection, said("other"))
     changes.settle(connection, ended("next day", key_id="k1", timestamp="2026-11-23T00:00:00+00:00"))
-    changes.add_feedback(connection, said("next day", "2026-11-23T00:30:00+00:00"))
+    opinions.add_feedback(connection, said("next day", "2026-11-23T00:30:00+00:00"))
     *_, before, first, second, other, next_day = weights(connection)
     assert before == 1.0 > first > second > 0.9
     assert (other, next_day) == (1.0, 1.0)
+
+
+def by(key: str | None, connection: apsw.Connection, *, number: int = 0, keys: int = 3, model: str = "flash") -> None:
+    """One opinion of a key on an answer of a model, where `keys` have to agree."""
+    request_id = f"{key} {number} {model}"
+    changes.settle(connection, ended(request_id, key_id=key, selected_model=model))
+    opinions.add_feedback(connection, said(request_id, f"2026-11-22T11:00:{number:02}.000+00:00"), keys=keys)
+
+
+def test_opinions_wait_for_further_keys(connection: apsw.Connection) -> None:
+    """What fewer keys than needed say of a model is kept and not learned; the key that makes them enough brings all of it."""
+    by("k1", connection)
+    by("k1", connection, number=1)
+    by("k2", connection)
+    by("k3", connection, model="other")
+    assert weights(connection) == []
+    assert connection.execute("SELECT count(*) FROM feedback").get == 4
+    by("k3", connection)
+    learned = [outcome.request_id for outcome in reports.outcomes(connection, after=0, limit=100)]
+    assert learned == ["k1 0 flash", "k2 0 flash", "k3 0 flash", "k1 1 flash"]
+    by("k1", connection, number=2)
+    assert weights(connection) == [1.0] * 5
+
+
+def test_nobody_saves_up_influence(connection: apsw.Connection) -> None:
+    """Of what waits the newest ten of each key are learned, the rest never."""
+    for number in range(HELD_OF_A_KEY + 5):
+        by("k1", connection, number=number, keys=2)
+    by("k2", connection, keys=2)
+    learned = {outcome.request_id for outcome in reports.outcomes(connection, after=0, limit=100)}
+    assert learned == {"k2 0 flash", *(f"k1 {number} flash" for number in range(5, HELD_OF_A_KEY + 5))}
+    by("k2", connection, number=1, keys=2)
+    assert len(weights(connection)) == len(learned) + 1
+
+
+def test_callers_without_a_key_wait_for_nobody(connection: apsw.Connection) -> None:
+    """What is said without a key, as on a gateway that was open, is learned at once and vouches for no key."""
+    by(None, connection)
+    by("k1", connection, keys=2)
+    assert len(weights(connection)) == 1
 
 
 def test_shadow(connection: apsw.Connection) -> None:

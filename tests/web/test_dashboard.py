@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import main
 from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
 
@@ -65,3 +71,17 @@ def test_keys(make_gateway: MakeGateway) -> None:
         assert sent.status_code == 200
         page = gateway.client.get("/", headers=admin).text
         assert ("routed to the strongest models" in page) == (key == "key-number-two")
+
+
+def test_one_figure_of_savings(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    """The page, the summary and `gateway report` name the same share of the baseline: savings over baselines, not a mean of percentages."""
+    gateway = make_gateway()
+    for prompt in ("Hello", "Explain how HTTP works", "Analyze the architectural trade-offs between " * 10):
+        assert gateway.ask(prompt).status_code == 200
+        assert gateway.ask(prompt, model="gemini/gemini-unlisted").status_code == 200
+    summary = gateway.client.get("/v1/routing/summary").json()
+    share = summary["total_savings"] / summary["total_baseline_cost"]
+    assert summary["saved_share"] == pytest.approx(share)
+    assert f"{share * 100:.1f} % of the baseline" in gateway.client.get("/").text
+    told = CliRunner().invoke(main, ["report", "--db", str(tmp_path / "gateway.db")]).output
+    assert f"{share:.1%} of the baseline" in told

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.packaged import load_catalog
+from gateway.pricing import usd_text
 from gateway.routing.learning.knowledge import Knowledge
 from gateway.routing.models import PromptFacts, RoutingContext
 from gateway.routing.prompt.features import facts_in
@@ -116,4 +117,4 @@ def _reasoning(ranked: Ranked, *, facts: PromptFacts, tradeoff: float) -> str:
 
 
 def _usd(candidate: Candidate) -> str:
-    return f"${candidate.cost:.6f}"
+    return usd_text(candidate.cost)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
+from gateway.pricing import plain_decimal
 from gateway.routing.learning.estimates import Estimate, Estimates, prior_quality
 from gateway.routing.learning.lineup import Lineup
 from gateway.routing.learning.usage import EXPECTED_OUTPUT
@@ -151,7 +152,7 @@ def _too_dear_or_poor(candidate: Candidate, request: Request) -> str | None:
     """Comparisons are written so that a limit which is not a number lets nothing pass."""
     context = request.context
     if context.max_cost is not None and not candidate.cost <= context.max_cost:
-        return f"its expected cost is above {context.max_cost} USD"
+        return f"its expected cost is above {plain_decimal(context.max_cost)} USD"
     if context.min_quality is not None and not _assured(candidate, request.facts) >= context.min_quality:
         return f"its expected quality is below {context.min_quality}"
     return None

@@ -82,7 +82,7 @@ _COUNTS = (
 _SUMS: dict[str, Schema] = {
     **dict.fromkeys(_COUNTS, _COUNT),
     **dict.fromkeys(("total_cost", "total_baseline_cost", "total_savings"), _USD),
-    **dict.fromkeys(("avg_savings_pct", "avg_quality", "avg_duration"), _MAYBE),
+    **dict.fromkeys(("saved_share", "avg_savings_pct", "avg_quality", "avg_duration"), _MAYBE),
 }
 SUMMARY = record(
     {
