@@ -81,7 +81,7 @@ class UpstreamStream:
             self._full = not (await large(first) if self._first_large and large is not None else into(first))
         while not self._full:
             if self._large is not None:
-                await self._take_large(into, large)
+                await self._take_large(into, self._large, large=large)
             elif self._events is not None:
                 self._read(into, self._events)
             elif self._failure is not None:
@@ -131,9 +131,8 @@ class UpstreamStream:
         if chunks:
             self._full = not into(chunks)
 
-    async def _take_large(self, into: Into, large: IntoLarge | None) -> None:
-        event, self._large = self._large, None
-        assert event is not None
+    async def _take_large(self, into: Into, event: ServerSentEvent, *, large: IntoLarge | None) -> None:
+        self._large = None
         try:
             chunks = await asyncio.to_thread(self._parser.feed, event)
         except UpstreamError as error:

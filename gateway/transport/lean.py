@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import httptools
 
-from gateway.errors import UpstreamError, UpstreamUnreachable
+from gateway.errors import UpstreamError, UpstreamStaleConnection, UpstreamUnreachable
 from gateway.transport.connection import Connection, End
 from gateway.transport.seam import Into, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
-from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
+from gateway.transport.trouble import disconnected, not_http, timed_out, truncated, unreachable
 from gateway.wire import UpstreamRequest
 
 MAX_IDLE = 100  # connections kept for one origin
@@ -61,11 +61,28 @@ class LeanTransport:
         body = body_of(request)
         wire = (b"%b%d\r\n\r\n" % (destination.head, len(body)), body)
         response = LeanResponse(self, destination, timeouts, provider=request.provider)
-        kept = _usable(destination.idle)
-        # A connection that was closed while it rested has not brought the request to the upstream.
-        if kept is None or not await response.begin(kept, wire):
+        kept = self._kept(destination.idle)
+        if kept is None:
             await response.begin(await self._connect(destination.origin, timeouts, provider=request.provider), wire)
+            return response
+        try:
+            await response.begin(kept, wire, kept=True)
+        except UpstreamStaleConnection:
+            # Those that have rested for longer are most likely closed, too.
+            while destination.idle and destination.idle[0].rested_at <= kept.rested_at:
+                destination.idle.pop(0).drop()
+            raise
         return response
+
+    def _kept(self, idle: list[Connection]) -> Connection | None:
+        """The connection used last, for it is the least likely to be closed; those that are closed, or will be soon, are dropped."""
+        now = asyncio.get_running_loop().time()
+        while idle:
+            connection = idle.pop()
+            if now < connection.rested_at + min(self._keep_alive, connection.keep_alive) and connection.quiet:
+                return connection
+            connection.drop()
+        return None
 
     def _destination(self, request: UpstreamRequest) -> Destination:
         """Made once for each URL and headers object: a gateway asks at few, though clients may name models that make more."""
@@ -155,15 +172,16 @@ class LeanResponse(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
-    async def begin(self, connection: Connection, request: Sequence[bytes]) -> bool:
-        """Send on this connection and wait for the headers; False if it was closed before anything of an answer came."""
-        kept = connection.begin(request)
+    async def begin(self, connection: Connection, request: Sequence[bytes], *, kept: bool = False) -> None:
+        """Send on this connection and wait for the headers. Nothing is sent twice: whoever asks decides about another attempt.
+
+        `kept`: the connection has served before.
+        """
+        connection.begin(request)
         try:
             while not connection.headed:
                 if connection.end is not None:
-                    if kept and connection.end is End.LOST and not connection.started:
-                        return False
-                    raise self._unanswered(connection)
+                    raise self._unanswered(connection, kept=kept)
                 if not await connection.wait(self._answer_by):
                     raise timed_out(self.provider, seconds=min(self._timeouts.first_byte, self._timeouts.total))
             self._connection = connection
@@ -174,7 +192,6 @@ class LeanResponse(UpstreamResponse):
         except BaseException:
             connection.drop()
             raise
-        return True
 
     async def piece(self) -> bytes:
         while not (piece := self._received()) and not self._whole:
@@ -228,24 +245,18 @@ class LeanResponse(UpstreamResponse):
         if end is End.GARBAGE:
             raise not_http(self.provider, status=self.status)
 
-    def _unanswered(self, connection: Connection) -> UpstreamError:
+    def _unanswered(self, connection: Connection, *, kept: bool) -> UpstreamError:
         """No headers came: either bytes that are not HTTP, or the connection went."""
         if connection.end is End.GARBAGE:
             return not_http(self.provider)
-        return unreachable(self.provider, connection.lost or ConnectionError())
+        lost = connection.lost or ConnectionError()
+        if not connection.sent:
+            return unreachable(self.provider, lost)
+        return disconnected(self.provider, lost, kept=kept and not connection.started)
 
     def _too_late(self, seconds: float) -> UpstreamError:
         self._connection.drop()
         return timed_out(self.provider, seconds=seconds, status=self.status)
-
-
-def _usable(idle: list[Connection]) -> Connection | None:
-    """The connection used last, so that the others can go when there are too many."""
-    while idle:
-        connection = idle.pop()
-        if connection.usable:
-            return connection
-    return None
 
 
 def _address_of(request: UpstreamRequest) -> tuple[Origin, bytes, bytes]:

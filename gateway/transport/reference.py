@@ -10,14 +10,18 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx2
 
 from gateway.errors import UpstreamError
 from gateway.transport.seam import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
-from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
+from gateway.transport.trouble import disconnected, not_http, timed_out, truncated, unreachable
 from gateway.wire import UpstreamRequest
+
+# How it ends once a connection was there; httpcore2 sends nothing twice.
+SENT = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemoteProtocolError)
 
 
 class ReferenceTransport:
@@ -44,6 +48,7 @@ class ReferenceTransport:
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
         now = asyncio.get_running_loop().time()
         limit = min(timeouts.first_byte, timeouts.total)
+        course = Course()
         try:
             async with asyncio.timeout_at(now + limit):
                 response = await self._client.send(
@@ -53,17 +58,20 @@ class ReferenceTransport:
                         headers=headers_of(request),
                         content=body_of(request),
                         timeout=httpx2.Timeout(None, connect=timeouts.connect),
+                        extensions={"trace": course},
                     ),
                     stream=True,
                 )
         except TimeoutError as error:
             raise timed_out(request.provider, seconds=limit) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise _unanswered(request.provider, error) from error
+            raise _unanswered(request.provider, error, kept=course.kept) from error
         answer = ReferenceResponse(
             response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total
         )
         try:
+            if not 200 <= answer.status <= 599:
+                raise not_http(request.provider)
             refuse_encoding(answer.headers, provider=request.provider, status=answer.status)
         except UpstreamError:
             await answer.aclose()
@@ -112,8 +120,24 @@ class ReferenceResponse(UpstreamResponse):
         return truncated(self.provider, status=self.status)
 
 
-def _unanswered(provider: str, error: Exception) -> UpstreamError:
+class Course:
+    """What httpcore2 tells of a request under way. `kept`: it was sent on a connection that had served before."""
+
+    def __init__(self) -> None:
+        self._connected = False
+        self.kept = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self._connected = True
+        elif event == "http11.send_request_headers.started":
+            self.kept = not self._connected
+
+
+def _unanswered(provider: str, error: Exception, *, kept: bool) -> UpstreamError:
     """No headers came: either bytes that are not HTTP, or nothing; only the message tells them apart."""
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected without" not in str(error):
         return not_http(provider)
+    if isinstance(error, SENT):
+        return disconnected(provider, error, kept=kept)
     return unreachable(provider, error)
