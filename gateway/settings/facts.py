@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.budgets import Budget
 from gateway.catalog import Catalog
 from gateway.pricing import PriceTable
-from gateway.transport import Timeouts
+from gateway.transport import Proxies, Timeouts
 
 Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
@@ -62,7 +62,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """`engine`: `lean` is the gateway's own, `reference` is httpx2 and obeys `HTTPS_PROXY`. `ca_file` (PEM) adds to the system's CAs."""
+    """`engine`: `lean` is the gateway's own, `reference` is httpx2. `ca_file` (PEM) adds to the system's CAs."""
 
     engine: Engine = "lean"
     ca_file: Path | None = None
@@ -92,6 +92,7 @@ class Settings:
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
+    proxies: Proxies = field(default_factory=Proxies)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     max_attempts: int = 3
@@ -125,6 +126,11 @@ def start_up_lines(settings: Settings) -> list[str]:
         f"prices: {settings.prices.version}",
         f"providers: {names}",
         *(f"upstream: {provider.name} is at {provider.base_url}" for provider in settings.providers if provider.moved),
+        *(
+            f"upstream: {provider.name} is reached through the proxy {proxy.url} ({proxy.variable})"
+            for provider in settings.providers
+            if (proxy := settings.proxies.of(provider.base_url)) is not None
+        ),
         f"client keys: {keys}",
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),

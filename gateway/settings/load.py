@@ -67,6 +67,7 @@ def load(
     _check_listening(plain.get("host", HOST), secured=bool(keys), findings=findings)
     _check_db(plain.get("db", ""), findings)
     upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), findings=findings)
+    proxies = env.proxies(environment, upstream.providers, findings)
     admin_key = env.admin_key(environment, findings)
     if findings.problems:
         raise ConfigError(findings.problems)
@@ -78,6 +79,7 @@ def load(
         tradeoffs=upstream.tradeoffs,
         client_keys=keys,
         admin_key=admin_key,
+        proxies=proxies,
         transport=TransportSettings(**_given(file.transport)),
         timeouts=Timeouts(**_given(file.timeouts)),
         limits=Limits(**_given(file.limits)),

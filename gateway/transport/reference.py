@@ -1,4 +1,4 @@
-"""The reference engine, on httpx2: environment proxies, custom CAs, and a place for mock transports.
+"""The reference engine, on httpx2: a second client to compare with, and a place for mock transports.
 
 It trusts its upstreams in one point where the lean engine does not: bytes sent along after the end of an answer are
 taken as the start of the connection's next one.
@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 from gateway.errors import UpstreamError
+from gateway.transport.proxies import Proxies, Proxy
 from gateway.transport.seam import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
 from gateway.transport.trouble import disconnected, not_http, timed_out, truncated, unreachable
@@ -25,22 +26,26 @@ SENT = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemotePro
 
 
 class ReferenceTransport:
-    """One httpx2 client for the process. `transport` replaces the network; `trust_env` obeys `HTTPS_PROXY` and its like."""
+    """One httpx2 client for the process. `transport` replaces the network."""
 
     def __init__(
         self,
         *,
         tls: ssl.SSLContext | None = None,
-        trust_env: bool = False,
+        proxies: Proxies | None = None,
         keep_alive: float = 30.0,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        tls = tls if tls is not None else tls_context()
+        # How many requests run at once is limited where they are admitted, so the pool never makes one wait.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=keep_alive)
+        if transport is None and proxies is not None and proxies.by_scheme:
+            transport = Routed(proxies, tls=tls, limits=limits)
         self._client = httpx2.AsyncClient(
-            verify=tls if tls is not None else tls_context(),
-            trust_env=trust_env,
+            verify=tls,
+            trust_env=False,
             follow_redirects=False,
-            # How many requests run at once is limited where they are admitted, so the pool never makes one wait.
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=keep_alive),
+            limits=limits,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             transport=transport,
         )
@@ -80,6 +85,35 @@ class ReferenceTransport:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+class Routed(httpx2.AsyncBaseTransport):
+    """Sends each request directly or through the proxy that is set for it."""
+
+    def __init__(self, proxies: Proxies, *, tls: ssl.SSLContext, limits: httpx2.Limits) -> None:
+        self._proxies = proxies
+        self._routes: dict[Proxy | None, httpx2.AsyncHTTPTransport] = {
+            proxy: httpx2.AsyncHTTPTransport(
+                verify=tls, limits=limits, trust_env=False, proxy=None if proxy is None else _proxy_of(proxy, tls)
+            )
+            for proxy in (None, *proxies.by_scheme.values())
+            if proxy is None or proxy.problem is None
+        }
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        route = self._routes.get(self._proxies.of(str(request.url)))
+        if route is None:
+            raise httpx2.ProxyError("the proxy cannot be used", request=request)
+        return await route.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for route in self._routes.values():
+            await route.aclose()
+
+
+def _proxy_of(proxy: Proxy, tls: ssl.SSLContext) -> httpx2.Proxy:
+    headers = {} if proxy.authorization is None else {"proxy-authorization": proxy.authorization}
+    return httpx2.Proxy(proxy.url, headers=headers, ssl_context=tls if proxy.secure else None)
 
 
 class ReferenceResponse(UpstreamResponse):
