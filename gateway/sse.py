@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 # What nearly all pieces are made of: whole events of one `data` line, perhaps named.
 _WHOLE = re.compile(rb"(?:event: ?(.*)\n)?data: ?(.*)\n\n")
-# Comments and blank lines between events.
-_SKIPPED = re.compile(rb"(?:(?::.*)?\n)++")
+# A comment between events, and blank lines.
+_SKIPPED = re.compile(rb"(?::.*)?\n+")
 _MARK = b"\xef\xbb\xbf"
 
 
