@@ -32,8 +32,8 @@ class HeadTooLarge(Exception):
     """Raised towards the parser, which ends the exchange."""
 
 
-class StatusUnknown(Exception):
-    """Raised towards the parser: HTTP has no such status, as 000 or 999."""
+class HeadRefused(Exception):
+    """Raised towards the parser: a status that HTTP does not have, as 000, or a transfer coding that was not asked for."""
 
 
 class Connection(asyncio.Protocol):
@@ -263,10 +263,12 @@ class Connection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if not 100 <= status <= 599:
-            raise StatusUnknown
+            raise HeadRefused
         if status < 200:
             self.headers = {}
             return
+        if self.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise HeadRefused
         self.status = status
         self.headed = True
         self._progress = True
