@@ -31,13 +31,12 @@ class SSEDecoder:
     """Feed it bytes as they come, cut anywhere; it yields whole events. Comments, `id:` and `retry:` are skipped.
 
     Every byte is looked at a bounded number of times, however the bytes are cut: only the new piece is searched for line
-    ends, and an unfinished line is kept in pieces that are joined once, when its end comes.
+    ends, and it is added to the unfinished line, which is copied once, when its end comes.
     """
 
     def __init__(self, *, max_event_bytes: int = 16 * 1024 * 1024) -> None:
         self._max = max_event_bytes
-        self._line: list[bytes] = []  # the unfinished line
-        self._line_bytes = 0
+        self._line = bytearray()  # the unfinished line
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._event = ""
@@ -101,14 +100,13 @@ class SSEDecoder:
         return begun.removeprefix(_MARK)
 
     def _hold(self, piece: bytes) -> None:
-        self._line.append(piece)
-        self._line_bytes += len(piece)
-        if self._data_bytes + self._line_bytes > self._max:
+        self._line.extend(piece)
+        if self._data_bytes + len(self._line) > self._max:
             raise self._too_large()
 
     def _whole_line(self) -> bytes:
-        line = b"".join(self._line)
-        self._line, self._line_bytes = [], 0
+        line = bytes(self._line)
+        self._line = bytearray()
         return line
 
     def _read(self, line: bytes) -> ServerSentEvent | None:
