@@ -372,8 +372,8 @@ def build_transport(settings: Settings) -> Transport:
     if settings.transport.engine == "reference":
         from gateway.transport.reference import ReferenceTransport  # httpx2, which the other engine starts without
 
-        return ReferenceTransport(tls=tls, trust_env=True)
-    return LeanTransport(tls=tls)
+        return ReferenceTransport(tls=tls, proxies=settings.proxies)
+    return LeanTransport(tls=tls, proxies=settings.proxies)
 
 
 def build_providers(settings: Settings, signatures: Signatures | None = None) -> dict[str, Provider]:

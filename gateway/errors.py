@@ -214,6 +214,16 @@ class UpstreamUnreachable(UpstreamError):
     code = "upstream_unreachable"
 
 
+class UpstreamDisconnected(UpstreamUnreachable):
+    """The connection ended after the request was sent and before an answer: the upstream may have received the request."""
+
+    maybe_billed = True
+
+
+class UpstreamStaleConnection(UpstreamDisconnected):
+    """The same on a connection that had served before; most likely the upstream closed it because it had been idle."""
+
+
 class UpstreamTLS(UpstreamUnreachable):
     """The upstream's certificate or handshake cannot be trusted."""
 

@@ -150,7 +150,9 @@ class Attempts:
         if key is not None and key != candidate.key:
             candidate = replace(candidate, key=key)
         self._rested = self._policy.cooldowns.claim(candidate.provider, candidate.model)
-        self._policy.budget.spend(candidate.provider, retry=candidate.provider in self._strained)
+        self._policy.budget.spend(
+            candidate.provider, retry=candidate.provider in self._strained or candidate in self._tried
+        )
         self._tried.append(candidate)
         self.count += 1
         return candidate
@@ -253,6 +255,9 @@ class Attempts:
         """Choose who is next; the seconds to wait before."""
         if said.elsewhere == "none" or self.count >= self._most:
             self._planned = None
+            return 0.0
+        if said.at_once and self._tried.count(current) == 1 and self._policy.budget.permits(current.provider):
+            self._planned = current
             return 0.0
         self._planned = self._another()
         if self._planned is not None or not self._may_repeat(current, said, error):

@@ -10,12 +10,14 @@ from gateway.errors import (
     ContextLengthExceeded,
     UpstreamAccountEmpty,
     UpstreamAuth,
+    UpstreamDisconnected,
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamModelNotFound,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamStaleConnection,
     UpstreamTimeout,
     UpstreamTLS,
     UpstreamUnreachable,
@@ -44,17 +46,25 @@ class Harm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`elsewhere`: which other candidates may do better. `again`: whether the same deployment may, after a pause."""
+    """`elsewhere`: which other candidates may do better. `again`: whether the same deployment may, after a pause.
+
+    `at_once`: the same deployment is asked a second time before any other and without a pause.
+    """
 
     elsewhere: Literal["any", "larger", "none"]
     again: bool
     harm: Harm
+    at_once: bool = False
 
 
 VERDICTS: dict[type[BaseException], Verdict] = {
     UpstreamError: Verdict("any", again=False, harm=Harm.DEPLOYMENT),
     UpstreamUnreachable: Verdict("any", again=True, harm=Harm.PROVIDER),
     UpstreamTLS: Verdict("any", again=False, harm=Harm.PROVIDER),
+    UpstreamDisconnected: Verdict("any", again=False, harm=Harm.PROVIDER),
+    # Upstreams close idle connections as they like, which says nothing about their health. This is the only failure
+    # that may have been billed and is repeated at the same deployment: once, as an attempt of its own.
+    UpstreamStaleConnection: Verdict("any", again=False, harm=Harm.NOTHING, at_once=True),
     UpstreamOverloaded: Verdict("any", again=True, harm=Harm.DEPLOYMENT),
     UpstreamRateLimited: Verdict("any", again=True, harm=Harm.RATE),
     UpstreamAccountEmpty: Verdict("any", again=False, harm=Harm.KEY),

@@ -176,7 +176,8 @@ class ChatProxy:
             usage=openai_usage(record),
             legacy_functions=exchange.request.legacy_functions,
         )
-        return ChatAnswer(orjson.dumps(body), record)
+        raw = await asyncio.to_thread(orjson.dumps, body) if completion.large else orjson.dumps(body)
+        return ChatAnswer(raw, record)
 
 
 class ChatStream:
@@ -222,7 +223,7 @@ class ChatStream:
         if self._over:
             return b""
         try:
-            if await self._upstream.pour(partial(self._pass_on, offer)):
+            if await self._upstream.pour(partial(self._pass_on, offer), large=partial(self._pass_on_large, offer)):
                 return self._left
             self._over = True
             answer = self._heard.answer()
@@ -239,7 +240,16 @@ class ChatStream:
         return DONE
 
     def _pass_on(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
-        out = b"".join([self._write(chunk) for chunk in chunks])
+        return self._offered(offer, self._written(chunks))
+
+    async def _pass_on_large(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
+        """The same with the chunks written in a thread, so that the event loop goes on meanwhile."""
+        return self._offered(offer, await asyncio.to_thread(self._written, chunks))
+
+    def _written(self, chunks: Sequence[Chunk]) -> bytes:
+        return b"".join([self._write(chunk) for chunk in chunks])
+
+    def _offered(self, offer: Callable[[bytes], bool], out: bytes) -> bool:
         if not out or offer(out):
             return True
         self._left = out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,17 @@ import orjson
 
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
-from gateway.sse import EventTooLarge, SSEDecoder
+from gateway.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.transport.trouble import timed_out
 from gateway.wire import ChatRequest, Chunk, Completion, Json, UpstreamRequest
 
 Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
+IntoLarge = Callable[[Sequence[Chunk]], Awaitable[bool]]  # the same for chunks that take long to write
 
 ERROR_BODY_LIMIT = 1024 * 1024
 STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models take about 40 MB
+LARGE = 256 * 1024  # bytes of JSON that are parsed in a thread, so that the event loop goes on
 
 
 class UpstreamStream:
@@ -28,9 +30,12 @@ class UpstreamStream:
     __slots__ = (
         "_decoder",
         "_ended",
+        "_events",
         "_failure",
         "_first",
+        "_first_large",
         "_full",
+        "_large",
         "_left",
         "_parser",
         "_provider",
@@ -45,7 +50,10 @@ class UpstreamStream:
         self._provider = provider
         self._left = limit
         self._decoder = SSEDecoder()
+        self._events: Iterator[ServerSentEvent] | None = None  # of the newest piece, while some are unread
+        self._large: ServerSentEvent | None = None  # the next event, when it is to be parsed in a thread
         self._first: list[Chunk] = []
+        self._first_large = False
         self._failure: UpstreamError | None = None
         self._ended = self._full = False
 
@@ -62,50 +70,80 @@ class UpstreamStream:
         """The first chunk that has choices, once `peek` has found it; an empty one if the stream ended without."""
         return next((chunk for chunk in self._first if chunk.choices), Chunk())
 
-    async def pour(self, into: Into) -> bool:
+    async def pour(self, into: Into, *, large: IntoLarge | None = None) -> bool:
         """Hand to `into` what each piece of the network brings, at once, until it wants no more; False once the stream has ended.
 
-        Raises UpstreamError where the stream breaks, once all that came before has been handed on.
+        What a large event brings goes to `large` where that is given. Raises UpstreamError where the stream breaks, once
+        all that came before has been handed on.
         """
         self._full = False
         first, self._first = self._first, []
         if first:
-            self._full = not into(first)
+            self._full = not (await large(first) if self._first_large and large is not None else into(first))
         while not self._full:
-            if self._failure is not None:
+            if self._large is not None:
+                await self._take_large(into, self._large, large=large)
+            elif self._events is not None:
+                self._read(into, self._events)
+            elif self._failure is not None:
                 raise self._failure
-            if self._ended:
+            elif self._ended:
                 return False
-            try:
-                self._ended = not await self._response.pour(partial(self._take, into))
-            except UpstreamError as error:
-                self._failure = error
-            if self._ended:
-                self._take(into, b"")
+            else:
+                await self._receive(into)
         return True
 
+    async def _receive(self, into: Into) -> None:
+        try:
+            self._ended = not await self._response.pour(partial(self._take, into))
+        except UpstreamError as error:
+            self._failure = error
+        if self._ended:
+            self._read(into, self._decoder.close())
+
     def _take(self, into: Into, piece: bytes) -> bool:
-        """Read a piece of the network, or (none) the end; whether another is wanted. A failure is kept until `pour` may tell it."""
-        decoder, parser = self._decoder, self._parser
+        """Read a piece of the network; whether another is wanted. A failure is kept until `pour` may tell it."""
+        self._left -= len(piece)
+        if self._left >= 0 and self._decoder.between and (chunk := self._parser.at_once(piece)) is not None:
+            self._full = not into((chunk,))
+        else:
+            self._read(into, self._decoder.feed(piece))
+        return not self._full and self._failure is None and self._large is None
+
+    def _read(self, into: Into, events: Iterator[ServerSentEvent]) -> None:
+        """Parse and hand on these events, up to a large one. After the stream's last come the chunks that the parser held back."""
+        self._events = None
         chunks: list[Chunk] = []
         try:
-            if piece and decoder.between and (chunk := parser.at_once(piece)) is not None:
-                chunks.append(chunk)
+            for event in events:
+                if len(event.data) > LARGE:
+                    self._large, self._events = event, events
+                    break
+                chunks += self._parser.feed(event)
             else:
-                for event in decoder.feed(piece) if piece else decoder.close():
-                    chunks += parser.feed(event)
-            if not piece:
-                chunks += parser.close()
-            self._left -= len(piece)
-            if self._left < 0:
-                raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)
+                if self._ended:
+                    chunks += self._parser.close()
+                if self._left < 0:
+                    raise UpstreamInvalidResponse(f"{self._provider} did not come to an end.", provider=self._provider)
         except EventTooLarge as error:
             self._failure = UpstreamInvalidResponse(f"{self._provider}: {error}.", provider=self._provider)
         except UpstreamError as error:
             self._failure = error
         if chunks:
             self._full = not into(chunks)
-        return not self._full and self._failure is None
+
+    async def _take_large(self, into: Into, event: ServerSentEvent, *, large: IntoLarge | None) -> None:
+        self._large = None
+        try:
+            chunks = await asyncio.to_thread(self._parser.feed, event)
+        except UpstreamError as error:
+            self._failure, self._events = error, None
+            return
+        if chunks and large is not None:
+            self._full = not await large(chunks)
+        elif chunks:
+            self._first_large = True
+            self._full = not into(chunks)
 
     async def aclose(self) -> None:
         """End the connection; without having read to the end it is not used again."""
@@ -128,10 +166,10 @@ async def ask(
         if not 200 <= response.status < 300:
             raise provider.parse_error(response.status, response.headers, await response.read(limit=ERROR_BODY_LIMIT))
         if not sent.stream:
-            return _completion(provider, sent, await response.read())
+            return await _read_completion(provider, sent, await response.read())
         if not response.headers.get("content-type", "text/event-stream").startswith("text/event-stream"):
             # Not a stream: an error told with status 200, or garbage. A dialect's own error is raised by its parser.
-            _completion(provider, sent, await response.read(limit=ERROR_BODY_LIMIT))
+            await _read_completion(provider, sent, await response.read(limit=ERROR_BODY_LIMIT))
             raise UpstreamInvalidResponse(
                 f"{provider.name} answered a streamed request without a stream.", provider=provider.name
             )
@@ -154,6 +192,13 @@ def _has_content(choice: Json) -> bool:
     if choice.get("finish_reason") is not None:
         return True
     return any(value for name, value in choice.get("delta", {}).items() if name != "role")
+
+
+async def _read_completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:
+    """The answer; a large one is parsed in a thread."""
+    if len(body) <= LARGE:
+        return _completion(provider, sent, body)
+    return (await asyncio.to_thread(_completion, provider, sent, body))._replace(large=True)
 
 
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 
-from gateway.settings.facts import Secret
+from gateway.settings.facts import ProviderSettings, Secret
 from gateway.settings.findings import Findings
+from gateway.transport import Proxies
 
 VARIABLES = (
     "GATEWAY_HOST",
@@ -71,6 +72,19 @@ def provider_keys(environment: Mapping[str, str], name: str, findings: Findings)
         return tuple(map(Secret, keys))
     findings.problems.append(f"{name}: a key has a space, a line break or another character that no key has")
     return ()
+
+
+def proxies(environment: Mapping[str, str], providers: Sequence[ProviderSettings], findings: Findings) -> Proxies:
+    """The proxies that `HTTPS_PROXY` and its like name; one that cannot be used is a problem where an upstream would need it."""
+    found = Proxies.from_environment(environment)
+    for provider in providers:
+        proxy = found.of(provider.base_url)
+        if proxy is not None and proxy.problem is not None:
+            findings.problems.append(
+                f"{proxy.variable}: {provider.name} would be reached through {proxy.problem}; give the URL of an HTTP proxy "
+                "(http://host:port), or add the upstream's host to NO_PROXY"
+            )
+    return found
 
 
 def is_loopback(host: str) -> bool:

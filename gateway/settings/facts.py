@@ -11,7 +11,7 @@ from gateway.budgets import Budget
 from gateway.catalog import Catalog
 from gateway.pricing import PriceTable
 from gateway.routing.labels.corroboration import CORROBORATING_KEYS
-from gateway.transport import TimeLimits
+from gateway.transport import Proxies, TimeLimits
 
 Durability = Literal["normal", "full"]
 Engine = Literal["lean", "reference"]
@@ -65,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """`engine`: `lean` is the gateway's own, `reference` is httpx2 and obeys `HTTPS_PROXY`. `ca_file` (PEM) adds to the system's CAs."""
+    """`engine`: `lean` is the gateway's own, `reference` is httpx2. `ca_file` (PEM) adds to the system's CAs."""
 
     engine: Engine = "lean"
     ca_file: Path | None = None
@@ -97,6 +97,7 @@ class Settings:
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
+    proxies: Proxies = field(default_factory=Proxies)
     timeouts: TimeLimits = field(default_factory=TimeLimits)
     model_timeouts: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
     keep_alive: float = 10.0
@@ -135,6 +136,11 @@ def start_up_lines(settings: Settings) -> list[str]:
         f"prices: {settings.prices.version}",
         f"providers: {names}",
         *(f"upstream: {provider.name} is at {provider.base_url}" for provider in settings.providers if provider.moved),
+        *(
+            f"upstream: {provider.name} is reached through the proxy {proxy.url} ({proxy.variable})"
+            for provider in settings.providers
+            if (proxy := settings.proxies.of(provider.base_url)) is not None
+        ),
         f"client keys: {keys}",
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),

@@ -72,6 +72,7 @@ def load(
     _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), findings=findings)
     _check_db(plain.get("db", ""), findings)
     upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), findings=findings)
+    proxies = env.proxies(environment, upstream.providers, findings)
     admin_key = env.admin_key(environment, findings)
     if findings.problems:
         raise ConfigError(findings.problems)
@@ -83,6 +84,7 @@ def load(
         tradeoffs=upstream.tradeoffs,
         client_keys=keys,
         admin_key=admin_key,
+        proxies=proxies,
         transport=TransportSettings(**set_values(file.transport)),
         timeouts=TimeLimits(**set_values(file.timeouts)),
         model_timeouts=upstream.model_timeouts,

@@ -1,7 +1,18 @@
 """Everything that is sent to an upstream goes through here; one module an engine, all held to one contract."""
 
 from gateway.transport.limits import TimeLimits
+from gateway.transport.proxies import Proxies, Proxy
 from gateway.transport.seam import MAX_BODY, Into, Timeouts, Transport, UpstreamResponse
 from gateway.transport.tls import tls_context
 
-__all__ = ["MAX_BODY", "Into", "TimeLimits", "Timeouts", "Transport", "UpstreamResponse", "tls_context"]
+__all__ = [
+    "MAX_BODY",
+    "Into",
+    "Proxies",
+    "Proxy",
+    "TimeLimits",
+    "Timeouts",
+    "Transport",
+    "UpstreamResponse",
+    "tls_context",
+]

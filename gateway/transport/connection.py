@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
+import select
 from collections.abc import Sequence
 from enum import Enum
 
@@ -14,6 +17,7 @@ from gateway.transport.seam import Into
 MAX_HEAD = 64 * 1024
 # Bytes received but not yet taken, above which the socket is not read.
 MAX_BUFFERED = 256 * 1024
+_KEEP_ALIVE = re.compile(rb"timeout\s*=\s*([0-9]{1,9})")
 
 
 class End(Enum):
@@ -28,18 +32,22 @@ class HeadTooLarge(Exception):
     """Raised towards the parser, which ends the exchange."""
 
 
+class HeadRefused(Exception):
+    """Raised towards the parser: a status that HTTP does not have, as 000, or a transfer coding that was not asked for."""
+
+
 class Connection(asyncio.Protocol):
     """Between exchanges it waits, and any byte or end that comes then makes it useless.
 
     Facts of the exchange: `status` and `headers` (once `headed`; names in lower case), `started` (a byte of the answer
     came), `end` (None while under way), `full` (what it was poured into wants no more), `lost` (what took the connection).
-    `rested_at`, by the loop's clock, is when the last exchange was over.
+    `sent`: something of the request was written. `rested_at`, by the loop's clock, is when the last exchange was over.
     """
 
     __slots__ = (
         "_buffered", "_framed", "_head_size", "_idle", "_into", "_latest", "_loop", "_overhead", "_parser",
-        "_paused", "_persists", "_pieces", "_progress", "_served", "_silence", "_surplus", "_timer",
-        "_transport", "_until", "_waiter", "end", "full", "headed", "headers", "lost", "rested_at", "started",
+        "_paused", "_persists", "_pieces", "_progress", "_silence", "_surplus", "_timer",
+        "_transport", "_until", "_waiter", "end", "full", "headed", "headers", "lost", "rested_at", "sent", "started",
         "status",
     )  # fmt: skip
 
@@ -55,13 +63,13 @@ class Connection(asyncio.Protocol):
         self.rested_at = 0.0
         self.lost: Exception | None = None
         self._idle = True
-        self._served = False
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.headed = False
+        self.sent = False
         self.started = False
         self.end: End | None = None
         self.full = False
@@ -77,16 +85,15 @@ class Connection(asyncio.Protocol):
 
     # What the engine does with it
 
-    def begin(self, request: Sequence[bytes]) -> bool:
-        """Send a request, whose pieces need not be put together; the next answer is its. True when the connection had served before."""
-        served, self._served = self._served, True
+    def begin(self, request: Sequence[bytes]) -> None:
+        """Send a request, whose pieces need not be put together; the next answer is its. On a closed connection nothing is written."""
         self._reset()
         self._idle = False
         if self.usable:
+            self.sent = True
             self._transport.writelines(request)
         elif self.lost is not None:
             self.end = End.LOST
-        return served
 
     def take(self) -> bytes:
         """All that was received since the last time; reading goes on if it was held back."""
@@ -146,6 +153,21 @@ class Connection(asyncio.Protocol):
         return self.lost is None and not self._transport.is_closing()
 
     @property
+    def quiet(self) -> bool:
+        """Usable, and the socket has nothing to read: neither bytes nor an end that the event loop has yet to report.
+
+        To be asked between exchanges, just before a request is written.
+        """
+        if not self.usable:
+            return False
+        socket = self._transport.get_extra_info("socket")
+        if socket is None:
+            return True
+        poll = select.poll()
+        poll.register(socket.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    @property
     def reusable(self) -> bool:
         """The exchange is over on both sides to the last byte, and the upstream means to keep the connection."""
         return (
@@ -155,6 +177,12 @@ class Connection(asyncio.Protocol):
             and self.usable
             and self._transport.get_write_buffer_size() == 0
         )
+
+    @property
+    def keep_alive(self) -> float:
+        """Seconds from `rested_at` for which the upstream said that it keeps the connection, less one for the way; infinite without a word."""
+        said = _KEEP_ALIVE.search(self.headers[b"keep-alive"]) if b"keep-alive" in self.headers else None
+        return math.inf if said is None else int(said[1]) - 1.0
 
     def rest(self) -> None:
         """Wait for the next exchange."""
@@ -234,9 +262,13 @@ class Connection(asyncio.Protocol):
         if self.headed:
             return
         status = self._parser.get_status_code()
+        if not 100 <= status <= 599:
+            raise HeadRefused
         if status < 200:
             self.headers = {}
             return
+        if self.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise HeadRefused
         self.status = status
         self.headed = True
         self._progress = True

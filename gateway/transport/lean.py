@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import httptools
 
-from gateway.errors import UpstreamError, UpstreamUnreachable
+from gateway.errors import UpstreamError, UpstreamStaleConnection, UpstreamUnreachable
 from gateway.transport.connection import Connection, End
+from gateway.transport.proxies import Proxies, Proxy
 from gateway.transport.seam import Into, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
-from gateway.transport.trouble import not_http, timed_out, truncated, unreachable
+from gateway.transport.trouble import disconnected, not_http, timed_out, truncated, unreachable, unreachable_proxy
+from gateway.transport.tunnel import PROXY_AUTHENTICATION_REQUIRED, Tunnel, TunnelRefused
 from gateway.wire import UpstreamRequest
 
 MAX_IDLE = 100  # connections kept for one origin
@@ -27,6 +29,7 @@ class Origin:
     host: str
     port: int
     secure: bool
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,11 @@ class LeanTransport:
     How many requests run at once is limited where they are admitted; here everyone gets a connection.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, keep_alive: float = 30.0) -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, keep_alive: float = 30.0, proxies: Proxies | None = None
+    ) -> None:
         self._tls = tls if tls is not None else tls_context()
+        self._proxies = proxies if proxies is not None else Proxies()
         self._keep_alive = keep_alive
         self._idle: dict[Origin, list[Connection]] = {}
         self._destinations: dict[str, Destination] = {}
@@ -61,11 +67,28 @@ class LeanTransport:
         body = body_of(request)
         wire = (b"%b%d\r\n\r\n" % (destination.head, len(body)), body)
         response = LeanResponse(self, destination, timeouts, provider=request.provider)
-        kept = _usable(destination.idle)
-        # A connection that was closed while it rested has not brought the request to the upstream.
-        if kept is None or not await response.begin(kept, wire):
+        kept = self._kept(destination.idle)
+        if kept is None:
             await response.begin(await self._connect(destination.origin, timeouts, provider=request.provider), wire)
+            return response
+        try:
+            await response.begin(kept, wire, kept=True)
+        except UpstreamStaleConnection:
+            # Those that have rested for longer are most likely closed, too.
+            while destination.idle and destination.idle[0].rested_at <= kept.rested_at:
+                destination.idle.pop(0).drop()
+            raise
         return response
+
+    def _kept(self, idle: list[Connection]) -> Connection | None:
+        """The connection used last, for it is the least likely to be closed; those that are closed, or will be soon, are dropped."""
+        now = asyncio.get_running_loop().time()
+        while idle:
+            connection = idle.pop()
+            if now < connection.rested_at + min(self._keep_alive, connection.keep_alive) and connection.quiet:
+                return connection
+            connection.drop()
+        return None
 
     def _destination(self, request: UpstreamRequest) -> Destination:
         """Made once for each URL and headers object: a gateway asks at few, though clients may name models that make more."""
@@ -77,8 +100,12 @@ class LeanTransport:
         return found
 
     def _prepared(self, request: UpstreamRequest) -> Destination:
-        origin, target, host = _address_of(request)
+        origin, target, host = _address_of(request, self._proxies)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers_of(request).items())
+        if origin.proxy is not None and not origin.secure:
+            target = b"http://%b%b" % (host, target)
+            if origin.proxy.authorization is not None:
+                lines += f"proxy-authorization: {origin.proxy.authorization}\r\n"
         head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: " % (target, host, lines.encode())
         return Destination(origin, self._idle.setdefault(origin, []), request.headers, head)
 
@@ -118,11 +145,40 @@ class LeanTransport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(min(timeouts.connect, timeouts.total)):
+                if origin.proxy is not None:
+                    return await self._connect_through(origin.proxy, origin, provider=provider)
                 _, connection = await loop.create_connection(
                     lambda: Connection(loop), origin.host, origin.port, ssl=self._tls if origin.secure else None
                 )
         except (OSError, UnicodeError) as error:
             raise unreachable(provider, error) from error
+        return connection
+
+    async def _connect_through(self, proxy: Proxy, origin: Origin, *, provider: str) -> Connection:
+        """A connection to the proxy itself for `http`, one through its tunnel for `https`."""
+        loop = asyncio.get_running_loop()
+        tls = self._tls if proxy.secure else None
+        try:
+            if not origin.secure:
+                return (await loop.create_connection(lambda: Connection(loop), proxy.host, proxy.port, ssl=tls))[1]
+            transport, tunnel = await loop.create_connection(
+                lambda: Tunnel(loop, proxy, origin.host, origin.port), proxy.host, proxy.port, ssl=tls
+            )
+        except (OSError, UnicodeError) as error:
+            raise unreachable_proxy(provider, error) from error
+        try:
+            try:
+                await tunnel.opened
+            except OSError as error:
+                raise unreachable_proxy(provider, error) from error
+            connection = Connection(loop)
+            inner = await loop.start_tls(transport, connection, self._tls, server_hostname=origin.host)
+            if inner is None:  # closed meanwhile
+                raise ConnectionResetError
+        except BaseException:
+            transport.abort()
+            raise
+        connection.connection_made(inner)
         return connection
 
 
@@ -155,17 +211,20 @@ class LeanResponse(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
-    async def begin(self, connection: Connection, request: Sequence[bytes]) -> bool:
-        """Send on this connection and wait for the headers; False if it was closed before anything of an answer came."""
-        kept = connection.begin(request)
+    async def begin(self, connection: Connection, request: Sequence[bytes], *, kept: bool = False) -> None:
+        """Send on this connection and wait for the headers. Nothing is sent twice: whoever asks decides about another attempt.
+
+        `kept`: the connection has served before.
+        """
+        connection.begin(request)
         try:
             while not connection.headed:
                 if connection.end is not None:
-                    if kept and connection.end is End.LOST and not connection.started:
-                        return False
-                    raise self._unanswered(connection)
+                    raise self._unanswered(connection, kept=kept)
                 if not await connection.wait(self._answer_by):
                     raise timed_out(self.provider, seconds=min(self._timeouts.first_byte, self._timeouts.total))
+            if connection.status == PROXY_AUTHENTICATION_REQUIRED and self._destination.origin.proxy is not None:
+                raise unreachable_proxy(self.provider, TunnelRefused(connection.status))
             self._connection = connection
             self.status = connection.status
             self._headers = connection.headers
@@ -174,7 +233,6 @@ class LeanResponse(UpstreamResponse):
         except BaseException:
             connection.drop()
             raise
-        return True
 
     async def piece(self) -> bytes:
         while not (piece := self._received()) and not self._whole:
@@ -228,27 +286,21 @@ class LeanResponse(UpstreamResponse):
         if end is End.GARBAGE:
             raise not_http(self.provider, status=self.status)
 
-    def _unanswered(self, connection: Connection) -> UpstreamError:
+    def _unanswered(self, connection: Connection, *, kept: bool) -> UpstreamError:
         """No headers came: either bytes that are not HTTP, or the connection went."""
         if connection.end is End.GARBAGE:
             return not_http(self.provider)
-        return unreachable(self.provider, connection.lost or ConnectionError())
+        lost = connection.lost or ConnectionError()
+        if not connection.sent:
+            return unreachable(self.provider, lost)
+        return disconnected(self.provider, lost, kept=kept and not connection.started)
 
     def _too_late(self, seconds: float) -> UpstreamError:
         self._connection.drop()
         return timed_out(self.provider, seconds=seconds, status=self.status)
 
 
-def _usable(idle: list[Connection]) -> Connection | None:
-    """The connection used last, so that the others can go when there are too many."""
-    while idle:
-        connection = idle.pop()
-        if connection.usable:
-            return connection
-    return None
-
-
-def _address_of(request: UpstreamRequest) -> tuple[Origin, bytes, bytes]:
+def _address_of(request: UpstreamRequest, proxies: Proxies) -> tuple[Origin, bytes, bytes]:
     """Where a request goes, what it asks for there, and the host it names."""
     try:
         url = httptools.parse_url(request.url.encode("ascii"))
@@ -259,7 +311,7 @@ def _address_of(request: UpstreamRequest) -> tuple[Origin, bytes, bytes]:
     secure = url.schema == b"https"
     host = b"[%s]" % url.host if b":" in url.host else url.host
     return (
-        Origin(url.host.decode(), url.port or (443 if secure else 80), secure),
+        Origin(url.host.decode(), url.port or (443 if secure else 80), secure, proxies.of(request.url)),
         (url.path or b"/") + (b"?" + url.query if url.query else b""),
         host + b":%d" % url.port if url.port else host,
     )

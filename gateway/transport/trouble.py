@@ -6,7 +6,16 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from gateway.errors import UpstreamInvalidResponse, UpstreamTimeout, UpstreamTLS, UpstreamTruncated, UpstreamUnreachable
+from gateway.errors import (
+    UpstreamDisconnected,
+    UpstreamInvalidResponse,
+    UpstreamStaleConnection,
+    UpstreamTimeout,
+    UpstreamTLS,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from gateway.transport.tunnel import PROXY_AUTHENTICATION_REQUIRED, TunnelRefused
 
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its host name cannot be resolved"),
@@ -30,6 +39,31 @@ def unreachable(provider: str, error: BaseException) -> UpstreamUnreachable:
         if any(isinstance(cause, kind) for cause in chain):
             return UpstreamUnreachable(f"{provider} cannot be reached: {reason}.", provider=provider)
     return UpstreamUnreachable(f"{provider} cannot be reached: the connection failed.", provider=provider)
+
+
+def unreachable_proxy(provider: str, error: BaseException) -> UpstreamUnreachable:
+    """The proxy on the way to the upstream opened no tunnel."""
+    if isinstance(error, TunnelRefused):
+        if error.status == PROXY_AUTHENTICATION_REQUIRED:
+            reason = "the proxy asks for a user and a password, or refuses those in the URL that names it"
+        elif error.status is not None:
+            reason = f"the proxy refuses to connect to it, with status {error.status}"
+        else:
+            reason = "the proxy did not answer in valid HTTP"
+        return UpstreamUnreachable(f"{provider} cannot be reached: {reason}.", provider=provider)
+    told = unreachable("its proxy", error)
+    return type(told)(f"{provider} cannot be reached: {told.message}", provider=provider)
+
+
+def disconnected(provider: str, error: BaseException, *, kept: bool) -> UpstreamUnreachable:
+    """The connection ended after the request was sent; `kept`: it had served other requests before."""
+    told = unreachable(provider, error)
+    if isinstance(told, UpstreamTLS):  # with TLS 1.3 a handshake can fail after the first bytes were sent
+        return told
+    kind = UpstreamStaleConnection if kept else UpstreamDisconnected
+    return kind(
+        f"{provider} closed the connection before it answered; it may have received the request.", provider=provider
+    )
 
 
 def timed_out(provider: str, *, seconds: float, status: int | None = None) -> UpstreamTimeout:

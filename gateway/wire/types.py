@@ -128,6 +128,7 @@ class Completion(NamedTuple):
     upstream_id: str | None = None
     model: str | None = None
     extra: Json = _NOTHING
+    large: bool = False  # takes so long to write that it is done in a thread
 
 
 class Chunk(NamedTuple):

@@ -190,7 +190,9 @@ def ending(status: int, code: str | None) -> str:
     """How the attempt ended: what may be billed is charged by estimate."""
     if code is None:
         return "settled"
-    billed = status == 200 or code in {"upstream_timeout", "upstream_invalid_response", "upstream_truncated"}
+    # Here an upstream is unreachable (`reset_early`) only after the request was sent.
+    maybe = {"upstream_timeout", "upstream_invalid_response", "upstream_truncated", "upstream_unreachable"}
+    billed = status == 200 or code in maybe
     return "unknown_estimated" if billed else "failed_free"
 
 

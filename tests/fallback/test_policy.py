@@ -18,6 +18,7 @@ from gateway.errors import (
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamStaleConnection,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -371,3 +372,25 @@ def test_brown_out(policy: FailoverPolicy, clock: Clock) -> None:
     assert moved.count(FLASH) / len(moved) > 0.95
     assert [candidate for second, candidate in first_asked if second >= 55] == [HAIKU] * 50
     assert extra < 20
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_closed_kept_connection(policy: FailoverPolicy, pinned: bool) -> None:
+    """Where the upstream closed a kept connection, the same model is asked once more, at once and before any other."""
+    attempts = policy.begin([HAIKU, FLASH] if not pinned else [HAIKU], pinned=pinned)
+    assert attempts.next() == HAIKU
+    assert attempts.failed(UpstreamStaleConnection("closed")) == 0.0
+    assert attempts.next() == HAIKU
+    attempts.failed(UpstreamStaleConnection("closed"))
+    assert attempts.next() == (None if pinned else FLASH)
+
+
+def test_closed_kept_connections_within_the_retry_budget(policy: FailoverPolicy) -> None:
+    """Such a repetition counts as a retry: where kept connections keep being closed, no more than the budget are repeated."""
+    repeated = 0
+    for _ in range(20):
+        attempts = policy.begin([HAIKU], pinned=True)
+        attempts.next()
+        attempts.failed(UpstreamStaleConnection("closed"))
+        repeated += attempts.next() is not None
+    assert 0 < repeated < 10

@@ -13,6 +13,8 @@ from gateway.fallback import Harm, verdict
     [
         (errors.UpstreamError, "any", False, Harm.DEPLOYMENT),
         (errors.UpstreamUnreachable, "any", True, Harm.PROVIDER),
+        (errors.UpstreamDisconnected, "any", False, Harm.PROVIDER),
+        (errors.UpstreamStaleConnection, "any", False, Harm.NOTHING),
         (errors.UpstreamTLS, "any", False, Harm.PROVIDER),
         (errors.UpstreamOverloaded, "any", True, Harm.DEPLOYMENT),
         (errors.UpstreamFailed, "any", True, Harm.DEPLOYMENT),
@@ -34,8 +36,9 @@ def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, 
 
 
 def test_paid_twice() -> None:
-    """What may have been billed is never asked of the same deployment again."""
+    """What may have been billed is never asked of the same deployment again, but once where a kept connection was closed."""
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.UpstreamError)
     ]
     assert not [kind for kind in kinds if kind.maybe_billed and verdict(kind("broken")).again]
+    assert [kind for kind in kinds if verdict(kind("broken")).at_once] == [errors.UpstreamStaleConnection]

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import httpx2
+import orjson
 import pytest
 
-from gateway.errors import UpstreamInvalidResponse
+from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Endpoint
 from gateway.providers.openrouter import OpenRouter
-from gateway.proxy.upstream import Into, UpstreamStream
+from gateway.proxy.upstream import LARGE, Into, UpstreamStream
 from gateway.transport import UpstreamResponse
 from gateway.wire import Chunk, UpstreamRequest
 from tests.conftest import MakeGateway
+from tests.upstreams import answer
 
 SAYS = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 SENT = UpstreamRequest(provider="openrouter", model="m", url="http://upstream", headers={}, json={}, stream=True)
 
 pytestmark = pytest.mark.anyio
+
+
+class Told(UpstreamResponse):
+    """Says each of these pieces once."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.provider, self.status = "openrouter", 200
+        self._pieces = list(pieces)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    async def piece(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    async def aclose(self) -> None:
+        return
 
 
 class Endless(UpstreamResponse):
@@ -104,6 +125,79 @@ async def test_an_event_without_end() -> None:
     with pytest.raises(UpstreamInvalidResponse, match="event"):
         await opened(response, limit=100_000_000).peek()
     assert response.said < 100_000_000
+
+
+def said(text: str) -> bytes:
+    return SAYS.replace(b'"x"', b'"%b"' % text.encode())
+
+
+async def heard_of(*pieces: bytes, most: int = 1000) -> tuple[list[tuple[str, bool]], UpstreamError | None]:
+    """The first letter of everything said and whether a thread was asked to write it; and what the stream broke with.
+
+    `most` words are taken at a time.
+    """
+    stream = opened(Told(*pieces), limit=100_000_000)
+    heard: list[tuple[str, bool]] = []
+
+    def note(chunks: Sequence[Chunk], *, large: bool) -> bool:
+        words = [choice["delta"].get("content") for chunk in chunks for choice in chunk.choices]
+        heard.extend((word[0], large) for word in words if word)
+        return len(heard) % most > 0
+
+    async def into_large(chunks: Sequence[Chunk]) -> bool:
+        return note(chunks, large=True)
+
+    try:
+        await stream.peek()
+        while await stream.pour(partial(note, large=False), large=into_large):
+            pass
+    except UpstreamError as error:
+        return heard, error
+    return heard, None
+
+
+LONG = 2 * LARGE
+END = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("most", [1000, 1])
+async def test_a_large_event_keeps_its_place(most: int) -> None:
+    """A large event is parsed and written in a thread; what came before and after it stays in order, also from one piece."""
+    wire = said("a") + said("b" * LONG) + said("c") + said("d" * LONG) + said("e") + END
+    expected = [("a", False), ("b", True), ("c", False), ("d", True), ("e", False)]
+    assert await heard_of(wire, most=most) == (expected, None)
+    assert await heard_of(*(wire[at : at + 9973] for at in range(0, len(wire), 9973)), most=most) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    "wire", [said("a" * LONG) + END, said("a" * LONG)[:-1]], ids=["first", "without its blank line"]
+)
+async def test_a_large_event_alone(wire: bytes) -> None:
+    """A large event is passed on where it is the first one, and where only the stream's end completes it."""
+    heard, _ = await heard_of(wire)
+    assert heard == [("a", True)]
+
+
+async def test_a_large_event_that_tells_of_an_error() -> None:
+    """What came before a large error is passed on, and nothing of what follows."""
+    error = b'data: {"error":{"message":"%b","code":500}}\n\n' % (b"x" * LONG)
+    heard, broke = await heard_of(said("a") + said("b") + error + said("c") + END)
+    assert heard == [("a", False), ("b", False)]
+    assert broke is not None
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_large_answer(make_gateway: MakeGateway, stream: bool) -> None:
+    """A large answer comes out whole, streamed or not."""
+    text = "Grüße \u2028 " * 60_000
+    gateway = make_gateway(answer(text))
+    response = gateway.ask(model="openrouter/qwen/qwen3.8-flash", stream=stream)
+    assert response.status_code == 200
+    if stream:
+        lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line.startswith("data: {")]
+        assert "".join(c["delta"].get("content", "") for line in lines for c in orjson.loads(line)["choices"]) == text
+    else:
+        assert response.json()["choices"][0]["message"]["content"] == text
 
 
 WHOLE = {

@@ -205,10 +205,17 @@ def says_and_resets(answer: bytes) -> Script:
     return script
 
 
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def self_signed(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context for `host` and the CA file to trust it by; expired when `days` is negative."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "simulated upstream")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"simulated upstream {host}")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -218,7 +225,7 @@ def self_signed(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> tupl
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=9))
         .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_name(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -10,8 +10,10 @@ import orjson
 import pytest
 
 from gateway.errors import (
+    UpstreamDisconnected,
     UpstreamError,
     UpstreamInvalidResponse,
+    UpstreamStaleConnection,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
@@ -244,9 +246,37 @@ async def test_unknown_host(transport: Transport) -> None:
     ids=["fin", "rst", "fin-in-head"],
 )
 async def test_gone_before_headers(transport: Transport, script: Script) -> None:
-    """A connection that ends before its headers do is unreachable."""
+    """A connection that ends after the request was sent and before its headers do is unreachable, and may be billed."""
     async with serve(script) as server:
-        assert type(await refused(transport, server.url)) is UpstreamUnreachable
+        error = await refused(transport, server.url)
+    assert (type(error), error.code, error.maybe_billed) == (UpstreamDisconnected, "upstream_unreachable", True)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+async def test_nothing_is_sent_twice(transport: Transport, reset: bool) -> None:
+    """A request that was read on a kept connection, which then ended, is not sent again; the error says where it happened."""
+    requests = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal requests
+        await peer.request()
+        await peer.send(ANSWER)
+        await peer.request()
+        requests += 1
+        if reset:
+            peer.reset()
+
+    async with serve(script) as server:
+        assert await collected(transport, server.url) == b"{}"
+        error = await refused(transport, server.url)
+    assert (type(error), error.maybe_billed, requests, server.connections) == (UpstreamStaleConnection, True, 1, 1)
+
+
+@pytest.mark.parametrize("status", [b"000", b"099", b"600", b"999"])
+async def test_status_that_is_none(transport: Transport, status: bytes) -> None:
+    """A status outside of 100 to 599 is an invalid response at once."""
+    async with serve(says_and_hangs(ANSWER.replace(b"200", status))) as server:
+        assert type(await refused(transport, server.url)) is UpstreamInvalidResponse
 
 
 @pytest.mark.parametrize(
