@@ -26,7 +26,7 @@ class OpenRouter(OpenAICompatible):
     name = "openrouter"
     members = Members(
         request=OPENAI.request - _NOT_TAKEN | _OWN,
-        message=MESSAGE - {"audio"},
+        message=MESSAGE - {"audio"} | {"images"},
         part=PART | {"cache_control"},
         tool=TOOL | {"cache_control"},
     )
@@ -35,7 +35,7 @@ class OpenRouter(OpenAICompatible):
         body = chat_body(request, model, members=self.members)
         body["messages"] = [
             # What is sent as it came has neither parts nor reasoning.
-            sent if sent is message else _with_reasoning(_spoken(sent), message, model)
+            sent if sent is message else _with_reasoning(_drawn(_spoken(sent)), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
@@ -91,6 +91,14 @@ def _spoken(message: Json) -> Json:
         return message
     parts = [{"type": "text", "text": part["refusal"]} if part["type"] == "refusal" else part for part in content]
     return {**message, "content": parts}
+
+
+def _drawn(message: Json) -> Json:
+    """Pictures that a model made, without what other providers' answers carry beside them."""
+    images = message.get("images")
+    if not images:
+        return message
+    return {**message, "images": [{"type": "image_url", "image_url": image["image_url"]} for image in images]}
 
 
 def _own_id(name: str) -> str:
