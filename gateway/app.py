@@ -32,6 +32,7 @@ from gateway.proxy.accounting import Accountant
 from gateway.proxy.allowance import Allowances
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
+from gateway.proxy.notices import Notices
 from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.unsettled import Unsettled
 from gateway.routing import RoutingEngine
@@ -117,6 +118,7 @@ class Gateway:
             shelf=None if shared is None else Shelf(shared),
         )
         secret = secrets.token_bytes(32)
+        self._notices = Notices(count_incomplete=self.telemetry.counts.observe_incomplete)
         self._sessions = Sessions(world.clock, secret=secret)
         self._recent = RecentPrompts(secret=secret)
         self._recurrences = Recurrences(world.clock, secret=secret)
@@ -295,8 +297,10 @@ class Gateway:
             observers=(
                 partial(self.telemetry.counts.observe, listed=listed),
                 log_request,
+                self._notices.observe,
                 lambda record: self._learner.nudge(),
             ),
+            incomplete=self._notices.incomplete,
             ending=lambda: self.lifecycle.ending,
             features=settings.record_features,
             unsettled=self.unsettled,

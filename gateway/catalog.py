@@ -15,7 +15,19 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 
 # What a request may need of a model, and a model may be listed with (`n`: several choices at once).
 ABILITIES = frozenset(
-    {"tools", "vision", "audio", "audio_output", "pdf", "json_schema", "reasoning", "sampling", "n", "logprobs"}
+    {
+        "tools",
+        "vision",
+        "audio",
+        "audio_output",
+        "image_output",
+        "pdf",
+        "json_schema",
+        "reasoning",
+        "sampling",
+        "n",
+        "logprobs",
+    }
 )
 
 # `auto:<name>` and the trade-off it stands for, 0.0 (cheapest that will do) to 1.0 (best quality); `auto` is `balanced`.

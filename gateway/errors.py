@@ -273,12 +273,27 @@ class UpstreamModelNotFound(UpstreamError):
     code = "model_not_found"
 
 
+class UpstreamNotFound(UpstreamError):
+    """The provider's own 404 about something that is not the model, as an expired file or cache that the request names."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
 class UpstreamRejected(UpstreamError):
     """400, 413 or 422: the provider refuses this request's content; the same request fails again."""
 
     status = 400
     type = "invalid_request_error"
     code: str | None = None
+
+
+class UpstreamUnsupportedMedia(UpstreamRejected):
+    """The provider's own 415: this upstream does not take a kind of content that another may take."""
+
+    status = 415
+    code = "unsupported_media_type"
 
 
 class ContextLengthExceeded(UpstreamRejected):

@@ -19,7 +19,10 @@ PACKAGE = Path(__file__).resolve().parent
 DIRECTORIES = (PACKAGE / "config", PACKAGE.parent / "config")
 # libyaml's loader where PyYAML was built with it: several times as fast.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OWN_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+OWN_RATES = (
+    "input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio", "output_image",
+    "output_video",
+)  # fmt: skip
 
 
 def packaged_file(name: str) -> Path:

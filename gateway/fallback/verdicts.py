@@ -14,6 +14,7 @@ from gateway.errors import (
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamModelNotFound,
+    UpstreamNotFound,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -21,6 +22,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamTLS,
     UpstreamUnreachable,
+    UpstreamUnsupportedMedia,
 )
 
 
@@ -70,7 +72,9 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     UpstreamAccountEmpty: Verdict("any", again=False, harm=Harm.KEY),
     UpstreamAuth: Verdict("any", again=False, harm=Harm.KEY),
     UpstreamModelNotFound: Verdict("any", again=False, harm=Harm.MODEL),
+    UpstreamNotFound: Verdict("any", again=False, harm=Harm.NOTHING),
     UpstreamRejected: Verdict("none", again=False, harm=Harm.NOTHING),
+    UpstreamUnsupportedMedia: Verdict("any", again=False, harm=Harm.NOTHING),
     ContextLengthExceeded: Verdict("larger", again=False, harm=Harm.NOTHING),
     # These two may be billed already: another candidate may answer, but the same one is not paid twice.
     UpstreamInvalidResponse: Verdict("any", again=False, harm=Harm.DEPLOYMENT),

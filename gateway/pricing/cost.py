@@ -31,7 +31,8 @@ class Price:
     """The rates of one model. A kind without a rate of its own is charged as what it is part of.
 
     Cache reads, cache writes and audio are part of the input (cached audio of the cache reads, the hour's cache writes of
-    the cache writes), reasoning is part of the output.
+    the cache writes), reasoning is part of the output. Audio, images and video that a model makes are the exception: they
+    cost up to 20 times as much as text, so without a rate of their own their cost is unknown.
     """
 
     input: Rate
@@ -42,6 +43,9 @@ class Price:
     input_audio: Rate | None = None
     cache_read_audio: Rate | None = None
     output_reasoning: Rate | None = None
+    output_audio: Rate | None = None
+    output_image: Rate | None = None
+    output_video: Rate | None = None
 
 
 def cost(usage: Usage, price: Price | None) -> Decimal | None:
@@ -51,7 +55,8 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
     if price is None:
         return None
     size = usage.prompt_tokens
-    return (_prompt_cost(usage, price, size) + _completion_cost(usage, price, size)) / MILLION
+    completion = _completion_cost(usage, price, size)
+    return None if completion is None else (_prompt_cost(usage, price, size) + completion) / MILLION
 
 
 def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
@@ -74,16 +79,33 @@ def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
     return sum((tokens * rate.at(size) for tokens, rate in parts if tokens), plain * price.input.at(size))
 
 
-def _completion_cost(usage: Usage, price: Price, size: int) -> Decimal:
-    reasoning = min(usage.reasoning_tokens, usage.completion_tokens) if price.output_reasoning else 0
-    plain = (usage.completion_tokens - reasoning) * price.output.at(size)
-    return plain + reasoning * (price.output_reasoning or price.output).at(size) if reasoning else plain
+def _completion_cost(usage: Usage, price: Price, size: int) -> Decimal | None:
+    """Every completion token once, in millionths; None where a kind that is not text has no rate."""
+    left = usage.completion_tokens
+    total = Decimal(0)
+    media = (
+        (usage.completion_image_tokens, price.output_image),
+        (usage.completion_audio_tokens, price.output_audio),
+        (usage.completion_video_tokens, price.output_video),
+    )
+    for tokens, rate in media:
+        if not tokens:
+            continue
+        if rate is None:
+            return None
+        charged = min(tokens, left)
+        left -= charged
+        total += charged * rate.at(size)
+    reasoning = min(usage.reasoning_tokens, left) if price.output_reasoning else 0
+    if reasoning and price.output_reasoning:
+        total += reasoning * price.output_reasoning.at(size)
+    return total + (left - reasoning) * price.output.at(size)
 
 
 def worst_case(prompt_tokens: int, max_tokens: int, price: Price) -> Decimal:
     """The most that a request of this size can cost in USD: all of the prompt at the dearest input rate, all of the output allowed."""
     inputs = (price.input, price.cache_write, price.cache_write_1h, price.input_audio)
-    outputs = (price.output, price.output_reasoning)
+    outputs = (price.output, price.output_reasoning, price.output_audio, price.output_image, price.output_video)
     prompt = max(rate.at(prompt_tokens) for rate in inputs if rate)
     completion = max(rate.at(prompt_tokens) for rate in outputs if rate)
     return (prompt_tokens * prompt + max_tokens * completion) / MILLION

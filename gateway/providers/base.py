@@ -97,5 +97,11 @@ class Provider(ABC):
         parts = json_error_parts(body)
         message = redact(parts.message or "", key=self.endpoint.api_key)
         return classify(
-            status, headers, message=message, code=parts.code, provider=self.name, retry_after=parts.retry_after
+            status,
+            headers,
+            message=message,
+            code=parts.code,
+            provider=self.name,
+            retry_after=parts.retry_after,
+            own=parts.own,
         )

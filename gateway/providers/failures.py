@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -21,10 +21,12 @@ from gateway.errors import (
     UpstreamFailed,
     UpstreamInvalidResponse,
     UpstreamModelNotFound,
+    UpstreamNotFound,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamUnsupportedMedia,
 )
 from gateway.providers.retry_after import clamped, number, retry_after_of
 
@@ -56,6 +58,12 @@ _NO_SUCH_MODEL = re.compile(
     re.IGNORECASE,
 )
 _OF_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
+
+# Statuses about the content that a client sent. Other 4xx are about how the gateway asked (405, 411, 426) or come from
+# something between it and the provider (407, 421), so they are no fault of the client: an invalid answer.
+_ABOUT_CONTENT = frozenset((400, 409, 413, 422, 451))
+# A lock, a dependency that failed, a request that came too early.
+_TRY_LATER = frozenset((423, 424, 425))
 
 # Error codes and types that come without a status: inside a stream, or inside an answer that began with 200.
 _STATUS_OF: Mapping[str, int] = {
@@ -89,12 +97,17 @@ _STATUS_OF: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorParts:
-    """What an error body says; `code` is the dialect's own word, `status` the HTTP status it names, `retry_after` in seconds."""
+    """What an error body says; `code` is the dialect's own word, `status` the HTTP status it names, `retry_after` in seconds.
+
+    `own`: the body has a form in which providers tell errors, `{"error": {"message": ...}}` or (Mistral, vLLM)
+    `{"object": "error", "message": ...}`. A proxy, a web framework or a wrong address answers with other JSON or with a page.
+    """
 
     message: str | None = None
     code: str | None = None
     status: int | None = None
     retry_after: float | None = None
+    own: bool = False
 
 
 def json_error_parts(body: bytes) -> ErrorParts:
@@ -112,7 +125,8 @@ def error_parts(value: object) -> ErrorParts:
     if not isinstance(value, dict):
         return ErrorParts(message=value) if isinstance(value, str) and value else ErrorParts()
     if value.get("error"):
-        return error_parts(value["error"])
+        parts = error_parts(value["error"])
+        return replace(parts, own=isinstance(value["error"], dict) and parts.message is not None)
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     codes = [*(value.get(name) for name in ("code", "status", "type")), metadata.get("error_type")]
@@ -121,6 +135,7 @@ def error_parts(value: object) -> ErrorParts:
         code=next((code for code in codes if isinstance(code, str) and code and not code.isdigit()), None),
         status=next((status for status in map(_http_status, codes) if status is not None), None),
         retry_after=_retry_info(value.get("details")),
+        own=value.get("object") == "error",
     )
 
 
@@ -132,13 +147,15 @@ def classify(
     code: str | None,
     provider: str,
     retry_after: float | None = None,
+    own: bool = False,
 ) -> UpstreamError:
     """The error that an answer of this status is; header names are lower case.
 
-    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told.
+    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told; `own` says that the
+    body was the provider's error JSON (`ErrorParts.own`).
     """
     told = redact(message or "")
-    kind = _kind(status, f"{code or ''} {told}")
+    kind = _kind(status, f"{code or ''} {told}", own=own)
     wait = retry_after_of(headers)
     error = kind(
         _words(kind, told, status=status, provider=provider),
@@ -157,7 +174,9 @@ def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamErr
     parts = error_parts(value)
     status = parts.status or _STATUS_OF.get(parts.code or "", 502)
     message = redact(parts.message or "", key=key)
-    return classify(status, {}, message=message, code=parts.code, provider=provider, retry_after=parts.retry_after)
+    return classify(
+        status, {}, message=message, code=parts.code, provider=provider, retry_after=parts.retry_after, own=True
+    )
 
 
 def redact(text: str, *, key: str = "") -> str:
@@ -171,22 +190,32 @@ def redact(text: str, *, key: str = "") -> str:
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
 
 
-def _kind(status: int, told: str) -> type[UpstreamError]:
+def _kind(status: int, told: str, *, own: bool) -> type[UpstreamError]:
     if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(told)):
         return UpstreamAccountEmpty
     if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(told)):
         return UpstreamAuth
-    if status == 404:
-        return UpstreamModelNotFound if _OF_A_MODEL.search(told) else UpstreamInvalidResponse
+    if status in (404, 410):
+        return _missing(told, own=own)
     if status in (408, 504, 524):
         return UpstreamTimeout
     if status == 429:
         return UpstreamRateLimited
-    if 400 <= status < 500:
+    if status in _ABOUT_CONTENT:
         return _rejected(told)
+    if status == 415 and own:
+        return UpstreamUnsupportedMedia
+    if status in _TRY_LATER:
+        return UpstreamOverloaded
     if status in (500, 502):
         return UpstreamFailed
     return UpstreamOverloaded if 500 < status < 600 else UpstreamInvalidResponse
+
+
+def _missing(told: str, *, own: bool) -> type[UpstreamError]:
+    if _OF_A_MODEL.search(told):
+        return UpstreamModelNotFound
+    return UpstreamNotFound if own else UpstreamInvalidResponse
 
 
 def _rejected(told: str) -> type[UpstreamError]:

@@ -27,7 +27,7 @@ class OpenRouter(OpenAICompatible):
     name = "openrouter"
     members = Members(
         request=OPENAI.request - _NOT_TAKEN | _OWN,
-        message=MESSAGE - {"audio"},
+        message=MESSAGE - {"audio"} | {"images"},
         part=PART | {"cache_control"},
         tool=TOOL | {"cache_control"},
     )
@@ -36,7 +36,7 @@ class OpenRouter(OpenAICompatible):
         body = chat_body(request, model, members=self.members)
         body["messages"] = [
             # What is sent as it came has neither parts nor reasoning.
-            sent if sent is message else _with_reasoning(_with_marks(_spoken(sent), message), message, model)
+            sent if sent is message else _with_reasoning(_with_marks(_drawn(_spoken(sent)), message), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
@@ -125,6 +125,14 @@ def _tool_with_mark(sent: Json, tool: Json) -> Json:
     """A cache mark within the function's definition, where some clients put it, is the tool's."""
     mark = tool[tool["type"]].get("cache_control")
     return {"cache_control": mark, **sent} if mark else sent
+
+
+def _drawn(message: Json) -> Json:
+    """Pictures that a model made, without what other providers' answers carry beside them."""
+    images = message.get("images")
+    if not images:
+        return message
+    return {**message, "images": [{"type": "image_url", "image_url": image["image_url"]} for image in images]}
 
 
 def _own_id(name: str) -> str:

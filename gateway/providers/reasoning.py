@@ -28,7 +28,8 @@ def asked_reasoning(body: Json) -> Reasoning | None:
     if "reasoning" not in body and "reasoning_effort" not in body:
         return None
     told = body.get("reasoning") or {}
-    shown = not told.get("exclude")
+    # `include_reasoning` is OpenRouter's older name for the opposite of `exclude`.
+    shown = not told.get("exclude") and body.get("include_reasoning") is not False
     effort = body.get("reasoning_effort") or told.get("effort")
     if effort is not None and effort not in EFFORTS:
         raise InvalidRequest(

@@ -87,7 +87,13 @@ class Accountant:
 
 def _scaled(usage: Usage, factor: float) -> Usage:
     """With so many times the completion, and without the cost that the provider named for another."""
-    return usage._replace(completion_tokens=round(usage.completion_tokens * factor), reported_cost=None)
+    return usage._replace(
+        completion_tokens=round(usage.completion_tokens * factor),
+        completion_audio_tokens=round(usage.completion_audio_tokens * factor),
+        completion_image_tokens=round(usage.completion_image_tokens * factor),
+        completion_video_tokens=round(usage.completion_video_tokens * factor),
+        reported_cost=None,
+    )
 
 
 def answering(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:

@@ -12,7 +12,7 @@ import orjson
 from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
 from gateway.fallback import Attempts, FailoverPolicy
 from gateway.providers.base import Provider
-from gateway.proxy.accounting import answered_by, first_record, openai_usage
+from gateway.proxy.accounting import CHARS_PER_TOKEN, answered_by, first_record, openai_usage
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.exchange import Books, Exchange
 from gateway.proxy.plan import AutoRoute, Caller, Planner
@@ -165,6 +165,7 @@ class ChatProxy:
         return completion
 
     async def _answer(self, exchange: Exchange, completion: Completion) -> ChatAnswer:
+        exchange.dropped(completion.dropped)
         answer = answer_of(completion.choices, form=form_of(exchange.request, completion.choices))
         chars = _answer_chars(completion) if completion.usage is None else 0
         record = await exchange.completed(completion.usage, answer_chars=chars, answer=answer)
@@ -258,6 +259,8 @@ class ChatStream:
     def _write(self, chunk: Chunk) -> bytes:
         if chunk.usage is not None:
             self._usage = chunk.usage
+        if chunk.dropped:
+            self._exchange.dropped(chunk.dropped)
         for choice in chunk.choices:
             self._chars += len(chunk.text) if chunk.text is not None else _message_chars(choice.get("delta") or {})
             self._heard.add(choice)
@@ -283,9 +286,13 @@ def _answer_chars(completion: Completion) -> int:
     return sum(_message_chars(choice.get("message") or {}) for choice in completion.choices)
 
 
+# About 1,300 tokens, what a picture of 1024 x 1024 is billed as: https://ai.google.dev/gemini-api/docs/pricing
+IMAGE_CHARS = 1_300 * CHARS_PER_TOKEN
+
+
 def _message_chars(message: Mapping[str, Any]) -> int:
     """Characters of an answer or delta that were billed as output, roughly."""
     chars = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
     for call in message.get("tool_calls") or ():
         chars += len((call.get("function") or {}).get("arguments") or "")
-    return chars
+    return chars + IMAGE_CHARS * len(message.get("images") or ())

@@ -24,7 +24,11 @@ from gateway.store import Begin, Settle, Store, StoredOutcome, Try
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
+MOST_KINDS = 16  # of content that was dropped, for one answer
 Observer = Callable[[RequestRecord], None]
+Incomplete = Callable[
+    [str, Sequence[str]], None
+]  # a provider, and the kinds of content of its answer that were dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Books:
     lessons: Lessons
     unsettled: Unsettled
     observers: Sequence[Observer] = ()
+    incomplete: Incomplete = lambda provider, kinds: None
     ending: Callable[[], bool] = lambda: False
     features: bool = True
     unrecorded: bool = False
@@ -78,6 +83,7 @@ class Exchange:
         self._rejected: list[Rejected] = []
         self._kept_usage: Usage | None = None
         self._answer: Answer | None = None
+        self._dropped: list[str] = []
 
     @property
     def settled(self) -> bool:
@@ -193,6 +199,12 @@ class Exchange:
                 attempts=tuple(self._attempts), fallback_used=self.record.fallback_used or self._fell_back
             )
 
+    def dropped(self, kinds: Sequence[str]) -> None:
+        """The answer had content of these kinds, which OpenAI's shape has no place for."""
+        for kind in kinds:
+            if kind not in self._dropped and len(self._dropped) < MOST_KINDS:
+                self._dropped.append(kind)
+
     async def completed(self, usage: Usage | None, *, answer_chars: int, answer: Answer) -> RequestRecord:
         """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
         self._answer = answer
@@ -306,3 +318,5 @@ class Exchange:
     def _told(self) -> None:
         for observer in self._books.observers:
             observer(self.record)
+        if self._dropped:
+            self._books.incomplete(self.record.selected_provider, self._dropped)

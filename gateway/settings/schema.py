@@ -113,6 +113,10 @@ class PricesSection(Section):
     cache_read: Dollars | None = None
     cache_write: Dollars | None = None
     cache_write_1h: Dollars | None = None
+    input_audio: Dollars | None = None
+    output_audio: Dollars | None = None
+    output_image: Dollars | None = None
+    output_video: Dollars | None = None
 
 
 class ModelRow(Section):

@@ -55,6 +55,7 @@ class Counts:
     served: dict[Labels, Served] = field(default_factory=dict)
     fallbacks: int = 0
     unpriced: int = 0
+    incomplete: dict[Labels, int] = field(default_factory=dict)
     baseline_cost: float = 0.0
     duration: Histogram = field(default_factory=Histogram)
     first_byte: Histogram = field(default_factory=Histogram)
@@ -86,12 +87,19 @@ class Counts:
         if record.first_byte is not None:
             self.first_byte.add(record.first_byte)
 
+    def observe_incomplete(self, provider: str) -> None:
+        """Count one answer that was passed on without some of its content."""
+        self.incomplete[provider,] = self.incomplete.get((provider,), 0) + 1
+
     def families(self) -> Iterator[Metric]:
         """Everything counted, in Prometheus' form."""
         which = ["provider", "model"]
         yield _counter("requests", "Requests settled.", ["strategy", "status", *which], list(self.requests.items()))
         yield _single("fallbacks", "Requests that a strategy's or an upstream's fallback served.", self.fallbacks)
         yield _single("unpriced_requests", "Requests whose cost is not known.", self.unpriced)
+        incomplete = list(self.incomplete.items())
+        text = "Answers with content that could not be passed on."
+        yield _counter("incomplete_answers", text, ["provider"], incomplete)
         costs = [(labels, served.cost) for labels, served in self.served.items()]
         yield _counter("cost_usd", "What answers cost, USD.", which, costs)
         yield _single("baseline_cost_usd", "What the baseline would have cost, USD.", self.baseline_cost)

@@ -41,7 +41,7 @@ def _is_plain(message: object) -> bool:
 def _parts(message: dict[str, Any]) -> int:
     """How many parts and calls a checked message has."""
     parts = 0
-    for name in ("content", "tool_calls", "reasoning_details"):
+    for name in ("content", "tool_calls", "reasoning_details", "images"):
         if type(each := message.get(name)) is list:
             parts += len(each)
     return parts
@@ -91,6 +91,7 @@ _INSTEAD_OF_CONTENT = (
     "reasoning_content",
     "reasoning",
     "reasoning_details",
+    "images",
 )
 
 
@@ -112,6 +113,9 @@ def _assistant(message: dict[str, Any], path: str) -> None:
         _called(message["function_call"], f"{path}.function_call", text="arguments")
     if message.get("audio") is not None:
         mapping(message["audio"], f"{path}.audio")
+    if message.get("images") is not None:
+        for i, image in enumerate(array(message["images"], f"{path}.images")):
+            _image(mapping(image, f"{path}.images[{i}]"), f"{path}.images[{i}]")
 
 
 def _tool_call(value: object, path: str) -> None:

@@ -74,6 +74,13 @@ def _metadata(value: object, path: str) -> None:
             invalid(f"{path}.{key}", f"Invalid '{path}.{key}': the value is longer than 512 characters.")
 
 
+def _image_config(value: object, path: str) -> None:
+    for name in ("aspect_ratio", "image_size"):
+        option = mapping(value, path).get(name)
+        if option is not None:
+            string(option, f"{path}.{name}")
+
+
 def _modalities(value: object, path: str) -> None:
     # "image" is OpenRouter's: models that draw.
     for i, item in enumerate(array(value, path, least=1)):
@@ -89,6 +96,10 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "frequency_penalty": _PENALTY,
     "function_call": check_function_call,
     "functions": check_functions,
+    # OpenRouter's, as are `include_reasoning`, `min_p`, `repetition_penalty`, `top_a` and `top_k`:
+    # https://openrouter.ai/docs/api-reference/parameters
+    "image_config": _image_config,
+    "include_reasoning": boolean,
     "logit_bias": _logit_bias,
     "logprobs": boolean,
     "max_completion_tokens": _TOKENS,
@@ -96,6 +107,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "messages": check_messages,
     "metadata": _metadata,
     "modalities": _modalities,
+    "min_p": partial(number, low=0, high=1),
     "model": partial(string, empty=False),
     "models": partial(strings, least=1, most=64),
     "moderation": mapping,
@@ -108,6 +120,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "prompt_cache_retention": string,
     "reasoning": mapping,
     "reasoning_effort": partial(choice, of=("none", "minimal", "low", "medium", "high", "xhigh", "max")),
+    "repetition_penalty": partial(number, low=0, high=2),
     "response_format": check_response_format,
     "safety_identifier": string,
     "seed": integer,
@@ -119,6 +132,9 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "temperature": partial(number, low=0, high=2),
     "tool_choice": check_tool_choice,
     "tools": check_tools,
+    "top_a": partial(number, low=0, high=1),
+    # Servers differ on whether 0 or -1 stands for no limit.
+    "top_k": partial(integer, low=-1),
     "top_logprobs": partial(integer, low=0, high=20),
     "top_p": partial(number, low=0, high=1),
     "user": string,

@@ -82,8 +82,9 @@ class Usage(NamedTuple):
     """Tokens of one answer, in OpenAI's sense: the prompt includes cached and cache-written tokens, the completion includes reasoning.
 
     `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's.
-    `cached_audio_tokens` are counted in both `cached_tokens` and `prompt_audio_tokens`. `reported_cost` is USD by the
-    provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
+    `cached_audio_tokens` are counted in both `cached_tokens` and `prompt_audio_tokens`. `completion_audio_tokens`,
+    `completion_image_tokens` and `completion_video_tokens` are the parts of the completion that are not text. `reported_cost`
+    is USD by the provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
     """
 
     prompt_tokens: int = 0
@@ -94,6 +95,9 @@ class Usage(NamedTuple):
     reasoning_tokens: int = 0
     prompt_audio_tokens: int = 0
     cached_audio_tokens: int = 0
+    completion_audio_tokens: int = 0
+    completion_image_tokens: int = 0
+    completion_video_tokens: int = 0
     reported_cost: Decimal | None = None
     raw: Json = _NOTHING
     estimated: bool = False
@@ -113,14 +117,24 @@ class Usage(NamedTuple):
                 "cache_write_tokens": self.cache_write_tokens + self.cache_write_1h_tokens,
                 "audio_tokens": self.prompt_audio_tokens,
             },
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens, **self._media()},
         }
+
+    def _media(self) -> dict[str, int]:
+        """Output that is not text, as OpenAI (`audio_tokens`) and OpenRouter (`image_tokens`) name it, where there is some."""
+        counts = {
+            "audio_tokens": self.completion_audio_tokens,
+            "image_tokens": self.completion_image_tokens,
+            "video_tokens": self.completion_video_tokens,
+        }
+        return {name: tokens for name, tokens in counts.items() if tokens}
 
 
 class Completion(NamedTuple):
     """A whole answer: `choices` are OpenAI's choice objects; `usage` is None when the provider told nothing usable.
 
     `model` is who answered where that was left to the upstream, else None. `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
+    `dropped` names the kinds of content that the answer had and that OpenAI's shape has no place for.
     """
 
     choices: Sequence[Json]
@@ -129,6 +143,7 @@ class Completion(NamedTuple):
     model: str | None = None
     extra: Json = _NOTHING
     large: bool = False  # takes so long to write that it is done in a thread
+    dropped: Sequence[str] = ()
 
 
 class Chunk(NamedTuple):
@@ -136,7 +151,7 @@ class Chunk(NamedTuple):
 
     `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
     that has choices may name the upstream's id of the answer, and its model where that was left to the upstream. `text` is
-    set by `saying` alone.
+    set by `saying` alone. `dropped` names the kinds of content in this step that OpenAI's shape has no place for.
     """
 
     choices: Sequence[Json] = ()
@@ -145,6 +160,7 @@ class Chunk(NamedTuple):
     model: str | None = None
     extra: Json = _NOTHING
     text: str | None = None
+    dropped: Sequence[str] = ()
 
 
 def saying(text: str) -> Chunk:

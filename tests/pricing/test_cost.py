@@ -95,3 +95,43 @@ def test_worst_case() -> None:
 def test_nano_dollars(amount: str, nano: int) -> None:
     """Money is stored in whole nano-dollars, halves to even."""
     assert nano_dollars(Decimal(amount)) == nano
+
+
+MEDIA = Price(
+    input=flat("1"), output=flat("10"), output_image=flat("30"), output_audio=flat("40"), output_video=flat("50")
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "millionths"),
+    [
+        pytest.param(Usage(completion_tokens=10, completion_image_tokens=10), "300", id="image"),
+        pytest.param(Usage(completion_tokens=10, completion_image_tokens=4), "180", id="image-and-text"),
+        pytest.param(Usage(completion_tokens=10, completion_audio_tokens=10), "400", id="audio"),
+        pytest.param(Usage(completion_tokens=10, completion_video_tokens=10), "500", id="video"),
+        pytest.param(Usage(completion_tokens=10, completion_image_tokens=99), "300", id="more-image-than-output"),
+        pytest.param(Usage(10, 10, reasoning_tokens=4, completion_image_tokens=8), "270", id="prompt-and-reasoning"),
+    ],
+)
+def test_output_that_is_not_text(usage: Usage, millionths: str) -> None:
+    """Pictures, sound and video are charged at their own rates, each token once."""
+    assert cost(usage, MEDIA) == Decimal(millionths) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(completion_tokens=10, completion_image_tokens=1),
+        Usage(completion_tokens=10, completion_audio_tokens=1),
+        Usage(completion_tokens=10, completion_video_tokens=1),
+    ],
+)
+def test_output_without_a_rate(usage: Usage) -> None:
+    """Output that is not text and has no rate costs an unknown amount: it is never charged as text."""
+    assert cost(usage, PRICE) is None
+    assert cost(usage._replace(reported_cost=Decimal(1)), PRICE) == 1
+
+
+def test_worst_case_of_a_model_that_draws() -> None:
+    """What is held for a request covers the dearest kind of output."""
+    assert worst_case(0, 1_000_000, MEDIA) == 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -17,10 +18,12 @@ from gateway.errors import (
     UpstreamFailed,
     UpstreamInvalidResponse,
     UpstreamModelNotFound,
+    UpstreamNotFound,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamUnsupportedMedia,
 )
 from gateway.providers.failures import ErrorParts, classify, classify_told, error_parts, json_error_parts, redact
 
@@ -94,6 +97,57 @@ def test_kind(status: int, code: str | None, message: str | None, kind: type[Ups
     error = classify(status, {}, message=message, code=code, provider="acme")
     assert type(error) is kind
     assert (error.provider, error.upstream_status, error.upstream_code) == ("acme", status, code)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "ours"),
+    [
+        (404, "File abc123 was not found.", UpstreamNotFound, 404),
+        (410, "The conversation is gone.", UpstreamNotFound, 404),
+        (404, "models/gemini-9 is not found", UpstreamModelNotFound, 404),
+        (410, "The model `gpt-3` has been retired.", UpstreamModelNotFound, 404),
+        (415, "image/bmp is not supported", UpstreamUnsupportedMedia, 415),
+        (451, "not here", UpstreamRejected, 400),
+        (405, "Method not allowed", UpstreamInvalidResponse, 502),
+        (406, "Not acceptable", UpstreamInvalidResponse, 502),
+        (411, "Length required", UpstreamInvalidResponse, 502),
+        (426, "Upgrade required", UpstreamInvalidResponse, 502),
+        (431, "Headers too large", UpstreamInvalidResponse, 502),
+        (423, "Locked", UpstreamOverloaded, 503),
+        (424, "A dependency failed", UpstreamOverloaded, 503),
+        (425, "Too early", UpstreamOverloaded, 503),
+    ],
+)
+def test_other_statuses_of_a_provider(status: int, message: str, kind: type[UpstreamError], ours: int) -> None:
+    """A provider's own 404 is the client's; statuses about how the gateway asked are no fault of the client."""
+    error = classify(status, {}, message=message, code=None, provider="acme", own=True)
+    assert (type(error), error.status, error.message) == (kind, ours, message)
+
+
+@pytest.mark.parametrize("status", [404, 405, 410, 415, 418])
+def test_foreign_statuses(status: int) -> None:
+    """What a proxy or a wrong address answers is an invalid answer, whatever its status says."""
+    error = classify(status, {}, message="Not Found", code=None, provider="acme")
+    assert (type(error), error.status) == (UpstreamInvalidResponse, 502)
+
+
+@pytest.mark.parametrize(
+    ("body", "own"),
+    [
+        ({"error": {"message": "m", "type": "t"}}, True),
+        ([{"error": {"code": 404, "message": "m", "status": "NOT_FOUND"}}], True),
+        ({"type": "error", "error": {"type": "not_found_error", "message": "m"}}, True),
+        ({"object": "error", "message": "m", "type": "NotFoundError", "code": 404}, True),
+        ({"error": "Not Found"}, False),
+        ({"error": {"reason": "m"}}, False),
+        ({"detail": "Not Found"}, False),
+        ({"message": "no Route matched with those values"}, False),
+        ([], False),
+    ],
+)
+def test_own_error_json(body: object, own: bool) -> None:
+    """The form of the body tells a provider's own refusal from a web framework's or a proxy's."""
+    assert json_error_parts(orjson.dumps(body)).own is own
 
 
 @pytest.mark.parametrize(
@@ -184,7 +238,7 @@ def test_retry_after() -> None:
 )
 def test_error_json(body: object, parts: ErrorParts) -> None:
     """Every dialect's error JSON is read, and what is not one has no parts."""
-    assert json_error_parts(orjson.dumps(body)) == parts
+    assert replace(json_error_parts(orjson.dumps(body)), own=False) == parts
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>502 Bad Gateway</h1></html>", b'{"error":', b"\xff\xfe"])

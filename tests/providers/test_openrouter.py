@@ -18,6 +18,7 @@ from gateway.errors import (
 )
 from gateway.providers.base import Endpoint
 from gateway.providers.openrouter import OpenRouter
+from gateway.sse import ServerSentEvent
 from gateway.wire import parse_chat_request
 
 USER = {"role": "user", "content": "hi"}
@@ -201,3 +202,37 @@ def test_numeric_code_inside_an_answer() -> None:
         openrouter().parse_response(
             {"error": {"code": 402, "message": "m"}}, openrouter().build_request(request, MODEL)
         )
+
+
+def test_pictures_of_the_history() -> None:
+    """Pictures that a model made go back to it, without what other providers' answers carry beside them."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    made = {"index": 0, **image, "extra_content": {"google": {"thought_signature": "U0lH"}}}
+    assert assistant(images=[made]) == {"role": "assistant", "content": "a", "images": [image]}
+    request = parse_chat_request(
+        orjson.dumps({"model": "auto", "messages": [USER, {"role": "assistant", "content": None, "images": [image]}]})
+    )
+    assert openrouter().build_request(request, MODEL).json["messages"][1] == {
+        "role": "assistant",
+        "content": "",
+        "images": [image],
+    }
+
+
+def test_pictures_are_asked_for() -> None:
+    """Modalities and the form of pictures are passed on."""
+    sent = body(modalities=["image", "text"], image_config={"aspect_ratio": "16:9"})
+    assert (sent["modalities"], sent["image_config"]) == (["image", "text"], {"aspect_ratio": "16:9"})
+
+
+def test_native_reason() -> None:
+    """The reason of the provider behind OpenRouter is passed on, whole and streamed."""
+    request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
+    sent = openrouter().build_request(request, MODEL)
+    ended = {"index": 0, "finish_reason": "stop", "native_finish_reason": "end_turn"}
+    whole = openrouter().parse_response({"id": "r", "choices": [{**ended, "message": {"content": "a"}}]}, sent)
+    assert whole.choices[0]["native_finish_reason"] == "end_turn"
+    parser = openrouter().stream_parser(sent)
+    parser.feed(ServerSentEvent(orjson.dumps({"id": "r", "choices": [{**ended, "delta": {"content": "a"}}]})))
+    (last,) = parser.feed(ServerSentEvent(b"[DONE]"))
+    assert last.choices[0]["native_finish_reason"] == "end_turn"

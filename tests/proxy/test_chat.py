@@ -205,6 +205,73 @@ def test_pinned_keeps_its_failure(make_gateway: MakeGateway, status: int, told: 
     assert (row["fallback_used"], row["fallback_reason"]) == (0, None)
 
 
+OWN_404 = {
+    "gemini": '{"error": {"code": 404, "message": "File abc123 was not found.", "status": "NOT_FOUND"}}',
+    "claude": '{"type": "error", "error": {"type": "not_found_error", "message": "File abc123 was not found."}}',
+    "openrouter": '{"error": {"message": "File abc123 was not found.", "code": 404}}',
+}
+NAMED = {
+    "gemini": "gemini/gemini-3.8-flash",
+    "claude": "claude/claude-haiku-5-5",
+    "openrouter": "openrouter/qwen/qwen3.8-flash",
+}
+
+
+@pytest.mark.parametrize("provider", OWN_404)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_providers_own_404_is_the_clients(make_gateway: MakeGateway, provider: str, stream: bool) -> None:
+    """What a provider itself does not find is a 404 with its words, though the model is there; it does no harm to the model."""
+    gateway = make_gateway(failing(404, provider, body=OWN_404[provider]))
+    response = gateway.ask(model=NAMED[provider], stream=stream)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["type"]) == (404, "not_found", "invalid_request_error")
+    assert "File abc123 was not found." in error["message"]
+
+
+@pytest.mark.parametrize("provider", OWN_404)
+@pytest.mark.parametrize(
+    "body", ["<html>Not Found</html>", '{"detail": "Not Found"}', '{"message": "no Route matched"}', ""]
+)
+def test_a_foreign_404_is_a_bad_gateway(make_gateway: MakeGateway, provider: str, body: str) -> None:
+    """A 404 that the provider did not write comes from a wrong address or a proxy: it is not the client's."""
+    gateway = make_gateway(failing(404, provider, body=body))
+    response = gateway.ask(model=NAMED[provider])
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_invalid_response")
+
+
+def test_auto_goes_on_after_a_404(make_gateway: MakeGateway) -> None:
+    """Under `auto` another candidate may know what one provider does not find."""
+    gateway = make_gateway(failing(404, "gemini", body=OWN_404["gemini"]))
+    response = gateway.ask("Hello", path="/v1/chat/completions?auto_route=false")
+    assert response.status_code == 200
+    assert response.headers["x-gateway-provider"] != "gemini"
+    assert gateway.rows[0]["fallback_reason"].endswith("not_found")
+
+
+def test_content_without_a_place_is_counted_and_logged(
+    make_gateway: MakeGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What an answer holds beyond OpenAI's shape is never dropped silently: a metric counts it, the log names its kind."""
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        body = orjson.loads(answer("four")(request).content.removeprefix(b"data: "))
+        body["candidates"][0]["content"]["parts"].insert(
+            0, {"executableCode": {"language": "PYTHON", "code": "secret"}}
+        )
+        if "stream" in request.url.path:
+            return httpx2.Response(
+                200, headers={"content-type": "text/event-stream"}, content=b"data: %b\n\n" % orjson.dumps(body)
+            )
+        return httpx2.Response(200, json=body)
+
+    gateway = make_gateway(upstream)
+    for stream in (False, True):
+        assert "four" in gateway.ask(model=NAMED["gemini"], stream=stream).text
+    (told,) = [message for message in caplog.messages if "executableCode" in message]
+    assert "secret" not in told
+    assert 'gateway_incomplete_answers_total{provider="gemini"} 2.0' in gateway.client.get("/metrics").text
+
+
 def test_all_candidates_down(make_gateway: MakeGateway) -> None:
     """When every candidate of `auto` fails, the client gets 503 and the reasons."""
     gateway = make_gateway(failing(503, "gemini", "claude", "openrouter"))

@@ -31,6 +31,14 @@ def record(provider: str = "gemini", model: str = "one") -> RequestRecord:
     )
 
 
+def test_answers_with_content_that_is_dropped() -> None:
+    """Answers with content that has no place count by their provider."""
+    counts = Counts()
+    counts.observe_incomplete("gemini")
+    counts.observe_incomplete("gemini")
+    assert value(counts, "incomplete_answers_total", provider="gemini") == 2
+
+
 def value(counts: Counts, name: str, **labels: str) -> float | None:
     """The sample as a scraper reads it."""
     telemetry = Telemetry()

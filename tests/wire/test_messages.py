@@ -117,6 +117,9 @@ def test_accepted(message: object) -> None:
         (calls({**CALL, "function": {"name": "f", "arguments": {}}}), ".tool_calls[0].function.arguments"),
         (calls({"id": "c", "type": "custom", "custom": {"name": "f"}}), ".tool_calls[0].custom.input"),
         ({"role": "assistant", "function_call": "f"}, ".function_call"),
+        ({"role": "assistant", "images": [1]}, ".images[0]"),
+        ({"role": "assistant", "images": "x"}, ".images"),
+        ({"role": "assistant", "images": [{"type": "image_url"}]}, ".images[0].image_url"),
         ({"role": "tool", "content": "42"}, ".tool_call_id"),
         ({"role": "tool", "tool_call_id": 7, "content": "42"}, ".tool_call_id"),
         ({"role": "tool", "tool_call_id": "c1"}, ".content"),
@@ -146,9 +149,10 @@ def test_not_a_list_of_messages(value: object) -> None:
     [
         {"role": "user", "content": [{"type": "text", "text": "x"}] * 5_001},
         {"role": "assistant", "content": "x", "reasoning_details": [{}] * 5_001},
+        {"role": "assistant", "images": [{"type": "image_url", "image_url": {"url": "https://x.test/"}}] * 5_001},
         calls(*[CALL] * 5_001),
     ],
-    ids=["parts", "reasoning", "calls"],
+    ids=["parts", "reasoning", "images", "calls"],
 )
 def test_too_many_parts(message: dict[str, object]) -> None:
     """All messages together have at most 20,000 parts, calls and pieces of reasoning."""

@@ -106,6 +106,14 @@ def test_lenient(body: dict[str, Any]) -> None:
         ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
         ({"response_format": "json"}, "response_format"),
         ({"reasoning": "high"}, "reasoning"),
+        ({"top_k": -2}, "top_k"),
+        ({"top_k": 1.5}, "top_k"),
+        ({"min_p": 2}, "min_p"),
+        ({"top_a": "x"}, "top_a"),
+        ({"repetition_penalty": 3}, "repetition_penalty"),
+        ({"include_reasoning": "no"}, "include_reasoning"),
+        ({"image_config": "16:9"}, "image_config"),
+        ({"image_config": {"aspect_ratio": 1}}, "image_config.aspect_ratio"),
     ],
 )
 def test_refused(body: dict[str, Any], param: str) -> None:

@@ -23,6 +23,7 @@ def answered_failure(status: int, headers: Mapping[str, str], body: bytes, *, pr
         code=_code(parts),
         provider=provider,
         retry_after=parts.retry_after,
+        own=parts.own,
     )
 
 

@@ -148,6 +148,8 @@ def _add_sampling(body: dict[str, Any], asked: Json, *, profile: ClaudeProfile, 
         return
     if temperature is not None and not thinking.enabled:
         body["temperature"] = min(temperature, 1)
+    if (asked.get("top_k") or 0) > 0 and not thinking.enabled:
+        body["top_k"] = asked["top_k"]
     if top_p is None or (thinking.enabled and top_p < 0.95):
         return
     if "temperature" not in body or profile.temperature_with_top_p:

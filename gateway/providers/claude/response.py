@@ -12,6 +12,7 @@ from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import Signatures
 from gateway.providers.claude.bare_json import without_fence
 from gateway.providers.claude.properties import renamed_keys
+from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
 from gateway.providers.claude.tools import CUSTOM_INPUT
 from gateway.wire import Completion, Json, UpstreamRequest, Usage, count
@@ -71,19 +72,27 @@ AS_IT_IS = Reading()
 
 
 def completion_of(body: Json, sent: UpstreamRequest, *, signatures: Signatures, provider: str) -> Completion:
-    """Raises UpstreamInvalidResponse for anything that is not a message; blocks of unknown types are passed over."""
+    """Raises UpstreamInvalidResponse for anything that is not a message; blocks without a place in OpenAI's shape are named in `dropped`."""
     content = body.get("content")
     if not isinstance(content, list):
         raise UpstreamInvalidResponse("The answer is not a Claude message.", provider=provider, upstream_status=200)
     reading = Reading.of(sent)
-    said, thought, calls, details = _read(
-        [block for block in content if isinstance(block, dict)], reading, model=sent.model
-    )
+    blocks = [block for block in content if isinstance(block, dict)]
+    said, thought, calls, details = _read(blocks, reading, model=sent.model)
+    sources = Sources()
+    for block in blocks:
+        sources.block(block)
     keep_thinking(signatures, calls=[call["id"] for call in calls], details=details)
     text = without_fence("".join(said)) if reading.bare_json else "".join(said)
-    message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": text if text or not calls else None,
+        "refusal": refusal_of(body),
+    }
     if calls:
         message["tool_calls"] = calls
+    if sources.annotations and not reading.bare_json:
+        message["annotations"] = sources.annotations
     if not reading.hide_reasoning:
         message |= {"reasoning_content": "\n\n".join(thought)} if thought else {}
         message |= {"reasoning_details": details} if details else {}
@@ -95,11 +104,19 @@ def completion_of(body: Json, sent: UpstreamRequest, *, signatures: Signatures, 
         usage=usage_of(usage),
         upstream_id=id if isinstance(id, str) else None,
         extra=extra_of(usage),
+        dropped=sources.dropped,
     )
 
 
+def refusal_of(ended: Json) -> str | None:
+    """Why the model refused, where the answer or the event that ends it says so."""
+    details = ended.get("stop_details")
+    explanation = details.get("explanation") if isinstance(details, dict) else None
+    return explanation if isinstance(explanation, str) and explanation else None
+
+
 def _read(
-    content: list[Mapping[str, Any]], reading: Reading, *, model: str
+    content: Sequence[Mapping[str, Any]], reading: Reading, *, model: str
 ) -> tuple[list[str], list[str], list[dict[str, Any]], list[dict[str, Any]]]:
     """Texts, thinking texts, calls and `reasoning_details`, each in its order."""
     said: list[str] = []

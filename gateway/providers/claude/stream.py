@@ -16,7 +16,8 @@ from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
 from gateway.providers.base import Signatures, StreamParser
 from gateway.providers.claude.bare_json import FenceFilter
 from gateway.providers.claude.failures import told_failure
-from gateway.providers.claude.response import Reading, extra_of, finish_reason, keep_thinking, usage_of
+from gateway.providers.claude.response import Reading, extra_of, finish_reason, keep_thinking, refusal_of, usage_of
+from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
 from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
@@ -49,6 +50,8 @@ class ClaudeStream(StreamParser):
         self._usage: dict[str, Any] = {}
         self._calls: list[str] = []
         self._open: dict[int, _Call] = {}
+        self._id: str | None = None
+        self._sources = Sources()
         self._details: list[dict[str, Any]] = []
         self._thinking: dict[int, dict[str, Any]] = {}
         self._fence = FenceFilter() if self._reading.bare_json else None
@@ -74,7 +77,10 @@ class ClaudeStream(StreamParser):
 
     def at_once(self, piece: bytes) -> Chunk | None:
         text = None if self._done else self._template.text_of(piece)
-        return saying(text) if text else None
+        if not text:
+            return None
+        self._sources.text(text)
+        return saying(text)
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:
@@ -88,21 +94,31 @@ class ClaudeStream(StreamParser):
 
     def _message_start(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
         message = _object(data.get("message"))
+        self._same_answer(message.get("id"))
         self._count(message.get("usage"))
         if self._begun:
             return ()
         return [Chunk([self._choice({"content": ""})], usage=usage_of(self._usage), extra=extra_of(self._usage))]
 
+    def _same_answer(self, id: Any) -> None:
+        """Raises UpstreamInvalidResponse when another message begins within this one, as where two streams were mixed up."""
+        if not isinstance(id, str) or not id:
+            return
+        if self._id is not None and id != self._id:
+            raise self._invalid("another message begins within the answer")
+        self._id = id
+
     def _block_start(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
         block, at = _object(data.get("content_block")), _place(data)
         kind = block.get("type")
+        self._sources.begin(block)
         if kind == "text":
             return self._say(_text(block.get("text")))
         if kind == "tool_use":
             return self._call(block, at)
         detail = thinking_detail(block, index=len(self._details), model=self._model, calls=len(self._calls))
         if detail is None:
-            return ()
+            return self._dropped()
         self._details.append(detail)
         self._thinking[at] = detail
         return self._think(_text(detail.get("text")), {name: value for name, value in detail.items() if value != ""})
@@ -125,6 +141,8 @@ class ClaudeStream(StreamParser):
             return self._say(_text(delta.get("text")))
         if kind == "input_json_delta" and at in self._open:
             return self._more_input(self._open[at], _text(delta.get("partial_json")))
+        if kind == "citations_delta":
+            return self._cite(delta.get("citation"))
         detail = self._thinking.get(at)
         if detail is None:
             return ()
@@ -137,6 +155,17 @@ class ClaudeStream(StreamParser):
             detail["signature"] += _text(delta.get("signature"))
             return self._think("", {**head, "signature": _text(delta.get("signature"))})
         return ()
+
+    def _cite(self, citation: Any) -> Sequence[Chunk]:
+        first = len(self._sources.annotations)
+        found = self._sources.cite(citation)
+        if not found or self._fence is not None:
+            return self._dropped()
+        return self._delta({"annotations": [{"index": first + at, **note} for at, note in enumerate(found)]})
+
+    def _dropped(self) -> Sequence[Chunk]:
+        kinds, self._sources.dropped = self._sources.dropped, []
+        return [Chunk(dropped=kinds)] if kinds else ()
 
     def _more_input(self, call: _Call, piece: str) -> Sequence[Chunk]:
         if not piece:
@@ -173,9 +202,12 @@ class ClaudeStream(StreamParser):
             return text
 
     def _message_delta(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
-        self._reason = _object(data.get("delta")).get("stop_reason") or self._reason
+        delta = _object(data.get("delta"))
+        self._reason = delta.get("stop_reason") or self._reason
         self._count(data.get("usage"))
-        usage = usage_of(self._usage)
+        usage, refusal = usage_of(self._usage), refusal_of(delta)
+        if refusal:
+            return [Chunk([self._choice({"refusal": refusal})], usage=usage)]
         return [Chunk(usage=usage)] if usage else ()
 
     def _message_stop(self, data: Mapping[str, Any]) -> Sequence[Chunk]:
@@ -193,6 +225,7 @@ class ClaudeStream(StreamParser):
         self._usage = {**self._usage, **{name: value for name, value in _object(usage).items() if value is not None}}
 
     def _say(self, text: str) -> Sequence[Chunk]:
+        self._sources.text(text)
         ready = self._fence.feed(text) if self._fence is not None else text
         if not ready:
             return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +11,8 @@ import orjson
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import Signatures
 from gateway.providers.gemini import signatures
+from gateway.providers.gemini.grounding import PASSED_ON, Sources
+from gateway.providers.gemini.parts import NO_LATER_USE, Sound, audio_id, image_of, joined_audio, sound_of, unread_kind
 from gateway.providers.gemini.request import Asked
 from gateway.providers.gemini.tools import CUSTOM_INPUT
 from gateway.wire import Json, UpstreamRequest, Usage, count
@@ -43,14 +45,35 @@ BROKEN = frozenset(
         "OTHER",
     ]
 )
+# Characters of an answer that are kept to find the places of its sources.
+MOST_TEXT = 1_000_000
+# What a client can use of an answer.
+_SAID = frozenset(("content", "tool_calls", "images", "audio"))
 CUT = frozenset(("MAX_TOKENS", "CONTINUATION"))
 SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
+
+
+class Findings:
+    """What the readers of one answer find beside its text: the modalities `made`, as Google names them, and what is `dropped`."""
+
+    __slots__ = ("dropped", "made")
+
+    def __init__(self) -> None:
+        self.made: set[str] = set()
+        self.dropped: list[str] = []
+
+    def take_dropped(self) -> Sequence[str]:
+        """The kinds of content found since the last call that cannot be passed on."""
+        if not self.dropped:
+            return ()
+        kinds, self.dropped = self.dropped, []
+        return kinds
 
 
 class ChoiceReader:
     """Reads one candidate, whole or piece by piece; `ids` makes ids for calls that Gemini gave none."""
 
-    def __init__(self, index: int, *, asked: Asked, ids: CallIds, kept: Signatures) -> None:
+    def __init__(self, index: int, *, asked: Asked, ids: CallIds, kept: Signatures, findings: Findings) -> None:
         self.index = index
         self.reason: str | None = None
         self.calls = 0
@@ -59,6 +82,16 @@ class ChoiceReader:
         self._ids = ids
         self._kept = kept
         self._details = 0
+        self._images = 0
+        self._sounded = False
+        self._texts: list[str] = []
+        self._room = MOST_TEXT
+        self._sources = Sources()
+        self._findings = findings
+
+    def sources(self, *, parts: bool) -> dict[str, Any]:
+        """What the answer's sources add to its message; `parts`: its texts are the parts that Google counts in."""
+        return self._sources.members(self._texts if parts else ["".join(self._texts)])
 
     def read(self, candidate: Json) -> dict[str, Any]:
         """What this candidate adds, as a delta; empty when it adds nothing."""
@@ -68,13 +101,18 @@ class ChoiceReader:
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         delta: dict[str, Any] = {}
+        sounds: list[Sound] = []
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
-                self._part(part, delta)
-        self.spoke = self.spoke or bool(delta.keys() & {"content", "tool_calls"})
+                self._part(part, delta, sounds)
+        if sounds:
+            delta["audio"] = self._audio(sounds)
+        if not PASSED_ON.keys().isdisjoint(candidate):
+            self._sources.read(candidate)
+        self.spoke = self.spoke or not _SAID.isdisjoint(delta)
         return delta
 
-    def _part(self, part: Json, delta: dict[str, Any]) -> None:
+    def _part(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> None:
         signature = part.get("thoughtSignature")
         if not isinstance(signature, str) or not signature:
             signature = None
@@ -86,9 +124,45 @@ class ChoiceReader:
         if isinstance(text, str) and text:
             member = "reasoning_content" if part.get("thought") is True else "content"
             delta[member] = delta.get(member, "") + text
+            if member == "content" and self._room > 0:
+                self._texts.append(text)
+                self._room -= len(text)
+        elif self._media(part, delta, sounds):
+            return
         if signature:
             delta.setdefault("reasoning_details", []).append(signatures.detail(signature, index=self._details))
             self._details += 1
+
+    def _media(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> bool:
+        """Reads a part that is no text; whether its signature has been told with it."""
+        kind = unread_kind(part)
+        if kind is None:
+            return False
+        image = image_of(part)
+        sound = sound_of(part)
+        if part.get("thought") is True and (image or sound):
+            # A draft that the model made while thinking; it is no part of the answer.
+            self._findings.dropped.append(f"thought {kind}")
+        elif image is not None:
+            delta.setdefault("images", []).append({"index": self._images, **image})
+            self._images += 1
+            self._findings.made.add("IMAGE")
+            return True
+        elif sound is not None:
+            sounds.append(sound)
+        else:
+            self._findings.dropped.append(kind)
+        return False
+
+    def _audio(self, sounds: list[Sound]) -> dict[str, Any]:
+        """OpenAI's `audio`; a stream says its id once, for clients join strings."""
+        data = joined_audio(sounds, wav=self._asked.wav)
+        self._findings.made.add("AUDIO")
+        if self._sounded:
+            return {"data": data}
+        self._sounded = True
+        name = audio_id(self._ids.response_id, self.index)
+        return {"id": name, "data": data, "transcript": "", "expires_at": NO_LATER_USE}
 
     def _call(self, call: Json, signature: str | None, delta: dict[str, Any]) -> None:
         if self._asked.one_call and self.calls:
@@ -103,7 +177,7 @@ class ChoiceReader:
         else:
             made |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
         if signature:
-            made["extra_content"] = {"google": {"thought_signature": signature}}
+            made |= signatures.extension(signature)
             self._kept.keep(call_id, signatures.ThoughtSignature(signature))
         delta.setdefault("tool_calls", []).append(made)
         self.calls += 1
@@ -165,8 +239,12 @@ def blocked(body: Json) -> str | None:
     return str(feedback.get("blockReasonMessage") or f"The prompt was blocked by the provider ({reason}).")
 
 
-def usage_of(body: Json) -> Usage | None:
-    """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'."""
+def usage_of(body: Json, *, made: Collection[str] = ()) -> Usage | None:
+    """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'.
+
+    `made` are the modalities of the answer that are not text. Where Google does not say which tokens they took, all of the
+    answer's count as the dearer kind, and the usage is an estimate.
+    """
     raw = body.get("usageMetadata")
     if not isinstance(raw, dict):
         return None
@@ -176,20 +254,39 @@ def usage_of(body: Json) -> Usage | None:
         return None
     prompt = (prompt or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
     cached = min(count(raw.get("cachedContentTokenCount")) or 0, prompt)
-    return Usage(
+    usage = Usage(
         prompt_tokens=prompt,
         completion_tokens=(answer or 0) + thoughts,
         cached_tokens=cached,
         reasoning_tokens=thoughts,
-        prompt_audio_tokens=min(_audio_tokens(raw.get("promptTokensDetails")), prompt),
-        cached_audio_tokens=min(_audio_tokens(raw.get("cacheTokensDetails")), cached),
+        prompt_audio_tokens=min(_tokens_of("AUDIO", raw.get("promptTokensDetails")), prompt),
+        cached_audio_tokens=min(_tokens_of("AUDIO", raw.get("cacheTokensDetails")), cached),
         raw=raw,
+    )
+    details = raw.get("candidatesTokensDetails")
+    return _with_media(usage, details, answer or 0, made=made) if details or made else usage
+
+
+def _with_media(usage: Usage, details: Any, answer: int, *, made: Collection[str]) -> Usage:
+    media = {kind: min(_tokens_of(kind, details), answer) for kind in ("IMAGE", "AUDIO", "VIDEO")}
+    untold = next((kind for kind in ("IMAGE", "AUDIO") if kind in made and not media[kind]), None)
+    if untold is not None:
+        media[untold] = max(0, answer - sum(media.values()))
+    return usage._replace(
+        completion_audio_tokens=media["AUDIO"],
+        completion_image_tokens=media["IMAGE"],
+        completion_video_tokens=media["VIDEO"],
+        estimated=untold is not None,
     )
 
 
-def _audio_tokens(details: Any) -> int:
+def _tokens_of(modality: str, details: Any) -> int:
     entries = details if isinstance(details, list) else ()
-    return sum(count(e.get("tokenCount")) or 0 for e in entries if isinstance(e, dict) and e.get("modality") == "AUDIO")
+    return sum(
+        count(entry.get("tokenCount")) or 0
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("modality") == modality
+    )
 
 
 def extra_of(body: Json) -> Json:

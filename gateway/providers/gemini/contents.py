@@ -16,7 +16,7 @@ import orjson
 from gateway.errors import InvalidRequest
 from gateway.providers.base import Signatures
 from gateway.providers.gemini import signatures
-from gateway.providers.gemini.media import Part, parts_of, text_of
+from gateway.providers.gemini.media import Part, image_part, parts_of, text_of
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.gemini.tools import CUSTOM_INPUT, Tools
 from gateway.wire import Json
@@ -173,8 +173,18 @@ class _Writer:
         signature = signatures.of_message(message)
         if parts and signature:
             parts[0]["thoughtSignature"] = signature
+        images = [*self._images(message.get("images"), path=path)]
         self._calls = [self._call(call) for call in calls_of(message)]
-        self._add("model", [*parts, *map(self._call_part, self._calls)])
+        self._add("model", [*parts, *images, *map(self._call_part, self._calls)])
+
+    def _images(self, images: Any, *, path: str) -> Iterator[Part]:
+        """Pictures that the model made, so that it can be asked to change them; those that draw want them signed."""
+        for index, image in enumerate(images or ()):
+            part = image_part(image.get("image_url"), path=f"{path}.images[{index}].image_url")
+            signature = signatures.echoed(image)
+            if signature is None and self._profile.images and self._profile.signed_calls:
+                signature = signatures.SENTINEL
+            yield part | {"thoughtSignature": signature} if signature else part
 
     def _call(self, call: Json) -> _Call:
         """A call that waits for its result; an id that a client used twice in a turn is told apart."""

@@ -19,6 +19,11 @@ NO_MONEY = re.compile(
     r"spend(ing)? (cap|limit)|prepa(id|yment) credits?|credits? (are|is) (depleted|exhausted)", re.IGNORECASE
 )
 PAYMENT_REQUIRED = 402
+# Google answers 403 for a file or cache that a request names and that is gone or another project's. The key is fine.
+NO_SUCH_RESOURCE = re.compile(
+    r"permission to access the (file|cached ?content)|cached ?content not found", re.IGNORECASE
+)
+NOT_FOUND = 404
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes, *, provider: str, key: str) -> UpstreamError:
@@ -44,13 +49,18 @@ def _classified(status: int, headers: Mapping[str, str], value: Any, *, provider
     parts = error_parts(value)
     # A reason as API_KEY_INVALID says more than INVALID_ARGUMENT.
     code = next((reason for reason in _reasons(value) if reason.startswith("API_KEY_")), parts.code)
+    if 400 <= status < 500 and _is_empty(parts):
+        status = PAYMENT_REQUIRED
+    elif status == 403 and NO_SUCH_RESOURCE.search(parts.message or ""):
+        status = NOT_FOUND
     return classify(
-        PAYMENT_REQUIRED if 400 <= status < 500 and _is_empty(parts) else status,
+        status,
         headers,
         message=redact(parts.message or "", key=key),
         code=code,
         provider=provider,
         retry_after=parts.retry_after,
+        own=parts.own,
     )
 
 

@@ -14,6 +14,8 @@ from gateway.wire import Json
 MAX_STOP_SEQUENCES = 5
 MAX_PENALTY = 1.99  # OpenAI's range ends with 2, Gemini's just before it
 INT32 = 0x7FFF_FFFF
+# Of OpenRouter's `image_config`: https://openrouter.ai/docs/features/multimodal/image-generation
+IMAGE_CONFIG = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
 SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority", "fast": "priority"}
 
 
@@ -23,6 +25,8 @@ def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
     for theirs, ours in (("temperature", "temperature"), ("top_p", "topP")):
         if body.get(theirs) is not None:
             config[ours] = body[theirs]
+    if (body.get("top_k") or 0) > 0:
+        config["topK"] = body["top_k"]
     if profile.penalties:
         for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
             if body.get(theirs) is not None:
@@ -71,12 +75,44 @@ def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
     return {"thinkingConfig": config} if config else {}
 
 
-def refuse_audio(body: Json) -> None:
-    """Text is all that chat models answer; audio asked for must not be left out silently."""
-    if "audio" in (body.get("modalities") or ()):
-        raise InvalidRequest("Gemini chat models do not answer in audio.", param="modalities")
-    if body.get("audio") is not None:
-        raise InvalidRequest("Gemini chat models do not answer in audio.", param="audio")
+def modalities_config(body: Json, *, profile: GeminiProfile, stream: bool) -> dict[str, Any]:
+    """What kinds of output are asked for, and how pictures and sound shall be. Raises InvalidRequest for what the model cannot make."""
+    asked = [*dict.fromkeys(body.get("modalities") or ())]
+    for kind, called, able in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
+        if kind in asked and not able:
+            raise InvalidRequest(f"This Gemini model does not answer with {called}.", param="modalities")
+    speech = body.get("audio")
+    if speech is not None and not profile.speech:
+        raise InvalidRequest("This Gemini model does not answer with audio.", param="audio")
+    config: dict[str, Any] = {}
+    if asked and (asked != ["text"] or profile.images):
+        # Models that speak refuse text beside it; what they say is the text.
+        config["responseModalities"] = ["AUDIO"] if "audio" in asked else [kind.upper() for kind in asked]
+    if speech is not None:
+        config |= _speech(speech, stream=stream)
+    image = {
+        ours: value for theirs, ours in IMAGE_CONFIG.items() if (value := (body.get("image_config") or {}).get(theirs))
+    }
+    return config | {"imageConfig": image} if image and profile.images else config
+
+
+def _speech(speech: Json, *, stream: bool) -> dict[str, Any]:
+    """`speechConfig` from OpenAI's `audio`. Gemini makes raw PCM: as such it can be streamed, whole it can be a WAV file."""
+    formats = ("pcm16",) if stream else ("wav", "pcm16")
+    if speech.get("format") not in formats:
+        raise InvalidRequest(
+            f"Gemini models answer in the audio format {' or '.join(map(repr, formats))}{' when streamed' if stream else ''}.",
+            param="audio.format",
+        )
+    voice = speech.get("voice")
+    if not isinstance(voice, str) or not voice:
+        raise InvalidRequest("The voice must be the name of one of Gemini's voices.", param="audio.voice")
+    return {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}}
+
+
+def wants_wav(body: Json) -> bool:
+    """Whether sound shall come as a WAV file."""
+    return (body.get("audio") or {}).get("format") == "wav"
 
 
 def schema_of(body: Json) -> tuple[bool, Any]:

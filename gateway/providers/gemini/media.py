@@ -80,7 +80,7 @@ def _part(part: Any, *, path: str) -> Part:
         case "text" | "refusal":
             return {"text": _text(part, path=path)}
         case "image_url":
-            return _image(part.get("image_url"), path=f"{path}.image_url")
+            return image_part(part.get("image_url"), path=f"{path}.image_url")
         case "file":
             return _file(part.get("file"), path=f"{path}.file")
         case "input_audio":
@@ -88,7 +88,7 @@ def _part(part: Any, *, path: str) -> Part:
     raise InvalidRequest(f"Unknown content part type: {kind!r}.", param=f"{path}.type")
 
 
-def _image(image: Any, *, path: str) -> Part:
+def image_part(image: Any, *, path: str) -> Part:
     url = image if isinstance(image, str) else _member(image, "url", path=path)
     path = f"{path}.url"
     if url[:5].lower() == "data:":

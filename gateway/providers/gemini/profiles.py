@@ -42,7 +42,7 @@ class GeminiProfile:
     `levels` are the thinking levels it takes; with none, `budgets` says whether it takes a token budget instead, and
     `least_budget` is the smallest, which stands for "none". `signed_calls`: function calls of the current turn must come
     back with their thought signature. `call_ids`: a function response names its call by id. `schema_with_tools`: a JSON
-    response format may stand beside function declarations.
+    response format may stand beside function declarations. `images` and `speech`: the model can answer with them.
     """
 
     max_candidates: int = 1
@@ -55,6 +55,8 @@ class GeminiProfile:
     signed_calls: bool = True
     schema_with_tools: bool = True
     max_output_tokens: int = 65_536
+    images: bool = False
+    speech: bool = False
 
     def thinking(self, asked: Reasoning) -> dict[str, object]:
         """The `thinkingConfig` for what a client asks for; empty when the model does not think."""
@@ -113,8 +115,18 @@ def _row(pattern: str, profile: GeminiProfile) -> _Row:
     return _Row(re.compile(pattern), profile)
 
 
+# Models that draw or speak: they do not think as they are told, and Gemini 3's want the signatures of their pictures back.
+DRAWS_3 = GeminiProfile(levels=frozenset(), max_output_tokens=32_768, images=True)
+DRAWS_2_5 = replace(FLASH_2_5, budgets=False, logprobs=False, max_output_tokens=32_768, images=True)
+SPEAKS = GeminiProfile(levels=frozenset(), signed_calls=False, speech=True)
+# Newer than this table: it is up to Google whether such a model draws or speaks.
+UNKNOWN = replace(NEWEST, images=True, speech=True)
+
 # The first row that fits decides; what fits none is taken for the newest generation.
 ROWS = (
+    _row(r"gemini-2[\w.-]*-image", DRAWS_2_5),
+    _row(r"gemini-[\w.-]*(?:-image|nano-banana|omni)", DRAWS_3),
+    _row(r"gemini-[\w.-]*(?:-tts|-native-audio)", SPEAKS),
     _row(r"gemini-(?:1\.|2\.0)", FLASH_2),
     _row(r"gemini-(?:live-)?2\.5-pro", PRO_2_5),
     _row(r"gemini-(?:live-)?2\.5-flash-lite", LITE_2_5),
@@ -123,6 +135,7 @@ ROWS = (
     _row(r"gemini-3(?:\.[0-4])?-pro", PRO_3),
     _row(r"gemini-3(?:\.[0-4])?-", FLASH_3),
     _row(r"gemini-3\.(?:[56]-flash|\d+-flash-lite)", FLASH_3_5),
+    _row(r"gemini-(?:3\.|(?:flash|pro|flash-lite)-latest)", NEWEST),
 )
 
 
@@ -130,4 +143,4 @@ ROWS = (
 def profile_of(model_id: str) -> GeminiProfile:
     """The facts about a model id; aliases as `gemini-flash-latest` and ids newer than this table have today's."""
     name = model_id.lower().removeprefix("models/")
-    return next((row.profile for row in ROWS if row.pattern.match(name)), NEWEST)
+    return next((row.profile for row in ROWS if row.pattern.match(name)), UNKNOWN)

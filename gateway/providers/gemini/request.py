@@ -14,8 +14,9 @@ from gateway.providers.gemini.generation import (
     generation_config,
     json_config,
     json_instruction,
-    refuse_audio,
+    modalities_config,
     schema_of,
+    wants_wav,
 )
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.gemini.tools import Tools, tools_of
@@ -26,13 +27,14 @@ from gateway.wire import ChatRequest, Json
 class Asked:
     """What must be known of a request to read its answer.
 
-    `renamed` maps Gemini's function names back to the client's; `number` tells requests of this process apart, for ids
+    `renamed` maps Gemini's function names back to the client's; `wav` says that sound gets a WAV header; `number` tells requests of this process apart, for ids
     that Gemini leaves to us, and is no part of the value.
     """
 
     renamed: Json = field(default_factory=dict)
     custom: frozenset[str] = frozenset()
     one_call: bool = False
+    wav: bool = False
     number: int = field(default=0, compare=False)
 
 
@@ -49,10 +51,10 @@ def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures, n
     Raises InvalidRequest for what this model cannot be asked.
     """
     body = request.body
-    refuse_audio(body)
     tools = _tools(request, profile=profile)
     talk = conversation(request.messages, tools=tools, profile=profile, kept=kept)
     config = generation_config(body, profile=profile)
+    config |= modalities_config(body, profile=profile, stream=request.stream)
     system = [*talk.system]
     as_json, schema = schema_of(body)
     if as_json and tools.declarations and not profile.schema_with_tools:
@@ -72,7 +74,7 @@ def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures, n
         made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
     # The deprecated `function_call` form has room for one call, too.
     one_call = body.get("parallel_tool_calls") is False or request.legacy_functions
-    return made, Asked(tools.renamed(), tools.custom, one_call=one_call, number=number)
+    return made, Asked(tools.renamed(), tools.custom, one_call=one_call, wav=wants_wav(body), number=number)
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:

@@ -9,6 +9,7 @@ from gateway.providers.base import Signatures
 from gateway.providers.gemini.answer import (
     CallIds,
     ChoiceReader,
+    Findings,
     blocked,
     extra_of,
     logprobs_of,
@@ -30,8 +31,9 @@ def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, p
         raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)
     choices: list[Json] = []
     readers: list[ChoiceReader] = []
+    findings = Findings()
     for position, candidate in enumerate(candidates):
-        reader = ChoiceReader(position, asked=asked, ids=ids, kept=kept)
+        reader = ChoiceReader(position, asked=asked, ids=ids, kept=kept, findings=findings)
         choices.append(_choice(reader, candidate))
         readers.append(reader)
     refuse_broken(readers, provider=provider)
@@ -39,11 +41,18 @@ def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, p
         choices = [
             {"index": 0, "message": _message({}, refusal=refusal), "finish_reason": "content_filter", "logprobs": None}
         ]
-    return Completion(choices, usage_of(body), upstream_id=upstream_id, extra=extra_of(body))
+    return Completion(
+        choices,
+        usage_of(body, made=findings.made),
+        upstream_id=upstream_id,
+        extra=extra_of(body),
+        dropped=findings.take_dropped(),
+    )
 
 
 def _choice(reader: ChoiceReader, candidate: Json) -> Json:
     delta = reader.read(candidate)
+    delta |= reader.sources(parts=True)
     finish = reader.finish_reason()
     if finish in ("stop", "length") and "tool_calls" not in delta:
         delta.setdefault("content", "")
@@ -53,13 +62,14 @@ def _choice(reader: ChoiceReader, candidate: Json) -> Json:
 
 def _message(delta: dict[str, Any], *, refusal: str | None) -> Json:
     message: dict[str, Any] = {"role": "assistant", "content": delta.get("content"), "refusal": refusal}
-    for member in ("reasoning_content", "reasoning_details"):
+    for member in ("reasoning_content", "reasoning_details", "audio", "annotations", "extra_content"):
         if member in delta:
             message[member] = delta[member]
-    if "tool_calls" in delta:
-        message["tool_calls"] = [
-            {key: value for key, value in call.items() if key != "index"} for call in delta["tool_calls"]
-        ]
+    for member in ("tool_calls", "images"):
+        if member in delta:
+            message[member] = [
+                {key: value for key, value in entry.items() if key != "index"} for entry in delta[member]
+            ]
     return message
 
 

@@ -6,6 +6,7 @@ other part's goes into `reasoning_details`, marked with our format so that other
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from gateway.wire import Json
 
 FORMAT = "google-gemini-v1"
 # For calls that Gemini did not make or whose signature is lost: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
-SENTINEL = "skip_thought_signature_validator"
+# In base64, as every signature is: the field holds bytes.
+SENTINEL = base64.b64encode(b"skip_thought_signature_validator").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,24 @@ class ThoughtSignature:
     value: str
 
 
+def extension(signature: str) -> dict[str, Any]:
+    """The member that carries a signature beside a tool call or an image."""
+    return {"extra_content": {"google": {"thought_signature": signature}}}
+
+
+def echoed(value: Json) -> str | None:
+    """The signature of a tool call or image that a client sends back whole."""
+    extra = value.get("extra_content")
+    google = extra.get("google") if isinstance(extra, Mapping) else None
+    signature = google.get("thought_signature") if isinstance(google, Mapping) else None
+    return signature if isinstance(signature, str) and signature else None
+
+
 def of_call(call: Json, *, kept: Signatures) -> str | None:
     """A tool call's signature: as the client echoes it, else as it was kept."""
-    extra = call.get("extra_content")
-    google = extra.get("google") if isinstance(extra, Mapping) else None
-    echoed = google.get("thought_signature") if isinstance(google, Mapping) else None
-    if isinstance(echoed, str) and echoed:
-        return echoed
+    signature = echoed(call)
+    if signature is not None:
+        return signature
     remembered = kept.of(str(call.get("id")))
     return remembered.value if isinstance(remembered, ThoughtSignature) else None
 

@@ -16,6 +16,7 @@ from gateway.providers.base import Signatures, StreamParser
 from gateway.providers.gemini.answer import (
     CallIds,
     ChoiceReader,
+    Findings,
     blocked,
     extra_of,
     logprobs_of,
@@ -38,6 +39,7 @@ class GeminiStream(StreamParser):
         self._provider = provider
         self._key = key
         self._readers: dict[int, ChoiceReader] = {}
+        self._findings = Findings()
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if event.data.strip() in (b"", b"[DONE]"):
@@ -49,16 +51,18 @@ class GeminiStream(StreamParser):
         choices = [*self._choices(body), *self._blocked(body)]
         # As long as nothing was said this can be asked again, so tell of it at once.
         refuse_broken([*self._readers.values()], provider=self._provider)
-        usage, extra = usage_of(body), extra_of(body)
-        return [Chunk(choices, usage, extra=extra)] if choices or usage else ()
+        usage, extra = usage_of(body, made=self._findings.made), extra_of(body)
+        dropped = self._findings.take_dropped()
+        return [Chunk(choices, usage, extra=extra, dropped=dropped)] if choices or usage or dropped else ()
 
     def close(self) -> Sequence[Chunk]:
         readers = [self._readers[index] for index in sorted(self._readers)]
         if not readers or any(reader.reason is None for reader in readers):
             raise UpstreamTruncated("Gemini's stream ended before its answer did.", provider=self._provider)
-        return [
-            Chunk([{"index": reader.index, "delta": {}, "finish_reason": reader.finish_reason()} for reader in readers])
-        ]
+        sources = [(reader, reader.sources(parts=False)) for reader in readers]
+        told = [self._choice(reader, _indexed(delta), logprobs=None) for reader, delta in sources if delta]
+        end = [{"index": reader.index, "delta": {}, "finish_reason": reader.finish_reason()} for reader in readers]
+        return [*([Chunk(told)] if told else ()), Chunk(end)]
 
     def _body(self, data: bytes) -> Json:
         try:
@@ -103,10 +107,18 @@ class GeminiStream(StreamParser):
         known = self._readers.get(index)
         if known is not None:
             return known, {}
-        reader = self._readers[index] = ChoiceReader(index, asked=self._asked, ids=self._ids, kept=self._kept)
+        reader = self._readers[index] = ChoiceReader(
+            index, asked=self._asked, ids=self._ids, kept=self._kept, findings=self._findings
+        )
         return reader, {"role": "assistant"}
 
     @staticmethod
     def _choice(reader: ChoiceReader, delta: dict[str, Any], *, logprobs: Json | None) -> Json:
         choice: dict[str, Any] = {"index": reader.index, "delta": delta, "finish_reason": None}
         return choice | {"logprobs": logprobs} if logprobs else choice
+
+
+def _indexed(delta: dict[str, Any]) -> dict[str, Any]:
+    """With an index in each annotation, or clients that add up deltas fail."""
+    notes = delta.get("annotations")
+    return delta | {"annotations": [{"index": at, **note} for at, note in enumerate(notes)]} if notes else delta

@@ -13,8 +13,9 @@ from gateway.providers.failures import classify_told
 from gateway.wire import Json, Usage, count
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
-EXTRA = ("service_tier", "system_fingerprint", "citations")
-_READ_APART = frozenset({"role", "content", "reasoning", "reasoning_details", "tool_calls"})
+# `citations` and `search_results` are Perplexity's, `provider` is OpenRouter's name for who served the answer.
+EXTRA = ("service_tier", "system_fingerprint", "citations", "search_results", "provider")
+_READ_APART = frozenset({"role", "content", "images", "reasoning", "reasoning_details", "tool_calls"})
 
 
 def refuse_error(value: Json, *, provider: str, key: str) -> None:
@@ -40,7 +41,15 @@ def choices_of(body: Json, *, provider: str, key: str, mark: Json) -> Sequence[J
             raise UpstreamInvalidResponse(f"{provider} sent a choice without a message.", provider=provider)
         read = message_of(message, call_prefix=f"call_{body.get('id')}_{position}", mark=mark)
         reason = finish_reason(choice.get("finish_reason"), called="tool_calls" in read)
-        made.append({"index": position, "message": read, "logprobs": choice.get("logprobs"), "finish_reason": reason})
+        made.append(
+            {
+                "index": position,
+                "message": read,
+                "logprobs": choice.get("logprobs"),
+                "finish_reason": reason,
+                **native_reason(choice.get("native_finish_reason")),
+            }
+        )
     if not made:
         raise UpstreamInvalidResponse(f"{provider} answered without choices.", provider=provider)
     return made
@@ -50,6 +59,9 @@ def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
     content = given.get("content")
     message: dict[str, Any] = {"role": "assistant", "content": content if type(content) is str else text_of(content)}
     message |= {name: value for name, value in given.items() if value is not None and name not in _READ_APART}
+    images = [*objects(given.get("images")), *images_of(content)]
+    if images:
+        message["images"] = images
     reasoning = reasoning_of(given)
     if reasoning:
         message["reasoning_content"] = reasoning
@@ -63,12 +75,12 @@ def message_of(given: Json, *, call_prefix: str, mark: Json) -> dict[str, Any]:
 
 
 def reasoning_of(given: Json) -> str | None:
-    """Upstreams call it `reasoning_content` or `reasoning`, some say it under both names."""
+    """Upstreams call it `reasoning_content` or `reasoning`, some say it under both names; Mistral's stands in parts of the content."""
     for name in ("reasoning_content", "reasoning"):
         text = given.get(name)
         if isinstance(text, str) and text:
             return text
-    return None
+    return thoughts_of(given.get("content"))
 
 
 def text_of(content: object) -> str | None:
@@ -76,6 +88,29 @@ def text_of(content: object) -> str | None:
     if isinstance(content, list):
         return "".join(part["text"] for part in objects(content) if isinstance(part.get("text"), str))
     return content if isinstance(content, str) else None
+
+
+def thoughts_of(content: object) -> str | None:
+    """The text of parts of the type `thinking`, each of which holds text parts: https://docs.mistral.ai/capabilities/reasoning"""
+    parts = [part for part in objects(content) if part.get("type") == "thinking"]
+    return "".join(text_of(part.get("thinking")) or "" for part in parts) or None
+
+
+def images_of(content: object) -> list[dict[str, Any]]:
+    """Pictures that stand in the content instead of beside it."""
+    return [part for part in objects(content) if part.get("type") == "image_url"]
+
+
+def unread_parts(content: object) -> list[str]:
+    """The types of a content's parts that have no place in OpenAI's answer."""
+    kinds = (part.get("type") for part in objects(content) if not isinstance(part.get("text"), str))
+    return [str(kind) for kind in kinds if kind not in ("image_url", "thinking")]
+
+
+def dropped_of(body: Json) -> list[str]:
+    """Those of all choices of a whole answer."""
+    messages = (choice.get("message") for choice in objects(body.get("choices")))
+    return [kind for message in messages if isinstance(message, dict) for kind in unread_parts(message.get("content"))]
 
 
 def argument_text(value: object) -> str:
@@ -89,6 +124,11 @@ def finish_reason(reason: object, *, called: bool) -> str:
     if isinstance(reason, str) and reason in REASONS:
         return reason
     return "tool_calls" if called else "stop"
+
+
+def native_reason(reason: object) -> Json:
+    """OpenRouter tells the reason of the provider behind it too: https://openrouter.ai/docs/api-reference/overview"""
+    return {"native_finish_reason": reason} if isinstance(reason, str) else {}
 
 
 def extra_of(body: Json) -> Json:
@@ -108,12 +148,16 @@ def usage_of(raw: object, *, reported_cost: Callable[[Json], Decimal | None] | N
     prompt, completion = prompt or 0, completion or 0
     of_prompt, of_completion = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
     cached = written = audio = reasoning = 0
+    spoken = drawn = filmed = 0
     if isinstance(of_prompt, dict):
         cached = _part(of_prompt, "cached_tokens", whole=prompt)
         written = _part(of_prompt, "cache_write_tokens", whole=prompt - cached)
         audio = _part(of_prompt, "audio_tokens", whole=prompt)
     if isinstance(of_completion, dict):
         reasoning = _part(of_completion, "reasoning_tokens", whole=completion)
+        spoken = _part(of_completion, "audio_tokens", whole=completion)
+        drawn = _part(of_completion, "image_tokens", whole=completion)
+        filmed = _part(of_completion, "video_tokens", whole=completion)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
@@ -121,6 +165,9 @@ def usage_of(raw: object, *, reported_cost: Callable[[Json], Decimal | None] | N
         cache_write_tokens=written,
         reasoning_tokens=reasoning,
         prompt_audio_tokens=audio,
+        completion_audio_tokens=spoken,
+        completion_image_tokens=drawn,
+        completion_video_tokens=filmed,
         reported_cost=None if reported_cost is None else reported_cost(raw),
         raw=raw,
     )

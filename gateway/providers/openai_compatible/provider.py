@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from gateway.providers.base import Provider, StreamParser
-from gateway.providers.openai_compatible.answer import choices_of, extra_of, refuse_error, usage_of
+from gateway.providers.openai_compatible.answer import choices_of, dropped_of, extra_of, refuse_error, usage_of
 from gateway.providers.openai_compatible.request import OPENAI, Members, chat_body
 from gateway.providers.openai_compatible.stream import OpenAIStream
 from gateway.wire import ChatRequest, Completion, Json, UpstreamRequest, Usage
@@ -40,6 +40,7 @@ class OpenAICompatible(Provider):
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
             model=self.served(body, sent),
             extra=extra_of(body),
+            dropped=dropped_of(body),
         )
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:

@@ -18,9 +18,13 @@ from gateway.providers.openai_compatible.answer import (
     EXTRA,
     argument_text,
     finish_reason,
+    images_of,
+    native_reason,
     objects,
     refuse_error,
     text_of,
+    thoughts_of,
+    unread_parts,
 )
 from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
@@ -39,8 +43,10 @@ class ChoiceReader:
     def __init__(self, index: int, *, mark: Json) -> None:
         self.index = index
         self.reason: object = None
+        self.native_reason: object = None
         self.started = False
         self.call_prefix = "call"
+        self.dropped: list[str] = []
         self._mark = mark
         self._calls: dict[object, tuple[int, str]] = {}
         self._entries: dict[str, int] = {}
@@ -57,16 +63,14 @@ class ChoiceReader:
         delta: dict[str, Any] = {}
         for name, value in given.items():
             if name == "content":
-                text = text_of(value)
-                if text:
-                    delta["content"] = text
+                self._content(value, delta)
             elif name in ("reasoning_content", "reasoning"):
                 if isinstance(value, str) and value:
                     delta["reasoning_content"] = value
             elif isinstance(value, list):
                 entries = self._list(name, value)
                 if entries:
-                    delta[name] = entries
+                    delta[name] = [*delta.get(name, ()), *entries]
             elif name != "role" and value is not None and value != "":
                 delta[name] = value
         if delta and not self.started:
@@ -74,11 +78,27 @@ class ChoiceReader:
             return {"role": "assistant", **delta}
         return delta
 
+    def _content(self, value: object, delta: dict[str, Any]) -> None:
+        """Text, or parts: Mistral thinks in them, and some upstreams draw in them."""
+        text = text_of(value)
+        if text:
+            delta["content"] = text
+        if not isinstance(value, list):
+            return
+        thoughts = thoughts_of(value)
+        if thoughts:
+            delta["reasoning_content"] = thoughts
+        images = images_of(value)
+        if images:
+            delta["images"] = [*delta.get("images", ()), *self._list("images", images)]
+        self.dropped += unread_parts(value)
+
     def last(self) -> Json:
         """The choice that ends this one."""
         delta = {} if self.started else {"role": "assistant", "content": ""}
         reason = finish_reason(self.reason, called=self.called)
-        return {"index": self.index, "delta": delta, "finish_reason": reason, "logprobs": None}
+        native = native_reason(self.native_reason)
+        return {"index": self.index, "delta": delta, "finish_reason": reason, "logprobs": None, **native}
 
     def _list(self, name: str, value: list[Any]) -> list[dict[str, Any]]:
         if name == "tool_calls":
@@ -181,7 +201,15 @@ class OpenAIStream(StreamParser):
             return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._served(body))]
         if usage is None and len(choices) == 1:
             return [self._step(event, body, choices)]
-        return [Chunk(choices, usage)] if choices or usage else ()
+        dropped = self._dropped()
+        return [Chunk(choices, usage, dropped=dropped)] if choices or usage or dropped else ()
+
+    def _dropped(self) -> Sequence[str]:
+        """What was read since the last chunk and has no place in an answer."""
+        kinds = [kind for reader in self._readers.values() for kind in reader.dropped]
+        for reader in self._readers.values():
+            reader.dropped.clear()
+        return kinds
 
     def at_once(self, piece: bytes) -> Chunk | None:
         text = None if self._done else self._template.text_of(piece)
@@ -224,6 +252,7 @@ class OpenAIStream(StreamParser):
         reader = self._reader(index if isinstance(index, int) and index >= 0 else 0)
         if choice.get("finish_reason") is not None:
             reader.reason = choice["finish_reason"]
+            reader.native_reason = choice.get("native_finish_reason")
         given = choice.get("delta")
         delta = reader.read(given) if isinstance(given, dict) else {}
         logprobs = choice.get("logprobs") or None
@@ -242,7 +271,10 @@ class OpenAIStream(StreamParser):
         if not self._readers:
             raise UpstreamInvalidResponse(f"{self._provider} sent a stream without choices.", provider=self._provider)
         self._done = True
-        return [Chunk([self._readers[index].last()], extra=self._extra) for index in sorted(self._readers)]
+        return [
+            Chunk([self._readers[index].last()], extra=self._extra, dropped=self._dropped())
+            for index in sorted(self._readers)
+        ]
 
 
 def _said(body: Json) -> object:

@@ -44,4 +44,4 @@ class Heard:
 
 
 def _says(message: Json) -> bool:
-    return bool(message.get("content") or message.get("tool_calls") or message.get("refusal"))
+    return any(message.get(name) for name in ("content", "tool_calls", "refusal", "images", "audio"))

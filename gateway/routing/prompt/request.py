@@ -84,6 +84,8 @@ def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
         yield "logprobs"
     if body.get("audio") or "audio" in (body.get("modalities") or ()):
         yield "audio_output"
+    if "image" in (body.get("modalities") or ()):
+        yield "image_output"
     if _reasons(body):
         yield "reasoning"
     for part in _parts(messages):
@@ -130,7 +132,8 @@ def _text(message: Json) -> str:
 def _message_tokens(message: Json) -> int:
     content = message.get("content")
     total = tokens_of(content) if isinstance(content, str) else sum(map(_part_tokens, content or ()))
-    return total + _json_tokens(message.get("tool_calls"))
+    drawn = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
+    return total + drawn + _json_tokens(message.get("tool_calls"))
 
 
 def _part_tokens(part: Json) -> int:

@@ -119,6 +119,12 @@ MEMBERS: Mapping[str, Schema] = {
     "frequency_penalty": _PENALTY,
     "function_call": either(one_of("none", "auto"), record({"name": _SOME})),
     "functions": listed(_FUNCTION, least=1, most=MAX_TOOLS),
+    "image_config": {
+        "type": "object",
+        "properties": {"aspect_ratio": nullable(text()), "image_size": nullable(text())},
+        "description": "OpenRouter's, for models that draw.",
+    },
+    "include_reasoning": BOOLEAN,
     "logit_bias": mapped(number(low=-100, high=100)),
     "logprobs": BOOLEAN,
     "max_completion_tokens": _TOKENS,
@@ -128,6 +134,7 @@ MEMBERS: Mapping[str, Schema] = {
         "maxProperties": 16,
         "propertyNames": text(minLength=1, maxLength=64, pattern="^(?!__)[A-Za-z0-9._:/ -]+$"),
     },
+    "min_p": number("OpenRouter's.", low=0, high=1),
     "modalities": listed(one_of("text", "audio", "image"), least=1),
     "models": {**_NAMES, "description": "OpenRouter's list of models to fall back on."},
     "moderation": OBJECT,
@@ -140,6 +147,7 @@ MEMBERS: Mapping[str, Schema] = {
     "prompt_cache_retention": text(),
     "reasoning": OBJECT,
     "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "repetition_penalty": number("OpenRouter's.", low=0, high=2),
     "response_format": _RESPONSE_FORMAT,
     "routing": {**strict({name: nullable(hint) for name, hint in HINTS.items()}), "description": "Never forwarded."},
     "safety_identifier": text(),
@@ -155,6 +163,8 @@ MEMBERS: Mapping[str, Schema] = {
     "temperature": number(low=0, high=2),
     "tool_choice": _TOOL_CHOICE,
     "tools": listed(_TOOL, most=MAX_TOOLS),
+    "top_a": number("OpenRouter's.", low=0, high=1),
+    "top_k": whole("OpenRouter's; 0 and -1 mean no limit.", low=-1),
     "top_logprobs": whole(low=0, high=20),
     "top_p": number(low=0, high=1),
     "user": text(),
@@ -193,7 +203,12 @@ USAGE = record(
         "cost_details": _COST_DETAILS,
     }
 )
-_ANSWER = record({"role": one_of("assistant"), "content": nullable(text()), "refusal": nullable(text())})
+_IMAGE_OUT = record({"type": one_of("image_url"), "image_url": record({"url": text()})})
+_AUDIO_OUT = record({"id": text(), "data": text("base64"), "transcript": text(), "expires_at": whole()})
+_ANSWER = record(
+    {"role": one_of("assistant"), "content": nullable(text()), "refusal": nullable(text())},
+    optional={"images": listed(_IMAGE_OUT), "audio": _AUDIO_OUT, "annotations": listed(OBJECT)},
+)
 _CHOICE = record({"index": whole(low=0), "message": _ANSWER, "finish_reason": text(), "logprobs": ANYTHING})
 COMPLETION = record(
     {

@@ -12,6 +12,7 @@ from gateway.providers.base import Signatures
 from gateway.providers.gemini.answer import (
     CallIds,
     ChoiceReader,
+    Findings,
     blocked,
     extra_of,
     logprobs_of,
@@ -30,7 +31,7 @@ def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> 
 
 
 def reader(asked: Asked | None = None, *, kept: Signatures | None = None) -> ChoiceReader:
-    return ChoiceReader(0, asked=asked or Asked(), ids=ids(), kept=kept or Signatures())
+    return ChoiceReader(0, asked=asked or Asked(), ids=ids(), kept=kept or Signatures(), findings=Findings())
 
 
 def candidate(*parts: Any, **members: Any) -> Any:

@@ -1,7 +1,8 @@
 """Wire cases: what a client asks, what Gemini is sent, what it answers, what the client gets. Adding one is adding a file.
 
 A file in `cases/` has a `rule`, a `model` and a `request`; then `sent`, or `refused` with the path that is to blame; then, if it
-is to be read, an `answer` with its `choices`, or `events` with the `chunks` they give (one list of choices a chunk), and `usage`.
+is to be read, an `answer` with its `choices`, or `events` with the `chunks` they give (one list of choices a chunk), and `usage`; `dropped` names
+what could not be passed on.
 Ids that the gateway makes are written `call_#1`, `call_#2` in order.
 """
 
@@ -45,6 +46,7 @@ def test_case(path: Path) -> None:
         check_answer(case["answer"])
         completion = provider.parse_response(case["answer"], sent)
         assert numbered(completion.choices) == case["choices"]
+        assert [*completion.dropped] == case.get("dropped", [])
         usage = [completion.usage]
     if "events" in case:
         for event in case["events"]:

@@ -14,6 +14,7 @@ from gateway.errors import (
     UpstreamError,
     UpstreamFailed,
     UpstreamModelNotFound,
+    UpstreamNotFound,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -119,3 +120,16 @@ def test_key_is_cut_out() -> None:
     error = read(400, google(400, f"Bad request for {KEY}.", "INVALID_ARGUMENT"))
     assert KEY not in str(error)
     assert "Bad request" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("You do not have permission to access the File abc or it may not exist.", UpstreamNotFound),
+        ("CachedContent not found (or permission denied)", UpstreamNotFound),
+        ("Permission denied on resource project x.", UpstreamAuth),
+    ],
+)
+def test_a_file_that_is_not_there(message: str, kind: type[UpstreamError]) -> None:
+    """Google's 403 for a file that is gone is about the request: the key is not held to be refused."""
+    assert type(read(403, google(403, message, "PERMISSION_DENIED"))) is kind

@@ -11,11 +11,12 @@ from gateway.providers.gemini.generation import (
     generation_config,
     json_config,
     json_instruction,
-    refuse_audio,
+    modalities_config,
     schema_of,
 )
 from gateway.providers.gemini.profiles import profile_of
 
+DRAWS, TALKS = "gemini-3.1-flash-image", "gemini-2.5-flash-preview-tts"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
@@ -38,7 +39,10 @@ def config(model: str = "gemini-3.5-flash", **body: Any) -> Any:
         ({"stop": ["a", "", "b"]}, {"stopSequences": ["a", "b"]}),
         ({"stop": []}, {}),
         ({"n": 1}, {}),
-        ({"frequency_penalty": 1, "presence_penalty": 1, "logit_bias": {"1": 1}, "user": "u", "top_k": 3}, {}),
+        ({"frequency_penalty": 1, "presence_penalty": 1, "logit_bias": {"1": 1}, "user": "u"}, {}),
+        ({"top_k": 3}, {"topK": 3}),
+        ({"top_k": 0}, {}),
+        ({"top_k": -1}, {}),
         ({"logprobs": True, "top_logprobs": 3}, {}),
         ({"verbosity": "low", "store": True, "metadata": {"a": "b"}, "prediction": {}, "web_search_options": {}}, {}),
     ],
@@ -97,19 +101,75 @@ def test_thinking() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "param"), [({"modalities": ["text", "audio"]}, "modalities"), ({"audio": {"voice": "x"}}, "audio")]
+    ("model", "body", "param"),
+    [
+        ("gemini-3.5-flash", {"modalities": ["text", "audio"]}, "modalities"),
+        ("gemini-3.5-flash", {"modalities": ["image", "text"]}, "modalities"),
+        ("gemini-3.8-flash", {"audio": {"voice": "Kore", "format": "wav"}}, "audio"),
+        (TALKS, {"modalities": ["image"]}, "modalities"),
+        (DRAWS, {"modalities": ["audio"]}, "modalities"),
+        (TALKS, {"audio": {"voice": "Kore", "format": "mp3"}}, "audio.format"),
+        (TALKS, {"audio": {"voice": "Kore"}}, "audio.format"),
+        (TALKS, {"audio": {"format": "wav"}}, "audio.voice"),
+        (TALKS, {"audio": {"voice": {"id": "x"}, "format": "wav"}}, "audio.voice"),
+        (TALKS, {"audio": {"voice": "", "format": "wav"}}, "audio.voice"),
+    ],
 )
-def test_audio_is_refused(body: Any, param: str) -> None:
-    """Who asks for speech is told that there is none."""
+def test_output_that_a_model_cannot_make(model: str, body: Any, param: str) -> None:
+    """Who asks a model for pictures or speech that it does not make is told so, never given text instead."""
     with pytest.raises(InvalidRequest) as caught:
-        refuse_audio(body)
+        modalities_config(body, profile=profile_of(model), stream=False)
     assert caught.value.param == param
 
 
-def test_text_modality() -> None:
-    """Text is what there is."""
-    refuse_audio({"modalities": ["text"]})
-    refuse_audio({})
+VOICE = {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "expected"),
+    [
+        ("gemini-3.5-flash", {}, {}),
+        ("gemini-3.5-flash", {"modalities": ["text"]}, {}),
+        ("gemini-3.5-flash", {"image_config": {"aspect_ratio": "1:1"}}, {}),
+        (DRAWS, {}, {}),
+        (DRAWS, {"modalities": ["image", "text"]}, {"responseModalities": ["IMAGE", "TEXT"]}),
+        (DRAWS, {"modalities": ["image"]}, {"responseModalities": ["IMAGE"]}),
+        (DRAWS, {"modalities": ["text"]}, {"responseModalities": ["TEXT"]}),
+        ("gemini-2.5-flash-image", {"modalities": ["image"]}, {"responseModalities": ["IMAGE"]}),
+        ("gemini-nano-banana-2.1", {"modalities": ["image"]}, {"responseModalities": ["IMAGE"]}),
+        ("gemini-9-unheard-of", {"modalities": ["image"]}, {"responseModalities": ["IMAGE"]}),
+        (
+            DRAWS,
+            {"image_config": {"aspect_ratio": "16:9", "image_size": "2K", "strength": 1}},
+            {"imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"}},
+        ),
+        (
+            TALKS,
+            {"modalities": ["text", "audio"], "audio": {"voice": "Kore", "format": "wav"}},
+            {"responseModalities": ["AUDIO"], **VOICE},
+        ),
+        (TALKS, {"audio": {"voice": "Kore", "format": "pcm16"}}, VOICE),
+    ],
+)
+def test_output_other_than_text(model: str, body: Any, expected: Any) -> None:
+    """Pictures and speech are asked for in Gemini's words, with their form; a model of text alone is told nothing."""
+    assert modalities_config(body, profile=profile_of(model), stream=False) == expected
+
+
+def test_streamed_speech_is_raw() -> None:
+    """A stream has no WAV header, whose length is not known yet: it is refused, as OpenAI does."""
+    profile = profile_of(TALKS)
+    assert modalities_config({"audio": {"voice": "Kore", "format": "pcm16"}}, profile=profile, stream=True) == VOICE
+    with pytest.raises(InvalidRequest) as caught:
+        modalities_config({"audio": {"voice": "Kore", "format": "wav"}}, profile=profile, stream=True)
+    assert "'pcm16' when streamed" in caught.value.message
+
+
+@pytest.mark.parametrize("effort", ["none", "high"])
+def test_models_that_draw_or_speak_are_not_told_to_think(effort: str) -> None:
+    """Google refuses thinking levels there."""
+    for model in (DRAWS, TALKS, "gemini-2.5-flash-image"):
+        assert config(model, reasoning_effort=effort) == {}
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_plain_echo() -> None:
     assert second_turn(plain, by=provider, model="gemini-3.1-pro-preview")["thoughtSignature"] == "U0lH"
     assert (
         second_turn(plain, by=gemini(), model="gemini-3.1-pro-preview")["thoughtSignature"]
-        == "skip_thought_signature_validator"
+        == "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import UpstreamError, UpstreamInvalidResponse, UpstreamOverloaded
 from gateway.providers.openai_compatible.answer import (
     choices_of,
+    dropped_of,
     extra_of,
     finish_reason,
     message_of,
@@ -156,3 +157,25 @@ def test_parts_are_within_the_whole() -> None:
         10,
         0,
     )
+
+
+def test_parts_of_an_answer() -> None:
+    """Pictures in the content join those beside it, thoughts become reasoning, other parts are named as dropped."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    parts = [{"type": "text", "text": "a"}, thought, image, {"type": "reference", "reference_ids": [1]}]
+    made = message(content=parts, images=[image], annotations=[{"type": "url_citation"}])
+    assert (made["content"], made["reasoning_content"]) == ("a", "hm")
+    assert made["images"] == [image, image]
+    assert made["annotations"] == [{"type": "url_citation"}]
+    assert dropped_of({"choices": [{"message": {"content": parts}}, {}, {"message": {"content": "x"}}]}) == [
+        "reference"
+    ]
+
+
+def test_media_usage() -> None:
+    """Output that is not text is counted by kind, within the whole."""
+    details = {"audio_tokens": 3, "image_tokens": 99, "video_tokens": "x"}
+    usage = usage_of({"completion_tokens": 20, "completion_tokens_details": details})
+    assert usage is not None
+    assert (usage.completion_audio_tokens, usage.completion_image_tokens, usage.completion_video_tokens) == (3, 20, 0)

@@ -281,3 +281,31 @@ def test_truncated() -> None:
     assert len(parser.feed(DONE)) == 1
     assert parser.feed(event({"content": "b"})) == ()
     assert parser.close() == ()
+
+
+def test_pictures_and_thoughts_in_parts() -> None:
+    """Pictures in the content join those beside it, thoughts become reasoning, other parts are named as dropped."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    parts = [{"type": "text", "text": "a"}, thought, image, {"type": "reference", "reference_ids": [1]}]
+    chunks = read(
+        event({"images": [image], "content": parts}), event({"content": [image]}), chunk(choices=[], usage=None)
+    )
+    first, second = (made.choices[0]["delta"] for made in chunks[:2])
+    assert first["content"] == "a"
+    assert first["reasoning_content"] == "hm"
+    assert [entry["index"] for entry in [*first["images"], *second["images"]]] == [0, 1, 2]
+    assert [kind for made in chunks for kind in made.dropped] == ["reference"]
+
+
+def test_annotations_and_audio() -> None:
+    """Sources and sound of a stream are passed on whole."""
+    note = {
+        "type": "url_citation",
+        "url_citation": {"url": "https://one.test", "title": "", "start_index": 0, "end_index": 1},
+    }
+    audio = {"id": "a", "data": "AA==", "expires_at": 1}
+    assert deltas({"content": "a"}, {"annotations": [note]}, {"audio": audio})[1:] == [
+        {"annotations": [{"index": 0, **note}]},
+        {"audio": audio},
+    ]

@@ -14,6 +14,8 @@ REQUEST = ChatRequest(body={"response_format": {"type": "json_object"}}, model="
 CASES: list[tuple[dict[str, Any], str | None, Answer]] = [
     ({"content": "{}"}, "stop", Answer("stop", form="kept")),
     ({"content": ""}, "stop", Answer("stop", empty=True, form="broken")),
+    ({"images": [{"type": "image_url"}]}, "stop", Answer("stop", form="broken")),
+    ({"audio": {"id": "a", "data": "AA=="}}, "stop", Answer("stop", form="broken")),
     ({"refusal": "No."}, "stop", Answer("stop", refused=True)),
     ({"reasoning_content": "hm"}, None, Answer(None, empty=True, form="broken")),
 ]

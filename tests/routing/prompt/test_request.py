@@ -51,6 +51,7 @@ def test_prompt_is_the_newest_human_turn(messages: list[dict[str, Any]], turn: s
         ({"modalities": ["text", "audio"]}, [], {"audio_output"}),
         ({"modalities": ["text"], "audio": None}, [], set()),
         ({"audio": {"voice": "a", "format": "wav"}}, [], {"audio_output"}),
+        ({"modalities": ["image", "text"]}, [], {"image_output"}),
         ({"reasoning_effort": "none"}, [], set()),
         ({"reasoning": {"effort": "low"}}, [], {"reasoning"}),
         ({}, [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}], {"vision"}),
@@ -110,6 +111,8 @@ def test_prompt_tokens_count_everything_but_media_bytes() -> None:
 
     assert 100 <= small <= 160
     assert prompt_tokens({}, [image]) < 2_000
+    drawn = {"role": "assistant", "content": None, "images": [{"type": "image_url", "image_url": {"url": "data:"}}]}
+    assert 1_000 < prompt_tokens({}, [drawn]) < 2_000
     assert prompt_tokens({}, [pdf]) == pytest.approx(10_000, rel=0.01)
     assert prompt_tokens(tools, [user("x")]) > 1_000
     assert prompt_tokens({}, [user("x"), CALL]) > prompt_tokens({}, [user("x")]) + 8
