@@ -231,8 +231,10 @@ def test_another_model_answers(behind: MakeBehind, engine: str, fault: str) -> N
         row = gateway.store.request(answer.headers["x-request-id"])
         assert row is not None
         code = expected(fault, "gemini", stream=stream)[1]
-        assert [attempt["error"] for attempt in row["attempts"]] == [code, None]
-        assert row["attempts"][0]["provider"] == "gemini"
-        assert answer.headers["x-gateway-provider"] == row["attempts"][1]["provider"] != "gemini"
+        *failed, answered = row["attempts"]
+        # On a kept connection a reset may only mean that it was idle for too long, so the same model is asked once more.
+        assert [attempt["error"] for attempt in failed] in ([code], [code] * 2 if fault == "reset_early" else [code])
+        assert {attempt["provider"] for attempt in failed} == {"gemini"}
+        assert answer.headers["x-gateway-provider"] == answered["provider"] != "gemini"
         assert (row["status"], row["fallback_used"]) == ("ok", True)
         assert row["fallback_reason"].startswith("upstream: gemini/")
