@@ -34,6 +34,7 @@ from gateway.proxy.allowance import Allowances
 from gateway.proxy.cascade import Cascade
 from gateway.proxy.lessons import Lessons
 from gateway.proxy.unsettled import Unsettled
+from gateway.proxy.worker import Worker
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.recurrence import Recurrences
 from gateway.routing.prompt.recent import RecentPrompts
@@ -47,6 +48,7 @@ from gateway.transport.lean import LeanTransport
 from gateway.transport.tls import tls_context
 from gateway.web.admission import Admission
 from gateway.web.auth import Access, Gatekeeper
+from gateway.web.body import BodyBudget
 from gateway.web.chat import ChatEndpoint
 from gateway.web.dashboard import Dashboard
 from gateway.web.errors import on_bug, on_gateway_error, on_http_error
@@ -97,12 +99,14 @@ class Gateway:
         self._signatures = Signatures()
         limits = settings.limits
         self._admission = Admission(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+        self._bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
+        self._worker = Worker()
         self._heartbeat = Heartbeat(world.clock)
         self.telemetry = Telemetry(
             Readings(
                 in_flight=lambda: self._admission.in_flight,
                 waiting=lambda: self._admission.waiting,
-                refused=lambda: self._admission.refused,
+                refused=lambda: self._admission.refused + self._bodies.refused,
                 event_loop_lag=lambda: self._heartbeat.lag,
                 logs_dropped=dropped_lines,
                 unsettled=lambda: len(self.unsettled),
@@ -177,6 +181,7 @@ class Gateway:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.unsettled.retry()
             self.telemetry.leave()
+            self._worker.close()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
 
@@ -225,10 +230,12 @@ class Gateway:
             turnstile=self._turnstile,
             max_body_bytes=limit,
             new_request_id=world.new_request_id,
+            bodies=self._bodies,
+            worker=self._worker,
         )
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
-            preview=RoutePreview(planner, max_body_bytes=limit),
+            preview=RoutePreview(planner, max_body_bytes=limit, bodies=self._bodies, worker=self._worker),
             feedback=FeedbackEndpoint(self._store, now=world.now, rated=self._recurrences.forget),
             reports=LedgerReports(self._store),
             telemetry=self.telemetry,
@@ -274,6 +281,7 @@ class Gateway:
             books=books,
             timeouts=settings.timeouts,
             cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+            worker=self._worker,
         )
 
 

@@ -17,6 +17,7 @@ from gateway.proxy.cascade import Cascade
 from gateway.proxy.exchange import Books, Exchange
 from gateway.proxy.plan import AutoRoute, Caller, Planner
 from gateway.proxy.upstream import UpstreamStream, ask
+from gateway.proxy.worker import Worker
 from gateway.records import RequestRecord
 from gateway.routing.labels.hearing import Heard, answer_of
 from gateway.routing.labels.structure import form_of
@@ -55,7 +56,9 @@ class ChatProxy:
         books: Books,
         timeouts: Timeouts,
         cascade: Cascade | None = None,
+        worker: Worker | None = None,
     ) -> None:
+        self._worker = worker or Worker()
         self._cascade = cascade
         self._planner = planner
         self._providers = providers
@@ -103,6 +106,7 @@ class ChatProxy:
                     candidate.model,
                     transport=self._transport,
                     timeouts=self._timeouts.within(attempts.remaining),
+                    worker=self._worker,
                 )
             except InvalidRequest as error:
                 exchange.attempt_failed(error)

@@ -8,11 +8,14 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import UpstreamError, UpstreamInvalidResponse
+from gateway.errors import TooLargeForProvider, UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
+from gateway.proxy.worker import LARGE, Worker
 from gateway.sse import EventTooLarge, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
+from gateway.transport.seam import body_of
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.wire.body import parse_answer
 
 Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 
@@ -111,17 +114,24 @@ class UpstreamStream:
 
 
 async def ask(
-    provider: Provider, request: ChatRequest, model: str, *, transport: Transport, timeouts: Timeouts
+    provider: Provider,
+    request: ChatRequest,
+    model: str,
+    *,
+    transport: Transport,
+    timeouts: Timeouts,
+    worker: Worker,
 ) -> Completion | UpstreamStream:
-    """Send `request` to `model` and open the answer. Raises InvalidRequest, UpstreamError."""
-    sent = provider.build_request(request, model)
+    """Send `request` to `model` and open the answer; what is large is translated by `worker`. Raises InvalidRequest, UpstreamError."""
+    sent = await worker.run(request.size, partial(_translated, provider, request, model))
     response = await transport.send(sent, timeouts=timeouts)
     opened = False
     try:
         if not 200 <= response.status < 300:
             raise provider.parse_error(response.status, response.headers, await response.read(limit=ERROR_BODY_LIMIT))
         if not sent.stream:
-            return _completion(provider, sent, await response.read())
+            body = await response.read()
+            return await worker.run(len(body), partial(_completion, provider, sent, body))
         if not response.headers.get("content-type", "text/event-stream").startswith("text/event-stream"):
             # Not a stream: an error told with status 200, or garbage. A dialect's own error is raised by its parser.
             _completion(provider, sent, await response.read(limit=ERROR_BODY_LIMIT))
@@ -137,12 +147,27 @@ async def ask(
             await response.aclose()
 
 
+def _translated(provider: Provider, request: ChatRequest, model: str) -> UpstreamRequest:
+    """The request in the provider's dialect; a large one is written out here, where it holds nobody up."""
+    sent = provider.build_request(request, model)
+    if request.size <= LARGE:
+        return sent
+    encoded = body_of(sent)
+    limit = provider.max_request_bytes
+    if limit is not None and len(encoded) > limit:
+        raise TooLargeForProvider(
+            f"{provider.name} takes requests of at most {limit} bytes; this one has {len(encoded)} in its dialect. "
+            "Send fewer or smaller files."
+        )
+    return sent._replace(encoded=encoded)
+
+
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:
     try:
-        parsed: Any = orjson.loads(body)
+        parsed: Any = parse_answer(body)
     except orjson.JSONDecodeError as error:
         raise UpstreamInvalidResponse(
-            f"{provider.name} answered something that is not JSON.", provider=provider.name
+            f"{provider.name} answered something that cannot be read as JSON: {error.msg}.", provider=provider.name
         ) from error
     if not isinstance(parsed, dict):
         raise UpstreamInvalidResponse(f"{provider.name} answered JSON that is no object.", provider=provider.name)

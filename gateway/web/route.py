@@ -8,21 +8,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.proxy import Plan, Planner
-from gateway.web.body import read_body
+from gateway.proxy.worker import Worker
+from gateway.web.body import BodyBudget, read_body
 from gateway.web.chat import auto_route_of, caller_of, parsed
 
 
 class RoutePreview:
-    def __init__(self, planner: Planner, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, planner: Planner, *, max_body_bytes: int, bodies: BodyBudget | None = None, worker: Worker | None = None
+    ) -> None:
         self._planner = planner
+        self._bodies = bodies or BodyBudget(max_body_bytes)
+        self._worker = worker or Worker()
         self._max_body_bytes = max_body_bytes
 
     async def route(self, request: Request) -> Response:
         fields = dict(request.scope["headers"])
-        raw = await read_body(fields, request.receive, limit=self._max_body_bytes)
         caller = caller_of(fields, principal=request.scope["principal"])
         auto_route = auto_route_of(request.scope["query_string"])
-        plan = self._planner.plan(await parsed(raw), auto_route=auto_route, caller=caller)
+        with self._bodies.share() as share:
+            raw = await read_body(fields, request.receive, limit=self._max_body_bytes, share=share)
+            chat = await parsed(raw, worker=self._worker)
+            plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
         return JSONResponse(explained(plan))
 
 
