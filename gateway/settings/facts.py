@@ -55,10 +55,10 @@ class Limits:
     """
 
     body_bytes: int = 50_000_000
-    bodies_bytes: int = 400_000_000
     in_flight: int = 1000
     queue: int = 100
     queue_wait: float = 10.0
+    bodies_bytes: int = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)

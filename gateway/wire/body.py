@@ -64,7 +64,7 @@ def _shallow(value: Any, *, opened: int) -> Any:
 
 def _is_deeper(value: Any, levels: int) -> bool:
     level = [value]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         below: list[Any] = []
         for parent in level:
             if type(parent) is dict:

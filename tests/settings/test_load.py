@@ -68,7 +68,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
         max_attempts: 2
         mode: shadow
         cascade: off
-        limits: {body_bytes: 1, in_flight: 2, queue: 0, queue_wait: 2.5}
+        limits: {body_bytes: 1, bodies_bytes: 3, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
         grace: 12.5
         allowed_hosts: [gateway.lan]
@@ -79,7 +79,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert (settings.durability, settings.baseline, settings.max_attempts) == ("full", "gpt-4o", 2)
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
     assert settings.timeouts == Timeouts(connect=1, first_byte=2.5, idle=60, total=599)
-    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.lan",))
+    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5, 3), ("gateway.lan",))
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)

@@ -58,10 +58,16 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "1M entries of logit_bias", _said("hi") | {"logit_bias": {str(i): 1 for i in range(1_000_000)}}
     yield "512 tools of 200 properties", _said("hi") | {"tools": _tools(512, 200, "x" * 60)}
     yield "512 tools of 60 properties", _said("hi") | {"tools": _tools(512, 60, "x" * 60)}
-    yield "20,000 illegal property names", _said("hi") | {"tools": [_tool("t", {"é" * 60 + str(i): {} for i in range(15_000)})]}
+    yield (
+        "20,000 illegal property names",
+        _said("hi") | {"tools": [_tool("t", {"é" * 60 + str(i): {} for i in range(15_000)})]},
+    )
     yield "400,000 messages", {"messages": [{"role": "user", "content": "hi"}] * 400_000}
     yield "10,000 messages", {"messages": [{"role": "user", "content": "word " * 300}] * 10_000}
-    yield "20,000 parts", {"messages": [{"role": "user", "content": [{"type": "text", "text": "word " * 180}] * 20_000}]}
+    yield (
+        "20,000 parts",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "word " * 180}] * 20_000}]},
+    )
     yield "20,000 calls of one id", _called([_call("c", "f", "{}")] * 19_000)
     yield "18 MB of arguments", _called([_call("c", "f", "[" + "{}," * 6_000_000 + "0]")])
     yield "18 MB of words", _said("word " * 3_600_000)
@@ -119,14 +125,17 @@ def _measured(port: int, raw: bytes) -> tuple[int, float]:
 
 
 def _ask(port: int, raw: bytes) -> int:
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(raw)
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        % len(raw)
+    )
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(head)
         client.sendall(raw)
         return int(client.recv(65_536).split(b" ", 2)[1])
 
 
-class _sink:  # noqa: N801 - used as a function
+class _sink:
     """The port of an upstream in a thread, which reads whole requests and refuses them."""
 
     def __enter__(self) -> int:
@@ -156,9 +165,14 @@ class _sink:  # noqa: N801 - used as a function
                 if b"\r\n\r\n" not in head:
                     continue
                 fields, _, begun = head.partition(b"\r\n\r\n")
-                length = next(int(line[15:]) for line in fields.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                length = next(
+                    int(line[15:]) for line in fields.lower().split(b"\r\n") if line.startswith(b"content-length:")
+                )
                 left = length - len(begun)
                 while left > 0 and (came := client.recv_into(buffer, min(left, len(buffer)))):
                     left -= came
-                client.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(REFUSAL), REFUSAL))
+                client.sendall(
+                    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+                    % (len(REFUSAL), REFUSAL)
+                )
                 head = b""

@@ -53,7 +53,9 @@ class GatewayProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         upstream_url = f"http://127.0.0.1:{upstream_port}"
         vendors = ("OPENROUTER", "ANTHROPIC", "GEMINI") if every_provider else ("OPENROUTER",)
-        upstreams = {f"{name}_API_KEY": "simulated" for name in vendors} | {f"{name}_BASE_URL": upstream_url for name in vendors}
+        upstreams = {f"{name}_API_KEY": "simulated" for name in vendors} | {
+            f"{name}_BASE_URL": upstream_url for name in vendors
+        }
         self.process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "gateway", "serve", "--port", "0", "--config", str(config), "--db", str(self.db)],
             env={**environment, **upstreams},

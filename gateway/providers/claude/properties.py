@@ -9,7 +9,8 @@ from typing import Any
 from gateway.providers.claude.schema import BY_NAME, BY_NUMBER, SINGLE, parts
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_.-]")
-_LONGEST_BASE = 58  # leaves room for the longest number that tells names apart
+_LONGEST = 64
+_LONGEST_BASE = 60
 _LEGAL_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -27,7 +28,8 @@ def legal_properties(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
         number = numbers.get(base, 1)
         while legal in names or legal in renamed:
             number += 1
-            legal = f"{base}_{number}"
+            told_apart = f"_{number}"
+            legal = base[: _LONGEST - len(told_apart)] + told_apart
         numbers[base] = number
         renamed[legal] = name
     return _renamed(schema, {original: legal for legal, original in renamed.items()}), renamed
