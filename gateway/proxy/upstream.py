@@ -13,9 +13,9 @@ from gateway.providers.base import Provider, StreamParser
 from gateway.proxy.worker import LARGE, Worker
 from gateway.sse import EventTooLarge, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
-from gateway.transport.seam import body_of
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 from gateway.wire.body import parse_answer
+from gateway.wire.long_json import dumps
 
 Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 
@@ -152,7 +152,7 @@ def _translated(provider: Provider, request: ChatRequest, model: str) -> Upstrea
     sent = provider.build_request(request, model)
     if request.size <= LARGE:
         return sent
-    encoded = body_of(sent)
+    encoded = dumps(sent.json)
     limit = provider.max_request_bytes
     if limit is not None and len(encoded) > limit:
         raise TooLargeForProvider(

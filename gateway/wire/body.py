@@ -8,6 +8,7 @@ import orjson
 
 from gateway.errors import InvalidRequest
 from gateway.wire.checks import invalid
+from gateway.wire.long_json import loads
 
 MAX_DEPTH = 64  # levels of a request
 # Values (members of objects, items of arrays) of one JSON text. Its parser does not let go of the interpreter's lock, so
@@ -29,7 +30,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             code="too_many_values",
         )
     try:
-        body = orjson.loads(raw)
+        body = loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(_not_json(raw, error), code="invalid_json") from None
     if not isinstance(body, dict):
@@ -52,7 +53,7 @@ def parse_embedded(text: str) -> Any:
 
 def parse_answer(raw: bytes) -> Any:
     """JSON of an upstream's answer or event. Raises JSONDecodeError, also where it is nested too deeply to be written again."""
-    return _shallow(orjson.loads(raw), opened=raw.count(b"[") + raw.count(b"{"))
+    return _shallow(loads(raw), opened=raw.count(b"[") + raw.count(b"{"))
 
 
 def _shallow(value: Any, *, opened: int) -> Any:
@@ -82,7 +83,7 @@ def holds_too_many_values(raw: bytes) -> bool:
 
     The marks between values are counted; only where there are enough of them, those within strings are left out.
     """
-    if len(raw) <= _COUNTED_FROM or sum(map(raw.count, _VALUE_MARKS)) <= MAX_VALUES:
+    if len(raw) <= _COUNTED_FROM or sum([raw.count(mark) for mark in _VALUE_MARKS]) <= MAX_VALUES:
         return False
     found = 0
     within_string = False

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import orjson
 import pytest
 
-from gateway.providers.base import Endpoint
+from gateway.errors import InvalidRequest
+from gateway.providers.base import Endpoint, Provider
 from gateway.providers.claude import Claude
+from gateway.providers.gemini import Gemini
 from gateway.proxy.upstream import ask
 from gateway.proxy.worker import LARGE, Worker
 from gateway.transport import Timeouts
 from gateway.transport.reference import ReferenceTransport
+from gateway.web.chat import parsed
 from gateway.wire import ChatRequest, Completion, UpstreamRequest
+from gateway.wire.long_json import dumps
 from tests.conftest import MakeGateway
 from tests.serving import MODEL, Client, chat, serving
+from tests.soak.heavy import cases
 from tests.upstreams import answer, vendor
 
 pytestmark = pytest.mark.anyio
@@ -159,3 +169,43 @@ def test_a_megabyte_is_served(make_gateway: MakeGateway) -> None:
     gateway = make_gateway()
     assert gateway.ask("word " * 250_000, model=MODEL).status_code == 200
     assert gateway.rows[-1]["status"] == "ok"
+
+
+async def held(work: Awaitable[object]) -> float:
+    """CPU seconds of this process between two turns of the event loop, at most, while `work` is done: other processes do not count."""
+    longest, last = 0.0, time.process_time()
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        await asyncio.sleep(0.0005)
+        now = time.process_time()
+        longest, last = max(longest, now - last), now
+    with suppress(InvalidRequest):
+        task.result()
+    return longest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "18 MB of ; in a data URL",
+        "18 MB image",
+        "1M entries of logit_bias",
+        "512 tools of 60 properties",
+        "400,000 messages",
+        "18 MB of arguments",
+    ],
+)
+async def test_the_loop_goes_on(name: str) -> None:
+    """While a request that is heavy to parse or to translate is worked on, the event loop gets its turns."""
+    raw = orjson.dumps({"model": "m", **next(body for each, body in cases() if each == name)})
+    worker = Worker()
+    providers = (Claude(Endpoint("http://anthropic", "key")), Gemini(Endpoint("http://google", "key")))
+
+    async def served(provider: Provider) -> None:
+        request = await parsed(raw, worker=worker)
+        translated = partial(provider.build_request, request, "claude-haiku-4-5")
+        await worker.run(request.size, lambda: dumps(translated().json))
+
+    waits = [await held(served(provider)) for provider in providers]
+    worker.close()
+    assert max(waits) < 0.1

@@ -1,6 +1,6 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled, storage; all of them take about five minutes. Ends with 1 when a promise is broken.
+The parts are kills, crowd, refused, idle, drain, stalled, storage, heavy; all of them take about five minutes. Ends with 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 import orjson
 
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
+from tests.soak.heavy import heavy
 from tests.soak.kills import kill_rounds
 from tests.soak.processes import raise_file_limit, upstream
 from tests.soak.storage import DISK, Stored
 
 STREAMS = 10_000
+HEALTHY = 0.1  # seconds that /healthz may take on a machine that does nothing else
 MEMORY = 300.0  # MB that idle streams may take
 
 Part = Callable[[Path, int], Coroutine[Any, Any, tuple[str, bool]]]
@@ -128,6 +130,16 @@ async def stored(folder: Path, port: int) -> tuple[str, bool]:
     )
 
 
+async def weighed(folder: Path, port: int) -> tuple[str, bool]:
+    """Large bodies, which the upstream of the other parts is not made for."""
+    came = await asyncio.to_thread(heavy, folder, tries=3)
+    name, slowest = came.slowest
+    return (
+        f"{len(came.waits)} requests that are heavy to parse or to translate, up to 49 MB: slowest /healthz meanwhile "
+        f"{1000 * slowest:.0f} ms ({name})"
+    ), slowest < HEALTHY
+
+
 PARTS: dict[str, Part] = {
     "kills": kills,
     "crowd": thousand,
@@ -136,6 +148,7 @@ PARTS: dict[str, Part] = {
     "drain": drained,
     "stalled": stalled,
     "storage": stored,
+    "heavy": weighed,
 }
 
 
