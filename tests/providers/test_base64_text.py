@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,12 @@ def test_sizes(size: int) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 5), st.text(st.sampled_from("=A \n-é"), max_size=3))
 def test_any_text(raw: bytes, at: int, put: str) -> None:
-    """What is accepted is what one strict call accepts."""
+    """What is accepted is what one strict call accepts, with the padding that belongs to it."""
     text = base64.b64encode(raw).decode()
     text = text[:at] + put + text[at:]
+    canonical = re.fullmatch("[A-Za-z0-9+/]*={0,2}", text) and len(text) % 4 == 0
     try:
-        expected = binascii.a2b_base64(text, strict_mode=True)
+        expected = binascii.a2b_base64(text if canonical else "=", strict_mode=True)
     except ValueError:
         with pytest.raises(ValueError, match=r"."):
             decoded(text)
