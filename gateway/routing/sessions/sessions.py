@@ -21,6 +21,7 @@ WARM = 300.0
 _CAPACITY = 10_000
 # Characters of each opening message that make the key.
 _READ = 65_536
+_READ_IN_ALL = 4 * _READ  # of all of them, however many parts they have
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,12 @@ class Sessions:
         if request.hints.session_id is not None:
             return request.hints.session_id
         digest = blake2b(key=self._secret, digest_size=12)
+        read = 0
         for text in _opening(request.messages):
             digest.update(text.encode(errors="replace") + b"\0")
+            read += len(text) + 1
+            if read > _READ_IN_ALL:
+                break
         return f"s-{digest.hexdigest()}"
 
     def follow(self, visit: Visit, *, provider: str, model: str, tokens: int) -> None:
