@@ -35,6 +35,7 @@ from gateway.proxy.lessons import Lessons
 from gateway.proxy.notices import Notices
 from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.unsettled import Unsettled
+from gateway.proxy.worker import Worker
 from gateway.routing import RoutingEngine
 from gateway.routing.labels.corroboration import Corroboration, witnesses_in
 from gateway.routing.labels.recurrence import Recurrences
@@ -52,6 +53,7 @@ from gateway.transport.tls import tls_context
 from gateway.web.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.web.admission import Admission
 from gateway.web.auth import Access, Gatekeeper
+from gateway.web.body import BodyBudget
 from gateway.web.chat import ChatEndpoint
 from gateway.web.cors import Cors
 from gateway.web.dashboard import Dashboard
@@ -105,12 +107,14 @@ class Gateway:
         self._signatures = Signatures()
         limits = settings.limits
         self._admission = Admission(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+        self._bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
+        self._worker = Worker()
         self._heartbeat = Heartbeat(world.clock)
         self.telemetry = Telemetry(
             Readings(
                 in_flight=lambda: self._admission.in_flight,
                 waiting=lambda: self._admission.waiting,
-                refused=lambda: self._admission.refused,
+                refused=lambda: self._admission.refused + self._bodies.refused,
                 event_loop_lag=lambda: self._heartbeat.lag,
                 logs_dropped=dropped_lines,
                 unsettled=lambda: len(self.unsettled),
@@ -191,6 +195,7 @@ class Gateway:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.unsettled.retry()
             self.telemetry.leave()
+            self._worker.close()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
 
@@ -254,10 +259,12 @@ class Gateway:
             max_body_bytes=limit,
             new_request_id=world.new_request_id,
             keep_alive=settings.keep_alive,
+            bodies=self._bodies,
+            worker=self._worker,
         )
         guarded = _guarded(
             models=ModelList(settings.catalog, providers=names),
-            preview=RoutePreview(planner, max_body_bytes=limit),
+            preview=RoutePreview(planner, max_body_bytes=limit, bodies=self._bodies, worker=self._worker),
             feedback=FeedbackEndpoint(
                 self._store, now=world.now, rated=self._recurrences.forget, needed=self._corroboration.needed
             ),
@@ -319,6 +326,7 @@ class Gateway:
                 models=settings.model_timeouts,
             ),
             cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+            worker=self._worker,
         )
 
 

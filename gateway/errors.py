@@ -43,6 +43,13 @@ class InvalidRequest(RequestError):
     """The body breaks the API's rules; `param` is the path of the field, as `messages[0].content`."""
 
 
+class TooLargeForProvider(InvalidRequest):
+    """The request is larger than what its provider takes; another one may take it."""
+
+    status = 413
+    code = "request_too_large"
+
+
 class InvalidKey(RequestError):
     status = 401
     type = "authentication_error"

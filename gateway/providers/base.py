@@ -71,6 +71,8 @@ class Provider(ABC):
     """
 
     name: str
+    # Bytes of a request that the provider documents as its limit; None where it documents none.
+    max_request_bytes: int | None = None
 
     def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
         self.endpoint = endpoint

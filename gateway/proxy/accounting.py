@@ -12,7 +12,7 @@ import orjson
 from gateway.pricing import PriceTable, cost, plain_number
 from gateway.proxy.plan import Caller, Plan
 from gateway.records import Attempt, RequestRecord
-from gateway.routing import context_of
+from gateway.routing.prompt.request import prompt_tokens_of
 from gateway.routing.strategies.decisions import POLICY_VERSION
 from gateway.wire import ChatRequest, Usage
 
@@ -23,8 +23,9 @@ CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.open
 
 def estimated_usage(request: ChatRequest, *, answer_chars: int) -> Usage:
     """Tokens of an answer whose provider told none, or not the last of them."""
-    prompt_tokens = context_of(request, available_providers=[]).prompt_tokens or 0
-    return Usage(prompt_tokens=prompt_tokens, completion_tokens=-(-answer_chars // CHARS_PER_TOKEN), estimated=True)
+    return Usage(
+        prompt_tokens=prompt_tokens_of(request), completion_tokens=-(-answer_chars // CHARS_PER_TOKEN), estimated=True
+    )
 
 
 class Accountant:

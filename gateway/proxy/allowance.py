@@ -19,7 +19,7 @@ from gateway.fallback import Candidate
 from gateway.keys import VirtualKey
 from gateway.pricing import PriceTable, nano_dollars, worst_case
 from gateway.routing import RoutingContext
-from gateway.routing.prompt.request import prompt_tokens
+from gateway.routing.prompt.request import prompt_tokens_of
 from gateway.wire import ChatRequest
 
 # Tokens to which an answer may be limited when the client set no limit and money is short, tried in this order.
@@ -177,7 +177,7 @@ class Allowances:
         self, candidates: Sequence[Candidate], request: ChatRequest, *, steps: Sequence[int | None]
     ) -> dict[Candidate, list[int | None]]:
         """What each candidate may cost at each step, those whose price is known."""
-        prompt = math.ceil(prompt_tokens(request.body, request.messages) * PROMPT_MARGIN)
+        prompt = math.ceil(prompt_tokens_of(request) * PROMPT_MARGIN)
         table: dict[Candidate, list[int | None]] = {}
         for candidate in candidates:
             asked = (candidate, *_fallbacks(candidate, request))

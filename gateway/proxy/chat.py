@@ -18,6 +18,7 @@ from gateway.proxy.exchange import Books, Exchange
 from gateway.proxy.plan import AutoRoute, Caller, Planner
 from gateway.proxy.time_limits import RequestTimes
 from gateway.proxy.upstream import UpstreamStream, ask
+from gateway.proxy.worker import Worker
 from gateway.records import RequestRecord
 from gateway.routing.labels.hearing import Heard, answer_of
 from gateway.routing.labels.structure import form_of
@@ -25,6 +26,7 @@ from gateway.sse import DONE, encode
 from gateway.transport import Transport
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 from gateway.wire.answers import ChunkWriter, completion_body
+from gateway.wire.long_json import dumps
 
 
 class ChatFailed(Exception):
@@ -67,7 +69,9 @@ class ChatProxy:
         books: Books,
         times: RequestTimes,
         cascade: Cascade | None = None,
+        worker: Worker | None = None,
     ) -> None:
+        self._worker = worker or Worker()
         self._cascade = cascade
         self._planner = planner
         self._providers = providers
@@ -103,7 +107,9 @@ class ChatProxy:
                 exchange, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
             )
             if isinstance(opened, UpstreamStream):
-                return ChatStream(exchange, opened, attempts, created=int(self._books.now().timestamp()))
+                return ChatStream(
+                    exchange, opened, attempts, created=int(self._books.now().timestamp()), worker=self._worker
+                )
             return await self._answer(exchange, await self._validated(exchange, opened, attempts))
         except (LedgerUnavailable, BudgetExceeded) as error:
             exchange.refused(error)
@@ -129,6 +135,7 @@ class ChatProxy:
                     candidate.model,
                     transport=self._transport,
                     timeouts=self._times.timeouts(exchange.request, candidate, attempts.remaining),
+                    worker=self._worker,
                 )
             except InvalidRequest as error:
                 exchange.attempt_failed(error)
@@ -177,7 +184,7 @@ class ChatProxy:
             usage=openai_usage(record),
             legacy_functions=exchange.request.legacy_functions,
         )
-        raw = await asyncio.to_thread(orjson.dumps, body) if completion.large else orjson.dumps(body)
+        raw = await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
         return ChatAnswer(raw, record)
 
 
@@ -193,11 +200,15 @@ class ChatStream:
         "_over",
         "_upstream",
         "_usage",
+        "_worker",
         "_writer",
         "record",
     )
 
-    def __init__(self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int) -> None:
+    def __init__(
+        self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int, worker: Worker
+    ) -> None:
+        self._worker = worker
         self._exchange = exchange
         self._upstream = upstream
         self._attempts = attempts
@@ -245,7 +256,7 @@ class ChatStream:
 
     async def _pass_on_large(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
         """The same with the chunks written in a thread, so that the event loop goes on meanwhile."""
-        return self._offered(offer, await asyncio.to_thread(self._written, chunks))
+        return self._offered(offer, await self._worker.run_in_thread(partial(self._written, chunks)))
 
     def _written(self, chunks: Sequence[Chunk]) -> bytes:
         return b"".join([self._write(chunk) for chunk in chunks])

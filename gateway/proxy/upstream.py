@@ -9,19 +9,21 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import UpstreamError, UpstreamInvalidResponse
+from gateway.errors import TooLargeForProvider, UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
+from gateway.proxy.worker import LARGE, Worker
 from gateway.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.transport.trouble import timed_out
 from gateway.wire import ChatRequest, Chunk, Completion, Json, UpstreamRequest
+from gateway.wire.body import parse_answer
+from gateway.wire.long_json import dumps
 
 Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 IntoLarge = Callable[[Sequence[Chunk]], Awaitable[bool]]  # the same for chunks that take long to write
 
 ERROR_BODY_LIMIT = 1024 * 1024
 STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models take about 40 MB
-LARGE = 256 * 1024  # bytes of JSON that are parsed in a thread, so that the event loop goes on
 
 
 class UpstreamStream:
@@ -40,11 +42,19 @@ class UpstreamStream:
         "_parser",
         "_provider",
         "_response",
+        "_worker",
     )
 
     def __init__(
-        self, response: UpstreamResponse, parser: StreamParser, *, provider: str, limit: int = STREAM_LIMIT
+        self,
+        response: UpstreamResponse,
+        parser: StreamParser,
+        *,
+        provider: str,
+        worker: Worker,
+        limit: int = STREAM_LIMIT,
     ) -> None:
+        self._worker = worker
         self._response = response
         self._parser = parser
         self._provider = provider
@@ -135,7 +145,7 @@ class UpstreamStream:
     async def _take_large(self, into: Into, event: ServerSentEvent, *, large: IntoLarge | None) -> None:
         self._large = None
         try:
-            chunks = await asyncio.to_thread(self._parser.feed, event)
+            chunks = await self._worker.run(len(event.data), partial(self._parser.feed, event))
         except UpstreamError as error:
             self._failure, self._events = error, None
             return
@@ -151,13 +161,19 @@ class UpstreamStream:
 
 
 async def ask(
-    provider: Provider, request: ChatRequest, model: str, *, transport: Transport, timeouts: Timeouts
+    provider: Provider,
+    request: ChatRequest,
+    model: str,
+    *,
+    transport: Transport,
+    timeouts: Timeouts,
+    worker: Worker,
 ) -> Completion | UpstreamStream:
-    """Send `request` to `model` and open the answer. Raises InvalidRequest, UpstreamError.
+    """Send `request` to `model` and open the answer; what is large is translated by `worker`. Raises InvalidRequest, UpstreamError.
 
     A stream has `first_byte` until its first content, whatever else comes before; `idle` holds from then on.
     """
-    sent = provider.build_request(request, model)
+    sent = await worker.run(request.size, partial(_translated, provider, request, model))
     first_by = asyncio.get_running_loop().time() + timeouts.first_byte
     opening = timeouts._replace(idle=timeouts.first_byte) if sent.stream else timeouts
     response = await transport.send(sent, timeouts=opening)
@@ -166,14 +182,14 @@ async def ask(
         if not 200 <= response.status < 300:
             raise provider.parse_error(response.status, response.headers, await response.read(limit=ERROR_BODY_LIMIT))
         if not sent.stream:
-            return await _read_completion(provider, sent, await response.read())
+            return await _read_completion(provider, sent, await response.read(), worker=worker)
         if not response.headers.get("content-type", "text/event-stream").startswith("text/event-stream"):
             # Not a stream: an error told with status 200, or garbage. A dialect's own error is raised by its parser.
-            await _read_completion(provider, sent, await response.read(limit=ERROR_BODY_LIMIT))
+            await _read_completion(provider, sent, await response.read(limit=ERROR_BODY_LIMIT), worker=worker)
             raise UpstreamInvalidResponse(
                 f"{provider.name} answered a streamed request without a stream.", provider=provider.name
             )
-        stream = UpstreamStream(response, provider.stream_parser(sent), provider=provider.name)
+        stream = UpstreamStream(response, provider.stream_parser(sent), provider=provider.name, worker=worker)
         try:
             async with asyncio.timeout_at(first_by):
                 await stream.peek()
@@ -187,6 +203,21 @@ async def ask(
             await response.aclose()
 
 
+def _translated(provider: Provider, request: ChatRequest, model: str) -> UpstreamRequest:
+    """The request in the provider's dialect; a large one is written out here, where it holds nobody up."""
+    sent = provider.build_request(request, model)
+    if request.size <= LARGE:
+        return sent
+    encoded = dumps(sent.json)
+    limit = provider.max_request_bytes
+    if limit is not None and len(encoded) > limit:
+        raise TooLargeForProvider(
+            f"{provider.name} takes requests of at most {limit} bytes; this one has {len(encoded)} in its dialect. "
+            "Send fewer or smaller files."
+        )
+    return sent._replace(encoded=encoded)
+
+
 def _has_content(choice: Json) -> bool:
     """Whether a step of a stream says more than that an answer begins."""
     if choice.get("finish_reason") is not None:
@@ -194,19 +225,18 @@ def _has_content(choice: Json) -> bool:
     return any(value for name, value in choice.get("delta", {}).items() if name != "role")
 
 
-async def _read_completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:
-    """The answer; a large one is parsed in a thread."""
-    if len(body) <= LARGE:
-        return _completion(provider, sent, body)
-    return (await asyncio.to_thread(_completion, provider, sent, body))._replace(large=True)
+async def _read_completion(provider: Provider, sent: UpstreamRequest, body: bytes, *, worker: Worker) -> Completion:
+    """The answer; a large one is parsed by `worker`."""
+    completion = await worker.run(len(body), partial(_completion, provider, sent, body))
+    return completion._replace(large=True) if len(body) > LARGE else completion
 
 
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:
     try:
-        parsed: Any = orjson.loads(body)
+        parsed: Any = parse_answer(body)
     except orjson.JSONDecodeError as error:
         raise UpstreamInvalidResponse(
-            f"{provider.name} answered something that is not JSON.", provider=provider.name
+            f"{provider.name} answered something that cannot be read as JSON: {error.msg}.", provider=provider.name
         ) from error
     if not isinstance(parsed, dict):
         raise UpstreamInvalidResponse(f"{provider.name} answered JSON that is no object.", provider=provider.name)

@@ -53,14 +53,15 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`body_bytes` of a client's request; `in_flight` requests being answered at once; `queue` that may wait for a place,
+    """`body_bytes` of a client's request, `bodies_bytes` of those of all requests under way; `in_flight` requests being answered at once; `queue` that may wait for a place,
     for `queue_wait` seconds.
     """
 
-    body_bytes: int = 20_000_000
+    body_bytes: int = 50_000_000
     in_flight: int = 1000
     queue: int = 100
     queue_wait: float = 10.0
+    bodies_bytes: int = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)

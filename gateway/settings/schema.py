@@ -43,6 +43,7 @@ class TimeoutsSection(Section):
 
 class LimitsSection(Section):
     body_bytes: Annotated[int, Field(ge=1)] | None = None
+    bodies_bytes: Annotated[int, Field(ge=1)] | None = None
     in_flight: Annotated[int, Field(ge=1)] | None = None
     queue: Annotated[int, Field(ge=0)] | None = None
     queue_wait: Seconds | None = None

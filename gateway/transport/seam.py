@@ -95,7 +95,7 @@ class Transport(Protocol):
 
 
 def body_of(request: UpstreamRequest) -> bytes:
-    return orjson.dumps(request.json)
+    return orjson.dumps(request.json) if request.encoded is None else request.encoded
 
 
 def headers_of(request: UpstreamRequest) -> dict[str, str]:

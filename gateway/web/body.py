@@ -1,4 +1,4 @@
-"""A request's body, read within limits."""
+"""A request's body, read within its own limit and within what all bodies together may take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
-from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, UnsupportedEncoding
+from gateway.errors import GatewayError, InvalidRequest, Overloaded, RequestTooLarge, UnsupportedEncoding
+
+FREE_BYTES = 65_536  # of a body: smaller ones are not counted, the number of requests bounds them
 
 
 class ClientGone(GatewayError):
@@ -16,9 +18,67 @@ class ClientGone(GatewayError):
     code = "client_closed_request"
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, limit: int) -> bytes:
-    """All of an ASGI request's body. Raises what `refuse_unreadable` does, RequestTooLarge above `limit` bytes, ClientGone."""
-    refuse_unreadable(headers, limit=limit)
+class BodyBudget:
+    """How many bytes the bodies of all requests under way may take together, from their first byte to their last answer's."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self.held = 0
+        self.refused = 0
+
+    def share(self) -> BodyShare:
+        """For one request, in a `with` block that lasts as long as its body is kept."""
+        return BodyShare(self)
+
+    def take(self, more: int) -> None:
+        """Raises Overloaded when so much is not left."""
+        if more > 0 and self.held + more > self._total:
+            self.refused += 1
+            raise Overloaded(
+                f"The bodies of the requests under way take all of the {self._total} bytes that they may together "
+                "(`limits.bodies_bytes`); try again soon.",
+                retry_after=2.0,
+            )
+        self.held += more
+
+
+class BodyShare:
+    """What one request's body takes of the budget."""
+
+    __slots__ = ("_budget", "_taken")
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self._taken = 0
+
+    def cover(self, size: int, *, limit: int) -> int:
+        """Take as much as `size` bytes need, but no more than `limit`; how many bytes are covered now. Raises Overloaded."""
+        covered = min(limit, max(size, FREE_BYTES))
+        counted = covered if covered > FREE_BYTES else 0
+        if counted != self._taken:
+            self._budget.take(counted - self._taken)
+            self._taken = counted
+        return covered
+
+    def __enter__(self) -> BodyShare:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.take(-self._taken)
+        self._taken = 0
+
+
+def alone(limit: int) -> BodyShare:
+    """Of a budget for this body only."""
+    return BodyBudget(limit).share()
+
+
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, *, limit: int, share: BodyShare | None = None
+) -> bytes:
+    """All of an ASGI request's body. Raises what `refuse_unreadable` does, RequestTooLarge above `limit` bytes, Overloaded, ClientGone."""
+    share = share or alone(limit)
+    covered = share.cover(refuse_unreadable(headers, limit=limit), limit=limit)
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -29,13 +89,16 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, limit: 
         size += len(piece)
         if size > limit:
             raise too_large(limit)
+        if size > covered:
+            covered = share.cover(2 * size, limit=limit)
         pieces.append(piece)
         if not message.get("more_body", False):
+            share.cover(size, limit=limit)
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def refuse_unreadable(headers: Mapping[bytes, bytes], *, limit: int) -> None:
-    """What the headers tell of a body before it is read. Raises UnsupportedEncoding, InvalidRequest, RequestTooLarge."""
+def refuse_unreadable(headers: Mapping[bytes, bytes], *, limit: int) -> int:
+    """The length that the headers tell of, 0 without. Raises UnsupportedEncoding, InvalidRequest, RequestTooLarge."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedEncoding("A compressed request body is not accepted; send it as it is.")
     length = headers.get(b"content-length", b"0")
@@ -43,6 +106,7 @@ def refuse_unreadable(headers: Mapping[bytes, bytes], *, limit: int) -> None:
         raise InvalidRequest("The Content-Length header is not a number.")
     if int(length) > limit:
         raise RequestTooLarge(f"The body has {int(length)} bytes; the limit is {limit}.")
+    return int(length)
 
 
 def too_large(limit: int) -> RequestTooLarge:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from starlette.datastructures import QueryParams
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import AutoRoute, Caller, ChatFailed, ChatProxy
+from gateway.proxy.worker import LARGE, Worker
+from gateway.routing.prompt.request import prompt_tokens_of
 from gateway.web.admission import Admission
 from gateway.web.answer import KEEP_ALIVE, Answer
 from gateway.web.auth import Access, Gatekeeper, Principal
-from gateway.web.body import ClientGone
+from gateway.web.body import BodyBudget, ClientGone
 from gateway.web.client import Client, Fields
 from gateway.web.departure import Departure
 from gateway.web.errors import internal_error
@@ -20,8 +22,6 @@ from gateway.web.headers import gateway_head, header_text
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.turnstile import Turnstile
 from gateway.wire import ChatRequest, parse_chat_request, with_client_session
-
-LARGE_BODY = 1_000_000  # bytes from which parsing would hold up the loop for others
 
 
 class ChatEndpoint:
@@ -38,7 +38,11 @@ class ChatEndpoint:
         max_body_bytes: int,
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
+        bodies: BodyBudget | None = None,
+        worker: Worker | None = None,
     ) -> None:
+        self._bodies = bodies or BodyBudget(max_body_bytes)
+        self._worker = worker or Worker()
         self._proxy = proxy
         self._gatekeeper = gatekeeper
         self._admission = admission
@@ -58,15 +62,18 @@ class ChatEndpoint:
             auto_route = auto_route_of(client.query)
             self._admission.refuse_if_full()
             await self._turnstile.enter()
-            request = await parsed(await client.body(limit=self._max_body_bytes))
-            request = with_client_session(request, client.fields)
-            caller = caller_of(client.fields, principal=principal)
-            with Departure(client, answer, lifecycle=self._lifecycle):
-                async with self._admission:
-                    served = await self._proxy.serve(
-                        request, request_id=request_id, auto_route=auto_route, caller=caller, waiting=answer
-                    )
-                    await answer.give(served)
+            with self._bodies.share() as share:
+                raw = await client.body(limit=self._max_body_bytes, share=share)
+                request = await parsed(raw, worker=self._worker)
+                del raw
+                request = with_client_session(request, client.fields)
+                caller = caller_of(client.fields, principal=principal)
+                with Departure(client, answer, lifecycle=self._lifecycle):
+                    async with self._admission:
+                        served = await self._proxy.serve(
+                            request, request_id=request_id, auto_route=auto_route, caller=caller, waiting=answer
+                        )
+                        await answer.give(served)
         except ClientGone:
             return
         except ChatFailed as failed:
@@ -80,11 +87,14 @@ class ChatEndpoint:
             answer.close()
 
 
-async def parsed(raw: bytes) -> ChatRequest:
-    """The checked request; a large body is parsed off the loop."""
-    if len(raw) > LARGE_BODY:
-        return await asyncio.to_thread(parse_chat_request, raw)
-    return parse_chat_request(raw)
+async def parsed(raw: bytes, *, worker: Worker) -> ChatRequest:
+    """The checked request; a large body is parsed and measured by `worker`."""
+    return await worker.run(len(raw), partial(_parsed, raw))
+
+
+def _parsed(raw: bytes) -> ChatRequest:
+    request = parse_chat_request(raw)
+    return request if len(raw) <= LARGE else request._replace(prompt_tokens=prompt_tokens_of(request))
 
 
 def auto_route_of(query: bytes) -> AutoRoute:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.web.body import read_body
+from gateway.web.body import BodyShare, read_body
 
 Headers = Sequence[tuple[bytes, bytes]]  # as they were sent, names in lower case
 Fields = Mapping[bytes, bytes]  # the same by name; the last of those that were sent twice
@@ -32,8 +32,8 @@ class Client(Protocol):
     @property
     def fields(self) -> Fields: ...
 
-    async def body(self, *, limit: int) -> bytes:
-        """All of it. Raises what `refuse_unreadable` does, RequestTooLarge, ClientGone."""
+    async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
+        """All of it, at most `limit` bytes, taken from `share`. Raises what `refuse_unreadable` does, RequestTooLarge, Overloaded, ClientGone."""
 
     def watch(self, left: Callable[[], None]) -> None:
         """From now on, call `left` when the client leaves, from the event loop, not from within the task that serves it."""
@@ -76,8 +76,8 @@ class AsgiClient:
         self._send = send
         self._watcher: asyncio.Task[None] | None = None
 
-    async def body(self, *, limit: int) -> bytes:
-        return await read_body(self.fields, self._receive, limit=limit)
+    async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
+        return await read_body(self.fields, self._receive, limit=limit, share=share)
 
     def watch(self, left: Callable[[], None]) -> None:
         self._watcher = asyncio.create_task(self._listen(left))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from gateway.web.body import ClientGone, refuse_unreadable, too_large
+from gateway.web.body import BodyShare, ClientGone, alone, refuse_unreadable, too_large
 from gateway.web.client import DirectEndpoint, Fields, Headers
 
 HIGH_WATER = (
@@ -139,24 +139,31 @@ class DirectClient:
         """Whether somebody reads the body."""
         return self._limit > 0
 
-    async def body(self, *, limit: int) -> bytes:
-        refuse_unreadable(self.fields, limit=limit)
+    async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
+        share = share or alone(limit)
+        self._limit = share.cover(refuse_unreadable(self.fields, limit=limit), limit=limit)
         if (
             self._chunked
             and not (self._whole or self._gone)
             and self.fields.get(b"expect", b"").lower() == b"100-continue"
         ):
             self._carrier.write(CONTINUE)
-        self._limit = limit
         self._carrier.resume_reading()
-        while not (self._whole or self._gone or self._size > limit):
-            self._arrival = asyncio.get_running_loop().create_future()
-            await self._arrival
-        self._arrival = None
+        try:
+            while not self._gone and self._size <= limit:
+                if self._size > self._limit:  # the length was not told: as much again is taken each time
+                    self._limit = share.cover(2 * self._size, limit=limit)
+                if self._whole:
+                    break
+                self._arrival = asyncio.get_running_loop().create_future()
+                await self._arrival
+        finally:
+            self._arrival = None
         if self._gone:
             raise ClientGone("The client left.")
         if self._size > limit:
             raise too_large(limit)
+        share.cover(self._size, limit=limit)
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

@@ -10,23 +10,29 @@ from starlette.responses import Response
 
 from gateway.pricing import plain_numbers
 from gateway.proxy import Plan, Planner
-from gateway.web.body import read_body
+from gateway.proxy.worker import Worker
+from gateway.web.body import BodyBudget, read_body
 from gateway.web.chat import auto_route_of, caller_of, parsed
 from gateway.wire import with_client_session
 
 
 class RoutePreview:
-    def __init__(self, planner: Planner, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, planner: Planner, *, max_body_bytes: int, bodies: BodyBudget | None = None, worker: Worker | None = None
+    ) -> None:
         self._planner = planner
+        self._bodies = bodies or BodyBudget(max_body_bytes)
+        self._worker = worker or Worker()
         self._max_body_bytes = max_body_bytes
 
     async def route(self, request: Request) -> Response:
         fields = dict(request.scope["headers"])
-        raw = await read_body(fields, request.receive, limit=self._max_body_bytes)
         caller = caller_of(fields, principal=request.scope["principal"])
         auto_route = auto_route_of(request.scope["query_string"])
-        chat = with_client_session(await parsed(raw), fields)
-        plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
+        with self._bodies.share() as share:
+            raw = await read_body(fields, request.receive, limit=self._max_body_bytes, share=share)
+            chat = with_client_session(await parsed(raw, worker=self._worker), fields)
+            plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
         return Response(orjson.dumps(plain_numbers(explained(plan))), media_type="application/json")
 
 

@@ -42,7 +42,7 @@ def _tool_choice(function_call: str | Mapping[str, Any]) -> str | dict[str, Any]
 
 def _messages(messages: Sequence[Json]) -> list[Json]:
     modern: list[Json] = []
-    open_calls: list[tuple[str, str]] = []
+    open_calls: dict[str, list[str]] = {}  # ids by the function's name, the newest last
     for i, message in enumerate(messages):
         call = message.get("function_call")
         if message["role"] == "function":
@@ -52,18 +52,16 @@ def _messages(messages: Sequence[Json]) -> list[Json]:
         else:
             rest = {name: value for name, value in message.items() if name != "function_call"}
             if call is not None and message["role"] == "assistant" and not message.get("tool_calls"):
-                open_calls.append((call["name"], f"call_legacy_{i}"))
+                open_calls.setdefault(call["name"], []).append(f"call_legacy_{i}")
                 rest["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
             modern.append(rest)
     return modern
 
 
-def _answered(open_calls: list[tuple[str, str]], name: str) -> str | None:
-    """Takes the newest open call of that name out of the list and gives its id."""
-    for at in range(len(open_calls) - 1, -1, -1):
-        if open_calls[at][0] == name:
-            return open_calls.pop(at)[1]
-    return None
+def _answered(open_calls: dict[str, list[str]], name: str) -> str | None:
+    """Takes the newest open call of that name and gives its id."""
+    calls = open_calls.get(name)
+    return calls.pop() if calls else None
 
 
 def _result(message: Json, call_id: str) -> Json:

@@ -10,6 +10,12 @@ from gateway.wire.checks import array, choice, invalid, mapping, missing, string
 MAX_MESSAGES = 10_000
 MAX_PARTS = 20_000  # of all messages together; each costs far more time to translate than the bytes it takes
 
+# Characters. Some gateways put a thought's signature into a call's id, so ids may be long.
+MAX_ID = 65_536
+MAX_CALLED_NAME = 1024
+MAX_URL = 32_768  # of an address; a data URL has its own bound
+MAX_DATA_URL_HEAD = 1024  # of a data URL before its data: media type and parameters
+
 _SPEAKERS = ("user", "assistant", "system", "developer")
 _DETAILS = ("auto", "low", "high", "original")
 _SCHEMES = ("data:", "https://", "http://")
@@ -35,7 +41,7 @@ def _is_plain(message: object) -> bool:
     if len(message) == 2:
         return message.get("role") in _SPEAKERS
     call_id = message.get("tool_call_id")
-    return len(message) == 3 and message.get("role") == "tool" and type(call_id) is str and call_id != ""
+    return len(message) == 3 and message.get("role") == "tool" and type(call_id) is str and 0 < len(call_id) <= MAX_ID
 
 
 def _parts(message: dict[str, Any]) -> int:
@@ -70,14 +76,14 @@ def _user(message: dict[str, Any], path: str) -> None:
 def _tool(message: dict[str, Any], path: str) -> None:
     if message.get("tool_call_id") is None:
         missing(f"{path}.tool_call_id")
-    string(message["tool_call_id"], f"{path}.tool_call_id", empty=False)
+    _bounded(string(message["tool_call_id"], f"{path}.tool_call_id", empty=False), f"{path}.tool_call_id", most=MAX_ID)
     _required_content(message, path, parts=_TEXT_PARTS)
 
 
 def _function(message: dict[str, Any], path: str) -> None:
     if message.get("name") is None:
         missing(f"{path}.name")
-    string(message["name"], f"{path}.name", empty=False)
+    _bounded(string(message["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
     if message.get("content") is not None:
         string(message["content"], f"{path}.content")
 
@@ -123,7 +129,7 @@ def _tool_call(value: object, path: str) -> None:
     for name in ("id", "type"):
         if call.get(name) is None:
             missing(f"{path}.{name}")
-    string(call["id"], f"{path}.id", empty=False)
+    _bounded(string(call["id"], f"{path}.id", empty=False), f"{path}.id", most=MAX_ID)
     kind = choice(call["type"], f"{path}.type", of=("function", "custom"))
     if call.get(kind) is None:
         missing(f"{path}.{kind}")
@@ -138,8 +144,26 @@ def _called(value: object, path: str, *, text: str) -> None:
     for name in ("name", text):
         if called.get(name) is None:
             missing(f"{path}.{name}")
-    string(called["name"], f"{path}.name", empty=False)
+    _bounded(string(called["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
     string(called[text], f"{path}.{text}")
+
+
+def _bounded(text: str, path: str, *, most: int) -> None:
+    if len(text) > most:
+        message = f"Invalid '{path}': {len(text)} characters are too many. Expected at most {most}."
+        invalid(path, message, code="string_above_max_length")
+
+
+def _check_url(url: str, path: str) -> None:
+    """An address is short; of a data URL no more is looked at than has to tell its media type."""
+    if url[:5].lower() != "data:":
+        _bounded(url, path, most=MAX_URL)
+    elif url.find(",", 0, MAX_DATA_URL_HEAD) < 0:
+        message = (
+            f"Invalid '{path}': not a data URL: no comma ends its media type and parameters within its first "
+            f"{MAX_DATA_URL_HEAD} characters (data:image/png;base64,...)."
+        )
+        invalid(path, message, code="invalid_data_url")
 
 
 PartCheck = Callable[[dict[str, Any], str], None]
@@ -194,13 +218,16 @@ def _image(part: dict[str, Any], path: str) -> None:
             f"Invalid '{path}.image_url.url': expected an https URL or a base64 data URL (data:image/png;base64,...)."
         )
         invalid(f"{path}.image_url.url", message, code="invalid_image_url")
+    _check_url(url, f"{path}.image_url.url")
     if image.get("detail") is not None:
         choice(image["detail"], f"{path}.image_url.detail", of=_DETAILS)
 
 
 def _audio(part: dict[str, Any], path: str) -> None:
     audio = _required_object(part, path, name="input_audio")
-    _required_string(audio, f"{path}.input_audio", name="data")
+    data = _required_string(audio, f"{path}.input_audio", name="data")
+    if data[:5].lower() == "data:":
+        _check_url(data, f"{path}.input_audio.data")
     _required_string(audio, f"{path}.input_audio", name="format")
 
 
@@ -209,6 +236,12 @@ def _file(part: dict[str, Any], path: str) -> None:
     for name in ("file_data", "file_id", "filename"):
         if file.get(name) is not None:
             string(file[name], f"{path}.file.{name}")
+    if file.get("file_id"):
+        _bounded(file["file_id"], f"{path}.file.file_id", most=MAX_URL)
+    if file.get("filename"):
+        _bounded(file["filename"], f"{path}.file.filename", most=MAX_URL)
+    if file.get("file_data") and file["file_data"][:8].lower().startswith(_SCHEMES):
+        _check_url(file["file_data"], f"{path}.file.file_data")
     if not file.get("file_data") and not file.get("file_id"):
         invalid(f"{path}.file", f"Invalid '{path}.file': one of `file_data` and `file_id` is needed.")
 

@@ -19,6 +19,8 @@ from gateway.wire.tools import (
 )
 
 MAX_STOPS = 16
+MAX_BIASES = 4096  # tokens of `logit_bias`
+MAX_MODALITIES = 8
 # Names like `__proto__` mean something to programs that read metadata as an object.
 _METADATA_KEY = re.compile(r"(?!__)[A-Za-z0-9._:/ -]+")
 
@@ -54,7 +56,11 @@ def _stream_options(value: object, path: str) -> None:
 
 
 def _logit_bias(value: object, path: str) -> None:
-    for token, bias in mapping(value, path).items():
+    biases = mapping(value, path)
+    if len(biases) > MAX_BIASES:
+        message = f"Invalid '{path}': {len(biases)} tokens are too many. Expected at most {MAX_BIASES}."
+        invalid(path, message, code="object_above_max_properties")
+    for token, bias in biases.items():
         number(bias, f"{path}.{token[:64]}", low=-100, high=100)
 
 
@@ -83,7 +89,7 @@ def _image_config(value: object, path: str) -> None:
 
 def _modalities(value: object, path: str) -> None:
     # "image" is OpenRouter's: models that draw.
-    for i, item in enumerate(array(value, path, least=1)):
+    for i, item in enumerate(array(value, path, least=1, most=MAX_MODALITIES)):
         choice(item, f"{path}[{i}]", of=("text", "audio", "image"))
 
 

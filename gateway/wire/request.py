@@ -34,4 +34,5 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
         include_usage=bool(body.get("stream_options", {}).get("include_usage")),
         hints=hints,
         legacy_functions=legacy_functions,
+        size=len(raw),
     )

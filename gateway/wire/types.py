@@ -50,7 +50,8 @@ class ChatRequest(NamedTuple):
 
     `body` is the client's object without explicit nulls at its top level, without the gateway's own members, and with the
     deprecated `functions` / `function_call` / role `function` rewritten as tools (then `legacy_functions` is True and the
-    answer has to be given in the old form). It is shared, never changed.
+    answer has to be given in the old form). It is shared, never changed. `size` is that of the body in bytes as it came,
+    `prompt_tokens` the estimate for the prompt where it was made already.
     """
 
     body: Json
@@ -60,13 +61,16 @@ class ChatRequest(NamedTuple):
     include_usage: bool = False
     hints: RoutingHints = NO_HINTS
     legacy_functions: bool = False
+    size: int = 0
+    prompt_tokens: int | None = None
 
 
 class UpstreamRequest(NamedTuple):
     """What goes to a provider: one POST.
 
     `json` is kept until it is sent so that tests and recorders can read it. `context` is whatever the provider needs to
-    read the answer to just this request (renamed tools, an emulated schema); it never leaves the process.
+    read the answer to just this request (renamed tools, an emulated schema); it never leaves the process. `encoded` is
+    `json` written out, where that was done already.
     """
 
     provider: str
@@ -76,6 +80,7 @@ class UpstreamRequest(NamedTuple):
     json: Json
     stream: bool
     context: Mapping[str, Any] = _NOTHING
+    encoded: bytes | None = None
 
 
 class Usage(NamedTuple):

@@ -12,7 +12,8 @@ import pytest
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Endpoint
 from gateway.providers.openrouter import OpenRouter
-from gateway.proxy.upstream import LARGE, Into, UpstreamStream
+from gateway.proxy.upstream import Into, UpstreamStream
+from gateway.proxy.worker import LARGE, Worker
 from gateway.transport import UpstreamResponse
 from gateway.wire import Chunk, UpstreamRequest
 from tests.conftest import MakeGateway
@@ -64,7 +65,7 @@ class Endless(UpstreamResponse):
 
 def opened(response: UpstreamResponse, *, limit: int) -> UpstreamStream:
     provider = OpenRouter(Endpoint("http://upstream", "key"))
-    return UpstreamStream(response, provider.stream_parser(SENT), provider="openrouter", limit=limit)
+    return UpstreamStream(response, provider.stream_parser(SENT), provider="openrouter", worker=Worker(), limit=limit)
 
 
 def hearing(heard: list[str], *, most: int = 1000) -> Into:

@@ -70,7 +70,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
         mode: shadow
         cascade: off
         prompt_caching: off
-        limits: {body_bytes: 1, in_flight: 2, queue: 0, queue_wait: 2.5}
+        limits: {body_bytes: 1, bodies_bytes: 3, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
         grace: 12.5
         allowed_hosts: [gateway.localhost]
@@ -83,7 +83,7 @@ def test_everything_in_the_file(load_files: Load) -> None:
     assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
     limits = TimeLimits(connect=1, first_byte=2.5, thinking=800, idle=300, total=599, stream=7200)
     assert (settings.timeouts, settings.keep_alive) == (limits, 7.5)
-    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5), ("gateway.localhost",))
+    assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5, 3), ("gateway.localhost",))
     assert settings.cors_origins == ("https://app.example",)
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert settings.prompt_caching == "off"

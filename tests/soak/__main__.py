@@ -1,6 +1,6 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled, long, storage; all of them take about five minutes. Ends with 1 when a promise is broken.
+The parts are kills, crowd, refused, idle, drain, stalled, long, storage, heavy; all of them take about five minutes. Ends with 1 when a promise is broken.
 With SOAK_REAL_TIME set the stream of `long` takes its twelve minutes; else everything about it is sixty times as fast.
 """
 
@@ -18,12 +18,14 @@ from typing import Any
 import orjson
 
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
+from tests.soak.heavy import heavy
 from tests.soak.kills import kill_rounds
 from tests.soak.long import MINUTES, long_stream
 from tests.soak.processes import raise_file_limit, upstream
 from tests.soak.storage import DISK, Stored
 
 STREAMS = 10_000
+HEALTHY = 0.1  # seconds that /healthz may take beside a body of up to 18 MB; twice that beside one of 49 MB
 MEMORY = 300.0  # MB that idle streams may take
 
 Part = Callable[[Path, int], Coroutine[Any, Any, tuple[str, bool]]]
@@ -143,6 +145,20 @@ async def stored(folder: Path, port: int) -> tuple[str, bool]:
     )
 
 
+async def weighed(folder: Path, port: int) -> tuple[str, bool]:
+    """Large bodies, which the upstream of the other parts is not made for."""
+    came = await asyncio.to_thread(heavy, folder, tries=3)
+    name, slowest = came.slowest(huge=False)
+    huge_name, huge_slowest = came.slowest(huge=True)
+    return (
+        (
+            f"{len(came.waits)} requests that are heavy to parse or to translate: slowest /healthz meanwhile {1000 * slowest:.0f} ms up to "
+            f"18 MB ({name}), {1000 * huge_slowest:.0f} ms at 49 MB ({huge_name})"
+        ),
+        slowest < HEALTHY and huge_slowest < 2 * HEALTHY,
+    )
+
+
 PARTS: dict[str, Part] = {
     "kills": kills,
     "crowd": thousand,
@@ -152,6 +168,7 @@ PARTS: dict[str, Part] = {
     "stalled": stalled,
     "long": long,
     "storage": stored,
+    "heavy": weighed,
 }
 
 

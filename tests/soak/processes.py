@@ -46,15 +46,27 @@ def upstream() -> Iterator[int]:
 class GatewayProcess:
     """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share. `logged` is how many characters it said."""
 
-    def __init__(self, folder: Path, *, upstream_port: int, limits: str = "{}", settings: str = SETTINGS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        upstream_port: int,
+        limits: str = "{}",
+        settings: str = SETTINGS,
+        every_provider: bool = False,
+    ) -> None:
         config = folder / "gateway.yaml"
         config.write_text(f"{settings}limits: {limits}\n")
         self.db = folder / "gateway.db"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         upstream_url = f"http://127.0.0.1:{upstream_port}"
+        vendors = ("OPENROUTER", "ANTHROPIC", "GEMINI") if every_provider else ("OPENROUTER",)
+        upstreams = {f"{name}_API_KEY": "simulated" for name in vendors} | {
+            f"{name}_BASE_URL": upstream_url for name in vendors
+        }
         self.process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "gateway", "serve", "--port", "0", "--config", str(config), "--db", str(self.db)],
-            env={**environment, "OPENROUTER_API_KEY": "simulated", "OPENROUTER_BASE_URL": upstream_url},
+            env={**environment, **upstreams},
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -30,7 +30,7 @@ CHAT = "/v1/chat/completions"
         (b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "temperature": NaN}', 400),
         (b'{"model": "auto", "messages": [{"role": "user", "content": "\xff"}]}', 400),
         (b'{"model": "no-such-model", "messages": [{"role": "user", "content": "hi"}]}', 404),
-        (b" " * 20_000_001, 413),
+        (b" " * 50_000_001, 413),
     ],
     ids=["empty", "cut", "list", "no messages", "number model", "text messages", "NaN", "utf-8", "model", "large"],
 )
@@ -82,11 +82,6 @@ def test_keys_are_asked_for(make_gateway: MakeGateway) -> None:
     (row,) = gateway.rows
     assert (row["client_request_id"], row["client_retries"]) == ("mine", 2)
     assert row["key_id"] not in (None, "a-long-enough-client-key")
-
-
-def test_large_bodies_are_parsed_off_the_loop(make_gateway: MakeGateway) -> None:
-    """A megabyte of prompt is served like any other."""
-    assert make_gateway().ask("word " * 250_000).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import InvalidRequest
+from gateway.providers.base64_text import decoded
 from gateway.wire import Json
+from gateway.wire.messages import MAX_DATA_URL_HEAD
 
 Block = dict[str, Any]
 
@@ -110,7 +111,7 @@ def _base64_image(media_type: str, data: str, path: str) -> Block:
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
     """Media type (lower case, without parameters) and base64 of a data URL."""
-    found = _DATA_URL.match(url)
+    found = _DATA_URL.match(url[:MAX_DATA_URL_HEAD])
     if found is None:
         _refuse("Not a data URL.", path)
     data = url[found.end() :].strip()
@@ -157,6 +158,6 @@ def _titled(document: Block, name: str) -> Block:
 
 def _decoded(data: str, path: str) -> str:
     try:
-        return base64.b64decode(data, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+        return decoded(data).decode("utf-8")
+    except ValueError:  # no base64, or no UTF-8
         _refuse("The file is neither a PDF nor text in UTF-8.", path)

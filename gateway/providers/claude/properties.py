@@ -8,6 +8,9 @@ from typing import Any
 
 from gateway.providers.claude.schema import BY_NAME, BY_NUMBER, SINGLE, parts
 
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_.-]")
+_LONGEST = 64
+_LONGEST_BASE = 60
 _LEGAL_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -19,11 +22,15 @@ def legal_properties(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     if not illegal:
         return schema, {}
     renamed: dict[str, str] = {}
+    numbers: dict[str, int] = {}  # the last that was added to a name, so that none is tried again
     for name in illegal:
-        legal = base = re.sub(r"[^a-zA-Z0-9_.-]", "_", name)[:60] or "_"
-        number = 2
+        legal = base = _ILLEGAL.sub("_", name[:_LONGEST_BASE]) or "_"
+        number = numbers.get(base, 1)
         while legal in names or legal in renamed:
-            legal, number = f"{base}_{number}", number + 1
+            number += 1
+            told_apart = f"_{number}"
+            legal = base[: _LONGEST - len(told_apart)] + told_apart
+        numbers[base] = number
         renamed[legal] = name
     return _renamed(schema, {original: legal for legal, original in renamed.items()}), renamed
 

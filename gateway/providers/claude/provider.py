@@ -22,6 +22,7 @@ class Claude(Provider):
     """Claude: system apart from the turns, content in blocks, thinking that is signed."""
 
     name = "claude"
+    max_request_bytes = 32 * 1024 * 1024  # https://platform.claude.com/docs/en/api/overview#request-size-limits
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
         built = messages_request(request, model, signatures=self.signatures)

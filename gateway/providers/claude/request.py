@@ -175,7 +175,7 @@ def _add_rest(body: dict[str, Any], request: ChatRequest) -> None:
 
 def _user_id(user: str) -> str:
     """The client's id; a hash where that may name a person (an e-mail address, a telephone number) or is too long."""
-    if _PERSONAL.search(user) or len(user) > LONGEST_USER_ID:
+    if len(user) > LONGEST_USER_ID or _PERSONAL.search(user):
         return hashlib.sha256(user.encode()).hexdigest()
     return user
 

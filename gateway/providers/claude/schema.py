@@ -6,7 +6,7 @@ property may have any name, `type`, `$ref` and `title` too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from gateway.errors import InvalidRequest
@@ -16,6 +16,7 @@ Schema = Mapping[str, Any]
 BY_NAME = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 BY_NUMBER = ("anyOf", "oneOf", "allOf", "prefixItems")
 SINGLE = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
+_LONGEST_REFERENCE = 4096  # characters
 _LISTS = frozenset((*BY_NUMBER, "required", "type", "enum"))
 _STRUCTURAL = frozenset((*BY_NAME, *SINGLE, *_LISTS, "$ref", "description"))
 
@@ -102,14 +103,21 @@ def _folded(root: dict[str, Any], branches: list[Schema], *, every: bool) -> dic
             properties.setdefault(name, value)
     lists = [branch.get("required", []) for branch in branches if every or branch.get("type") != "null"]
     names = [name for names in lists for name in names]
-    required = names if every else [name for name in names if all(name in other for other in lists)]
+    required = names if every else _in_all(names, [set(each) for each in lists])
     merged = {**root, "properties": {**properties, **root.get("properties", {})}}
     required = list(dict.fromkeys([*root.get("required", []), *required]))
     return {**merged, "required": required} if required else merged
 
 
+def _in_all(names: Sequence[str], lists: Sequence[set[str]]) -> list[str]:
+    common = lists[0].intersection(*lists[1:]) if lists else set()
+    return [name for name in names if name in common]
+
+
 def resolved(root: Schema, reference: str) -> Any:
     """What a local reference (`#/$defs/Node`) names; None when there is no such thing."""
+    if len(reference) > _LONGEST_REFERENCE:
+        return None
     found: Any = root
     for step in reference.removeprefix("#").strip("/").split("/") if reference.startswith("#") else ("",):
         found = found.get(step.replace("~1", "/").replace("~0", "~")) if step and isinstance(found, Mapping) else None

@@ -22,6 +22,7 @@ from gateway.providers.claude.thinking import thinking_detail
 from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk, UpstreamRequest, saying
+from gateway.wire.body import parse_answer, parse_embedded
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class ClaudeStream(StreamParser):
         if self._done:
             return ()
         try:
-            data = orjson.loads(event.data)
+            data = parse_answer(event.data)
         except orjson.JSONDecodeError:
             raise self._invalid("an event is not JSON") from None
         if not isinstance(data, dict):
@@ -197,7 +198,7 @@ class ClaudeStream(StreamParser):
     def _parsed(self, text: str) -> Any:
         """An input cut short by `max_tokens` is no JSON; it is told as the text it is."""
         try:
-            return orjson.loads(text)
+            return parse_embedded(text)
         except orjson.JSONDecodeError:
             return text
 

@@ -16,6 +16,7 @@ from gateway.providers.claude.properties import legal_properties, renamed_keys
 from gateway.providers.claude.schema import object_schema, sound
 from gateway.providers.claude.strict import Inexpressible, strict_schema
 from gateway.wire import Json
+from gateway.wire.body import parse_embedded
 
 # Strict tools beyond the first twenty are refused by the API.
 MOST_STRICT_TOOLS = 20
@@ -30,12 +31,15 @@ class CallIds:
 
     def __init__(self) -> None:
         self._given: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the last that was added to an id, so that none is tried again
 
     def new(self, client_id: str) -> str:
         legal = base = _NOT_IN_NAMES.sub("_", client_id) or "call"
-        number = 2
+        number = self._numbers.get(base, 1)
         while legal in self._given:
-            legal, number = f"{base}_{number}", number + 1
+            number += 1
+            legal = f"{base}_{number}"
+        self._numbers[base] = number
         self._given.add(legal)
         return legal
 
@@ -51,15 +55,22 @@ class ToolCalls:
     renamed: dict[str, str] = field(default_factory=dict)
     custom: set[str] = field(default_factory=set)
     properties: dict[str, dict[str, str]] = field(default_factory=dict)
+    _legal: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def name(self, client_name: str) -> str:
         """The legal name of a tool, the same each time it is asked for."""
         if _NAME.fullmatch(client_name) and client_name not in self.renamed:
             return client_name
-        legal = base = _NOT_IN_NAMES.sub("_", client_name)[:120] or "tool"
-        number = 2
+        if (known := self._legal.get(client_name)) is not None:
+            return known
+        legal = base = _NOT_IN_NAMES.sub("_", client_name[:120]) or "tool"
+        number = self._numbers.get(base, 1)
         while self.renamed.get(legal, client_name) != client_name:
-            legal, number = f"{base}_{number}", number + 1
+            number += 1
+            legal = f"{base}_{number}"
+        self._numbers[base] = number
+        self._legal[client_name] = legal
         self.renamed[legal] = client_name
         return legal
 
@@ -79,9 +90,9 @@ def _arguments(text: str | None, path: str) -> dict[str, Any]:
     if not text or text.isspace():
         return {}
     try:
-        arguments = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise InvalidRequest(f"Invalid '{path}': the arguments are not JSON.", param=path) from None
+        arguments = parse_embedded(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"Invalid '{path}': the arguments are not JSON ({error}).", param=path) from None
     # `null` and bare values: some clients and models write them for "none".
     return arguments if isinstance(arguments, dict) else {} if arguments is None else {"value": arguments}
 

@@ -20,6 +20,7 @@ from gateway.providers.gemini.media import Part, image_part, parts_of, text_of
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.gemini.tools import CUSTOM_INPUT, Tools
 from gateway.wire import Json
+from gateway.wire.body import parse_embedded
 
 SYSTEM = frozenset(("system", "developer"))
 _SPEAKERS = ("user", "assistant")
@@ -236,6 +237,6 @@ def result(text: str) -> Json:
 
 def _parsed(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return parse_embedded(text)
     except orjson.JSONDecodeError:
         return None

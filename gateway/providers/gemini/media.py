@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from gateway.errors import InvalidRequest
+from gateway.providers.base64_text import decoded, normalized
+from gateway.wire.messages import MAX_DATA_URL_HEAD
 
 Part = dict[str, Any]
 
 DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 LONGEST_PLAIN = 1_000_000  # characters with percent signs, which take far longer to undo than base64
-URL_SAFE = str.maketrans("-_", "+/")
 SAME_MIME = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
@@ -126,7 +126,7 @@ def _as_text(part: Part, *, name: str) -> Part | None:
     if not (blob["mimeType"].startswith("text/") or blob["mimeType"] in TEXT_MIMES):
         return None
     try:
-        text = base64.b64decode(blob["data"]).decode("utf-8-sig")
+        text = decoded(blob["data"]).decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
     return {"text": f"{name}:\n{text}" if name else text}
@@ -153,7 +153,7 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
     """A data URL, or bare base64 of the given type, as inline data."""
     payload, encoded = data, True
     if data[:5].lower() == "data:":
-        head = DATA_URL.match(data)
+        head = DATA_URL.match(data[:MAX_DATA_URL_HEAD])
         if head is None:
             raise InvalidRequest("This is not a data URL.", param=path)
         payload = data[head.end() :]
@@ -176,12 +176,10 @@ def _base64(data: str, *, path: str) -> str:
     """Standard base64, from what clients send as such: with line ends, URL-safe, percent-encoded or without padding."""
     if "%" in data:
         data = _unquoted(data, path=path).decode("ascii", "replace")
-    plain = "".join(data.split()).translate(URL_SAFE).rstrip("=")
-    plain += "=" * (-len(plain) % 4)
     try:
-        decoded = base64.b64decode(plain, validate=True)
-    except (binascii.Error, ValueError):
-        decoded = b""
-    if not decoded:
+        plain = normalized(data)
+    except ValueError:
+        plain = ""
+    if not plain:
         raise InvalidRequest("This is not base64.", param=path)
     return plain

@@ -24,6 +24,7 @@ class Gemini(Provider):
     """Gemini, with what each of its generations takes in `profiles`."""
 
     name = "gemini"
+    max_request_bytes = 100 * 1024 * 1024  # with inline files: https://ai.google.dev/gemini-api/docs/file-input-methods
 
     def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
         super().__init__(endpoint, name=name, signatures=signatures)

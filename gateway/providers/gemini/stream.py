@@ -27,6 +27,7 @@ from gateway.providers.gemini.failures import error_in
 from gateway.providers.gemini.request import Asked
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk, Json
+from gateway.wire.body import parse_answer
 
 
 class GeminiStream(StreamParser):
@@ -66,7 +67,7 @@ class GeminiStream(StreamParser):
 
     def _body(self, data: bytes) -> Json:
         try:
-            body = orjson.loads(data)
+            body = parse_answer(data)
         except orjson.JSONDecodeError:
             raise UpstreamInvalidResponse("Gemini sent an event that is not JSON.", provider=self._provider) from None
         error = error_in(body, provider=self._provider, key=self._key)

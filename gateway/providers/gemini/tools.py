@@ -84,7 +84,7 @@ def _names(names: Iterable[str]) -> dict[str, str]:
     taken = set(sent)
     repeated: Counter[str] = Counter()
     for name in [name for name in wanted if name not in sent]:
-        plain = ours = "_" + ILLEGAL.sub("_", name)[:100]
+        plain = ours = "_" + ILLEGAL.sub("_", name[:100])
         while ours in taken:
             repeated[plain] += 1
             ours = f"{plain}_{repeated[plain]}"

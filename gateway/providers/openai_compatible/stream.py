@@ -29,6 +29,7 @@ from gateway.providers.openai_compatible.answer import (
 from gateway.providers.template import TextTemplate
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk, Json, Usage, saying
+from gateway.wire.body import parse_answer
 
 # The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
 _IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})
@@ -185,7 +186,7 @@ class OpenAIStream(StreamParser):
         if not event.event and (text := self._template.text(event.data)) is not None:
             return [saying(text)] if text else ()
         try:
-            body: Any = orjson.loads(event.data)
+            body: Any = parse_answer(event.data)
         except orjson.JSONDecodeError:
             return self._unparsed(event.data.strip())
         if not isinstance(body, dict):

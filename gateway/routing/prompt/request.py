@@ -43,7 +43,7 @@ def context_of(
         max_cost=hints.max_cost,
         min_quality=hints.min_quality,
         needs=frozenset(_needs(body, request.messages)),
-        prompt_tokens=prompt_tokens(body, request.messages),
+        prompt_tokens=prompt_tokens_of(request),
         max_tokens=body.get("max_completion_tokens", body.get("max_tokens")),
         turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
         models=hints.models,
@@ -65,6 +65,12 @@ def newest_turn(messages: Sequence[Json]) -> str:
             if message.get("role") == role and (text := _text(message)):
                 return text
     return ""
+
+
+def prompt_tokens_of(request: ChatRequest) -> int:
+    """The estimate that the request carries, else a new one."""
+    known = request.prompt_tokens
+    return prompt_tokens(request.body, request.messages) if known is None else known
 
 
 def prompt_tokens(body: Json, messages: Sequence[Json]) -> int:

@@ -21,6 +21,7 @@ WARM = 300.0
 _CAPACITY = 10_000
 # Characters of each opening message that make the key.
 _READ = 65_536
+_READ_IN_ALL = 4 * _READ  # of all of them, however many parts they have
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,12 @@ class Sessions:
 
     def _derived(self, request: ChatRequest) -> str:
         digest = blake2b(key=self._secret, digest_size=12)
+        read = 0
         for text in _opening(request.messages):
             digest.update(text.encode(errors="replace") + b"\0")
+            read += len(text) + 1
+            if read > _READ_IN_ALL:
+                break
         agent = request.hints.agent_id
         return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
 

@@ -151,3 +151,16 @@ def test_bounded(sessions: Sessions) -> None:
 def test_odd_beginnings(sessions: Sessions, messages: list[dict[str, Any]]) -> None:
     """A conversation that does not begin with a user's turn has a key as well."""
     assert sessions.visit(asking(messages), key_id=None).session_id.startswith("s-")
+
+
+def test_an_opening_of_many_parts_is_read_to_a_bound() -> None:
+    """What makes the key is a bounded beginning, however many parts the opening has; what follows says nothing more."""
+
+    def opening(parts: int, last: str) -> ChatRequest:
+        content = [*({"type": "text", "text": "x" * 900} for _ in range(parts)), {"type": "text", "text": last}]
+        messages = [{"role": "user", "content": content}]
+        return ChatRequest({"messages": messages}, model="auto", messages=messages)
+
+    sessions = Sessions(lambda: 0.0, secret=b"s")
+    assert sessions.session_id(opening(20_000, "a")) == sessions.session_id(opening(20_000, "b"))
+    assert sessions.session_id(opening(200, "a")) != sessions.session_id(opening(200, "b"))
