@@ -12,8 +12,8 @@ ROWS = re.findall(r"^\| ([FS]\d+) \| (.+) \|$", TEXT, re.MULTILINE)
 
 
 def test_every_fault_and_attack_has_its_row() -> None:
-    """Faults 1 to 49, then attacks 1 to 41, each once and in order."""
-    numbers = [*(f"F{number}" for number in range(1, 50)), *(f"S{number}" for number in range(1, 42))]
+    """Faults 1 to 58, then attacks 1 to 63, each once and in order."""
+    numbers = [*(f"F{number}" for number in range(1, 59)), *(f"S{number}" for number in range(1, 64))]
     assert [number for number, _ in ROWS] == numbers
 
 
