@@ -75,7 +75,7 @@ def test_ambiguous_bare_id() -> None:
 def test_aliases(name: str) -> None:
     """An alias means what it stands for, through other aliases too."""
     assert CATALOG.resolve(name) == Pinned("gemini", "gemini-3.8-flash", FLASH)
-    assert CATALOG.resolve("gpt-4o-mini") == Auto(0.5)
+    assert CATALOG.resolve("gpt-4o") == Auto(0.5)
 
 
 @pytest.mark.parametrize(

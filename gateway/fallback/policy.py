@@ -6,7 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.errors import AllCandidatesFailed, GatewayError, NoRoute, RequestError, UpstreamError, UpstreamRateLimited
+from gateway.errors import (
+    AllCandidatesFailed,
+    GatewayError,
+    NoRoute,
+    RequestError,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamStaleConnection,
+)
 from gateway.fallback.breaker import Tally
 from gateway.fallback.cooldowns import Cooldowns
 from gateway.fallback.turns import KeyTurns
@@ -180,7 +188,8 @@ class Attempts:
         current = self._tried[-1]
         said = verdict(error)
         self.failures.append((current, error))
-        if error.maybe_billed:
+        # A connection that had been idle was most likely closed before the request arrived, so it does not count as a charge.
+        if error.maybe_billed and not isinstance(error, UpstreamStaleConnection):
             self._most = min(self._most, self.count + 1)
         if said.harm is Harm.KEY and self._has_another_key(current):
             return 0.0

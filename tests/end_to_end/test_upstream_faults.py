@@ -54,7 +54,7 @@ TOLD = {
     "unavailable": (503, "upstream_overloaded"),
     "gateway_timeout": (504, "upstream_timeout"),
     "overloaded": (503, "upstream_overloaded"),
-    "status": (400, "invalid_request_error"),
+    "status": (502, "upstream_invalid_response"),
     "error_200": (503, "upstream_overloaded"),
     "choice_error": (503, "upstream_overloaded"),
     "first_event_error": (503, "upstream_overloaded"),
@@ -97,7 +97,7 @@ VENDORS: dict[tuple[str, str], tuple[int, str]] = {
     ("malformed_call", "gemini"): (502, "upstream_invalid_response"),
 }
 WAITS = {"rate_limit": {"7"}, "rate_limit_date": {"6", "7", "8"}, "rate_limit_ms": {"7"}, "rate_limit_absurd": {"600"}}
-CLIENTS = {"bad_request", "context_length", "too_large", "status"}
+CLIENTS = {"bad_request", "context_length", "too_large"}
 ESTIMATED = {"no_usage", "null_usage", "negative_usage", "string_usage", "absurd_usage"}
 
 
