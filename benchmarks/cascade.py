@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.served import served
 from gateway.packaged import load_catalog
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.prompts import JSON, TOOLS, wish
 from gateway.simulator.quality import answer_quality
 from gateway.simulator.simulation import Simulation
@@ -53,17 +53,17 @@ class Came:
 
 
 def is_right(model: str, prompt: str, *, seed: int) -> bool:
-    return Dice("right", seed, model, prompt).unit() < answer_quality(model, prompt, seed)
+    return SeededRandom("right", seed, model, prompt).unit() < answer_quality(model, prompt, seed)
 
 
 def breaks_form(model: str, prompt: str, *, seed: int, visible: float) -> bool:
     """A `visible` share of the wrong answers breaks the form; the others look as right ones do."""
-    return not is_right(model, prompt, seed=seed) and Dice("form", seed, model, prompt).unit() < visible
+    return not is_right(model, prompt, seed=seed) and SeededRandom("form", seed, model, prompt).unit() < visible
 
 
 def requests_of(count: int, *, seed: int) -> list[dict[str, Any]]:
     """Bodies without a model: half of them ask for a call, half for JSON."""
-    dice = Dice("structured", seed)
+    dice = SeededRandom("structured", seed)
     asked = []
     for number in range(count):
         form = (f"{wish(dice).prompt} Use the get_weather tool.", TOOLS) if number % 2 else (wish(dice).prompt, JSON)

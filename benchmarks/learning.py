@@ -26,7 +26,7 @@ import httpx2
 from benchmarks.charts import Panel, svg
 from benchmarks.served import served
 from gateway.catalog import Catalog
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.prompts import wish
 from gateway.simulator.quality import answer_quality
 from gateway.simulator.simulation import Simulation
@@ -59,7 +59,7 @@ class Asked:
 
 async def run(*, requests: int, seed: int, rated: float, model: str, folder: Path) -> tuple[list[Asked], Catalog]:
     """Ask the gateway one thing after another; it has learned each before the next."""
-    dice, opinions = Dice("wishes", seed), Dice("opinions", seed)
+    dice, opinions = SeededRandom("wishes", seed), SeededRandom("opinions", seed)
     asked: list[Asked] = []
     async with served(Simulation(seed=seed), seed=seed, folder=folder) as gateway:
         for _ in range(requests):

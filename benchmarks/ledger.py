@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.store.connection import Source
+from gateway.store.connection import DatabaseFile
 from gateway.store.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ FROM number"""
 
 
 def filled(path: Path, rows: int) -> None:
-    with closing(Source(path).open()) as connection:
+    with closing(DatabaseFile(path).open()) as connection:
         connection.execute(ROWS, {"rows": rows, "now": NOW.isoformat(), "span": DAYS * 86_400})
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from gateway.app import World, create_app
+from gateway.app import Environment, create_app
 from gateway.catalog import Catalog
 from gateway.errors import NotFound
 from gateway.records import Attempt
@@ -20,7 +20,7 @@ from gateway.settings import load
 from gateway.simulator.app import create_app as create_simulator
 from gateway.simulator.simulation import Simulation
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 UPSTREAM = "http://127.0.0.1:9"  # never called: the simulator answers in this process
@@ -66,8 +66,8 @@ async def served(simulation: Simulation, *, seed: int, folder: Path, config: str
         environment["GATEWAY_CONFIG"] = str(folder / "gateway.yaml")
     settings = load(environment)
     store = SqliteStore(settings.db)
-    upstream = ReferenceTransport(transport=httpx2.ASGITransport(app=create_simulator(simulation)))
-    world = World(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
+    upstream = HttpxTransport(transport=httpx2.ASGITransport(app=create_simulator(simulation)))
+    world = Environment(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
     app = create_app(settings, transport=upstream, store=store, world=world)
     async with (
         app.router.lifespan_context(app),

@@ -20,59 +20,59 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.fallback import Cooldowns, FailoverPolicy, KeyTurns, deployment
-from gateway.keyring import KeyRing
-from gateway.learner import Learner
-from gateway.logs import dropped_lines, log_request, log_rest
+from gateway.fallback import FailoverPolicy, KeyRotation, UpstreamHealth, deployment
+from gateway.keyring import VirtualKeyCache
+from gateway.learner import RefreshLoop
+from gateway.logs import dropped_lines, log_cooldown, log_request
 from gateway.periodic import every
 from gateway.plugins import provider_kinds
-from gateway.providers.base import Endpoint, Provider, Signatures
-from gateway.proxy import Books, ChatProxy, Planner
-from gateway.proxy.accounting import Accountant
-from gateway.proxy.allowance import Allowances
+from gateway.providers.base import Provider, SignatureCache, UpstreamEndpoint
+from gateway.proxy import ChatProxy, LedgerServices, Planner
+from gateway.proxy.accounting import CostCalculator
+from gateway.proxy.allowance import SpendingLimits
 from gateway.proxy.cascade import Cascade
-from gateway.proxy.lessons import Lessons
-from gateway.proxy.notices import Notices
-from gateway.proxy.time_limits import RequestTimes
-from gateway.proxy.unsettled import Unsettled
-from gateway.proxy.worker import Worker
+from gateway.proxy.lessons import OutcomeCollector
+from gateway.proxy.notices import OperatorWarnings
+from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.proxy.unsettled import SettlementRetryQueue
+from gateway.proxy.worker import BodyExecutor
 from gateway.routing import RoutingEngine
-from gateway.routing.labels.corroboration import Corroboration, witnesses_in
-from gateway.routing.labels.recurrence import Recurrences
+from gateway.routing.labels.corroboration import Corroboration, keys_per_model
+from gateway.routing.labels.recurrence import ImplicitFeedback
 from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.sessions.caching import PromptCaching
-from gateway.routing.sessions.sessions import Sessions
+from gateway.routing.sessions.sessions import SessionAffinity
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.connection import LedgerDamaged, set_aside
+from gateway.store.connection import LedgerDamaged, quarantine
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import LeanTransport
+from gateway.transport.lean import Http1Transport
 from gateway.transport.tls import tls_context
 from gateway.web.admin_sessions import AdminSessions, SharedAdminSessions
-from gateway.web.admission import Admission
-from gateway.web.auth import Access, Gatekeeper
+from gateway.web.admission import ConcurrencyLimiter
+from gateway.web.auth import Authenticator, Role
 from gateway.web.body import BodyBudget
 from gateway.web.chat import ChatEndpoint
 from gateway.web.cors import Cors
 from gateway.web.dashboard import Dashboard
-from gateway.web.errors import on_bug, on_gateway_error, on_http_error
+from gateway.web.errors import on_gateway_error, on_http_error, on_internal_error
 from gateway.web.feedback import FeedbackEndpoint
 from gateway.web.headers import AddedHeaders
-from gateway.web.health import Readiness, Soundness, healthz
-from gateway.web.heartbeat import Heartbeat
-from gateway.web.ledger import LedgerReports
+from gateway.web.health import IntegrityCheck, Readiness, healthz
+from gateway.web.heartbeat import EventLoopLag
+from gateway.web.ledger import ReportEndpoints
 from gateway.web.lifecycle import Lifecycle
 from gateway.web.models import ModelList
-from gateway.web.pace import Pace, SharedPace
+from gateway.web.pace import SharedSlidingWindowLimiter, SlidingWindowLimiter
 from gateway.web.request_ids import RequestIds
 from gateway.web.route import RoutePreview
-from gateway.web.routes import Application, Guarded, build_routes
+from gateway.web.routes import Application, ProtectedRoute, build_routes
 from gateway.web.sign_in import SignIn
-from gateway.web.sums import Shelf
-from gateway.web.telemetry import Readings, Telemetry
-from gateway.web.turnstile import Turnstile
+from gateway.web.sums import MultiprocessMetrics
+from gateway.web.telemetry import Gauges, PrometheusExporter
+from gateway.web.turnstile import StartPacer
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ LAST_WORDS = 2.0  # seconds in which interrupted requests say so and close their
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Environment:
     """What the gateway cannot decide by itself: clocks and chance. Tests bring their own."""
 
     clock: Callable[[], float] = time.monotonic
@@ -97,21 +97,28 @@ class Gateway:
     """What lasts as long as the process, and the assembly that the configuration of the moment amounts to."""
 
     def __init__(
-        self, settings: Settings, *, store: Store, transport: Transport, world: World, demo: bool, shared: Path | None
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        transport: Transport,
+        world: Environment,
+        demo: bool,
+        shared: Path | None,
     ) -> None:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self._store = store
         self._transport = transport
         self._world = world
-        self._signatures = Signatures()
+        self._signatures = SignatureCache()
         limits = settings.limits
-        self._admission = Admission(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+        self._admission = ConcurrencyLimiter(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
         self._bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
-        self._worker = Worker()
-        self._heartbeat = Heartbeat(world.clock)
-        self.telemetry = Telemetry(
-            Readings(
+        self._worker = BodyExecutor()
+        self._heartbeat = EventLoopLag(world.clock)
+        self.telemetry = PrometheusExporter(
+            Gauges(
                 in_flight=lambda: self._admission.in_flight,
                 waiting=lambda: self._admission.waiting,
                 refused=lambda: self._admission.refused + self._bodies.refused,
@@ -119,30 +126,38 @@ class Gateway:
                 logs_dropped=dropped_lines,
                 unsettled=lambda: len(self.unsettled),
             ),
-            shelf=None if shared is None else Shelf(shared),
+            shelf=None if shared is None else MultiprocessMetrics(shared),
         )
         secret = secrets.token_bytes(32)
-        self._notices = Notices(count_incomplete=self.telemetry.counts.observe_incomplete)
-        self._sessions = Sessions(world.clock, secret=secret)
+        self._notices = OperatorWarnings(count_incomplete=self.telemetry.counts.observe_incomplete)
+        self._sessions = SessionAffinity(world.clock, secret=secret)
         self._recent = RecentPrompts(secret=secret)
-        self._recurrences = Recurrences(world.clock, secret=secret)
-        self._turnstile = Turnstile()
-        self._learner = Learner(lambda: self._engine.refresh())
+        self._recurrences = ImplicitFeedback(world.clock, secret=secret)
+        self._turnstile = StartPacer()
+        self._learner = RefreshLoop(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo, strong=self._is_strong)
-        self._pace = Pace(world.clock) if shared is None else SharedPace(world.clock, shared)
-        self.unsettled = Unsettled(store)
-        self.soundness = Soundness(store)
+        self._pace = (
+            SlidingWindowLimiter(world.clock) if shared is None else SharedSlidingWindowLimiter(world.clock, shared)
+        )
+        self.unsettled = SettlementRetryQueue(store)
+        self.soundness = IntegrityCheck(store)
         self._admin_sessions = (
             AdminSessions(world.clock) if shared is None else SharedAdminSessions(world.clock, shared)
         )
         self._demo = demo
-        self.ring = KeyRing(store.virtual_keys, now=world.now, load_admin=store.admin_key, lost=lost_keys_of(settings))
+        self.ring = VirtualKeyCache(
+            store.virtual_keys, now=world.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
+        )
         self.ring.refresh()
-        self._witnesses = witnesses_in(store)
+        self._witnesses = keys_per_model(store)
         self._engine, routes, cors = self._assembled(settings)
         self.app = Application(
             middleware=[Middleware(AddedHeaders, headers={"x-gateway-demo": "true"})] if demo else [],
-            exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_error, Exception: on_bug},
+            exception_handlers={
+                GatewayError: on_gateway_error,
+                HTTPException: on_http_error,
+                Exception: on_internal_error,
+            },
             lifespan=self._lifespan,
         )
         self.app.router.redirect_slashes = False
@@ -194,14 +209,14 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.unsettled.retry()
-            self.telemetry.leave()
+            self.telemetry.publish()
             self._worker.close()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
 
     def _recover(self) -> int:
         """Close what dead processes left open and charge what they held."""
-        return self._store.recover(now=self._world.now().isoformat(timespec="milliseconds"))
+        return self._store.close_orphans(now=self._world.now().isoformat(timespec="milliseconds"))
 
     def _assembled(self, settings: Settings) -> tuple[RoutingEngine, list[BaseRoute], Cors]:
         """Everything that settings decide, built anew."""
@@ -211,7 +226,7 @@ class Gateway:
         engine = RoutingEngine(
             settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=self._store
         )
-        cooldowns = Cooldowns(world.clock, observe=log_rest)
+        cooldowns = UpstreamHealth(world.clock, observe=log_cooldown)
         planner = Planner(
             engine,
             settings.catalog,
@@ -228,7 +243,7 @@ class Gateway:
                 ),
             ),
             shadow=settings.mode == "shadow",
-            allowances=Allowances(
+            allowances=SpendingLimits(
                 settings.prices,
                 settings.catalog,
                 now=world.now,
@@ -236,7 +251,7 @@ class Gateway:
                 attempts=settings.max_attempts,
             ),
         )
-        gatekeeper = Gatekeeper(
+        gatekeeper = Authenticator(
             [key.value for key in settings.client_keys],
             settings.admin_key.value if settings.admin_key else None,
             allowed_hosts=settings.allowed_hosts,
@@ -268,7 +283,7 @@ class Gateway:
             feedback=FeedbackEndpoint(
                 self._store, now=world.now, rated=self._recurrences.forget, needed=self._corroboration.needed
             ),
-            reports=LedgerReports(self._store),
+            reports=ReportEndpoints(self._store),
             telemetry=self.telemetry,
             readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
             dashboard=self._dashboard,
@@ -277,7 +292,7 @@ class Gateway:
         return engine, routes, Cors(gatekeeper, origins=settings.cors_origins)
 
     def _proxy(
-        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: Cooldowns
+        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: UpstreamHealth
     ) -> ChatProxy:
         world = self._world
         policy = FailoverPolicy(
@@ -286,15 +301,15 @@ class Gateway:
             uniform=random.Random(world.seed).uniform,
             deadline=settings.timeouts.total,
             max_attempts=settings.max_attempts,
-            turns=KeyTurns({entry.name: len(entry.keys) for entry in settings.providers}, clock=world.clock),
+            turns=KeyRotation({entry.name: len(entry.keys) for entry in settings.providers}, clock=world.clock),
         )
         listed = frozenset(model.full_name for model in settings.catalog)
-        books = Books(
+        books = LedgerServices(
             store=self._store,
-            accountant=Accountant(settings.prices),
+            accountant=CostCalculator(settings.prices),
             clock=world.clock,
             now=world.now,
-            lessons=Lessons(
+            lessons=OutcomeCollector(
                 self._store,
                 settings.catalog,
                 sessions=self._sessions,
@@ -305,7 +320,7 @@ class Gateway:
                 partial(self.telemetry.counts.observe, listed=listed),
                 log_request,
                 self._notices.observe,
-                lambda record: self._learner.nudge(),
+                lambda record: self._learner.wake(),
             ),
             incomplete=self._notices.incomplete,
             ending=lambda: self.lifecycle.ending,
@@ -319,7 +334,7 @@ class Gateway:
             transport=self._transport,
             policy=policy,
             books=books,
-            times=RequestTimes(
+            times=RequestTimeLimits(
                 settings.timeouts,
                 settings.catalog,
                 providers={entry.name: entry.timeouts for entry in settings.providers},
@@ -335,7 +350,7 @@ def create_app(
     *,
     transport: Transport | None = None,
     store: Store | None = None,
-    world: World | None = None,
+    world: Environment | None = None,
     demo: bool = False,
     shared: Path | None = None,
 ) -> Starlette:
@@ -343,7 +358,7 @@ def create_app(
 
     `shared` is a folder that the processes of one gateway have in common, for what must be counted together.
     """
-    world = world or World()
+    world = world or Environment()
     store = store or open_ledger(settings, now=world.now)
     transport = transport or build_transport(settings)
     return Gateway(settings, store=store, transport=transport, world=world, demo=demo, shared=shared).app
@@ -362,7 +377,7 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteSto
             lost.set(
                 f"The ledger was found damaged at {now():%Y-%m-%dT%H:%M:%S%z} and moved away; it may have had keys."
             )
-        kept = set_aside(Path(settings.db), now=now())
+        kept = quarantine(Path(settings.db), now=now())
         log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, kept)
         store = SqliteStore(settings.db, durability=settings.durability)
     try:
@@ -382,19 +397,19 @@ def build_transport(settings: Settings) -> Transport:
     """The engine that the configuration names."""
     tls = tls_context(settings.transport.ca_file)
     if settings.transport.engine == "reference":
-        from gateway.transport.reference import ReferenceTransport  # httpx2, which the other engine starts without
+        from gateway.transport.reference import HttpxTransport  # httpx2, which the other engine starts without
 
-        return ReferenceTransport(tls=tls, proxies=settings.proxies)
-    return LeanTransport(tls=tls, proxies=settings.proxies)
+        return HttpxTransport(tls=tls, proxies=settings.proxies)
+    return Http1Transport(tls=tls, proxies=settings.proxies)
 
 
-def build_providers(settings: Settings, signatures: Signatures | None = None) -> dict[str, Provider]:
+def build_providers(settings: Settings, signatures: SignatureCache | None = None) -> dict[str, Provider]:
     """The enabled upstreams by deployment, one for each key, in the configuration's order."""
     kinds = provider_kinds()
-    signatures = signatures if signatures is not None else Signatures()
+    signatures = signatures if signatures is not None else SignatureCache()
     return {
         deployment(entry.name, number): kinds[entry.kind](
-            Endpoint(entry.base_url, key, headers=entry.headers),
+            UpstreamEndpoint(entry.base_url, key, headers=entry.headers),
             name=entry.name,
             signatures=signatures,
         )
@@ -408,26 +423,26 @@ def _guarded(
     models: ModelList,
     preview: RoutePreview,
     feedback: FeedbackEndpoint,
-    reports: LedgerReports,
-    telemetry: Telemetry,
+    reports: ReportEndpoints,
+    telemetry: PrometheusExporter,
     readiness: Readiness,
     dashboard: Dashboard,
-) -> list[Guarded]:
+) -> list[ProtectedRoute]:
     return [
-        Guarded("/v1/models", models.list, Access.CLIENT),
-        Guarded("/v1/models/{model:path}", models.get, Access.CLIENT),
-        Guarded("/v1/route", preview.route, Access.CLIENT, method="POST"),
-        Guarded("/v1/feedback", feedback.post, Access.CLIENT, method="POST"),
-        Guarded("/v1/routing/summary", reports.summary, Access.ADMIN),
-        Guarded("/v1/routing/confidence", reports.confidence, Access.ADMIN),
-        Guarded("/v1/routing/patterns", reports.patterns, Access.ADMIN),
-        Guarded("/v1/routing/timeline", reports.timeline, Access.ADMIN),
-        Guarded("/v1/routing/requests", reports.requests, Access.ADMIN),
-        Guarded("/v1/routing/requests/{request_id}", reports.request, Access.ADMIN),
-        Guarded("/metrics", telemetry.metrics, Access.ADMIN),
-        Guarded("/", dashboard.page, Access.ADMIN),
-        Guarded("/static/{name}", dashboard.static, Access.OPEN),
-        Guarded("/healthz", healthz, Access.OPEN),
-        Guarded("/health", healthz, Access.OPEN),
-        Guarded("/readyz", readiness.readyz, Access.OPEN),
+        ProtectedRoute("/v1/models", models.list, Role.CLIENT),
+        ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
+        ProtectedRoute("/v1/route", preview.route, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/feedback", feedback.post, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
+        ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
+        ProtectedRoute("/v1/routing/patterns", reports.patterns, Role.ADMIN),
+        ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests", reports.requests, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests/{request_id}", reports.request, Role.ADMIN),
+        ProtectedRoute("/metrics", telemetry.metrics, Role.ADMIN),
+        ProtectedRoute("/", dashboard.page, Role.ADMIN),
+        ProtectedRoute("/static/{name}", dashboard.static, Role.OPEN),
+        ProtectedRoute("/healthz", healthz, Role.OPEN),
+        ProtectedRoute("/health", healthz, Role.OPEN),
+        ProtectedRoute("/readyz", readiness.readyz, Role.OPEN),
     ]

@@ -14,7 +14,7 @@ from gateway.pricing import nano_dollars
 Window = Literal["hour", "day", "week", "month", "total"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 # The account of everybody together, for the cap that the configuration sets.
-EVERYBODY = "*"
+GLOBAL = "*"
 # A hold whose request never ended is charged in full after this; longer than any request may take.
 HOLD_SECONDS = 900.0
 HELD_RETRY_SECONDS = 1.0
@@ -104,7 +104,7 @@ class Balance:
 def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     """Why the least that the request would take is not to be had: spent, or only held by requests under way."""
     least, budget = hold.amounts_nano[-1], hold.budget
-    whose = "This gateway's budget" if hold.account == EVERYBODY else "This key's budget"
+    whose = "This gateway's budget" if hold.account == GLOBAL else "This key's budget"
     each = "in all" if budget.window == "total" else f"per {budget.window}"
     figures = (
         f"{whose} is {usd(budget.limit_nano)} USD {each}: {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by "

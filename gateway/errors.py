@@ -131,7 +131,7 @@ class Overloaded(GatewayError):
         self.retry_after = retry_after
 
 
-class Refused(GatewayError):
+class RefusedByGateway(GatewayError):
     """The caller has reached a limit of its key or of the gateway; `retry_after` is in seconds, None: waiting does not help."""
 
     status = 429
@@ -141,14 +141,14 @@ class Refused(GatewayError):
         self.retry_after = retry_after
 
 
-class BudgetExceeded(Refused):
+class BudgetExceeded(RefusedByGateway):
     """What the request may cost is not left in a budget: spent, or held by requests under way."""
 
     type = "insufficient_quota"
     code = "budget_exceeded"
 
 
-class RateLimited(Refused):
+class RateLimited(RefusedByGateway):
     """More requests a minute than the key allows."""
 
     type = "rate_limit_error"

@@ -19,7 +19,7 @@ class LossMarker(Protocol):
         """Idempotent. Raises LedgerUnavailable."""
 
 
-class KeyRing:
+class VirtualKeyCache:
     """What `load` and `load_admin` told at the last `refresh`; `live` keys could be used then. While they fail, what was known still counts.
 
     `keyed` is true from the first key on, and stays true: a gateway that has had a key, revoked or not, is not open again
@@ -40,19 +40,19 @@ class KeyRing:
         self._lost = lost
         self._keys: Mapping[bytes, VirtualKey] = {}
         self._seen = False
-        self.keyed = False
+        self.any_keys = False
         self.admin: AdminKey | None = None
         self.live = 0
 
     def refresh(self) -> None:
         """Blocks. Sets the marker where all keys that were known are gone, so that a restart stays closed too."""
         if self._lost is not None:
-            self.keyed = self.keyed or self._lost.is_set
+            self.any_keys = self.any_keys or self._lost.is_set
         keys, admin = self._load(), self._load_admin()
         gone = self._seen and not keys and admin is None
         self._keys = {key.digest: key for key in keys}
         self._seen = self._seen or bool(keys) or admin is not None
-        self.keyed = self.keyed or bool(keys)
+        self.any_keys = self.any_keys or bool(keys)
         self.admin = admin or self.admin
         if gone and self._lost is not None:
             self._lost.set("a running gateway found its ledger without the keys that it had")

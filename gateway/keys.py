@@ -41,11 +41,11 @@ class VirtualKey:
         return self.revoked is None and (self.expires is None or now < self.expires)
 
     @property
-    def narrows(self) -> bool:
+    def is_restricted(self) -> bool:
         """Whether some models are not for it."""
         return self.models is not None or self.max_tier is not None
 
-    def objection(self, full_name: str, listed: Model | None) -> str | None:
+    def denial_reason(self, full_name: str, listed: Model | None) -> str | None:
         """Why this key may not use a model; None when it may. Below the highest tier a model without a known tier is refused."""
         if self.models is not None and not any(fnmatchcase(full_name, pattern) for pattern in self.models):
             return f"{full_name} is not among the models of this key"
@@ -61,7 +61,7 @@ class VirtualKey:
 
     def allowed(self, models: Iterable[Model]) -> list[Model]:
         """Those that this key may use."""
-        return [model for model in models if self.objection(model.full_name, model) is None]
+        return [model for model in models if self.denial_reason(model.full_name, model) is None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ _SHARE = 0.02
 _LONGEST = 5.0
 
 
-class Learner:
+class RefreshLoop:
     """Runs `refresh` off the loop, `interval` seconds apart or when `nudge` is called; one at a time.
 
     Under load every answer nudges, so a refresh takes what came in the `pause` seconds after the first of them, and in longer
@@ -37,7 +37,7 @@ class Learner:
         self._pause = pause
         self._nudged = asyncio.Event()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """There is something new to learn."""
         self._nudged.set()
 
@@ -49,7 +49,7 @@ class Learner:
             except TimeoutError:
                 log.debug("time to look for outcomes of other processes")
             else:
-                await asyncio.sleep(rest(self._took, pause=self._pause))
+                await asyncio.sleep(batching_delay(self._took, pause=self._pause))
             self._nudged.clear()
             began = self._clock()
             try:
@@ -59,6 +59,6 @@ class Learner:
             self._took = self._clock() - began
 
 
-def rest(took: float, *, pause: float) -> float:
+def batching_delay(took: float, *, pause: float) -> float:
     """Seconds to wait for more, once there is news, when the last refresh took so many."""
     return max(pause, min(_LONGEST, took / _SHARE))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from gateway.fallback import Cooled
+from gateway.fallback import CooldownStarted
 from gateway.records import RequestRecord
 
 QUEUE_SIZE = 10_000  # lines
@@ -137,7 +137,7 @@ def dropped_lines() -> int:
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LogWriter))
 
 
-class Settled(logging.LogRecord):
+class RequestLogRecord(logging.LogRecord):
     """The line of a settled row, a copy of one made before: making a LogRecord costs more than all the rest of the line."""
 
     def __init__(self, row: RequestRecord) -> None:
@@ -171,10 +171,10 @@ class Settled(logging.LogRecord):
 def log_request(row: RequestRecord) -> None:
     """An observer: one line for each settled row."""
     if log.isEnabledFor(logging.INFO):
-        log.handle(Settled(row))
+        log.handle(RequestLogRecord(row))
 
 
-def log_rest(cooled: Cooled) -> None:
+def log_cooldown(cooled: CooldownStarted) -> None:
     """A provider or model begins to rest: once for each rest, not for each request that failed."""
     facts = {"provider": cooled.provider, "model": cooled.model, "code": cooled.code, "seconds": cooled.seconds}
     log.warning("upstream rests", extra={"facts": facts})

@@ -15,10 +15,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from gateway.app import World, create_app
+from gateway.app import Environment, create_app
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 from tests.store.faulty import Disk, faulty_disk
 from tests.upstreams import Upstream, answer
 
@@ -64,7 +64,7 @@ class MakeGateway(Protocol):
         *,
         environment: Mapping[str, str] | None = None,
         config: str | None = None,
-        world: World | None = None,
+        world: Environment | None = None,
         **options: Any,
     ) -> GatewayUnderTest: ...
 
@@ -86,7 +86,7 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
             *,
             environment: Mapping[str, str] | None = None,
             config: str | None = None,
-            world: World | None = None,
+            world: Environment | None = None,
             **options: Any,
         ) -> GatewayUnderTest:
             variables = {**(KEYS if environment is None else environment), "GATEWAY_DB": str(tmp_path / "gateway.db")}
@@ -96,8 +96,8 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
                 variables["GATEWAY_CONFIG"] = str(file)
             settings = load(variables)
             store = SqliteStore(settings.db)
-            transport = ReferenceTransport(transport=httpx2.MockTransport(upstream or answer()))
-            app = create_app(settings, transport=transport, store=store, world=world or World(seed=0), **options)
+            transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer()))
+            app = create_app(settings, transport=transport, store=store, world=world or Environment(seed=0), **options)
             client = stack.enter_context(
                 TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
             )

@@ -16,7 +16,7 @@ from gateway.app import Gateway, create_app
 from gateway.cli.serve import uvicorn_options
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 from tests.conftest import KEYS
 from tests.upstreams import Upstream, answer
 
@@ -41,7 +41,7 @@ def listening(
     variables = {"GATEWAY_CONFIG": str(file), "GATEWAY_DB": str(folder / "gateway.db"), "GATEWAY_PORT": "0"}
     settings = load({**KEYS, **variables, **(environment or {})})
     store = SqliteStore(settings.db)
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream or answer("four")))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer("four")))
     app = create_app(settings, store=store, transport=transport)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_options(settings)))
     thread = threading.Thread(target=server.run, daemon=True)

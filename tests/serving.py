@@ -19,8 +19,8 @@ from gateway.cli.server import DrainingServer
 from gateway.errors import LedgerUnavailable
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
-from gateway.web.connection import Connection
+from gateway.transport.reference import HttpxTransport
+from gateway.web.connection import ServerConnection
 from tests.conftest import KEYS
 
 MODEL = "openrouter/qwen/qwen3.8-flash"
@@ -145,7 +145,7 @@ class Serving:
     async def rows(self) -> list[dict[str, Any]]:
         """The ledger's rows with their attempts, read from the file once all that was settled before is committed."""
         with suppress(LedgerUnavailable):  # closed, so it is committed
-            await asyncio.to_thread(self.store.recover, now="2026-11-22T10:00:00Z")
+            await asyncio.to_thread(self.store.close_orphans, now="2026-11-22T10:00:00Z")
         with closing(SqliteStore(self.store.path)) as store:
             return [store.request(row["request_id"]) or {} for row in reversed(store.requests(limit=500))]
 
@@ -155,7 +155,7 @@ async def serving(
     folder: Path,
     *,
     config: str = "",
-    protocol: type[Connection] = Connection,
+    protocol: type[ServerConnection] = ServerConnection,
     last_words: float = 3.0,
     upstream: HeldUpstream | None = None,
 ) -> AsyncIterator[Serving]:
@@ -167,7 +167,7 @@ async def serving(
     )
     upstream = upstream or HeldUpstream()
     store = SqliteStore(settings.db)
-    app = create_app(settings, store=store, transport=ReferenceTransport(transport=httpx2.MockTransport(upstream)))
+    app = create_app(settings, store=store, transport=HttpxTransport(transport=httpx2.MockTransport(upstream)))
     options = {**uvicorn_options(settings), "http": protocol, "loop": "asyncio"}
     gateway = app.state.gateway
     server = DrainingServer(

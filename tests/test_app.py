@@ -12,16 +12,16 @@ from gateway.app import build_providers, build_transport, create_app, open_ledge
 from gateway.errors import LedgerUnavailable
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.lean import LeanTransport
-from gateway.transport.reference import ReferenceTransport
-from gateway.web.auth import Access
+from gateway.transport.lean import Http1Transport
+from gateway.transport.reference import HttpxTransport
+from gateway.web.auth import Role
 from tests.conftest import KEYS, MakeGateway
 from tests.store.faulty import faulty_disk
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("engine", "kind"), [("lean", LeanTransport), ("reference", ReferenceTransport)])
+@pytest.mark.parametrize(("engine", "kind"), [("lean", Http1Transport), ("reference", HttpxTransport)])
 def test_engine_of_the_configuration(tmp_path: Path, engine: str, kind: type) -> None:
     """The engine is the one that the configuration names."""
     config = tmp_path / "gateway.yaml"
@@ -88,4 +88,4 @@ def test_every_route_asks_for_a_key(make_gateway: MakeGateway) -> None:
         method = "POST" if path.endswith(("completions", "route", "feedback")) else "GET"
         status = gateway.client.request(method, path).status_code
         assert (status != 401) == (path in opened), path
-    assert len(Access) == 3
+    assert len(Role) == 3

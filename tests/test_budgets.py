@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.budgets import EVERYBODY, HELD_RETRY_SECONDS, Balance, Budget, Hold, Window, period, refusal, resets, usd
+from gateway.budgets import GLOBAL, HELD_RETRY_SECONDS, Balance, Budget, Hold, Window, period, refusal, resets, usd
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)  # a Sunday
 USD = 10**9
@@ -80,7 +80,7 @@ def test_a_refusal_says_where_the_money_is(balance: Balance, words: str, retry_a
 
 def test_a_total_never_resets() -> None:
     """A budget in all that is spent stays spent: there is nothing to wait for."""
-    error = refusal(Hold(EVERYBODY, Budget(USD), (USD,), NOW), Balance(used_nano=USD))
+    error = refusal(Hold(GLOBAL, Budget(USD), (USD,), NOW), Balance(used_nano=USD))
     assert "This gateway's budget is 1 USD in all" in error.message
     assert "does not reset" in error.message
     assert error.retry_after is None

@@ -21,12 +21,12 @@ from starlette.routing import Route
 
 from gateway import errors
 from gateway.cli import main
-from gateway.fallback.verdicts import VERDICTS
+from gateway.fallback.verdicts import FAILURE_POLICIES
 from gateway.settings.environment import VARIABLES
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, Section
 from gateway.simulator.__main__ import main as simulator
 from gateway.store.sqlite import SqliteStore
-from gateway.web.telemetry import Telemetry
+from gateway.web.telemetry import PrometheusExporter
 from tests.conftest import KEYS, MakeGateway
 from tests.documents import PATHS, ROOT, Block, blocks, everything, quoted, table, text_of
 
@@ -186,7 +186,8 @@ def test_every_header() -> None:
 def test_every_metric() -> None:
     """The table of metrics has those that are exported, with their labels."""
     exported = {
-        metric.name + ("_total" if metric.type == "counter" else "") for metric in Telemetry().registry.collect()
+        metric.name + ("_total" if metric.type == "counter" else "")
+        for metric in PrometheusExporter().registry.collect()
     }
     assert {quoted(row[0])[0] for row in table("operations.md", "metric")} == exported
 
@@ -252,7 +253,9 @@ def test_every_module_of_the_story_exists() -> None:
 def test_verdicts() -> None:
     """The table of failures says of each class who is tried next and whether the same one may be asked again."""
     rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("operations.md", "class")}
-    assert rows == {kind.__name__: (said.elsewhere, "yes" if said.again else "no") for kind, said in VERDICTS.items()}
+    assert rows == {
+        kind.__name__: (said.failover, "yes" if said.retry else "no") for kind, said in FAILURE_POLICIES.items()
+    }
 
 
 # --- manners

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.keyring import KeyRing
+from gateway.keyring import VirtualKeyCache
 from gateway.keys import AdminKey, VirtualKey, digest_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -33,8 +33,8 @@ class World:
 def test_keys_are_known_from_a_refresh_on() -> None:
     """A key counts from the refresh that told of it until one that does not, or until it expires."""
     world = World()
-    ring = KeyRing(world.load, now=world.now)
-    assert not ring.keyed
+    ring = VirtualKeyCache(world.load, now=world.now)
+    assert not ring.any_keys
     assert ring.lookup(KEY.digest) is None
     ring.refresh()
     assert ring.lookup(KEY.digest) == KEY
@@ -46,18 +46,18 @@ def test_keys_are_known_from_a_refresh_on() -> None:
 def test_a_gateway_with_keys_never_opens_again() -> None:
     """Once there was a key the gateway stays closed, even if the ledger that had it is gone."""
     world = World()
-    ring = KeyRing(world.load, now=world.now)
+    ring = VirtualKeyCache(world.load, now=world.now)
     ring.refresh()
     world.keys = []
     ring.refresh()
-    assert ring.keyed
+    assert ring.any_keys
     assert ring.lookup(KEY.digest) is None
 
 
 def test_while_the_store_fails() -> None:
     """While the store cannot be read, what was known still counts."""
     world = World()
-    ring = KeyRing(world.load, now=world.now)
+    ring = VirtualKeyCache(world.load, now=world.now)
     ring.refresh()
     world.keys = None
     with pytest.raises(LedgerUnavailable):
@@ -75,22 +75,22 @@ class Marker:
 
 def test_lost_keys_close_the_gateway() -> None:
     """Where keys were lost with an earlier ledger, the gateway is closed from the start, and later when another process says so."""
-    ring_of_lost = KeyRing(list, now=lambda: NOW, lost=Marker(is_set=True))
+    ring_of_lost = VirtualKeyCache(list, now=lambda: NOW, lost=Marker(is_set=True))
     ring_of_lost.refresh()
-    assert ring_of_lost.keyed
+    assert ring_of_lost.any_keys
     marker = Marker()
-    ring = KeyRing(list, now=lambda: NOW, lost=marker)
+    ring = VirtualKeyCache(list, now=lambda: NOW, lost=marker)
     ring.refresh()
-    assert not ring.keyed
+    assert not ring.any_keys
     marker.is_set = True
     ring.refresh()
-    assert ring.keyed
+    assert ring.any_keys
 
 
 def test_a_ledger_that_loses_its_keys_is_marked() -> None:
     """A ledger that has no key any more (it was deleted and begun anew) leaves a mark for the next start."""
     world, marker = World(), Marker()
-    ring = KeyRing(world.load, now=world.now, lost=marker)
+    ring = VirtualKeyCache(world.load, now=world.now, lost=marker)
     ring.refresh()
     ring.refresh()
     assert not marker.is_set
@@ -102,7 +102,7 @@ def test_a_ledger_that_loses_its_keys_is_marked() -> None:
 def test_the_admin_key_stays_known() -> None:
     """The ledger's admin key is known from a refresh on, changes with it, and stays when the ledger has none any more."""
     kept: list[AdminKey | None] = [AdminKey(digest_of("one"), "one", NOW)]
-    ring = KeyRing(list, now=lambda: NOW, load_admin=lambda: kept[0])
+    ring = VirtualKeyCache(list, now=lambda: NOW, load_admin=lambda: kept[0])
     ring.refresh()
     assert ring.admin == kept[0]
     kept[0] = second = AdminKey(digest_of("two"), "two", NOW)

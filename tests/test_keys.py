@@ -44,19 +44,19 @@ def test_allowed_models(models: tuple[str, ...] | None, tier: Tier | None, allow
     """A key may use the models that it names, up to its tier."""
     key = replace(KEY, models=models, max_tier=tier)
     assert key.allowed(ALL) == allowed
-    assert key.narrows == (models is not None or tier is not None)
+    assert key.is_restricted == (models is not None or tier is not None)
 
 
 def test_unlisted_models_have_no_tier() -> None:
     """Below the highest tier a model that the catalogue does not list is refused: it could be any."""
-    assert "not in the catalogue" in (replace(KEY, max_tier="moderate").objection("openrouter/new/one", None) or "")
-    assert replace(KEY, max_tier="complex").objection("openrouter/new/one", None) is None
-    assert replace(KEY, models=("openrouter/*",)).objection("openrouter/new/one", None) is None
+    assert "not in the catalogue" in (replace(KEY, max_tier="moderate").denial_reason("openrouter/new/one", None) or "")
+    assert replace(KEY, max_tier="complex").denial_reason("openrouter/new/one", None) is None
+    assert replace(KEY, models=("openrouter/*",)).denial_reason("openrouter/new/one", None) is None
 
 
 def test_case_matters() -> None:
     """Names are compared as they are written, so that no other spelling passes a limit."""
-    assert replace(KEY, models=("claude/opus",)).objection("claude/OPUS", None) is not None
+    assert replace(KEY, models=("claude/opus",)).denial_reason("claude/OPUS", None) is not None
 
 
 def test_only_the_digest_is_kept() -> None:

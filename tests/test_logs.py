@@ -12,8 +12,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.fallback import Cooled
-from gateway.logs import LogWriter, log_request, log_rest, logging_to, unlocked
+from gateway.fallback import CooldownStarted
+from gateway.logs import LogWriter, log_cooldown, log_request, logging_to, unlocked
 from gateway.records import RequestRecord
 from gateway.wire import Usage
 
@@ -35,7 +35,7 @@ def test_lines_are_json() -> None:
     stream = io.StringIO()
     with logging_to(stream):
         log_request(RECORD)
-        log_rest(Cooled("gemini", None, "upstream_auth", 30.0))
+        log_cooldown(CooldownStarted("gemini", None, "upstream_auth", 30.0))
         try:
             raise ValueError("a bug\nof two lines")
         except ValueError:

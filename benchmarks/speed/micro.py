@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.speed import server
 from benchmarks.speed.samples import ANSWERS, chat, events
 from gateway.providers import PROVIDERS
-from gateway.providers.base import Endpoint, Provider
+from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import RoutingEngine, context_of
 from gateway.sse import SSEDecoder
@@ -36,7 +36,7 @@ def cases() -> Iterator[dict[str, Case]]:
         found["auto: decide on 500 tokens"] = (_decision(folder, stack), 1)
         for name, kind in PROVIDERS.items():
             if name in ANSWERS:
-                found |= _translation(kind(Endpoint("http://127.0.0.1:1", "a-key"), name=name))
+                found |= _translation(kind(UpstreamEndpoint("http://127.0.0.1:1", "a-key"), name=name))
         found |= stack.enter_context(server.cases())
         found["ledger: begin and settle a row"] = (_ledger(folder, stack), BATCH)
         yield found

@@ -14,20 +14,20 @@ import uvloop
 from uvicorn.server import ServerState
 
 from benchmarks.speed.samples import CHUNKS, chat
-from gateway.proxy import ChatAnswer, ChatProxy, ChatStream
+from gateway.proxy import ChatProxy, ChatResult, ChatStream
 from gateway.records import RequestRecord
 from gateway.web.admin_sessions import AdminSessions
-from gateway.web.admission import Admission
-from gateway.web.auth import Gatekeeper
+from gateway.web.admission import ConcurrencyLimiter
+from gateway.web.auth import Authenticator
 from gateway.web.chat import ChatEndpoint
-from gateway.web.connection import Connection
+from gateway.web.connection import ServerConnection
 from gateway.web.cors import Cors
 from gateway.web.lifecycle import Lifecycle
-from gateway.web.pace import Pace
+from gateway.web.pace import SlidingWindowLimiter
 from gateway.web.request_ids import RequestIds
 from gateway.web.routes import Application, build_routes
 from gateway.web.sign_in import SignIn
-from gateway.web.turnstile import Turnstile
+from gateway.web.turnstile import StartPacer
 
 CONNECTIONS = 16  # that ask at the same time
 KEY = "a-client-key-of-usual-length"
@@ -63,8 +63,8 @@ def cases() -> Iterator[dict[str, tuple[Callable[[], object], int]]]:
 class Proxy:
     """Has the answer at once."""
 
-    async def serve(self, request: Any, **_: object) -> ChatAnswer | ChatStream:
-        return cast(ChatStream, Stream()) if request.stream else ChatAnswer(b"x" * 600, RECORD)
+    async def serve(self, request: Any, **_: object) -> ChatResult | ChatStream:
+        return cast(ChatStream, Stream()) if request.stream else ChatResult(b"x" * 600, RECORD)
 
 
 class Stream:
@@ -91,7 +91,7 @@ class Wire(asyncio.Transport):
 class Connected:
     """Connections that each ask once and have their answer."""
 
-    def __init__(self, protocols: list[Connection], state: ServerState, request: bytes) -> None:
+    def __init__(self, protocols: list[ServerConnection], state: ServerState, request: bytes) -> None:
         self._protocols = protocols
         self._state = state
         self._request = request
@@ -104,24 +104,24 @@ class Connected:
 
 
 async def _connected(body: bytes) -> Connected:
-    gatekeeper = Gatekeeper([KEY])
+    gatekeeper = Authenticator([KEY])
     endpoint = ChatEndpoint(
         cast(ChatProxy, Proxy()),
         gatekeeper,
-        admission=Admission(in_flight=CONNECTIONS, queue=0, wait=1),
+        admission=ConcurrencyLimiter(in_flight=CONNECTIONS, queue=0, wait=1),
         lifecycle=Lifecycle(),
-        turnstile=Turnstile(),
+        turnstile=StartPacer(),
         max_body_bytes=10**6,
         new_request_id=RequestIds(),
     )
     app = Application()
-    sign_in = SignIn(gatekeeper, AdminSessions(time.monotonic), pace=Pace(time.monotonic), demo=False)
+    sign_in = SignIn(gatekeeper, AdminSessions(time.monotonic), pace=SlidingWindowLimiter(time.monotonic), demo=False)
     app.serve(build_routes([], chat=endpoint, gatekeeper=gatekeeper, sign_in=sign_in), Cors(gatekeeper))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"Sun, 22 Nov 2026 10:00:00 GMT")]
-    protocols = [Connection(config, state, {}) for _ in range(CONNECTIONS)]
+    protocols = [ServerConnection(config, state, {}) for _ in range(CONNECTIONS)]
     for protocol in protocols:
         protocol.connection_made(Wire())
     head = (

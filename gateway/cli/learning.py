@@ -6,8 +6,8 @@ import click
 
 from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
 from gateway.routing.learning.knowledge import RESET, ROLLBACK, read_state
-from gateway.routing.learning.state import FORMAT, StateUnreadable
-from gateway.store import LearnedState
+from gateway.routing.learning.state import FORMAT, CheckpointError
+from gateway.store import Checkpoint
 
 
 @click.group()
@@ -44,10 +44,10 @@ def rollback(state: int, db: str | None) -> None:
             raise click.ClickException(f"There is no state {state}; `gateway learning show` lists them.")
         try:
             read_state(store, found)
-        except StateUnreadable as error:
+        except CheckpointError as error:
             raise click.ClickException(f"State {state} cannot be used: {error}.") from error
         origin = RESET if found.origin == RESET else ROLLBACK
-        ordered = LearnedState(origin, found.format, learned_to=store.newest_outcome(), outcomes=found.outcomes)
+        ordered = Checkpoint(origin, found.format, learned_to=store.newest_outcome(), outcomes=found.outcomes)
         store.add_state(ordered, store.state_body(state) or b"").result()
     click.echo(f"Routing goes on from state {state}, of {found.outcomes} outcomes.")
 
@@ -57,5 +57,5 @@ def rollback(state: int, db: str | None) -> None:
 def reset(db: str | None) -> None:
     """Forget all that was learned: every model is expected to do as its tier does."""
     with changing(db) as store:
-        store.add_state(LearnedState(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"").result()
+        store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"").result()
     click.echo("Routing starts anew.")

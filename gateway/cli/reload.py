@@ -17,7 +17,7 @@ from gateway.settings import Settings, files_of
 log = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks at the files
 # What is made at the start and stays; a change is told, not obeyed.
-LASTING = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
+NEEDS_RESTART = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -72,7 +72,7 @@ class Reloader:
         log.info("the configuration was reloaded from %s", settings.config)
         for warning in settings.warnings:
             log.warning("%s", warning)
-        for name in LASTING:
+        for name in NEEDS_RESTART:
             if getattr(settings, name) != getattr(before, name):
                 log.warning("%s has changed; that takes a restart", name)
 

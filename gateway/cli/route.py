@@ -19,7 +19,7 @@ from gateway.routing import RoutingEngine
 from gateway.settings import Settings
 from gateway.store.read_only import ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
-from gateway.web.route import explained
+from gateway.web.route import plan_json
 from gateway.wire import parse_chat_request
 
 
@@ -51,7 +51,7 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
                 plan = planner.plan(parse_chat_request(request), auto_route=auto_route)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
-    answer = explained(plan)
+    answer = plan_json(plan)
     echo(orjson.dumps(plain_numbers(answer), option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
 
 

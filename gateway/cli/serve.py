@@ -31,7 +31,7 @@ from gateway.logs import logging_to
 from gateway.settings import Settings, add_dotenv, load, start_up_lines
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
-from gateway.web.connection import Connection
+from gateway.web.connection import ServerConnection
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
@@ -262,7 +262,7 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": Connection,
+        "http": ServerConnection,
         "loop": "uvloop" if sys.platform != "win32" else "asyncio",
         "log_config": None,
         "access_log": False,

@@ -1,19 +1,19 @@
 """What to do when an upstream fails: who is tried next and when, who rests and for how long, what the client is told."""
 
-from gateway.fallback.cooldowns import Cooldowns, Cooled
-from gateway.fallback.policy import Attempts, Candidate, FailoverPolicy, deployment
-from gateway.fallback.turns import KeyTurns
-from gateway.fallback.verdicts import Harm, Verdict, verdict
+from gateway.fallback.cooldowns import CooldownStarted, UpstreamHealth
+from gateway.fallback.policy import AttemptSequence, Candidate, FailoverPolicy, deployment
+from gateway.fallback.turns import KeyRotation
+from gateway.fallback.verdicts import FailurePolicy, FailureScope, failure_policy
 
 __all__ = [
-    "Attempts",
+    "AttemptSequence",
     "Candidate",
-    "Cooldowns",
-    "Cooled",
+    "CooldownStarted",
     "FailoverPolicy",
-    "Harm",
-    "KeyTurns",
-    "Verdict",
+    "FailurePolicy",
+    "FailureScope",
+    "KeyRotation",
+    "UpstreamHealth",
     "deployment",
-    "verdict",
+    "failure_policy",
 ]

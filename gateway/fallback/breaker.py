@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Tally:
+class RollingCounter:
     """How many happened, and how many of them were marked, within the last `span` seconds; kept by the second."""
 
     def __init__(self, span: float) -> None:
@@ -38,7 +38,7 @@ class Tally:
         self._total = self._marked = 0
 
 
-class Pause:
+class ExponentialBackoff:
     """A rest of `first` seconds that doubles up to `longest` each time it is needed again before a success."""
 
     def __init__(self, *, first: float, longest: float) -> None:
@@ -47,7 +47,7 @@ class Pause:
         self._length = 0.0
         self.until = 0.0
 
-    def begin(self, now: float) -> float:
+    def start(self, now: float) -> float:
         """The seconds it will last; 0 when it is running already: failures that were under way change nothing."""
         if now < self.until:
             return 0.0
@@ -55,11 +55,11 @@ class Pause:
         self.until = now + self._length
         return self._length
 
-    def end(self) -> None:
+    def reset(self) -> None:
         self._length = self.until = 0.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens when at least half of 5 or more failed within 30 s, or 3 in a row with nothing else; then for 5 s, doubling to 60 s.
 
     After that one probe at a time passes. One success closes it; opening again within a minute of that goes on doubling,
@@ -71,23 +71,23 @@ class Breaker:
     PROBE = 60.0  # seconds after which a probe that never reported no longer keeps others out
 
     def __init__(self) -> None:
-        self._tally = Tally(self.SPAN)
+        self._tally = RollingCounter(self.SPAN)
         self._in_a_row = 0
-        self._pause = Pause(first=self.FIRST, longest=self.LONGEST)
+        self._pause = ExponentialBackoff(first=self.FIRST, longest=self.LONGEST)
         self._open = False
         self._closed_at = 0.0
         self._probing_until = 0.0
 
-    def blocks(self, now: float) -> bool:
+    def is_open(self, now: float) -> bool:
         """Open, or half-open with its probe under way."""
         return self._open and now < max(self._pause.until, self._probing_until)
 
     def remaining(self, now: float) -> float:
-        return max(self._pause.until, self._probing_until) - now if self.blocks(now) else 0.0
+        return max(self._pause.until, self._probing_until) - now if self.is_open(now) else 0.0
 
-    def claim(self, now: float) -> None:
+    def acquire_probe(self, now: float) -> None:
         """A request is on its way; when half-open it is the probe."""
-        if self._open and not self.blocks(now):
+        if self._open and not self.is_open(now):
             self._probing_until = now + self.PROBE
 
     def release(self) -> None:
@@ -108,14 +108,14 @@ class Breaker:
         self._tally.add(now, marked=True)
         self._in_a_row += 1
         self._probing_until = 0.0
-        if not self._open and not self._trips(now):
+        if not self._open and not self._should_open(now):
             return 0.0
         if not self._open and now - self._closed_at > self.RELAPSE:
-            self._pause.end()
+            self._pause.reset()
         self._open = True
-        return self._pause.begin(now)
+        return self._pause.start(now)
 
-    def _trips(self, now: float) -> bool:
+    def _should_open(self, now: float) -> bool:
         total, failed = self._tally.counts(now)
         if total == failed:
             return self._in_a_row >= self.IN_A_ROW

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import UpstreamError
-from gateway.fallback.breaker import Breaker, Pause
-from gateway.fallback.verdicts import Harm, verdict
+from gateway.fallback.breaker import CircuitBreaker, ExponentialBackoff
+from gateway.fallback.verdicts import FailureScope, failure_policy
 
 LONGEST_RETRY_AFTER = 600.0  # seconds; providers have named absurd ones
 MODEL_MISSING = 600.0  # seconds
@@ -16,7 +16,7 @@ REMEMBERED = 2000  # deployments; names of models are the clients' to choose
 
 
 @dataclass(frozen=True, slots=True)
-class Cooled:
+class CooldownStarted:
     """A rest began: of one model, or of the whole provider (`model` None). `code` is the error's, `seconds` how long."""
 
     provider: str
@@ -32,37 +32,37 @@ class _Health:
     Nothing of it rests unless it is `unwell`: from a failure until a success finds it well again.
     """
 
-    breaker: Breaker = field(default_factory=Breaker)
-    key: Pause = field(default_factory=lambda: Pause(first=30.0, longest=600.0))
-    rate: Pause = field(default_factory=lambda: Pause(first=1.0, longest=60.0))
-    named_until: float = 0.0
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    key: ExponentialBackoff = field(default_factory=lambda: ExponentialBackoff(first=30.0, longest=600.0))
+    rate: ExponentialBackoff = field(default_factory=lambda: ExponentialBackoff(first=1.0, longest=60.0))
+    retry_after_until: float = 0.0
     missing_until: float = 0.0
-    unwell: bool = False
+    degraded: bool = False
 
     def cooling(self, now: float) -> bool:
-        return self.unwell and (
-            now < self.named_until
+        return self.degraded and (
+            now < self.retry_after_until
             or now < self.missing_until
             or now < self.rate.until
             or now < self.key.until
-            or self.breaker.blocks(now)
+            or self.breaker.is_open(now)
         )
 
     def succeeded(self, now: float) -> None:
         """A quota's rest goes on: the answer may be older than that."""
         self.breaker.succeeded(now)
-        if self.unwell:
-            self.key.end()
+        if self.degraded:
+            self.key.reset()
             self.missing_until = 0.0
             if now >= self.rate.until:
-                self.rate.end()
-            self.unwell = self.cooling(now)
+                self.rate.reset()
+            self.degraded = self.cooling(now)
 
 
-class Cooldowns:
+class UpstreamHealth:
     """`clock` is monotonic seconds; `observe` is told once of each rest that begins."""
 
-    def __init__(self, clock: Callable[[], float], *, observe: Callable[[Cooled], None] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], *, observe: Callable[[CooldownStarted], None] | None = None) -> None:
         self._clock = clock
         self._observe = observe
         self._health: OrderedDict[tuple[str, str | None], _Health] = OrderedDict()
@@ -72,7 +72,7 @@ class Cooldowns:
         now = self._clock()
         return frozenset(key for key, health in self._health.items() if health.cooling(now))
 
-    def rests(self, provider: str, model: str) -> bool:
+    def is_cooling_down(self, provider: str, model: str) -> bool:
         """Whether this deployment, or its whole provider, is cooling."""
         now = self._clock()
         return any(health.cooling(now) for health in self._of(provider, model))
@@ -80,7 +80,7 @@ class Cooldowns:
     def broken(self, provider: str, model: str) -> bool:
         """Whether a breaker is open on the way to this deployment."""
         now = self._clock()
-        return any(health.breaker.blocks(now) for health in self._of(provider, model))
+        return any(health.breaker.is_open(now) for health in self._of(provider, model))
 
     def missing(self, provider: str, model: str) -> bool:
         """Whether the provider said within the last minutes that it has no such model."""
@@ -90,17 +90,17 @@ class Cooldowns:
     def refused_until(self, provider: str, model: str) -> float | None:
         """Seconds left of a Retry-After that the provider named for this model; other rests refuse nobody."""
         health = self._health.get((provider, model))
-        left = health.named_until - self._clock() if health is not None else 0.0
+        left = health.retry_after_until - self._clock() if health is not None else 0.0
         return left if left > 0 else None
 
-    def claim(self, provider: str, model: str) -> bool:
+    def acquire_probe(self, provider: str, model: str) -> bool:
         """A request goes there; whether it was cooling. Where a breaker is half-open it is the probe that others wait for."""
         rested = False
         for health in self._of(provider, model):
-            if health.unwell:
+            if health.degraded:
                 now = self._clock()
                 rested = rested or health.cooling(now)
-                health.breaker.claim(now)
+                health.breaker.acquire_probe(now)
         return rested
 
     def release(self, provider: str, model: str) -> None:
@@ -115,14 +115,14 @@ class Cooldowns:
         self._at(provider, model).succeeded(now)
 
     def failed(self, provider: str, model: str, error: UpstreamError) -> None:
-        harm = verdict(error).harm
+        harm = failure_policy(error).scope
         self.release(provider, model)
         if not harm.provider_wide:
             self._reached(provider)
         target = None if harm.provider_wide else model
         seconds = self._rest(self._at(provider, target), harm, error.retry_after)
         if seconds and self._observe is not None:
-            self._observe(Cooled(provider, target, error.code or error.type, seconds))
+            self._observe(CooldownStarted(provider, target, error.code or error.type, seconds))
 
     def _reached(self, provider: str) -> None:
         """It answered, so the way there is open, however bad the answer was."""
@@ -130,32 +130,32 @@ class Cooldowns:
         if health is not None:
             health.breaker.succeeded(self._clock())
 
-    def _rest(self, health: _Health, harm: Harm, retry_after: float | None) -> float:
+    def _rest(self, health: _Health, harm: FailureScope, retry_after: float | None) -> float:
         """Begin what this harm calls for; the seconds it lasts, 0 when nothing new began."""
         now = self._clock()
-        if harm is Harm.NOTHING:
+        if harm is FailureScope.NOTHING:
             return 0.0
-        health.unwell = True
-        if harm is Harm.KEY:
-            return health.key.begin(now)
-        if harm is Harm.MODEL:
-            return self._miss(health, now)
-        opened = 0.0 if harm is Harm.RATE else health.breaker.failed(now)
+        health.degraded = True
+        if harm is FailureScope.KEY:
+            return health.key.start(now)
+        if harm is FailureScope.MODEL:
+            return self._mark_missing(health, now)
+        opened = 0.0 if harm is FailureScope.RATE else health.breaker.failed(now)
         if retry_after is not None:
-            return max(opened, self._obey(health, now, retry_after))
-        return health.rate.begin(now) if harm is Harm.RATE else opened
+            return max(opened, self._apply_retry_after(health, now, retry_after))
+        return health.rate.start(now) if harm is FailureScope.RATE else opened
 
     @staticmethod
-    def _miss(health: _Health, now: float) -> float:
+    def _mark_missing(health: _Health, now: float) -> float:
         news = now >= health.missing_until
         health.missing_until = now + MODEL_MISSING
         return MODEL_MISSING if news else 0.0
 
     @staticmethod
-    def _obey(health: _Health, now: float, retry_after: float) -> float:
+    def _apply_retry_after(health: _Health, now: float, retry_after: float) -> float:
         seconds = min(LONGEST_RETRY_AFTER, max(0.0, retry_after))
-        news = now >= health.named_until
-        health.named_until = max(health.named_until, now + seconds)
+        news = now >= health.retry_after_until
+        health.retry_after_until = max(health.retry_after_until, now + seconds)
         return seconds if news else 0.0
 
     def _of(self, provider: str, model: str) -> list[_Health]:

@@ -15,10 +15,10 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamStaleConnection,
 )
-from gateway.fallback.breaker import Tally
-from gateway.fallback.cooldowns import Cooldowns
-from gateway.fallback.turns import KeyTurns
-from gateway.fallback.verdicts import Harm, Verdict, verdict
+from gateway.fallback.breaker import RollingCounter
+from gateway.fallback.cooldowns import UpstreamHealth
+from gateway.fallback.turns import KeyRotation
+from gateway.fallback.verdicts import FailurePolicy, FailureScope, failure_policy
 
 NO_MORE = ". No further one was asked: what was tried may be billed"
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
@@ -57,12 +57,12 @@ class RetryBudget:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._tallies: OrderedDict[str, Tally] = OrderedDict()
+        self._tallies: OrderedDict[str, RollingCounter] = OrderedDict()
 
     def spend(self, provider: str, *, retry: bool) -> None:
         tally = self._tallies.get(provider)
         if tally is None:
-            tally = self._tallies[provider] = Tally(self.SPAN)
+            tally = self._tallies[provider] = RollingCounter(self.SPAN)
         tally.add(self._clock(), marked=retry)
 
     def permits(self, provider: str) -> bool:
@@ -75,31 +75,33 @@ class FailoverPolicy:
 
     def __init__(
         self,
-        cooldowns: Cooldowns,
+        cooldowns: UpstreamHealth,
         *,
         clock: Callable[[], float],
         uniform: Callable[[float, float], float],
         deadline: float = 300.0,
         max_attempts: int = 3,
-        turns: KeyTurns | None = None,
+        turns: KeyRotation | None = None,
     ) -> None:
         self.cooldowns = cooldowns
-        self.turns = turns or KeyTurns({}, clock=clock)
+        self.turns = turns or KeyRotation({}, clock=clock)
         self.budget = RetryBudget(clock)
         self.clock = clock
         self.uniform = uniform
         self.deadline = deadline
         self.max_attempts = max_attempts
 
-    def begin(self, candidates: Sequence[Candidate], *, pinned: bool, deadline: float | None = None) -> Attempts:
+    def begin(self, candidates: Sequence[Candidate], *, pinned: bool, deadline: float | None = None) -> AttemptSequence:
         """`candidates` best first. `pinned`: the client named them; they are kept in its order, and cool-downs do not reorder them.
 
         `deadline` in seconds replaces the policy's.
         """
-        return Attempts(self, candidates, pinned=pinned, deadline=self.deadline if deadline is None else deadline)
+        return AttemptSequence(
+            self, candidates, pinned=pinned, deadline=self.deadline if deadline is None else deadline
+        )
 
 
-class Attempts:
+class AttemptSequence:
     """One request's attempts.
 
     The loop is: `next()`, send, then `failed(error)` and wait as long as it says, until an answer begins (`succeeded()`) or
@@ -120,9 +122,9 @@ class Attempts:
         self._most = policy.max_attempts
         self._unsuited: list[RequestError] = []
         self._tried: list[Candidate] = []
-        self._strained: set[str] = set()
-        self._barred: set[str] = set()
-        self._cut_off: set[str] = set()
+        self._overloaded: set[str] = set()
+        self._unauthorized: set[str] = set()
+        self._unreachable: set[str] = set()
         self._bad_keys: set[tuple[str, int]] = set()
         self._window = 0
         self._rested = False
@@ -135,9 +137,9 @@ class Attempts:
         """Seconds until the request's deadline; what an attempt's `total` timeout is bounded by."""
         return self._ends - self._policy.clock()
 
-    def escalated(self, candidates: Sequence[Candidate]) -> Attempts:
+    def escalate(self, candidates: Sequence[Candidate]) -> AttemptSequence:
         """Attempts at better candidates, where the answer came but will not do; within the same deadline and number of tries."""
-        further = Attempts(self._policy, candidates, pinned=False, deadline=self.remaining)
+        further = AttemptSequence(self._policy, candidates, pinned=False, deadline=self.remaining)
         further.count = self.count
         further._most = self._most
         if self.count >= self._most:
@@ -157,9 +159,9 @@ class Attempts:
         key = self._policy.turns.next(candidate.provider, tried=self._keys_of(candidate.provider))
         if key is not None and key != candidate.key:
             candidate = replace(candidate, key=key)
-        self._rested = self._policy.cooldowns.claim(candidate.provider, candidate.model)
+        self._rested = self._policy.cooldowns.acquire_probe(candidate.provider, candidate.model)
         self._policy.budget.spend(
-            candidate.provider, retry=candidate.provider in self._strained or candidate in self._tried
+            candidate.provider, retry=candidate.provider in self._overloaded or candidate in self._tried
         )
         self._tried.append(candidate)
         self.count += 1
@@ -176,7 +178,7 @@ class Attempts:
         for current in self._tried[-1:]:
             self._policy.cooldowns.release(current.provider, current.model)
 
-    def unsuited(self, error: RequestError) -> None:
+    def unsupported(self, error: RequestError) -> None:
         """The current candidate cannot even be asked this; it was no attempt, and the next one may suit."""
         self.abandoned()
         self._unsuited.append(error)
@@ -186,12 +188,12 @@ class Attempts:
     def failed(self, error: UpstreamError) -> float:
         """Seconds to wait before `next()`."""
         current = self._tried[-1]
-        said = verdict(error)
+        said = failure_policy(error)
         self.failures.append((current, error))
         # A connection that had been idle was most likely closed before the request arrived, so it does not count as a charge.
         if error.maybe_billed and not isinstance(error, UpstreamStaleConnection):
             self._most = min(self._most, self.count + 1)
-        if said.harm is Harm.KEY and self._has_another_key(current):
+        if said.scope is FailureScope.KEY and self._has_another_key(current):
             return 0.0
         self._policy.cooldowns.failed(current.provider, current.model, error)
         self._note(current, said)
@@ -217,7 +219,7 @@ class Attempts:
         if not self.failures:
             return self._untried()
         last = self.failures[-1][1]
-        if self._pinned or verdict(last).elsewhere != "any":
+        if self._pinned or failure_policy(last).failover != "any":
             return last
         waits = [error.retry_after for _, error in self.failures if error.retry_after is not None]
         reasons = "; ".join(dict.fromkeys(_reason(*failure) for failure in self.failures))
@@ -249,20 +251,20 @@ class Attempts:
         """Seconds for which a pinned candidate must not be asked; `auto` only tries such ones late."""
         return self._policy.cooldowns.refused_until(candidate.provider, candidate.model) if self._pinned else None
 
-    def _note(self, current: Candidate, said: Verdict) -> None:
+    def _note(self, current: Candidate, said: FailurePolicy) -> None:
         """Remember, for this request, what the failure says about whom to ask next."""
-        if said.harm is Harm.PROVIDER or (said.harm.strains and current.provider in self._strained):
-            self._cut_off.add(current.provider)
-        if said.harm.strains:
-            self._strained.add(current.provider)
-        if said.harm is Harm.KEY:
-            self._barred.add(current.provider)
-        if said.elsewhere == "larger":
+        if said.scope is FailureScope.PROVIDER or (said.scope.is_load_related and current.provider in self._overloaded):
+            self._unreachable.add(current.provider)
+        if said.scope.is_load_related:
+            self._overloaded.add(current.provider)
+        if said.scope is FailureScope.KEY:
+            self._unauthorized.add(current.provider)
+        if said.failover == "larger":
             self._window = max(self._window, current.context_window or 0)
 
-    def _plan(self, current: Candidate, said: Verdict, error: UpstreamError) -> float:
+    def _plan(self, current: Candidate, said: FailurePolicy, error: UpstreamError) -> float:
         """Choose who is next; the seconds to wait before."""
-        if said.elsewhere == "none" or self.count >= self._most:
+        if said.failover == "none" or self.count >= self._most:
             self._planned = None
             return 0.0
         if said.at_once and self._tried.count(current) == 1 and self._policy.budget.permits(current.provider):
@@ -275,11 +277,11 @@ class Attempts:
         self._planned = current if wait < self.remaining else None
         return wait if self._planned is not None else 0.0
 
-    def _may_repeat(self, current: Candidate, said: Verdict, error: UpstreamError) -> bool:
+    def _may_repeat(self, current: Candidate, said: FailurePolicy, error: UpstreamError) -> bool:
         """A deployment that was resting is asked once; a spent quota only when it said how soon it is back."""
-        if not said.again or self._rested or self._policy.cooldowns.broken(current.provider, current.model):
+        if not said.retry or self._rested or self._policy.cooldowns.broken(current.provider, current.model):
             return False
-        if error.retry_after is None and said.harm is Harm.RATE:
+        if error.retry_after is None and said.scope is FailureScope.RATE:
             return False
         return (error.retry_after or 0.0) <= SHORT_RETRY_AFTER and self._policy.budget.permits(current.provider)
 
@@ -301,22 +303,22 @@ class Attempts:
         return best
 
     def _suits(self, candidate: Candidate) -> bool:
-        if candidate in self._tried or candidate.provider in self._barred or self._refused(candidate) is not None:
+        if candidate in self._tried or candidate.provider in self._unauthorized or self._refused(candidate) is not None:
             return False
         if self._window and candidate.context_window is not None and candidate.context_window <= self._window:
             return False
-        return candidate.provider not in self._strained or self._policy.budget.permits(candidate.provider)
+        return candidate.provider not in self._overloaded or self._policy.budget.permits(candidate.provider)
 
     def _rank(self, candidate: Candidate) -> int:
         """Healthy ones first, of another provider first; then the resting; a model that is not there last."""
         cooldowns = self._policy.cooldowns
         if cooldowns.missing(candidate.provider, candidate.model):
             return 4
-        if candidate.provider in self._cut_off:
+        if candidate.provider in self._unreachable:
             return 3
-        if cooldowns.rests(candidate.provider, candidate.model):
+        if cooldowns.is_cooling_down(candidate.provider, candidate.model):
             return 2
-        return 1 if candidate.provider in self._strained else 0
+        return 1 if candidate.provider in self._overloaded else 0
 
 
 def _reason(candidate: Candidate, error: UpstreamError) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from gateway.fallback.breaker import Pause
+from gateway.fallback.breaker import ExponentialBackoff
 
 
-class KeyTurns:
+class KeyRotation:
     """`counts` says how many keys each provider has; keys are numbered from 1. `clock` is monotonic seconds.
 
     A key that is refused or cannot pay rests for 30 s, doubling to 10 min, and one success ends that.
@@ -18,7 +18,7 @@ class KeyTurns:
     def __init__(self, counts: Mapping[str, int], *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._pauses = {
-            provider: [Pause(first=self.FIRST, longest=self.LONGEST) for _ in range(count)]
+            provider: [ExponentialBackoff(first=self.FIRST, longest=self.LONGEST) for _ in range(count)]
             for provider, count in counts.items()
             if count > 1
         }
@@ -45,8 +45,8 @@ class KeyTurns:
     def failed(self, provider: str, key: int) -> None:
         """It was refused, or its account is empty."""
         if pauses := self._pauses.get(provider):
-            pauses[key - 1].begin(self._clock())
+            pauses[key - 1].start(self._clock())
 
     def succeeded(self, provider: str, key: int) -> None:
         if pauses := self._pauses.get(provider):
-            pauses[key - 1].end()
+            pauses[key - 1].reset()

@@ -26,7 +26,7 @@ from gateway.errors import (
 )
 
 
-class Harm(Enum):
+class FailureScope(Enum):
     """What is unwell after a failure."""
 
     NOTHING = "the request, not the upstream"
@@ -38,50 +38,50 @@ class Harm(Enum):
 
     @property
     def provider_wide(self) -> bool:
-        return self in (Harm.PROVIDER, Harm.KEY)
+        return self in (FailureScope.PROVIDER, FailureScope.KEY)
 
     @property
-    def strains(self) -> bool:
+    def is_load_related(self) -> bool:
         """Whether asking the same provider at once adds to its trouble."""
-        return self in (Harm.DEPLOYMENT, Harm.RATE, Harm.PROVIDER, Harm.KEY)
+        return self in (FailureScope.DEPLOYMENT, FailureScope.RATE, FailureScope.PROVIDER, FailureScope.KEY)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FailurePolicy:
     """`elsewhere`: which other candidates may do better. `again`: whether the same deployment may, after a pause.
 
     `at_once`: the same deployment is asked a second time before any other and without a pause.
     """
 
-    elsewhere: Literal["any", "larger", "none"]
-    again: bool
-    harm: Harm
+    failover: Literal["any", "larger", "none"]
+    retry: bool
+    scope: FailureScope
     at_once: bool = False
 
 
-VERDICTS: dict[type[BaseException], Verdict] = {
-    UpstreamError: Verdict("any", again=False, harm=Harm.DEPLOYMENT),
-    UpstreamUnreachable: Verdict("any", again=True, harm=Harm.PROVIDER),
-    UpstreamTLS: Verdict("any", again=False, harm=Harm.PROVIDER),
-    UpstreamDisconnected: Verdict("any", again=False, harm=Harm.PROVIDER),
+FAILURE_POLICIES: dict[type[BaseException], FailurePolicy] = {
+    UpstreamError: FailurePolicy("any", retry=False, scope=FailureScope.DEPLOYMENT),
+    UpstreamUnreachable: FailurePolicy("any", retry=True, scope=FailureScope.PROVIDER),
+    UpstreamTLS: FailurePolicy("any", retry=False, scope=FailureScope.PROVIDER),
+    UpstreamDisconnected: FailurePolicy("any", retry=False, scope=FailureScope.PROVIDER),
     # Upstreams close idle connections as they like, which says nothing about their health. This is the only failure
     # that may have been billed and is repeated at the same deployment: once, as an attempt of its own.
-    UpstreamStaleConnection: Verdict("any", again=False, harm=Harm.NOTHING, at_once=True),
-    UpstreamOverloaded: Verdict("any", again=True, harm=Harm.DEPLOYMENT),
-    UpstreamRateLimited: Verdict("any", again=True, harm=Harm.RATE),
-    UpstreamAccountEmpty: Verdict("any", again=False, harm=Harm.KEY),
-    UpstreamAuth: Verdict("any", again=False, harm=Harm.KEY),
-    UpstreamModelNotFound: Verdict("any", again=False, harm=Harm.MODEL),
-    UpstreamNotFound: Verdict("any", again=False, harm=Harm.NOTHING),
-    UpstreamRejected: Verdict("none", again=False, harm=Harm.NOTHING),
-    UpstreamUnsupportedMedia: Verdict("any", again=False, harm=Harm.NOTHING),
-    ContextLengthExceeded: Verdict("larger", again=False, harm=Harm.NOTHING),
+    UpstreamStaleConnection: FailurePolicy("any", retry=False, scope=FailureScope.NOTHING, at_once=True),
+    UpstreamOverloaded: FailurePolicy("any", retry=True, scope=FailureScope.DEPLOYMENT),
+    UpstreamRateLimited: FailurePolicy("any", retry=True, scope=FailureScope.RATE),
+    UpstreamAccountEmpty: FailurePolicy("any", retry=False, scope=FailureScope.KEY),
+    UpstreamAuth: FailurePolicy("any", retry=False, scope=FailureScope.KEY),
+    UpstreamModelNotFound: FailurePolicy("any", retry=False, scope=FailureScope.MODEL),
+    UpstreamNotFound: FailurePolicy("any", retry=False, scope=FailureScope.NOTHING),
+    UpstreamRejected: FailurePolicy("none", retry=False, scope=FailureScope.NOTHING),
+    UpstreamUnsupportedMedia: FailurePolicy("any", retry=False, scope=FailureScope.NOTHING),
+    ContextLengthExceeded: FailurePolicy("larger", retry=False, scope=FailureScope.NOTHING),
     # These two may be billed already: another candidate may answer, but the same one is not paid twice.
-    UpstreamInvalidResponse: Verdict("any", again=False, harm=Harm.DEPLOYMENT),
-    UpstreamTimeout: Verdict("any", again=False, harm=Harm.DEPLOYMENT),
+    UpstreamInvalidResponse: FailurePolicy("any", retry=False, scope=FailureScope.DEPLOYMENT),
+    UpstreamTimeout: FailurePolicy("any", retry=False, scope=FailureScope.DEPLOYMENT),
 }
 
 
-def verdict(error: UpstreamError) -> Verdict:
+def failure_policy(error: UpstreamError) -> FailurePolicy:
     """That of the error's nearest listed class."""
-    return next(VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS)
+    return next(FAILURE_POLICIES[kind] for kind in type(error).__mro__ if kind in FAILURE_POLICIES)

@@ -15,7 +15,7 @@ from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class UpstreamEndpoint:
     """Where an upstream is and what opens it. `headers` are fixed extras from the configuration."""
 
     base_url: str
@@ -23,7 +23,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class Signatures:
+class SignatureCache:
     """What a provider gave us to hand back with a tool call (thought signatures, thinking blocks), for clients that keep only the call's id.
 
     Keyed by tool-call id; the oldest are forgotten beyond `size`. Losing one is legal: every provider has a fallback.
@@ -33,13 +33,13 @@ class Signatures:
         self._size = size
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
-    def keep(self, call_id: str, signature: Any) -> None:
+    def put(self, call_id: str, signature: Any) -> None:
         self._kept[call_id] = signature
         self._kept.move_to_end(call_id)
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
-    def of(self, call_id: str) -> Any | None:
+    def get(self, call_id: str) -> Any | None:
         return self._kept.get(call_id)
 
 
@@ -54,7 +54,7 @@ class StreamParser(ABC):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """The chunks this event amounts to (often one, maybe none). Raises UpstreamError when the event tells of one."""
 
-    def at_once(self, piece: bytes) -> Chunk | None:
+    def fast_path(self, piece: bytes) -> Chunk | None:
         """The chunk of a piece that is one whole event, where that can be told without decoding it; what is None has to be fed."""
         return None
 
@@ -74,11 +74,13 @@ class Provider(ABC):
     # Bytes of a request that the provider documents as its limit; None where it documents none.
     max_request_bytes: int | None = None
 
-    def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
+    def __init__(
+        self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
+    ) -> None:
         self.endpoint = endpoint
         if name is not None:
             self.name = name
-        self.signatures = signatures if signatures is not None else Signatures()
+        self.signatures = signatures if signatures is not None else SignatureCache()
 
     @abstractmethod
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest: ...

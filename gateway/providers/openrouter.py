@@ -11,7 +11,7 @@ from gateway.providers.claude.profiles import profile_of
 from gateway.providers.failures import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.openai_compatible.answer import usage_of
-from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, Members, chat_body
+from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, AllowedFields, chat_body
 from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
 
 _OWN = frozenset({
@@ -25,7 +25,7 @@ class OpenRouter(OpenAICompatible):
     """https://openrouter.ai/docs/api-reference/overview. Model ids are passed whole, `openrouter/auto` too."""
 
     name = "openrouter"
-    members = Members(
+    members = AllowedFields(
         request=OPENAI.request - _NOT_TAKEN | _OWN,
         message=MESSAGE - {"audio"} | {"images"},
         part=PART | {"cache_control"},
@@ -53,13 +53,13 @@ class OpenRouter(OpenAICompatible):
     def usage(self, raw: object) -> Usage | None:
         return usage_of(raw, reported_cost=_cost)
 
-    def served(self, body: Json, sent: UpstreamRequest) -> str | None:
+    def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """A router of OpenRouter's own (`openrouter/auto`) and a list of fallbacks let it choose."""
         model = body.get("model")
         chosen_there = sent.model.startswith("openrouter/") or "models" in sent.json
         return model if chosen_there and isinstance(model, str) and model else None
 
-    def mark(self, sent: UpstreamRequest) -> Json:
+    def detail_extra(self, sent: UpstreamRequest) -> Json:
         return {"model": sent.model}
 
     def least_cached(self, model: str) -> int | None:

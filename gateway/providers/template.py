@@ -15,7 +15,7 @@ _PROBE_TOKEN = orjson.dumps(_PROBE)
 _TRIES = 3
 
 
-class TextTemplate:
+class TextDeltaFastPath:
     """The bytes around the text of one event. `text_in` finds the text in a parsed event.
 
     That any other text between the same bytes is the same event but for its text is not guessed: it is tried with one.
@@ -56,7 +56,7 @@ class TextTemplate:
         """What an event says that is the learned one but for its text; None for any other event."""
         return self._between(self._head, self._tail, data) if self._known else None
 
-    def text_of(self, piece: bytes) -> str | None:
+    def match(self, piece: bytes) -> str | None:
         """The same of an event as it is on the wire, by itself and framed as usual."""
         return self._between(self._start, self._end, piece) if self._known else None
 

@@ -28,7 +28,7 @@ def estimated_usage(request: ChatRequest, *, answer_chars: int) -> Usage:
     )
 
 
-class Accountant:
+class CostCalculator:
     """Prices usage at the time of the request."""
 
     def __init__(self, prices: PriceTable) -> None:
@@ -38,7 +38,7 @@ class Accountant:
         """USD that `usage` costs at a model; None when its price is unknown."""
         return cost(usage, self._prices.price(provider, model, at))
 
-    def settled(
+    def settle(
         self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime, **ended: Any
     ) -> RequestRecord:
         """The record with how it `ended` and what that cost: all attempts against the baseline's cost on the same usage.
@@ -97,14 +97,14 @@ def _scaled(usage: Usage, factor: float) -> Usage:
     )
 
 
-def answering(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
+def answering_attempt(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
     """The attempt that gave the answer; another may have been tried after it in vain."""
     return next((attempt for attempt in reversed(attempts) if usage is not None and attempt.usage is usage), None)
 
 
 def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | None:
     """What the answer itself cost, USD."""
-    attempt = answering(attempts, usage)
+    attempt = answering_attempt(attempts, usage)
     return attempt.cost if attempt is not None else None
 
 
@@ -152,7 +152,7 @@ def _number(amount: Decimal | None) -> float | orjson.Fragment | None:
     return None if amount is None else plain_number(float(amount))
 
 
-def first_record(
+def new_record(
     plan: Plan, request: ChatRequest, *, request_id: str, at: datetime, caller: Caller, features: bool
 ) -> RequestRecord:
     """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.budgets import EVERYBODY, Budget, Hold, usd
+from gateway.budgets import GLOBAL, Budget, Hold, usd
 from gateway.catalog import Auto, Catalog
 from gateway.errors import Forbidden, GatewayError, ModelNotFound
 from gateway.fallback import Candidate
@@ -23,7 +23,7 @@ from gateway.routing.prompt.request import prompt_tokens_of
 from gateway.wire import ChatRequest
 
 # Tokens to which an answer may be limited when the client set no limit and money is short, tried in this order.
-ANSWER_STEPS = (16_384, 4_096, 1_024, 256)
+OUTPUT_CAPS = (16_384, 4_096, 1_024, 256)
 PROMPT_MARGIN = 1.25  # our count of prompt tokens is an estimate
 # What the price table has no rates for.
 _UNPRICED_MEMBERS = ("web_search_options", "plugins", "audio")
@@ -32,7 +32,7 @@ _ONE_MODEL_ONLY = ("gemini", "claude")  # the others may be told of further mode
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PricedOption:
     """One way to serve a request: who may be asked, at what cost at most, and how many tokens an answer may have (None: as asked)."""
 
     candidates: tuple[Candidate, ...]
@@ -47,15 +47,15 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class Reservation:
     """The offers, best first, and what has to be held for them: the first offer that every account can hold is taken."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[PricedOption, ...]
     holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class _CostBound:
     """The most that one candidate can cost: nano-dollars for the prompt and for a million tokens of answer.
 
     `longest` is how many tokens the answer may have, None where nothing says so; `answers` how many there are.
@@ -74,7 +74,7 @@ class _Bound:
         return self.prompt_nano - (-min(limits) * self.answers * self.million_nano // 1_000_000)
 
 
-class Allowances:
+class SpendingLimits:
     """Made once; `daily` is the budget of everybody together, `attempts` how many candidates one request may try."""
 
     def __init__(
@@ -92,9 +92,9 @@ class Allowances:
         self._daily = daily
         self._attempts = attempts
 
-    def narrowed(self, context: RoutingContext, key: VirtualKey | None) -> RoutingContext:
+    def restrict(self, context: RoutingContext, key: VirtualKey | None) -> RoutingContext:
         """The context within what the key may use, so that the router chooses among that. Raises Forbidden when it is nothing."""
-        if key is None or not key.narrows:
+        if key is None or not key.is_restricted:
             return context
         wanted = None if context.models is None else set(map(self._full_name, context.models))
         names = (model.full_name for model in key.allowed(self._catalog))
@@ -103,12 +103,12 @@ class Allowances:
             raise Forbidden("None of the models asked for may be used with this key.", code="model_not_allowed")
         return replace(context, models=models)
 
-    def of(
+    def reservation_for(
         self, candidates: Sequence[Candidate], request: ChatRequest, *, key: VirtualKey | None
-    ) -> tuple[tuple[Candidate, ...], Allowance | None]:
+    ) -> tuple[tuple[Candidate, ...], Reservation | None]:
         """The candidates that are left, and what they may cost where that is limited. Raises Forbidden."""
         left = tuple(candidates)
-        if key is not None and key.narrows:
+        if key is not None and key.is_restricted:
             left = self._permitted(left, request, key)
         accounts = self._accounts(key)
         most = None if key is None else key.max_cost_nano
@@ -117,11 +117,11 @@ class Allowances:
         offers = self._offers(left, request, most=most)
         amounts, now = tuple(offer.amount_nano for offer in offers), self._now()
         holds = tuple(Hold(account, budget, amounts, now) for account, budget in accounts)
-        return offers[0].candidates, Allowance(offers, holds)
+        return offers[0].candidates, Reservation(offers, holds)
 
     def _accounts(self, key: VirtualKey | None) -> list[tuple[str, Budget]]:
         own = [] if key is None or key.budget is None else [(key.id, key.budget)]
-        return own if self._daily is None else [*own, (EVERYBODY, self._daily)]
+        return own if self._daily is None else [*own, (GLOBAL, self._daily)]
 
     def _full_name(self, name: str) -> str:
         try:
@@ -142,21 +142,21 @@ class Allowances:
 
     def _objection(self, candidate: Candidate, request: ChatRequest, key: VirtualKey) -> str | None:
         asked = (candidate, *_fallbacks(candidate, request))
-        found = (key.objection(each.full_name, self._catalog.get(each.provider, each.model)) for each in asked)
+        found = (key.denial_reason(each.full_name, self._catalog.get(each.provider, each.model)) for each in asked)
         return next(filter(None, found), None)
 
     def _offers(
         self, candidates: tuple[Candidate, ...], request: ChatRequest, *, most: int | None
-    ) -> tuple[Offer, ...]:
+    ) -> tuple[PricedOption, ...]:
         _refuse_unpriced(request)
         asked = _limit_of(request)
-        steps = (None, *ANSWER_STEPS) if asked is None else (None,)
+        steps = (None, *OUTPUT_CAPS) if asked is None else (None,)
         table = self._table(candidates, request, steps=steps)
         if not table:
             raise _unknown_price(candidates[0])
         within = [c for c, costs in table.items() if any(_fits(cost, most) for cost in costs)]
         if not within:
-            raise _too_dear(min(cost for costs in table.values() for cost in _known(costs)), most or 0)
+            raise _over_limit(min(cost for costs in table.values() for cost in _known(costs)), most or 0)
         offers = [
             self._offer([(c, cost) for c in within if _fits(cost := table[c][index], most)], max_output=step)
             for index, step in enumerate(steps)
@@ -167,11 +167,11 @@ class Allowances:
             offers.append(replace(last, candidates=(within[0],), amount_nano=alone))
         return tuple(offers)
 
-    def _offer(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> Offer:
+    def _offer(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> PricedOption:
         """As much as the dearest of those that would be tried first; dearer ones that come later are left out."""
         known = [(candidate, cost) for candidate, cost in costs if cost is not None]
         amount = max(cost for _, cost in known[: self._attempts])
-        return Offer(tuple(candidate for candidate, cost in known if cost <= amount), amount, max_output)
+        return PricedOption(tuple(candidate for candidate, cost in known if cost <= amount), amount, max_output)
 
     def _table(
         self, candidates: Sequence[Candidate], request: ChatRequest, *, steps: Sequence[int | None]
@@ -184,10 +184,10 @@ class Allowances:
             bounds = [self._bound(each, request, prompt=prompt) for each in asked]
             known = [bound for bound in bounds if bound is not None]
             if len(known) == len(bounds):
-                table[candidate] = [_dearest(bound.at(step) for bound in known) for step in steps]
+                table[candidate] = [_most_expensive(bound.at(step) for bound in known) for step in steps]
         return table
 
-    def _bound(self, candidate: Candidate, request: ChatRequest, *, prompt: int) -> _Bound | None:
+    def _bound(self, candidate: Candidate, request: ChatRequest, *, prompt: int) -> _CostBound | None:
         """At the rates that the bill uses, those of the prompt's size; None when the price is not known."""
         price = self._prices.price(candidate.provider, candidate.model, self._now())
         if price is None:
@@ -195,7 +195,7 @@ class Allowances:
         listed = self._catalog.get(candidate.provider, candidate.model)
         limits = (_limit_of(request), listed.max_output if listed else None)
         alone = worst_case(prompt, 0, price)
-        return _Bound(
+        return _CostBound(
             prompt_nano=nano_dollars(alone),
             million_nano=nano_dollars(worst_case(prompt, 1_000_000, price) - alone),
             longest=min((limit for limit in limits if limit is not None), default=None),
@@ -209,7 +209,7 @@ def _limit_of(request: ChatRequest) -> int | None:
     return limit
 
 
-def _dearest(costs: Iterable[int | None]) -> int | None:
+def _most_expensive(costs: Iterable[int | None]) -> int | None:
     found = list(costs)
     known = _known(found)
     return max(known) if len(known) == len(found) else None
@@ -254,7 +254,7 @@ def _unknown_price(candidate: Candidate) -> GatewayError:
     )
 
 
-def _too_dear(least: int, most: int) -> GatewayError:
+def _over_limit(least: int, most: int) -> GatewayError:
     return Forbidden(
         f"This request may cost up to {usd(least)} USD, this key's limit for one is {usd(most)}. "
         "A shorter prompt, a smaller max_tokens or a cheaper model may fit.",

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
-from gateway.fallback import Attempts, FailoverPolicy
+from gateway.fallback import AttemptSequence, FailoverPolicy
 from gateway.providers.base import Provider
-from gateway.proxy.accounting import CHARS_PER_TOKEN, answered_by, first_record, openai_usage
+from gateway.proxy.accounting import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
 from gateway.proxy.cascade import Cascade
-from gateway.proxy.exchange import Books, Exchange
+from gateway.proxy.exchange import LedgerServices, RequestTransaction
 from gateway.proxy.plan import AutoRoute, Caller, Planner
-from gateway.proxy.time_limits import RequestTimes
-from gateway.proxy.upstream import UpstreamStream, ask
-from gateway.proxy.worker import Worker
+from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.proxy.upstream import UpstreamStream, call_upstream
+from gateway.proxy.worker import BodyExecutor
 from gateway.records import RequestRecord
-from gateway.routing.labels.hearing import Heard, answer_of
-from gateway.routing.labels.structure import form_of
+from gateway.routing.labels.hearing import AnswerCollector, answer_of
+from gateway.routing.labels.structure import check_format
 from gateway.sse import DONE, encode
 from gateway.transport import Transport
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
@@ -29,7 +29,7 @@ from gateway.wire.answers import ChunkWriter, completion_body
 from gateway.wire.long_json import dumps
 
 
-class ChatFailed(Exception):
+class ChatError(Exception):
     """A routed request that ended in `error`; its row is settled in `record`."""
 
     def __init__(self, error: GatewayError, record: RequestRecord) -> None:
@@ -38,7 +38,7 @@ class ChatFailed(Exception):
         self.record = record
 
 
-class ChatAnswer(NamedTuple):
+class ChatResult(NamedTuple):
     """A whole answer, settled: JSON bytes ready to send."""
 
     body: bytes
@@ -49,10 +49,10 @@ class Waiting(Protocol):
     """Who keeps a streaming client company until there is an answer."""
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether the client has got a status already."""
 
-    def routed(self, record: RequestRecord) -> None:
+    def on_routed(self, record: RequestRecord) -> None:
         """The row is inserted, so the answer may begin."""
 
 
@@ -66,12 +66,12 @@ class ChatProxy:
         *,
         transport: Transport,
         policy: FailoverPolicy,
-        books: Books,
-        times: RequestTimes,
+        books: LedgerServices,
+        times: RequestTimeLimits,
         cascade: Cascade | None = None,
-        worker: Worker | None = None,
+        worker: BodyExecutor | None = None,
     ) -> None:
-        self._worker = worker or Worker()
+        self._worker = worker or BodyExecutor()
         self._cascade = cascade
         self._planner = planner
         self._providers = providers
@@ -88,35 +88,35 @@ class ChatProxy:
         auto_route: AutoRoute,
         caller: Caller,
         waiting: Waiting | None = None,
-    ) -> ChatAnswer | ChatStream:
+    ) -> ChatResult | ChatStream:
         """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it.
 
         `waiting` is told when a streamed request is recorded: from then on its answer may begin before there is content.
         """
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
         at = self._books.now()
-        record = first_record(plan, request, request_id=request_id, at=at, caller=caller, features=self._books.features)
-        exchange = Exchange(plan, request, record, books=self._books, at=at)
+        record = new_record(plan, request, request_id=request_id, at=at, caller=caller, features=self._books.features)
+        exchange = RequestTransaction(plan, request, record, books=self._books, at=at)
         try:
             await exchange.begin()
             if waiting is not None and request.stream:
-                waiting.routed(exchange.record)
+                waiting.on_routed(exchange.record)
             candidates = exchange.plan.candidates
             deadline = self._times.deadline(request, candidates)
-            opened, attempts = await self._open(
+            opened, attempts = await self._call_until_answered(
                 exchange, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
             )
             if isinstance(opened, UpstreamStream):
                 return ChatStream(
                     exchange, opened, attempts, created=int(self._books.now().timestamp()), worker=self._worker
                 )
-            return await self._answer(exchange, await self._validated(exchange, opened, attempts))
+            return await self._finish(exchange, await self._escalate_if_invalid(exchange, opened, attempts))
         except (LedgerUnavailable, BudgetExceeded) as error:
-            exchange.refused(error)
+            exchange.ledger_refused(error)
             raise
         except GatewayError as error:
-            begun = waiting is not None and waiting.begun
-            raise ChatFailed(error, await exchange.failed(error, begun=begun)) from error
+            begun = waiting is not None and waiting.started
+            raise ChatError(error, await exchange.failed(error, begun=begun)) from error
         except asyncio.CancelledError:
             exchange.cancelled()
             raise
@@ -125,11 +125,13 @@ class ChatProxy:
                 await exchange.failed(GatewayError("The gateway failed.", code="internal_error"))
             raise
 
-    async def _open(self, exchange: Exchange, attempts: Attempts) -> tuple[Completion | UpstreamStream, Attempts]:
+    async def _call_until_answered(
+        self, exchange: RequestTransaction, attempts: AttemptSequence
+    ) -> tuple[Completion | UpstreamStream, AttemptSequence]:
         while (candidate := attempts.next()) is not None:
             await exchange.attempt(candidate)
             try:
-                opened = await ask(
+                opened = await call_upstream(
                     self._providers[candidate.deployment],
                     exchange.request_to(candidate),
                     candidate.model,
@@ -139,7 +141,7 @@ class ChatProxy:
                 )
             except InvalidRequest as error:
                 exchange.attempt_failed(error)
-                attempts.unsuited(error)
+                attempts.unsupported(error)
             except UpstreamError as error:
                 exchange.attempt_failed(error)
                 await asyncio.sleep(attempts.failed(error))
@@ -148,32 +150,34 @@ class ChatProxy:
                 raise
             else:
                 attempts.succeeded()
-                exchange.opened(opened.first if isinstance(opened, UpstreamStream) else opened)
+                exchange.first_byte(opened.first if isinstance(opened, UpstreamStream) else opened)
                 return opened, attempts
         raise attempts.exhausted()
 
-    async def _validated(self, exchange: Exchange, completion: Completion, attempts: Attempts) -> Completion:
+    async def _escalate_if_invalid(
+        self, exchange: RequestTransaction, completion: Completion, attempts: AttemptSequence
+    ) -> Completion:
         """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
         if self._cascade is None or not exchange.plan.auto_route:
             return completion
-        if form_of(exchange.request, completion.choices) != "broken":
+        if check_format(exchange.request, completion.choices) != "broken":
             return completion
-        better = attempts.escalated(self._cascade.next_tier(exchange.current, exchange.plan.candidates))
+        better = attempts.escalate(self._cascade.next_tier(exchange.current, exchange.plan.candidates))
         if not better.open:
             return completion
-        exchange.rejected(completion, answer_chars=_answer_chars(completion))
+        exchange.set_rejected(completion, answer_chars=_answer_chars(completion))
         try:
-            opened, _ = await self._open(exchange, better)
+            opened, _ = await self._call_until_answered(exchange, better)
         except GatewayError:
             opened = None
         if isinstance(opened, Completion):
             return opened
-        exchange.reinstated()
+        exchange.keep_rejected()
         return completion
 
-    async def _answer(self, exchange: Exchange, completion: Completion) -> ChatAnswer:
+    async def _finish(self, exchange: RequestTransaction, completion: Completion) -> ChatResult:
         exchange.dropped(completion.dropped)
-        answer = answer_of(completion.choices, form=form_of(exchange.request, completion.choices))
+        answer = answer_of(completion.choices, form=check_format(exchange.request, completion.choices))
         chars = _answer_chars(completion) if completion.usage is None else 0
         record = await exchange.completed(completion.usage, answer_chars=chars, answer=answer)
         body = completion_body(
@@ -185,7 +189,7 @@ class ChatProxy:
             legacy_functions=exchange.request.legacy_functions,
         )
         raw = await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
-        return ChatAnswer(raw, record)
+        return ChatResult(raw, record)
 
 
 class ChatStream:
@@ -194,10 +198,10 @@ class ChatStream:
     __slots__ = (
         "_attempts",
         "_chars",
+        "_collector",
         "_exchange",
-        "_heard",
-        "_left",
-        "_over",
+        "_finished",
+        "_unsent",
         "_upstream",
         "_usage",
         "_worker",
@@ -206,7 +210,13 @@ class ChatStream:
     )
 
     def __init__(
-        self, exchange: Exchange, upstream: UpstreamStream, attempts: Attempts, *, created: int, worker: Worker
+        self,
+        exchange: RequestTransaction,
+        upstream: UpstreamStream,
+        attempts: AttemptSequence,
+        *,
+        created: int,
+        worker: BodyExecutor,
     ) -> None:
         self._worker = worker
         self._exchange = exchange
@@ -214,9 +224,9 @@ class ChatStream:
         self._attempts = attempts
         self._usage: Usage | None = None
         self._chars = 0
-        self._left = b""
-        self._over = False
-        self._heard = Heard(exchange.request)
+        self._unsent = b""
+        self._finished = False
+        self._collector = AnswerCollector(exchange.request)
         self.record = exchange.record
         self._writer = ChunkWriter(
             id=completion_id(exchange.record),
@@ -232,18 +242,20 @@ class ChatStream:
         Most are not answered but given to `offer` as they come, until it does not take what it is offered: that is answered.
         A break ends with an error event and without [DONE].
         """
-        if self._over:
+        if self._finished:
             return b""
         try:
-            if await self._upstream.pour(partial(self._pass_on, offer), large=partial(self._pass_on_large, offer)):
-                return self._left
-            self._over = True
-            answer = self._heard.answer()
+            if await self._upstream.stream_into(
+                partial(self._forward, offer), large=partial(self._pass_on_large, offer)
+            ):
+                return self._unsent
+            self._finished = True
+            answer = self._collector.answer()
             self.record = await self._exchange.completed(self._usage, answer_chars=self._chars, answer=answer)
         except UpstreamError as error:
-            self._over = True
+            self._finished = True
             self._attempts.failed(error)
-            self.record = await self._exchange.broken(error, self._usage, answer_chars=self._chars)
+            self.record = await self._exchange.stream_failed(error, self._usage, answer_chars=self._chars)
             return encode(orjson.dumps(error_event(error)))
         except LedgerUnavailable as error:
             return encode(orjson.dumps(error_event(error)))
@@ -251,7 +263,7 @@ class ChatStream:
             return self._writer.usage(openai_usage(self.record), answered_by(self.record)) + DONE
         return DONE
 
-    def _pass_on(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
+    def _forward(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
         return self._offered(offer, self._written(chunks))
 
     async def _pass_on_large(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
@@ -264,7 +276,7 @@ class ChatStream:
     def _offered(self, offer: Callable[[bytes], bool], out: bytes) -> bool:
         if not out or offer(out):
             return True
-        self._left = out
+        self._unsent = out
         return False
 
     def _write(self, chunk: Chunk) -> bytes:
@@ -274,7 +286,7 @@ class ChatStream:
             self._exchange.dropped(chunk.dropped)
         for choice in chunk.choices:
             self._chars += len(chunk.text) if chunk.text is not None else _message_chars(choice.get("delta") or {})
-            self._heard.add(choice)
+            self._collector.add(choice)
         return self._writer.write(chunk)
 
     async def aclose(self) -> None:

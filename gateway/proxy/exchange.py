@@ -11,16 +11,16 @@ from decimal import Decimal
 
 from gateway.errors import GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.fallback import Candidate
-from gateway.fallback.verdicts import Harm, verdict
-from gateway.proxy.accounting import Accountant, estimated_usage
-from gateway.proxy.lessons import Ending, Lessons
+from gateway.fallback.verdicts import FailureScope, failure_policy
+from gateway.proxy.accounting import CostCalculator, estimated_usage
+from gateway.proxy.lessons import OutcomeCollector, RequestEnd
 from gateway.proxy.plan import Plan
-from gateway.proxy.unsettled import Unsettled
+from gateway.proxy.unsettled import SettlementRetryQueue
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
-from gateway.routing.labels.recurrence import Turn
-from gateway.routing.labels.signals import Answer
+from gateway.routing.labels.recurrence import PromptTurn
+from gateway.routing.labels.signals import AnswerFacts
 from gateway.routing.sessions.caching import with_breakpoints
-from gateway.store import Begin, Settle, Store, StoredOutcome, Try
+from gateway.store import InsertRequest, SettleRequest, Store, StoredOutcome, UpsertAttempt
 from gateway.wire import ChatRequest, Chunk, Completion, Usage
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Incomplete = Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class LedgerServices:
     """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC.
 
     `ending` tells whether the gateway itself is cutting what is open; `features` whether rows keep what the router saw;
@@ -40,11 +40,11 @@ class Books:
     """
 
     store: Store
-    accountant: Accountant
+    accountant: CostCalculator
     clock: Callable[[], float]
     now: Callable[[], datetime]
-    lessons: Lessons
-    unsettled: Unsettled
+    lessons: OutcomeCollector
+    unsettled: SettlementRetryQueue
     observers: Sequence[Observer] = ()
     incomplete: Incomplete = lambda provider, kinds: None
     ending: Callable[[], bool] = lambda: False
@@ -53,7 +53,7 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedCompletion:
     """An answer that was paid for and not good enough: whose it was, as the row and as the attempt names them."""
 
     selected: tuple[str, str]
@@ -61,10 +61,12 @@ class Rejected:
     key: tuple[str, str]
 
 
-class Exchange:
+class RequestTransaction:
     """Settles exactly once: `completed`, `failed`, `broken` or `cancelled`, whichever comes first."""
 
-    def __init__(self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: Books, at: datetime) -> None:
+    def __init__(
+        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: LedgerServices, at: datetime
+    ) -> None:
         self.plan = plan
         self.request = request
         self.record = record
@@ -78,11 +80,11 @@ class Exchange:
         self._settled = False
         self._inserted = True
         self._kept = False
-        self._turn: Turn | None = None
+        self._turn: PromptTurn | None = None
         self._broke: list[tuple[str, str]] = []
-        self._rejected: list[Rejected] = []
+        self._rejected: list[RejectedCompletion] = []
         self._kept_usage: Usage | None = None
-        self._answer: Answer | None = None
+        self._answer: AnswerFacts | None = None
         self._dropped: list[str] = []
 
     @property
@@ -93,16 +95,16 @@ class Exchange:
         """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
         allowance = self.plan.allowance
         try:
-            held = await self._books.store.awaited(Begin(self.record, allowance.holds if allowance else ()))
+            held = await self._books.store.write(InsertRequest(self.record, allowance.holds if allowance else ()))
         except LedgerUnavailable:
-            if (allowance and allowance.holds) or not self._goes_on:
+            if (allowance and allowance.holds) or not self._may_go_unrecorded:
                 raise
             self._inserted, held = False, 0
         if allowance is not None:
             offer = allowance.offers[held]
             self.plan = replace(self.plan, candidates=offer.candidates)
             self.request = offer.applied(self.request)
-        self._turn = self._books.lessons.asked(self.plan, self.request, self.record)
+        self._turn = self._books.lessons.on_request(self.plan, self.request, self.record)
 
     async def attempt(self, candidate: Candidate) -> None:
         """Another upstream is about to be called. The first is named by the row already."""
@@ -125,14 +127,14 @@ class Exchange:
 
     async def _insert(self, attempt: Attempt) -> None:
         try:
-            await self._books.store.awaited(Try(self.record.request_id, attempt))
+            await self._books.store.write(UpsertAttempt(self.record.request_id, attempt))
         except NotFound:
             self._inserted = False  # the file was replaced meanwhile; the settlement brings the whole row
         except LedgerUnavailable:
-            if not self._goes_on:
+            if not self._may_go_unrecorded:
                 raise
 
-    def refused(self, error: GatewayError) -> None:
+    def ledger_refused(self, error: GatewayError) -> None:
         """The ledger takes no more of this request, so the attempt that was next is not made. Nothing is awaited."""
         if self._attempts and not self._settled:
             self._close_attempt("failed_free", usage=None, error=error)
@@ -140,7 +142,7 @@ class Exchange:
             self._write("error", usage=self._billed_usage(), http_status=error.status)
 
     @property
-    def _goes_on(self) -> bool:
+    def _may_go_unrecorded(self) -> bool:
         """Whether the request is served though its row cannot be written now."""
         return self._books.unrecorded and not self._books.unsettled.full
 
@@ -150,21 +152,21 @@ class Exchange:
         usage = estimated_usage(self.request, answer_chars=0) if maybe_billed else None
         self._close_attempt("unknown_estimated" if maybe_billed else "failed_free", usage=usage, error=error)
         failed = self._attempts[-1]
-        if isinstance(error, UpstreamError) and verdict(error).harm is Harm.DEPLOYMENT:
+        if isinstance(error, UpstreamError) and failure_policy(error).scope is FailureScope.DEPLOYMENT:
             self._broke.append((failed.provider, failed.model))
         self._note_fallback(error)
         self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 
-    def rejected(self, completion: Completion, *, answer_chars: int) -> None:
+    def set_rejected(self, completion: Completion, *, answer_chars: int) -> None:
         """The answer came and is paid for, but breaks the form it had to have; a better model is asked."""
         usage = completion.usage or estimated_usage(self.request, answer_chars=answer_chars)
         error = GatewayError("The answer breaks the form that the request prescribes.", code="failed_validation")
         selected = (self.record.selected_provider, self.record.selected_model)
-        self._rejected.append(Rejected(selected, usage, key=self.current))
+        self._rejected.append(RejectedCompletion(selected, usage, key=self.current))
         self._close_attempt("settled", usage=usage, error=error)
         self._note_fallback(error)
 
-    def reinstated(self) -> None:
+    def keep_rejected(self) -> None:
         """No better model answered, so the rejected answer is the best there is."""
         rejected = self._rejected.pop()
         provider, model = rejected.selected
@@ -188,7 +190,7 @@ class Exchange:
         reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}{billed}"
         self.record = self.record._replace(fallback_reason=reason)
 
-    def opened(self, answer: Completion | Chunk) -> None:
+    def first_byte(self, answer: Completion | Chunk) -> None:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
         self._first_byte = self._books.clock() - self._began
         self._upstream_id = answer.upstream_id
@@ -205,7 +207,7 @@ class Exchange:
             if kind not in self._dropped and len(self._dropped) < MOST_KINDS:
                 self._dropped.append(kind)
 
-    async def completed(self, usage: Usage | None, *, answer_chars: int, answer: Answer) -> RequestRecord:
+    async def completed(self, usage: Usage | None, *, answer_chars: int, answer: AnswerFacts) -> RequestRecord:
         """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
         self._answer = answer
         known = self._kept_usage
@@ -220,7 +222,7 @@ class Exchange:
         self.record = self.record._replace(error_code=error.code or error.type, fallback_used=fallback)
         return await self._settle("error", usage=self._billed_usage(), http_status=200 if begun else error.status)
 
-    async def broken(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
+    async def stream_failed(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
         """The stream broke after its first byte: what was received is charged as far as it is known."""
         known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
         known = known._replace(estimated=True)
@@ -282,7 +284,7 @@ class Exchange:
         if not called:  # nobody was called, which the first attempt has to say: the row named one
             first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
             self._attempts.append(first)
-        self.record = self._books.accountant.settled(
+        self.record = self._books.accountant.settle(
             self.record,
             attempts=self._attempts,
             usage=usage,
@@ -295,27 +297,27 @@ class Exchange:
             duration=self._books.clock() - self._began,
         )
         outcomes = self._lessons() if called and status != "interrupted" else ()
-        return self._books.store.awaited(Settle(self.record, outcomes), then=self._tell)
+        return self._books.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 
     def _lessons(self) -> Sequence[StoredOutcome]:
         """What the row teaches. A mistake of ours in that costs the lesson, not the row or the answer."""
-        ending = Ending(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
+        ending = RequestEnd(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
         try:
-            return self._books.lessons.settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
+            return self._books.lessons.on_settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
         except Exception:  # a mistake of ours: the row and the answer matter more
             log.exception("nothing is learned from %s by a mistake of ours", self.record.request_id)
             return ()
 
-    def _tell(self, error: BaseException | None) -> None:
+    def _on_commit(self, error: BaseException | None) -> None:
         """The row is safe, whoever still waits for that: the observers may know."""
         if error is None:
-            self._told()
-        elif isinstance(error, LedgerUnavailable) and self._books.unsettled.keep(self.record, self._told):
+            self._notify()
+        elif isinstance(error, LedgerUnavailable) and self._books.unsettled.add(self.record, self._notify):
             self._kept = True
         else:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
 
-    def _told(self) -> None:
+    def _notify(self) -> None:
         for observer in self._books.observers:
             observer(self.record)
         if self._dropped:

@@ -7,29 +7,29 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.catalog import Catalog
-from gateway.proxy.accounting import answering
+from gateway.proxy.accounting import answering_attempt
 from gateway.proxy.plan import Plan
 from gateway.records import RequestRecord
 from gateway.routing.labels.corroboration import Corroboration
-from gateway.routing.labels.recurrence import Recurrences, Turn
-from gateway.routing.labels.signals import FAILED_VALIDATION, UPSTREAM_ERROR, Answer, Label, label_of
-from gateway.routing.prompt.request import newest_turn
-from gateway.routing.sessions.sessions import Sessions
+from gateway.routing.labels.recurrence import ImplicitFeedback, PromptTurn
+from gateway.routing.labels.signals import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
+from gateway.routing.prompt.request import last_user_text
+from gateway.routing.sessions.sessions import SessionAffinity
 from gateway.store import Store, StoredOutcome
 from gateway.wire import ChatRequest, Usage
 
 Key = tuple[str, str]
 
 
-class Ending(NamedTuple):
+class RequestEnd(NamedTuple):
     """How a request ended besides its row: `answer` where one was finished, who `broke` on it, whose answers were `rejected`."""
 
-    answer: Answer | None = None
+    answer: AnswerFacts | None = None
     broke: Sequence[Key] = ()
     rejected: Sequence[Key] = ()
 
 
-class Lessons:
+class OutcomeCollector:
     """Says what is learned of a request. None of it may delay an answer, and what is lost is only not learned."""
 
     def __init__(
@@ -37,8 +37,8 @@ class Lessons:
         store: Store,
         catalog: Catalog,
         *,
-        sessions: Sessions,
-        recurrences: Recurrences,
+        sessions: SessionAffinity,
+        recurrences: ImplicitFeedback,
         corroboration: Corroboration | None = None,
     ) -> None:
         self._store = store
@@ -47,32 +47,32 @@ class Lessons:
         self._recurrences = recurrences
         self._corroboration = corroboration or Corroboration()
 
-    def asked(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> Turn | None:
+    def on_request(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> PromptTurn | None:
         """A request has begun; it may say something of the answer before. None where a named model leaves nothing to notice."""
-        if plan.pinned and not self._recurrences.expecting:
+        if plan.pinned and not self._recurrences.has_recent:
             return None
         visit = plan.visit
         turn = self._recurrences.turn(
-            plan.context.prompt or newest_turn(request.messages),
+            plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
             session_id=visit.conversation if visit is not None else self._sessions.conversation(request),
             fresh=request.messages[-1].get("role") == "user",
         )
         if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
             rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
-            label = self._recurrences.asked(turn, named_rank=rank)
+            label = self._recurrences.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
                 self._store.add_outcome(label)
         return turn
 
-    def settled(
-        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, turn: Turn | None, ending: Ending
+    def on_settled(
+        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, turn: PromptTurn | None, ending: RequestEnd
     ) -> Sequence[StoredOutcome]:
         """What a row that is final teaches, to be stored with it. A pinned request teaches only where the router looked on."""
         if plan.pinned and plan.shadow is None:
             return ()
-        served = served_outcome(record, plan)
-        plain = unmeasured(served)
+        served = outcome_of(record, plan)
+        plain = without_usage(served)
         if record.status == "ok" and not plan.pinned:
             self._corroboration.witnesses.add((served.provider, served.model), record.key_id)
         labels = self._labelled(record, request, plain=plain, ending=ending)
@@ -82,21 +82,21 @@ class Lessons:
         return outcomes
 
     def _counts(self, label: StoredOutcome, record: RequestRecord) -> bool:
-        return self._corroboration.counts(label.source, (label.provider, label.model), record.key_id)
+        return self._corroboration.accepts(label.source, (label.provider, label.model), record.key_id)
 
     def _remember(
-        self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: Turn | None
+        self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: PromptTurn | None
     ) -> None:
         """Who answered, for the requests that follow."""
         if plan.visit is not None:
             tokens = _kept_in_cache(plan, record.usage, (served.provider, served.model))
-            self._sessions.follow(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
+            self._sessions.record(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
-            self._recurrences.answered(turn, plain, rank=rank)
+            self._recurrences.on_response(turn, plain, rank=rank)
 
     def _labelled(
-        self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, ending: Ending
+        self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, ending: RequestEnd
     ) -> list[StoredOutcome]:
         found = [_of(plain, key, FAILED_VALIDATION) for key in ending.rejected]
         found += [_of(plain, key, UPSTREAM_ERROR) for key in ending.broke]
@@ -128,11 +128,11 @@ def _kept_in_cache(plan: Plan, usage: Usage | None, key: Key) -> int:
     return usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
 
 
-def served_outcome(record: RequestRecord, plan: Plan) -> StoredOutcome:
+def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
     """What strategies may learn from a settled row; its quality is not known yet."""
     seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
     usage = record.usage
-    attempt = answering(record.attempts, usage)
+    attempt = answering_attempt(record.attempts, usage)
     key = (record.selected_provider, record.selected_model) if attempt is None else (attempt.provider, attempt.model)
     return StoredOutcome(
         request_id=record.request_id,
@@ -156,7 +156,7 @@ def _without_surcharge(cost: Decimal, plan: Plan, key: Key) -> float:
     return max(0.0, float(cost) - plan.context.surcharges.get(key, 0.0))
 
 
-def unmeasured(served: StoredOutcome) -> StoredOutcome:
+def without_usage(served: StoredOutcome) -> StoredOutcome:
     """The same case without what it cost and took, which is counted once."""
     return served._replace(cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
 

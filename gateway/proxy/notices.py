@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 MOST_CAUSES = 1_000  # remembered; models and kinds are named by clients and providers
 
 
-class Notices:
+class OperatorWarnings:
     """Hears of settled rows, and of answers that were passed on without some of their content."""
 
     def __init__(self, *, count_incomplete: Callable[[str], None] = lambda provider: None) -> None:

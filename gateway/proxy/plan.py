@@ -11,14 +11,14 @@ from gateway.catalog import Auto, Catalog, Pinned
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.fallback import Candidate
 from gateway.keys import VirtualKey
-from gateway.proxy.allowance import Allowance, Allowances
+from gateway.proxy.allowance import Reservation, SpendingLimits
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
-from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.prompt.recent import RecentPrompts
 from gateway.routing.prompt.request import prompt_tokens
-from gateway.routing.sessions.caching import NO_MARKS, CacheMarks, PromptCaching
-from gateway.routing.sessions.sessions import Sessions, Visit
-from gateway.routing.sessions.switching import in_place_of, settled_in, switching
+from gateway.routing.sessions.caching import NO_MARKS, CacheBreakpoints, PromptCaching
+from gateway.routing.sessions.sessions import SessionAffinity, SessionLookup
+from gateway.routing.sessions.switching import keep_unless_worth_it, switch_cost, with_choice
 from gateway.wire import ChatRequest
 
 NAMES = 1000  # of models, whose meaning and plan are remembered; clients choose them
@@ -49,10 +49,10 @@ class Plan:
     context: RoutingContext
     auto_route: bool
     pinned: bool
-    visit: Visit | None = None
+    visit: SessionLookup | None = None
     shadow: RoutingDecision | None = None
-    allowance: Allowance | None = None
-    marks: CacheMarks = NO_MARKS
+    allowance: Reservation | None = None
+    marks: CacheBreakpoints = NO_MARKS
 
 
 class Planner:
@@ -72,9 +72,9 @@ class Planner:
         providers: tuple[str, ...],
         cooling: Callable[[], frozenset[tuple[str, str | None]]],
         baseline: str | None = None,
-        sessions: Sessions | None = None,
+        sessions: SessionAffinity | None = None,
         shadow: bool = False,
-        allowances: Allowances | None = None,
+        allowances: SpendingLimits | None = None,
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
     ) -> None:
@@ -94,12 +94,12 @@ class Planner:
 
     def plan(self, request: ChatRequest, *, auto_route: AutoRoute = None, caller: Caller | None = None) -> Plan:
         """Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget)."""
-        plan = self._decided(request, auto_route=auto_route, caller=caller)
+        plan = self._resolve(request, auto_route=auto_route, caller=caller)
         return plan if self._allowances is None else self._within(self._allowances, plan, request, caller=caller)
 
-    def _within(self, allowances: Allowances, plan: Plan, request: ChatRequest, *, caller: Caller | None) -> Plan:
+    def _within(self, allowances: SpendingLimits, plan: Plan, request: ChatRequest, *, caller: Caller | None) -> Plan:
         """The plan with the candidates that the caller may use; the first of them is who answers."""
-        left, allowance = allowances.of(plan.candidates, request, key=caller.key if caller else None)
+        left, allowance = allowances.reservation_for(plan.candidates, request, key=caller.key if caller else None)
         if allowance is None and left == plan.candidates:
             return plan
         decision = plan.decision
@@ -109,10 +109,10 @@ class Planner:
                 each for each in entries if (each["provider"], each["model"]) == (left[0].provider, left[0].model)
             )
             said = f"{decision.reasoning} Within the limits of the key or budget it is {left[0].full_name}."
-            decision = in_place_of(decision, own, reasoning=said)
+            decision = with_choice(decision, own, reasoning=said)
         return replace(plan, decision=decision, candidates=left, allowance=allowance)
 
-    def _decided(self, request: ChatRequest, *, auto_route: AutoRoute, caller: Caller | None) -> Plan:
+    def _resolve(self, request: ChatRequest, *, auto_route: AutoRoute, caller: Caller | None) -> Plan:
         target = self._target(request.model)
         if auto_route == "shadow" or (self._shadow and auto_route is not False):
             return self._shadowed(request, target, caller=caller)
@@ -128,7 +128,7 @@ class Planner:
         context.session_id = visit.session_id if visit is not None else context.session_id
         marks = self._marks(request, visit, context)
         baseline = self._baseline_of(request, target, context=context, decision=None)
-        decision, context = self._learned(context, visit, marks)
+        decision, context = self._route_auto(context, visit, marks)
         return self._auto(decision, baseline, context=context, learned=True, visit=visit, marks=marks)
 
     def _auto(
@@ -138,8 +138,8 @@ class Planner:
         *,
         context: RoutingContext,
         learned: bool,
-        visit: Visit | None = None,
-        marks: CacheMarks = NO_MARKS,
+        visit: SessionLookup | None = None,
+        marks: CacheBreakpoints = NO_MARKS,
     ) -> Plan:
         return Plan(
             visit=visit,
@@ -152,18 +152,18 @@ class Planner:
             pinned=False,
         )
 
-    def _visit(self, request: ChatRequest, caller: Caller | None) -> Visit | None:
+    def _visit(self, request: ChatRequest, caller: Caller | None) -> SessionLookup | None:
         if self._sessions is None:
             return None
-        return self._sessions.visit(request, key_id=caller.key_id if caller else None)
+        return self._sessions.lookup(request, key_id=caller.key_id if caller else None)
 
-    def _marks(self, request: ChatRequest, visit: Visit | None, context: RoutingContext) -> CacheMarks:
+    def _marks(self, request: ChatRequest, visit: SessionLookup | None, context: RoutingContext) -> CacheBreakpoints:
         if self._caching is None:
             return NO_MARKS
         return self._caching.routed(request, visit, prompt_tokens=context.prompt_tokens or 0)
 
-    def _learned(
-        self, context: RoutingContext, visit: Visit | None, marks: CacheMarks
+    def _route_auto(
+        self, context: RoutingContext, visit: SessionLookup | None, marks: CacheBreakpoints
     ) -> tuple[RoutingDecision, RoutingContext]:
         """What `auto` decides, and the context with the prices that hold for this conversation.
 
@@ -171,30 +171,32 @@ class Planner:
         """
         if visit is None:
             return self._engine.route(context.prompt, auto_route=True, context=context), context
-        prices = switching(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0, marks=marks)
+        prices = switch_cost(visit, self._catalog, prompt_tokens=context.prompt_tokens or 0, marks=marks)
         if prices.surcharges:
             context = replace(context, surcharges=prices.surcharges)
-        return settled_in(self._engine.route(context.prompt, auto_route=True, context=context), prices), context
+        return keep_unless_worth_it(
+            self._engine.route(context.prompt, auto_route=True, context=context), prices
+        ), context
 
     def _shadowed(self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None) -> Plan:
         """The named model answers, or the baseline for `auto`; what `auto` would have decided is only noted."""
         if isinstance(target, Pinned):
             plan = self._pinned(request, target)
-            return replace(plan, shadow=self._would_be(request, target, caller=caller))
+            return replace(plan, shadow=self._shadow_decision(request, target, caller=caller))
         context = self._context(request, target, caller=caller)
         usual = self._engine.route(context.prompt, auto_route=False, context=context)
         baseline = self._baseline_of(request, target, context=context, decision=usual)
         return replace(
-            self._auto(_answered_by(baseline, usual), baseline, context=context, learned=False),
-            shadow=self._would_be(request, target, caller=caller),
+            self._auto(_with_baseline_first(baseline, usual), baseline, context=context, learned=False),
+            shadow=self._shadow_decision(request, target, caller=caller),
         )
 
-    def _would_be(
+    def _shadow_decision(
         self, request: ChatRequest, target: Auto | Pinned, *, caller: Caller | None
     ) -> RoutingDecision | None:
         """None where `auto` could not have served the request, which is no reason to refuse it."""
         try:
-            return self._learned(self._context(request, target, caller=caller), None, NO_MARKS)[0]
+            return self._route_auto(self._context(request, target, caller=caller), None, NO_MARKS)[0]
         except (NoRoute, Forbidden, InvalidRequest):
             return None
 
@@ -256,9 +258,9 @@ class Planner:
             user_id=caller.key_id if caller else None,
         )
         said = self._recent.said_in(context.prompt) if self._recent is not None else None
-        context.facts = facts_of(context.prompt, context, said=said)  # decision and baseline are made from the same
+        context.facts = prompt_facts(context.prompt, context, said=said)  # decision and baseline are made from the same
         return (
-            context if self._allowances is None else self._allowances.narrowed(context, caller.key if caller else None)
+            context if self._allowances is None else self._allowances.restrict(context, caller.key if caller else None)
         )
 
     def _wanted(self, request: ChatRequest) -> tuple[str, ...]:
@@ -293,7 +295,7 @@ class Planner:
         return self._listed.get((provider, model)) or Candidate(provider, model)
 
 
-def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:
+def _with_baseline_first(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision:
     """The usual decision with a configured baseline in front, as far as that can serve the request."""
     entries: list[dict[str, Any]] = usual.metadata.get("candidates") or []
     own = next(
@@ -301,4 +303,4 @@ def _answered_by(baseline: Candidate, usual: RoutingDecision) -> RoutingDecision
     )
     if own is None or own is entries[0]:
         return usual
-    return in_place_of(usual, own, reasoning=f"Shadow mode: the baseline {baseline.full_name} answers.")
+    return with_choice(usual, own, reasoning=f"Shadow mode: the baseline {baseline.full_name} answers.")

@@ -13,7 +13,7 @@ from gateway.wire import ChatRequest
 Overrides = Mapping[str, float]  # some of the members of TimeLimits
 
 
-class RequestTimes:
+class RequestTimeLimits:
     """`common` limits, those that `providers` replace by name, and those that `models` replace by (provider, model)."""
 
     def __init__(

@@ -17,7 +17,7 @@ SIZE = 10_000  # records, about 3 kB each
 RETRY_SECONDS = 5.0
 
 
-class Unsettled:
+class SettlementRetryQueue:
     """Oldest first, `size` at most; used by one event loop. What is here when the process is killed is closed as `interrupted` by the next start."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Unsettled:
     def full(self) -> bool:
         return len(self._waiting) >= self._size
 
-    def keep(self, record: RequestRecord, then: Callable[[], None]) -> bool:
+    def add(self, record: RequestRecord, then: Callable[[], None]) -> bool:
         """Whether there was room. `then` is called once the row is committed."""
         if not self.full:
             self._waiting.append((record, then))

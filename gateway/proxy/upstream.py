@@ -11,7 +11,7 @@ import orjson
 
 from gateway.errors import TooLargeForProvider, UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import Provider, StreamParser
-from gateway.proxy.worker import LARGE, Worker
+from gateway.proxy.worker import LARGE, BodyExecutor
 from gateway.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.transport.trouble import timed_out
@@ -19,7 +19,7 @@ from gateway.wire import ChatRequest, Chunk, Completion, Json, UpstreamRequest
 from gateway.wire.body import parse_answer
 from gateway.wire.long_json import dumps
 
-Into = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
+ChunkSink = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 IntoLarge = Callable[[Sequence[Chunk]], Awaitable[bool]]  # the same for chunks that take long to write
 
 ERROR_BODY_LIMIT = 1024 * 1024
@@ -51,7 +51,7 @@ class UpstreamStream:
         parser: StreamParser,
         *,
         provider: str,
-        worker: Worker,
+        worker: BodyExecutor,
         limit: int = STREAM_LIMIT,
     ) -> None:
         self._worker = worker
@@ -69,9 +69,9 @@ class UpstreamStream:
 
     async def peek(self) -> None:
         """Read until there is content to show. Raises the UpstreamError that may come before."""
-        await self.pour(self._hold)
+        await self.stream_into(self._buffer)
 
-    def _hold(self, chunks: Sequence[Chunk]) -> bool:
+    def _buffer(self, chunks: Sequence[Chunk]) -> bool:
         self._first += chunks
         return not any(_has_content(choice) for chunk in chunks for choice in chunk.choices)
 
@@ -80,7 +80,7 @@ class UpstreamStream:
         """The first chunk that has choices, once `peek` has found it; an empty one if the stream ended without."""
         return next((chunk for chunk in self._first if chunk.choices), Chunk())
 
-    async def pour(self, into: Into, *, large: IntoLarge | None = None) -> bool:
+    async def stream_into(self, into: ChunkSink, *, large: IntoLarge | None = None) -> bool:
         """Hand to `into` what each piece of the network brings, at once, until it wants no more; False once the stream has ended.
 
         What a large event brings goes to `large` where that is given. Raises UpstreamError where the stream breaks, once
@@ -103,24 +103,24 @@ class UpstreamStream:
                 await self._receive(into)
         return True
 
-    async def _receive(self, into: Into) -> None:
+    async def _receive(self, into: ChunkSink) -> None:
         try:
-            self._ended = not await self._response.pour(partial(self._take, into))
+            self._ended = not await self._response.stream_into(partial(self._on_bytes, into))
         except UpstreamError as error:
             self._failure = error
         if self._ended:
             self._read(into, self._decoder.close())
 
-    def _take(self, into: Into, piece: bytes) -> bool:
+    def _on_bytes(self, into: ChunkSink, piece: bytes) -> bool:
         """Read a piece of the network; whether another is wanted. A failure is kept until `pour` may tell it."""
         self._left -= len(piece)
-        if self._left >= 0 and self._decoder.between and (chunk := self._parser.at_once(piece)) is not None:
+        if self._left >= 0 and self._decoder.between and (chunk := self._parser.fast_path(piece)) is not None:
             self._full = not into((chunk,))
         else:
             self._read(into, self._decoder.feed(piece))
         return not self._full and self._failure is None and self._large is None
 
-    def _read(self, into: Into, events: Iterator[ServerSentEvent]) -> None:
+    def _read(self, into: ChunkSink, events: Iterator[ServerSentEvent]) -> None:
         """Parse and hand on these events, up to a large one. After the stream's last come the chunks that the parser held back."""
         self._events = None
         chunks: list[Chunk] = []
@@ -142,7 +142,7 @@ class UpstreamStream:
         if chunks:
             self._full = not into(chunks)
 
-    async def _take_large(self, into: Into, event: ServerSentEvent, *, large: IntoLarge | None) -> None:
+    async def _take_large(self, into: ChunkSink, event: ServerSentEvent, *, large: IntoLarge | None) -> None:
         self._large = None
         try:
             chunks = await self._worker.run(len(event.data), partial(self._parser.feed, event))
@@ -160,14 +160,14 @@ class UpstreamStream:
         await self._response.aclose()
 
 
-async def ask(
+async def call_upstream(
     provider: Provider,
     request: ChatRequest,
     model: str,
     *,
     transport: Transport,
     timeouts: Timeouts,
-    worker: Worker,
+    worker: BodyExecutor,
 ) -> Completion | UpstreamStream:
     """Send `request` to `model` and open the answer; what is large is translated by `worker`. Raises InvalidRequest, UpstreamError.
 
@@ -225,7 +225,9 @@ def _has_content(choice: Json) -> bool:
     return any(value for name, value in choice.get("delta", {}).items() if name != "role")
 
 
-async def _read_completion(provider: Provider, sent: UpstreamRequest, body: bytes, *, worker: Worker) -> Completion:
+async def _read_completion(
+    provider: Provider, sent: UpstreamRequest, body: bytes, *, worker: BodyExecutor
+) -> Completion:
     """The answer; a large one is parsed by `worker`."""
     completion = await worker.run(len(body), partial(_completion, provider, sent, body))
     return completion._replace(large=True) if len(body) > LARGE else completion

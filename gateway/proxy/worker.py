@@ -13,7 +13,7 @@ LARGE = 131_072
 Result = TypeVar("Result")
 
 
-class Worker:
+class BodyExecutor:
     """One thread, in which large bodies take turns: more would share the same interpreter's lock with the event loop."""
 
     def __init__(self) -> None:

@@ -11,15 +11,15 @@ from types import TracebackType
 from gateway.catalog import Catalog
 from gateway.errors import NoRoute
 from gateway.packaged import load_catalog
-from gateway.routing.learning.knowledge import POLL_SECONDS, Knowledge
+from gateway.routing.learning.knowledge import POLL_SECONDS, OnlineTrainer
 from gateway.routing.learning.outcomes import stored
 from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.prompt.embedding import packaged_embedding
-from gateway.routing.prompt.features import facts_in
+from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
-from gateway.routing.strategies.candidates import Request
+from gateway.routing.strategies.candidates import RoutingRequest
 from gateway.routing.strategies.complexity import ComplexityStrategy
-from gateway.routing.strategies.decisions import checked, completed, reason_of
+from gateway.routing.strategies.decisions import fill_metadata, reason_of, validate
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
 from gateway.store import Store
@@ -47,19 +47,19 @@ class RoutingEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.catalog = load_catalog() if catalog is None else catalog
-        self._knowledge = Knowledge(
+        self._knowledge = OnlineTrainer(
             db_path, self.catalog, store=store, clock=clock, poll_seconds=POLL_SECONDS if store is None else None
         )
         analyzer = QueryPatternAnalyzer(db_path, knowledge=self._knowledge, tradeoff=tradeoff, seed=seed)
         learning = LearningStrategy(db_path, analyzer=analyzer)
-        complexity = ComplexityStrategy(self.catalog, estimates=self._knowledge.known)
+        complexity = ComplexityStrategy(self.catalog, estimates=self._knowledge.snapshot)
         self.strategies: dict[str, RoutingStrategy] = {
             "learning": learning,
             "complexity": complexity,
             "hybrid": HybridStrategy(db_path, learning=learning, complexity=complexity),
         }
         # Callers may replace or break what stands in `strategies`; this one is ours.
-        self._fallback = ComplexityStrategy(self.catalog, estimates=self._knowledge.known)
+        self._fallback = ComplexityStrategy(self.catalog, estimates=self._knowledge.snapshot)
 
     def route(self, prompt: str, auto_route: bool = False, context: RoutingContext | None = None) -> RoutingDecision:
         """By complexity, or with `auto_route` by the hybrid strategy. `prompt` counts, not the context's.
@@ -109,29 +109,29 @@ class RoutingEngine:
     ) -> None:
         self.close()
 
-    def _request(self, prompt: str, context: RoutingContext | None) -> Request:
+    def _request(self, prompt: str, context: RoutingContext | None) -> RoutingRequest:
         if not isinstance(prompt, str):
             raise TypeError(f"the prompt is a {type(prompt).__name__}, not text")
         if context is None:
             context = RoutingContext(prompt, available_providers=list(self.catalog.providers))
-        facts = facts_in(prompt, context)
+        facts = cached_prompt_facts(prompt, context)
         if context.prompt != prompt or context.facts is not facts:
             context = replace(context, prompt=prompt, facts=facts)
-        return Request(facts, context, self.catalog, self._knowledge.known())
+        return RoutingRequest(facts, context, self.catalog, self._knowledge.snapshot())
 
-    def _decided(self, name: str, request: Request) -> RoutingDecision:
+    def _decided(self, name: str, request: RoutingRequest) -> RoutingDecision:
         decision = self.strategies[name].route(request.context.prompt, request.context)
-        known = self._knowledge.known()
+        known = self._knowledge.snapshot()
         if known is not request.estimates:  # the strategy looked for news and found some
             request = replace(request, estimates=known)
-        return completed(checked(decision, request, strategies=self._names()), request)
+        return fill_metadata(validate(decision, request, strategies=self._names()), request)
 
     def _names(self) -> frozenset[str]:
         """What `strategy_used` may say: our own names, the entries' keys, and what strategies put there call themselves."""
         own_words = {each.get_name() for each in self.strategies.values() if isinstance(each, RoutingStrategy)}
         return _OWN | self.strategies.keys() | own_words
 
-    def _fallen_back(self, request: Request, error: Exception) -> RoutingDecision:
+    def _fallen_back(self, request: RoutingRequest, error: Exception) -> RoutingDecision:
         try:
             decision = self._fallback.route(request.context.prompt, request.context)
         except NoRoute:

@@ -10,40 +10,40 @@ from typing import Any
 import yaml
 
 from gateway.packaged import SafeLoader
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 
-Place = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 # Deeper than any schema goes; it also ends the walk through an anchor that contains itself.
 DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlFile:
     """What a file says, and the line (from 1) of each key and item by its place: `("models", 2, "tier")`."""
 
     path: Path
     data: Mapping[str, Any]
-    lines: Mapping[Place, int] = field(default_factory=dict)
+    lines: Mapping[YamlPath, int] = field(default_factory=dict)
 
-    def at(self, place: Place) -> str:
+    def at(self, place: YamlPath) -> str:
         """`file:line` of a place, or of the nearest one around it that is written down."""
         while place and place not in self.lines:
             place = place[:-1]
         return f"{self.path}:{self.lines[place]}" if place else f"{self.path}"
 
-    def problem(self, place: Place, sentence: str) -> str:
+    def problem(self, place: YamlPath, sentence: str) -> str:
         return f"{self.at(place)}: {dotted(place)}: {sentence}"
 
 
-def dotted(place: Place) -> str:
+def dotted(place: YamlPath) -> str:
     """`models[2].tier`"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".")
 
 
-def read_document(path: Path, findings: Findings) -> Document:
+def read_document(path: Path, findings: ConfigProblems) -> YamlFile:
     """The file's mapping, empty when it cannot be read; what is wrong with it is a finding."""
-    empty = Document(path, {})
+    empty = YamlFile(path, {})
     problems = findings.problems
     try:
         loader = SafeLoader(path.read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def read_document(path: Path, findings: Findings) -> Document:
         node = loader.get_single_node()
         if node is None:
             return empty
-        lines: dict[Place, int] = {}
+        lines: dict[YamlPath, int] = {}
         problems += [f"{path}:{line}: {sentence}" for line, sentence in _walk(node, (), lines)]
         data = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -69,10 +69,10 @@ def read_document(path: Path, findings: Findings) -> Document:
     if not isinstance(data, dict):
         problems.append(f"{path}:1: the file has to be a mapping of keys to values")
         return empty
-    return Document(path, data, lines)
+    return YamlFile(path, data, lines)
 
 
-def _walk(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[tuple[int, str]]:
+def _walk(node: yaml.Node, place: YamlPath, lines: dict[YamlPath, int]) -> Iterator[tuple[int, str]]:
     """Notes the line of everything below `node`; yields (line, sentence) for keys that stand twice."""
     if len(place) >= DEEPEST:
         return

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 
 from gateway.settings.facts import ProviderSettings, Secret
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 from gateway.transport import Proxies
 
 VARIABLES = (
@@ -29,7 +29,7 @@ def value(environment: Mapping[str, str], name: str) -> str | None:
     return environment.get(name, "").strip() or None
 
 
-def number(environment: Mapping[str, str], name: str, *, least: int, most: int, findings: Findings) -> int | None:
+def number(environment: Mapping[str, str], name: str, *, least: int, most: int, findings: ConfigProblems) -> int | None:
     text = value(environment, name)
     if text is None:
         return None
@@ -39,7 +39,7 @@ def number(environment: Mapping[str, str], name: str, *, least: int, most: int, 
     return None
 
 
-def client_keys(environment: Mapping[str, str], findings: Findings) -> tuple[Secret, ...]:
+def client_keys(environment: Mapping[str, str], findings: ConfigProblems) -> tuple[Secret, ...]:
     """The keys in GATEWAY_API_KEY, between commas."""
     text = value(environment, "GATEWAY_API_KEY")
     if text is None:
@@ -55,14 +55,14 @@ def client_keys(environment: Mapping[str, str], findings: Findings) -> tuple[Sec
     return tuple(map(Secret, keys))
 
 
-def admin_key(environment: Mapping[str, str], findings: Findings) -> Secret | None:
+def admin_key(environment: Mapping[str, str], findings: ConfigProblems) -> Secret | None:
     key = value(environment, "GATEWAY_ADMIN_KEY")
     if key is not None and len(key) < SHORT:
         findings.warnings.append(f"GATEWAY_ADMIN_KEY: a key shorter than {SHORT} characters can be guessed")
     return Secret(key) if key is not None else None
 
 
-def provider_keys(environment: Mapping[str, str], name: str, findings: Findings) -> tuple[Secret, ...]:
+def provider_keys(environment: Mapping[str, str], name: str, findings: ConfigProblems) -> tuple[Secret, ...]:
     """Keys between commas. Each will stand in a header, so it has to fit in one."""
     text = value(environment, name)
     if text is None:
@@ -74,7 +74,7 @@ def provider_keys(environment: Mapping[str, str], name: str, findings: Findings)
     return ()
 
 
-def proxies(environment: Mapping[str, str], providers: Sequence[ProviderSettings], findings: Findings) -> Proxies:
+def proxies(environment: Mapping[str, str], providers: Sequence[ProviderSettings], findings: ConfigProblems) -> Proxies:
     """The proxies that `HTTPS_PROXY` and its like name; one that cannot be used is a problem where an upstream would need it."""
     found = Proxies.from_environment(environment)
     for provider in providers:

@@ -47,7 +47,7 @@ class ProviderSettings:
     base_url: str
     keys: tuple[Secret, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    moved: bool = True
+    custom_url: bool = True
     timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -136,7 +136,11 @@ def start_up_lines(settings: Settings) -> list[str]:
         f"config: {settings.config}",
         f"prices: {settings.prices.version}",
         f"providers: {names}",
-        *(f"upstream: {provider.name} is at {provider.base_url}" for provider in settings.providers if provider.moved),
+        *(
+            f"upstream: {provider.name} is at {provider.base_url}"
+            for provider in settings.providers
+            if provider.custom_url
+        ),
         *(
             f"upstream: {provider.name} is reached through the proxy {proxy.url} ({proxy.variable})"
             for provider in settings.providers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Findings:
+class ConfigProblems:
     """Sentences for the operator, each opening with where to mend it."""
 
     problems: list[str] = field(default_factory=list)

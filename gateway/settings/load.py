@@ -15,9 +15,9 @@ from gateway.errors import ConfigError
 from gateway.packaged import packaged_file
 from gateway.pricing import PriceTable, nano_dollars
 from gateway.settings import environment as env
-from gateway.settings.documents import Document, read_document
+from gateway.settings.documents import YamlFile, read_document
 from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings, TransportSettings
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
 from gateway.settings.upstreams import enabled_providers
@@ -60,7 +60,7 @@ def load(
 
     Prices are those of `now` (default: the present). Raises ConfigError with all problems.
     """
-    findings = Findings(warnings=env.misspelt(environment))
+    findings = ConfigProblems(warnings=env.misspelt(environment))
     path = config_path(config or env.value(environment, "GATEWAY_CONFIG"))
     document = read_document(path, findings)
     file = validated(document, GatewayFile, findings) or GatewayFile()
@@ -108,7 +108,7 @@ def files_of(config: Path) -> tuple[Path, ...]:
     return (config, *(config.parent / name for name in ("providers.yaml", "models.yaml", "prices.json")))
 
 
-def _variables(environment: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+def _variables(environment: Mapping[str, str], findings: ConfigProblems) -> dict[str, Any]:
     return {
         "host": env.value(environment, "GATEWAY_HOST"),
         "port": env.number(environment, "GATEWAY_PORT", least=0, most=65535, findings=findings),
@@ -118,7 +118,7 @@ def _variables(environment: Mapping[str, str], findings: Findings) -> dict[str, 
 
 
 def _chosen(
-    file: GatewayFile, document: Document, *, variables: Mapping[str, Any], flags: Mapping[str, Any]
+    file: GatewayFile, document: YamlFile, *, variables: Mapping[str, Any], flags: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The plain settings that are given somewhere, and where; a variable wins over the file, a flag over both."""
     written = {key: value for key, value in set_values(file).items() if key in PLAIN}
@@ -136,7 +136,7 @@ def _chosen(
     return chosen, sources
 
 
-def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
+def _check_listening(host: str, *, secured: bool, findings: ConfigProblems) -> None:
     if not secured and not env.is_loopback(host):
         findings.problems.append(
             f"host {host!r} can be reached from other machines: set GATEWAY_API_KEY to a long random string "
@@ -144,7 +144,7 @@ def _check_listening(host: str, *, secured: bool, findings: Findings) -> None:
         )
 
 
-def _check_allowed_hosts(hosts: Sequence[str], document: Document, *, secured: bool, findings: Findings) -> None:
+def _check_allowed_hosts(hosts: Sequence[str], document: YamlFile, *, secured: bool, findings: ConfigProblems) -> None:
     """Without client keys everybody who calls by an allowed name is let in, so the name has to be this machine's alone."""
     reachable = [host for host in hosts if not (env.is_loopback(host) or host.lower().endswith(".localhost"))]
     if reachable and not secured:
@@ -162,7 +162,7 @@ def _daily_budget(file: GatewayFile) -> Budget | None:
     return Budget(nano_dollars(Decimal(repr(file.daily_budget_usd))), "day")
 
 
-def _check_db(db: str, findings: Findings) -> None:
+def _check_db(db: str, findings: ConfigProblems) -> None:
     if db.startswith(("postgresql:", "postgres:")):
         findings.problems.append("db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db")
     elif "://" in db:
@@ -179,7 +179,7 @@ class _Upstream:
 
 
 def _upstream(
-    file: GatewayFile, document: Document, environment: Mapping[str, str], *, now: datetime, findings: Findings
+    file: GatewayFile, document: YamlFile, environment: Mapping[str, str], *, now: datetime, findings: ConfigProblems
 ) -> _Upstream:
     """What stands in the files beside gateway.yaml, or in the packaged ones of their names, and its names for it."""
     before = len(findings.problems)

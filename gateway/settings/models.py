@@ -10,14 +10,14 @@ from gateway.catalog import PREFIXES, Auto, Catalog
 from gateway.errors import ModelNotFound
 from gateway.packaged import build_catalog, load_prices, own_prices
 from gateway.pricing import PriceTable
-from gateway.settings.documents import Document, Place
-from gateway.settings.findings import Findings
+from gateway.settings.documents import YamlFile, YamlPath
+from gateway.settings.findings import ConfigProblems
 from gateway.settings.schema import ModelRow, ModelsFile
 
 STALE_DAYS = 30
 
 
-def read_prices(beside: Path, *, now: datetime, findings: Findings) -> PriceTable:
+def read_prices(beside: Path, *, now: datetime, findings: ConfigProblems) -> PriceTable:
     """The snapshot at `beside`, else (or when that is broken) the packaged one. An old one is warned about."""
     prices = load_prices()
     try:
@@ -38,13 +38,13 @@ def own_priced(file: ModelsFile, prices: PriceTable) -> PriceTable:
 
 def catalog_of(
     file: ModelsFile,
-    document: Document,
+    document: YamlFile,
     *,
     prices: PriceTable,
     providers: Iterable[str],
     tradeoffs: Mapping[str, float],
     now: datetime,
-    findings: Findings,
+    findings: ConfigProblems,
 ) -> Catalog:
     """The catalogue without aliases; empty when a row is wrong."""
     found = list(_row_problems(file.models, prices=prices, providers=providers, now=now))
@@ -55,7 +55,7 @@ def catalog_of(
 
 def _row_problems(
     rows: list[ModelRow], *, prices: PriceTable, providers: Iterable[str], now: datetime
-) -> Iterator[tuple[Place, str]]:
+) -> Iterator[tuple[YamlPath, str]]:
     known = {*providers, *PREFIXES.values()}
     seen: set[tuple[str, str]] = set()
     for index, row in enumerate(rows):
@@ -73,11 +73,11 @@ def _row_problems(
 
 
 def with_aliases(
-    catalog: Catalog, written: Iterable[tuple[Document, Mapping[str, str] | None]], findings: Findings
+    catalog: Catalog, written: Iterable[tuple[YamlFile, Mapping[str, str] | None]], findings: ConfigProblems
 ) -> Catalog:
     """The catalogue with the aliases that stand in each document; a later one's win."""
     aliases: dict[str, str] = {}
-    origin: dict[str, Document] = {}
+    origin: dict[str, YamlFile] = {}
     for document, names in written:
         aliases.update(names or {})
         origin.update(dict.fromkeys(names or {}, document))

@@ -11,16 +11,16 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog import ABILITIES, Tier
-from gateway.settings.documents import Document, Place
+from gateway.settings.documents import YamlFile, YamlPath
 from gateway.settings.facts import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, lt=600)]
 LongSeconds = Annotated[float, Field(gt=0, le=86_400)]
-Pause = Annotated[float, Field(ge=0, lt=600)]
+PauseSeconds = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
 Tokens = Annotated[int, Field(ge=1)]
@@ -80,8 +80,8 @@ class GatewayFile(Section):
     on_ledger_failure: LedgerFailure | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
-    drain_delay: Pause | None = None
-    grace: Pause | None = None
+    drain_delay: PauseSeconds | None = None
+    grace: PauseSeconds | None = None
 
     @field_validator("cascade", "prompt_caching", mode="before")
     @classmethod
@@ -149,7 +149,7 @@ class ModelsFile(Section):
 Schema = TypeVar("Schema", bound=Section)
 
 
-def validated(document: Document, schema: type[Schema], findings: Findings) -> Schema | None:
+def validated(document: YamlFile, schema: type[Schema], findings: ConfigProblems) -> Schema | None:
     """The document in the form of `schema`, with a problem for every deviation, each with its line.
 
     What deviates is left out, so that the rest can be checked further; None where that cannot be done.
@@ -178,9 +178,9 @@ def set_values(section: Section | None) -> dict[str, Any]:
     }
 
 
-def _place(document: Document, location: Sequence[str | int]) -> Place:
+def _place(document: YamlFile, location: Sequence[str | int]) -> YamlPath:
     """Where pydantic's location is in the file, in which every key is text."""
-    place: Place = ()
+    place: YamlPath = ()
     for part in location:
         if part != "[key]":
             place = (*place, part if (*place, part) in document.lines else str(part))

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from gateway.packaged import SafeLoader, packaged_file
-from gateway.settings.documents import Document, Place
+from gateway.settings.documents import YamlFile, YamlPath
 from gateway.settings.environment import is_loopback, provider_keys, value
 from gateway.settings.facts import ProviderSettings
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 from gateway.settings.schema import ProviderRow, ProvidersFile, set_values
 
 KINDS = ("gemini", "claude", "openrouter", "openai")
@@ -23,9 +23,9 @@ OWN_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "host",
 
 def enabled_providers(
     file: ProvidersFile,
-    document: Document,
+    document: YamlFile,
     environment: Mapping[str, str],
-    findings: Findings,
+    findings: ConfigProblems,
 ) -> tuple[ProviderSettings, ...]:
     """The providers that have the key they need, in the file's order."""
     findings.problems += [document.problem(place, sentence) for place, sentence in _row_problems(file.providers)]
@@ -50,15 +50,15 @@ def enabled_providers(
                     base_url,
                     keys,
                     headers=row.headers or {},
-                    moved=moved,
+                    custom_url=moved,
                     timeouts=set_values(row.timeouts),
                 )
             )
     return tuple(enabled)
 
 
-def _row_problems(rows: list[ProviderRow]) -> list[tuple[Place, str]]:
-    found: list[tuple[Place, str]] = []
+def _row_problems(rows: list[ProviderRow]) -> list[tuple[YamlPath, str]]:
+    found: list[tuple[YamlPath, str]] = []
     names = [row.name for row in rows]
     for index, row in enumerate(rows):
         if row.name in names[:index]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.simulator.faults import FAULTS
-from gateway.simulator.run import SuddenServer, server_config
+from gateway.simulator.run import AbruptServer, server_config
 from gateway.simulator.simulation import Simulation
 
 
@@ -52,7 +52,7 @@ def main(
     simulation = Simulation(seed=seed, latency=latency, chunk_delay=chunk_delay, keys=keys)
     base = f"http://{host}:{port}"
     click.echo(f"GEMINI_BASE_URL={base}\nANTHROPIC_BASE_URL={base}\nOPENROUTER_BASE_URL={base}/api/v1")
-    SuddenServer(server_config(simulation, host=host, port=port)).run()
+    AbruptServer(server_config(simulation, host=host, port=port)).run()
 
 
 if __name__ == "__main__":  # pragma: no cover - the tests run it as a process of its own

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from gateway.simulator import schemas, toolcalls
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.quality import answer_quality, difficulty
 from gateway.simulator.task import Finish, Reply, Task
 from gateway.simulator.tokens import CHARS_PER_TOKEN, count
@@ -77,7 +77,7 @@ def think(task: Task, *, key: str) -> str:
     room = min(task.thinking, (task.max_tokens or 1 << 20) // 2)
     if room < 8:
         return ""
-    steps = 1 + round(6 * difficulty(task.prompt) + Dice("think", key).below(2))
+    steps = 1 + round(6 * difficulty(task.prompt) + SeededRandom("think", key).below(2))
     subjects = key_words(task.prompt) or ["the request"]
     lines = [
         f"Step {n + 1}: consider {subjects[n % len(subjects)]} and what the user needs of it." for n in range(steps)
@@ -92,7 +92,9 @@ def write(task: Task, *, seed: int, key: str) -> str:
         return scripted[1]
     prompt = MARKERS.sub("", task.prompt).strip()
     if task.schema is not None:
-        return json.dumps(schemas.instance(task.schema, prompt=prompt, dice=Dice("json", key)), ensure_ascii=False)
+        return json.dumps(
+            schemas.instance(task.schema, prompt=prompt, dice=SeededRandom("json", key)), ensure_ascii=False
+        )
     asked = LENGTH.search(task.prompt)
     if asked:
         return filler(int(asked[1]))
@@ -113,7 +115,7 @@ def sentences(task: Task, prompt: str, *, seed: int, key: str) -> list[str]:
         size = f"{media.size} bytes" if media.size else "by URL"
         said.append(f"I received {media.kind} ({media.media_type}, {size}).")
     said += worked_sum(prompt, quality=quality, seed=seed)
-    return said + discussion(prompt, quality=quality, dice=Dice("text", key))
+    return said + discussion(prompt, quality=quality, dice=SeededRandom("text", key))
 
 
 def worked_sum(prompt: str, *, quality: float, seed: int) -> list[str]:
@@ -123,11 +125,11 @@ def worked_sum(prompt: str, *, quality: float, seed: int) -> list[str]:
         return []
     left, right = int(found[1]), int(found[3])
     value = left + right if found[2] == "+" else left - right if found[2] == "-" else left * right
-    slip = 0 if Dice("sum", seed, prompt).unit() < quality + 0.1 else 1
+    slip = 0 if SeededRandom("sum", seed, prompt).unit() < quality + 0.1 else 1
     return [f"The result is {value + slip}."]
 
 
-def discussion(prompt: str, *, quality: float, dice: Dice) -> list[str]:
+def discussion(prompt: str, *, quality: float, dice: SeededRandom) -> list[str]:
     """A sentence for each main word of the prompt: to the point as often as the quality says, else an empty phrase."""
     subjects = key_words(prompt)[: 1 + round(8 * difficulty(prompt))]
     return [dice.pick(GOOD).format(word=word) if dice.unit() < quality else dice.pick(WEAK) for word in subjects]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.simulator.claude import Claude
+from gateway.simulator.claude import ClaudeVendor
 from gateway.simulator.control import control_routes
-from gateway.simulator.endpoint import Endpoint
-from gateway.simulator.gemini import Gemini
-from gateway.simulator.openrouter import OpenRouter
+from gateway.simulator.endpoint import VendorEndpoint
+from gateway.simulator.gemini import GeminiVendor
+from gateway.simulator.openrouter import OpenRouterVendor
 from gateway.simulator.simulation import Simulation
 
 PROVIDERS = ("gemini", "claude", "openrouter")
@@ -18,15 +18,15 @@ PROVIDERS = ("gemini", "claude", "openrouter")
 def create_app(simulation: Simulation | None = None, *, providers: tuple[str, ...] = PROVIDERS) -> Starlette:
     """The application; `providers` leaves vendors out."""
     state = simulation or Simulation()
-    gemini = Endpoint(Gemini(), state)
+    gemini = VendorEndpoint(GeminiVendor(), state)
     routes = {
         "gemini": [
             Route(f"/{version}/models/{{model:path}}:{method}", gemini, methods=["POST"])
             for version in ("v1beta", "v1")
             for method in ("generateContent", "streamGenerateContent")
         ],
-        "claude": [Route("/v1/messages", Endpoint(Claude(), state), methods=["POST"])],
-        "openrouter": [Route("/api/v1/chat/completions", Endpoint(OpenRouter(), state), methods=["POST"])],
+        "claude": [Route("/v1/messages", VendorEndpoint(ClaudeVendor(), state), methods=["POST"])],
+        "openrouter": [Route("/api/v1/chat/completions", VendorEndpoint(OpenRouterVendor(), state), methods=["POST"])],
     }
     served = [route for name in providers for route in routes[name]]
     return Starlette(routes=[*served, *control_routes(state)])

@@ -18,7 +18,7 @@ DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Delay:
     """Wait so many seconds; None waits until the client leaves."""
 
     seconds: float | None = None
@@ -32,11 +32,11 @@ class Break:
     raw: bytes = b""
 
 
-Step = bytes | Pause | Break
+Step = bytes | Delay | Break
 
 
 @dataclass(slots=True)
-class Answer:
+class SimulatedResponse:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     steps: Sequence[Step] = ()
@@ -48,7 +48,7 @@ class ConnectionBroken(ConnectionError):
     """Raised where the simulator runs without its own server and cannot break the connection itself."""
 
 
-async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> bool:
+async def deliver(answer: SimulatedResponse, scope: Scope, receive: Receive, send: Send) -> bool:
     """Send the answer; False when the client left before its end."""
     finished = False
     broken: ConnectionBroken | None = None
@@ -70,7 +70,7 @@ async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) ->
     return finished
 
 
-async def _send_all(answer: Answer, scope: Scope, send: Send) -> bool:
+async def _send_all(answer: SimulatedResponse, scope: Scope, send: Send) -> bool:
     for step in answer.before:
         if not await _act(step, scope, send):
             return True
@@ -89,7 +89,7 @@ async def _act(step: Step, scope: Scope, send: Send) -> bool:
         await send({"type": "http.response.body", "body": step, "more_body": True})
         await anyio.lowlevel.checkpoint()
         return True
-    if isinstance(step, Pause):
+    if isinstance(step, Delay):
         await (anyio.sleep_forever() if step.seconds is None else anyio.sleep(step.seconds))
         return True
     await _break(step, scope)

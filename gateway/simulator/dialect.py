@@ -12,7 +12,7 @@ from gateway.simulator.tokens import PromptCache
 Body = dict[str, Any]
 
 
-class Refused(Exception):
+class VendorError(Exception):
     """The vendor says no: the HTTP status, its own error kind, the sentence, and whatever else its error shape carries."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Event:
     comment: str = ""
 
 
-class Dialect(Protocol):
+class Vendor(Protocol):
     """One vendor's protocol; it keeps no state."""
 
     name: ClassVar[str]
@@ -84,11 +84,11 @@ class Dialect(Protocol):
 
     def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]: ...
 
-    def error(self, refused: Refused) -> Body: ...
+    def error(self, refused: VendorError) -> Body: ...
 
-    def error_event(self, refused: Refused) -> Event: ...
+    def error_event(self, refused: VendorError) -> Event: ...
 
-    def failure(self, name: str, status: int) -> Refused:
+    def failure(self, name: str, status: int) -> VendorError:
         """How this vendor words a refusal of `faults.REFUSALS`."""
         ...
 

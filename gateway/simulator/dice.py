@@ -11,7 +11,7 @@ T = TypeVar("T")
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-class Dice:
+class SeededRandom:
     """A stream of numbers that depends on nothing but its key."""
 
     def __init__(self, *key: object) -> None:

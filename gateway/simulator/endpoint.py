@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.simulator import answers, faults, mischief
-from gateway.simulator.delivery import Answer, Pause, Step, deliver
-from gateway.simulator.dialect import Call, Dialect, Event, Incoming, Refused
-from gateway.simulator.faults import Chosen
+from gateway.simulator.delivery import Delay, SimulatedResponse, Step, deliver
+from gateway.simulator.dialect import Call, Event, Incoming, Vendor, VendorError
+from gateway.simulator.faults import SelectedFault
 from gateway.simulator.simulation import Seen, Simulation
 from gateway.simulator.task import Reply
 
@@ -43,10 +43,10 @@ def frame(event: Event, *, line_end: str) -> bytes:
     return f"{name}data: {data}{line_end}{line_end}".encode()
 
 
-class Endpoint:
+class VendorEndpoint:
     """An ASGI application that answers for one dialect."""
 
-    def __init__(self, dialect: Dialect, simulation: Simulation) -> None:
+    def __init__(self, dialect: Vendor, simulation: Simulation) -> None:
         self._dialect = dialect
         self._simulation = simulation
 
@@ -77,14 +77,14 @@ class Endpoint:
             body=body,
         )
 
-    def _answer(self, incoming: Incoming, seen: Seen) -> Answer:
+    def _answer(self, incoming: Incoming, seen: Seen) -> SimulatedResponse:
         try:
             return self._serve(incoming, seen)
-        except Refused as refused:
+        except VendorError as refused:
             seen.error = refused.message
             return self._refused(refused)
 
-    def _serve(self, incoming: Incoming, seen: Seen) -> Answer:
+    def _serve(self, incoming: Incoming, seen: Seen) -> SimulatedResponse:
         simulation, dialect = self._simulation, self._dialect
         dialect.authenticate(incoming, key=simulation.keys.get(dialect.name))
         call = dialect.read(incoming, cache=simulation.cache)
@@ -104,9 +104,9 @@ class Endpoint:
             self._stream(call, replies, chosen, now=now) if call.stream else self._plain(call, replies, chosen, now=now)
         )
         answer = mischief.steps_with(answer, chosen) if chosen else answer
-        return replace(answer, before=[Pause(simulation.latency), *answer.before]) if simulation.latency else answer
+        return replace(answer, before=[Delay(simulation.latency), *answer.before]) if simulation.latency else answer
 
-    def _refuse(self, chosen: Chosen | None, call: Call, *, now: float) -> None:
+    def _refuse(self, chosen: SelectedFault | None, call: Call, *, now: float) -> None:
         """Raise what the fault refuses with; faults of streams become refusals of plain answers."""
         if chosen is None:
             return
@@ -117,7 +117,7 @@ class Endpoint:
         if not call.stream and chosen.fault.name == "mid_error":
             raise self._dialect.failure("server_error", 500)
 
-    def _replies(self, call: Call, chosen: Chosen | None) -> list[Reply]:
+    def _replies(self, call: Call, chosen: SelectedFault | None) -> list[Reply]:
         key, repeat = self._simulation.answer_key(self._dialect.name, call.model, call.task.transcript)
         seed = self._simulation.seed
         replies = [
@@ -125,18 +125,20 @@ class Endpoint:
         ]
         if chosen and chosen.fault.stage == "finish":
             return [mischief.finished_oddly(reply, chosen) for reply in replies]
-        return mischief.said_oddly(replies, chosen) if chosen else replies
+        return mischief.corrupt_reply(replies, chosen) if chosen else replies
 
-    def _plain(self, call: Call, replies: list[Reply], chosen: Chosen | None, *, now: float) -> Answer:
+    def _plain(
+        self, call: Call, replies: list[Reply], chosen: SelectedFault | None, *, now: float
+    ) -> SimulatedResponse:
         body = self._dialect.body(call, replies, now=now)
         if chosen and chosen.fault.name in ("error_200", "choice_error"):
             failed = self._dialect.failure("overloaded", 529)
             body = self._failed_body(body, failed, whole=chosen.fault.name == "error_200")
         elif chosen:
             body = mischief.edited(body, chosen)
-        return Answer(200, {"content-type": "application/json"}, [dump(body)])
+        return SimulatedResponse(200, {"content-type": "application/json"}, [dump(body)])
 
-    def _failed_body(self, body: dict[str, Any], failed: Refused, *, whole: bool) -> dict[str, Any]:
+    def _failed_body(self, body: dict[str, Any], failed: VendorError, *, whole: bool) -> dict[str, Any]:
         error = self._dialect.error(failed)
         if whole or "choices" not in body:
             return error
@@ -150,23 +152,25 @@ class Endpoint:
         }
         return body | {"choices": [choice]}
 
-    def _stream(self, call: Call, replies: list[Reply], chosen: Chosen | None, *, now: float) -> Answer:
+    def _stream(
+        self, call: Call, replies: list[Reply], chosen: SelectedFault | None, *, now: float
+    ) -> SimulatedResponse:
         events = self._dialect.events(call, replies, now=now)
         if chosen:
             events = mischief.events_with(events, chosen, dialect=self._dialect)
         if call.options.get("json_array"):
-            return Answer(200, {"content-type": "application/json"}, self._paced(array_pieces(events)))
+            return SimulatedResponse(200, {"content-type": "application/json"}, self._paced(array_pieces(events)))
         pieces = [frame(event, line_end=self._dialect.line_end) for event in events]
         headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        return Answer(200, headers, self._paced(pieces))
+        return SimulatedResponse(200, headers, self._paced(pieces))
 
     def _paced(self, pieces: list[bytes]) -> Sequence[Step]:
         delay = self._simulation.chunk_delay
-        return [step for piece in pieces for step in ((Pause(delay), piece) if delay else (piece,))]
+        return [step for piece in pieces for step in ((Delay(delay), piece) if delay else (piece,))]
 
-    def _refused(self, refused: Refused) -> Answer:
+    def _refused(self, refused: VendorError) -> SimulatedResponse:
         body = dump(self._dialect.error(refused))
-        return Answer(refused.status, {"content-type": "application/json", **refused.headers}, [body])
+        return SimulatedResponse(refused.status, {"content-type": "application/json", **refused.headers}, [body])
 
 
 def array_pieces(events: list[Event]) -> list[bytes]:

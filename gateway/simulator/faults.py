@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 
 Stage = Literal["refuse", "finish", "events", "wire"]
 """Where a fault acts: instead of an answer, on what the model says, on the JSON, or on the bytes."""
@@ -107,7 +107,7 @@ MARKER = re.compile(r"\[\[fault:(?P<name>[a-z0-9_]+)(?:=(?P<value>[\w.-]+))?(?:@
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedFault:
     """A fault to carry out now; `value` is its parameter."""
 
     fault: Fault
@@ -120,12 +120,12 @@ class Chosen:
             return default
 
 
-def named(name: str, value: str = "") -> Chosen:
+def named(name: str, value: str = "") -> SelectedFault:
     """A fault by name or by HTTP status; raises KeyError."""
-    return Chosen(FAULTS[BY_STATUS.get(name, name)], value)
+    return SelectedFault(FAULTS[BY_STATUS.get(name, name)], value)
 
 
-def in_prompt(prompt: str, *, provider: str) -> Chosen | None:
+def in_prompt(prompt: str, *, provider: str) -> SelectedFault | None:
     """The fault that a marker in the prompt asks this provider for."""
     for found in MARKER.finditer(prompt):
         name = BY_STATUS.get(found["name"], found["name"])
@@ -138,7 +138,7 @@ def in_prompt(prompt: str, *, provider: str) -> Chosen | None:
 class Planned:
     """A fault that the control API ordered."""
 
-    chosen: Chosen
+    chosen: SelectedFault
     provider: str | None = None
     model: str | None = None
     times: int | None = None
@@ -150,7 +150,7 @@ class FaultPlan:
     """The ordered faults, first come first served."""
 
     def __init__(self, *, seed: int = 0) -> None:
-        self._dice = Dice("faults", seed)
+        self._dice = SeededRandom("faults", seed)
         self._planned: list[Planned] = []
 
     def add(
@@ -169,7 +169,7 @@ class FaultPlan:
     def clear(self) -> None:
         self._planned.clear()
 
-    def take(self, *, provider: str, model: str) -> Chosen | None:
+    def take(self, *, provider: str, model: str) -> SelectedFault | None:
         """The fault for this request, used up by it."""
         for planned in self._planned:
             if planned.provider not in (None, provider) or planned.model not in (None, model):

@@ -10,9 +10,9 @@ from email.utils import formatdate
 from typing import Any
 
 from gateway.simulator.answers import ended
-from gateway.simulator.delivery import Answer, Break, Pause, Step
-from gateway.simulator.dialect import Body, Dialect, Event, Refused
-from gateway.simulator.faults import Chosen
+from gateway.simulator.delivery import Break, Delay, SimulatedResponse, Step
+from gateway.simulator.dialect import Body, Event, Vendor, VendorError
+from gateway.simulator.faults import SelectedFault
 from gateway.simulator.task import Reply
 
 METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
@@ -22,7 +22,7 @@ UNFIT = {"unexpected": True}
 ODD_TEXT = " one\u2028two\u2029three\u0085four\x0bfive \U0001f600"
 
 
-def refusal(dialect: Dialect, chosen: Chosen, *, now: float) -> Refused:
+def refusal(dialect: Vendor, chosen: SelectedFault, *, now: float) -> VendorError:
     """The error that a fault of the stage `refuse` answers with."""
     name = chosen.fault.name
     if name == "status":
@@ -40,7 +40,7 @@ def refusal(dialect: Dialect, chosen: Chosen, *, now: float) -> Refused:
     return refused
 
 
-def finished_oddly(reply: Reply, chosen: Chosen) -> Reply:
+def finished_oddly(reply: Reply, chosen: SelectedFault) -> Reply:
     """The reply with the finish that the fault names."""
     name = chosen.fault.name
     if name == "unknown_finish":
@@ -65,7 +65,7 @@ def unfit(reply: Reply) -> Reply:
     return replace(reply, text=json.dumps(UNFIT))
 
 
-def said_oddly(replies: list[Reply], chosen: Chosen) -> list[Reply]:
+def corrupt_reply(replies: list[Reply], chosen: SelectedFault) -> list[Reply]:
     """What an event fault changes in the replies themselves."""
     if chosen.fault.name == "odd_unicode":
         return [replace(reply, text=reply.text + ODD_TEXT, calls=()) for reply in replies]
@@ -74,7 +74,7 @@ def said_oddly(replies: list[Reply], chosen: Chosen) -> list[Reply]:
     return replies
 
 
-def edited(body: Body, chosen: Chosen) -> Body:
+def edited(body: Body, chosen: SelectedFault) -> Body:
     """A JSON answer (or the data of one event) with the fault in it."""
     change = USAGES.get(chosen.fault.name)
     return _with_usage(body, change) if change else body
@@ -111,7 +111,7 @@ USAGES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def events_with(events: list[Event], chosen: Chosen, *, dialect: Dialect) -> list[Event]:
+def events_with(events: list[Event], chosen: SelectedFault, *, dialect: Vendor) -> list[Event]:
     """The events of a stream with the fault in them."""
     name = chosen.fault.name
     middle = len(events) // 2
@@ -130,17 +130,17 @@ def events_with(events: list[Event], chosen: Chosen, *, dialect: Dialect) -> lis
     ]
 
 
-def steps_with(answer: Answer, chosen: Chosen) -> Answer:
+def steps_with(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     """The answer with a fault of the stage `wire` in its bytes."""
     change = WIRES.get(chosen.fault.name)
     return change(answer, chosen) if change else answer
 
 
-def _pieces(answer: Answer) -> list[bytes]:
+def _pieces(answer: SimulatedResponse) -> list[bytes]:
     return [step for step in answer.steps if isinstance(step, bytes)]
 
 
-def _half(answer: Answer) -> list[Step]:
+def _half(answer: SimulatedResponse) -> list[Step]:
     """The first half of the bytes, ending inside a piece only when there is just one."""
     pieces = _pieces(answer)
     if len(pieces) > 1:
@@ -149,22 +149,22 @@ def _half(answer: Answer) -> list[Step]:
 
 
 def _spread(pieces: Sequence[bytes], seconds: float) -> list[Step]:
-    return [step for piece in pieces for step in (piece, Pause(seconds))]
+    return [step for piece in pieces for step in (piece, Delay(seconds))]
 
 
-def _truncated(answer: Answer, chosen: Chosen) -> Answer:
+def _truncated(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     whole = b"".join(_pieces(answer))
     return replace(answer, steps=[whole[: len(whole) * 2 // 3]])
 
 
-def _broken_json(answer: Answer, chosen: Chosen) -> Answer:
+def _broken_json(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     """A stream got its broken event earlier; a plain body loses its sense here."""
     if "json" not in answer.headers.get("content-type", ""):
         return answer
     return replace(answer, steps=[b'{"broken": tru', *_pieces(answer)])
 
 
-def _huge(answer: Answer, chosen: Chosen) -> Answer:
+def _huge(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     """The first piece, then megabytes of spaces and comments (both legal where they stand), then the rest."""
     pieces = _pieces(answer)
     padding = b": " + b"x" * 65_530 + b"\n\n\n\n" if len(pieces) > 1 else b" " * 65_536
@@ -173,23 +173,23 @@ def _huge(answer: Answer, chosen: Chosen) -> Answer:
     return replace(answer, steps=[*first, *[padding] * times, *pieces[len(first) :]])
 
 
-def _gzip_bomb(answer: Answer, chosen: Chosen) -> Answer:
+def _gzip_bomb(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     packed = gzip.compress(b" " * int(chosen.number(64) * MEGABYTE), compresslevel=9)
     return replace(answer, headers=answer.headers | {"content-encoding": "gzip"}, steps=[packed])
 
 
-def _page(answer: Answer, chosen: Chosen) -> Answer:
+def _page(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
     return replace(answer, status=chosen.fault.status, headers={"content-type": "text/html"}, steps=[HTML])
 
 
-WIRES: dict[str, Callable[[Answer, Chosen], Answer]] = {
+WIRES: dict[str, Callable[[SimulatedResponse, SelectedFault], SimulatedResponse]] = {
     "html": _page,
     "html_502": _page,
     "empty": lambda answer, chosen: replace(answer, steps=[]),
     "truncated": _truncated,
     "invalid_json": _broken_json,
-    "hang": lambda answer, chosen: replace(answer, before=[Pause()]),
-    "hang_mid": lambda answer, chosen: replace(answer, steps=[*_half(answer), Pause()]),
+    "hang": lambda answer, chosen: replace(answer, before=[Delay()]),
+    "hang_mid": lambda answer, chosen: replace(answer, steps=[*_half(answer), Delay()]),
     "slow": lambda answer, chosen: replace(answer, steps=_spread(_pieces(answer), chosen.number(0.05))),
     "drip": lambda answer, chosen: replace(answer, steps=_spread(_bytes(answer), chosen.number(0.01))),
     "split_utf8": lambda answer, chosen: replace(answer, steps=_bytes(answer)),
@@ -199,12 +199,12 @@ WIRES: dict[str, Callable[[Answer, Chosen], Answer]] = {
     "reset_early": lambda answer, chosen: replace(answer, before=[Break("reset")]),
     "huge": _huge,
     "gzip_bomb": _gzip_bomb,
-    "redirect": lambda answer, chosen: Answer(302, {"location": METADATA_ADDRESS}),
+    "redirect": lambda answer, chosen: SimulatedResponse(302, {"location": METADATA_ADDRESS}),
     "bad_status_line": lambda answer, chosen: replace(answer, before=[Break("raw", b"HTTP/1.1 2OO Fine?\r\n\r\n")]),
     "huge_header": lambda answer, chosen: replace(answer, headers=answer.headers | {"x-huge": "x" * MEGABYTE}),
 }
 
 
-def _bytes(answer: Answer) -> list[bytes]:
+def _bytes(answer: SimulatedResponse) -> list[bytes]:
     whole = b"".join(_pieces(answer))
     return [whole[index : index + 1] for index in range(len(whole))]

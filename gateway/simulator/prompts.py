@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 
 SUBJECTS = [
     "bicycles",
@@ -65,7 +65,7 @@ JSON = {"response_format": {"type": "json_schema", "json_schema": {"name": "pers
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PromptTemplate:
     """One prompt, and the further members of its request's body."""
 
     prompt: str
@@ -88,7 +88,7 @@ KINDS: Mapping[str, int] = {
 _SHARES = tuple(kind for kind, share in KINDS.items() for _ in range(share))
 
 
-def wish(dice: Dice) -> Wish:
+def wish(dice: SeededRandom) -> PromptTemplate:
     """The next thing that somebody wants."""
     kind = dice.pick(_SHARES)
     subject, other = dice.pick(SUBJECTS), dice.pick(SUBJECTS)
@@ -96,25 +96,29 @@ def wish(dice: Dice) -> Wish:
     number = 2 + dice.below(997)
     match kind:
         case "greeting":
-            return Wish(f"{dice.pick(('Hello', 'Good morning', 'Hi there'))}, I like {subject}!")
+            return PromptTemplate(f"{dice.pick(('Hello', 'Good morning', 'Hi there'))}, I like {subject}!")
         case "fact":
-            return Wish(f"{dice.pick(('When were', 'Who first sold', 'Where does one find'))} {subject} in {number}?")
+            return PromptTemplate(
+                f"{dice.pick(('When were', 'Who first sold', 'Where does one find'))} {subject} in {number}?"
+            )
         case "sum":
-            return Wish(f"What is {number} + {2 + dice.below(997)}? I need it for {subject}.")
+            return PromptTemplate(f"What is {number} + {2 + dice.below(997)}? I need it for {subject}.")
         case "explanation":
-            return Wish(f"Explain how {subject} and {other} differ, and why that matters in step {number}.")
+            return PromptTemplate(f"Explain how {subject} and {other} differ, and why that matters in step {number}.")
         case "translation":
             text = f"The {subject} are older than the {other}, said the {number}th visitor."
-            return Wish(f"Translate into {dice.pick(LANGUAGES)}: {text}")
+            return PromptTemplate(f"Translate into {dice.pick(LANGUAGES)}: {text}")
         case "story":
-            return Wish(f"Write a story of {number} words about {subject} that dream of {other}.")
+            return PromptTemplate(f"Write a story of {number} words about {subject} that dream of {other}.")
         case "code":
-            return Wish(f"Write a Python function that sorts {subject} by {other} in {number} buckets, with tests.")
+            return PromptTemplate(
+                f"Write a Python function that sorts {subject} by {other} in {number} buckets, with tests."
+            )
         case "person":
-            return Wish(
+            return PromptTemplate(
                 f"Alex, {18 + dice.below(60)}, sells {subject} in {dice.pick(CITIES)}. Give me the record.", JSON
             )
         case "weather":
-            return Wish(f"What is the weather in {dice.pick(CITIES)}, good for {subject}?", TOOLS)
+            return PromptTemplate(f"What is the weather in {dice.pick(CITIES)}, good for {subject}?", TOOLS)
     details = " ".join(dice.pick(DETAILS) for _ in range(1 + dice.below(5)))
-    return Wish(f"Design a {system} for {number} {subject} and analyze its architecture. {details}")
+    return PromptTemplate(f"Design a {system} for {number} {subject} and analyze its architecture. {details}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 
 SAMPLE = 20_000
 """Characters at each end of a prompt that decide its difficulty."""
@@ -66,9 +66,9 @@ def strength(model: str) -> float:
     return next((value for pattern, value in STRENGTHS if re.search(pattern, model)), DEFAULT_STRENGTH)
 
 
-def aptitude(model: str, subject: str) -> float:
+def topic_strength(model: str, subject: str) -> float:
     """A model's own bent for a subject, -0.06 to 0.06; it is the same for every prompt of that subject."""
-    return (Dice("aptitude", model.split("/")[-1], subject).unit() - 0.5) * 0.12
+    return (SeededRandom("aptitude", model.split("/")[-1], subject).unit() - 0.5) * 0.12
 
 
 def answer_quality(model: str, prompt: str, seed: int = 0) -> float:
@@ -76,7 +76,7 @@ def answer_quality(model: str, prompt: str, seed: int = 0) -> float:
 
     Weak models do well on easy prompts and badly on hard ones; strong models are good at all of them.
     """
-    margin = strength(model) + aptitude(model, topic(prompt)) - difficulty(prompt)
+    margin = strength(model) + topic_strength(model, topic(prompt)) - difficulty(prompt)
     expected = 0.15 + 0.83 / (1 + math.exp(-9 * (margin + 0.12)))
-    noise = (Dice("quality", seed, model, prompt).unit() - 0.5) * 0.08
+    noise = (SeededRandom("quality", seed, model, prompt).unit() - 0.5) * 0.08
     return max(0.0, min(1.0, round(expected + noise, 4)))

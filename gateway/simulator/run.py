@@ -17,7 +17,7 @@ from gateway.simulator.delivery import TRANSPORT
 from gateway.simulator.simulation import Simulation
 
 
-class LendingProtocol(HttpToolsProtocol):
+class BorrowedBufferProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol; it also lends the connection to the application, so that faults can break it."""
 
     def on_message_begin(self) -> None:
@@ -26,12 +26,12 @@ class LendingProtocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
 
-class SuddenServer(uvicorn.Server):
+class AbruptServer(uvicorn.Server):
     """uvicorn's server; it ends open answers at once instead of waiting for them."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
-            cast(LendingProtocol, connection).transport.abort()
+            cast(BorrowedBufferProtocol, connection).transport.abort()
         await super().shutdown(sockets=sockets)
 
 
@@ -39,7 +39,7 @@ def server_config(simulation: Simulation, **options: Any) -> uvicorn.Config:
     """How uvicorn runs the simulator."""
     return uvicorn.Config(
         create_app(simulation),
-        http=LendingProtocol,
+        http=BorrowedBufferProtocol,
         loop="asyncio",
         lifespan="off",
         log_config=None,
@@ -65,7 +65,7 @@ class Simulator:
         self.simulation = simulation or Simulation(seed=seed)
         self._host = host
         self._port = port
-        self._server: SuddenServer | None = None
+        self._server: AbruptServer | None = None
         self._thread: Thread | None = None
 
     @property
@@ -87,7 +87,7 @@ class Simulator:
             return self.base_urls
         listener = listening_socket(self._host, self._port)
         self._port = listener.getsockname()[1]
-        self._server = SuddenServer(server_config(self.simulation))
+        self._server = AbruptServer(server_config(self.simulation))
         self._thread = Thread(target=self._serve, args=(self._server, listener), name="simulator", daemon=True)
         self._thread.start()
         return self.base_urls
@@ -108,6 +108,6 @@ class Simulator:
     ) -> None:
         self.stop()
 
-    def _serve(self, server: SuddenServer, listener: socket.socket) -> None:
+    def _serve(self, server: AbruptServer, listener: socket.socket) -> None:
         with listener:
             asyncio.run(server.serve(sockets=[listener]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 
 Schema = Mapping[str, Any]
 DEEP = 12
@@ -71,7 +71,7 @@ def names_in(prompt: str) -> list[str]:
 class SchemaValue:
     """Builds one value; `root` resolves `$ref`, `prompt` supplies names, numbers and enum choices."""
 
-    def __init__(self, root: Schema, *, prompt: str, dice: Dice) -> None:
+    def __init__(self, root: Schema, *, prompt: str, dice: SeededRandom) -> None:
         self._root = root
         self._prompt = prompt
         self._dice = dice
@@ -209,6 +209,6 @@ class SchemaValue:
         return named[0] if named else self._dice.pick(options)
 
 
-def instance(schema: Schema, *, prompt: str, dice: Dice) -> Any:
+def instance(schema: Schema, *, prompt: str, dice: SeededRandom) -> Any:
     """A value that is legal for the schema."""
     return SchemaValue(schema, prompt=prompt, dice=dice).build()

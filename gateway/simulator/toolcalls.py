@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.simulator import schemas
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.task import Task, Tool, ToolCall
 
 WORDS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}|\d+")
@@ -59,5 +59,7 @@ def calls(task: Task, *, key: str, unique: str) -> tuple[ToolCall, ...]:
 
 
 def one_call(tool: Tool, prompt: str, *, key: str, unique: str) -> ToolCall:
-    built = schemas.instance({"type": "object", **tool.schema}, prompt=prompt, dice=Dice("call", key))
-    return ToolCall(id=Dice("id", unique).token(24), name=tool.name, arguments=built if isinstance(built, dict) else {})
+    built = schemas.instance({"type": "object", **tool.schema}, prompt=prompt, dice=SeededRandom("call", key))
+    return ToolCall(
+        id=SeededRandom("id", unique).token(24), name=tool.name, arguments=built if isinstance(built, dict) else {}
+    )

@@ -13,8 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.simulator.dice import Dice
-from gateway.simulator.prompts import Wish, wish
+from gateway.simulator.dice import SeededRandom
+from gateway.simulator.prompts import PromptTemplate, wish
 from gateway.simulator.quality import answer_quality
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Users:
         self._seed = seed
         self._api_key = api_key
         self._pause = pause
-        self._dice = Dice("users", seed)
+        self._dice = SeededRandom("users", seed)
         self._messages: list[dict[str, Any]] = []
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
@@ -87,7 +87,7 @@ class Users:
             self._messages = said
             self._ask(connection, wanted, model="auto")
 
-    def _ask(self, connection: HTTPConnection, wanted: Wish, *, model: str) -> float | None:
+    def _ask(self, connection: HTTPConnection, wanted: PromptTemplate, *, model: str) -> float | None:
         """How good the answer was; None for none."""
         self.asked += 1
         stream = not wanted.body and self._chance(STREAM)

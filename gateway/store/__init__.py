@@ -13,7 +13,7 @@ from gateway.budgets import Balance, Hold
 from gateway.keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 
-Listener = Callable[[BaseException | None], None]
+CommitCallback = Callable[[BaseException | None], None]
 
 
 class StoredOutcome(NamedTuple):
@@ -41,35 +41,35 @@ class StoredOutcome(NamedTuple):
     weight: float = 1.0
 
 
-class Begin(NamedTuple):
+class InsertRequest(NamedTuple):
     """A row to insert before its upstream is called; see `Store.begin`."""
 
     record: RequestRecord
     holds: Sequence[Hold] = ()
 
 
-class Settle(NamedTuple):
+class SettleRequest(NamedTuple):
     """A row that has come to its end, and what is learned of it; see `Store.settle`."""
 
     record: RequestRecord
     outcomes: Sequence[StoredOutcome] = ()
 
 
-class Try(NamedTuple):
+class UpsertAttempt(NamedTuple):
     """One attempt of an open row; see `Store.attempt`."""
 
     request_id: str
     attempt: Attempt
 
 
-class Learn(NamedTuple):
+class InsertOutcome(NamedTuple):
     """An outcome to keep; see `Store.add_outcome`."""
 
     outcome: StoredOutcome
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedState:
+class Checkpoint:
     """What strategies learned, without its body. `origin` is `saved`, or what ordered it: `rollback` or `reset`.
 
     It knows the outcomes up to the id `learned_to`, `outcomes` of them. `format` says how the body is to be read, `problem` why it
@@ -93,12 +93,14 @@ class Store(Protocol):
     """
 
     @overload
-    def awaited(self, change: Begin) -> asyncio.Future[int]: ...
+    def write(self, change: InsertRequest) -> asyncio.Future[int]: ...
     @overload
-    def awaited(self, change: Try) -> asyncio.Future[None]: ...
+    def write(self, change: UpsertAttempt) -> asyncio.Future[None]: ...
     @overload
-    def awaited(self, change: Settle, *, then: Listener | None = None) -> asyncio.Future[None]: ...
-    def awaited(self, change: Begin | Try | Settle, *, then: Listener | None = None) -> asyncio.Future[Any]:
+    def write(self, change: SettleRequest, *, then: CommitCallback | None = None) -> asyncio.Future[None]: ...
+    def write(
+        self, change: InsertRequest | UpsertAttempt | SettleRequest, *, then: CommitCallback | None = None
+    ) -> asyncio.Future[Any]:
         """A change as the running event loop awaits it; all that one commit completes arrive with one wake-up.
 
         `then` is called in the loop with the error, or None, whether or not somebody still waits.
@@ -155,7 +157,7 @@ class Store(Protocol):
     def balance(self, account: str, period: str) -> Balance:
         """What an account has spent and held in a window (`gateway.budgets.period`)."""
 
-    def recover(self, *, now: str) -> int:
+    def close_orphans(self, *, now: str) -> int:
         """Close rows that a dead process left open as `interrupted`, estimated; the number of rows. Blocks.
 
         What was held for them is charged in full, as are holds that have expired.
@@ -167,13 +169,13 @@ class Store(Protocol):
     def newest_outcome(self) -> int:
         """The highest id of an outcome; 0 without any."""
 
-    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
         """Keep what was learned; the future holds its id. Of the sound ones the oldest goes when there are more than ten."""
 
-    def refuse_state(self, number: int, problem: str) -> Future[None]:
+    def mark_unusable(self, number: int, problem: str) -> Future[None]:
         """Note that a state cannot be used, and why; it is kept."""
 
-    def states(self) -> Sequence[LearnedState]:
+    def states(self) -> Sequence[Checkpoint]:
         """What is kept of what was learned, oldest first."""
 
     def state_body(self, number: int) -> bytes | None:
@@ -188,7 +190,7 @@ class Store(Protocol):
     def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
         """Learned decisions by model and pattern, most frequent first."""
 
-    def by_key(self, *, newest: int) -> list[dict[str, Any]]:
+    def strong_share_by_key(self, *, newest: int) -> list[dict[str, Any]]:
         """Routed requests among so many of the newest rows, by key, provider and model, most frequent first."""
 
     def shadow(self, *, days: float) -> dict[str, Any]:

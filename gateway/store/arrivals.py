@@ -8,21 +8,21 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from gateway.store import Listener
+from gateway.store import CommitCallback
 
 
-class Waiter(NamedTuple):
+class LoopWaiter(NamedTuple):
     """Somebody in an event loop, who may stop waiting, and a listener that does not."""
 
     future: asyncio.Future[Any]
-    then: Listener | None
+    then: CommitCallback | None
 
 
-def tell(answers: Iterable[tuple[Future[Any] | Waiter, Any]]) -> None:
+def resolve(answers: Iterable[tuple[Future[Any] | LoopWaiter, Any]]) -> None:
     """In the writer's thread, or any other. An answer that is an error is raised where it is waited for."""
-    arrivals: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, Any]]] = {}
+    arrivals: dict[asyncio.AbstractEventLoop, list[tuple[LoopWaiter, Any]]] = {}
     for receiver, answer in answers:
-        if isinstance(receiver, Waiter):
+        if isinstance(receiver, LoopWaiter):
             arrivals.setdefault(receiver.future.get_loop(), []).append((receiver, answer))
         elif isinstance(answer, Exception):
             receiver.set_exception(answer)
@@ -33,7 +33,7 @@ def tell(answers: Iterable[tuple[Future[Any] | Waiter, Any]]) -> None:
             loop.call_soon_threadsafe(_arrive, loop, arrived)
 
 
-def _arrive(loop: asyncio.AbstractEventLoop, arrived: Sequence[tuple[Waiter, Any]]) -> None:
+def _arrive(loop: asyncio.AbstractEventLoop, arrived: Sequence[tuple[LoopWaiter, Any]]) -> None:
     """In the loop."""
     for (future, then), answer in arrived:
         error = answer if isinstance(answer, Exception) else None

@@ -14,29 +14,39 @@ import apsw
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import Begin, Learn, Settle, StoredOutcome, Try, changes, rows, spending, sql
-from gateway.store.owner import Owner
+from gateway.store import (
+    InsertOutcome,
+    InsertRequest,
+    SettleRequest,
+    StoredOutcome,
+    UpsertAttempt,
+    changes,
+    rows,
+    spending,
+    sql,
+)
+from gateway.store.owner import ProcessLease
 
-Change = Begin | Settle | Try | Learn | Callable[[apsw.Connection], Any]
+Mutation = InsertRequest | SettleRequest | UpsertAttempt | InsertOutcome | Callable[[apsw.Connection], Any]
 
 
-class Unusual(Exception):
+class NotBatchable(Exception):
     """A change needs a closer look than it gets among many."""
 
 
-def alone(connection: apsw.Connection, change: Change, *, owner: Owner) -> Any:
+def apply_one(connection: apsw.Connection, change: Mutation, *, owner: ProcessLease) -> Any:
     """What a change answers; a refusal (unknown, repeated) is an answer too and was decided before anything was written."""
     try:
         match change:
-            case Begin():
+            case InsertRequest():
                 return changes.begin(connection, change, owner=owner)
-            case Settle(record, outcomes):
+            case SettleRequest(record, outcomes):
                 changes.settle(connection, record)
                 _learn(connection, outcomes)
                 return None
-            case Try(request_id, attempt):
+            case UpsertAttempt(request_id, attempt):
                 return changes.attempt(connection, request_id, attempt)
-            case Learn(outcome):
+            case InsertOutcome(outcome):
                 return changes.add_outcome(connection, outcome)
             case _:
                 return change(connection)
@@ -46,28 +56,30 @@ def alone(connection: apsw.Connection, change: Change, *, owner: Owner) -> Any:
         return refusal
 
 
-def together(connection: apsw.Connection, batch: Sequence[Change], *, owner: Owner) -> list[Any]:
+def apply_batch(connection: apsw.Connection, batch: Sequence[Mutation], *, owner: ProcessLease) -> list[Any]:
     """What each of them answers, as if they were done one after the other; Unusual, or any other error, when they cannot be."""
     answers: list[Any] = [None] * len(batch)
-    for run in runs(batch):
-        settles = [change for _, change in run if isinstance(change, Settle)]
+    for run in independent_runs(batch):
+        settles = [change for _, change in run if isinstance(change, SettleRequest)]
         _settle(connection, [change.record for change in settles])
         _learn(connection, [outcome for change in settles for outcome in change.outcomes])
         _begin(
-            connection, [change.record for _, change in run if isinstance(change, Begin) and _is_plain(change)], owner
+            connection,
+            [change.record for _, change in run if isinstance(change, InsertRequest) and _is_plain(change)],
+            owner,
         )
         for place, change in run:
-            if isinstance(change, Begin) and _is_plain(change):
+            if isinstance(change, InsertRequest) and _is_plain(change):
                 answers[place] = 0
-            elif not isinstance(change, Settle):
-                answers[place] = alone(connection, change, owner=owner)
+            elif not isinstance(change, SettleRequest):
+                answers[place] = apply_one(connection, change, owner=owner)
     return answers
 
 
-Run = list[tuple[int, Change]]
+Run = list[tuple[int, Mutation]]
 
 
-def runs(batch: Sequence[Change]) -> Iterator[Run]:
+def independent_runs(batch: Sequence[Mutation]) -> Iterator[Run]:
     """Stretches, with everyone's place, within which the settled rows may be written first, then the begun ones.
 
     So no row is begun and settled in one stretch, and what may be about any row (feedback, recovery) is one by itself.
@@ -75,39 +87,39 @@ def runs(batch: Sequence[Change]) -> Iterator[Run]:
     run: Run = []
     begun: set[str] = set()
     for place, change in enumerate(batch):
-        usual = isinstance(change, Begin | Settle | Learn)
-        if run and (not usual or (isinstance(change, Settle) and change.record.request_id in begun)):
+        usual = isinstance(change, InsertRequest | SettleRequest | InsertOutcome)
+        if run and (not usual or (isinstance(change, SettleRequest) and change.record.request_id in begun)):
             yield run
             run, begun = [], set()
         if not usual:
             yield [(place, change)]
             continue
-        if isinstance(change, Begin):
+        if isinstance(change, InsertRequest):
             begun.add(change.record.request_id)
         run.append((place, change))
     if run:
         yield run
 
 
-def _is_plain(change: Begin) -> bool:
+def _is_plain(change: InsertRequest) -> bool:
     """Whether nothing is held for it, and nobody was called yet."""
     return not change.holds and not change.record.attempts
 
 
-def _begin(connection: apsw.Connection, records: Sequence[RequestRecord], owner: Owner) -> None:
+def _begin(connection: apsw.Connection, records: Sequence[RequestRecord], owner: ProcessLease) -> None:
     if not records:
         return
     before = connection.total_changes()
-    connection.executemany(sql.BEGIN, [rows.begun_row(record, owner=owner.claim()) for record in records])
+    connection.executemany(sql.BEGIN, [rows.begun_row(record, owner=owner.acquire()) for record in records])
     if connection.total_changes() - before != len(records):
-        raise Unusual
+        raise NotBatchable
 
 
 def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> None:
     if not records:
         return
     if not all(map(_is_whole, records)):
-        raise Unusual
+        raise NotBatchable
     settled = [rows.settled_row(record) for record in records]
     ids: list[str] = [row[-1] for row in settled]
     attempts = [
@@ -120,7 +132,7 @@ def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> No
     connection.executemany(sql.SETTLE_COUNTED, known)
     connection.executemany(sql.ATTEMPT, attempts)
     if connection.total_changes() - before != len(settled) + len(attempts):
-        raise Unusual
+        raise NotBatchable
     _count(connection, ids)
     if connection.execute(sql.ANY_HOLD).get:
         for record, request_id in zip(records, ids, strict=True):

@@ -11,14 +11,14 @@ import apsw
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, RequestRecord
-from gateway.store import Begin, StoredOutcome, rows, spending, sql
-from gateway.store.owner import Owner
+from gateway.store import InsertRequest, StoredOutcome, rows, spending, sql
+from gateway.store.owner import ProcessLease
 
 
-def begin(connection: apsw.Connection, begun: Begin, *, owner: Owner) -> int:
+def begin(connection: apsw.Connection, begun: InsertRequest, *, owner: ProcessLease) -> int:
     """Which of the holds' amounts was held. A row whose money is not to be had is not begun: BudgetExceeded."""
     record, holds = begun
-    row = rows.begun_row(record, owner=owner.claim())
+    row = rows.begun_row(record, owner=owner.acquire())
     level = 0
     if holds and not sql.tuples(connection, sql.STATUS, row[:1]):
         level = spending.hold(connection, row[0], holds)
@@ -60,15 +60,15 @@ def add_outcome(connection: apsw.Connection, outcome: StoredOutcome) -> int:
     return connection.last_insert_rowid()
 
 
-def recover(connection: apsw.Connection, *, owner: Owner, now: str) -> int:
+def close_orphans(connection: apsw.Connection, *, owner: ProcessLease, now: str) -> int:
     """Close the rows of owners that live no more."""
-    dead = [name for (name,) in sql.tuples(connection, sql.OPEN_OWNERS) if not owner.lives(name)]
+    dead = [name for (name,) in sql.tuples(connection, sql.OPEN_OWNERS) if not owner.is_alive(name)]
     closed = 0
     for name in dead:
         for row in sql.tuples(connection, sql.OPEN_ROWS, (name,)):
             _interrupt(connection, row, now=now)
             closed += 1
-    owner.bury_the_dead()
+    owner.remove_stale()
     spending.charge_expired(connection, now=datetime.fromisoformat(now))
     return closed
 

@@ -15,7 +15,7 @@ from typing import Literal
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.guard import File, Guards
+from gateway.store.guard import File, WalGuard
 from gateway.store.migrations import migrate
 
 Durability = Literal["normal", "full"]
@@ -50,34 +50,34 @@ _ADVICE: dict[type[Exception], str] = {
 }
 
 # For the process, since that is what POSIX locks belong to.
-_GUARDS = Guards()
+_GUARDS = WalGuard()
 
 # None for no file.
-Identity = File | None
+FileId = File | None
 
 
 class LedgerDamaged(LedgerUnavailable):
     """The file is an SQLite database that fails its integrity check."""
 
 
-class Connection(apsw.Connection):
+class SqliteConnection(apsw.Connection):
     """A connection of ours; see `gateway.store.guard` for what it does against those of others in this process."""
 
     _guarded: File | None = None
 
     def guard(self) -> None:
-        self._guarded = _GUARDS.take(Path(self.filename))
+        self._guarded = _GUARDS.acquire(Path(self.filename))
 
     def close(self, force: bool = False) -> None:
         """Also where the disk fails and nothing can be tidied up: SQLite lets go of the file all the same."""
         guarded, self._guarded = self._guarded, None
         if guarded is not None:
-            _GUARDS.give_back(guarded)
+            _GUARDS.release(guarded)
         with suppress(apsw.Error):
             super().close(force)
 
 
-class Patience:
+class BusyRetry:
     """How a connection waits for another writer's lock: so many seconds at most, looking again every millisecond.
 
     SQLite's own waits grow to 100 ms. Another process of the gateway holds the lock for a millisecond or two, and takes it again
@@ -108,21 +108,21 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DatabaseFile:
     """Where a ledger is and how it is opened; `busy_timeout` is in seconds."""
 
     path: Path
     durability: Durability = "normal"
     busy_timeout: float = 5.0
 
-    def open(self) -> Connection:
+    def open(self) -> SqliteConnection:
         """A connection that writes, on the newest schema."""
         try:
             return self._opened(self._prepare)
         except (apsw.Error, OSError) as error:
             raise self.unavailable(error) from error
 
-    def open_reader(self) -> Connection:
+    def open_reader(self) -> SqliteConnection:
         """A connection that cannot write, so it never holds the writer up."""
         return self._opened(_only_read)
 
@@ -141,15 +141,15 @@ class Source:
         if self.path.stat().st_size <= START_CHECK_BYTES:
             self.check()
 
-    def identity(self) -> Identity:
+    def identity(self) -> FileId:
         """Which file the path names now. A connection keeps using a deleted or replaced file, so it must be compared."""
         return _identity(self.path)
 
-    def wal(self) -> Identity:
+    def wal(self) -> FileId:
         """Which write-ahead log lies beside the file now."""
         return _identity(self._beside("-wal"))
 
-    def drop_wal(self, stale: Identity) -> None:
+    def drop_wal(self, stale: FileId) -> None:
         """Remove the log that a deleted or replaced file left behind: SQLite would replay it into the file that is there now."""
         if stale is not None and self.wal() == stale:
             self._beside("-wal").unlink(missing_ok=True)
@@ -164,7 +164,7 @@ class Source:
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _opened(self, prepare: Callable[[Connection], None]) -> Connection:
+    def _opened(self, prepare: Callable[[SqliteConnection], None]) -> SqliteConnection:
         connection = self._connect()
         try:
             prepare(connection)
@@ -174,18 +174,18 @@ class Source:
             raise
         return connection
 
-    def _connect(self) -> Connection:
-        connection = Connection(str(self.path), statementcachesize=_STATEMENTS)
-        connection.set_busy_handler(Patience(self.busy_timeout))
+    def _connect(self) -> SqliteConnection:
+        connection = SqliteConnection(str(self.path), statementcachesize=_STATEMENTS)
+        connection.set_busy_handler(BusyRetry(self.busy_timeout))
         connection.execute("PRAGMA mmap_size = 0")
         return connection
 
-    def _prepare(self, connection: Connection) -> None:
+    def _prepare(self, connection: SqliteConnection) -> None:
         self._use_wal(connection)
         connection.execute("PRAGMA synchronous = " + ("FULL" if self.durability == "full" else "NORMAL"))
         migrate(connection)
 
-    def _use_wal(self, connection: Connection) -> None:
+    def _use_wal(self, connection: SqliteConnection) -> None:
         """Two starters may change the mode at once; SQLite then reports busy without waiting, so it is tried again.
 
         Where it does wait, that takes one timeout, hence twice that in all.
@@ -201,12 +201,12 @@ class Source:
                 time.sleep(_LOCK_RETRY_SECONDS)
 
 
-def _only_read(connection: Connection) -> None:
+def _only_read(connection: SqliteConnection) -> None:
     connection.execute("PRAGMA query_only = 1")
     connection.execute("SELECT count(*) FROM sqlite_schema")
 
 
-def _identity(path: Path) -> Identity:
+def _identity(path: Path) -> FileId:
     try:
         status = os.stat(path)
     except OSError:
@@ -214,7 +214,7 @@ def _identity(path: Path) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def set_aside(path: Path, *, now: datetime) -> Path:
+def quarantine(path: Path, *, now: datetime) -> Path:
     """Move a damaged ledger and its side files out of the way, so that a new one can begin; where it is now. Nothing is deleted."""
     kept = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
     for suffix in ("-wal", "-shm", ""):
@@ -224,16 +224,16 @@ def set_aside(path: Path, *, now: datetime) -> Path:
     return kept
 
 
-class Readers:
+class ReaderPool:
     """Connections that only read, reused; one that looks at a deleted or replaced file is closed."""
 
-    def __init__(self, source: Source, *, seconds: float = READ_SECONDS) -> None:
+    def __init__(self, source: DatabaseFile, *, seconds: float = READ_SECONDS) -> None:
         self._source = source
         self._seconds = seconds
-        self._idle: deque[tuple[Connection, Identity]] = deque()
+        self._idle: deque[tuple[SqliteConnection, FileId]] = deque()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[SqliteConnection]:
         """A connection for one report, which sees one moment of the ledger; LedgerUnavailable when it cannot be read in time."""
         try:
             connection, identity = self._take()
@@ -257,7 +257,7 @@ class Readers:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _take(self) -> tuple[Connection, Identity]:
+    def _take(self) -> tuple[SqliteConnection, FileId]:
         identity = self._source.identity()
         if identity is None:
             raise apsw.CantOpenError("unable to open database file")

@@ -27,7 +27,7 @@ _SHARED_MEMORY = (128, 1)
 _WORKS_HERE = sys.platform == "linux"
 
 
-class Guards:
+class WalGuard:
     """One guard for each ledger that connections of this process have open.
 
     It is shared and counted, because closing any descriptor of a file frees all POSIX locks that the process has on it: the
@@ -38,7 +38,7 @@ class Guards:
         self._lock = threading.Lock()
         self._held: dict[File, tuple[int, Sequence[int]]] = {}
 
-    def take(self, path: Path) -> File:
+    def acquire(self, path: Path) -> File:
         """Guard the file for one more connection, which has read from it; OSError when somebody has it for himself."""
         with self._lock:
             status = path.stat()
@@ -47,7 +47,7 @@ class Guards:
             self._held[file] = count + 1, _locked(path) if descriptors is None else descriptors
         return file
 
-    def give_back(self, file: File) -> None:
+    def release(self, file: File) -> None:
         """To be called before the connection is closed, so that SQLite can see whether it is the last one and tidy up."""
         with self._lock:
             count, descriptors = self._held.pop(file)

@@ -10,7 +10,7 @@ from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Feedback
 from gateway.store import StoredOutcome, rows, sql
 from gateway.store.changes import add_outcome
-from gateway.store.influence import HELD_OF_A_KEY, clipped
+from gateway.store.influence import HELD_OF_A_KEY, damped_weight
 
 
 def add_feedback(connection: apsw.Connection, feedback: Feedback, *, keys: int = 1) -> None:
@@ -33,7 +33,7 @@ def add_feedback(connection: apsw.Connection, feedback: Feedback, *, keys: int =
         raise Conflict(
             f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
         )
-    weight = clipped(1.0, earlier=_said_today(connection, key_id, said["timestamp"]), key_id=key_id)
+    weight = damped_weight(1.0, earlier=_labels_today(connection, key_id, said["timestamp"]), key_id=key_id)
     learns = pattern is not None  # when pinned the router saw nothing to learn from
     if not sql.changed(connection, sql.FEEDBACK, {**said, "held_weight": weight if learns else None}):
         raise Conflict(f"The request {request_id} has its feedback already.", param="request_id")
@@ -87,7 +87,7 @@ def _teach(connection: apsw.Connection, request_id: str) -> None:
     connection.execute(sql.LEARNED, (request_id,))
 
 
-def _said_today(connection: apsw.Connection, key_id: str | None, timestamp: Any) -> int:
+def _labels_today(connection: apsw.Connection, key_id: str | None, timestamp: Any) -> int:
     """How many opinions the key gave on the UTC day of `timestamp`."""
     day = timestamp[:10]
     bounds = {"key_id": key_id, "day": day, "next_day": f"{day}~"}

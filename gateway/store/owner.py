@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.errors import LedgerUnavailable
 
 
-class Owner:
+class ProcessLease:
     """One store's claim on the rows it leaves open."""
 
     def __init__(self, ledger: Path) -> None:
@@ -25,7 +25,7 @@ class Owner:
         self._descriptor: int | None = None
         self.id = uuid.uuid4().hex
 
-    def claim(self) -> str:
+    def acquire(self) -> str:
         """Take the lock, if it is not held yet; the id to store with rows."""
         try:
             while self._descriptor is None:
@@ -34,7 +34,7 @@ class Owner:
             raise LedgerUnavailable(f"No lock file can be kept beside the ledger {self._ledger} ({error})") from error
         return self.id
 
-    def lives(self, owner: str | None) -> bool:
+    def is_alive(self, owner: str | None) -> bool:
         """Whether the process that began a row still runs; rows without an owner are nobody's."""
         if owner is None:
             return False
@@ -54,7 +54,7 @@ class Owner:
             os.close(descriptor)
         return False
 
-    def bury_the_dead(self) -> None:
+    def remove_stale(self) -> None:
         """Remove the lock files that nobody holds any more."""
         for file in self._ledger.parent.glob(f"{glob.escape(self._ledger.name)}-owner-*"):
             with suppress(OSError):

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import LearnedState
-from gateway.store.connection import Connection, Patience, Readers, Source
+from gateway.store import Checkpoint
+from gateway.store.connection import BusyRetry, DatabaseFile, ReaderPool, SqliteConnection
 from gateway.store.migrations import MIGRATIONS, schema_of
 from gateway.store.sqlite import SqliteStore
 
@@ -30,15 +30,15 @@ class LedgerOutdated(LedgerUnavailable):
     """An older gateway wrote the file; the next one that serves brings it up to date."""
 
 
-class ReadOnlySource(Source):
+class ReadOnlySource(DatabaseFile):
     """Connections that SQLite itself refuses to write with."""
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> SqliteConnection:
         wal = self._beside("-wal")
         immutable = not wal.exists() or wal.stat().st_size == 0
         uri = f"{self.path.as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
-        connection = Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-        connection.set_busy_handler(Patience(self.busy_timeout))
+        connection = SqliteConnection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection.set_busy_handler(BusyRetry(self.busy_timeout))
         return connection
 
     def locked(self) -> bool:
@@ -48,7 +48,7 @@ class ReadOnlySource(Source):
         try:
             with closing(apsw.Connection(f"{self.path.as_uri()}?mode=rw", flags=_READ_WRITE)) as connection:
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the log stays as it is
-                connection.set_busy_handler(Patience(self.busy_timeout))
+                connection.set_busy_handler(BusyRetry(self.busy_timeout))
                 connection.execute("BEGIN IMMEDIATE; ROLLBACK")
         except apsw.Error:
             return True
@@ -64,7 +64,7 @@ class ReadOnlyStore(SqliteStore):
     def __init__(self, path: str | Path, *, busy_timeout: float = PATIENCE) -> None:
         self.path = Path(path).absolute()
         self._source: ReadOnlySource = ReadOnlySource(self.path, busy_timeout=busy_timeout)
-        self._readers = Readers(self._source)
+        self._readers = ReaderPool(self._source)
         self._now = lambda: datetime.now(UTC)
         self._writer = _NoWriter(self.path)  # type: ignore[assignment]  # has what this class uses of a Writer
         with self._readers.reading() as connection:
@@ -84,11 +84,11 @@ class ReadOnlyStore(SqliteStore):
         allowed = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
         return allowed and not self._source.locked()
 
-    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
         """Does nothing: routing that only reads the ledger learns for itself alone."""
         return _done(0)
 
-    def refuse_state(self, number: int, problem: str) -> Future[None]:
+    def mark_unusable(self, number: int, problem: str) -> Future[None]:
         """Does nothing, likewise."""
         return _done(None)
 

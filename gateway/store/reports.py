@@ -93,7 +93,7 @@ def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) 
     return [{**row, "count": int(row["count"]), "avg_savings": rows.usd(row["avg_savings"])} for row in groups]
 
 
-def by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
+def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
     return sql.found(connection, sql.BY_KEY, (newest,))
 
 

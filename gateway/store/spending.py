@@ -54,7 +54,7 @@ def hold(connection: apsw.Connection, request_id: str, holds: Sequence[Hold]) ->
         connection.execute(_OPEN_BUDGET, {"account": each.account, "period": each.period})
     lacking = holds[0]
     for level in range(len(holds[0].amounts_nano)):
-        short = _held_at(connection, holds, level=level)
+        short = _reserved_at(connection, holds, level=level)
         if short is None:
             for each in holds:
                 kept = {"request_id": request_id, "expires": _time(each.expires)}
@@ -64,7 +64,7 @@ def hold(connection: apsw.Connection, request_id: str, holds: Sequence[Hold]) ->
     raise _exceeded(connection, lacking)
 
 
-def _held_at(connection: apsw.Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
+def _reserved_at(connection: apsw.Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
     """None when all accounts hold the amount now, else the first that has not got it left."""
     for index, each in enumerate(holds):
         if sql.changed(connection, _HOLD, _amount(each, level)):

@@ -20,13 +20,13 @@ from gateway.errors import LedgerUnavailable
 from gateway.keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import (
-    Begin,
-    Learn,
-    LearnedState,
-    Listener,
-    Settle,
+    Checkpoint,
+    CommitCallback,
+    InsertOutcome,
+    InsertRequest,
+    SettleRequest,
     StoredOutcome,
-    Try,
+    UpsertAttempt,
     batches,
     changes,
     opinions,
@@ -34,8 +34,8 @@ from gateway.store import (
     spending,
     states,
 )
-from gateway.store.connection import Durability, Readers, Source
-from gateway.store.owner import Owner
+from gateway.store.connection import DatabaseFile, Durability, ReaderPool
+from gateway.store.owner import ProcessLease
 from gateway.store.writer import QUEUE_SIZE, Writer
 
 # A commit this recent (in seconds) proves that the ledger can be written.
@@ -61,17 +61,17 @@ class SqliteStore:
     ) -> None:
         temporary = Path(tempfile.mkdtemp(prefix="gateway-")) if str(path) == ":memory:" else None
         self.path = temporary / "gateway.db" if temporary else Path(path).absolute()
-        self._source = Source(self.path, durability=durability, busy_timeout=busy_timeout)
+        self._source = DatabaseFile(self.path, durability=durability, busy_timeout=busy_timeout)
         self._clock = clock
         self._now = now
         self._source.open().close()
         self._source.check_at_start()
-        self._readers = Readers(self._source)
-        self._owner = Owner(self.path)
+        self._readers = ReaderPool(self._source)
+        self._owner = ProcessLease(self.path)
         self._writer = Writer(
             self._source,
-            together=partial(batches.together, owner=self._owner),
-            alone=partial(batches.alone, owner=self._owner),
+            together=partial(batches.apply_batch, owner=self._owner),
+            alone=partial(batches.apply_one, owner=self._owner),
             clock=clock,
             at_end=partial(_end, self._readers, self._owner, temporary=temporary),
             queue_size=queue_size,
@@ -80,22 +80,24 @@ class SqliteStore:
         weakref.finalize(self, self._writer.stop)
 
     @overload
-    def awaited(self, change: Begin) -> asyncio.Future[int]: ...
+    def write(self, change: InsertRequest) -> asyncio.Future[int]: ...
     @overload
-    def awaited(self, change: Try) -> asyncio.Future[None]: ...
+    def write(self, change: UpsertAttempt) -> asyncio.Future[None]: ...
     @overload
-    def awaited(self, change: Settle, *, then: Listener | None = None) -> asyncio.Future[None]: ...
-    def awaited(self, change: Begin | Try | Settle, *, then: Listener | None = None) -> asyncio.Future[Any]:
-        return self._writer.awaited(change, then=then)
+    def write(self, change: SettleRequest, *, then: CommitCallback | None = None) -> asyncio.Future[None]: ...
+    def write(
+        self, change: InsertRequest | UpsertAttempt | SettleRequest, *, then: CommitCallback | None = None
+    ) -> asyncio.Future[Any]:
+        return self._writer.write(change, then=then)
 
     def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
-        return self._writer.submit(Begin(record, holds))
+        return self._writer.submit(InsertRequest(record, holds))
 
     def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
-        return self._writer.submit(Try(request_id, attempt))
+        return self._writer.submit(UpsertAttempt(request_id, attempt))
 
     def settle(self, record: RequestRecord) -> Future[None]:
-        return self._writer.submit(Settle(record))
+        return self._writer.submit(SettleRequest(record))
 
     def add_feedback(self, feedback: Feedback, *, keys: int = 1) -> Future[None]:
         return self._writer.submit(partial(opinions.add_feedback, feedback=feedback, keys=keys))
@@ -103,7 +105,7 @@ class SqliteStore:
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         if not outcome.timestamp:
             outcome = outcome._replace(timestamp=self._now().isoformat(timespec="milliseconds"))
-        return self._writer.submit(Learn(outcome))
+        return self._writer.submit(InsertOutcome(outcome))
 
     def add_key(self, key: VirtualKey) -> Future[None]:
         return self._writer.submit(partial(spending.add_key, key=key))
@@ -132,8 +134,8 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return spending.balance(connection, account, period)
 
-    def recover(self, *, now: str) -> int:
-        closed: int = self._writer.submit(partial(changes.recover, owner=self._owner, now=now)).result()
+    def close_orphans(self, *, now: str) -> int:
+        closed: int = self._writer.submit(partial(changes.close_orphans, owner=self._owner, now=now)).result()
         return closed
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
@@ -144,14 +146,14 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.newest_outcome(connection)
 
-    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
         stamped = replace(state, timestamp=state.timestamp or self._now().isoformat(timespec="milliseconds"))
         return self._writer.submit(partial(states.add, state=stamped, body=body))
 
-    def refuse_state(self, number: int, problem: str) -> Future[None]:
+    def mark_unusable(self, number: int, problem: str) -> Future[None]:
         return self._writer.submit(partial(states.refuse, number=number, problem=problem))
 
-    def states(self) -> Sequence[LearnedState]:
+    def states(self) -> Sequence[Checkpoint]:
         with self._readers.reading() as connection:
             return states.states(connection)
 
@@ -171,9 +173,9 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.patterns(connection, days=days, now=self._now())
 
-    def by_key(self, *, newest: int) -> list[dict[str, Any]]:
+    def strong_share_by_key(self, *, newest: int) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
-            return reports.by_key(connection, newest=newest)
+            return reports.strong_share_by_key(connection, newest=newest)
 
     def shadow(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
@@ -215,7 +217,7 @@ class SqliteStore:
         self._writer.close()
 
 
-def _end(readers: Readers, owner: Owner, *, temporary: Path | None) -> None:
+def _end(readers: ReaderPool, owner: ProcessLease, *, temporary: Path | None) -> None:
     readers.close()
     owner.release()
     if temporary is not None:

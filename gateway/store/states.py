@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import apsw
 
-from gateway.store import LearnedState, sql
+from gateway.store import Checkpoint, sql
 
 KEPT = 10
 
@@ -20,7 +20,7 @@ DELETE FROM learned_states WHERE problem IS NULL AND id NOT IN (
     SELECT id FROM learned_states WHERE problem IS NULL ORDER BY id DESC LIMIT ?)"""
 
 
-def add(connection: apsw.Connection, state: LearnedState, body: bytes) -> int:
+def add(connection: apsw.Connection, state: Checkpoint, body: bytes) -> int:
     values = (state.timestamp, state.origin, state.format, state.learned_to, state.outcomes, _digest(body), body)
     sql.changed(connection, _ADD, values)
     number = connection.last_insert_rowid()
@@ -33,10 +33,10 @@ def refuse(connection: apsw.Connection, number: int, problem: str) -> None:
     sql.changed(connection, "UPDATE learned_states SET problem = ? WHERE id = ?", (problem, number))
 
 
-def states(connection: apsw.Connection) -> Sequence[LearnedState]:
+def states(connection: apsw.Connection) -> Sequence[Checkpoint]:
     """Oldest first."""
     rows = sql.found(connection, f"SELECT {_COLUMNS} FROM learned_states ORDER BY id")  # noqa: S608 - constants
-    return [LearnedState(**row) for row in rows]
+    return [Checkpoint(**row) for row in rows]
 
 
 def body(connection: apsw.Connection, number: int) -> bytes | None:

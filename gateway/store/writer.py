@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import Listener
-from gateway.store.arrivals import Waiter, tell
-from gateway.store.batches import Change
-from gateway.store.connection import Connection, Identity, Source
+from gateway.store import CommitCallback
+from gateway.store.arrivals import LoopWaiter, resolve
+from gateway.store.batches import Mutation
+from gateway.store.connection import DatabaseFile, FileId, SqliteConnection
 
 T = TypeVar("T")
-Receiver = Future[Any] | Waiter
-_Waiting = tuple[Change, Receiver]
+Receiver = Future[Any] | LoopWaiter
+_Waiting = tuple[Mutation, Receiver]
 
 QUEUE_SIZE = 10_000
 _MOST_IN_BATCH = 500
@@ -36,10 +36,10 @@ class Writer:
 
     def __init__(
         self,
-        source: Source,
+        source: DatabaseFile,
         *,
-        together: Callable[[apsw.Connection, Sequence[Change]], list[Any]],
-        alone: Callable[[apsw.Connection, Change], Any],
+        together: Callable[[apsw.Connection, Sequence[Mutation]], list[Any]],
+        alone: Callable[[apsw.Connection, Mutation], Any],
         clock: Callable[[], float],
         at_end: Callable[[], None],
         queue_size: int = QUEUE_SIZE,
@@ -54,31 +54,31 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._connection: Connection | None = None
-        self._identity: Identity = None
-        self._wal: Identity = None
+        self._connection: SqliteConnection | None = None
+        self._identity: FileId = None
+        self._wal: FileId = None
         self.last_commit: float | None = None
 
-    def submit(self, change: Change) -> Future[Any]:
+    def submit(self, change: Mutation) -> Future[Any]:
         """Queue a change. Its future cannot be cancelled, so a caller that goes away takes nothing with it."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         self._put(change, future)
         return future
 
-    def awaited(self, change: Change, *, then: Listener | None = None) -> asyncio.Future[Any]:
+    def write(self, change: Mutation, *, then: CommitCallback | None = None) -> asyncio.Future[Any]:
         """Queue a change for the running event loop; who stops waiting for it takes nothing back either."""
         waiting = asyncio.get_running_loop().create_future()
-        self._put(change, Waiter(waiting, then))
+        self._put(change, LoopWaiter(waiting, then))
         return waiting
 
-    def _put(self, change: Change, receiver: Receiver) -> None:
+    def _put(self, change: Mutation, receiver: Receiver) -> None:
         try:
             with self._lock:
                 self._admit()
                 self._queue.put((change, receiver))
         except LedgerUnavailable as error:
-            tell([(receiver, error)])
+            resolve([(receiver, error)])
 
     def stop(self) -> None:
         """Let the thread end when the queue is empty, without waiting for it; safe in a finalizer."""
@@ -160,19 +160,19 @@ class Writer:
             if _is_of_the_file(error):
                 self._refuse([waiting], error)
             else:
-                tell([(receiver, error)])
+                resolve([(receiver, error)])
         else:
             self._tell([waiting], [answer])
 
     def _tell(self, batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
         self.last_commit = self._clock()
-        tell([(receiver, answer) for (_, receiver), answer in zip(batch, answers, strict=True)])
+        resolve([(receiver, answer) for (_, receiver), answer in zip(batch, answers, strict=True)])
 
     def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
         self.last_commit = None
         self._disconnect()
         refusal = error if isinstance(error, LedgerUnavailable) else self._source.unavailable(error)
-        tell([(receiver, refusal) for _, receiver in batch])
+        resolve([(receiver, refusal) for _, receiver in batch])
 
     def _transact(self, work: Callable[[apsw.Connection], T]) -> T:
         """One transaction. A file that was deleted or replaced meanwhile took the commit with it: do it again in the new one."""

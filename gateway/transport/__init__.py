@@ -2,14 +2,14 @@
 
 from gateway.transport.limits import TimeLimits
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.seam import MAX_BODY, Into, Timeouts, Transport, UpstreamResponse
+from gateway.transport.seam import MAX_BODY, Sink, Timeouts, Transport, UpstreamResponse
 from gateway.transport.tls import tls_context
 
 __all__ = [
     "MAX_BODY",
-    "Into",
     "Proxies",
     "Proxy",
+    "Sink",
     "TimeLimits",
     "Timeouts",
     "Transport",

@@ -11,7 +11,7 @@ from enum import Enum
 
 import httptools
 
-from gateway.transport.seam import Into
+from gateway.transport.seam import Sink
 
 # Bytes that bring the body no further: the head, and later chunk headers and trailers.
 MAX_HEAD = 64 * 1024
@@ -24,7 +24,7 @@ class End(Enum):
     """How an exchange ended."""
 
     COMPLETE = "the answer is whole"
-    GARBAGE = "the bytes are not HTTP, or too many before the body"
+    PROTOCOL_ERROR = "the bytes are not HTTP, or too many before the body"
     LOST = "the connection is gone"
 
 
@@ -36,7 +36,7 @@ class HeadRefused(Exception):
     """Raised towards the parser: a status that HTTP does not have, as 000, or a transfer coding that was not asked for."""
 
 
-class Connection(asyncio.Protocol):
+class Http1Connection(asyncio.Protocol):
     """Between exchanges it waits, and any byte or end that comes then makes it useless.
 
     Facts of the exchange: `status` and `headers` (once `headed`; names in lower case), `started` (a byte of the answer
@@ -45,9 +45,33 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffered", "_framed", "_head_size", "_idle", "_into", "_latest", "_loop", "_overhead", "_parser",
-        "_paused", "_persists", "_pieces", "_progress", "_silence", "_surplus", "_timer",
-        "_transport", "_until", "_waiter", "end", "full", "headed", "headers", "lost", "rested_at", "sent", "started",
+        "_buffered",
+        "_framed",
+        "_head_size",
+        "_idle",
+        "_into",
+        "_latest",
+        "_loop",
+        "_overhead",
+        "_parser",
+        "_paused",
+        "_persists",
+        "_pieces",
+        "_progress",
+        "_silence",
+        "_surplus",
+        "_timer",
+        "_transport",
+        "_until",
+        "_waiter",
+        "closed_by",
+        "end",
+        "headers",
+        "headers_received",
+        "idle_since",
+        "paused",
+        "sent",
+        "started",
         "status",
     )  # fmt: skip
 
@@ -59,20 +83,20 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = self._latest = self._silence = 0.0
-        self._into: Into | None = None
-        self.rested_at = 0.0
-        self.lost: Exception | None = None
+        self._into: Sink | None = None
+        self.idle_since = 0.0
+        self.closed_by: Exception | None = None
         self._idle = True
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        self.headed = False
+        self.headers_received = False
         self.sent = False
         self.started = False
         self.end: End | None = None
-        self.full = False
+        self.paused = False
         self._framed = False
         self._persists = False
         self._surplus = False
@@ -92,7 +116,7 @@ class Connection(asyncio.Protocol):
         if self.usable:
             self.sent = True
             self._transport.writelines(request)
-        elif self.lost is not None:
+        elif self.closed_by is not None:
             self.end = End.LOST
 
     def take(self) -> bytes:
@@ -120,14 +144,14 @@ class Connection(asyncio.Protocol):
             self._time(until)
         return waiter
 
-    def pour(self, into: Into, *, silence: float, latest: float) -> asyncio.Future[bool]:
+    def stream_into(self, into: Sink, *, silence: float, latest: float) -> asyncio.Future[bool]:
         """Wait, and hand to `into` what comes meanwhile, without waking who waits: that is left for the end, or until it is `full`.
 
         What comes puts the end of waiting off to `silence` seconds from then, never beyond `latest`.
         """
         waiter = self.wait(min(self._loop.time() + silence, latest))
         self._into, self._silence, self._latest = into, silence, latest
-        self.full = False
+        self.paused = False
         return waiter
 
     def _time(self, until: float) -> None:
@@ -150,7 +174,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        return self.lost is None and not self._transport.is_closing()
+        return self.closed_by is None and not self._transport.is_closing()
 
     @property
     def quiet(self) -> bool:
@@ -184,10 +208,10 @@ class Connection(asyncio.Protocol):
         said = _KEEP_ALIVE.search(self.headers[b"keep-alive"]) if b"keep-alive" in self.headers else None
         return math.inf if said is None else int(said[1]) - 1.0
 
-    def rest(self) -> None:
+    def park(self) -> None:
         """Wait for the next exchange."""
         self._idle = True
-        self.rested_at = self._loop.time()
+        self.idle_since = self._loop.time()
         self.take()
 
     def drop(self) -> None:
@@ -216,30 +240,30 @@ class Connection(asyncio.Protocol):
         self._overhead = 0 if self._progress else self._overhead + len(data)
         if self._overhead > MAX_HEAD and self.end is None:
             self._fail()
-        if self._into is not None and self._poured(self._into):
+        if self._into is not None and self._deliver(self._into):
             return
         if self._buffered > MAX_BUFFERED and not self._paused and self.usable:
             self._paused = True
             self._transport.pause_reading()
         self._wake(True)
 
-    def _poured(self, into: Into) -> bool:
+    def _deliver(self, into: Sink) -> bool:
         """Hand on what came; False where who waits has to be woken."""
         if self.end is not None or self._waiter is None or self._waiter.done():
             return False
         try:
-            self.full = bool(self._pieces) and not into(self.take())
+            self.paused = bool(self._pieces) and not into(self.take())
         except Exception as error:  # it belongs to who waits, not to the socket
             self._waiter.set_exception(error)
             return False
         self._until = min(self._loop.time() + self._silence, self._latest)
-        return not self.full
+        return not self.paused
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = exc if exc is not None else ConnectionError("closed by the upstream")
+        self.closed_by = exc if exc is not None else ConnectionError("closed by the upstream")
         if self.end is None:
             # A body of no announced length ends with its connection, unless something broke.
-            self.end = End.COMPLETE if exc is None and self.headed and not self._framed else End.LOST
+            self.end = End.COMPLETE if exc is None and self.headers_received and not self._framed else End.LOST
         self._untime()
         self._wake(True)
 
@@ -253,13 +277,13 @@ class Connection(asyncio.Protocol):
         self._head_size += len(name) + len(value)
         if self._head_size > MAX_HEAD:
             raise HeadTooLarge
-        if self.headed:
+        if self.headers_received:
             return  # trailers, or the head of an answer that nobody asked for
         key = name.lower()
         self.headers[key] = b"%b, %b" % (self.headers[key], value) if key in self.headers else value
 
     def on_headers_complete(self) -> None:
-        if self.headed:
+        if self.headers_received:
             return
         status = self._parser.get_status_code()
         if not 100 <= status <= 599:
@@ -270,7 +294,7 @@ class Connection(asyncio.Protocol):
         if self.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise HeadRefused
         self.status = status
-        self.headed = True
+        self.headers_received = True
         self._progress = True
         self._framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
 
@@ -281,14 +305,14 @@ class Connection(asyncio.Protocol):
             self._buffered += len(body)
 
     def on_message_complete(self) -> None:
-        if self.headed and self.end is None:
+        if self.headers_received and self.end is None:
             self.end = End.COMPLETE
             self._persists = self._parser.should_keep_alive()
 
     def _fail(self) -> None:
         """Bytes after a whole answer only spoil the connection."""
         if self.end is None:
-            self.end = End.GARBAGE
+            self.end = End.PROTOCOL_ERROR
         self._surplus = True
         self.drop()
 

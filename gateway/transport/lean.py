@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import httptools
 
 from gateway.errors import UpstreamError, UpstreamStaleConnection, UpstreamUnreachable
-from gateway.transport.connection import Connection, End
+from gateway.transport.connection import End, Http1Connection
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.seam import Into, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.seam import Sink, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
 from gateway.transport.tls import tls_context
 from gateway.transport.trouble import disconnected, not_http, timed_out, truncated, unreachable, unreachable_proxy
 from gateway.transport.tunnel import PROXY_AUTHENTICATION_REQUIRED, Tunnel, TunnelRefused
@@ -33,19 +33,19 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class PreparedRequest:
     """What requests to one URL with the same headers share: where to connect, and their head up to the body's length.
 
     `idle` are the origin's resting connections, the one that rested last at the end.
     """
 
     origin: Origin
-    idle: list[Connection]
+    idle: list[Http1Connection]
     headers: Mapping[str, str]
     head: bytes
 
 
-class LeanTransport:
+class Http1Transport:
     """One for the process, used by one event loop. `keep_alive`: seconds for which an unused connection is kept.
 
     How many requests run at once is limited where they are admitted; here everyone gets a connection.
@@ -57,8 +57,8 @@ class LeanTransport:
         self._tls = tls if tls is not None else tls_context()
         self._proxies = proxies if proxies is not None else Proxies()
         self._keep_alive = keep_alive
-        self._idle: dict[Origin, list[Connection]] = {}
-        self._destinations: dict[str, Destination] = {}
+        self._idle: dict[Origin, list[Http1Connection]] = {}
+        self._destinations: dict[str, PreparedRequest] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -66,7 +66,7 @@ class LeanTransport:
         destination = self._destination(request)
         body = body_of(request)
         wire = (b"%b%d\r\n\r\n" % (destination.head, len(body)), body)
-        response = LeanResponse(self, destination, timeouts, provider=request.provider)
+        response = Http1Response(self, destination, timeouts, provider=request.provider)
         kept = self._kept(destination.idle)
         if kept is None:
             await response.begin(await self._connect(destination.origin, timeouts, provider=request.provider), wire)
@@ -75,22 +75,22 @@ class LeanTransport:
             await response.begin(kept, wire, kept=True)
         except UpstreamStaleConnection:
             # Those that have rested for longer are most likely closed, too.
-            while destination.idle and destination.idle[0].rested_at <= kept.rested_at:
+            while destination.idle and destination.idle[0].idle_since <= kept.idle_since:
                 destination.idle.pop(0).drop()
             raise
         return response
 
-    def _kept(self, idle: list[Connection]) -> Connection | None:
+    def _kept(self, idle: list[Http1Connection]) -> Http1Connection | None:
         """The connection used last, for it is the least likely to be closed; those that are closed, or will be soon, are dropped."""
         now = asyncio.get_running_loop().time()
         while idle:
             connection = idle.pop()
-            if now < connection.rested_at + min(self._keep_alive, connection.keep_alive) and connection.quiet:
+            if now < connection.idle_since + min(self._keep_alive, connection.keep_alive) and connection.quiet:
                 return connection
             connection.drop()
         return None
 
-    def _destination(self, request: UpstreamRequest) -> Destination:
+    def _destination(self, request: UpstreamRequest) -> PreparedRequest:
         """Made once for each URL and headers object: a gateway asks at few, though clients may name models that make more."""
         found = self._destinations.get(request.url)
         if found is None or found.headers is not request.headers:
@@ -99,7 +99,7 @@ class LeanTransport:
             found = self._destinations[request.url] = self._prepared(request)
         return found
 
-    def _prepared(self, request: UpstreamRequest) -> Destination:
+    def _prepared(self, request: UpstreamRequest) -> PreparedRequest:
         origin, target, host = _address_of(request, self._proxies)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers_of(request).items())
         if origin.proxy is not None and not origin.secure:
@@ -107,7 +107,7 @@ class LeanTransport:
             if origin.proxy.authorization is not None:
                 lines += f"proxy-authorization: {origin.proxy.authorization}\r\n"
         head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: " % (target, host, lines.encode())
-        return Destination(origin, self._idle.setdefault(origin, []), request.headers, head)
+        return PreparedRequest(origin, self._idle.setdefault(origin, []), request.headers, head)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -119,12 +119,12 @@ class LeanTransport:
             connections.clear()
         await asyncio.sleep(0)  # the loop closes sockets in its next round
 
-    def release(self, connection: Connection, idle: list[Connection]) -> None:
+    def release(self, connection: Http1Connection, idle: list[Http1Connection]) -> None:
         """Keep a connection whose exchange is over, or close it."""
         if self._closed or not connection.reusable:
             connection.drop()
             return
-        connection.rest()
+        connection.park()
         idle.append(connection)
         if len(idle) > MAX_IDLE:
             idle.pop(0).drop()
@@ -136,31 +136,31 @@ class LeanTransport:
         loop = asyncio.get_running_loop()
         too_long = loop.time() - self._keep_alive
         for idle in self._idle.values():
-            while idle and idle[0].rested_at <= too_long:
+            while idle and idle[0].idle_since <= too_long:
                 idle.pop(0).drop()
-        oldest = min((idle[0].rested_at for idle in self._idle.values() if idle), default=None)
+        oldest = min((idle[0].idle_since for idle in self._idle.values() if idle), default=None)
         self._sweeper = None if oldest is None else loop.call_at(oldest + self._keep_alive, self._sweep)
 
-    async def _connect(self, origin: Origin, timeouts: Timeouts, *, provider: str) -> Connection:
+    async def _connect(self, origin: Origin, timeouts: Timeouts, *, provider: str) -> Http1Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(min(timeouts.connect, timeouts.total)):
                 if origin.proxy is not None:
                     return await self._connect_through(origin.proxy, origin, provider=provider)
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop), origin.host, origin.port, ssl=self._tls if origin.secure else None
+                    lambda: Http1Connection(loop), origin.host, origin.port, ssl=self._tls if origin.secure else None
                 )
         except (OSError, UnicodeError) as error:
             raise unreachable(provider, error) from error
         return connection
 
-    async def _connect_through(self, proxy: Proxy, origin: Origin, *, provider: str) -> Connection:
+    async def _connect_through(self, proxy: Proxy, origin: Origin, *, provider: str) -> Http1Connection:
         """A connection to the proxy itself for `http`, one through its tunnel for `https`."""
         loop = asyncio.get_running_loop()
         tls = self._tls if proxy.secure else None
         try:
             if not origin.secure:
-                return (await loop.create_connection(lambda: Connection(loop), proxy.host, proxy.port, ssl=tls))[1]
+                return (await loop.create_connection(lambda: Http1Connection(loop), proxy.host, proxy.port, ssl=tls))[1]
             transport, tunnel = await loop.create_connection(
                 lambda: Tunnel(loop, proxy, origin.host, origin.port), proxy.host, proxy.port, ssl=tls
             )
@@ -171,7 +171,7 @@ class LeanTransport:
                 await tunnel.opened
             except OSError as error:
                 raise unreachable_proxy(provider, error) from error
-            connection = Connection(loop)
+            connection = Http1Connection(loop)
             inner = await loop.start_tls(transport, connection, self._tls, server_hostname=origin.host)
             if inner is None:  # closed meanwhile
                 raise ConnectionResetError
@@ -182,7 +182,7 @@ class LeanTransport:
         return connection
 
 
-class LeanResponse(UpstreamResponse):
+class Http1Response(UpstreamResponse):
     """A request's answer, on a connection that goes back to the engine when it ends. Times are by the event loop's clock."""
 
     __slots__ = (
@@ -191,10 +191,12 @@ class LeanResponse(UpstreamResponse):
     )  # fmt: skip
 
     # From begin on, before which nobody has the response.
-    _connection: Connection
+    _connection: Http1Connection
     _headers: Mapping[bytes, bytes]
 
-    def __init__(self, engine: LeanTransport, destination: Destination, timeouts: Timeouts, *, provider: str) -> None:
+    def __init__(
+        self, engine: Http1Transport, destination: PreparedRequest, timeouts: Timeouts, *, provider: str
+    ) -> None:
         self.provider = provider
         self.status = 0
         self._engine = engine
@@ -211,14 +213,14 @@ class LeanResponse(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
-    async def begin(self, connection: Connection, request: Sequence[bytes], *, kept: bool = False) -> None:
+    async def begin(self, connection: Http1Connection, request: Sequence[bytes], *, kept: bool = False) -> None:
         """Send on this connection and wait for the headers. Nothing is sent twice: whoever asks decides about another attempt.
 
         `kept`: the connection has served before.
         """
         connection.begin(request)
         try:
-            while not connection.headed:
+            while not connection.headers_received:
                 if connection.end is not None:
                     raise self._unanswered(connection, kept=kept)
                 if not await connection.wait(self._answer_by):
@@ -234,12 +236,12 @@ class LeanResponse(UpstreamResponse):
             connection.drop()
             raise
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         while not (piece := self._received()) and not self._whole:
             await self._wait(self._connection.wait(min(self._loop.time() + self._timeouts.idle, self._deadline)))
         return piece
 
-    async def pour(self, into: Into) -> bool:
+    async def stream_into(self, into: Sink) -> bool:
         connection = self._connection
         while True:
             if piece := self._received():
@@ -248,8 +250,8 @@ class LeanResponse(UpstreamResponse):
             elif self._whole:
                 return False
             else:
-                await self._wait(connection.pour(into, silence=self._timeouts.idle, latest=self._deadline))
-                if connection.full:
+                await self._wait(connection.stream_into(into, silence=self._timeouts.idle, latest=self._deadline))
+                if connection.paused:
                     return True
 
     def _received(self) -> bytes:
@@ -283,14 +285,14 @@ class LeanResponse(UpstreamResponse):
     def _check(self, end: End) -> None:
         if end is End.LOST:
             raise truncated(self.provider, status=self.status)
-        if end is End.GARBAGE:
+        if end is End.PROTOCOL_ERROR:
             raise not_http(self.provider, status=self.status)
 
-    def _unanswered(self, connection: Connection, *, kept: bool) -> UpstreamError:
+    def _unanswered(self, connection: Http1Connection, *, kept: bool) -> UpstreamError:
         """No headers came: either bytes that are not HTTP, or the connection went."""
-        if connection.end is End.GARBAGE:
+        if connection.end is End.PROTOCOL_ERROR:
             return not_http(self.provider)
-        lost = connection.lost or ConnectionError()
+        lost = connection.closed_by or ConnectionError()
         if not connection.sent:
             return unreachable(self.provider, lost)
         return disconnected(self.provider, lost, kept=kept and not connection.started)

@@ -25,7 +25,7 @@ from gateway.wire import UpstreamRequest
 SENT = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemoteProtocolError)
 
 
-class ReferenceTransport:
+class HttpxTransport:
     """One httpx2 client for the process. `transport` replaces the network."""
 
     def __init__(
@@ -71,9 +71,7 @@ class ReferenceTransport:
             raise timed_out(request.provider, seconds=limit) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unanswered(request.provider, error, kept=course.kept) from error
-        answer = ReferenceResponse(
-            response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total
-        )
+        answer = HttpxResponse(response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total)
         try:
             if not 200 <= answer.status <= 599:
                 raise not_http(request.provider)
@@ -116,7 +114,7 @@ def _proxy_of(proxy: Proxy, tls: ssl.SSLContext) -> httpx2.Proxy:
     return httpx2.Proxy(proxy.url, headers=headers, ssl_context=tls if proxy.secure else None)
 
 
-class ReferenceResponse(UpstreamResponse):
+class HttpxResponse(UpstreamResponse):
     """An open httpx2 response; `deadline` is by the event loop's clock."""
 
     def __init__(self, response: httpx2.Response, *, provider: str, timeouts: Timeouts, deadline: float) -> None:
@@ -132,7 +130,7 @@ class ReferenceResponse(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return self._response.headers
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         silent = asyncio.get_running_loop().time() + self._timeouts.idle
         try:
             async with asyncio.timeout_at(min(silent, self._deadline)):

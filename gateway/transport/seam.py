@@ -15,7 +15,7 @@ from gateway.wire import UpstreamRequest
 LEGAL = re.compile(r"[ -~]+")
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
 
-Into = Callable[[bytes], bool]  # takes a piece of a body; whether it wants another
+Sink = Callable[[bytes], bool]  # takes a piece of a body; whether it wants another
 
 
 class Timeouts(NamedTuple):
@@ -50,15 +50,15 @@ class UpstreamResponse(ABC):
     def headers(self) -> Mapping[str, str]: ...
 
     @abstractmethod
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         """The body's next bytes, as soon as there are any; none once it has ended."""
 
-    async def pour(self, into: Into) -> bool:
+    async def stream_into(self, into: Sink) -> bool:
         """Hand every piece to `into` as it comes, until it wants no more; False once the body has ended.
 
         An engine may call `into` from the event loop, without waking who waits here; what it raises is raised here.
         """
-        while piece := await self.piece():
+        while piece := await self.read_chunk():
             if not into(piece):
                 return True
         return False
@@ -70,7 +70,7 @@ class UpstreamResponse(ABC):
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises UpstreamInvalidResponse when it is longer than `limit` bytes."""
         body = bytearray()  # not a list of pieces: an upstream that sends byte by byte would make it 40 times as large
-        while piece := await self.piece():
+        while piece := await self.read_chunk():
             body += piece
             if len(body) > limit:
                 await self.aclose()

@@ -17,36 +17,36 @@ class Timer(Protocol):
 CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
-class Admission:
+class ConcurrencyLimiter:
     """First come, first served. `wait` is the most seconds in the line; `call_later` is the event loop's unless given."""
 
     def __init__(self, *, in_flight: int, queue: int, wait: float, call_later: CallLater | None = None) -> None:
-        self._places = in_flight
+        self._limit = in_flight
         self._queue = queue
         self._wait = wait
         self._call_later = call_later
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self.in_flight = 0
         self.refused = 0
 
     @property
     def waiting(self) -> int:
-        return len(self._line)
+        return len(self._waiters)
 
-    def refuse_if_full(self) -> None:
+    def check_capacity(self) -> None:
         """Raises Overloaded when even the line has no room: then a request's body need not be read."""
-        if self.in_flight >= self._places and len(self._line) >= self._queue:
+        if self.in_flight >= self._limit and len(self._waiters) >= self._queue:
             raise self._overloaded()
 
     async def __aenter__(self) -> None:
         """Takes a place, which is held to the end of the block. Raises Overloaded at once when the line is full, or when no place came free in time."""
-        self.refuse_if_full()
-        if self.in_flight < self._places:
+        self.check_capacity()
+        if self.in_flight < self._limit:
             self.in_flight += 1
             return
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
-        self._line.append(turn)
+        self._waiters.append(turn)
         timer = (self._call_later or loop.call_later)(self._wait, lambda: self._give_up(turn))
         try:
             await turn
@@ -68,13 +68,13 @@ class Admission:
             turn.set_exception(self._overloaded())
 
     def _drop(self, turn: asyncio.Future[None]) -> None:
-        if turn in self._line:
-            self._line.remove(turn)
+        if turn in self._waiters:
+            self._waiters.remove(turn)
 
     def _leave(self) -> None:
         """The place goes to whoever waits longest, or stays free."""
-        while self._line:
-            turn = self._line.popleft()
+        while self._waiters:
+            turn = self._waiters.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -9,12 +9,12 @@ from functools import partial
 import orjson
 
 from gateway.errors import GatewayError, error_event
-from gateway.proxy import ChatAnswer, ChatStream
+from gateway.proxy import ChatResult, ChatStream
 from gateway.records import RequestRecord
 from gateway.sse import encode
-from gateway.web.client import Client
+from gateway.web.client import RawRequest
 from gateway.web.errors import error_response
-from gateway.web.headers import cost_head, decision_head, gateway_head, lines
+from gateway.web.headers import cost_headers, decision_head, encode_headers, gateway_headers
 
 KEEP_ALIVE = 10.0  # seconds of silence after which a stream says that it is still there
 COMMENT = b": keep-alive\n\n"
@@ -23,54 +23,54 @@ JSON = "content-type: application/json\r\n"
 SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache, no-store\r\nx-accel-buffering: no\r\n"
 
 
-class Answer:
+class ResponseWriter:
     """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds.
 
     A stream begins when there is content, or after `keep_alive` seconds without: then its head has only what is known of
     the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
     """
 
-    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_started", "_streaming", "last")
+    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_started", "_streaming", "finishing")
 
-    def __init__(self, client: Client, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(self, client: RawRequest, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._client = client
         self._head = f"x-request-id: {request_id}\r\n"
         self._keep_alive = keep_alive
-        self._pulse: Pulse | None = None
+        self._pulse: KeepAlive | None = None
         self._started = False
         self._streaming = False
-        self.last = False
+        self.finishing = False
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether the client has got a status."""
         return self._started
 
-    def routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def on_routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A streamed request is recorded, and its answer may begin."""
         begin = partial(self._begin_early, record)
-        self._pulse = Pulse(self._client, interval=self._keep_alive, begin=begin, loop=loop)
+        self._pulse = KeepAlive(self._client, interval=self._keep_alive, begin=begin, loop=loop)
 
     def close(self) -> None:
         """No more comments, wherever the work on the request ended."""
         if self._pulse is not None:
             self._pulse.stop()
 
-    async def give(self, served: ChatAnswer | ChatStream) -> None:
+    async def send(self, served: ChatResult | ChatStream) -> None:
         """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
-        if isinstance(served, ChatAnswer):
-            head = f"{self._head}{gateway_head(served.record)}{cost_head(served.record)}{JSON}"
-            self._started = self.last = True
+        if isinstance(served, ChatResult):
+            head = f"{self._head}{gateway_headers(served.record)}{cost_headers(served.record)}{JSON}"
+            self._started = self.finishing = True
             await self._client.respond(200, head.encode("latin-1"), served.body)
             return
         try:
             if self._pulse is None:
-                self._pulse = Pulse(self._client, interval=self._keep_alive)
+                self._pulse = KeepAlive(self._client, interval=self._keep_alive)
             if self._started:
-                await self._pulse.said()  # the head goes out with the first comment
+                await self._pulse.on_activity()  # the head goes out with the first comment
             else:
-                await self._begin(gateway_head(served.record))
-                self._pulse.begun()
+                await self._begin(gateway_headers(served.record))
+                self._pulse.started()
             await self._stream(served, self._pulse)
             await self._end()
         finally:
@@ -87,34 +87,34 @@ class Answer:
         await self._begin(decision_head(record))
         return True
 
-    async def fail(self, error: GatewayError, head: str = "") -> None:
+    async def send_error(self, error: GatewayError, head: str = "") -> None:
         """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
         if not self._started:
             self._started = True
             self.close()
             response = error_response(error)
-            told = lines(header for header in response.raw_headers if header[0] != b"content-length")
+            told = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
         elif self._streaming and self._pulse is not None:
-            await self._pulse.said()
+            await self._pulse.on_activity()
             self._pulse.stop()
             await self._client.send(encode(orjson.dumps(error_event(error))))
             await self._end()
 
-    async def _stream(self, served: ChatStream, pulse: Pulse) -> None:
+    async def _stream(self, served: ChatStream, pulse: KeepAlive) -> None:
         try:
-            while piece := await served.next(pulse.offer):
+            while piece := await served.next(pulse.send_nowait):
                 await pulse.send(piece)
         finally:
             pulse.stop()
 
     async def _end(self) -> None:
-        self.last = True
+        self.finishing = True
         await self._client.end()
 
 
-class Pulse:
+class KeepAlive:
     """Passes on whole events, and sends an SSE comment whenever there was none for `interval` seconds.
 
     A timer does that, so that a pending read of the upstream is never touched. The comments go out in turn with the events.
@@ -125,7 +125,7 @@ class Pulse:
 
     def __init__(
         self,
-        client: Client,
+        client: RawRequest,
         *,
         interval: float,
         begin: Callable[[], Awaitable[bool]] | None = None,
@@ -136,22 +136,22 @@ class Pulse:
         self._interval = interval
         self._loop = loop or asyncio.get_running_loop()
         self._last = self._loop.time()
-        self._timer = self._loop.call_later(interval, self._look)
+        self._timer = self._loop.call_later(interval, self._tick)
         self._comment: asyncio.Task[None] | None = None
 
-    def offer(self, piece: bytes) -> bool:
+    def send_nowait(self, piece: bytes) -> bool:
         self._last = self._loop.time()
-        return self._client.offer(piece)
+        return self._client.send_nowait(piece)
 
     async def send(self, piece: bytes) -> None:
         self._last = self._loop.time()
         await self._client.send(piece)
 
-    def begun(self) -> None:
+    def started(self) -> None:
         """The stream has begun with an event of its own."""
         self._begin = None
 
-    async def said(self) -> None:
+    async def on_activity(self) -> None:
         """Returns once no comment is on its way."""
         if self._comment is not None and not self._comment.done():
             await asyncio.wait([self._comment])
@@ -161,16 +161,16 @@ class Pulse:
         if self._comment is not None:
             self._comment.cancel()
 
-    def _look(self) -> None:
+    def _tick(self) -> None:
         silent = self._loop.time() - self._last
         left = self._interval - silent
         if left <= 0:
             left = self._interval
             if self._comment is None or self._comment.done():  # else the client does not even read the one before
-                self._comment = self._loop.create_task(self._say())
-        self._timer = self._loop.call_later(left, self._look)
+                self._comment = self._loop.create_task(self._send_comment())
+        self._timer = self._loop.call_later(left, self._tick)
 
-    async def _say(self) -> None:
+    async def _send_comment(self) -> None:
         begin, self._begin = self._begin, None
         if begin is None or await begin():
             await self.send(COMMENT)

@@ -12,11 +12,11 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from gateway.errors import Forbidden, InvalidKey, InvalidRequest
-from gateway.keyring import KeyRing
+from gateway.keyring import VirtualKeyCache
 from gateway.keys import VirtualKey, digest_of
 from gateway.web.admin_sessions import COOKIE, AdminSessions
-from gateway.web.client import Headers
-from gateway.web.pace import Pace
+from gateway.web.client import HeaderList
+from gateway.web.pace import SlidingWindowLimiter
 
 _NAME = re.compile(rb"([A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -26,7 +26,7 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorizatio
 _KEY_NAMES = frozenset(name.encode() for name in ("authorization", *KEY_HEADERS))
 
 
-class Access(Enum):
+class Role(Enum):
     """What a route asks for. Every route has one; there is no default."""
 
     OPEN = "open"
@@ -46,10 +46,10 @@ class Principal:
     session: str | None = field(default=None, repr=False)
 
 
-NOBODY = Principal()  # in particular
+ANONYMOUS = Principal()  # in particular
 
 
-class Gatekeeper:
+class Authenticator:
     """Knows the keys by digest. Without any client key the gateway is open to loopback hosts and `allowed_hosts` only.
 
     The admin key is `admin_key`, else the first of `client_keys`, else the one that the `ring` knows from the ledger. With none
@@ -63,8 +63,8 @@ class Gatekeeper:
         admin_key: str | None = None,
         *,
         allowed_hosts: Iterable[str] = (),
-        ring: KeyRing | None = None,
-        pace: Pace | None = None,
+        ring: VirtualKeyCache | None = None,
+        pace: SlidingWindowLimiter | None = None,
         sessions: AdminSessions | None = None,
     ) -> None:
         self._clients = {digest_of(key): Principal(key_id(key)) for key in client_keys}
@@ -78,7 +78,7 @@ class Gatekeeper:
     @property
     def keyed(self) -> bool:
         """Whether client routes want a key."""
-        return bool(self._clients) or (self._ring is not None and self._ring.keyed)
+        return bool(self._clients) or (self._ring is not None and self._ring.any_keys)
 
     @property
     def admin_keyed(self) -> bool:
@@ -90,13 +90,13 @@ class Gatekeeper:
         """Whether any key opens admin routes; without one they are open, or closed to everybody."""
         return self._admin_digest is not None
 
-    def admit(self, headers: Headers, access: Access) -> Principal:
+    def authenticate(self, headers: HeaderList, access: Role) -> Principal:
         """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
-        if access is Access.OPEN:
-            return NOBODY
+        if access is Role.OPEN:
+            return ANONYMOUS
         if not self.keyed:
-            self._refuse_foreign(headers)
-        return self._admit_client(headers) if access is Access.CLIENT else self._admit_admin(headers)
+            self._check_host_and_origin(headers)
+        return self._admit_client(headers) if access is Role.CLIENT else self._admit_admin(headers)
 
     def admin_of(self, key: str) -> bytes | None:
         """The digest of `key` where it is the admin key."""
@@ -104,7 +104,7 @@ class Gatekeeper:
         known = self._admin_digest
         return digest if known is not None and hmac.compare_digest(known, digest) else None
 
-    def session_of(self, headers: Headers) -> str | None:
+    def session_of(self, headers: HeaderList) -> str | None:
         """The token of the live session that a request's cookie names; None for a request from a page of another origin."""
         if self._sessions is None or not (is_same_origin(headers) or _is_navigation(headers)):
             return None
@@ -113,10 +113,10 @@ class Gatekeeper:
         known = self._admin_digest
         return token if digest is not None and known is not None and hmac.compare_digest(known, digest) else None
 
-    def is_local(self, headers: Headers) -> bool:
+    def is_local(self, headers: HeaderList) -> bool:
         """Whether a gateway without client keys lets this request in, by its `Host`, `Origin` and `Sec-Fetch-Site`."""
         try:
-            self._refuse_foreign(headers)
+            self._check_host_and_origin(headers)
         except Forbidden:
             return False
         return True
@@ -127,9 +127,9 @@ class Gatekeeper:
             return self._configured_admin
         return self._ring.admin.digest
 
-    def _admit_client(self, headers: Headers) -> Principal:
+    def _admit_client(self, headers: HeaderList) -> Principal:
         if not self.keyed:
-            return NOBODY
+            return ANONYMOUS
         sent = presented_key(headers, basic=False)
         if sent is None:
             raise InvalidKey("No API key was sent. Send it as `Authorization: Bearer <key>`.")
@@ -146,9 +146,9 @@ class Gatekeeper:
             self._pace.admit(key.id, rpm=key.rpm)
         return Principal(key.id, key)
 
-    def _admit_admin(self, headers: Headers) -> Principal:
+    def _admit_admin(self, headers: HeaderList) -> Principal:
         if not self.admin_keyed:
-            return NOBODY
+            return ANONYMOUS
         sent = presented_key(headers, basic=True)
         if sent is None:
             session = self.session_of(headers)
@@ -174,7 +174,7 @@ class Gatekeeper:
     def _virtual(self, digest: bytes) -> VirtualKey | None:
         return self._ring.lookup(digest) if self._ring is not None else None
 
-    def _refuse_foreign(self, headers: Headers) -> None:
+    def _check_host_and_origin(self, headers: HeaderList) -> None:
         """An open gateway serves this machine's own programs, not pages of other sites (DNS rebinding, CSRF)."""
         fields = dict(headers)
         sent = fields.get(b"host", b"")
@@ -198,7 +198,7 @@ def _foreign_host(host: str) -> str:
     return f"The host {host!r} is not served without a key: call 127.0.0.1 or localhost, or set GATEWAY_API_KEY."
 
 
-def is_same_origin(headers: Headers) -> bool:
+def is_same_origin(headers: HeaderList) -> bool:
     """Whether nothing says that a browser sends this from a page of another origin.
 
     `Sec-Fetch-Site` is the browser's own word, also behind a proxy that changes `Host`; where it is missing (plain HTTP to
@@ -211,13 +211,13 @@ def is_same_origin(headers: Headers) -> bool:
     return all(_authority(value) == fields.get(b"host", b"").lower() for name, value in headers if name == b"origin")
 
 
-def _is_navigation(headers: Headers) -> bool:
+def _is_navigation(headers: HeaderList) -> bool:
     """Whether a browser follows a link or an address: the page that named it does not see the answer."""
     fields = dict(headers)
     return fields.get(b"sec-fetch-mode") == b"navigate" and fields.get(b"sec-fetch-dest") == b"document"
 
 
-def cookie_in(headers: Headers, name: str) -> str | None:
+def cookie_in(headers: HeaderList, name: str) -> str | None:
     """The value of a cookie; None where it is sent more than once with different values."""
     found = set()
     for header, value in headers:
@@ -227,7 +227,7 @@ def cookie_in(headers: Headers, name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def presented_key(headers: Headers, *, basic: bool) -> str | None:
+def presented_key(headers: HeaderList, *, basic: bool) -> str | None:
     """The key a request carries, in any of the usual headers; `basic` also takes a browser's password.
 
     Two different ones are refused, those of one header sent twice too: which of them counts is never left to chance.

@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, InvalidRequest, Overloaded, RequestTooL
 FREE_BYTES = 65_536  # of a body: smaller ones are not counted, the number of requests bounds them
 
 
-class ClientGone(GatewayError):
+class ClientDisconnected(GatewayError):
     """The client left before its request was whole; nobody is there to be told."""
 
     status = 499
@@ -78,13 +78,13 @@ async def read_body(
 ) -> bytes:
     """All of an ASGI request's body. Raises what `refuse_unreadable` does, RequestTooLarge above `limit` bytes, Overloaded, ClientGone."""
     share = share or alone(limit)
-    covered = share.cover(refuse_unreadable(headers, limit=limit), limit=limit)
+    covered = share.cover(check_encoding(headers, limit=limit), limit=limit)
     pieces: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone("The client left.")
+            raise ClientDisconnected("The client left.")
         piece = message.get("body", b"")
         size += len(piece)
         if size > limit:
@@ -97,7 +97,7 @@ async def read_body(
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def refuse_unreadable(headers: Mapping[bytes, bytes], *, limit: int) -> int:
+def check_encoding(headers: Mapping[bytes, bytes], *, limit: int) -> int:
     """The length that the headers tell of, 0 without. Raises UnsupportedEncoding, InvalidRequest, RequestTooLarge."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedEncoding("A compressed request body is not accepted; send it as it is.")

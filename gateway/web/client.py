@@ -13,11 +13,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.web.body import BodyShare, read_body
 
-Headers = Sequence[tuple[bytes, bytes]]  # as they were sent, names in lower case
-Fields = Mapping[bytes, bytes]  # the same by name; the last of those that were sent twice
+HeaderList = Sequence[tuple[bytes, bytes]]  # as they were sent, names in lower case
+HeaderMap = Mapping[bytes, bytes]  # the same by name; the last of those that were sent twice
 
 
-class Client(Protocol):
+class RawRequest(Protocol):
     """`query` is the raw query string. What is sent to a client that has left is dropped."""
 
     @property
@@ -27,18 +27,18 @@ class Client(Protocol):
     def query(self) -> bytes: ...
 
     @property
-    def headers(self) -> Headers: ...
+    def headers(self) -> HeaderList: ...
 
     @property
-    def fields(self) -> Fields: ...
+    def fields(self) -> HeaderMap: ...
 
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
         """All of it, at most `limit` bytes, taken from `share`. Raises what `refuse_unreadable` does, RequestTooLarge, Overloaded, ClientGone."""
 
-    def watch(self, left: Callable[[], None]) -> None:
+    def on_disconnect(self, left: Callable[[], None]) -> None:
         """From now on, call `left` when the client leaves, from the event loop, not from within the task that serves it."""
 
-    def unwatch(self) -> None:
+    def off_disconnect(self) -> None:
         """Nobody wants to know any more."""
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
@@ -50,7 +50,7 @@ class Client(Protocol):
     async def send(self, piece: bytes) -> None:
         """A piece of a streamed answer, not empty. Waits while the client does not read."""
 
-    def offer(self, piece: bytes) -> bool:
+    def send_nowait(self, piece: bytes) -> bool:
         """The same without waiting; False where it would have to, then the piece is not taken."""
 
     async def end(self) -> None:
@@ -60,18 +60,18 @@ class Client(Protocol):
 class DirectEndpoint(Protocol):
     """What answers a direct route."""
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: RawRequest) -> None:
         """Answers every error itself; one that it raises as well is a mistake of ours and belongs into the log."""
 
 
-class AsgiClient:
+class AsgiRawRequest:
     """A client behind an ASGI server, which tells of its leaving only to whom listens: that is a task of its own."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.query: bytes = scope.get("query_string", b"")
-        self.headers: Headers = scope["headers"]
-        self.fields: Fields = dict(self.headers)
+        self.headers: HeaderList = scope["headers"]
+        self.fields: HeaderMap = dict(self.headers)
         self._receive = receive
         self._send = send
         self._watcher: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class AsgiClient:
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
         return await read_body(self.fields, self._receive, limit=limit, share=share)
 
-    def watch(self, left: Callable[[], None]) -> None:
+    def on_disconnect(self, left: Callable[[], None]) -> None:
         self._watcher = asyncio.create_task(self._listen(left))
 
     async def _listen(self, left: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class AsgiClient:
             continue
         left()
 
-    def unwatch(self) -> None:
+    def off_disconnect(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
 
@@ -101,21 +101,21 @@ class AsgiClient:
     async def send(self, piece: bytes) -> None:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
-    def offer(self, piece: bytes) -> bool:
+    def send_nowait(self, piece: bytes) -> bool:
         return False
 
     async def end(self, body: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": body})
 
 
-class OverAsgi:
+class AsgiAdapter:
     """A direct endpoint as an ASGI application."""
 
     def __init__(self, endpoint: DirectEndpoint) -> None:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._endpoint.serve(AsgiClient(scope, receive, send))
+        await self._endpoint.serve(AsgiRawRequest(scope, receive, send))
 
 
 def _start(status: int, head: bytes) -> Message:

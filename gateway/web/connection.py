@@ -22,64 +22,66 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout
-from gateway.web.client import Fields
-from gateway.web.direct import DirectClient
+from gateway.web.client import HeaderMap
+from gateway.web.direct import DirectRequest
 from gateway.web.errors import last_answer
 from gateway.web.half_closed import ResetWatch, reset
-from gateway.web.headers import lines
+from gateway.web.headers import encode_headers
 from gateway.web.request_reader import RequestReader
 from gateway.web.routes import Application
-from gateway.web.through import ThroughAsgi, scope_of
+from gateway.web.through import AsgiRequest, scope_of
 
-PIPELINED = 100  # requests of one connection that may be under way at once; the connection ends after the last of them
+MAX_PIPELINED = (
+    100  # requests of one connection that may be under way at once; the connection ends after the last of them
+)
 PIECE = 4 * 1024  # bytes read from the network at a time
 LARGE_PIECE = 64 * 1024  # the same while the request being served reads its body
 
 
-class Awaited(Enum):
+class ReadState(Enum):
     """What the client owes us: a request, another one, the rest of a head, of a body, or of a body that nobody wants any more."""
 
     REQUEST = "request"
-    ANOTHER = "another"
+    NEXT_REQUEST = "another"
     HEAD = "head"
     BODY = "body"
-    LEFTOVER = "leftover"
+    DRAIN_BODY = "leftover"
 
 
-class Connection(RequestReader, asyncio.BufferedProtocol):
+class ServerConnection(RequestReader, asyncio.BufferedProtocol):
     """uvicorn makes them. Seconds stand in the class, so that tests can be hasty."""
 
-    seconds = {  # noqa: RUF012 - a table
-        Awaited.REQUEST: 10.0,
-        Awaited.ANOTHER: 5.0,
-        Awaited.HEAD: 10.0,
-        Awaited.BODY: 60.0,
-        Awaited.LEFTOVER: 5.0,
+    timeouts = {  # noqa: RUF012 - a table
+        ReadState.REQUEST: 10.0,
+        ReadState.NEXT_REQUEST: 5.0,
+        ReadState.HEAD: 10.0,
+        ReadState.BODY: 60.0,
+        ReadState.DRAIN_BODY: 5.0,
     }
-    stall_seconds = 60.0
+    write_timeout = 60.0
 
     # Thousands of them are open at a time.
     __slots__ = (
         "_app",
         "_app_state",
-        "_awaited",
         "_buffer",
         "_deadline",
+        "_default_header_bytes",
+        "_default_headers",
         "_discarding",
         "_final",
         "_incoming",
         "_last_word",
-        "_line",
         "_loop",
+        "_pipeline",
+        "_read_state",
         "_reading",
-        "_room",
         "_server",
         "_serving",
-        "_stall",
-        "_standing",
-        "_standing_head",
         "_transport",
         "_watch",
+        "_writable",
+        "_write_timer",
         "write_paused",
     )
 
@@ -97,44 +99,44 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._buffer = bytearray()
         self._transport: asyncio.Transport
-        self._incoming: DirectClient | ThroughAsgi | None = None
-        self._serving: DirectClient | ThroughAsgi | None = None
-        self._line: deque[DirectClient | ThroughAsgi] = deque()
+        self._incoming: DirectRequest | AsgiRequest | None = None
+        self._serving: DirectRequest | AsgiRequest | None = None
+        self._pipeline: deque[DirectRequest | AsgiRequest] = deque()
         self._last_word: GatewayError | None = None  # refuses what could not be read, after all that was
         self._final = self._discarding = False
         self._watch: ResetWatch | None = None
         self._reading = True
         self.write_paused = False
-        self._room: asyncio.Event | None = None
-        self._awaited: Awaited | None = None
+        self._writable: asyncio.Event | None = None
+        self._read_state: ReadState | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
-        self._standing: list[tuple[bytes, bytes]] | None = None
-        self._standing_head = b""
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._default_headers: list[tuple[bytes, bytes]] | None = None
+        self._default_header_bytes = b""
 
     # What the event loop tells.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a socket's reads and writes
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn only ever calls `shutdown`
         self._transport = transport
-        self._await(Awaited.REQUEST)
+        self._start_timeout(ReadState.REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Everything is let go of: what refers to a connection, and is referred to by it, would stay in memory."""
         self._server.connections.discard(self)
-        self._await(None)
+        self._start_timeout(None)
         if self._watch is not None:
             self._watch.stop()
-        self._line.clear()
+        self._pipeline.clear()
         self._error = self._last_word = self._watch = None
         lost, self._serving, self._incoming = self._serving, None, None
         if lost is not None:
-            lost.lost()
+            lost.connection_lost()
         self.resume_writing()
         del self._parser  # which knows this connection
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        reader = None if self._whole or self._incoming is not self._serving else self._serving
+        reader = None if self._message_done or self._incoming is not self._serving else self._serving
         self._buffer = bytearray(LARGE_PIECE if reader is not None and reader.wanted else PIECE)
         return self._buffer
 
@@ -150,33 +152,33 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         if refusal is not None:
             self._refuse(refusal)
             return
-        self._await(self._owed())
+        self._start_timeout(self._expected())
         if self._queued():
             self.pause_reading()
 
     def eof_received(self) -> bool:
         """The client sends no more. Whoever does so in the middle of its request or of its answer has left."""
-        if self._line or not self._headed:
+        if self._pipeline or not self._headers_done:
             self._forget_unfinished()
         served = self._serving
-        if served is None or served.response_started or not self._whole:
+        if served is None or served.response_started or not self._message_done:
             return False
         self._final = True
         if self._last_word is None:
-            (self._line[-1] if self._line else served).keep_alive = False
+            (self._pipeline[-1] if self._pipeline else served).keep_alive = False
         self._watch = ResetWatch(self._transport, self._loop.call_later)
         return True
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._stalls()
+        self._start_write_timeout()
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        self._reads()
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+        self._stop_write_timeout()
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
     # What the server tells.
 
@@ -189,35 +191,35 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
 
     # What the reader tells.
 
-    def _begin(self, fields: Fields, *, method: bytes, version: str) -> None:
+    def _begin(self, fields: HeaderMap, *, method: bytes, version: str) -> None:
         if self._final:
             raise InvalidRequest("The request before this one was the last.", code="bad_http")
         self._incoming = request = self._request(fields, method.decode("ascii"), version)
         if self._serving is None:
-            self._serve(request)
+            self._start_serving(request)
         else:
-            self._line.append(request)
-            if len(self._line) + 1 >= PIPELINED:
+            self._pipeline.append(request)
+            if len(self._pipeline) + 1 >= MAX_PIPELINED:
                 request.keep_alive = False
         self._final = not request.keep_alive
 
     def on_body(self, body: bytes) -> None:
-        self._unparsed = 0
+        self._unparsed_bytes = 0
         if self._incoming is not None:
             self._incoming.feed(body)
 
     def _complete(self) -> None:
         if self._incoming is not None:
-            self._incoming.fed()
+            self._incoming.end_of_body()
 
     # What its requests ask for.
 
     async def drain(self) -> None:
         """Returns once the client has read, or has left."""
         while self.write_paused:
-            if self._room is None:
-                self._room = asyncio.Event()
-            await self._room.wait()
+            if self._writable is None:
+                self._writable = asyncio.Event()
+            await self._writable.wait()
 
     def write(self, data: bytes) -> None:
         if self._watch is not None:
@@ -237,14 +239,14 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             self._reading = True
             self._transport.resume_reading()
 
-    def standing_head(self) -> bytes:
+    def default_headers(self) -> bytes:
         """Header lines that every answer has."""
         headers = self._server.default_headers  # the server makes new ones each second, for their date
-        if headers is not self._standing:
-            self._standing, self._standing_head = headers, lines(headers)
-        return self._standing_head
+        if headers is not self._default_headers:
+            self._default_headers, self._default_header_bytes = headers, encode_headers(headers)
+        return self._default_header_bytes
 
-    def answered(self) -> None:
+    def response_done(self) -> None:
         """The request being served is. What still comes of its body is dropped."""
         self._server.total_requests += 1
         served, self._serving = self._serving, None
@@ -252,13 +254,13 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             self._incoming = None
         last = served is None or not served.keep_alive
         if self._transport.is_closing():
-            self._stalls()
-        elif last and (self._discarding or not (self._whole and self._reading)):
+            self._start_write_timeout()
+        elif last and (self._discarding or not (self._message_done and self._reading)):
             self._end()
         elif last:
             self.close()
-        elif self._line:
-            self._serve(self._line.popleft())
+        elif self._pipeline:
+            self._start_serving(self._pipeline.popleft())
             self._go_on()
         elif self._last_word is not None:
             self._end(self._last_word)
@@ -270,25 +272,27 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         if self._serving is not None and self._serving.response_complete:
             return  # uvicorn closes after a last answer; `answered`, which follows, knows how
         self._transport.close()
-        self._stalls()
+        self._start_write_timeout()
 
     def _forget_unfinished(self) -> None:
         """The request that is coming in will not be whole; if it waits in the line, it waits no more."""
-        if self._headed and not self._whole and self._line:
-            self._line.pop()
+        if self._headers_done and not self._message_done and self._pipeline:
+            self._pipeline.pop()
             self._incoming = None
-        self._headed = self._whole = True
+        self._headers_done = self._message_done = True
 
     def _go_on(self) -> None:
         self.resume_reading()
-        self._await(Awaited.ANOTHER if self._whole and self._serving is None else self._owed())
+        self._start_timeout(
+            ReadState.NEXT_REQUEST if self._message_done and self._serving is None else self._expected()
+        )
 
-    def _request(self, fields: Fields, method: str, version: str) -> DirectClient | ThroughAsgi:
+    def _request(self, fields: HeaderMap, method: str, version: str) -> DirectRequest | AsgiRequest:
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         path, _, query = self._url.partition(b"?")
-        endpoint = self._app.direct.get(path) if isinstance(self._app, Application) else None
+        endpoint = self._app.bypass.get(path) if isinstance(self._app, Application) else None
         if endpoint is not None:
-            return DirectClient(
+            return DirectRequest(
                 self,
                 endpoint,
                 method=method,
@@ -306,7 +310,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             version=version,
             state=self._app_state,
         )
-        return ThroughAsgi(
+        return AsgiRequest(
             self,
             self._app,
             scope,
@@ -314,7 +318,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             keep_alive=keep_alive,
         )
 
-    def _serve(self, request: DirectClient | ThroughAsgi) -> None:
+    def _start_serving(self, request: DirectRequest | AsgiRequest) -> None:
         self._serving = request
         task = self._loop.create_task(request.run())
         self._server.tasks.add(task)
@@ -322,48 +326,48 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
 
     def _queued(self) -> bool:
         """Whether anything waits behind the request being served."""
-        return self._serving is not None and (bool(self._line) or not self._headed)
+        return self._serving is not None and (bool(self._pipeline) or not self._headers_done)
 
-    def _owed(self) -> Awaited | None:
+    def _expected(self) -> ReadState | None:
         """What the client has to do next; None while it is our turn."""
-        if self._headed and not self._whole:
-            if self._line:
+        if self._headers_done and not self._message_done:
+            if self._pipeline:
                 return None
-            return Awaited.LEFTOVER if self._serving is None else Awaited.BODY
+            return ReadState.DRAIN_BODY if self._serving is None else ReadState.BODY
         if self._serving is not None:
             return None
-        return Awaited.REQUEST if self._whole else Awaited.HEAD
+        return ReadState.REQUEST if self._message_done else ReadState.HEAD
 
-    def _await(self, awaited: Awaited | None) -> None:
+    def _start_timeout(self, awaited: ReadState | None) -> None:
         """Start the deadline for `awaited`, unless that is what runs."""
-        if awaited is self._awaited:
+        if awaited is self._read_state:
             return
-        self._awaited = awaited
+        self._read_state = awaited
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if awaited is None else self._loop.call_later(self.seconds[awaited], self._late)
+        self._deadline = None if awaited is None else self._loop.call_later(self.timeouts[awaited], self._on_timeout)
 
-    def _late(self) -> None:
-        if self._awaited in (Awaited.HEAD, Awaited.BODY):
-            self._refuse(RequestTimeout(f"The request's {self._awaited.value} took too long to arrive."))
+    def _on_timeout(self) -> None:
+        if self._read_state in (ReadState.HEAD, ReadState.BODY):
+            self._refuse(RequestTimeout(f"The request's {self._read_state.value} took too long to arrive."))
         else:
             self.close()
 
     def _refuse(self, error: GatewayError | None) -> None:
         """Read no further, and answer with `error` in its place: after the requests before it, and never as a second answer."""
         self._discarding = True
-        unfinished = self._headed and not self._whole
-        if unfinished and not self._line and self._serving is not None:
+        unfinished = self._headers_done and not self._message_done
+        if unfinished and not self._pipeline and self._serving is not None:
             if self._serving.response_started:
                 self.close()
                 return
-            self._serving.lost()
+            self._serving.connection_lost()
             self._serving = None
-        elif (unfinished and not self._line) or self._final:
+        elif (unfinished and not self._pipeline) or self._final:
             error = None
         self._forget_unfinished()
         if self._serving is not None:
-            self._await(None)
+            self._start_timeout(None)
             self._last_word = error
         else:
             self._end(error)
@@ -376,23 +380,23 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._discarding = True
         self._last_word = None
         if error is not None:
-            self.write(last_answer(error, self.standing_head()))
+            self.write(last_answer(error, self.default_headers()))
         if self._watch is not None:  # there is nothing more to read
             self.close()
             return
         self._transport.write_eof()
         self.resume_reading()
-        self._await(Awaited.LEFTOVER)
+        self._start_timeout(ReadState.DRAIN_BODY)
 
-    def _stalls(self) -> None:
+    def _start_write_timeout(self) -> None:
         """There is something that the client has to read before we go on."""
-        if self._stall is None:
-            self._stall = self._loop.call_later(self.stall_seconds, self._reset)
+        if self._write_timer is None:
+            self._write_timer = self._loop.call_later(self.write_timeout, self._reset)
 
     def _reset(self) -> None:
         reset(self._transport)
 
-    def _reads(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+    def _stop_write_timeout(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None

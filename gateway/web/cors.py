@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.web.auth import Gatekeeper
-from gateway.web.client import Client, DirectEndpoint, Headers
+from gateway.web.auth import Authenticator
+from gateway.web.client import DirectEndpoint, HeaderList, RawRequest
 
 METHODS = "GET, POST, DELETE"
 MAX_AGE = 600  # seconds that a browser may keep a preflight's answer
@@ -31,11 +31,11 @@ _PAGES = frozenset({"/", "/sign-in", "/sign-out"})  # for people; no script of a
 class Cors:
     """Without client keys, pages that the gatekeeper lets in may read answers; with keys, the `origins` of the configuration."""
 
-    def __init__(self, gatekeeper: Gatekeeper, *, origins: Iterable[str] = ()) -> None:
+    def __init__(self, gatekeeper: Authenticator, *, origins: Iterable[str] = ()) -> None:
         self._gatekeeper = gatekeeper
         self._origins = frozenset(origin.lower().rstrip("/").encode() for origin in origins)
 
-    def allowed_origin(self, headers: Headers) -> bytes | None:
+    def allowed_origin(self, headers: HeaderList) -> bytes | None:
         """The request's origin, where its page may read the answer."""
         sent = [value for name, value in headers if name == b"origin"]
         if len(sent) != 1:
@@ -44,7 +44,7 @@ class Cors:
             return sent[0] if sent[0].lower() in self._origins else None
         return sent[0] if self._gatekeeper.is_local(headers) else None
 
-    def preflight(self, method: str, headers: Headers) -> list[tuple[bytes, bytes]] | None:
+    def preflight(self, method: str, headers: HeaderList) -> list[tuple[bytes, bytes]] | None:
         """The headers of the answer to a preflight of an allowed origin; None for any other request."""
         fields = dict(headers)
         if method != "OPTIONS" or b"access-control-request-method" not in fields:
@@ -110,7 +110,7 @@ class WithCors:
         self._endpoint = endpoint
         self._cors = cors
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: RawRequest) -> None:
         if b"origin" not in client.fields:
             return await self._endpoint.serve(client)
         origin = self._cors.allowed_origin(client.headers)
@@ -126,7 +126,7 @@ class WithCors:
 class _MarkedClient:
     """A client whose answers carry the headers for `origin`; everything else is the client's own."""
 
-    def __init__(self, client: Client, origin: bytes) -> None:
+    def __init__(self, client: RawRequest, origin: bytes) -> None:
         self._head = _head(answer_headers(origin))
         self._client = client
         self.method = client.method
@@ -134,10 +134,10 @@ class _MarkedClient:
         self.headers = client.headers
         self.fields = client.fields
         self.body = client.body
-        self.watch = client.watch
-        self.unwatch = client.unwatch
+        self.watch = client.on_disconnect
+        self.unwatch = client.off_disconnect
         self.send = client.send
-        self.offer = client.offer
+        self.offer = client.send_nowait
         self.end = client.end
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:

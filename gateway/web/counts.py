@@ -38,7 +38,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Served:
+class ModelTotals:
     """The sums of one provider and model; cost in USD."""
 
     cost: float = 0.0
@@ -48,11 +48,11 @@ class Served:
 
 
 @dataclass(slots=True)
-class Counts:
+class RequestMetrics:
     """An observer of settled rows. Requests are counted by strategy, status, provider and model."""
 
     requests: dict[Labels, int] = field(default_factory=dict)
-    served: dict[Labels, Served] = field(default_factory=dict)
+    served: dict[Labels, ModelTotals] = field(default_factory=dict)
     fallbacks: int = 0
     unpriced: int = 0
     incomplete: dict[Labels, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Counts:
         self.requests[key] = self.requests.get(key, 0) + 1
         served = self.served.get((provider, model))
         if served is None:
-            served = self.served[provider, model] = Served()
+            served = self.served[provider, model] = ModelTotals()
         if record.actual_cost is not None:
             served.cost += float(record.actual_cost)
         elif usage is not None:

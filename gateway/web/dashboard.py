@@ -15,7 +15,7 @@ from gateway.store import Store
 from gateway.web.admin_sessions import form_token
 from gateway.web.auth import Principal
 from gateway.web.charts import HEIGHT, WIDTH, cost_bars, shares, usd
-from gateway.web.keyshares import key_shares
+from gateway.web.keyshares import strong_model_shares
 from gateway.web.ledger import days_of
 from gateway.web.pages import HERE, SECURITY_HEADERS, template
 
@@ -67,7 +67,7 @@ class Dashboard:
                 {_model(row): (int(row["total_requests"]), usd(row["total_cost"])) for row in summary["by_model"]}
             ),
             patterns=shares(_patterns(self._store.patterns(days=days))),
-            keys=key_shares(self._store.by_key(newest=NEWEST_OF_KEYS), strong=self._strong),
+            keys=strong_model_shares(self._store.strong_share_by_key(newest=NEWEST_OF_KEYS), strong=self._strong),
             requests=requests,
             unanswered=unanswered(requests),
         )

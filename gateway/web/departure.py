@@ -11,24 +11,24 @@ import asyncio
 from typing import Protocol
 
 from gateway.errors import GatewayError
-from gateway.web.body import ClientGone
-from gateway.web.client import Client
+from gateway.web.body import ClientDisconnected
+from gateway.web.client import RawRequest
 from gateway.web.lifecycle import Lifecycle
 
 
-class Given(Protocol):
+class HasFinishing(Protocol):
     """What a client is given; `last` from the moment the last of it is being sent, when there is nothing to be saved any more."""
 
     @property
-    def last(self) -> bool: ...
+    def finishing(self) -> bool: ...
 
 
-class Departure:
+class CancelOnDisconnect:
     """Around the work on one request: raises ClientGone, or why it was interrupted, as soon as that is so."""
 
     __slots__ = ("_answer", "_cancelling", "_client", "_lifecycle", "_task", "_why")
 
-    def __init__(self, client: Client, answer: Given, *, lifecycle: Lifecycle) -> None:
+    def __init__(self, client: RawRequest, answer: HasFinishing, *, lifecycle: Lifecycle) -> None:
         self._client = client
         self._answer = answer
         self._lifecycle = lifecycle
@@ -38,22 +38,22 @@ class Departure:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request is served inside a task")
-        self._lifecycle.opened(self)
+        self._lifecycle.start(self)
         self._task = task
         self._cancelling = task.cancelling()
-        self._client.watch(self._left)
+        self._client.on_disconnect(self._left)
 
     def _left(self) -> None:
-        self.interrupt(ClientGone("The client left."))
+        self.interrupt(ClientDisconnected("The client left."))
 
     def interrupt(self, why: GatewayError) -> None:
         """Called from elsewhere, so the task that works is waiting for something: the cancellation reaches it there."""
-        if self._why is None and not self._answer.last:
+        if self._why is None and not self._answer.finishing:
             self._why = why
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._client.unwatch()
+        self._client.off_disconnect()
         self._lifecycle.closed(self)
         if self._why is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self._why from None

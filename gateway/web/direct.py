@@ -9,8 +9,8 @@ from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from gateway.web.body import BodyShare, ClientGone, alone, refuse_unreadable, too_large
-from gateway.web.client import DirectEndpoint, Fields, Headers
+from gateway.web.body import BodyShare, ClientDisconnected, alone, check_encoding, too_large
+from gateway.web.client import DirectEndpoint, HeaderList, HeaderMap
 
 HIGH_WATER = (
     8 * 1024
@@ -21,7 +21,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 log = logging.getLogger(__name__)
 
 
-class Carrier(Protocol):
+class ConnectionLike(Protocol):
     """The connection, as its requests see it."""
 
     @property
@@ -37,10 +37,10 @@ class Carrier(Protocol):
 
     def resume_reading(self) -> None: ...
 
-    def standing_head(self) -> bytes:
+    def default_headers(self) -> bytes:
         """Header lines that every answer has."""
 
-    def answered(self) -> None:
+    def response_done(self) -> None:
         """The request being served is; it was the connection's last one unless its `keep_alive` is true."""
 
     def is_closing(self) -> bool: ...
@@ -48,7 +48,7 @@ class Carrier(Protocol):
     def close(self) -> None: ...
 
 
-class DirectClient:
+class DirectRequest:
     """Fed by the connection while the endpoint serves it."""
 
     __slots__ = (
@@ -73,13 +73,13 @@ class DirectClient:
 
     def __init__(
         self,
-        carrier: Carrier,
+        carrier: ConnectionLike,
         endpoint: DirectEndpoint,
         *,
         method: str,
         query: bytes,
-        headers: Headers,
-        fields: Fields,
+        headers: HeaderList,
+        fields: HeaderMap,
         chunked: bool,
         keep_alive: bool,
     ) -> None:
@@ -109,18 +109,18 @@ class DirectClient:
             if self._size > HIGH_WATER:
                 self._carrier.pause_reading()
         elif self._size > self._limit:
-            self._arrive()
+            self._wake_reader()
 
-    def fed(self) -> None:
+    def end_of_body(self) -> None:
         """That was all of it."""
         self._whole = True
-        self._arrive()
+        self._wake_reader()
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """The client has left."""
         self._gone = True
-        self._arrive()
-        self._tell()
+        self._wake_reader()
+        self._notify_disconnect()
 
     async def run(self) -> None:
         """Have it served; an answer that stays cut ends the connection."""
@@ -141,7 +141,7 @@ class DirectClient:
 
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
         share = share or alone(limit)
-        self._limit = share.cover(refuse_unreadable(self.fields, limit=limit), limit=limit)
+        self._limit = share.cover(check_encoding(self.fields, limit=limit), limit=limit)
         if (
             self._chunked
             and not (self._whole or self._gone)
@@ -160,19 +160,19 @@ class DirectClient:
         finally:
             self._arrival = None
         if self._gone:
-            raise ClientGone("The client left.")
+            raise ClientDisconnected("The client left.")
         if self._size > limit:
             raise too_large(limit)
         share.cover(self._size, limit=limit)
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def watch(self, left: Callable[[], None]) -> None:
+    def on_disconnect(self, left: Callable[[], None]) -> None:
         self._left = left
         if self._gone:
-            asyncio.get_running_loop().call_soon(self._tell)
+            asyncio.get_running_loop().call_soon(self._notify_disconnect)
 
-    def unwatch(self) -> None:
+    def off_disconnect(self) -> None:
         self._left = None
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
@@ -196,7 +196,7 @@ class DirectClient:
             await self._carrier.drain()
         self._write(piece)
 
-    def offer(self, piece: bytes) -> bool:
+    def send_nowait(self, piece: bytes) -> bool:
         if self._carrier.write_paused:
             return False
         self._write(piece)
@@ -218,16 +218,16 @@ class DirectClient:
     def _head(self, status: int, rest: bytes) -> bytes:
         self.response_started = True
         closing = b"" if self.keep_alive else b"connection: close\r\n"
-        return b"".join((STATUS_LINE[status], self._carrier.standing_head(), closing, rest))
+        return b"".join((STATUS_LINE[status], self._carrier.default_headers(), closing, rest))
 
     def _complete(self) -> None:
         self.response_complete = True
-        self._carrier.answered()
+        self._carrier.response_done()
 
-    def _arrive(self) -> None:
+    def _wake_reader(self) -> None:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    def _tell(self) -> None:
+    def _notify_disconnect(self) -> None:
         if self._left is not None:
             self._left()

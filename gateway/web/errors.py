@@ -19,10 +19,10 @@ from gateway.errors import (
     NoRoute,
     NotFound,
     Overloaded,
-    Refused,
+    RefusedByGateway,
     UpstreamError,
 )
-from gateway.web.headers import lines
+from gateway.web.headers import encode_headers
 
 CHALLENGES = ('Basic realm="gateway"', "Bearer")
 
@@ -32,7 +32,7 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
     extra = dict(headers or {})
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
-    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | Refused) else None
+    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | RefusedByGateway) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):
@@ -47,7 +47,7 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
 def last_answer(error: GatewayError, standing_head: bytes) -> bytes:
     """The same as bytes, for a request that no route will see; the connection ends with it."""
     response = error_response(error, {"x-request-id": "req_" + secrets.token_hex(16), "connection": "close"})
-    head = (STATUS_LINE[response.status_code], standing_head, lines(response.raw_headers), b"\r\n")
+    head = (STATUS_LINE[response.status_code], standing_head, encode_headers(response.raw_headers), b"\r\n")
     return b"".join((*head, bytes(response.body)))
 
 
@@ -73,7 +73,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return error_response(failure, error.headers)
 
 
-async def on_bug(request: Request, error: Exception) -> Response:
+async def on_internal_error(request: Request, error: Exception) -> Response:
     """Anything unforeseen: the client learns that it is our fault and no more; the log has the rest."""
     return error_response(internal_error())
 

@@ -15,7 +15,7 @@ from gateway.records import RequestRecord
 REASON_LIMIT = 300
 
 
-def gateway_head(record: RequestRecord) -> str:
+def gateway_headers(record: RequestRecord) -> str:
     """The decision's facts, as the ledger's columns hold them; `none` where a column is null (a pinned request's confidence)."""
     return (
         f"x-gateway-provider: {header_text(record.selected_provider)}\r\n"
@@ -39,7 +39,7 @@ def decision_head(record: RequestRecord) -> str:
     )
 
 
-def cost_head(record: RequestRecord) -> str:
+def cost_headers(record: RequestRecord) -> str:
     """USD, in plain decimal notation; `unknown` where there is no price."""
     return f"x-gateway-cost: {_usd(record.actual_cost)}\r\nx-gateway-baseline-cost: {_usd(record.baseline_cost)}\r\n"
 
@@ -52,7 +52,7 @@ def header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text).strip()
 
 
-def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The head that such headers make."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 

@@ -19,7 +19,7 @@ async def healthz(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class Soundness:
+class IntegrityCheck:
     """What was found when the whole ledger was last read for damage; `finding` is None as long as it was nothing."""
 
     def __init__(self, store: Store) -> None:
@@ -40,7 +40,7 @@ class Soundness:
 class Readiness:
     """503 while draining, when the ledger cannot be written, or was found damaged."""
 
-    def __init__(self, store: Store, *, draining: Callable[[], bool], soundness: Soundness) -> None:
+    def __init__(self, store: Store, *, draining: Callable[[], bool], soundness: IntegrityCheck) -> None:
         self._store = store
         self._draining = draining
         self._soundness = soundness

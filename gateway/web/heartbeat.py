@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-BEAT = 0.1  # seconds
+INTERVAL = 0.1  # seconds
 PERIOD = 15.0  # seconds, the usual distance between two scrapes
 
 
-class Heartbeat:
+class EventLoopLag:
     """Wakes every tenth of a second and notes how late; `clock` is monotonic seconds."""
 
     def __init__(
@@ -23,16 +23,16 @@ class Heartbeat:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            due = self._clock() + BEAT
-            await self._sleep(BEAT)
-            self._note(self._clock() - due)
+            due = self._clock() + INTERVAL
+            await self._sleep(INTERVAL)
+            self._observe(self._clock() - due)
 
     @property
     def lag(self) -> float:
         """The longest delay of this period and the one before, in seconds."""
         return max(self._worst, self._before)
 
-    def _note(self, late: float) -> None:
+    def _observe(self, late: float) -> None:
         now = self._clock()
         if now - self._began >= PERIOD:
             self._began, self._before, self._worst = now, self._worst, 0.0

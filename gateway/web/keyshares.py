@@ -9,7 +9,7 @@ ENOUGH = 20  # requests of a key, and of all others together, before its share s
 TIMES, POINTS = 2.0, 0.2  # how far above the other keys' share is unusual: so many times, and at least so much
 
 
-class KeyShare(NamedTuple):
+class StrongModelShare(NamedTuple):
     """`share` (0 to 1) of a key's routed requests that the strongest models answered; `key_id` None for requests without a key."""
 
     key_id: str | None
@@ -18,7 +18,9 @@ class KeyShare(NamedTuple):
     unusual: bool
 
 
-def key_shares(rows: Sequence[Mapping[str, Any]], *, strong: Callable[[str, str], bool]) -> list[KeyShare]:
+def strong_model_shares(
+    rows: Sequence[Mapping[str, Any]], *, strong: Callable[[str, str], bool]
+) -> list[StrongModelShare]:
     """`rows` count routed requests by key, provider and model; `strong` knows the strongest models. Most requests first."""
     counted: dict[str | None, tuple[int, int]] = {}
     for row in rows:
@@ -31,5 +33,5 @@ def key_shares(rows: Sequence[Mapping[str, Any]], *, strong: Callable[[str, str]
         share, others = strongly / requests, (strongest - strongly) / max(1, total - requests)
         known = min(requests, total - requests) >= ENOUGH
         unusual = known and share >= others * TIMES and share >= others + POINTS
-        found.append(KeyShare(key_id, requests, share, unusual))
+        found.append(StrongModelShare(key_id, requests, share, unusual))
     return sorted(found, key=lambda each: -each.requests)

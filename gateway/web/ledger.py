@@ -18,7 +18,7 @@ MAX_DAYS = 3660.0
 MAX_ROWS = 500
 
 
-class LedgerReports:
+class ReportEndpoints:
     """Reads run off the event loop."""
 
     def __init__(self, store: Store) -> None:

@@ -22,7 +22,7 @@ class Lifecycle:
         self._open: set[OpenRequest] = set()
         self._idle: asyncio.Event | None = None
 
-    def opened(self, request: OpenRequest) -> None:
+    def start(self, request: OpenRequest) -> None:
         """Raises Overloaded once the end has begun."""
         if self.ending:
             raise _shutting_down()

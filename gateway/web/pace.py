@@ -11,10 +11,10 @@ from pathlib import Path
 
 from gateway.errors import RateLimited
 
-SPAN = 60.0
+WINDOW = 60.0
 
 
-class Pace:
+class SlidingWindowLimiter:
     """Within any 60 seconds a key makes at most its number of requests; refused ones do not count. `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -23,14 +23,14 @@ class Pace:
 
     def admit(self, key_id: str, *, rpm: int) -> None:
         """Raises RateLimited with the seconds until the next request may come."""
-        _admit(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
+        _take(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
 
     def forget(self, key_id: str) -> None:
         """Its minute begins anew."""
         self._recent.pop(key_id, None)
 
 
-class SharedPace(Pace):
+class SharedSlidingWindowLimiter(SlidingWindowLimiter):
     """The same among several processes: a key's last minute is a file in `folder`, locked while one of them looks at it.
 
     `clock` has to be the machine's, not the process's, as `time.monotonic` is.
@@ -47,7 +47,7 @@ class SharedPace(Pace):
             stored = array("d")
             stored.frombytes(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
             recent = deque(stored)
-            _admit(recent, now=self._clock(), rpm=rpm)
+            _take(recent, now=self._clock(), rpm=rpm)
             os.ftruncate(descriptor, os.pwrite(descriptor, array("d", recent).tobytes(), 0))
         finally:
             os.close(descriptor)
@@ -56,10 +56,10 @@ class SharedPace(Pace):
         (self._folder / f"pace-{key_id}").unlink(missing_ok=True)
 
 
-def _admit(recent: deque[float], *, now: float, rpm: int) -> None:
-    while recent and recent[0] <= now - SPAN:
+def _take(recent: deque[float], *, now: float, rpm: int) -> None:
+    while recent and recent[0] <= now - WINDOW:
         recent.popleft()
     if len(recent) >= rpm:
-        wait = recent[len(recent) - rpm] + SPAN - now
+        wait = recent[len(recent) - rpm] + WINDOW - now
         raise RateLimited(f"This key may make {rpm} requests a minute; the next one in {wait:.1f} s.", retry_after=wait)
     recent.append(now)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from gateway.errors import HeadersTooLarge, InvalidRequest, NotImplementedInHttp, UnsupportedVersion
-from gateway.web.client import Fields, Headers
+from gateway.web.client import HeaderList, HeaderMap
 
-HEAD_BYTES = 32 * 1024  # also of trailers, and of chunk extensions between two bytes of a body
-HEADERS = 100
+MAX_HEAD_BYTES = 32 * 1024  # also of trailers, and of chunk extensions between two bytes of a body
+MAX_HEADERS = 100
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
 # Decisions depend on each of these, so two of them would leave it open which one counts.
@@ -17,7 +17,7 @@ SINGLE = frozenset(
 )
 
 
-def check_head(headers: Headers, fields: Fields, *, method: bytes, version: str) -> None:
+def check_head(headers: HeaderList, fields: HeaderMap, *, method: bytes, version: str) -> None:
     """Raises InvalidRequest, NotImplementedInHttp, UnsupportedVersion. `fields` are the headers by name."""
     if version not in ("1.1", "1.0"):
         raise wrong_version(version)
@@ -35,7 +35,7 @@ def check_head(headers: Headers, fields: Fields, *, method: bytes, version: str)
         _refuse_codings(headers)
 
 
-def without_upgrade(headers: Headers, *, method: bytes, url: bytes, version: str) -> bytes:
+def without_upgrade(headers: HeaderList, *, method: bytes, url: bytes, version: str) -> bytes:
     """The same head as bytes, without its `Upgrade` header."""
     kept = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(kept))
@@ -46,7 +46,7 @@ def wrong_version(version: str) -> UnsupportedVersion:
 
 
 def too_large() -> HeadersTooLarge:
-    return HeadersTooLarge(f"A request's head has at most {HEADERS} headers and {HEAD_BYTES} bytes.")
+    return HeadersTooLarge(f"A request's head has at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes.")
 
 
 def _names_a_host(host: bytes) -> bool:
@@ -54,7 +54,7 @@ def _names_a_host(host: bytes) -> bool:
     return found is not None and (found[1] is None or int(found[1]) <= HIGHEST_PORT)
 
 
-def _refuse_repeated(headers: Headers) -> None:
+def _refuse_repeated(headers: HeaderList) -> None:
     names = [name for name, _ in headers if name in SINGLE]
     for name in names:
         if name == b"host" and names.count(name) > 1:
@@ -63,7 +63,7 @@ def _refuse_repeated(headers: Headers) -> None:
             raise InvalidRequest(f"The {name.decode()} header is sent twice; send it once.", code="repeated_header")
 
 
-def _refuse_codings(headers: Headers) -> None:
+def _refuse_codings(headers: HeaderList) -> None:
     """httptools refuses a request whose last coding is not `chunked`, but accepts others before it."""
     values = b",".join(value for name, value in headers if name == b"transfer-encoding")
     codings = [coding.strip(b" \t").lower() for coding in values.split(b",")]

@@ -11,25 +11,34 @@ from abc import ABC, abstractmethod
 import httptools
 
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.web.client import Fields
-from gateway.web.request_head import HEAD_BYTES, HEADERS, check_head, too_large, without_upgrade, wrong_version
+from gateway.web.client import HeaderMap
+from gateway.web.request_head import MAX_HEAD_BYTES, MAX_HEADERS, check_head, too_large, without_upgrade, wrong_version
 
 
 class RequestReader(ABC):
     """`_headed` and `_whole` tell how far the current request has come; both are true between two requests."""
 
-    __slots__ = ("_error", "_head_bytes", "_headed", "_headers", "_parser", "_unparsed", "_url", "_whole")
+    __slots__ = (
+        "_error",
+        "_head_bytes",
+        "_headers",
+        "_headers_done",
+        "_message_done",
+        "_parser",
+        "_unparsed_bytes",
+        "_url",
+    )
 
     def __init__(self) -> None:
         self._parser = self._new_parser()
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._headed = self._whole = True
-        self._head_bytes = self._unparsed = 0
+        self._headers_done = self._message_done = True
+        self._head_bytes = self._unparsed_bytes = 0
         self._error: GatewayError | None = None
 
     @abstractmethod
-    def _begin(self, fields: Fields, *, method: bytes, version: str) -> None:
+    def _begin(self, fields: HeaderMap, *, method: bytes, version: str) -> None:
         """A head is complete. Raises the GatewayError that the request is refused with."""
 
     @abstractmethod
@@ -42,14 +51,14 @@ class RequestReader(ABC):
 
     def _read(self, data: bytes | memoryview) -> GatewayError | None:
         """Feed the parser. The error that the request has to be refused with, if any; then nothing more can be read."""
-        if not self._whole:
-            self._unparsed += len(data)
+        if not self._message_done:
+            self._unparsed_bytes += len(data)
         try:
             self._parse(data)
         except (httptools.HttpParserError, GatewayError):
             error, self._error = self._error, None
             return error or self._unreadable()
-        return too_large() if not self._whole and self._unparsed > HEAD_BYTES else None
+        return too_large() if not self._message_done and self._unparsed_bytes > MAX_HEAD_BYTES else None
 
     def _parse(self, data: bytes | memoryview) -> None:
         while True:
@@ -78,8 +87,8 @@ class RequestReader(ABC):
     # What the parser tells.
 
     def on_message_begin(self) -> None:
-        self._headed = self._whole = False
-        self._head_bytes = self._unparsed = 0
+        self._headers_done = self._message_done = False
+        self._head_bytes = self._unparsed_bytes = 0
         self._url = b""
         self._headers = []
 
@@ -88,11 +97,11 @@ class RequestReader(ABC):
         self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headed:
+        if self._headers_done:
             return  # a trailer: nobody reads them
         self._headers.append((name.lower(), value.strip(b" \t")))
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > HEAD_BYTES or len(self._headers) > HEADERS:
+        if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) > MAX_HEADERS:
             self._fail(too_large())
 
     def on_headers_complete(self) -> None:
@@ -102,13 +111,13 @@ class RequestReader(ABC):
             check_head(self._headers, fields, method=method, version=version)
             if not self._parser.should_upgrade():  # else `_parse` reads it once more
                 self._begin(fields, method=method, version=version)
-                self._headed = True
+                self._headers_done = True
         except GatewayError as error:
             self._fail(error)
 
     def on_message_complete(self) -> None:
-        if self._headed:
-            self._whole = True
+        if self._headers_done:
+            self._message_done = True
             self._complete()
 
     def _fail(self, error: GatewayError) -> None:

@@ -10,33 +10,38 @@ from starlette.responses import Response
 
 from gateway.pricing import plain_numbers
 from gateway.proxy import Plan, Planner
-from gateway.proxy.worker import Worker
+from gateway.proxy.worker import BodyExecutor
 from gateway.web.body import BodyBudget, read_body
-from gateway.web.chat import auto_route_of, caller_of, parsed
+from gateway.web.chat import caller_from, parse_body, requested_mode
 from gateway.wire import with_client_session
 
 
 class RoutePreview:
     def __init__(
-        self, planner: Planner, *, max_body_bytes: int, bodies: BodyBudget | None = None, worker: Worker | None = None
+        self,
+        planner: Planner,
+        *,
+        max_body_bytes: int,
+        bodies: BodyBudget | None = None,
+        worker: BodyExecutor | None = None,
     ) -> None:
         self._planner = planner
         self._bodies = bodies or BodyBudget(max_body_bytes)
-        self._worker = worker or Worker()
+        self._worker = worker or BodyExecutor()
         self._max_body_bytes = max_body_bytes
 
     async def route(self, request: Request) -> Response:
         fields = dict(request.scope["headers"])
-        caller = caller_of(fields, principal=request.scope["principal"])
-        auto_route = auto_route_of(request.scope["query_string"])
+        caller = caller_from(fields, principal=request.scope["principal"])
+        auto_route = requested_mode(request.scope["query_string"])
         with self._bodies.share() as share:
             raw = await read_body(fields, request.receive, limit=self._max_body_bytes, share=share)
-            chat = with_client_session(await parsed(raw, worker=self._worker), fields)
+            chat = with_client_session(await parse_body(raw, worker=self._worker), fields)
             plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
-        return Response(orjson.dumps(plain_numbers(explained(plan))), media_type="application/json")
+        return Response(orjson.dumps(plain_numbers(plan_json(plan))), media_type="application/json")
 
 
-def explained(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: Plan) -> dict[str, Any]:
     """A plan for people and tools; costs are USD."""
     decision, metadata = plan.decision, plan.decision.metadata
     return {

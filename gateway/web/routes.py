@@ -14,13 +14,13 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import InvalidKey
-from gateway.web.auth import Access, Gatekeeper
-from gateway.web.client import DirectEndpoint, OverAsgi
+from gateway.web.auth import Authenticator, Role
+from gateway.web.client import AsgiAdapter, DirectEndpoint
 from gateway.web.cors import Cors, PreflightRoute, WithCors, is_page, marking
-from gateway.web.openapi import Description
+from gateway.web.openapi import OpenApiDocument
 from gateway.web.sign_in import SignIn, wants_page
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+RouteEndpoint = Callable[[Request], Awaitable[Response]]
 V1 = "/v1/"
 CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
 OPENAPI_PATH = "/openapi.json"
@@ -28,20 +28,20 @@ _SLASHES = re.compile(rb"/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class ProtectedRoute:
     """A route that lets a request in only after the gatekeeper did."""
 
     path: str
-    endpoint: Endpoint
-    access: Access
+    endpoint: RouteEndpoint
+    access: Role
     method: str = "GET"
 
-    def route(self, gatekeeper: Gatekeeper, sign_in: SignIn) -> GuardedRoute:
+    def route(self, gatekeeper: Authenticator, sign_in: SignIn) -> GuardedRoute:
         async def admitted(request: Request) -> Response:
             try:
-                request.scope["principal"] = gatekeeper.admit(request.scope["headers"], self.access)
+                request.scope["principal"] = gatekeeper.authenticate(request.scope["headers"], self.access)
             except InvalidKey as error:
-                if self.access is Access.ADMIN and wants_page(request):
+                if self.access is Role.ADMIN and wants_page(request):
                     sent = "authorization" in request.headers
                     return sign_in.page(request, told=error.message if sent else None)
                 raise
@@ -53,7 +53,7 @@ class Guarded:
 class GuardedRoute(Route):
     """A route with the access that it asks for."""
 
-    def __init__(self, path: str, endpoint: Endpoint, *, method: str, access: Access) -> None:
+    def __init__(self, path: str, endpoint: RouteEndpoint, *, method: str, access: Role) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.access = access
 
@@ -61,17 +61,17 @@ class GuardedRoute(Route):
 class DirectRoute(Route):
     """A route to an endpoint that answers its own errors, so that it can be reached without the middleware that would."""
 
-    access = Access.CLIENT
+    access = Role.CLIENT
 
     def __init__(self, path: str, direct: DirectEndpoint) -> None:
-        super().__init__(path, OverAsgi(direct))
-        self.direct = direct
+        super().__init__(path, AsgiAdapter(direct))
+        self.bypass = direct
 
 
 class Application(Starlette):
     """Starlette; `direct` are the endpoints that a connection may hand its requests to without it, by path."""
 
-    direct: Mapping[bytes, DirectEndpoint]
+    bypass: Mapping[bytes, DirectEndpoint]
     _cors: Cors | None = None
 
     def serve(self, routes: Sequence[BaseRoute], cors: Cors | None = None) -> None:
@@ -79,8 +79,8 @@ class Application(Starlette):
         self._cors = cors
         self.router.routes = [*routes] if cors is None else [PreflightRoute(cors), *routes]
         direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]
-        self.direct = {
-            route.path.encode(): route.direct if cors is None else WithCors(route.direct, cors) for route in direct
+        self.bypass = {
+            route.path.encode(): route.bypass if cors is None else WithCors(route.bypass, cors) for route in direct
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,12 +103,12 @@ class Application(Starlette):
         meant = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
         for route in self.router.routes:
             if route.matches({**scope, "path": meant})[0] is not Match.NONE:
-                if getattr(route, "access", None) is Access.CLIENT:
+                if getattr(route, "access", None) is Role.CLIENT:
                     scope["path"] = meant
                 return
 
 
-def with_short_paths(entries: Iterable[Guarded]) -> list[Guarded]:
+def with_short_paths(entries: Iterable[ProtectedRoute]) -> list[ProtectedRoute]:
     """The entries, those below `/v1/` also without it, for clients whose base URL leaves it out."""
     found = []
     for entry in entries:
@@ -123,7 +123,7 @@ def short_path(path: str) -> str:
 
 
 def build_routes(
-    guarded: Iterable[Guarded], *, chat: DirectEndpoint, gatekeeper: Gatekeeper, sign_in: SignIn
+    guarded: Iterable[ProtectedRoute], *, chat: DirectEndpoint, gatekeeper: Authenticator, sign_in: SignIn
 ) -> list[BaseRoute]:
     """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
 
@@ -131,13 +131,13 @@ def build_routes(
     """
     entries = with_short_paths(guarded)
     told = [(entry.method, entry.path, entry.access) for entry in entries]
-    told += [("POST", path, Access.CLIENT) for path in CHAT_PATHS]
-    description = Description([*told, ("GET", OPENAPI_PATH, Access.CLIENT)])
+    told += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
+    description = OpenApiDocument([*told, ("GET", OPENAPI_PATH, Role.CLIENT)])
     entries += [
-        Guarded(OPENAPI_PATH, description.get, Access.CLIENT),
-        Guarded("/sign-in", sign_in.form, Access.OPEN),
-        Guarded("/sign-in", sign_in.sign_in, Access.OPEN, method="POST"),
-        Guarded("/sign-out", sign_in.sign_out, Access.OPEN, method="POST"),
+        ProtectedRoute(OPENAPI_PATH, description.get, Role.CLIENT),
+        ProtectedRoute("/sign-in", sign_in.form, Role.OPEN),
+        ProtectedRoute("/sign-in", sign_in.sign_in, Role.OPEN, method="POST"),
+        ProtectedRoute("/sign-out", sign_in.sign_out, Role.OPEN, method="POST"),
     ]
     direct = [DirectRoute(path, chat) for path in CHAT_PATHS]
     return [*direct, *(entry.route(gatekeeper, sign_in) for entry in entries)]

@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.errors import Forbidden, GatewayError, InvalidKey, InvalidRequest, RateLimited
 from gateway.web.admin_sessions import COOKIE, LIFETIME, AdminSessions, form_token
-from gateway.web.auth import Gatekeeper, cookie_in, is_same_origin
+from gateway.web.auth import Authenticator, cookie_in, is_same_origin
 from gateway.web.body import read_body
-from gateway.web.pace import Pace
+from gateway.web.pace import SlidingWindowLimiter
 from gateway.web.pages import SECURITY_HEADERS, template
 
 FORM_COOKIE = "gateway_form"  # its value stands in the sign-in form too, which no other site can read or set
@@ -41,7 +41,9 @@ def wants_page(request: Request) -> bool:
 class SignIn:
     """The routes of the form, and the page that admin routes answer a browser with that has no session."""
 
-    def __init__(self, gatekeeper: Gatekeeper, sessions: AdminSessions, *, pace: Pace, demo: bool) -> None:
+    def __init__(
+        self, gatekeeper: Authenticator, sessions: AdminSessions, *, pace: SlidingWindowLimiter, demo: bool
+    ) -> None:
         self._gatekeeper = gatekeeper
         self._sessions = sessions
         self._pace = pace

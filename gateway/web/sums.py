@@ -15,20 +15,20 @@ SECONDS = 1.0  # how old the others' metrics may be
 _WORST = ("gateway_event_loop_lag_seconds", "gateway_config_reload_failed")
 
 
-class Shelf:
+class MultiprocessMetrics:
     """`folder` has a file of each process, the dead ones too: what they counted stays counted."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own = folder / f"metrics-{os.getpid()}"
 
-    def leave(self, metrics: bytes) -> None:
+    def publish(self, metrics: bytes) -> None:
         """For the others to find, whole or as it was before."""
         new = self._folder / f".{self._own.name}"
         new.write_bytes(metrics)
         new.replace(self._own)
 
-    def summed(self, metrics: bytes) -> bytes:
+    def merged(self, metrics: bytes) -> bytes:
         """This process's metrics and those that the others left last."""
         others = [path for path in sorted(self._folder.glob("metrics-*")) if path != self._own]
         texts = [(True, metrics), *((_lives(path), path.read_bytes()) for path in others)]

@@ -13,33 +13,33 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.web.counts import Counts
-from gateway.web.sums import SECONDS, Shelf
+from gateway.web.counts import RequestMetrics
+from gateway.web.sums import SECONDS, MultiprocessMetrics
 
 
-def nothing() -> float:
+def zero() -> float:
     return 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class Gauges:
     """What others know, read at each scrape."""
 
-    in_flight: Callable[[], float] = nothing
-    waiting: Callable[[], float] = nothing
-    refused: Callable[[], float] = nothing
-    event_loop_lag: Callable[[], float] = nothing
-    logs_dropped: Callable[[], float] = nothing
-    unsettled: Callable[[], float] = nothing
+    in_flight: Callable[[], float] = zero
+    waiting: Callable[[], float] = zero
+    refused: Callable[[], float] = zero
+    event_loop_lag: Callable[[], float] = zero
+    logs_dropped: Callable[[], float] = zero
+    unsettled: Callable[[], float] = zero
 
 
-class Telemetry(Collector):
+class PrometheusExporter(Collector):
     """`counts` is an observer of settled rows; `reload_failed` is set by who reads the configuration again."""
 
-    def __init__(self, readings: Readings | None = None, shelf: Shelf | None = None) -> None:
-        self.counts = Counts()
+    def __init__(self, readings: Gauges | None = None, shelf: MultiprocessMetrics | None = None) -> None:
+        self.counts = RequestMetrics()
         self.reload_failed = False
-        self._readings = readings if readings is not None else Readings()
+        self._readings = readings if readings is not None else Gauges()
         self._shelf = shelf
         self.registry = CollectorRegistry()
         self.registry.register(self)
@@ -61,18 +61,18 @@ class Telemetry(Collector):
         yield CounterMetricFamily("gateway_logs_dropped", dropped, value=now.logs_dropped())
         yield from self.counts.families()
 
-    def leave(self) -> None:
+    def publish(self) -> None:
         """What this process counted, for others that are asked for the metrics of all."""
         if self._shelf is not None:
-            self._shelf.leave(generate_latest(self.registry))
+            self._shelf.publish(generate_latest(self.registry))
 
     async def share(self) -> None:
         """Until cancelled. On the event loop, where nothing is counted meanwhile."""
         while self._shelf is not None:
-            self.leave()
+            self.publish()
             await asyncio.sleep(SECONDS)
 
     async def metrics(self, request: Request) -> Response:
         own = generate_latest(self.registry)
-        told = own if self._shelf is None else self._shelf.summed(own)
+        told = own if self._shelf is None else self._shelf.merged(own)
         return Response(told, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -13,19 +13,19 @@ from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
-from gateway.web.direct import HIGH_WATER, Carrier
+from gateway.web.direct import HIGH_WATER, ConnectionLike
 
 _BEFORE_THE_PATH = re.compile(rb"[^:/?]*://[^/?]*")
 
 log = logging.getLogger(__name__)
 
 
-class ThroughAsgi(RequestResponseCycle):
+class AsgiRequest(RequestResponseCycle):
     """uvicorn's translation between ASGI and HTTP, fed as a direct request is."""
 
     def __init__(
         self,
-        carrier: Carrier,
+        carrier: ConnectionLike,
         app: ASGIApp,
         scope: Scope,
         *,
@@ -44,7 +44,7 @@ class ThroughAsgi(RequestResponseCycle):
             expect_100_continue=scope["http_version"] != "1.0"
             and dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
             keep_alive=keep_alive,
-            on_response=carrier.answered,
+            on_response=carrier.response_done,
         )
         self._app = app
         self._carrier = carrier
@@ -61,12 +61,12 @@ class ThroughAsgi(RequestResponseCycle):
             self._carrier.pause_reading()
         self.message_event.set()
 
-    def fed(self) -> None:
+    def end_of_body(self) -> None:
         """That was all of it."""
         self.more_body = self.waiting_for_100_continue = False
         self.message_event.set()
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """The client has left."""
         self.disconnected = True
         self.waiting_for_100_continue = False

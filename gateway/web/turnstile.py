@@ -10,14 +10,14 @@ import asyncio
 from collections import deque
 
 
-class Turnstile:
+class StartPacer:
     """First come, first served. Without a rush nobody waits."""
 
     def __init__(self) -> None:
         self._passed = False
         self._held: deque[asyncio.Future[None]] = deque()
 
-    async def enter(self) -> None:
+    async def wait(self) -> None:
         """Returns in this turn or in one of the next."""
         loop = asyncio.get_running_loop()
         if not self._passed:

@@ -3,7 +3,17 @@
 from gateway.wire.answers import ChunkWriter, completion_body
 from gateway.wire.request import parse_chat_request
 from gateway.wire.sessions import with_client_session
-from gateway.wire.types import ChatRequest, Chunk, Completion, Json, RoutingHints, UpstreamRequest, Usage, count, saying
+from gateway.wire.types import (
+    ChatRequest,
+    Chunk,
+    Completion,
+    Json,
+    RoutingHints,
+    UpstreamRequest,
+    Usage,
+    count,
+    text_chunk,
+)
 
 __all__ = [
     "ChatRequest",
@@ -17,6 +27,6 @@ __all__ = [
     "completion_body",
     "count",
     "parse_chat_request",
-    "saying",
+    "text_chunk",
     "with_client_session",
 ]

@@ -168,7 +168,7 @@ class Chunk(NamedTuple):
     dropped: Sequence[str] = ()
 
 
-def saying(text: str) -> Chunk:
+def text_chunk(text: str) -> Chunk:
     """What most steps are: more text of the only choice, and nothing else."""
     step = {"index": 0, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
     return Chunk([step], text=text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.routing.learning.estimator import Memory
-from gateway.routing.learning.state import FORMAT, dumped
-from gateway.store import LearnedState
+from gateway.routing.learning.estimator import EstimatorState
+from gateway.routing.learning.state import FORMAT, dumps
+from gateway.store import Checkpoint
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 
@@ -14,12 +14,12 @@ from tests.cli.conftest import Invoke
 def keep(db: Path, body: bytes, *, form: str = FORMAT, learned_to: int = 40) -> int:
     store = SqliteStore(db)
     try:
-        return store.add_state(LearnedState("saved", form, learned_to=learned_to, outcomes=learned_to), body).result()
+        return store.add_state(Checkpoint("saved", form, learned_to=learned_to, outcomes=learned_to), body).result()
     finally:
         store.close()
 
 
-def states(db: Path) -> list[LearnedState]:
+def states(db: Path) -> list[Checkpoint]:
     store = SqliteStore(db)
     try:
         return list(store.states())
@@ -33,7 +33,7 @@ def test_states_are_listed_with_what_is_wrong_with_them(invoke: Invoke, db: Path
     keep(db, b"x", form="other")
     refused = keep(db, b"x")
     store = SqliteStore(db)
-    store.refuse_state(refused, "its checksum is wrong").result()
+    store.mark_unusable(refused, "its checksum is wrong").result()
     store.close()
 
     lines = invoke("learning", "show").stdout.splitlines()
@@ -44,7 +44,7 @@ def test_states_are_listed_with_what_is_wrong_with_them(invoke: Invoke, db: Path
 
 def test_rollback_orders_an_earlier_state(invoke: Invoke, db: Path) -> None:
     """Its copy becomes the newest, and what came since is passed over."""
-    number = keep(db, dumped(Memory(learned=40)))
+    number = keep(db, dumps(EstimatorState(learned=40)))
 
     result = invoke("learning", "rollback", str(number))
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.web.connection import Awaited, Connection
+from gateway.web.connection import ReadState, ServerConnection
 from tests.serving import Client, Serving, chat, serving
 
 
-class Hasty(Connection):
+class Hasty(ServerConnection):
     """Waits for nobody for long."""
 
-    seconds = dict.fromkeys(Awaited, 0.05)
-    stall_seconds = 0.05
+    timeouts = dict.fromkeys(ReadState, 0.05)
+    write_timeout = 0.05
 
 
 async def ends(served: Serving) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import httpx2
 import pytest
 
-from gateway.app import World
+from gateway.app import Environment
 from tests.conftest import MakeGateway
 from tests.upstreams import answer, failing
 
@@ -29,8 +29,8 @@ class Wall:
         return self.seconds
 
     @property
-    def world(self) -> World:
-        return World(clock=self.clock, now=self.now, seed=0)
+    def world(self) -> Environment:
+        return Environment(clock=self.clock, now=self.now, seed=0)
 
 
 @pytest.mark.parametrize("days", [-1, 1])

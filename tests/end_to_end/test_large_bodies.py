@@ -16,14 +16,14 @@ import orjson
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.base import Endpoint, Provider
+from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.providers.claude import Claude
 from gateway.providers.gemini import Gemini
-from gateway.proxy.upstream import ask
-from gateway.proxy.worker import LARGE, Worker
+from gateway.proxy.upstream import call_upstream
+from gateway.proxy.worker import LARGE, BodyExecutor
 from gateway.transport import Timeouts
-from gateway.transport.reference import ReferenceTransport
-from gateway.web.chat import parsed
+from gateway.transport.reference import HttpxTransport
+from gateway.web.chat import parse_body
 from gateway.wire import ChatRequest, Completion, UpstreamRequest
 from gateway.wire.long_json import dumps
 from tests.conftest import MakeGateway
@@ -130,7 +130,7 @@ class Watched(Claude):
     """Notes in which thread it translates and reads."""
 
     def __init__(self) -> None:
-        super().__init__(Endpoint("http://anthropic", "key"))
+        super().__init__(UpstreamEndpoint("http://anthropic", "key"))
         self.threads: list[str] = []
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
@@ -147,10 +147,10 @@ async def test_large_bodies_are_translated_off_the_loop(size: int, thread: str) 
     """Translating, writing and reading a large body happens in a thread, a small one's at once."""
     messages = [{"role": "user", "content": "hi"}]
     request = ChatRequest({"model": "m", "messages": messages}, model="m", messages=messages, size=size)
-    provider, worker = Watched(), Worker()
+    provider, worker = Watched(), BodyExecutor()
     text = "4" * (size - 1000) if size == LARGE else "4" * size
-    async_transport = ReferenceTransport(transport=httpx2.MockTransport(answer(text)))
-    completion = await ask(
+    async_transport = HttpxTransport(transport=httpx2.MockTransport(answer(text)))
+    completion = await call_upstream(
         provider, request, "claude-haiku-5-5", transport=async_transport, timeouts=Timeouts(), worker=worker
     )
     worker.close()
@@ -203,11 +203,11 @@ async def held(work: Awaitable[object]) -> float:
 async def test_the_loop_goes_on(name: str) -> None:
     """While a request that is heavy to parse or to translate is worked on, the event loop gets its turns."""
     raw = orjson.dumps({"model": "m", **CASES[name]()})
-    worker = Worker()
-    providers = (Claude(Endpoint("http://anthropic", "key")), Gemini(Endpoint("http://google", "key")))
+    worker = BodyExecutor()
+    providers = (Claude(UpstreamEndpoint("http://anthropic", "key")), Gemini(UpstreamEndpoint("http://google", "key")))
 
     async def served(provider: Provider) -> None:
-        request = await parsed(raw, worker=worker)
+        request = await parse_body(raw, worker=worker)
         translated = partial(provider.build_request, request, "claude-haiku-4-5")
         await worker.run(request.size, lambda: dumps(translated().json))
 

@@ -13,14 +13,14 @@ import httpx2
 import orjson
 import pytest
 
-from gateway.app import World, create_app
-from gateway.budgets import EVERYBODY, Balance, Budget, Hold, period
+from gateway.app import Environment, create_app
+from gateway.budgets import GLOBAL, Balance, Budget, Hold, period
 from gateway.fallback import Candidate
 from gateway.keys import VirtualKey, digest_of
-from gateway.proxy.allowance import Allowances
+from gateway.proxy.allowance import SpendingLimits
 from gateway.settings import Settings, load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 from gateway.wire import parse_chat_request
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
 from tests.fallback.clocks import Clock
@@ -32,8 +32,8 @@ NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 MODEL = "claude/claude-haiku-5-5"
 
 
-def frozen() -> World:
-    return World(seed=0, now=lambda: NOW)
+def frozen() -> Environment:
+    return Environment(seed=0, now=lambda: NOW)
 
 
 def spent(gateway: GatewayUnderTest, account: str, budget: Budget) -> Balance:
@@ -90,7 +90,7 @@ def test_a_daily_budget_for_everybody(make_gateway: MakeGateway) -> None:
     response = gateway.ask(model=MODEL, max_tokens=100_000)
     assert (response.status_code, response.json()["error"]["code"]) == (429, "budget_exceeded")
     assert "This gateway's budget is 0.001 USD per day" in response.json()["error"]["message"]
-    assert spent(gateway, EVERYBODY, Budget(0, "day")).used_nano > 0
+    assert spent(gateway, GLOBAL, Budget(0, "day")).used_nano > 0
     assert gateway.ask(model="openrouter/unknown/model").json()["error"]["code"] == "price_unknown"
 
 
@@ -113,7 +113,7 @@ def test_answers_are_limited_to_what_is_held(make_gateway: MakeGateway) -> None:
 def test_rates(make_gateway: MakeGateway) -> None:
     """More requests a minute than the key's are a 429 with the seconds to wait, on every client route."""
     clock = Clock()
-    gateway = make_gateway(world=World(seed=0, clock=clock))
+    gateway = make_gateway(world=Environment(seed=0, clock=clock))
     key = issue(gateway, rpm=2)
     authorization = {"authorization": f"Bearer {key}"}
     assert ask_as(gateway, key, MODEL).status_code == 200
@@ -214,7 +214,7 @@ async def test_a_thousand_at_once(tmp_path: Path) -> None:
         if statuses[429] == 900:
             release.set()
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
     app = create_app(settings, transport=transport, store=store, world=frozen())
     caller = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1", headers={"x-api-key": "gw-crowd"}
@@ -233,8 +233,8 @@ def _held_for(body: dict[str, object], settings: Settings) -> int:
     key = VirtualKey(id="k", name="k", digest=b"", last4="", created=NOW, budget=Budget(0))
     provider, _, model = str(body["model"]).partition("/")
     chosen = [Candidate(provider, model)]
-    allowances = Allowances(settings.prices, settings.catalog, now=lambda: NOW)
-    allowance = allowances.of(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
+    allowances = SpendingLimits(settings.prices, settings.catalog, now=lambda: NOW)
+    allowance = allowances.reservation_for(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
     assert allowance is not None
     return allowance.offers[0].amount_nano
 

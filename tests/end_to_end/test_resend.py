@@ -17,10 +17,10 @@ from gateway.app import create_app
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import LeanTransport
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.lean import Http1Transport
+from gateway.transport.reference import HttpxTransport
 
-ENGINES: dict[str, Callable[[], Transport]] = {"lean": LeanTransport, "reference": ReferenceTransport}
+ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
 MODEL = "openrouter/qwen/qwen3.8-flash"
 COST = 0.000125
 COMPLETION = {

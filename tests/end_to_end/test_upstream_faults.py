@@ -12,16 +12,16 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.app import World, create_app
+from gateway.app import Environment, create_app
 from gateway.packaged import packaged_file
 from gateway.settings import load
 from gateway.simulator import FAULTS, Simulator
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import LeanTransport
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.lean import Http1Transport
+from gateway.transport.reference import HttpxTransport
 
-ENGINES: dict[str, Callable[[], Transport]] = {"lean": LeanTransport, "reference": ReferenceTransport}
+ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 MODELS = ("gemini/gemini-3.6-flash", "claude/claude-haiku-4-5", "openrouter/qwen/qwen3.8-flash")
 PATIENCE = "{connect: 10, first_byte: 20, thinking: 20, idle: 20, total: 60}"
@@ -156,7 +156,7 @@ def started(folder: Path, transport: Transport, *, urls: dict[str, str], stack: 
     files = {"GATEWAY_DB": str(folder / "gateway.db"), "GATEWAY_CONFIG": str(folder / "gateway.yaml")}
     settings = load({**KEYS, **urls, **files})
     store, clock = SqliteStore(settings.db), Hours()
-    app = create_app(settings, transport=transport, store=store, world=World(clock=clock, seed=0))
+    app = create_app(settings, transport=transport, store=store, world=Environment(clock=clock, seed=0))
     client = TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
     return Behind(stack.enter_context(client), store, clock)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import UpstreamOverloaded, UpstreamUnreachable
-from gateway.fallback import Candidate, Cooldowns, FailoverPolicy
+from gateway.fallback import Candidate, FailoverPolicy, UpstreamHealth
 from tests.fallback.clocks import Clock
 
 WEAK = Candidate("gemini", "flash")
@@ -13,7 +13,7 @@ ALSO = Candidate("openrouter", "glm")
 
 def made(clock: Clock, *, max_attempts: int = 3) -> FailoverPolicy:
     return FailoverPolicy(
-        Cooldowns(clock), clock=clock, uniform=lambda low, high: high, deadline=100, max_attempts=max_attempts
+        UpstreamHealth(clock), clock=clock, uniform=lambda low, high: high, deadline=100, max_attempts=max_attempts
     )
 
 
@@ -22,7 +22,7 @@ def test_others_are_asked() -> None:
     attempts = made(Clock()).begin([WEAK], pinned=False)
     assert attempts.next() == WEAK
     attempts.succeeded()
-    better = attempts.escalated([BETTER, ALSO])
+    better = attempts.escalate([BETTER, ALSO])
     assert better.open
     assert better.next() == BETTER
     assert not better.open
@@ -37,8 +37,8 @@ def test_no_tries_are_left() -> None:
     """Who has spent all tries does not escalate; neither does who has nobody better."""
     attempts = made(Clock(), max_attempts=1).begin([WEAK], pinned=False)
     attempts.next()
-    assert not attempts.escalated([BETTER]).open
-    assert not made(Clock()).begin([WEAK], pinned=False).escalated([]).open
+    assert not attempts.escalate([BETTER]).open
+    assert not made(Clock()).begin([WEAK], pinned=False).escalate([]).open
 
 
 def test_no_time_is_left() -> None:
@@ -47,7 +47,7 @@ def test_no_time_is_left() -> None:
     attempts = made(clock).begin([WEAK], pinned=False)
     attempts.next()
     clock.now += 99
-    better = attempts.escalated([BETTER])
+    better = attempts.escalate([BETTER])
     assert better.remaining == 1
     clock.now += 2
     assert not better.open

@@ -22,7 +22,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway.fallback import Attempts, Candidate, Cooldowns, FailoverPolicy
+from gateway.fallback import AttemptSequence, Candidate, FailoverPolicy, UpstreamHealth
 from tests.fallback.clocks import Clock
 
 HAIKU = Candidate("claude", "haiku", 200_000)
@@ -40,10 +40,10 @@ def clock() -> Clock:
 @pytest.fixture
 def policy(clock: Clock) -> FailoverPolicy:
     """Its jitter is always the longest."""
-    return FailoverPolicy(Cooldowns(clock), clock=clock, uniform=lambda low, high: high, deadline=100)
+    return FailoverPolicy(UpstreamHealth(clock), clock=clock, uniform=lambda low, high: high, deadline=100)
 
 
-def asked(attempts: Attempts, *errors: UpstreamError) -> list[Candidate | None]:
+def asked(attempts: AttemptSequence, *errors: UpstreamError) -> list[Candidate | None]:
     """Who is asked, each failing with the next of `errors`, and who would be after."""
     order = []
     for error in errors:
@@ -304,9 +304,9 @@ def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
     attempts = policy.begin((HAIKU,), pinned=False)
     attempts.abandoned()
     attempts.next()
-    assert policy.cooldowns.rests("claude", "haiku")
+    assert policy.cooldowns.is_cooling_down("claude", "haiku")
     attempts.abandoned()
-    assert not policy.cooldowns.rests("claude", "haiku")
+    assert not policy.cooldowns.is_cooling_down("claude", "haiku")
 
 
 def test_unsuited(policy: FailoverPolicy) -> None:
@@ -314,10 +314,10 @@ def test_unsuited(policy: FailoverPolicy) -> None:
     attempts = policy.begin((HAIKU, FLASH), pinned=False)
     assert attempts.next() == HAIKU
     first = InvalidRequest("no audio")
-    attempts.unsuited(first)
+    attempts.unsupported(first)
     assert attempts.next() == FLASH
     assert attempts.count == 1
-    attempts.unsuited(InvalidRequest("no logprobs"))
+    attempts.unsupported(InvalidRequest("no logprobs"))
     assert attempts.next() is None
     assert attempts.exhausted() is first
 

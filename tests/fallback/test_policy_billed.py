@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
-from gateway.fallback import Candidate, Cooldowns, FailoverPolicy
+from gateway.fallback import Candidate, FailoverPolicy, UpstreamHealth
 from tests.fallback.clocks import Clock
 
 HAIKU = Candidate("claude", "haiku", 200_000)
@@ -18,7 +18,7 @@ ALL = (HAIKU, FLASH, QWEN, LLAMA)
 @pytest.fixture
 def policy() -> FailoverPolicy:
     clock = Clock()
-    return FailoverPolicy(Cooldowns(clock), clock=clock, uniform=lambda low, high: high, deadline=100)
+    return FailoverPolicy(UpstreamHealth(clock), clock=clock, uniform=lambda low, high: high, deadline=100)
 
 
 def asked(policy: FailoverPolicy, *errors: UpstreamError) -> tuple[list[Candidate | None], str]:
@@ -62,7 +62,7 @@ def test_escalation_keeps_the_limit(policy: FailoverPolicy) -> None:
     attempts.failed(UpstreamTimeout("late"))
     attempts.next()
     attempts.succeeded()
-    assert not attempts.escalated((LLAMA,)).open
+    assert not attempts.escalate((LLAMA,)).open
 
 
 def test_an_own_deadline(policy: FailoverPolicy) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamAccountEmpty, UpstreamAuth, UpstreamError, UpstreamOverloaded
-from gateway.fallback import Attempts, Candidate, Cooldowns, FailoverPolicy, KeyTurns
+from gateway.fallback import AttemptSequence, Candidate, FailoverPolicy, KeyRotation, UpstreamHealth
 from tests.fallback.clocks import Clock
 
 FLASH = Candidate("gemini", "flash")
@@ -16,15 +16,15 @@ HAIKU = Candidate("claude", "haiku")
 def policy_with(keys: int, *, max_attempts: int = 3) -> FailoverPolicy:
     clock = Clock()
     return FailoverPolicy(
-        Cooldowns(clock),
+        UpstreamHealth(clock),
         clock=clock,
         uniform=lambda low, high: low,
         max_attempts=max_attempts,
-        turns=KeyTurns({"gemini": keys}, clock=clock),
+        turns=KeyRotation({"gemini": keys}, clock=clock),
     )
 
 
-def deployments(attempts: Attempts, *errors: UpstreamError) -> list[str]:
+def deployments(attempts: AttemptSequence, *errors: UpstreamError) -> list[str]:
     """Whom each attempt asks: the model with the provider's name and key, until none is left or one is not failed."""
     order = []
     for error in (*errors, None):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.fallback import KeyTurns
+from gateway.fallback import KeyRotation
 from tests.fallback.clocks import Clock
 
 
 def test_in_turn() -> None:
     """The keys of a provider are used one after the other, each provider's for itself."""
-    turns = KeyTurns({"gemini": 3, "claude": 2}, clock=Clock())
+    turns = KeyRotation({"gemini": 3, "claude": 2}, clock=Clock())
     assert [turns.next("gemini") for _ in range(4)] == [1, 2, 3, 1]
     assert turns.next("claude") == 1
 
 
 def test_one_key_has_no_turns() -> None:
     """With a single key there is nothing to choose, and its failure is told to nobody here."""
-    turns = KeyTurns({"gemini": 1}, clock=Clock())
+    turns = KeyRotation({"gemini": 1}, clock=Clock())
     turns.failed("gemini", 1)
     turns.succeeded("gemini", 1)
     assert turns.next("gemini") is None
@@ -25,7 +25,7 @@ def test_one_key_has_no_turns() -> None:
 def test_a_failed_key_rests() -> None:
     """A key that failed is passed over for 30 s, doubling, and comes back after a success."""
     clock = Clock()
-    turns = KeyTurns({"gemini": 2}, clock=clock)
+    turns = KeyRotation({"gemini": 2}, clock=clock)
     turns.failed("gemini", 1)
     assert [turns.next("gemini") for _ in range(3)] == [2, 2, 2]
     clock.now += 31
@@ -40,7 +40,7 @@ def test_a_failed_key_rests() -> None:
 def test_when_all_rest() -> None:
     """When every key rests, the one that rests shortest is tried; none that the request tried already."""
     clock = Clock()
-    turns = KeyTurns({"gemini": 2}, clock=clock)
+    turns = KeyRotation({"gemini": 2}, clock=clock)
     turns.failed("gemini", 2)
     clock.now += 5
     turns.failed("gemini", 1)

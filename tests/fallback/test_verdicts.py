@@ -5,36 +5,36 @@ from __future__ import annotations
 import pytest
 
 from gateway import errors
-from gateway.fallback import Harm, verdict
+from gateway.fallback import FailureScope, failure_policy
 
 
 @pytest.mark.parametrize(
     ("kind", "elsewhere", "again", "harm"),
     [
-        (errors.UpstreamError, "any", False, Harm.DEPLOYMENT),
-        (errors.UpstreamUnreachable, "any", True, Harm.PROVIDER),
-        (errors.UpstreamDisconnected, "any", False, Harm.PROVIDER),
-        (errors.UpstreamStaleConnection, "any", False, Harm.NOTHING),
-        (errors.UpstreamTLS, "any", False, Harm.PROVIDER),
-        (errors.UpstreamOverloaded, "any", True, Harm.DEPLOYMENT),
-        (errors.UpstreamFailed, "any", True, Harm.DEPLOYMENT),
-        (errors.UpstreamRateLimited, "any", True, Harm.RATE),
-        (errors.UpstreamAccountEmpty, "any", False, Harm.KEY),
-        (errors.UpstreamAuth, "any", False, Harm.KEY),
-        (errors.UpstreamModelNotFound, "any", False, Harm.MODEL),
-        (errors.UpstreamNotFound, "any", False, Harm.NOTHING),
-        (errors.UpstreamRejected, "none", False, Harm.NOTHING),
-        (errors.UpstreamUnsupportedMedia, "any", False, Harm.NOTHING),
-        (errors.ContextLengthExceeded, "larger", False, Harm.NOTHING),
-        (errors.UpstreamInvalidResponse, "any", False, Harm.DEPLOYMENT),
-        (errors.UpstreamTruncated, "any", False, Harm.DEPLOYMENT),
-        (errors.UpstreamTimeout, "any", False, Harm.DEPLOYMENT),
+        (errors.UpstreamError, "any", False, FailureScope.DEPLOYMENT),
+        (errors.UpstreamUnreachable, "any", True, FailureScope.PROVIDER),
+        (errors.UpstreamDisconnected, "any", False, FailureScope.PROVIDER),
+        (errors.UpstreamStaleConnection, "any", False, FailureScope.NOTHING),
+        (errors.UpstreamTLS, "any", False, FailureScope.PROVIDER),
+        (errors.UpstreamOverloaded, "any", True, FailureScope.DEPLOYMENT),
+        (errors.UpstreamFailed, "any", True, FailureScope.DEPLOYMENT),
+        (errors.UpstreamRateLimited, "any", True, FailureScope.RATE),
+        (errors.UpstreamAccountEmpty, "any", False, FailureScope.KEY),
+        (errors.UpstreamAuth, "any", False, FailureScope.KEY),
+        (errors.UpstreamModelNotFound, "any", False, FailureScope.MODEL),
+        (errors.UpstreamNotFound, "any", False, FailureScope.NOTHING),
+        (errors.UpstreamRejected, "none", False, FailureScope.NOTHING),
+        (errors.UpstreamUnsupportedMedia, "any", False, FailureScope.NOTHING),
+        (errors.ContextLengthExceeded, "larger", False, FailureScope.NOTHING),
+        (errors.UpstreamInvalidResponse, "any", False, FailureScope.DEPLOYMENT),
+        (errors.UpstreamTruncated, "any", False, FailureScope.DEPLOYMENT),
+        (errors.UpstreamTimeout, "any", False, FailureScope.DEPLOYMENT),
     ],
 )
-def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, harm: Harm) -> None:
+def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, harm: FailureScope) -> None:
     """Each class has its verdict; one that is not listed has its parent's."""
-    said = verdict(kind("broken"))
-    assert (said.elsewhere, said.again, said.harm) == (elsewhere, again, harm)
+    said = failure_policy(kind("broken"))
+    assert (said.failover, said.retry, said.scope) == (elsewhere, again, harm)
 
 
 def test_paid_twice() -> None:
@@ -42,5 +42,5 @@ def test_paid_twice() -> None:
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.UpstreamError)
     ]
-    assert not [kind for kind in kinds if kind.maybe_billed and verdict(kind("broken")).again]
-    assert [kind for kind in kinds if verdict(kind("broken")).at_once] == [errors.UpstreamStaleConnection]
+    assert not [kind for kind in kinds if kind.maybe_billed and failure_policy(kind("broken")).retry]
+    assert [kind for kind in kinds if failure_policy(kind("broken")).at_once] == [errors.UpstreamStaleConnection]

@@ -11,7 +11,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.providers import PROVIDERS
-from gateway.providers.base import Endpoint, Provider
+from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.sse import SSEDecoder
 from gateway.wire import ChatRequest, Chunk, ChunkWriter, Completion, UpstreamRequest, parse_chat_request
 
@@ -82,7 +82,7 @@ ASKED = {
 
 
 def made(name: str) -> Provider:
-    return PROVIDERS[name](Endpoint("https://upstream.test/base", KEY))
+    return PROVIDERS[name](UpstreamEndpoint("https://upstream.test/base", KEY))
 
 
 def asked() -> ChatRequest:

@@ -108,7 +108,7 @@ def test_at_once(name: str, cut: int) -> None:
     for piece in [piece for piece in wire[: len(wire) - cut] for _ in range(3)] + wire:
         (event,) = SSEDecoder().feed(piece) if b"data:" in piece else [ServerSentEvent(b"")]
         expected = [] if not event.data else list(decoded.feed(event))
-        chunk = quick.at_once(piece)
+        chunk = quick.fast_path(piece)
         told += chunk is not None
         if chunk is not None:
             assert [chunk] == expected
@@ -121,4 +121,4 @@ def test_not_at_once() -> None:
     """A dialect whose events differ in more than their text has each decoded."""
     provider = made("gemini")
     parser = provider.stream_parser(sent(provider))
-    assert not any(parser.at_once(piece) for piece in events(sample(provider, "stream.sse")))
+    assert not any(parser.fast_path(piece) for piece in events(sample(provider, "stream.sse")))

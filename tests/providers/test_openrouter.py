@@ -16,7 +16,7 @@ from gateway.errors import (
     UpstreamModelNotFound,
     UpstreamRejected,
 )
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openrouter import OpenRouter
 from gateway.sse import ServerSentEvent
 from gateway.wire import parse_chat_request
@@ -27,7 +27,7 @@ DETAIL = {"type": "reasoning.text", "text": "hm", "signature": "s", "format": "a
 
 
 def openrouter() -> OpenRouter:
-    return OpenRouter(Endpoint("https://openrouter.test/api/v1", "hunter2"))
+    return OpenRouter(UpstreamEndpoint("https://openrouter.test/api/v1", "hunter2"))
 
 
 def body(*messages: dict[str, Any], model: str = MODEL, **members: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.providers import PROVIDERS
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.wire import parse_chat_request
 from tests.documents import table
 
@@ -113,7 +113,7 @@ FIELDS = [
 
 def sent(model: str, **body: Any) -> Any:
     name = model.partition(" ")[0]
-    provider = PROVIDERS[name](Endpoint("https://upstream.test", "made-up-key"), name=name)
+    provider = PROVIDERS[name](UpstreamEndpoint("https://upstream.test", "made-up-key"), name=name)
     request = parse_chat_request(
         orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "stream": True, **body})
     )

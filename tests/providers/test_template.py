@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.template import TextTemplate
+from gateway.providers.template import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
 
 HEAD = {"id": "1", "note": 'say "hi', "choices": [{"index": 0}]}
@@ -24,8 +24,8 @@ def event(text: object, **further: object) -> bytes:
     return orjson.dumps({**HEAD, "delta": {"text": text}, "after": None, **further})
 
 
-def learned(data: bytes, text: str) -> TextTemplate:
-    template = TextTemplate(text_in)
+def learned(data: bytes, text: str) -> TextDeltaFastPath:
+    template = TextDeltaFastPath(text_in)
     template.learn(ServerSentEvent(data), text)
     return template
 
@@ -85,7 +85,7 @@ def test_forgets() -> None:
 
 def test_learns_a_few_times() -> None:
     """An upstream whose events always differ in more than their text is given up."""
-    template = TextTemplate(text_in)
+    template = TextDeltaFastPath(text_in)
     for number in range(10):
         template.learn(ServerSentEvent(event("a", id=number)), "a")
     assert template.text(event("b", id=9)) is None
@@ -107,9 +107,9 @@ def test_learns_a_few_times() -> None:
 )
 def test_pieces(name: str, change: Callable[[bytes], bytes], known: bool) -> None:
     """A piece is known that is the learned event by itself, in its frame, but for its text."""
-    template = TextTemplate(text_in)
+    template = TextDeltaFastPath(text_in)
     template.learn(ServerSentEvent(event("a"), name), "a")
     wire = (f"event: {name}\n" if name else "").encode() + b"data: " + event("b") + b"\n\n"
-    assert template.text_of(change(wire)) == ("b" if known else None)
+    assert template.match(change(wire)) == ("b" if known else None)
     template.forget()
-    assert template.text_of(wire) is None
+    assert template.match(wire) is None

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.budgets import EVERYBODY, Budget
+from gateway.budgets import GLOBAL, Budget
 from gateway.catalog import Catalog, Model
 from gateway.errors import Forbidden
 from gateway.fallback import Candidate
 from gateway.keys import VirtualKey, digest_of
 from gateway.pricing import Price, PriceTable, Rate
-from gateway.proxy.allowance import ANSWER_STEPS, Allowance, Allowances
+from gateway.proxy.allowance import OUTPUT_CAPS, Reservation, SpendingLimits
 from gateway.routing import RoutingContext
 from gateway.wire import ChatRequest
 
@@ -54,13 +54,13 @@ def asking(text: str = "Hi", **body: Any) -> ChatRequest:
     return ChatRequest(body={"messages": messages, **body}, model="auto", messages=messages)
 
 
-def allowances(**options: Any) -> Allowances:
-    return Allowances(PRICES, CATALOG, now=lambda: NOW, **options)
+def allowances(**options: Any) -> SpendingLimits:
+    return SpendingLimits(PRICES, CATALOG, now=lambda: NOW, **options)
 
 
-def allowance(*candidates: Candidate, request: ChatRequest | None = None, **limits: Any) -> Allowance:
+def allowance(*candidates: Candidate, request: ChatRequest | None = None, **limits: Any) -> Reservation:
     key = replace(KEY, **{"budget": BUDGET, **limits})
-    found = allowances().of(candidates, request or asking(max_tokens=100), key=key)[1]
+    found = allowances().reservation_for(candidates, request or asking(max_tokens=100), key=key)[1]
     assert found is not None
     return found
 
@@ -68,15 +68,17 @@ def allowance(*candidates: Candidate, request: ChatRequest | None = None, **limi
 def test_without_limits_nothing_is_held() -> None:
     """Without a key, or with one that has no budget, all candidates stay and nothing is held."""
     for key in (None, KEY, replace(KEY, rpm=5)):
-        assert allowances().of([FLASH, OPUS], asking(), key=key) == ((FLASH, OPUS), None)
+        assert allowances().reservation_for([FLASH, OPUS], asking(), key=key) == ((FLASH, OPUS), None)
 
 
 def test_what_is_held() -> None:
     """Held is what the prompt costs, with a margin, and the longest answer that was asked for, by every account concerned."""
-    left, found = allowances(daily=BUDGET).of([PRO], asking(max_tokens=100), key=replace(KEY, budget=BUDGET))
+    left, found = allowances(daily=BUDGET).reservation_for(
+        [PRO], asking(max_tokens=100), key=replace(KEY, budget=BUDGET)
+    )
     assert left == (PRO,)
     assert found is not None
-    assert [hold.account for hold in found.holds] == ["key_1", EVERYBODY]
+    assert [hold.account for hold in found.holds] == ["key_1", GLOBAL]
     (offer,) = found.offers
     assert offer.max_output is None
     prompt = offer.amount_nano - 100 * 20_000
@@ -119,7 +121,7 @@ def test_the_dearest_that_would_be_tried() -> None:
 def test_answers_without_a_limit() -> None:
     """A client that sets no limit is held at the longest answer, then at shorter ones, which are then what is asked for."""
     found = allowance(FLASH, request=asking())
-    assert [offer.max_output for offer in found.offers] == [None, *ANSWER_STEPS]
+    assert [offer.max_output for offer in found.offers] == [None, *OUTPUT_CAPS]
     amounts = [offer.amount_nano for offer in found.offers]
     assert amounts == sorted(amounts, reverse=True)
     assert found.offers[0].applied(asking()) == asking()
@@ -128,7 +130,7 @@ def test_answers_without_a_limit() -> None:
 
 def test_a_model_without_a_known_limit() -> None:
     """Where nobody knows how long an answer may be, it is always limited."""
-    assert [offer.max_output for offer in allowance(QWEN, request=asking()).offers] == list(ANSWER_STEPS)
+    assert [offer.max_output for offer in allowance(QWEN, request=asking()).offers] == list(OUTPUT_CAPS)
 
 
 def test_unknown_prices() -> None:
@@ -171,9 +173,9 @@ def test_max_cost() -> None:
 def test_ceilings() -> None:
     """What the key may not use is left out of the candidates; when nothing is left the refusal names the first."""
     key = replace(KEY, max_tier="moderate")
-    assert allowances().of([OPUS, PRO, FLASH], asking(), key=key)[0] == (PRO, FLASH)
+    assert allowances().reservation_for([OPUS, PRO, FLASH], asking(), key=key)[0] == (PRO, FLASH)
     with pytest.raises(Forbidden, match="claude/opus is of tier complex") as refused:
-        allowances().of([OPUS], asking(), key=key)
+        allowances().reservation_for([OPUS], asking(), key=key)
     assert (refused.value.status, refused.value.code) == (403, "model_not_allowed")
 
 
@@ -182,8 +184,8 @@ def test_a_list_of_fallbacks() -> None:
     listed = asking(max_tokens=10, models=["openrouter/other/model", "openrouter/auto"])
     key = replace(KEY, models=("openrouter/qwen/*", "gemini/*"))
     with pytest.raises(Forbidden, match="openrouter/other/model"):
-        allowances().of([QWEN], listed, key=key)
-    assert allowances().of([QWEN, FLASH], listed, key=key)[0] == (FLASH,)
+        allowances().reservation_for([QWEN], listed, key=key)
+    assert allowances().reservation_for([QWEN, FLASH], listed, key=key)[0] == (FLASH,)
     with pytest.raises(Forbidden, match="price"):
         allowance(QWEN, request=listed)
 
@@ -192,7 +194,7 @@ def test_the_routers_choice_is_narrowed() -> None:
     """The router chooses among what the key may use and the client asked for, by whatever name."""
     context = RoutingContext("Hi")
     key = replace(KEY, models=("gemini/*",), max_tier="moderate")
-    narrow = allowances().narrowed
+    narrow = allowances().restrict
     assert narrow(context, None) is context
     assert narrow(context, KEY) is context
     assert narrow(context, key).models == ("gemini/flash", "gemini/pro")

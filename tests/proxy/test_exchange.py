@@ -13,13 +13,13 @@ import pytest
 
 from gateway.fallback import Candidate
 from gateway.packaged import load_prices
-from gateway.proxy.accounting import Accountant, first_record
-from gateway.proxy.exchange import Books, Exchange
-from gateway.proxy.lessons import Lessons
+from gateway.proxy.accounting import CostCalculator, new_record
+from gateway.proxy.exchange import LedgerServices, RequestTransaction
+from gateway.proxy.lessons import OutcomeCollector
 from gateway.proxy.plan import Caller, Plan
-from gateway.proxy.unsettled import Unsettled
+from gateway.proxy.unsettled import SettlementRetryQueue
 from gateway.routing import RoutingContext, RoutingDecision
-from gateway.routing.labels.signals import Answer
+from gateway.routing.labels.signals import AnswerFacts
 from gateway.store.sqlite import SqliteStore
 from gateway.wire import Usage, parse_chat_request
 from tests.conftest import MakeGateway
@@ -72,16 +72,16 @@ def test_observers_hear_of_every_row(make_gateway: MakeGateway) -> None:
     assert [line.rpartition(" ")[2] for line in counted] == ["1.0", "1.0"]
 
 
-class Distracted(Lessons):
+class Distracted(OutcomeCollector):
     """Learns nothing, and fails at that."""
 
     def __init__(self) -> None:
         pass
 
-    def asked(self, *_: Any) -> None:
+    def on_request(self, *_: Any) -> None:
         pass
 
-    def settled(self, *_: Any, **__: Any) -> Any:
+    def on_settled(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("a mistake of ours")
 
 
@@ -93,22 +93,22 @@ def test_a_mistake_in_learning(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     plan = Plan(decision, (haiku,), haiku, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
     request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}')
     at = datetime(2026, 11, 28, tzinfo=UTC)
-    books = Books(
+    books = LedgerServices(
         store=store,
-        accountant=Accountant(load_prices()),
+        accountant=CostCalculator(load_prices()),
         clock=time.monotonic,
         now=lambda: at,
         lessons=Distracted(),
-        unsettled=Unsettled(store),
+        unsettled=SettlementRetryQueue(store),
     )
-    record = first_record(plan, request, request_id="req_1", at=at, caller=Caller(), features=True)
+    record = new_record(plan, request, request_id="req_1", at=at, caller=Caller(), features=True)
 
     async def served() -> str:
-        exchange = Exchange(plan, request, record, books=books, at=at)
+        exchange = RequestTransaction(plan, request, record, books=books, at=at)
         await exchange.begin()
         await exchange.attempt(haiku)
         return (
-            await exchange.completed(Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=Answer())
+            await exchange.completed(Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=AnswerFacts())
         ).status
 
     assert asyncio.run(served()) == "ok"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.proxy.notices import MOST_CAUSES, Notices
+from gateway.proxy.notices import MOST_CAUSES, OperatorWarnings
 from gateway.records import Attempt, RequestRecord
 from gateway.wire import Usage
 
@@ -28,7 +28,7 @@ def record(*, cost: Decimal | None = Decimal(1), model: str = "m") -> RequestRec
 
 def test_a_cost_that_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
     """A model whose answers cannot be priced is warned about once, by name, with what to do."""
-    notices = Notices()
+    notices = OperatorWarnings()
     for _ in range(3):
         notices.observe(record(cost=None))
     notices.observe(record())
@@ -39,7 +39,7 @@ def test_a_cost_that_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_content_that_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     """Each kind of content that is dropped is warned about once; the log holds the kind, never the content."""
-    notices = Notices()
+    notices = OperatorWarnings()
     for _ in range(2):
         notices.incomplete("gemini", ["executableCode", "x" * 500])
     assert len(caplog.messages) == 2
@@ -49,7 +49,7 @@ def test_content_that_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None
 
 def test_what_is_remembered_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     """Names come from clients and providers, so there is an end to the warnings."""
-    notices = Notices()
+    notices = OperatorWarnings()
     for number in range(MOST_CAUSES + 10):
         notices.observe(record(cost=None, model=str(number)))
     assert len(caplog.messages) == MOST_CAUSES

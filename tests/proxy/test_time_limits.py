@@ -10,7 +10,7 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.errors import InvalidRequest
 from gateway.fallback import Candidate
-from gateway.proxy.time_limits import RequestTimes
+from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.transport import TimeLimits
 from gateway.wire import ChatRequest, parse_chat_request
 
@@ -47,20 +47,20 @@ def request(**body: Any) -> ChatRequest:
 )
 def test_who_thinks(candidate: Candidate, body: dict[str, Any], seconds: float) -> None:
     """A model may think when it can, as far as is known, unless the client switches that off."""
-    times = RequestTimes(COMMON, CATALOG)
+    times = RequestTimeLimits(COMMON, CATALOG)
     assert times.timeouts(request(**body), candidate, 1000).first_byte == seconds
 
 
 def test_unknown_efforts() -> None:
     """An effort that there is not is the client's mistake, as everywhere."""
-    times = RequestTimes(COMMON, CATALOG)
+    times = RequestTimeLimits(COMMON, CATALOG)
     with pytest.raises(InvalidRequest):
         times.timeouts(request()._replace(body={"reasoning_effort": "immense"}), THINKER, 1000)
 
 
 def test_whose_limits() -> None:
     """A model's own limits win over its provider's, those over the common ones; what a row leaves out is inherited."""
-    times = RequestTimes(
+    times = RequestTimeLimits(
         COMMON, CATALOG, providers={"gemini": {"total": 7, "idle": 8}}, models={("gemini", "plain"): {"idle": 9}}
     )
     assert times.limits(PLAIN) == COMMON._replace(total=7, idle=9)
@@ -72,14 +72,14 @@ def test_whose_limits() -> None:
 @pytest.mark.parametrize(("own", "deadline"), [({}, 50), ({"total": 7}, 50), ({"total": 70}, 70), ({"stream": 7}, 50)])
 def test_the_deadline_of_a_whole_answer(own: dict[str, float], deadline: float) -> None:
     """A request has the common time for all its attempts, or a candidate's own where that is longer."""
-    times = RequestTimes(COMMON, CATALOG, providers={"gemini": own})
+    times = RequestTimeLimits(COMMON, CATALOG, providers={"gemini": own})
     assert times.deadline(request(stream=False), [PLAIN, UNLISTED]) == deadline
 
 
 def test_the_deadline_of_a_stream() -> None:
     """A stream has a limit of its own."""
-    assert RequestTimes(COMMON, CATALOG).deadline(request(), [PLAIN]) == 60
-    times = RequestTimes(COMMON, CATALOG, models={PLAIN_KEY: {"stream": 90}})
+    assert RequestTimeLimits(COMMON, CATALOG).deadline(request(), [PLAIN]) == 60
+    times = RequestTimeLimits(COMMON, CATALOG, models={PLAIN_KEY: {"stream": 90}})
     assert times.deadline(request(), [PLAIN]) == 90
 
 

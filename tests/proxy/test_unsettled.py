@@ -13,11 +13,11 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.app import World, create_app
-from gateway.proxy.unsettled import Unsettled
+from gateway.app import Environment, create_app
+from gateway.proxy.unsettled import SettlementRetryQueue
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 from tests.conftest import KEYS
 from tests.store.cases import begun, ended
 from tests.store.faulty import Disk
@@ -46,8 +46,8 @@ def gateway(folder: Path, upstream: Upstream, config: str = "") -> Iterator[Test
     file = folder / "gateway.yaml"
     file.write_text(config)
     settings = load({**KEYS, "GATEWAY_CONFIG": str(file), "GATEWAY_DB": str(folder / "gateway.db")})
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
-    app = create_app(settings, transport=transport, world=World(seed=0))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
+    app = create_app(settings, transport=transport, world=Environment(seed=0))
     with TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         yield client
 
@@ -191,9 +191,9 @@ async def test_bounded(tmp_path: Path) -> None:
         if len(naps) == 2:
             raise asyncio.CancelledError
 
-    unsettled, told = Unsettled(store, size=3, sleep=sleep), list[str]()
+    unsettled, told = SettlementRetryQueue(store, size=3, sleep=sleep), list[str]()
     for record in (begun("at fault"), ended("a"), ended("b"), ended("c")):
-        unsettled.keep(record, lambda name=record.request_id: told.append(name))  # type: ignore[misc]  # mypy sees no default in a lambda
+        unsettled.add(record, lambda name=record.request_id: told.append(name))  # type: ignore[misc]  # mypy sees no default in a lambda
     assert (len(unsettled), unsettled.full) == (3, True)
     with pytest.raises(asyncio.CancelledError):
         await unsettled.run()

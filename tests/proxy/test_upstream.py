@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openrouter import OpenRouter
-from gateway.proxy.upstream import Into, UpstreamStream
-from gateway.proxy.worker import LARGE, Worker
+from gateway.proxy.upstream import ChunkSink, UpstreamStream
+from gateway.proxy.worker import LARGE, BodyExecutor
 from gateway.transport import UpstreamResponse
 from gateway.wire import Chunk, UpstreamRequest
 from tests.conftest import MakeGateway
@@ -36,7 +36,7 @@ class Told(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {}
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
 
     async def aclose(self) -> None:
@@ -55,7 +55,7 @@ class Endless(UpstreamResponse):
     def headers(self) -> Mapping[str, str]:
         return {}
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         self.said += len(self._piece)
         return self._piece
 
@@ -64,11 +64,13 @@ class Endless(UpstreamResponse):
 
 
 def opened(response: UpstreamResponse, *, limit: int) -> UpstreamStream:
-    provider = OpenRouter(Endpoint("http://upstream", "key"))
-    return UpstreamStream(response, provider.stream_parser(SENT), provider="openrouter", worker=Worker(), limit=limit)
+    provider = OpenRouter(UpstreamEndpoint("http://upstream", "key"))
+    return UpstreamStream(
+        response, provider.stream_parser(SENT), provider="openrouter", worker=BodyExecutor(), limit=limit
+    )
 
 
-def hearing(heard: list[str], *, most: int = 1000) -> Into:
+def hearing(heard: list[str], *, most: int = 1000) -> ChunkSink:
     """Writes down what is said, until that is so many words."""
 
     def into(chunks: Sequence[Chunk]) -> bool:
@@ -84,7 +86,7 @@ async def test_a_stream_without_end() -> None:
     await stream.peek()
     heard: list[str] = []
     with pytest.raises(UpstreamInvalidResponse, match="did not come to an end"):
-        await stream.pour(hearing(heard))
+        await stream.stream_into(hearing(heard))
     assert heard == ["x"] * 11
 
 
@@ -93,9 +95,9 @@ async def test_full() -> None:
     stream = opened(Endless(SAYS), limit=10 * len(SAYS))
     await stream.peek()
     heard: list[str] = []
-    assert await stream.pour(hearing(heard, most=1))
+    assert await stream.stream_into(hearing(heard, most=1))
     assert heard == ["x"]
-    assert await stream.pour(hearing(heard, most=3))
+    assert await stream.stream_into(hearing(heard, most=3))
     assert heard == ["x"] * 3
 
 
@@ -104,11 +106,11 @@ async def test_full_at_the_break() -> None:
     stream = opened(Endless(SAYS), limit=len(SAYS))
     await stream.peek()
     heard: list[str] = []
-    assert await stream.pour(hearing(heard, most=1))
-    assert await stream.pour(hearing(heard, most=2))
+    assert await stream.stream_into(hearing(heard, most=1))
+    assert await stream.stream_into(hearing(heard, most=2))
     for _ in range(2):
         with pytest.raises(UpstreamInvalidResponse):
-            await stream.pour(hearing(heard))
+            await stream.stream_into(hearing(heard))
     assert heard == ["x"] * 2
 
 
@@ -150,7 +152,7 @@ async def heard_of(*pieces: bytes, most: int = 1000) -> tuple[list[tuple[str, bo
 
     try:
         await stream.peek()
-        while await stream.pour(partial(note, large=False), large=into_large):
+        while await stream.stream_into(partial(note, large=False), large=into_large):
             pass
     except UpstreamError as error:
         return heard, error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import LearnedState, StoredOutcome
+from gateway.store import Checkpoint, StoredOutcome
 
 
 class MemoryStore:
@@ -16,7 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.kept: list[StoredOutcome] = []
-        self.saved: list[LearnedState] = []
+        self.saved: list[Checkpoint] = []
         self.bodies: dict[int, bytes] = {}
         self.reads = 0
         self.closed = False
@@ -40,7 +40,7 @@ class MemoryStore:
         self.reads += 1
         return self.kept[after : after + limit]
 
-    def states(self) -> Sequence[LearnedState]:
+    def states(self) -> Sequence[Checkpoint]:
         if self.broken:
             raise LedgerUnavailable("disk full")
         return tuple(self.saved)
@@ -48,7 +48,7 @@ class MemoryStore:
     def state_body(self, number: int) -> bytes | None:
         return self.bodies.get(number)
 
-    def add_state(self, state: LearnedState, body: bytes) -> Future[int]:
+    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
         done: Future[int] = Future()
         number = len(self.saved) + 1
         self.saved.append(replace(state, id=number))

@@ -11,7 +11,7 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.routing import NoRoute, Outcome, RoutingContext, RoutingDecision, RoutingEngine
 from gateway.routing.models import RoutingStrategy
-from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.features import prompt_facts
 from gateway.store.sqlite import SqliteStore
 from tests.routing.strategies.test_hybrid import Fixed
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE, said
@@ -48,7 +48,7 @@ def test_prompt_counts_not_the_contexts(engine: RoutingEngine) -> None:
 
 def test_prompt_is_read_once(engine: RoutingEngine) -> None:
     """Facts that come with the context, of this prompt, are used as they are; the caller's context is never changed."""
-    read = RoutingContext(MODERATE, facts=replace(facts_of(MODERATE), complexity=0.9))
+    read = RoutingContext(MODERATE, facts=replace(prompt_facts(MODERATE), complexity=0.9))
     unread = RoutingContext(MODERATE)
 
     assert engine.route(MODERATE, context=read).model == SONNET.name

@@ -28,7 +28,7 @@ def candidate(
     cooling: bool = False,
     tried: bool = True,
 ) -> Candidate:
-    estimate = Estimate(quality=quality, spread=spread, outcomes=outcomes, confidence=confidence, tried=tried)
+    estimate = Estimate(quality=quality, std=spread, outcomes=outcomes, confidence=confidence, has_outcomes=tried)
     return Candidate(model=model, estimate=estimate, cost=cost, cooling=cooling)
 
 

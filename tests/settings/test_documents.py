@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.documents import Document, dotted, read_document
-from gateway.settings.findings import Findings
+from gateway.settings.documents import YamlFile, dotted, read_document
+from gateway.settings.findings import ConfigProblems
 
 
-def read(path: Path, text: str | bytes) -> tuple[Document, list[str]]:
+def read(path: Path, text: str | bytes) -> tuple[YamlFile, list[str]]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    findings = Findings()
+    findings = ConfigProblems()
     document = read_document(path, findings)
     return document, [problem.removeprefix(f"{path}") for problem in findings.problems]
 
@@ -32,7 +32,7 @@ def test_lines(tmp_path: Path) -> None:
 
 def test_empty_file(tmp_path: Path) -> None:
     """A file without content is one without keys."""
-    assert read(tmp_path / "x.yaml", "# nothing\n") == (Document(tmp_path / "x.yaml", {}), [])
+    assert read(tmp_path / "x.yaml", "# nothing\n") == (YamlFile(tmp_path / "x.yaml", {}), [])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import Secret
 from gateway.settings import environment as env
-from gateway.settings.findings import Findings
+from gateway.settings.findings import ConfigProblems
 
 LONG, OTHER = "a" * 16, "b" * 16
 
@@ -23,21 +23,21 @@ LONG, OTHER = "a" * 16, "b" * 16
 )
 def test_client_keys(text: str, keys: list[str]) -> None:
     """GATEWAY_API_KEY is a list between commas, of any non-empty strings, each once."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.client_keys({"GATEWAY_API_KEY": text}, findings) == tuple(map(Secret, keys))
-    assert findings == Findings()
+    assert findings == ConfigProblems()
 
 
 def test_keyless_list() -> None:
     """A variable of commas alone is a mistake, not an open gateway."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.client_keys({"GATEWAY_API_KEY": " , "}, findings) == ()
     assert findings.problems == ["GATEWAY_API_KEY: it is set but there is no key between its commas"]
 
 
 def test_short_keys() -> None:
     """Keys that can be guessed are warned about, without being shown."""
-    findings = Findings()
+    findings = ConfigProblems()
     env.client_keys({"GATEWAY_API_KEY": f"letmein,{LONG}"}, findings)
     assert env.admin_key({"GATEWAY_ADMIN_KEY": "letmein"}, findings) == Secret("letmein")
     assert env.admin_key({"GATEWAY_ADMIN_KEY": LONG}, findings) == Secret(LONG)
@@ -49,7 +49,7 @@ def test_short_keys() -> None:
 @pytest.mark.parametrize(("text", "found"), [("0", 0), (" 8000 ", 8000), ("65535", 65535), ("", None)])
 def test_numbers(text: str, found: int | None) -> None:
     """A number is plain digits within its bounds."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) == found
     assert findings.problems == []
 
@@ -57,14 +57,14 @@ def test_numbers(text: str, found: int | None) -> None:
 @pytest.mark.parametrize("text", ["65536", "-1", "80.0", "0x50", "٨٠", "9" * 5000, "eighty"])
 def test_no_numbers(text: str) -> None:
     """Anything else is a problem that names the variable."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) is None
     assert findings.problems[0].startswith("N: ")
 
 
 def test_provider_keys() -> None:
     """A provider's key loses the space around it; absent or empty it is not set."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.provider_keys({"K": " sk-1\n"}, "K", findings) == (Secret("sk-1"),)
     assert env.provider_keys({"K": "sk-1, sk-2,,sk-1"}, "K", findings) == (Secret("sk-1"), Secret("sk-2"))
     assert env.provider_keys({"K": ""}, "K", findings) == ()
@@ -75,7 +75,7 @@ def test_provider_keys() -> None:
 @pytest.mark.parametrize("key", ["sk-1\nx-evil: 1", "two keys", "schlüssel"])
 def test_keys_that_fit_no_header(key: str) -> None:
     """A key that could not stand in a header is a problem; the sentence does not show it."""
-    findings = Findings()
+    findings = ConfigProblems()
     assert env.provider_keys({"K": key}, "K", findings) == ()
     assert findings.problems[0].startswith("K: ")
     assert key not in findings.problems[0]

@@ -18,7 +18,7 @@ def rows(*lines: str) -> dict[str, str]:
 def test_a_set_key_enables_its_provider(load_files: Load) -> None:
     """Each provider needs its own key; without it, or with an empty one, it is not there."""
     assert load_files(ANTHROPIC_API_KEY="a-key", GEMINI_API_KEY="").providers == (
-        ProviderSettings("claude", "claude", "https://api.anthropic.com", (Secret("a-key"),), moved=False),
+        ProviderSettings("claude", "claude", "https://api.anthropic.com", (Secret("a-key"),), custom_url=False),
     )
     assert [provider.name for provider in load_files(**KEYS).providers] == ["gemini", "claude", "openrouter"]
 
@@ -26,7 +26,7 @@ def test_a_set_key_enables_its_provider(load_files: Load) -> None:
 def test_base_urls_from_the_environment(load_files: Load) -> None:
     """A base URL variable moves its provider, without the slash at its end; the start can tell that it moved."""
     (gemini,) = load_files(GEMINI_API_KEY="g", GEMINI_BASE_URL="http://127.0.0.1:9001/").providers
-    assert (gemini.base_url, gemini.moved) == ("http://127.0.0.1:9001", True)
+    assert (gemini.base_url, gemini.custom_url) == ("http://127.0.0.1:9001", True)
 
 
 def test_usual_base_urls() -> None:

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from gateway.simulator.delivery import TRANSPORT, Answer, Break, ConnectionBroken, deliver
+from gateway.simulator.delivery import TRANSPORT, Break, ConnectionBroken, SimulatedResponse, deliver
 from gateway.simulator.run import Simulator
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01", "content-type": "application/json"}
@@ -120,7 +120,7 @@ async def test_abort_waits_for_the_buffer() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    answer = Answer(steps=[b"half", Break("abort")])
+    answer = SimulatedResponse(steps=[b"half", Break("abort")])
     assert await deliver(answer, {"type": "http", "extensions": {TRANSPORT: transport}}, receive, send)
     assert transport.aborted
     assert sent[1]["body"] == b"half"

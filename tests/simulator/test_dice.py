@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 
 
 def test_same_key_same_rolls() -> None:
     """The key decides all rolls."""
-    first, second, other = Dice("a", 1), Dice("a", 1), Dice("a", 2)
+    first, second, other = SeededRandom("a", 1), SeededRandom("a", 1), SeededRandom("a", 2)
     assert [first.below(1000) for _ in range(5)] == [second.below(1000) for _ in range(5)]
-    assert Dice("a", 1).token(20) != other.token(20)
+    assert SeededRandom("a", 1).token(20) != other.token(20)
 
 
 def test_ranges() -> None:
     """Rolls stay in their range and reach all of it."""
-    dice = Dice("r")
+    dice = SeededRandom("r")
     assert {dice.below(3) for _ in range(60)} == {0, 1, 2}
     assert all(0 <= dice.unit() < 1 for _ in range(60))
     assert {dice.pick("ab") for _ in range(60)} == {"a", "b"}
@@ -22,4 +22,4 @@ def test_ranges() -> None:
 
 def test_surrogates_are_keys_too() -> None:
     """Any text can be a key."""
-    assert Dice("\ud800").below(2) in (0, 1)
+    assert SeededRandom("\ud800").below(2) in (0, 1)

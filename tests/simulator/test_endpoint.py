@@ -10,8 +10,8 @@ import pytest
 from httpx2 import Response
 from starlette.types import Message
 
-from gateway.simulator.claude import Claude
-from gateway.simulator.endpoint import Endpoint
+from gateway.simulator.claude import ClaudeVendor
+from gateway.simulator.endpoint import VendorEndpoint
 from gateway.simulator.faults import FAULTS
 from gateway.simulator.simulation import Simulation
 
@@ -207,7 +207,7 @@ async def test_client_leaves_while_sending(simulation: Simulation) -> None:
         raise AssertionError(message)
 
     scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": [], "query_string": b""}
-    await Endpoint(Claude(), simulation)(scope, receive, send)
+    await VendorEndpoint(ClaudeVendor(), simulation)(scope, receive, send)
     assert not simulation.requests
 
 

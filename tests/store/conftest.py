@@ -10,8 +10,8 @@ from typing import Any
 import apsw
 import pytest
 
-from gateway.store.connection import Source
-from gateway.store.owner import Owner
+from gateway.store.connection import DatabaseFile
+from gateway.store.owner import ProcessLease
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW
 
@@ -43,12 +43,12 @@ def ledger(make_ledger: MakeLedger) -> SqliteStore:
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[apsw.Connection]:
-    with closing(Source(path).open()) as connection:
+    with closing(DatabaseFile(path).open()) as connection:
         yield connection
 
 
 @pytest.fixture
-def owner(path: Path) -> Iterator[Owner]:
-    owner = Owner(path)
+def owner(path: Path) -> Iterator[ProcessLease]:
+    owner = ProcessLease(path)
     yield owner
     owner.release()

@@ -8,18 +8,18 @@ from concurrent.futures import Future
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.arrivals import Waiter, tell
+from gateway.store.arrivals import LoopWaiter, resolve
 
 
-def waiter() -> Waiter:
-    return Waiter(asyncio.get_running_loop().create_future(), None)
+def waiter() -> LoopWaiter:
+    return LoopWaiter(asyncio.get_running_loop().create_future(), None)
 
 
 async def test_answers_arrive_in_order() -> None:
     """What one commit completed in another thread arrives in its order."""
     waiters = [waiter() for _ in range(3)]
 
-    await asyncio.to_thread(tell, [(each, number) for number, each in enumerate(waiters)])
+    await asyncio.to_thread(resolve, [(each, number) for number, each in enumerate(waiters)])
 
     assert await asyncio.gather(*(each.future for each in waiters)) == [0, 1, 2]
 
@@ -28,7 +28,7 @@ async def test_a_refusal_arrives() -> None:
     """A change that failed raises where it is waited for."""
     refused = waiter()
 
-    await asyncio.to_thread(tell, [(refused, LedgerUnavailable("The disk is full."))])
+    await asyncio.to_thread(resolve, [(refused, LedgerUnavailable("The disk is full."))])
 
     with pytest.raises(LedgerUnavailable):
         await refused.future
@@ -42,7 +42,7 @@ async def test_who_leaves_is_not_missed() -> None:
     stayed = waiter()._replace(then=heard.append)
     refusal = LedgerUnavailable("The disk is full.")
 
-    tell([(left, refusal), (stayed, 1)])
+    resolve([(left, refusal), (stayed, 1)])
 
     assert await stayed.future == 1
     assert heard == [refusal, None]
@@ -53,7 +53,7 @@ def test_without_a_loop() -> None:
     good: Future[int] = Future()
     bad: Future[int] = Future()
 
-    tell([(good, 7), (bad, LedgerUnavailable("The disk is full."))])
+    resolve([(good, 7), (bad, LedgerUnavailable("The disk is full."))])
 
     assert good.result(0) == 7
     assert isinstance(bad.exception(0), LedgerUnavailable)
@@ -62,13 +62,13 @@ def test_without_a_loop() -> None:
 def test_a_closed_loop() -> None:
     """What arrives for a loop that has been closed is dropped; others get theirs."""
 
-    async def leave() -> Waiter:
+    async def leave() -> LoopWaiter:
         return waiter()
 
     late = asyncio.run(leave())
     other: Future[int] = Future()
 
-    tell([(late, 1), (other, 2)])
+    resolve([(late, 1), (other, 2)])
 
     assert other.result(0) == 2
     assert not late.future.done()

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Attempt, Feedback
-from gateway.store import Begin, StoredOutcome, changes, opinions, sql
-from gateway.store.owner import Owner
+from gateway.store import InsertRequest, StoredOutcome, changes, opinions, sql
+from gateway.store.owner import ProcessLease
 from tests.store.cases import begun, ended
 
 RETRY = Attempt(number=2, provider="claude", model="haiku", status="settled", cost=Decimal("0.004"))
@@ -34,26 +34,26 @@ def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
     return sql.found(connection, "SELECT * FROM outcomes")
 
 
-def test_begin(connection: apsw.Connection, owner: Owner) -> None:
+def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A begun row is open and owned, and is its own first attempt."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
 
     assert (row(connection)["status"], row(connection)["owner"]) == ("open", owner.id)
     assert row(connection)["attempts"] == 1
     assert attempts(connection) == []
 
 
-def test_begin_twice(connection: apsw.Connection, owner: Owner) -> None:
+def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request id is begun once."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
 
     with pytest.raises(Conflict):
-        changes.begin(connection, Begin(begun()), owner=owner)
+        changes.begin(connection, InsertRequest(begun()), owner=owner)
 
 
-def test_settle(connection: apsw.Connection, owner: Owner) -> None:
+def test_settle(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
     changes.settle(connection, ended())
 
     settled = row(connection)
@@ -65,9 +65,9 @@ def test_settle(connection: apsw.Connection, owner: Owner) -> None:
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
 
 
-def test_settle_is_final(connection: apsw.Connection, owner: Owner) -> None:
+def test_settle_is_final(connection: apsw.Connection, owner: ProcessLease) -> None:
     """The first settling stands; what comes later changes neither row nor attempts."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
     changes.settle(connection, ended())
     before = row(connection)
 
@@ -93,27 +93,27 @@ def test_settle_needs_an_end(connection: apsw.Connection) -> None:
         changes.settle(connection, begun())
 
 
-def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: Owner) -> None:
+def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: ProcessLease) -> None:
     """An attempt that a settled record does not mention may have been billed: it is not left reserved."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
     changes.settle(connection, ended(status="error", attempts=()))
 
     assert attempts(connection) == [("r1:1", "unknown_estimated", None)]
 
 
-def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection, owner: Owner) -> None:
+def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request whose id begins like another's shares nothing with it."""
-    changes.begin(connection, Begin(begun("a")), owner=owner)
-    changes.begin(connection, Begin(begun("a:1")), owner=owner)
+    changes.begin(connection, InsertRequest(begun("a")), owner=owner)
+    changes.begin(connection, InsertRequest(begun("a:1")), owner=owner)
     changes.attempt(connection, "a:1", Attempt(1, "gemini", "flash"))
     changes.settle(connection, ended("a", attempts=()))
 
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
 
 
-def test_attempt(connection: apsw.Connection, owner: Owner) -> None:
+def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
     changes.attempt(connection, "r1", failed)
     changes.attempt(connection, "r1", failed._replace(status="settled", cost=Decimal(1)))
@@ -123,9 +123,9 @@ def test_attempt(connection: apsw.Connection, owner: Owner) -> None:
     assert row(connection)["attempts"] == 2
 
 
-def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: Owner) -> None:
+def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Once a second upstream is called, the first call is a row too: of whom the row named when it was begun."""
-    changes.begin(connection, Begin(begun()), owner=owner)
+    changes.begin(connection, InsertRequest(begun()), owner=owner)
     changes.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
 
     found = sql.tuples(connection, "SELECT id, provider, model, status FROM attempts ORDER BY id")
@@ -207,14 +207,14 @@ def test_outcome_ids_rise(connection: apsw.Connection) -> None:
     assert changes.add_outcome(connection, outcome) < changes.add_outcome(connection, outcome)
 
 
-def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner: Owner, path: Path) -> None:
+def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """A row that a dead process left open is interrupted and charged as estimated, once."""
-    dead = Owner(path)
-    changes.begin(connection, Begin(begun()), owner=dead)
+    dead = ProcessLease(path)
+    changes.begin(connection, InsertRequest(begun()), owner=dead)
     dead.release()
 
-    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
-    assert changes.recover(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
+    assert changes.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert changes.close_orphans(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
     closed = row(connection)
     assert (closed["status"], closed["estimated"], closed["evidence"]) == ("interrupted", 1, "estimated")
     assert (closed["actual_cost"], closed["baseline_cost"]) == (0.001, 0.004)
@@ -223,25 +223,25 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
     assert attempts(connection) == [("r1:1", "orphaned", 1_000_000)]
 
 
-def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: Owner, path: Path) -> None:
+def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
-    first = Owner(path)
-    changes.begin(connection, Begin(begun()), owner=first)
+    first = ProcessLease(path)
+    changes.begin(connection, InsertRequest(begun()), owner=first)
 
-    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
+    assert changes.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
     assert row(connection)["status"] == "open"
     first.release()
 
 
-def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Owner, path: Path) -> None:
+def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """Attempts that had ended keep their cost; only the one in flight is estimated."""
-    dead = Owner(path)
-    changes.begin(connection, Begin(begun()), owner=dead)
+    dead = ProcessLease(path)
+    changes.begin(connection, InsertRequest(begun()), owner=dead)
     free = Attempt(number=1, provider="gemini", model="flash", status="settled", cost=Decimal("0.0005"))
     changes.attempt(connection, "r1", free)
     changes.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
     dead.release()
-    changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
+    changes.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
 
     assert attempts(connection) == [("r1:1", "settled", 500_000), ("r1:2", "orphaned", 4_000_000)]
     assert row(connection)["actual_cost_nano"] == 4_500_000
@@ -252,22 +252,22 @@ def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Owner, 
     [(), ({"provider": "gemini", "model": "flash", "cost": None},), ({"cost": -1},), ("odd",)],
 )
 def test_recover_without_an_estimate(
-    connection: apsw.Connection, owner: Owner, path: Path, candidates: tuple[Any, ...]
+    connection: apsw.Connection, owner: ProcessLease, path: Path, candidates: tuple[Any, ...]
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
-    dead = Owner(path)
-    changes.begin(connection, Begin(begun(candidates=candidates)), owner=dead)
+    dead = ProcessLease(path)
+    changes.begin(connection, InsertRequest(begun(candidates=candidates)), owner=dead)
     dead.release()
-    changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z")
+    changes.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
 
     assert (row(connection)["actual_cost"], row(connection)["estimated"]) == (None, 1)
 
 
-def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, owner: Owner) -> None:
+def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, owner: ProcessLease) -> None:
     """An open row without owner, candidates or attempts is closed too."""
     connection.execute("INSERT INTO routing_metrics (request_id, status, candidates) VALUES ('r1', 'open', '{broken')")
 
-    assert changes.recover(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert changes.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
     assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
 
 

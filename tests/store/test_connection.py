@@ -10,13 +10,13 @@ import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.connection import START_CHECK_BYTES, LedgerDamaged, Patience, Readers, Source, set_aside
+from gateway.store.connection import START_CHECK_BYTES, BusyRetry, DatabaseFile, LedgerDamaged, ReaderPool, quarantine
 from tests.store.cases import NOW
 
 
 def damaged(path: Path) -> None:
     """A ledger whose pages were overwritten."""
-    with closing(Source(path).open()) as connection:
+    with closing(DatabaseFile(path).open()) as connection:
         connection.executemany("INSERT INTO routing_metrics (request_id) VALUES (?)", [(str(n),) for n in range(500)])
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
@@ -26,7 +26,7 @@ def damaged(path: Path) -> None:
 
 def test_open_uses_wal_and_the_durability(path: Path) -> None:
     """A ledger is in WAL mode; `full` waits for the disk at each commit, `normal` at checkpoints."""
-    with closing(Source(path).open()) as normal, closing(Source(path, durability="full").open()) as full:
+    with closing(DatabaseFile(path).open()) as normal, closing(DatabaseFile(path, durability="full").open()) as full:
         assert normal.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert normal.execute("PRAGMA synchronous").fetchone() == (1,)
         assert full.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -36,13 +36,13 @@ def test_open_uses_wal_and_the_durability(path: Path) -> None:
 def test_missing_directory(tmp_path: Path) -> None:
     """A directory that is not there is named, with what to do."""
     with pytest.raises(LedgerUnavailable, match=r"nowhere/gateway\.db .*directory has to exist"):
-        Source(tmp_path / "nowhere" / "gateway.db").open()
+        DatabaseFile(tmp_path / "nowhere" / "gateway.db").open()
 
 
 def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
     """A path that is a directory is refused."""
     with pytest.raises(LedgerUnavailable, match="cannot be opened"):
-        Source(tmp_path).open()
+        DatabaseFile(tmp_path).open()
 
 
 def test_another_kind_of_file(path: Path) -> None:
@@ -50,21 +50,21 @@ def test_another_kind_of_file(path: Path) -> None:
     path.write_text("precious notes\n" * 100)
 
     with pytest.raises(LedgerUnavailable, match=r"not an SQLite database: name another file"):
-        Source(path).open()
+        DatabaseFile(path).open()
 
     assert path.read_text().startswith("precious")
 
 
 def test_read_only_ledger(path: Path) -> None:
     """A ledger that cannot be written is told as such."""
-    Source(path).open().close()
+    DatabaseFile(path).open().close()
     with (
         closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection,
         pytest.raises(apsw.ReadOnlyError) as caught,
     ):
         connection.execute("DELETE FROM routing_metrics")
 
-    assert "make the file and its directory writable" in str(Source(path).unavailable(caught.value))
+    assert "make the file and its directory writable" in str(DatabaseFile(path).unavailable(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_read_only_ledger(path: Path) -> None:
 )
 def test_disk_failures_are_explained(path: Path, failure: type[Exception], words: str) -> None:
     """Each kind of failure says what to do about it."""
-    assert words in str(Source(path).unavailable(failure("as SQLite says it")))
+    assert words in str(DatabaseFile(path).unavailable(failure("as SQLite says it")))
 
 
 def test_unknown_failure_is_passed_on(path: Path) -> None:
     """A failure without advice is told in its own words."""
-    assert "odd" in str(Source(path).unavailable(RuntimeError("odd")))
+    assert "odd" in str(DatabaseFile(path).unavailable(RuntimeError("odd")))
 
 
 def test_locked_while_opening(path: Path) -> None:
@@ -87,7 +87,7 @@ def test_locked_while_opening(path: Path) -> None:
         other.execute("BEGIN EXCLUSIVE")
 
         with pytest.raises(LedgerUnavailable, match="another process holds its lock"):
-            Source(path, busy_timeout=0.05).open()
+            DatabaseFile(path, busy_timeout=0.05).open()
 
 
 def test_check_finds_damage(path: Path) -> None:
@@ -95,7 +95,7 @@ def test_check_finds_damage(path: Path) -> None:
     damaged(path)
 
     with pytest.raises(LedgerDamaged, match="move it away"):
-        Source(path).check()
+        DatabaseFile(path).check()
 
 
 def test_check_of_what_is_no_database(path: Path) -> None:
@@ -103,30 +103,30 @@ def test_check_of_what_is_no_database(path: Path) -> None:
     path.write_bytes(b"x" * 8192)
 
     with pytest.raises(LedgerUnavailable, match="not an SQLite database"):
-        Source(path).check()
+        DatabaseFile(path).check()
 
 
 def test_check_of_a_sound_ledger(path: Path) -> None:
     """A sound ledger passes."""
-    Source(path).open().close()
+    DatabaseFile(path).open().close()
 
-    Source(path).check()
+    DatabaseFile(path).check()
 
 
 def test_start_checks_small_ledgers(path: Path) -> None:
     """A start reads a small ledger whole; a large one, here a sparse file, would take too long."""
     path.write_bytes(b"x" * 8192)
     with pytest.raises(LedgerUnavailable):
-        Source(path).check_at_start()
+        DatabaseFile(path).check_at_start()
 
     os.truncate(path, START_CHECK_BYTES + 1)
 
-    Source(path).check_at_start()
+    DatabaseFile(path).check_at_start()
 
 
 def test_drop_wal_removes_only_the_stale_one(path: Path) -> None:
     """Only the log that was seen beside the old file is removed; another one belongs to the new file."""
-    log, source = path.with_name("gateway.db-wal"), Source(path)
+    log, source = path.with_name("gateway.db-wal"), DatabaseFile(path)
     log.write_text("old")
     source.drop_wal(None)
     source.drop_wal((0, 0))
@@ -142,7 +142,7 @@ def test_set_aside(path: Path) -> None:
     path.write_text("ledger")
     path.with_name("gateway.db-wal").write_text("wal")
 
-    kept = set_aside(path, now=NOW)
+    kept = quarantine(path, now=NOW)
 
     assert kept.name == "gateway.db.damaged-20261122T103000"
     assert kept.read_text() == "ledger"
@@ -152,8 +152,8 @@ def test_set_aside(path: Path) -> None:
 
 def test_readers_cannot_write(path: Path) -> None:
     """A reading connection refuses to write."""
-    Source(path).open().close()
-    readers = Readers(Source(path))
+    DatabaseFile(path).open().close()
+    readers = ReaderPool(DatabaseFile(path))
 
     with pytest.raises(LedgerUnavailable, match="cannot be written"), readers.reading() as connection:
         connection.execute("DELETE FROM routing_metrics")
@@ -161,8 +161,8 @@ def test_readers_cannot_write(path: Path) -> None:
 
 def test_readers_are_reused(path: Path) -> None:
     """A connection that served one report serves the next; only a few are kept."""
-    Source(path).open().close()
-    readers = Readers(Source(path))
+    DatabaseFile(path).open().close()
+    readers = ReaderPool(DatabaseFile(path))
     with readers.reading() as first:
         pass
     with readers.reading() as second:
@@ -181,8 +181,8 @@ def test_readers_are_reused(path: Path) -> None:
 
 def test_a_report_without_end_is_ended(path: Path) -> None:
     """A query that takes too long is ended, says so, and holds nobody up: the next report is read as ever."""
-    Source(path).open().close()
-    readers = Readers(Source(path), seconds=0)
+    DatabaseFile(path).open().close()
+    readers = ReaderPool(DatabaseFile(path), seconds=0)
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(LedgerUnavailable, match="took too long"), readers.reading() as connection:
         connection.execute(endless).fetchall()
@@ -193,12 +193,12 @@ def test_a_report_without_end_is_ended(path: Path) -> None:
 
 def test_readers_notice_another_file(path: Path) -> None:
     """A report never comes from a file that was replaced."""
-    Source(path).open().close()
-    readers = Readers(Source(path))
+    DatabaseFile(path).open().close()
+    readers = ReaderPool(DatabaseFile(path))
     with readers.reading() as connection:
         assert connection.execute("SELECT count(*) FROM routing_metrics").get == 0
     other = path.with_name("other.db")
-    with closing(Source(other).open()) as connection:
+    with closing(DatabaseFile(other).open()) as connection:
         connection.execute("INSERT INTO routing_metrics (request_id) VALUES ('new')")
     os.replace(other, path)
 
@@ -209,8 +209,8 @@ def test_readers_notice_another_file(path: Path) -> None:
 
 def test_readers_of_a_deleted_file(path: Path) -> None:
     """A deleted ledger cannot be read, and reading does not make an empty one."""
-    Source(path).open().close()
-    readers = Readers(Source(path))
+    DatabaseFile(path).open().close()
+    readers = ReaderPool(DatabaseFile(path))
     path.unlink()
 
     with pytest.raises(LedgerUnavailable), readers.reading():
@@ -223,7 +223,7 @@ def test_patience() -> None:
     """Who waits for another writer looks again every millisecond, for as long as the timeout says, each time anew."""
     moments = iter([0.0, 0.5, 0.9, 1.0, 7.0, 7.9, 8.0])
     pauses: list[float] = []
-    patience = Patience(1.0, clock=lambda: next(moments), sleep=pauses.append)
+    patience = BusyRetry(1.0, clock=lambda: next(moments), sleep=pauses.append)
     assert [patience(tries) for tries in range(4)] == [True, True, True, False]
     assert [patience(tries) for tries in range(3)] == [True, True, False]
     assert pauses == [0.001] * 5

@@ -43,7 +43,7 @@ def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
 
     store = make_ledger()
     store.check()
-    recovered = store.recover(now="2026-11-22T11:00:00Z")
+    recovered = store.close_orphans(now="2026-11-22T11:00:00Z")
 
     found = statuses(store)
     assert recovered <= 3
@@ -60,7 +60,7 @@ def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
         assert second.stdout is not None
         lines = [*islice(first.stdout, 41), *islice(second.stdout, 41)]
         store = make_ledger()
-        assert store.recover(now="2026-11-22T11:00:00Z") == 0
+        assert store.close_orphans(now="2026-11-22T11:00:00Z") == 0
         first.kill()
         second.kill()
 

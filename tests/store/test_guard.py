@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.connection import Source
-from gateway.store.guard import Guards
+from gateway.store.connection import DatabaseFile
+from gateway.store.guard import WalGuard
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import ended
 
@@ -47,7 +47,7 @@ def test_foreign_rows_count(ledger: SqliteStore, path: Path) -> None:
 
 def test_the_last_connection_tidies_up(path: Path) -> None:
     """When the last of our connections closes, the log goes into the file, as ever."""
-    first, second = Source(path).open(), Source(path).open()
+    first, second = DatabaseFile(path).open(), DatabaseFile(path).open()
     log = path.with_name("gateway.db-wal")
     first.close()
     assert log.exists()
@@ -59,43 +59,43 @@ def test_the_last_connection_tidies_up(path: Path) -> None:
 
 def test_a_guard_is_shared(path: Path) -> None:
     """However many connections a file has, it is guarded once, until the last has gone."""
-    guards, before = Guards(), descriptors()
-    Source(path).open().close()
-    with closing(Source(path).open()):
+    guards, before = WalGuard(), descriptors()
+    DatabaseFile(path).open().close()
+    with closing(DatabaseFile(path).open()):
         opened = descriptors()
-        file = guards.take(path)
+        file = guards.acquire(path)
         guarded = descriptors()
-        assert guards.take(path) == file
+        assert guards.acquire(path) == file
         assert (guarded - opened, descriptors() - guarded) == (2, 0)
-        guards.give_back(file)
+        guards.release(file)
         assert descriptors() == guarded
-        guards.give_back(file)
+        guards.release(file)
         assert descriptors() == opened
     assert descriptors() == before
 
 
 def test_a_file_that_another_has_for_himself(path: Path) -> None:
     """A guard that cannot be had is refused, and leaves no descriptor open."""
-    guards = Guards()
+    guards = WalGuard()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TABLE something (x)")
         other.execute("BEGIN EXCLUSIVE")
         before = descriptors()
 
         with pytest.raises(BlockingIOError):
-            guards.take(path)
+            guards.acquire(path)
 
         assert descriptors() == before
         other.execute("ROLLBACK")
-        guards.give_back(guards.take(path))
+        guards.release(guards.acquire(path))
 
 
 def test_a_file_without_shared_memory(path: Path) -> None:
     """A file that is not in WAL mode (yet) has no shared memory, and is guarded all the same."""
     path.touch()
-    guards, before = Guards(), descriptors()
+    guards, before = WalGuard(), descriptors()
 
-    file = guards.take(path)
+    file = guards.acquire(path)
 
     assert descriptors() == before + 1
-    guards.give_back(file)
+    guards.release(file)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.keys import AdminKey, VirtualKey, digest_of
-from gateway.store.connection import Source
+from gateway.store.connection import DatabaseFile
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW
@@ -56,7 +56,7 @@ def test_a_damaged_ledger_without_keys(path: Path) -> None:
     """A damaged ledger whose tables of keys are sound and empty had no keys; one of before there were such tables neither."""
     damaged(path)
     assert not may_hold_keys(path)
-    with closing(Source(path).open()) as connection:
+    with closing(DatabaseFile(path).open()) as connection:
         connection.execute("DROP TABLE admin_key")
     assert not may_hold_keys(path)
 

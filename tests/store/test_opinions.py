@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import Conflict
 from gateway.records import Feedback
 from gateway.store import changes, opinions, reports
-from gateway.store.influence import FULL_LABELS, HELD_OF_A_KEY
+from gateway.store.influence import FULL_WEIGHT_LABELS, HELD_OF_A_KEY
 from tests.store.cases import NOW, ended
 
 SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
@@ -49,7 +49,7 @@ def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
 
 def test_many_opinions_of_one_key(connection: apsw.Connection) -> None:
     """After its first hundred a day a key's opinions weigh less and less; other keys and days are not touched."""
-    numbers = range(FULL_LABELS + 2)
+    numbers = range(FULL_WEIGHT_LABELS + 2)
     for number in numbers:
         changes.settle(connection, ended(f"r{number}", key_id="k1"))
         opinions.add_feedback(connection, said(f"r{number}"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.owner import Owner
+from gateway.store.owner import ProcessLease
 
 HOLD = """
 import sys
@@ -25,21 +25,21 @@ sys.stdin.read()
 
 def test_a_claim_lives_until_it_is_released(path: Path) -> None:
     """While a store holds its claim it lives, for itself and for others; afterwards it does not."""
-    mine, other = Owner(path), Owner(path)
-    name = mine.claim()
+    mine, other = ProcessLease(path), ProcessLease(path)
+    name = mine.acquire()
 
-    assert mine.claim() == name
-    assert mine.lives(name)
-    assert other.lives(name)
+    assert mine.acquire() == name
+    assert mine.is_alive(name)
+    assert other.is_alive(name)
     mine.release()
     mine.release()
-    assert not other.lives(name)
+    assert not other.is_alive(name)
     assert list(path.parent.iterdir()) == []
 
 
 def test_nobody_is_dead(path: Path) -> None:
     """Rows without an owner belong to nobody."""
-    assert not Owner(path).lives(None)
+    assert not ProcessLease(path).is_alive(None)
 
 
 def test_a_killed_process_is_dead(path: Path) -> None:
@@ -50,38 +50,38 @@ def test_a_killed_process_is_dead(path: Path) -> None:
     with process:
         assert process.stdout is not None
         name = process.stdout.readline().strip()
-        owner = Owner(path)
-        assert owner.lives(name)
+        owner = ProcessLease(path)
+        assert owner.is_alive(name)
         process.kill()
         process.wait()
 
-        assert not owner.lives(name)
+        assert not owner.is_alive(name)
     assert [file.name for file in path.parent.iterdir()] == [f"gateway.db-owner-{name}"]
-    owner.bury_the_dead()
+    owner.remove_stale()
     assert list(path.parent.iterdir()) == []
 
 
 def test_the_living_are_not_buried(path: Path) -> None:
     """A claim that is held keeps its file, and what cannot be looked at is left alone."""
-    mine = Owner(path)
-    name = mine.claim()
+    mine = ProcessLease(path)
+    name = mine.acquire()
     (path.parent / "gateway.db-owner-odd").mkdir()
 
-    Owner(path).bury_the_dead()
+    ProcessLease(path).remove_stale()
 
-    assert Owner(path).lives(name)
+    assert ProcessLease(path).is_alive(name)
     assert (path.parent / "gateway.db-owner-odd").exists()
     mine.release()
 
 
 def test_a_claim_is_made_again(path: Path) -> None:
     """A lock file that somebody took for a dead one's, before it was locked, is made anew."""
-    mine = Owner(path)
+    mine = ProcessLease(path)
     file = path.with_name(f"gateway.db-owner-{mine.id}")
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with ThreadPoolExecutor(1) as pool:
-        claim = pool.submit(mine.claim)
+        claim = pool.submit(mine.acquire)
         try:
             assert any(opened(file) == 2 for _ in range(10_000))
             file.unlink()
@@ -89,7 +89,7 @@ def test_a_claim_is_made_again(path: Path) -> None:
             os.close(descriptor)
         name = claim.result(10)
 
-    assert Owner(path).lives(name)
+    assert ProcessLease(path).is_alive(name)
     mine.release()
 
 
@@ -102,10 +102,10 @@ def test_in_doubt_alive(path: Path) -> None:
     """An owner whose file cannot be looked at counts as alive: its rows are left alone."""
     (path.parent / "gateway.db-owner-odd").mkdir()
 
-    assert Owner(path).lives("odd")
+    assert ProcessLease(path).is_alive("odd")
 
 
 def test_no_lock_file(tmp_path: Path) -> None:
     """Where no lock file can be kept, no row is begun."""
     with pytest.raises(LedgerUnavailable, match="No lock file"):
-        Owner(tmp_path / "nowhere" / "gateway.db").claim()
+        ProcessLease(tmp_path / "nowhere" / "gateway.db").acquire()

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.routing import RoutingEngine
-from gateway.store import LearnedState, StoredOutcome
+from gateway.store import Checkpoint, StoredOutcome
 from gateway.store.migrations import MIGRATIONS
 from gateway.store.read_only import LedgerOutdated, ReadOnlySource, ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
@@ -39,8 +39,8 @@ def test_it_writes_nothing(path: Path) -> None:
     with closing(ReadOnlyStore(path)) as store:
         with pytest.raises(LedgerUnavailable, match="read only"):
             store.settle(ended("r2")).result()
-        assert store.add_state(LearnedState("saved", "f", learned_to=1, outcomes=1), b"").result() == 0
-        store.refuse_state(1, "bad").result()
+        assert store.add_state(Checkpoint("saved", "f", learned_to=1, outcomes=1), b"").result() == 0
+        store.mark_unusable(1, "bad").result()
         assert not store.writable()
         assert store.states() == []
     assert [each.name for each in path.parent.iterdir()] == [path.name]

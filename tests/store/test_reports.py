@@ -228,7 +228,8 @@ def test_by_key(connection: apsw.Connection) -> None:
         ended("e", key_id="k", strategy_used="pinned"),
     )
     found = [
-        (row["key_id"], row["provider"], row["model"], row["count"]) for row in reports.by_key(connection, newest=4)
+        (row["key_id"], row["provider"], row["model"], row["count"])
+        for row in reports.strong_share_by_key(connection, newest=4)
     ]
     assert found == [("k", "gemini", "flash", 2), (None, "gemini", "flash", 1)]
 

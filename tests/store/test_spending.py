@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.budgets import EVERYBODY, Balance, Budget, Hold
+from gateway.budgets import GLOBAL, Balance, Budget, Hold
 from gateway.errors import BudgetExceeded, Conflict, NotFound
 from gateway.keys import VirtualKey, digest_of
 from gateway.store.sqlite import SqliteStore
@@ -55,19 +55,19 @@ def test_the_first_amount_that_fits(ledger: SqliteStore) -> None:
     """Of several amounts the first that every account has left is held; nothing is held of one that another lacks."""
     ledger.begin(begun("a"), [hold(60)]).result()
     wide, narrow = Budget(1000, "day"), LIMIT
-    both = [hold(70, 50, 40, account=EVERYBODY, budget=wide), hold(70, 50, 40, budget=narrow)]
+    both = [hold(70, 50, 40, account=GLOBAL, budget=wide), hold(70, 50, 40, budget=narrow)]
     assert ledger.begin(begun("b"), both).result() == 2
     assert ledger.balance("key_1", PERIOD) == Balance(0, 100)
-    assert ledger.balance(EVERYBODY, PERIOD) == Balance(0, 40)
+    assert ledger.balance(GLOBAL, PERIOD) == Balance(0, 40)
 
 
 def test_a_refused_request_has_no_row(ledger: SqliteStore) -> None:
     """Without the money nothing is begun and nothing is held, in whichever account it lacks."""
-    short = [hold(50, account=EVERYBODY, budget=Budget(1000, "day")), hold(50, budget=Budget(40, "day"))]
+    short = [hold(50, account=GLOBAL, budget=Budget(1000, "day")), hold(50, budget=Budget(40, "day"))]
     with pytest.raises(BudgetExceeded, match="This key's budget"):
         ledger.begin(begun(), short).result()
     assert ledger.request("r1") is None
-    assert ledger.balance(EVERYBODY, PERIOD) == Balance()
+    assert ledger.balance(GLOBAL, PERIOD) == Balance()
     assert ledger.balance("key_1", PERIOD) == Balance()
 
 
@@ -98,11 +98,11 @@ def test_a_thousand_at_once(ledger: SqliteStore) -> None:
 def test_what_dead_processes_held_is_charged(make_ledger: MakeLedger, path: Path) -> None:
     """What a killed process held is spent in full, and its rows say the same: used is what the ledger adds up to."""
     dead = make_ledger()
-    dead.begin(begun(), [hold(5_000_000, account=EVERYBODY, budget=Budget(10**9, "day"))]).result()
+    dead.begin(begun(), [hold(5_000_000, account=GLOBAL, budget=Budget(10**9, "day"))]).result()
     dead.close()
     ledger = make_ledger()
-    assert ledger.recover(now=NOW.isoformat()) == 1
-    assert ledger.balance(EVERYBODY, PERIOD) == Balance(5_000_000, 0)
+    assert ledger.close_orphans(now=NOW.isoformat()) == 1
+    assert ledger.balance(GLOBAL, PERIOD) == Balance(5_000_000, 0)
     row = ledger.request("r1") or {}
     assert (row["status"], row["estimated"], row["actual_cost"]) == ("interrupted", True, 0.005)
 
@@ -115,7 +115,7 @@ def test_only_one_attempt_is_charged_with_the_hold(make_ledger: MakeLedger) -> N
     dead.attempt("r1", second).result()
     dead.close()
     ledger = make_ledger()
-    ledger.recover(now=NOW.isoformat())
+    ledger.close_orphans(now=NOW.isoformat())
     assert ledger.balance("key_1", PERIOD) == Balance(5_000_000, 0)
     assert [attempt["cost"] for attempt in (ledger.request("r1") or {})["attempts"]] == [0.005, 0.0]
 
@@ -123,9 +123,9 @@ def test_only_one_attempt_is_charged_with_the_hold(make_ledger: MakeLedger) -> N
 def test_expired_holds_are_charged(ledger: SqliteStore) -> None:
     """A hold that nobody settled within 15 minutes is spent in full; a settlement that comes later changes nothing."""
     ledger.begin(begun(), [hold(30)]).result()
-    ledger.recover(now=(NOW + timedelta(minutes=14)).isoformat())
+    ledger.close_orphans(now=(NOW + timedelta(minutes=14)).isoformat())
     assert ledger.balance("key_1", PERIOD) == Balance(0, 30)
-    ledger.recover(now=(NOW + timedelta(minutes=16)).isoformat())
+    ledger.close_orphans(now=(NOW + timedelta(minutes=16)).isoformat())
     ledger.settle(ended()).result()
     assert ledger.balance("key_1", PERIOD) == Balance(30, 0)
 

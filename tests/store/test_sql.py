@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.store.connection import Source
+from gateway.store.connection import DatabaseFile
 from gateway.store.sql import ADD, ATTEMPT, BEGIN, FACTS, SETTLE_COUNTED, changed, found, requests
 
 
@@ -40,7 +40,7 @@ def test_found() -> None:
 )
 def test_few_rows_are_found_without_reading_all(tmp_path: Path, filters: dict[str, object], index: str) -> None:
     """A session's, a key's and the troubled rows are found by index, newest first, however long the ledger is."""
-    with closing(Source(tmp_path / "gateway.db").open()) as connection:
+    with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
         query = "EXPLAIN QUERY PLAN " + requests(filters, before=7)
         plan = " ".join(row[3] for row in connection.execute(query, {**filters, "before": 7, "limit": 5}))
 
@@ -55,7 +55,7 @@ def test_few_rows_are_found_without_reading_all(tmp_path: Path, filters: dict[st
 )
 def test_no_table_in_memory(tmp_path: Path, query: str) -> None:
     """What each commit runs sets no table up in memory, which takes longer than all the rest of it."""
-    with closing(Source(tmp_path / "gateway.db").open()) as connection:
+    with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
         steps = connection.execute("EXPLAIN " + query, [None] * query.count("?")).fetchall()
 
     assert {"OpenEphemeral", "OpenAutoindex"}.isdisjoint(step[1] for step in steps)

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
 from gateway.records import Attempt, Feedback
-from gateway.store import Begin, Settle, Store, StoredOutcome, Try
+from gateway.store import InsertRequest, SettleRequest, Store, StoredOutcome, UpsertAttempt
 from gateway.store.connection import LedgerDamaged
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
@@ -70,7 +70,7 @@ def test_two_stores_on_one_file(make_ledger: MakeLedger) -> None:
         list(pool.map(lambda n: (first, second)[n % 2].begin(begun(str(n))).result(), range(40)))
 
     assert len(first.requests(limit=100)) == len(second.requests(limit=100)) == 40
-    assert second.recover(now="2026-11-22T11:00:00Z") == 0
+    assert second.close_orphans(now="2026-11-22T11:00:00Z") == 0
 
 
 def test_rows_of_a_closed_store_are_recovered(make_ledger: MakeLedger) -> None:
@@ -81,7 +81,7 @@ def test_rows_of_a_closed_store_are_recovered(make_ledger: MakeLedger) -> None:
 
     second = make_ledger()
 
-    assert second.recover(now="2026-11-22T11:00:00Z") == 1
+    assert second.close_orphans(now="2026-11-22T11:00:00Z") == 1
     assert second.summary(days=30)["error_count"] == 1
 
 
@@ -199,11 +199,11 @@ async def test_awaited(ledger: SqliteStore) -> None:
     """In an event loop a change is awaited as it is; the listener hears of its commit, and a refusal is raised."""
     heard: list[BaseException | None] = []
 
-    assert await ledger.awaited(Begin(begun())) == 0
-    await ledger.awaited(Try("r1", Attempt(2, "claude", "haiku")))
+    assert await ledger.write(InsertRequest(begun())) == 0
+    await ledger.write(UpsertAttempt("r1", Attempt(2, "claude", "haiku")))
     with pytest.raises(Conflict):
-        await ledger.awaited(Begin(begun()))
-    await ledger.awaited(Settle(ended()), then=heard.append)
+        await ledger.write(InsertRequest(begun()))
+    await ledger.write(SettleRequest(ended()), then=heard.append)
 
     assert heard == [None]
     assert [row["status"] for row in ledger.requests()] == ["ok"]

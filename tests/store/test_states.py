@@ -4,13 +4,13 @@ from pathlib import Path
 
 import apsw
 
-from gateway.store import LearnedState
+from gateway.store import Checkpoint
 from gateway.store.sqlite import SqliteStore
 from gateway.store.states import KEPT
 
 
-def state(learned_to: int = 5, *, origin: str = "saved") -> LearnedState:
-    return LearnedState(origin, "f1", learned_to=learned_to, outcomes=learned_to)
+def state(learned_to: int = 5, *, origin: str = "saved") -> Checkpoint:
+    return Checkpoint(origin, "f1", learned_to=learned_to, outcomes=learned_to)
 
 
 def test_a_state_is_kept_with_its_body(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_newest_sound_ones_are_kept_and_all_refused_ones(tmp_path: Path) -> 
     """Old states go; one that could not be used stays for whoever asks why."""
     store = SqliteStore(tmp_path / "gateway.db")
     first = store.add_state(state(), b"bad").result()
-    store.refuse_state(first, "its checksum is wrong").result()
+    store.mark_unusable(first, "its checksum is wrong").result()
     for i in range(KEPT + 3):
         store.add_state(state(i), b"body").result()
 

@@ -74,7 +74,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def die_and_recover(self) -> None:
         self.other.close()
-        self.home.recover(now="2026-11-22T11:00:00Z")
+        self.home.close_orphans(now="2026-11-22T11:00:00Z")
         self.other = SqliteStore(self.home.path)
 
     @rule()

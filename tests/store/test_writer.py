@@ -14,8 +14,8 @@ import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
 from gateway.store import batches, changes
-from gateway.store.connection import Source
-from gateway.store.owner import Owner
+from gateway.store.connection import DatabaseFile
+from gateway.store.owner import ProcessLease
 from gateway.store.writer import Writer
 
 MakeWriter = Callable[..., Writer]
@@ -23,13 +23,13 @@ MakeWriter = Callable[..., Writer]
 
 @pytest.fixture
 def make_writer(path: Path) -> Iterator[MakeWriter]:
-    Source(path).open().close()
+    DatabaseFile(path).open().close()
     made: list[Writer] = []
 
     def make(*, at_end: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100) -> Writer:
-        source = Source(path, busy_timeout=busy_timeout)
-        together = partial(batches.together, owner=Owner(path))
-        alone = partial(batches.alone, owner=Owner(path))
+        source = DatabaseFile(path, busy_timeout=busy_timeout)
+        together = partial(batches.apply_batch, owner=ProcessLease(path))
+        alone = partial(batches.apply_one, owner=ProcessLease(path))
         made.append(
             Writer(source, together=together, alone=alone, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size)
         )
@@ -206,14 +206,14 @@ def test_a_replaced_file_is_taken_up(make_writer: MakeWriter, path: Path, tmp_pa
     """A ledger that was replaced by another goes on in that other one."""
     writer = make_writer()
     writer.submit(insert("a")).result(10)
-    with closing(Source(tmp_path / "restored.db").open()) as restored:
+    with closing(DatabaseFile(tmp_path / "restored.db").open()) as restored:
         insert("old")(restored)
     os.replace(tmp_path / "restored.db", path)
 
     writer.submit(insert("b")).result(10)
 
     assert ids(path) == ["old", "b"]
-    Source(path).check()
+    DatabaseFile(path).check()
 
 
 def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.transport import Transport
-from gateway.transport.lean import LeanTransport
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.lean import Http1Transport
+from gateway.transport.reference import HttpxTransport
 
 MakeTransport = Callable[..., Transport]
 
-ENGINES: dict[str, MakeTransport] = {"reference": ReferenceTransport, "lean": LeanTransport}
+ENGINES: dict[str, MakeTransport] = {"reference": HttpxTransport, "lean": Http1Transport}
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])

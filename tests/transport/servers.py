@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Into, Timeouts, UpstreamResponse
+from gateway.transport import Sink, Timeouts, UpstreamResponse
 from gateway.wire import UpstreamRequest
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -44,12 +44,12 @@ def chat(url: str, **json: Any) -> UpstreamRequest:
 async def pieces(response: UpstreamResponse) -> list[bytes]:
     """What is left of the body, as it arrives."""
     found = []
-    while piece := await response.piece():
+    while piece := await response.read_chunk():
         found.append(piece)
     return found
 
 
-def keeping(come: list[bytes]) -> Into:
+def keeping(come: list[bytes]) -> Sink:
     """What every piece is poured into."""
 
     def into(piece: bytes) -> bool:

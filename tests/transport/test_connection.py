@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.connection import MAX_BUFFERED, MAX_HEAD, Connection, End
+from gateway.transport.connection import MAX_BUFFERED, MAX_HEAD, End, Http1Connection
 from tests.transport.servers import ANSWER, CHUNKED, END, chunk, keeping
 
 WIRE = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + CHUNKED + chunk(b"one") + chunk(b"two") + b"0\r\nx-trailer: 1\r\n\r\n"
@@ -53,7 +53,7 @@ class World:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.socket = Socket()
-        self.connection = Connection(loop)
+        self.connection = Http1Connection(loop)
         self.connection.connection_made(self.socket)
         self.connection.begin([b"POST"])
 
@@ -142,7 +142,7 @@ def test_surplus(surplus: bytes) -> None:
 )
 def test_head_without_end(wire: bytes) -> None:
     """Bytes that bring the body no further are bounded wherever they stand; nothing is switched to another protocol."""
-    assert body(wire, cut=1000) == (b"", End.GARBAGE)
+    assert body(wire, cut=1000) == (b"", End.PROTOCOL_ERROR)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_head_without_end(wire: bytes) -> None:
 )
 def test_head_in_one_read(header: bytes) -> None:
     """A head too large is refused even when it comes whole."""
-    assert body(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n", cut=1_000_000) == (b"", End.GARBAGE)
+    assert body(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n", cut=1_000_000) == (b"", End.PROTOCOL_ERROR)
 
 
 def test_back_pressure() -> None:
@@ -167,7 +167,7 @@ def test_rest() -> None:
     """A connection whose answer was not taken rests reading, so that its end is noticed."""
     world = World(loop := asyncio.new_event_loop())
     world.connection.data_received(CHUNKED + chunk(b"x" * (MAX_BUFFERED + 1)) + END)
-    world.connection.rest()
+    world.connection.park()
     assert world.socket.reading
     world.connection.data_received(b"H")
     assert world.socket.closed
@@ -251,13 +251,13 @@ async def test_poured_without_waking() -> None:
     world = World(loop)
     world.connection.data_received(CHUNKED)
     come: list[bytes] = []
-    ended = world.connection.pour(keeping(come), silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(keeping(come), silence=5, latest=loop.time() + 5)
     world.connection.data_received(chunk(b"one") + chunk(b"two"))
     world.connection.data_received(b"5\r\n")
     assert (come, ended.done()) == ([b"onetwo"], False)
     world.connection.data_received(b"three\r\n" + END)
     assert await ended
-    assert (come, world.connection.take(), world.connection.full) == ([b"onetwo"], b"three", False)
+    assert (come, world.connection.take(), world.connection.paused) == ([b"onetwo"], b"three", False)
 
 
 async def test_silence_while_poured() -> None:
@@ -268,7 +268,7 @@ async def test_silence_while_poured() -> None:
     began = loop.time()
     loop.call_later(0.02, world.connection.data_received, chunk(b"one"))
     loop.call_later(0.04, world.connection.data_received, b"5\r\n")
-    assert not await world.connection.pour(keeping([]), silence=0.05, latest=began + 5)
+    assert not await world.connection.stream_into(keeping([]), silence=0.05, latest=began + 5)
     assert loop.time() >= began + 0.09
 
 
@@ -278,7 +278,7 @@ async def test_nothing_is_poured_after_a_cancellation() -> None:
     world = World(loop)
     world.connection.data_received(CHUNKED)
     come: list[bytes] = []
-    ended = world.connection.pour(keeping(come), silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(keeping(come), silence=5, latest=loop.time() + 5)
     ended.cancel()
     world.connection.data_received(chunk(b"one"))
     again = world.connection.wait(loop.time() + 5)
@@ -292,9 +292,9 @@ async def test_full() -> None:
     loop = asyncio.get_running_loop()
     world = World(loop)
     world.connection.data_received(CHUNKED)
-    ended = world.connection.pour(lambda _: False, silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(lambda _: False, silence=5, latest=loop.time() + 5)
     world.connection.data_received(chunk(b"one"))
     world.connection.data_received(chunk(b"x" * (MAX_BUFFERED + 1)))
     assert await ended
-    assert (world.connection.full, world.socket.reading) == (True, False)
+    assert (world.connection.paused, world.socket.reading) == (True, False)
     assert len(world.connection.take()) == MAX_BUFFERED + 1

@@ -90,7 +90,7 @@ async def test_unread_body(transport: Transport) -> None:
 
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        assert await response.piece() == b"half"
+        assert await response.read_chunk() == b"half"
         await response.aclose()
         await response.aclose()
         await asyncio.wait_for(left.wait(), 2)

@@ -158,10 +158,10 @@ async def test_pieces_at_once(transport: Transport) -> None:
 
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        assert await response.piece() == b"first"
+        assert await response.read_chunk() == b"first"
         go_on.set()
         assert await pieces(response) == [b"second"]
-        assert await response.piece() == b""
+        assert await response.read_chunk() == b""
         await response.aclose()
 
 
@@ -294,9 +294,9 @@ async def test_truncated(transport: Transport, script: Script) -> None:
     """What came is handed on, then a body that ends too soon is an error, not an end."""
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        assert await response.piece() == b"half"
+        assert await response.read_chunk() == b"half"
         with pytest.raises(UpstreamTruncated) as caught:
-            await response.piece()
+            await response.read_chunk()
         await response.aclose()
     assert caught.value.upstream_status == 200
 
@@ -363,9 +363,9 @@ async def test_idle_timeout(transport: Transport) -> None:
     """Silence within the body ends it, after the pieces that came."""
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=0.05))
-        assert await response.piece() == b"half"
+        assert await response.read_chunk() == b"half"
         with pytest.raises(UpstreamTimeout, match=r"0\.05 s"):
-            await response.piece()
+            await response.read_chunk()
         await response.aclose()
 
 
@@ -374,10 +374,10 @@ async def test_allowed_silence(transport: Transport, poured: bool) -> None:
     """How long the body may be silent can be changed while it is open."""
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        assert await response.piece() == b"half"
+        assert await response.read_chunk() == b"half"
         response.allow_silence(0.05)
         with pytest.raises(UpstreamTimeout, match=r"0\.05 s"):
-            await (response.pour(lambda piece: True) if poured else response.piece())
+            await (response.stream_into(lambda piece: True) if poured else response.read_chunk())
         await response.aclose()
 
 

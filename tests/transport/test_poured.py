@@ -42,9 +42,9 @@ async def test_poured(transport: Transport) -> None:
 
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
-        assert not await response.pour(into)
-        assert not await response.pour(into)
-        assert await response.piece() == b""
+        assert not await response.stream_into(into)
+        assert not await response.stream_into(into)
+        assert await response.read_chunk() == b""
         await response.aclose()
     assert come == [b"first", b"second"]
 
@@ -70,7 +70,7 @@ async def test_poured_until_full(transport: Transport) -> None:
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
         steps[0].set()
-        assert await response.pour(into)
+        assert await response.stream_into(into)
         assert come == [b"0", b"1"]
         assert await pieces(response) == [b"2"]
         await response.aclose()
@@ -94,7 +94,7 @@ async def test_poured_into_a_mistake(transport: Transport) -> None:
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
         with pytest.raises(KeyError, match="second"):
-            await response.pour(into)
+            await response.stream_into(into)
         await response.aclose()
 
 
@@ -104,7 +104,7 @@ async def test_poured_and_silent(transport: Transport) -> None:
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=0.05))
         with pytest.raises(UpstreamTimeout, match=r"0\.05 s"):
-            await response.pour(keeping(come))
+            await response.stream_into(keeping(come))
         await response.aclose()
     assert come == [b"half"]
 
@@ -114,7 +114,7 @@ async def test_poured_for_ever(transport: Transport) -> None:
     async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=1, total=0.1))
         with pytest.raises(UpstreamTimeout, match=r"0\.1 s"):
-            await response.pour(lambda _: True)
+            await response.stream_into(lambda _: True)
         await response.aclose()
 
 
@@ -124,6 +124,6 @@ async def test_poured_and_truncated(transport: Transport) -> None:
     async with serve(says_and_leaves(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
         with pytest.raises(UpstreamTruncated):
-            await response.pour(keeping(come))
+            await response.stream_into(keeping(come))
         await response.aclose()
     assert come == [b"half"]

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamTLS, UpstreamUnreachable
 from gateway.transport import Proxies, Transport, tls_context
-from gateway.transport.lean import LeanTransport
+from gateway.transport.lean import Http1Transport
 from tests.transport.conftest import MakeTransport
 from tests.transport.servers import (
     ANSWER,
@@ -227,7 +227,7 @@ async def test_refused_by_the_proxy(answer: bytes, words: str) -> None:
 
     async with serve(script) as proxy:
         proxies = Proxies.from_environment({"HTTPS_PROXY": f"http://{proxy.url.split('/')[2]}"})
-        error = await refused(LeanTransport(proxies=proxies), "https://api.example/v1")
+        error = await refused(Http1Transport(proxies=proxies), "https://api.example/v1")
     assert (type(error), error.maybe_billed) == (UpstreamUnreachable, False)
     assert words in error.message
     assert "127.0.0.1" not in error.message
@@ -244,7 +244,7 @@ async def test_answer_byte_by_byte(tmp_path: Path) -> None:
 
     async with serve(script) as proxy:
         proxies = Proxies.from_environment({"HTTPS_PROXY": f"http://{proxy.url.split('/')[2]}"})
-        error = await refused(LeanTransport(proxies=proxies), "https://[fd00::2]/v1")
+        error = await refused(Http1Transport(proxies=proxies), "https://[fd00::2]/v1")
     assert "status 403" in error.message
 
 
@@ -274,7 +274,7 @@ async def test_proxy_that_is_not_there(make_transport: MakeTransport, scheme: st
 async def test_plain_upstream_refused_by_the_proxy() -> None:
     """A proxy's wish for a password is not taken for the upstream's answer."""
     async with serve(says(ANSWER.replace(b"200 OK", b"407 No"))) as proxy:
-        transport = LeanTransport(proxies=Proxies.from_environment({"ALL_PROXY": proxy.url}))
+        transport = Http1Transport(proxies=Proxies.from_environment({"ALL_PROXY": proxy.url}))
         error = await refused(transport, "http://api.example/v1")
     assert "user and a password" in error.message
 

@@ -10,7 +10,7 @@ import respx
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated, UpstreamUnreachable
 from gateway.transport import Timeouts
-from gateway.transport.reference import ReferenceTransport
+from gateway.transport.reference import HttpxTransport
 from tests.transport.servers import PATIENT, chat, pieces
 
 
@@ -27,7 +27,7 @@ async def test_mock_transport() -> None:
         seen.append(request)
         return httpx2.Response(200, json={"ok": True}, headers={"X-Id": "7"})
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
     response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
 
     assert await response.read() == b'{"ok":true}'
@@ -44,7 +44,7 @@ async def test_empty_pieces() -> None:
         for piece in (b"a", b"", b"b"):
             yield piece
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body())))
+    transport = HttpxTransport(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body())))
     response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
     assert await pieces(response) == [b"a", b"b"]
 
@@ -66,7 +66,7 @@ async def test_errors_while_sending(error: httpx2.HTTPError, expected: type[Exce
     def upstream(request: httpx2.Request) -> httpx2.Response:
         raise error
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
     with pytest.raises(expected) as caught:
         await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
     assert "sk-secret" not in str(caught.value)
@@ -87,7 +87,7 @@ async def test_errors_while_reading(error: httpx2.HTTPError, expected: type[Exce
         yield b"half"
         raise error
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body())))
+    transport = HttpxTransport(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body())))
     response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
     with pytest.raises(expected) as caught:
         await response.read()
@@ -97,7 +97,7 @@ async def test_errors_while_reading(error: httpx2.HTTPError, expected: type[Exce
 async def test_impossible_url() -> None:
     """A URL that is none is an upstream that cannot be reached."""
     with pytest.raises(UpstreamUnreachable):
-        await ReferenceTransport().send(chat("https://[::1/v1"), timeouts=Timeouts())
+        await HttpxTransport().send(chat("https://[::1/v1"), timeouts=Timeouts())
 
 
 async def test_cookies() -> None:
@@ -108,7 +108,7 @@ async def test_cookies() -> None:
         seen.append(request.headers)
         return httpx2.Response(200, headers={"set-cookie": "session=1; Path=/"})
 
-    transport = ReferenceTransport(transport=httpx2.MockTransport(upstream))
+    transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
     for _ in range(2):
         response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
         await response.aclose()
@@ -118,7 +118,7 @@ async def test_cookies() -> None:
 async def test_respx(respx_mock: respx.MockRouter) -> None:
     """respx routes stand for the network without the engine knowing."""
     route = respx_mock.post("https://api.example/v1").respond(429, json={"error": {}}, headers={"retry-after": "3"})
-    transport = ReferenceTransport()
+    transport = HttpxTransport()
     response = await transport.send(chat("https://api.example/v1"), timeouts=PATIENT)
 
     assert (response.status, response.headers["retry-after"]) == (429, "3")

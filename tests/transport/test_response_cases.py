@@ -95,16 +95,22 @@ CASES: dict[str, bytes] = {
 
 # Where the outcome is another than h11's, and why.
 DIFFERENCES: dict[str, tuple[Outcome, str]] = {
-    "chunk-lf": (End.GARBAGE, "a bare LF ends no line; h11 waits for the rest of it"),
-    "chunk-space": (End.GARBAGE, "nothing may follow a chunk's size but an extension; h11 forgives blanks"),
-    "chunk-huge": (End.GARBAGE, "a size beyond 64 bits is refused at once; h11 waits for so many bytes"),
-    "cl-te": (End.GARBAGE, "two framings at once are the sign of an attack (RFC 9112, 6.3); h11 takes the chunks"),
-    "cl-same": (End.GARBAGE, "a length told twice may be refused (RFC 9110, 8.6); h11 takes it where both are equal"),
-    "cl-list": (End.GARBAGE, "the same in one line"),
-    "fold": (End.GARBAGE, "folded lines may be refused (RFC 9112, 5.2); h11 unfolds them"),
-    "lf-lines": (End.GARBAGE, "a bare LF ends no line; h11 takes it for CR LF"),
-    "v12": (End.GARBAGE, "only the versions that exist are known; h11 takes every 1.x"),
-    "s600": (End.GARBAGE, "statuses end with 599 (RFC 9110, 15); h11 takes any three digits"),
+    "chunk-lf": (End.PROTOCOL_ERROR, "a bare LF ends no line; h11 waits for the rest of it"),
+    "chunk-space": (End.PROTOCOL_ERROR, "nothing may follow a chunk's size but an extension; h11 forgives blanks"),
+    "chunk-huge": (End.PROTOCOL_ERROR, "a size beyond 64 bits is refused at once; h11 waits for so many bytes"),
+    "cl-te": (
+        End.PROTOCOL_ERROR,
+        "two framings at once are the sign of an attack (RFC 9112, 6.3); h11 takes the chunks",
+    ),
+    "cl-same": (
+        End.PROTOCOL_ERROR,
+        "a length told twice may be refused (RFC 9110, 8.6); h11 takes it where both are equal",
+    ),
+    "cl-list": (End.PROTOCOL_ERROR, "the same in one line"),
+    "fold": (End.PROTOCOL_ERROR, "folded lines may be refused (RFC 9112, 5.2); h11 unfolds them"),
+    "lf-lines": (End.PROTOCOL_ERROR, "a bare LF ends no line; h11 takes it for CR LF"),
+    "v12": (End.PROTOCOL_ERROR, "only the versions that exist are known; h11 takes every 1.x"),
+    "s600": (End.PROTOCOL_ERROR, "statuses end with 599 (RFC 9110, 15); h11 takes any three digits"),
     "crlf-first": ((200, b"hi"), "an empty line before the status line is skipped, as llhttp does; h11 refuses it"),
 }
 
@@ -132,9 +138,9 @@ def by_h11(wire: bytes) -> Outcome:
         try:
             event = parser.next_event()
         except h11.RemoteProtocolError:
-            return End.LOST if ended else End.GARBAGE
+            return End.LOST if ended else End.PROTOCOL_ERROR
         if event is h11.PAUSED:  # switched to another protocol
-            return End.GARBAGE
+            return End.PROTOCOL_ERROR
         if event is h11.NEED_DATA:
             parser.receive_data(b"")
             ended = True

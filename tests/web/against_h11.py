@@ -12,7 +12,7 @@ import h11
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gateway.web.connection import Connection
+from gateway.web.connection import ServerConnection
 
 Read = list[
     tuple[str, bytes] | int
@@ -51,7 +51,7 @@ def by_h11(raw: bytes) -> Read:
 @contextlib.contextmanager
 def echoing() -> Iterator[int]:
     """The port of a server with the gateway's connections, whose application tells what it was asked."""
-    config = uvicorn.Config(_echo, port=0, http=Connection, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
+    config = uvicorn.Config(_echo, port=0, http=ServerConnection, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -11,9 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from gateway.web.body import ClientGone
-from gateway.web.client import Client, OverAsgi
-from gateway.web.connection import Connection
+from gateway.web.body import ClientDisconnected
+from gateway.web.client import AsgiAdapter, RawRequest
+from gateway.web.connection import ServerConnection
 from gateway.web.routes import Application, DirectRoute
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -105,13 +105,13 @@ class Opened:
             app, interface="asgi3", ws="none", log_config=None, access_log=False, proxy_headers=False
         )
         config.load()
-        self.protocol = Connection(config, self.server, {}, cast(Any, self.clock))
+        self.protocol = ServerConnection(config, self.server, {}, cast(Any, self.clock))
         self.protocol.connection_made(cast(Any, self.wire))
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: RawRequest) -> None:
         try:
             body = await client.body(limit=10**6) if self._reads else b""
-        except ClientGone:
+        except ClientDisconnected:
             self.gone += 1
             return
         self.requests.append(body)
@@ -148,7 +148,7 @@ class OpenedToAsgi(Opened):
     """The same before an ASGI application."""
 
     def __init__(self, *, reads: bool = True) -> None:
-        super().__init__(OverAsgi(self), reads=reads)
+        super().__init__(AsgiAdapter(self), reads=reads)
 
 
 Open = Callable[..., Opened]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.errors import Overloaded
-from gateway.web.admission import Admission
+from gateway.web.admission import ConcurrencyLimiter
 
 PLACES, QUEUE = 3, 2
 
@@ -34,7 +34,7 @@ class Line(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.timers: dict[int, Timer] = {}
-        self.admission = Admission(in_flight=PLACES, queue=QUEUE, wait=7, call_later=self.call_later)
+        self.admission = ConcurrencyLimiter(in_flight=PLACES, queue=QUEUE, wait=7, call_later=self.call_later)
         self.tasks: dict[int, asyncio.Task[str]] = {}
         self.finished: dict[int, asyncio.Event] = {}
         self.inside: list[int] = []
@@ -168,18 +168,18 @@ TestLine.settings = settings(max_examples=15, stateful_step_count=25, derandomiz
 
 async def test_full_means_not_even_read() -> None:
     """Once places and line are taken a newcomer is told so before anything is read; how often is counted."""
-    admission = Admission(in_flight=1, queue=0, wait=1)
-    admission.refuse_if_full()
+    admission = ConcurrencyLimiter(in_flight=1, queue=0, wait=1)
+    admission.check_capacity()
     async with admission:
         with pytest.raises(Overloaded) as refused:
-            admission.refuse_if_full()
+            admission.check_capacity()
     assert (refused.value.status, refused.value.retry_after, admission.refused) == (503, 1.0, 1)
-    admission.refuse_if_full()
+    admission.check_capacity()
 
 
 async def test_the_wait_is_bounded() -> None:
     """By the event loop's own clock too, whoever waits long enough is refused."""
-    admission = Admission(in_flight=1, queue=1, wait=0)
+    admission = ConcurrencyLimiter(in_flight=1, queue=1, wait=0)
     async with admission:
         with pytest.raises(Overloaded):
             async with admission:

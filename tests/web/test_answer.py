@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from gateway.errors import GatewayError, Overloaded
-from gateway.proxy import ChatAnswer, ChatStream
+from gateway.proxy import ChatResult, ChatStream
 from gateway.records import RequestRecord
 from gateway.web import client as web
-from gateway.web.answer import Answer, Pulse
+from gateway.web.answer import KeepAlive, ResponseWriter
 
 RECORD = RequestRecord(
     request_id="req_1",
@@ -94,21 +94,21 @@ class Stream:
         self.closed += 1
 
 
-def answer_to(client: Client, *, keep_alive: float = 60) -> Answer:
-    return Answer(cast(web.Client, client), "req_1", keep_alive=keep_alive)
+def answer_to(client: Client, *, keep_alive: float = 60) -> ResponseWriter:
+    return ResponseWriter(cast(web.RawRequest, client), "req_1", keep_alive=keep_alive)
 
 
-def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tuple[Answer, asyncio.Task[None]]:
+def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tuple[ResponseWriter, asyncio.Task[None]]:
     answer = answer_to(client, keep_alive=keep_alive)
-    return answer, asyncio.create_task(answer.give(cast(ChatStream, stream)))
+    return answer, asyncio.create_task(answer.send(cast(ChatStream, stream)))
 
 
 async def test_a_whole_answer() -> None:
     """An answer has its length, its cost and the request's id."""
     client = Client()
     answer = answer_to(client)
-    await answer.give(ChatAnswer(b"{}", RECORD))
-    assert (client.status, client.body, client.whole, answer.last) == (200, b"{}", True, True)
+    await answer.send(ChatResult(b"{}", RECORD))
+    assert (client.status, client.body, client.whole, answer.finishing) == (200, b"{}", True, True)
     assert client.head.startswith(b"x-request-id: req_1\r\nx-gateway-provider: gemini\r\n")
     assert b"\r\nx-gateway-cost: unknown\r\n" in client.head
     assert client.head.endswith(b"\r\ncontent-type: application/json\r\n")
@@ -119,11 +119,11 @@ async def test_a_stream() -> None:
     client, stream = Client(), Stream(b"a", b"b")
     answer, giving = answering(client, stream)
     await client.next()
-    assert (client.body, answer.last) == (b"", False)
+    assert (client.body, answer.finishing) == (b"", False)
     for _ in range(2):
         stream.released.release()
     await giving
-    assert (client.body, client.whole, answer.last, stream.closed) == (b"ab", True, True, 1)
+    assert (client.body, client.whole, answer.finishing, stream.closed) == (b"ab", True, True, 1)
 
 
 async def test_offered_pieces() -> None:
@@ -170,14 +170,14 @@ async def test_pieces_are_signs_of_life() -> None:
     """The time of silence runs from the last piece, sent or offered: where they keep coming there are no comments."""
     client, clock = Client(), Clock()
     client.offered = b""
-    pulse = Pulse(cast(web.Client, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
+    pulse = KeepAlive(cast(web.RawRequest, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
     clock.now = 10
     await pulse.send(b"1")
     clock.now = 15
     clock.action()
     await asyncio.sleep(0)
     clock.now = 20
-    assert pulse.offer(b"2")
+    assert pulse.send_nowait(b"2")
     clock.now = 25
     clock.action()
     await asyncio.sleep(0)
@@ -193,7 +193,7 @@ async def test_one_comment_at_a_time() -> None:
     """A client that does not read is not sent comment after comment; when the stream ends the last one is forgotten."""
     client = Client()
     client.reads.clear()
-    pulse = Pulse(cast(web.Client, client), interval=0)
+    pulse = KeepAlive(cast(web.RawRequest, client), interval=0)
     before = len(asyncio.all_tasks())
     for _ in range(20):
         await asyncio.sleep(0)
@@ -211,11 +211,11 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def waiting(client: Client) -> tuple[Answer, Clock]:
+async def waiting(client: Client) -> tuple[ResponseWriter, Clock]:
     """A streamed answer that has waited for content for as long as it should, at the moment at which its timer goes off."""
     answer = answer_to(client, keep_alive=10)
     clock = Clock()
-    answer.routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
+    answer.on_routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
     clock.now = 10
     clock.action()
     return answer, clock
@@ -231,7 +231,7 @@ async def test_an_answer_begins_without_content() -> None:
     assert b"x-gateway-provider" not in client.head
     early = client.head
     stream.released.release()
-    await answer.give(cast(ChatStream, stream))
+    await answer.send(cast(ChatStream, stream))
     answer.close()
     assert (client.head, client.body, client.whole) == (early, b": keep-alive\n\ndata: 1\n\n", True)
 
@@ -241,7 +241,7 @@ async def test_content_as_the_wait_ends() -> None:
     client, stream = Client(), Stream(b"data: 1\n\n")
     answer, _ = await waiting(client)
     stream.released.release()
-    await answer.give(cast(ChatStream, stream))
+    await answer.send(cast(ChatStream, stream))
     await turns()
     assert b"x-gateway-provider" in client.head
     assert (client.body, client.whole) == (b"data: 1\n\n", True)
@@ -251,9 +251,9 @@ async def test_silence_after_content_in_time() -> None:
     """A stream that had its content in time is kept alive from its first silence on."""
     client, stream = Client(), Stream(b"data: 1\n\n", b"data: 2\n\n")
     answer, clock = answer_to(client, keep_alive=10), Clock()
-    answer.routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
+    answer.on_routed(RECORD, loop=cast(asyncio.AbstractEventLoop, clock))
     stream.released.release()
-    giving = asyncio.create_task(answer.give(cast(ChatStream, stream)))
+    giving = asyncio.create_task(answer.send(cast(ChatStream, stream)))
     await turns()
     clock.now = 10
     clock.action()
@@ -267,7 +267,7 @@ async def test_an_error_as_the_wait_ends() -> None:
     """An error at the very moment is an answer of its own, and nothing follows it."""
     client = Client()
     answer, _ = await waiting(client)
-    await answer.fail(Overloaded("Full."))
+    await answer.send_error(Overloaded("Full."))
     await turns()
     answer.close()
     assert (client.status, client.whole) == (503, True)
@@ -280,7 +280,7 @@ async def test_an_error_after_an_early_head() -> None:
     client.reads.clear()
     answer, _ = await waiting(client)
     await turns()
-    failing = asyncio.create_task(answer.fail(Overloaded("Full.")))
+    failing = asyncio.create_task(answer.send_error(Overloaded("Full.")))
     await turns()
     client.reads.set()
     await failing
@@ -293,7 +293,7 @@ async def test_an_error_before_the_first_byte() -> None:
     """An error that comes first is an answer of its own, with the headers that are known by then."""
     client = Client()
     answer = answer_to(client)
-    await answer.fail(Overloaded("Full."), "x-gateway-attempts: 1\r\n")
+    await answer.send_error(Overloaded("Full."), "x-gateway-attempts: 1\r\n")
     assert (client.status, client.whole) == (503, True)
     assert client.head.startswith(b"x-request-id: req_1\r\nx-gateway-attempts: 1\r\n")
     assert b"\r\nretry-after: 1\r\n" in client.head
@@ -307,7 +307,7 @@ async def test_an_error_within_a_stream() -> None:
     stream.released.release()
     with pytest.raises(GatewayError) as raised:
         await giving
-    await answer.fail(raised.value)
+    await answer.send_error(raised.value)
     assert client.body.startswith(b'data: 1\n\ndata: {"error":{"message":"Broken."')
     assert client.body.endswith(b"\n\n")
     assert b"[DONE]" not in client.body
@@ -318,12 +318,12 @@ async def test_an_error_within_a_whole_answer() -> None:
     """Once a whole answer's head is out nothing can be told: it stays cut, and the server closes the connection."""
     client = Client()
     answer = answer_to(client)
-    giving = asyncio.create_task(answer.give(ChatAnswer(b"{}", RECORD)))
+    giving = asyncio.create_task(answer.send(ChatResult(b"{}", RECORD)))
     client.reads.clear()
     await asyncio.sleep(0)
     giving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await giving
     client.reads.set()
-    await answer.fail(GatewayError("Broken."))
+    await answer.send_error(GatewayError("Broken."))
     assert (client.status, client.body) == (0, b"")

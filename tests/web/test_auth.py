@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from gateway.errors import Forbidden, InvalidKey, InvalidRequest
-from gateway.web.auth import Access, Gatekeeper, Principal, key_id
+from gateway.web.auth import Authenticator, Principal, Role, key_id
 
 
 def sent(**headers: str) -> list[tuple[bytes, bytes]]:
@@ -22,27 +22,27 @@ def basic(password: str) -> str:
 @pytest.mark.parametrize("header", ["x_api_key", "api_key", "x_goog_api_key", "authorization"])
 def test_every_header_style(header: str) -> None:
     """A client key is taken from each header that official SDKs use."""
-    gatekeeper = Gatekeeper(["one", "two"])
+    gatekeeper = Authenticator(["one", "two"])
     value = "Bearer two" if header == "authorization" else "two"
-    assert gatekeeper.admit(sent(**{header: value}), Access.CLIENT) == Principal(key_id("two"))
+    assert gatekeeper.authenticate(sent(**{header: value}), Role.CLIENT) == Principal(key_id("two"))
 
 
 def test_wrong_and_missing_keys() -> None:
     """A wrong or missing key is refused, and the message repeats none."""
-    gatekeeper = Gatekeeper(["secret-key"])
+    gatekeeper = Authenticator(["secret-key"])
     with pytest.raises(InvalidKey) as wrong:
-        gatekeeper.admit(sent(authorization="Bearer other-key"), Access.CLIENT)
+        gatekeeper.authenticate(sent(authorization="Bearer other-key"), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(), Access.CLIENT)
+        gatekeeper.authenticate(sent(), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(authorization="Bearer "), Access.CLIENT)
+        gatekeeper.authenticate(sent(authorization="Bearer "), Role.CLIENT)
     assert "key" not in wrong.value.message.replace("API key", "")
 
 
 def test_two_different_keys() -> None:
     """Two different keys in one request are a 400: guessing which one counts is how checks are passed by."""
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["a"]).admit(sent(authorization="Bearer a", x_api_key="b"), Access.CLIENT)
+        Authenticator(["a"]).authenticate(sent(authorization="Bearer a", x_api_key="b"), Role.CLIENT)
 
 
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
@@ -51,52 +51,52 @@ def test_two_keys_in_one_header(name: str) -> None:
     prefix = b"Bearer " if name == "authorization" else b""
     twice = [(b"host", b"localhost"), (name.encode(), prefix + b"a"), (name.encode(), prefix + b"b")]
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["a"]).admit(twice, Access.CLIENT)
+        Authenticator(["a"]).authenticate(twice, Role.CLIENT)
     with pytest.raises(InvalidRequest):
-        Gatekeeper(["b"]).admit(twice, Access.CLIENT)
+        Authenticator(["b"]).authenticate(twice, Role.CLIENT)
     twice[2] = twice[1]
-    assert Gatekeeper(["a"]).admit(twice, Access.CLIENT) == Principal(key_id("a"))
+    assert Authenticator(["a"]).authenticate(twice, Role.CLIENT) == Principal(key_id("a"))
 
 
 def test_no_key_from_anywhere_else() -> None:
     """A key in a cookie, a proxy's header or under another scheme is no key."""
     for headers in ({"cookie": "key=a"}, {"proxy_authorization": "Bearer a"}, {"authorization": "Token a"}):
         with pytest.raises(InvalidKey):
-            Gatekeeper(["a"]).admit(sent(**headers), Access.CLIENT)
+            Authenticator(["a"]).authenticate(sent(**headers), Role.CLIENT)
 
 
 def test_admin_needs_the_admin_key() -> None:
     """With an admin key set, a client key opens no admin route, and the admin key no client route."""
-    gatekeeper = Gatekeeper(["client"], "admin")
-    assert gatekeeper.admit(sent(x_api_key="admin"), Access.ADMIN).key_id == key_id("admin")
+    gatekeeper = Authenticator(["client"], "admin")
+    assert gatekeeper.authenticate(sent(x_api_key="admin"), Role.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(x_api_key="client"), Access.ADMIN)
+        gatekeeper.authenticate(sent(x_api_key="client"), Role.ADMIN)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(x_api_key="admin"), Access.CLIENT)
+        gatekeeper.authenticate(sent(x_api_key="admin"), Role.CLIENT)
 
 
 def test_first_client_key_is_admin() -> None:
     """Without an admin key the first client key is it, the others are not."""
-    gatekeeper = Gatekeeper(["first", "second"])
-    assert gatekeeper.admit(sent(x_api_key="first"), Access.ADMIN).key_id == key_id("first")
+    gatekeeper = Authenticator(["first", "second"])
+    assert gatekeeper.authenticate(sent(x_api_key="first"), Role.ADMIN).key_id == key_id("first")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(x_api_key="second"), Access.ADMIN)
+        gatekeeper.authenticate(sent(x_api_key="second"), Role.ADMIN)
 
 
 def test_browser_password() -> None:
     """A browser sends the admin key as a Basic password; client routes do not take that."""
-    gatekeeper = Gatekeeper(["client"], "admin")
-    assert gatekeeper.admit(sent(authorization=basic("admin")), Access.ADMIN).key_id == key_id("admin")
+    gatekeeper = Authenticator(["client"], "admin")
+    assert gatekeeper.authenticate(sent(authorization=basic("admin")), Role.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(authorization=basic("client")), Access.CLIENT)
+        gatekeeper.authenticate(sent(authorization=basic("client")), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sent(authorization="Basic %%%"), Access.ADMIN)
+        gatekeeper.authenticate(sent(authorization="Basic %%%"), Role.ADMIN)
 
 
 def test_open_gateway_ignores_keys() -> None:
     """Without client keys whatever a client sends is ignored: SDKs always send one."""
-    assert Gatekeeper([]).admit(sent(authorization="Bearer sk-whatever"), Access.CLIENT) == Principal()
-    assert Gatekeeper([]).admit(sent(), Access.ADMIN) == Principal()
+    assert Authenticator([]).authenticate(sent(authorization="Bearer sk-whatever"), Role.CLIENT) == Principal()
+    assert Authenticator([]).authenticate(sent(), Role.ADMIN) == Principal()
 
 
 @pytest.mark.parametrize(
@@ -115,42 +115,44 @@ def test_open_gateway_ignores_keys() -> None:
 def test_open_gateway_refuses_foreign_pages(headers: dict[str, str]) -> None:
     """Without client keys a page of another site, or a rebound host name, is refused."""
     with pytest.raises(Forbidden):
-        Gatekeeper([]).admit(sent(**headers), Access.CLIENT)
+        Authenticator([]).authenticate(sent(**headers), Role.CLIENT)
 
 
 def test_one_foreign_origin_of_two() -> None:
     """Where `Origin` is sent twice, each has to be this machine's."""
     for order in (("http://localhost", "https://evil.example"), ("https://evil.example", "http://localhost")):
         with pytest.raises(Forbidden):
-            Gatekeeper([]).admit([*sent(), *((b"origin", each.encode()) for each in order)], Access.CLIENT)
+            Authenticator([]).authenticate([*sent(), *((b"origin", each.encode()) for each in order)], Role.CLIENT)
 
 
 def test_pages_of_this_machine() -> None:
     """A page at localhost may call 127.0.0.1, which for a browser is another site; a link from another site may not."""
     headers = sent(origin="http://localhost:3000", sec_fetch_site="cross-site")
-    assert Gatekeeper([]).admit(headers, Access.CLIENT) == Principal()
+    assert Authenticator([]).authenticate(headers, Role.CLIENT) == Principal()
 
 
 @pytest.mark.parametrize("host", ["host.docker.internal:8000", "host.containers.internal"])
 def test_a_container_is_told_what_to_set(host: str) -> None:
     """A container that calls the machine by its usual name is told what to set; with a key it is let in."""
     with pytest.raises(Forbidden, match=r"container .*Set GATEWAY_API_KEY"):
-        Gatekeeper([]).admit(sent(host=host), Access.CLIENT)
-    assert Gatekeeper(["one"]).admit(sent(host=host, x_api_key="one"), Access.CLIENT) == Principal(key_id("one"))
+        Authenticator([]).authenticate(sent(host=host), Role.CLIENT)
+    assert Authenticator(["one"]).authenticate(sent(host=host, x_api_key="one"), Role.CLIENT) == Principal(
+        key_id("one")
+    )
 
 
 def test_allowed_hosts() -> None:
     """Hosts of the configuration, the loopback names and same-origin pages pass."""
-    gatekeeper = Gatekeeper([], allowed_hosts=["Gateway.internal"])
+    gatekeeper = Authenticator([], allowed_hosts=["Gateway.internal"])
     for headers in (
         {"host": "gateway.internal"},
         {"host": "[::1]:8000"},
         {"origin": "http://localhost:3000"},
         {"sec_fetch_site": "same-origin"},
     ):
-        assert gatekeeper.admit(sent(**headers), Access.CLIENT) == Principal()
+        assert gatekeeper.authenticate(sent(**headers), Role.CLIENT) == Principal()
 
 
 def test_open_routes() -> None:
     """Health is told without a key, to anyone."""
-    assert Gatekeeper(["a"]).admit(sent(host="anything"), Access.OPEN) == Principal()
+    assert Authenticator(["a"]).authenticate(sent(host="anything"), Role.OPEN) == Principal()

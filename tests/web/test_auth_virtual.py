@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.errors import Forbidden, InvalidKey, RateLimited
-from gateway.keyring import KeyRing
+from gateway.keyring import VirtualKeyCache
 from gateway.keys import AdminKey, VirtualKey, digest_of
-from gateway.web.auth import Access, Gatekeeper, Principal, key_id
-from gateway.web.pace import Pace
+from gateway.web.auth import Authenticator, Principal, Role, key_id
+from gateway.web.pace import SlidingWindowLimiter
 from tests.fallback.clocks import Clock
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -21,11 +21,11 @@ KEY = VirtualKey(id="key_1", name="team", digest=digest_of("gw-team"), last4="te
 
 def keeper(
     *client_keys: str, admin: str | None = None, key: VirtualKey | None = KEY, ledger_admin: str | None = None
-) -> Gatekeeper:
+) -> Authenticator:
     kept = AdminKey(digest_of(ledger_admin), "last", NOW) if ledger_admin else None
-    ring = KeyRing(lambda: [key] if key else [], now=lambda: NOW, load_admin=lambda: kept)
+    ring = VirtualKeyCache(lambda: [key] if key else [], now=lambda: NOW, load_admin=lambda: kept)
     ring.refresh()
-    return Gatekeeper(client_keys, admin, ring=ring, pace=Pace(Clock()))
+    return Authenticator(client_keys, admin, ring=ring, pace=SlidingWindowLimiter(Clock()))
 
 
 def sending(key: str | None, host: str = "127.0.0.1:8000") -> list[tuple[bytes, bytes]]:
@@ -36,20 +36,20 @@ def sending(key: str | None, host: str = "127.0.0.1:8000") -> list[tuple[bytes, 
 @pytest.mark.parametrize("client_keys", [(), ("env-key",)])
 def test_a_virtual_key_opens_client_routes(client_keys: tuple[str, ...]) -> None:
     """A virtual key is a client key, from any host, and its limits come along."""
-    principal = keeper(*client_keys).admit(sending("gw-team", host="gateway.example"), Access.CLIENT)
+    principal = keeper(*client_keys).authenticate(sending("gw-team", host="gateway.example"), Role.CLIENT)
     assert principal == Principal("key_1", KEY)
 
 
 def test_configured_keys_have_no_limits() -> None:
     """A key of GATEWAY_API_KEY stays one beside virtual keys."""
-    assert keeper("env-key").admit(sending("env-key"), Access.CLIENT) == Principal(key_id("env-key"))
+    assert keeper("env-key").authenticate(sending("env-key"), Role.CLIENT) == Principal(key_id("env-key"))
 
 
 @pytest.mark.parametrize("sent", [None, "gw-other", "sk-anything"])
 def test_a_virtual_key_closes_the_gateway(sent: str | None) -> None:
     """From the first virtual key on a client route wants one, whatever SDKs send otherwise."""
     with pytest.raises(InvalidKey):
-        keeper().admit(sending(sent), Access.CLIENT)
+        keeper().authenticate(sending(sent), Role.CLIENT)
 
 
 @pytest.mark.parametrize("change", [{"revoked": NOW}, {"expires": NOW}], ids=["revoked", "expired"])
@@ -58,14 +58,14 @@ def test_ended_keys(change: dict[str, Any]) -> None:
     gatekeeper = keeper(key=replace(KEY, **change))
     for sent in ("gw-team", None):
         with pytest.raises(InvalidKey):
-            gatekeeper.admit(sending(sent), Access.CLIENT)
+            gatekeeper.authenticate(sending(sent), Role.CLIENT)
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [((), None), (("env-key",), None), ((), "admin-key")])
 def test_never_an_admin_route(client_keys: tuple[str, ...], admin: str | None) -> None:
     """A virtual key opens no admin route, not even where there is no admin key."""
     with pytest.raises(Forbidden):
-        keeper(*client_keys, admin=admin).admit(sending("gw-team"), Access.ADMIN)
+        keeper(*client_keys, admin=admin).authenticate(sending("gw-team"), Role.ADMIN)
 
 
 @pytest.mark.parametrize("change", [{}, {"revoked": NOW}, {"expires": NOW}], ids=["live", "revoked", "expired"])
@@ -73,50 +73,50 @@ def test_never_an_admin_route(client_keys: tuple[str, ...], admin: str | None) -
 def test_a_virtual_key_closes_the_admin_routes(change: dict[str, Any], sent: str | None) -> None:
     """From the first virtual key on, also when it has ended, the admin routes want an admin key, even where there is none."""
     with pytest.raises(InvalidKey, match="admin key"):
-        keeper(key=replace(KEY, **change)).admit(sending(sent), Access.ADMIN)
+        keeper(key=replace(KEY, **change)).authenticate(sending(sent), Role.ADMIN)
 
 
 def test_the_ledgers_admin_key() -> None:
     """The admin key that the ledger keeps opens the admin routes, from any host, and no client route."""
     gatekeeper = keeper(ledger_admin="gw-admin-one")
-    assert gatekeeper.admit(sending("gw-admin-one", host="gw.example"), Access.ADMIN) == Principal(
+    assert gatekeeper.authenticate(sending("gw-admin-one", host="gw.example"), Role.ADMIN) == Principal(
         key_id("gw-admin-one")
     )
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sending("gw-admin-one"), Access.CLIENT)
+        gatekeeper.authenticate(sending("gw-admin-one"), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sending("gw-admin-two"), Access.ADMIN)
+        gatekeeper.authenticate(sending("gw-admin-two"), Role.ADMIN)
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [(("env-key",), None), ((), "env-key")])
 def test_the_environments_admin_key_wins(client_keys: tuple[str, ...], admin: str | None) -> None:
     """Where the environment sets an admin key, the ledger's does not count."""
     gatekeeper = keeper(*client_keys, admin=admin, ledger_admin="gw-admin-one")
-    assert gatekeeper.admit(sending("env-key"), Access.ADMIN) == Principal(key_id("env-key"))
+    assert gatekeeper.authenticate(sending("env-key"), Role.ADMIN) == Principal(key_id("env-key"))
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sending("gw-admin-one"), Access.ADMIN)
+        gatekeeper.authenticate(sending("gw-admin-one"), Role.ADMIN)
 
 
 def test_an_admin_key_without_virtual_keys() -> None:
     """An admin key in the ledger closes the admin routes alone."""
     gatekeeper = keeper(key=None, ledger_admin="gw-admin-one")
-    assert gatekeeper.admit(sending(None), Access.CLIENT) == Principal()
+    assert gatekeeper.authenticate(sending(None), Role.CLIENT) == Principal()
     with pytest.raises(InvalidKey):
-        gatekeeper.admit(sending(None), Access.ADMIN)
+        gatekeeper.authenticate(sending(None), Role.ADMIN)
 
 
 def test_an_open_gateway_with_an_empty_ring() -> None:
     """A gateway that never had a key is open to this machine only."""
     gatekeeper = keeper(key=None)
-    assert gatekeeper.admit(sending("sk-any"), Access.CLIENT) == Principal()
+    assert gatekeeper.authenticate(sending("sk-any"), Role.CLIENT) == Principal()
     with pytest.raises(Forbidden):
-        gatekeeper.admit(sending(None, host="evil.example"), Access.CLIENT)
+        gatekeeper.authenticate(sending(None, host="evil.example"), Role.CLIENT)
 
 
 def test_the_rate_counts_on_every_client_route() -> None:
     """A key's requests a minute are counted where the key is recognised, so no route is left out."""
     gatekeeper = keeper(key=replace(KEY, rpm=2))
     for _ in range(2):
-        gatekeeper.admit(sending("gw-team"), Access.CLIENT)
+        gatekeeper.authenticate(sending("gw-team"), Role.CLIENT)
     with pytest.raises(RateLimited):
-        gatekeeper.admit(sending("gw-team"), Access.CLIENT)
+        gatekeeper.authenticate(sending("gw-team"), Role.CLIENT)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest, Overloaded, RequestTooLarge, UnsupportedEncoding
-from gateway.web.body import FREE_BYTES, BodyBudget, ClientGone, read_body
+from gateway.web.body import FREE_BYTES, BodyBudget, ClientDisconnected, read_body
 
 
 async def read(*messages: dict[str, Any], limit: int = 10, headers: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
@@ -48,7 +48,7 @@ async def test_refused_headers() -> None:
 
 async def test_client_gone() -> None:
     """A client that leaves mid-body ends the request."""
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientDisconnected):
         await read(piece(b"x", more=True), {"type": "http.disconnect"})
 
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.web.direct import DirectClient
+from gateway.web.direct import DirectRequest
 from gateway.web.routes import Application
 from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
@@ -104,9 +104,9 @@ def test_failures_are_told_with_their_row(make_gateway: MakeGateway) -> None:
 async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> None:
     """A client that leaves before its request is whole gets no answer, and nothing is begun for it."""
     gateway = make_gateway()
-    client = DirectClient(
+    client = DirectRequest(
         Carrier(),
-        cast(Application, gateway.app).direct[b"/v1/chat/completions"],
+        cast(Application, gateway.app).bypass[b"/v1/chat/completions"],
         method="POST",
         query=b"",
         headers=[(b"host", b"localhost")],
@@ -116,7 +116,7 @@ async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> 
     )
     serving = asyncio.create_task(client.run())
     await asyncio.sleep(0)
-    client.lost()
+    client.connection_lost()
     await serving
     assert not client.response_started
     assert gateway.rows == []

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Message
 
-from gateway.web.client import AsgiClient
+from gateway.web.client import AsgiRawRequest
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -28,8 +28,8 @@ class Server:
         self.sent.append(message)
 
 
-def client_of(server: Server) -> AsgiClient:
-    return AsgiClient(SCOPE, server.waiting.get, server.send)
+def client_of(server: Server) -> AsgiRawRequest:
+    return AsgiRawRequest(SCOPE, server.waiting.get, server.send)
 
 
 async def test_what_came() -> None:
@@ -58,7 +58,7 @@ async def test_a_streamed_answer() -> None:
     server = Server()
     client = client_of(server)
     await client.begin(b"a: b\r\n")
-    assert not client.offer(b"one")  # a server can only be waited for
+    assert not client.send_nowait(b"one")  # a server can only be waited for
     await client.send(b"one")
     await client.end()
     assert server.sent == [
@@ -74,16 +74,16 @@ async def test_leaving() -> None:
     client = client_of(server)
     left = asyncio.Event()
     before = len(asyncio.all_tasks())
-    client.watch(left.set)
+    client.on_disconnect(left.set)
     server.waiting.put_nowait({"type": "http.request"})
     for _ in range(3):
         await asyncio.sleep(0)
     assert not left.is_set()
     server.waiting.put_nowait({"type": "http.disconnect"})
     await left.wait()
-    client.watch(left.set)
-    client.unwatch()
+    client.on_disconnect(left.set)
+    client.off_disconnect()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before
-    client_of(server).unwatch()
+    client_of(server).off_disconnect()

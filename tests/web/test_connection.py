@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.web.connection import PIPELINED, Awaited, Connection
-from gateway.web.request_head import HEAD_BYTES, HEADERS
+from gateway.web.connection import MAX_PIPELINED, ReadState, ServerConnection
+from gateway.web.request_head import MAX_HEAD_BYTES, MAX_HEADERS
 from tests.web.connections import CHUNKED, GET, HEAD, Open, Opened, OpenedToAsgi
 
 
@@ -27,8 +27,8 @@ def open_(request: pytest.FixtureRequest) -> Open:
         (b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad_host"),
         (b"GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n", 400, "bad_host"),
         (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, "bad_host"),
-        (HEAD + b"x-a: b\r\n" * HEADERS + b"\r\n", 431, "headers_too_large"),
-        (HEAD + b"x-a: " + b"b" * HEAD_BYTES + b"\r\n\r\n", 431, "headers_too_large"),
+        (HEAD + b"x-a: b\r\n" * MAX_HEADERS + b"\r\n", 431, "headers_too_large"),
+        (HEAD + b"x-a: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n", 431, "headers_too_large"),
         (HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "bad_http"),
         (HEAD + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, "bad_http"),
         (HEAD + b"Content-Length: -3\r\n\r\nabc", 400, "bad_http"),
@@ -69,7 +69,7 @@ async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
         GET,
         b"GET / HTTP/1.0\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n",
-        HEAD + b"x-a: b\r\n" * (HEADERS - 1) + b"\r\n",
+        HEAD + b"x-a: b\r\n" * (MAX_HEADERS - 1) + b"\r\n",
         HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
     ids=["plain", "HTTP/1.0", "IPv6", "as many headers as may be", "upgrade"],
@@ -96,7 +96,7 @@ async def test_too_slow(open_: Open, raw: bytes, status: int) -> None:
     connection = open_()
     await connection.feed(raw)
     (seconds,) = connection.clock.pending()
-    assert seconds == Connection.seconds[Awaited.BODY if b"\r\n\r\n" in raw else Awaited.HEAD]
+    assert seconds == ServerConnection.timeouts[ReadState.BODY if b"\r\n\r\n" in raw else ReadState.HEAD]
     connection.clock.pass_by()
     await connection.turns()
     assert connection.statuses == [status]
@@ -131,7 +131,7 @@ async def test_kept_connections_are_closed_in_time(open_: Open) -> None:
     await connection.feed(GET)
     assert connection.clock.pending() == [5]
     await connection.feed(b"\r\n", b"\r\n")
-    assert connection.clock.pending() == [Connection.seconds[Awaited.REQUEST]]
+    assert connection.clock.pending() == [ServerConnection.timeouts[ReadState.REQUEST]]
     await connection.feed(GET)
     assert connection.statuses == [200, 200]
     connection.clock.pass_by()
@@ -176,17 +176,17 @@ async def test_pipelined_requests(open_: Open) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "awaited"),
-    [(b"PO", Awaited.HEAD), (HEAD + b"Content-Length: 2\r\n\r\n", Awaited.BODY)],
+    [(b"PO", ReadState.HEAD), (HEAD + b"Content-Length: 2\r\n\r\n", ReadState.BODY)],
     ids=["head", "body"],
 )
-async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: Awaited) -> None:
+async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: ReadState) -> None:
     """The rest of a request that was begun early is waited for from the end of the answer before it."""
     connection = open_()
     await connection.feed(GET + raw)
     assert connection.clock.pending() == []
     connection.answering.set()
     await connection.turns()
-    assert Connection.seconds[awaited] in connection.clock.pending()
+    assert ServerConnection.timeouts[awaited] in connection.clock.pending()
 
 
 async def test_too_many_pipelined_requests(open_: Open) -> None:
@@ -195,7 +195,7 @@ async def test_too_many_pipelined_requests(open_: Open) -> None:
     await connection.feed(GET * 1000)
     connection.answering.set()
     await connection.turns(500)
-    assert connection.statuses == [200] * PIPELINED
+    assert connection.statuses == [200] * MAX_PIPELINED
     assert connection.wire.sent.count(b"connection: close\r\n") == 1
     assert connection.wire.end == "eof"  # closed at once, what the client still sends would reset the connection
 
@@ -248,9 +248,9 @@ async def test_answers_before_the_end_of_a_body(open_: Open) -> None:
     connection.answering.set()
     await connection.feed(HEAD + b"Content-Length: 9\r\n\r\nabc")
     assert connection.statuses == [200]
-    assert Connection.seconds[Awaited.LEFTOVER] in connection.clock.pending()
+    assert ServerConnection.timeouts[ReadState.DRAIN_BODY] in connection.clock.pending()
     await connection.feed(b"def", b"ghi")
-    assert connection.clock.pending() == [Connection.seconds[Awaited.REQUEST]]
+    assert connection.clock.pending() == [ServerConnection.timeouts[ReadState.REQUEST]]
     await connection.feed(GET)
     assert connection.statuses == [200, 200]
 
@@ -261,7 +261,7 @@ async def test_readers_that_stall(open_: Open) -> None:
     await connection.feed(GET)
     connection.protocol.pause_writing()
     connection.protocol.pause_writing()
-    assert connection.clock.pending() == [Connection.stall_seconds]
+    assert connection.clock.pending() == [ServerConnection.write_timeout]
     connection.protocol.resume_writing()
     connection.protocol.resume_writing()
     assert connection.clock.pending() == []

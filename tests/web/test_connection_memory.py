@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.web.connection import LARGE_PIECE, PIECE, Connection
-from gateway.web.direct import HIGH_WATER, DirectClient
-from gateway.web.through import ThroughAsgi
+from gateway.web.connection import LARGE_PIECE, PIECE, ServerConnection
+from gateway.web.direct import HIGH_WATER, DirectRequest
+from gateway.web.through import AsgiRequest
 from tests.web.connections import CHUNKED, GET, HEAD, Open, Opened
 from tests.web.test_connection import open_
 
@@ -30,7 +30,7 @@ def without_collector() -> Iterator[None]:
 
 def alive() -> int:
     """Connections and requests in memory."""
-    return sum(isinstance(each, Connection | DirectClient | ThroughAsgi) for each in gc.get_objects())
+    return sum(isinstance(each, ServerConnection | DirectRequest | AsgiRequest) for each in gc.get_objects())
 
 
 async def arrive(connection: Opened, data: bytes) -> int:

@@ -11,8 +11,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.records import RequestRecord
-from gateway.web.counts import SECONDS, Counts, Histogram
-from gateway.web.telemetry import Telemetry
+from gateway.web.counts import SECONDS, Histogram, RequestMetrics
+from gateway.web.telemetry import PrometheusExporter
 from gateway.wire import Usage
 
 LISTED = ("gemini/one", "claude/two")
@@ -33,22 +33,22 @@ def record(provider: str = "gemini", model: str = "one") -> RequestRecord:
 
 def test_answers_with_content_that_is_dropped() -> None:
     """Answers with content that has no place count by their provider."""
-    counts = Counts()
+    counts = RequestMetrics()
     counts.observe_incomplete("gemini")
     counts.observe_incomplete("gemini")
     assert value(counts, "incomplete_answers_total", provider="gemini") == 2
 
 
-def value(counts: Counts, name: str, **labels: str) -> float | None:
+def value(counts: RequestMetrics, name: str, **labels: str) -> float | None:
     """The sample as a scraper reads it."""
-    telemetry = Telemetry()
+    telemetry = PrometheusExporter()
     telemetry.counts = counts
     return telemetry.registry.get_sample_value(f"gateway_{name}", labels)
 
 
 def test_sums() -> None:
     """Money and tokens are added up by provider and model, requests by strategy and status too."""
-    counts = Counts()
+    counts = RequestMetrics()
     usage = Usage(prompt_tokens=10, completion_tokens=5, cached_tokens=4)
     priced = record()._replace(usage=usage, actual_cost=Decimal("0.25"), baseline_cost=Decimal("0.5"))
     for row in (priced, priced, priced._replace(status="error", actual_cost=None, fallback_used=True)):
@@ -65,7 +65,7 @@ def test_sums() -> None:
 
 def test_nothing_known() -> None:
     """A row without usage and times counts as a request and as nothing else."""
-    counts = Counts()
+    counts = RequestMetrics()
     counts.observe(record(), listed=LISTED)
     assert value(counts, "unpriced_requests_total") == 0
     assert value(counts, "request_seconds_count") == value(counts, "first_byte_seconds_count") == 0
@@ -73,7 +73,7 @@ def test_nothing_known() -> None:
 
 def test_times() -> None:
     """A duration is in the bucket of the first bound that it does not pass, and in all above."""
-    counts = Counts()
+    counts = RequestMetrics()
     for seconds in (0.1, 0.2, 400.0):
         counts.observe(record()._replace(duration=seconds, first_byte=seconds / 2), listed=LISTED)
     assert [value(counts, "request_seconds_bucket", le=le) for le in ("0.1", "0.25", "300.0", "+Inf")] == [1, 2, 2, 3]
@@ -94,7 +94,7 @@ def test_any_times(times: list[float]) -> None:
 
 def test_a_scraper_can_read_it() -> None:
     """The text is what Prometheus' own parser takes."""
-    telemetry = Telemetry()
+    telemetry = PrometheusExporter()
     telemetry.counts.observe(record()._replace(duration=1.0), listed=LISTED)
     families = {
         each.name: each.type for each in text_string_to_metric_families(generate_latest(telemetry.registry).decode())
@@ -112,7 +112,7 @@ def size(registry: CollectorRegistry) -> int:
 @given(st.lists(st.tuples(st.sampled_from(["gemini", "claude"]), st.text() | st.sampled_from(["one", "two"]))))
 def test_names_that_clients_choose_are_no_labels(models: list[tuple[str, str]]) -> None:
     """Whatever models clients name, there are never more series than listed models and one `other` a provider."""
-    telemetry, bounded = Telemetry(), Telemetry()
+    telemetry, bounded = PrometheusExporter(), PrometheusExporter()
     for provider, model in [("gemini", "one"), ("claude", "two"), ("gemini", "?"), ("claude", "?")]:
         bounded.counts.observe(record(provider, model), listed=LISTED)
     for provider, model in models:

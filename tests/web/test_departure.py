@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from gateway.web import client as web
-from gateway.web.body import ClientGone
-from gateway.web.departure import Departure
+from gateway.web.body import ClientDisconnected
+from gateway.web.departure import CancelOnDisconnect
 from gateway.web.lifecycle import Lifecycle
 
 
@@ -37,15 +37,15 @@ class Client:
             self.watched()
 
 
-def departure(client: Client, given: Given | None = None) -> Departure:
-    return Departure(cast(web.Client, client), given or Given(), lifecycle=Lifecycle())
+def departure(client: Client, given: Given | None = None) -> CancelOnDisconnect:
+    return CancelOnDisconnect(cast(web.RawRequest, client), given or Given(), lifecycle=Lifecycle())
 
 
 async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def serve(departure: Departure, work: Callable[[], Awaitable[object]] = forever) -> None:
+async def serve(departure: CancelOnDisconnect, work: Callable[[], Awaitable[object]] = forever) -> None:
     with departure:
         await work()
 
@@ -59,7 +59,7 @@ async def test_the_client_leaves() -> None:
     """A client that leaves cancels what is being done for it; the task itself goes on, not cancelled."""
     client = Client()
     asyncio.get_running_loop().call_soon(client.leave)
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientDisconnected):
         await serve(departure(client))
     task = asyncio.current_task()
     assert task is not None

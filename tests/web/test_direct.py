@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import RequestTooLarge, UnsupportedEncoding
-from gateway.web.body import ClientGone
-from gateway.web.client import Client
-from gateway.web.direct import HIGH_WATER, DirectClient
+from gateway.web.body import ClientDisconnected
+from gateway.web.client import RawRequest
+from gateway.web.direct import HIGH_WATER, DirectRequest
 
-Serve = Callable[[Client], Coroutine[Any, Any, None]]
+Serve = Callable[[RawRequest], Coroutine[Any, Any, None]]
 
 
 class Carrier:
@@ -63,11 +63,11 @@ class Endpoint:
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: RawRequest) -> None:
         await self._serve(client)
 
 
-async def nothing(client: Client) -> None:
+async def nothing(client: RawRequest) -> None:
     """An endpoint that answers nothing."""
 
 
@@ -79,8 +79,8 @@ def client_at(
     chunked: bool = True,
     keep_alive: bool = True,
     serve: Serve = nothing,
-) -> DirectClient:
-    return DirectClient(
+) -> DirectRequest:
+    return DirectRequest(
         carrier,
         Endpoint(serve),
         method=method,
@@ -106,14 +106,14 @@ async def test_a_body_in_pieces() -> None:
     await turns()
     assert not reading.done()
     client.feed(b"cd")
-    client.fed()
+    client.end_of_body()
     assert await reading == b"abcd"
     early = client_at(Carrier())
     early.feed(b"ab")
-    early.fed()
+    early.end_of_body()
     assert await early.body(limit=10) == b"ab"
     none = client_at(Carrier())
-    none.fed()
+    none.end_of_body()
     assert await none.body(limit=10) == b""
 
 
@@ -169,7 +169,7 @@ async def test_expected_to_continue() -> None:
     reading = asyncio.create_task(client.body(limit=1))
     await turns()
     assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
-    client.fed()
+    client.end_of_body()
     await reading
 
 
@@ -179,9 +179,9 @@ async def test_nothing_to_continue_with(case: str) -> None:
     carrier = Carrier()
     client = client_at(carrier, fields={b"expect": b"100-continue"}, chunked=case != "HTTP/1.0")
     if case == "sent":
-        client.fed()
+        client.end_of_body()
     if case == "gone":
-        client.lost()
+        client.connection_lost()
     reading = asyncio.create_task(client.body(limit=1))
     await turns()
     reading.cancel()
@@ -233,13 +233,13 @@ async def test_a_streamed_answer(chunked: bool, framing: bytes, body: bytes) -> 
     assert carrier.answers == 1
 
 
-async def everything(client: Client) -> None:
+async def everything(client: RawRequest) -> None:
     await client.begin(b"")
     await client.send(b"one")
     await client.end()
 
 
-async def whole(client: Client) -> None:
+async def whole(client: RawRequest) -> None:
     await client.respond(200, b"", b"")
 
 
@@ -268,7 +268,7 @@ async def test_nothing_for_clients_that_left(answering: Serve) -> None:
     """What is sent to a client that has left is dropped."""
     carrier = Carrier()
     client = client_at(carrier)
-    client.lost()
+    client.connection_lost()
     await answering(client)
     assert (carrier.written, carrier.answers) == (b"", 0)
 
@@ -279,8 +279,8 @@ async def test_leaving_within_the_body() -> None:
     reading = asyncio.create_task(client.body(limit=10))
     await turns()
     client.feed(b"ab")
-    client.lost()
-    with pytest.raises(ClientGone):
+    client.connection_lost()
+    with pytest.raises(ClientDisconnected):
         await reading
 
 
@@ -288,24 +288,24 @@ async def test_whoever_watches_is_told() -> None:
     """A departure is told once somebody watches, also one that came before, but not when nobody does any more."""
     told: list[str] = []
     client = client_at(Carrier())
-    client.watch(lambda: told.append("now"))
-    client.lost()
+    client.on_disconnect(lambda: told.append("now"))
+    client.connection_lost()
     assert told == ["now"]
-    client.watch(lambda: told.append("before"))
+    client.on_disconnect(lambda: told.append("before"))
     assert told == ["now"]
     await turns()
     assert told == ["now", "before"]
-    client.watch(lambda: told.append("never"))
-    client.unwatch()
+    client.on_disconnect(lambda: told.append("never"))
+    client.off_disconnect()
     await turns()
-    client.lost()
+    client.connection_lost()
     assert told == ["now", "before"]
 
 
 async def test_answers_that_stay_cut() -> None:
     """What the endpoint leaves half-way ends the connection, unless the client has ended it."""
 
-    async def half(client: Client) -> None:
+    async def half(client: RawRequest) -> None:
         await client.begin(b"")
 
     carrier = Carrier()
@@ -315,7 +315,7 @@ async def test_answers_that_stay_cut() -> None:
         carrier = Carrier()
         client = client_at(carrier, serve=serve)
         if gone:
-            client.lost()
+            client.connection_lost()
         await client.run()
         assert not carrier.closed
 
@@ -323,7 +323,7 @@ async def test_answers_that_stay_cut() -> None:
 async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What an endpoint raises is in the log with its trace, and the connection goes on if it was answered."""
 
-    async def mistaken(client: Client) -> None:
+    async def mistaken(client: RawRequest) -> None:
         await client.respond(500, b"", b"")
         raise ArithmeticError("ours")
 
@@ -338,11 +338,11 @@ async def test_offers() -> None:
     """A piece that can be written at once is; a client that does not read is not waited for, one that has left takes all."""
     carrier = Carrier()
     client = client_at(carrier)
-    assert client.offer(b"one")
+    assert client.send_nowait(b"one")
     carrier.reads.clear()
-    assert not client.offer(b"two")
+    assert not client.send_nowait(b"two")
     assert carrier.written == b"3\r\none\r\n"
     carrier.reads.set()
-    client.lost()
-    assert client.offer(b"three")
+    client.connection_lost()
+    assert client.send_nowait(b"three")
     assert carrier.written == b"3\r\none\r\n"

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from gateway.errors import GatewayError, InvalidKey, Overloaded, UpstreamRateLimited
-from gateway.web.errors import error_response, on_bug, on_gateway_error, on_http_error
+from gateway.web.errors import error_response, on_gateway_error, on_http_error, on_internal_error
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": []})
 
@@ -45,7 +45,7 @@ def test_missing_key_names_the_schemes() -> None:
 
 async def test_unforeseen() -> None:
     """A bug's own words never reach the client."""
-    body = (await on_bug(REQUEST, KeyError("sk-secret"))).body
+    body = (await on_internal_error(REQUEST, KeyError("sk-secret"))).body
     assert orjson.loads(body)["error"]["code"] == "internal_error"
     assert b"secret" not in body
 

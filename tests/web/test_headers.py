@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.records import RequestRecord
-from gateway.web.headers import cost_head, gateway_head, header_text, lines
+from gateway.web.headers import cost_headers, encode_headers, gateway_headers, header_text
 
 RECORD = RequestRecord(
     request_id="req_1",
@@ -34,7 +34,7 @@ def read(head: str) -> dict[str, str]:
 
 def test_headers_of_a_routed_request() -> None:
     """Every fact of the decision has its header."""
-    assert read(gateway_head(RECORD)) == {
+    assert read(gateway_headers(RECORD)) == {
         "x-gateway-provider": "gemini",
         "x-gateway-model": "gemini-3.8-flash",
         "x-gateway-strategy": "hybrid",
@@ -51,7 +51,7 @@ def test_headers_of_a_routed_request() -> None:
 def test_pinned_has_no_complexity() -> None:
     """What is null in the ledger says `none`."""
     headers = read(
-        gateway_head(RECORD._replace(confidence=None, pattern_detected=None, complexity_score=None, reasoning=None))
+        gateway_headers(RECORD._replace(confidence=None, pattern_detected=None, complexity_score=None, reasoning=None))
     )
     assert headers["x-gateway-confidence"] == headers["x-gateway-pattern"] == headers["x-gateway-complexity"] == "none"
     assert headers["x-gateway-reason"] == ""
@@ -59,7 +59,7 @@ def test_pinned_has_no_complexity() -> None:
 
 def test_costs_are_plain_decimals() -> None:
     """Costs never use an exponent, and an unknown one says so."""
-    headers = read(cost_head(RECORD._replace(actual_cost=Decimal("0.0000000123"), baseline_cost=None)))
+    headers = read(cost_headers(RECORD._replace(actual_cost=Decimal("0.0000000123"), baseline_cost=None)))
     assert headers == {"x-gateway-cost": "0.000000012", "x-gateway-baseline-cost": "unknown"}
 
 
@@ -74,4 +74,4 @@ def test_header_text_is_printable_ascii(text: str) -> None:
 
 def test_lines() -> None:
     """Headers as pairs make the same kind of head."""
-    assert lines([(b"a", b"1"), (b"b", b"")]) == b"a: 1\r\nb: \r\n"
+    assert encode_headers([(b"a", b"1"), (b"b", b"")]) == b"a: 1\r\nb: \r\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.web.heartbeat import BEAT, PERIOD, Heartbeat
+from gateway.web.heartbeat import INTERVAL, PERIOD, EventLoopLag
 
 
 async def test_the_longest_delay_is_kept_for_a_while() -> None:
@@ -16,7 +16,7 @@ async def test_the_longest_delay_is_kept_for_a_while() -> None:
 
     async def sleep(seconds: float) -> None:
         nonlocal now
-        assert seconds == BEAT
+        assert seconds == INTERVAL
         seen.append(round(heartbeat.lag, 6))
         late = next(delays, None)
         if late is None:
@@ -24,7 +24,7 @@ async def test_the_longest_delay_is_kept_for_a_while() -> None:
             await asyncio.Event().wait()
         now += seconds + (late or 0.0)
 
-    heartbeat = Heartbeat(lambda: now, sleep=sleep)
+    heartbeat = EventLoopLag(lambda: now, sleep=sleep)
     beating = asyncio.create_task(heartbeat.run())
     await over.wait()
     beating.cancel()
@@ -40,10 +40,10 @@ async def test_real_blocking_is_seen() -> None:
         woken.put_nowait(None)
         await asyncio.sleep(seconds)
 
-    heartbeat = Heartbeat(loop.time, sleep=sleep)
+    heartbeat = EventLoopLag(loop.time, sleep=sleep)
     beating = asyncio.create_task(heartbeat.run())
     await woken.get()
-    until = loop.time() + BEAT + 0.05
+    until = loop.time() + INTERVAL + 0.05
     while loop.time() < until:
         continue
     await woken.get()

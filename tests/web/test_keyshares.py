@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from gateway.web.keyshares import ENOUGH, KeyShare, key_shares
+from gateway.web.keyshares import ENOUGH, StrongModelShare, strong_model_shares
 
 
 def row(key_id: str | None, model: str, count: int) -> dict[str, Any]:
     return {"key_id": key_id, "provider": "p", "model": model, "count": count}
 
 
-def shares(*rows: dict[str, Any]) -> list[KeyShare]:
-    return key_shares(rows, strong=lambda provider, model: (provider, model) == ("p", "strong"))
+def shares(*rows: dict[str, Any]) -> list[StrongModelShare]:
+    return strong_model_shares(rows, strong=lambda provider, model: (provider, model) == ("p", "strong"))
 
 
 def test_shares() -> None:
     """Each key's requests are counted over all models, those of the strongest apart; the busiest key comes first."""
     found = shares(row(None, "weak", 1), row("a", "weak", 30), row("a", "strong", 10))
-    assert found == [KeyShare("a", 40, 0.25, False), KeyShare(None, 1, 0.0, False)]
+    assert found == [StrongModelShare("a", 40, 0.25, False), StrongModelShare(None, 1, 0.0, False)]
     assert shares() == []
 
 

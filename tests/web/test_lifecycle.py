@@ -24,7 +24,7 @@ async def test_draining_changes_nothing_for_requests() -> None:
     """While draining, requests go on and new ones are taken."""
     lifecycle, request = Lifecycle(), Request()
     lifecycle.drain()
-    lifecycle.opened(request)
+    lifecycle.start(request)
     assert (lifecycle.draining, lifecycle.ending, request.told) == (True, False, [])
 
 
@@ -32,7 +32,7 @@ async def test_the_end_is_told() -> None:
     """At the end every open request is told that the gateway is shutting down; one that is over is not."""
     lifecycle, first, second, over = Lifecycle(), Request(), Request(), Request()
     for request in (first, second, over):
-        lifecycle.opened(request)
+        lifecycle.start(request)
     lifecycle.closed(over)
     lifecycle.end()
     assert (lifecycle.draining, lifecycle.ending) == (True, True)
@@ -45,15 +45,15 @@ async def test_nothing_begins_after_the_end() -> None:
     lifecycle = Lifecycle()
     lifecycle.end()
     with pytest.raises(Overloaded, match="shutting down"):
-        lifecycle.opened(Request())
+        lifecycle.start(Request())
 
 
 async def test_the_end_waits_for_every_request() -> None:
     """The end has come when the last of the open requests is over; without any it is there at once."""
     lifecycle, first, second = Lifecycle(), Request(), Request()
     await lifecycle.ended()
-    lifecycle.opened(first)
-    lifecycle.opened(second)
+    lifecycle.start(first)
+    lifecycle.start(second)
     ended = [asyncio.create_task(lifecycle.ended()) for _ in range(2)]
     await asyncio.sleep(0)
     lifecycle.closed(first)

@@ -10,8 +10,8 @@ import pytest
 from starlette.routing import Route
 
 from gateway.errors import InvalidRequest
-from gateway.web.auth import Access
-from gateway.web.openapi import described
+from gateway.web.auth import Role
+from gateway.web.openapi import description
 from gateway.web.openapi.chat import HINTS, MEMBERS
 from gateway.web.openapi.operations import OPERATIONS, SCHEMAS
 from gateway.wire import hints, parameters, parse_chat_request
@@ -45,7 +45,7 @@ def test_every_route_and_no_other(make_gateway: MakeGateway) -> None:
 def test_a_route_without_words_is_a_mistake() -> None:
     """A route that nobody described does not slip through."""
     with pytest.raises(KeyError):
-        described([("GET", "/v1/new", Access.CLIENT)])
+        description([("GET", "/v1/new", Role.CLIENT)])
 
 
 def test_keys_are_those_of_the_route(document: dict[str, Any]) -> None:

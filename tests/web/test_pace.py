@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import RateLimited
-from gateway.web.pace import Pace, SharedPace
+from gateway.web.pace import SharedSlidingWindowLimiter, SlidingWindowLimiter
 from tests.fallback.clocks import Clock
 
 
 def test_within_any_minute() -> None:
     """Within any 60 seconds a key makes its number of requests; the refusal says when the next may come."""
     clock = Clock()
-    pace = Pace(clock)
+    pace = SlidingWindowLimiter(clock)
     pace.admit("a", rpm=2)
     clock.pass_by(20)
     pace.admit("a", rpm=2)
@@ -32,7 +32,7 @@ def test_within_any_minute() -> None:
 
 def test_each_key_for_itself() -> None:
     """One key's requests do not count for another."""
-    pace = Pace(Clock())
+    pace = SlidingWindowLimiter(Clock())
     pace.admit("a", rpm=1)
     pace.admit("b", rpm=1)
 
@@ -40,7 +40,7 @@ def test_each_key_for_itself() -> None:
 def test_a_lowered_rate() -> None:
     """A rate that is lowered counts at once, and says when the key is below it again."""
     clock = Clock()
-    pace = Pace(clock)
+    pace = SlidingWindowLimiter(clock)
     for _ in range(3):
         pace.admit("a", rpm=3)
         clock.pass_by(10)
@@ -52,7 +52,7 @@ def test_a_lowered_rate() -> None:
 def test_several_processes(tmp_path: Path) -> None:
     """Processes that share a folder admit together what one would, whichever is asked."""
     clock = Clock()
-    first, second = SharedPace(clock, tmp_path), SharedPace(clock, tmp_path)
+    first, second = SharedSlidingWindowLimiter(clock, tmp_path), SharedSlidingWindowLimiter(clock, tmp_path)
     first.admit("a", rpm=2)
     clock.pass_by(20)
     second.admit("a", rpm=2)
@@ -89,7 +89,7 @@ print(admitted)
 
 def test_a_minute_that_begins_anew(tmp_path: Path) -> None:
     """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
-    for pace in (Pace(Clock()), SharedPace(Clock(), tmp_path)):
+    for pace in (SlidingWindowLimiter(Clock()), SharedSlidingWindowLimiter(Clock(), tmp_path)):
         pace.forget("a")
         pace.admit("a", rpm=1)
         pace.forget("a")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.web.client import Fields
-from gateway.web.request_head import HEAD_BYTES
+from gateway.web.client import HeaderMap
+from gateway.web.request_head import MAX_HEAD_BYTES
 from gateway.web.request_reader import RequestReader
 from tests.web.connections import CHUNKED, GET, HEAD
 
@@ -23,13 +23,13 @@ class Told(RequestReader):
         refusal = self._read(data)
         return None if refusal is None else refusal.code
 
-    def _begin(self, fields: Fields, *, method: bytes, version: str) -> None:
+    def _begin(self, fields: HeaderMap, *, method: bytes, version: str) -> None:
         if self._refused is not None:
             raise self._refused
         self.read.append((method, version, sorted(fields)))
 
     def on_body(self, body: bytes) -> None:
-        self._unparsed = 0
+        self._unparsed_bytes = 0
         self.read.append(body)
 
     def _complete(self) -> None:
@@ -60,8 +60,8 @@ def test_views_of_a_buffer() -> None:
     [
         (b"nonsense", "bad_http"),
         (b"GET / HTTP/2.0\r\n\r\n", "http_version_not_supported"),
-        (HEAD + b"x: " + b"y" * HEAD_BYTES + b"y" * 4096, "headers_too_large"),
-        (CHUNKED + b"1;" + b"y" * HEAD_BYTES + b"y" * 4096, "headers_too_large"),
+        (HEAD + b"x: " + b"y" * MAX_HEAD_BYTES + b"y" * 4096, "headers_too_large"),
+        (CHUNKED + b"1;" + b"y" * MAX_HEAD_BYTES + b"y" * 4096, "headers_too_large"),
     ],
     ids=["garbage", "version", "header", "chunk extension"],
 )

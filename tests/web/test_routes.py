@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.web.client import Client
+from gateway.web.client import RawRequest
 from gateway.web.routes import Application, DirectRoute
 from tests.conftest import KEYS, MakeGateway
 from tests.listening import listening
@@ -34,7 +34,7 @@ class Watch:
 class Told:
     """Answers its method."""
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: RawRequest) -> None:
         await client.respond(200, b"", client.method.encode())
 
 
@@ -51,7 +51,7 @@ def served(*middleware: Middleware) -> Application:
 def test_direct_routes() -> None:
     """A connection may serve a direct route itself; through ASGI it is reached as the others are."""
     app = served()
-    assert list(app.direct) == [b"/direct"]
+    assert list(app.bypass) == [b"/direct"]
     client = TestClient(app, client=("127.0.0.1", 50000))
     assert client.put("/direct").text == "PUT"
     assert client.get("/other").text == "elsewhere"
@@ -62,7 +62,7 @@ def test_middleware_is_for_all() -> None:
     """Where there is middleware of one's own, no request goes around it."""
     paths: list[str] = []
     app = served(Middleware(Watch, paths=paths))
-    assert app.direct == {}
+    assert app.bypass == {}
     assert TestClient(app, client=("127.0.0.1", 50000)).put("/direct").text == "PUT"
     assert paths == ["/direct"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.app import World
+from gateway.app import Environment
 from gateway.keys import AdminKey, VirtualKey, digest_of
 from gateway.web.sign_in import FAILURES, local_path
 from tests.conftest import KEYS, MakeGateway
@@ -289,7 +289,7 @@ def sign_out_is_shown(client: httpx2.Client) -> bool:
 def test_a_session_ends_after_its_time(make_gateway: MakeGateway) -> None:
     """Twelve hours after signing in the form is back."""
     clock = Clock()
-    gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": ADMIN}, world=World(clock=clock, seed=0))
+    gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": ADMIN}, world=Environment(clock=clock, seed=0))
     gateway.client.headers.update(PAGE)
     sign_in(gateway.client)
     clock.pass_by(12 * 3600 - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web.sums import Shelf
+from gateway.web.sums import MultiprocessMetrics
 
 OWN = b"""# HELP gateway_requests_total Requests settled.
 # TYPE gateway_requests_total counter
@@ -31,7 +31,7 @@ def test_sums(tmp_path: Path, process: int, in_flight: str, lag: str) -> None:
     other = OWN.replace(b" 2.0", b" 1.0").replace(b" 0.5", b" 0.75")
     (tmp_path / f"metrics-{process}").write_bytes(other + b'gateway_requests_total{model="n"} 5.0\n')
 
-    summed = Shelf(tmp_path).summed(OWN).decode()
+    summed = MultiprocessMetrics(tmp_path).merged(OWN).decode()
 
     assert 'gateway_requests_total{model="m"} 6.0' in summed
     assert 'gateway_requests_total{model="n"} 5.0' in summed
@@ -43,9 +43,9 @@ def test_sums(tmp_path: Path, process: int, in_flight: str, lag: str) -> None:
 
 def test_what_is_left_is_not_counted_twice(tmp_path: Path) -> None:
     """What a process left for the others is not added to what it says itself."""
-    shelf = Shelf(tmp_path)
-    shelf.leave(OWN)
-    shelf.leave(OWN)
+    shelf = MultiprocessMetrics(tmp_path)
+    shelf.publish(OWN)
+    shelf.publish(OWN)
 
-    assert 'gateway_requests_total{model="m"} 3.0' in shelf.summed(OWN).decode()
+    assert 'gateway_requests_total{model="m"} 3.0' in shelf.merged(OWN).decode()
     assert [path.name for path in tmp_path.iterdir()] == [f"metrics-{os.getpid()}"]

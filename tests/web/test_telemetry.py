@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.web.telemetry import Readings, Telemetry
+from gateway.web.telemetry import Gauges, PrometheusExporter
 from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
 
@@ -30,7 +30,9 @@ def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
 
 def test_readings() -> None:
     """What others know is read when it is asked for."""
-    telemetry = Telemetry(Readings(in_flight=lambda: 1, waiting=lambda: 2, refused=lambda: 3, event_loop_lag=lambda: 4))
+    telemetry = PrometheusExporter(
+        Gauges(in_flight=lambda: 1, waiting=lambda: 2, refused=lambda: 3, event_loop_lag=lambda: 4)
+    )
     values = {name: telemetry.registry.get_sample_value(f"gateway_{name}") for name in ("in_flight", "queued")}
     assert values == {"in_flight": 1, "queued": 2}
     assert telemetry.registry.get_sample_value("gateway_refused_total") == 3

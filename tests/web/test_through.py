@@ -10,7 +10,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.direct import HIGH_WATER
-from gateway.web.through import ThroughAsgi, scope_of
+from gateway.web.through import AsgiRequest, scope_of
 from tests.web.test_direct import Carrier
 
 
@@ -25,8 +25,8 @@ def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> S
     )
 
 
-def request(carrier: Carrier, app: ASGIApp, **options: Any) -> ThroughAsgi:
-    return ThroughAsgi(carrier, app, scope(**options), standing=[], keep_alive=True)
+def request(carrier: Carrier, app: ASGIApp, **options: Any) -> AsgiRequest:
+    return AsgiRequest(carrier, app, scope(**options), standing=[], keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_served() -> None:
     through.feed(b"a")
     await asyncio.sleep(0)
     through.feed(b"b")
-    through.fed()
+    through.end_of_body()
     await running
     assert carrier.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
     assert carrier.answers == 1
@@ -107,6 +107,6 @@ async def test_leaving() -> None:
     through = request(Carrier(), listening)
     running = asyncio.create_task(through.run())
     await asyncio.sleep(0)
-    through.lost()
+    through.connection_lost()
     await running
     assert told == ["http.disconnect"]

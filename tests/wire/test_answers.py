@@ -8,7 +8,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.wire import Chunk, ChunkWriter, Completion, Usage, completion_body, saying
+from gateway.wire import Chunk, ChunkWriter, Completion, Usage, completion_body, text_chunk
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -156,6 +156,6 @@ def test_legacy_chunk(choice: dict[str, Any], expected: tuple[dict[str, Any], st
 @pytest.mark.parametrize("text", ["plain", 'say "hi"\n', "\u2028", ""])
 def test_text_from_prepared_pieces(text: str, legacy: bool, include_usage: bool) -> None:
     """A step of text alone is written as any other step with the same choices."""
-    chunk = saying(text)
+    chunk = text_chunk(text)
     made = writer(include_usage=include_usage, legacy=legacy)
     assert made.write(chunk) == made.write(Chunk(chunk.choices))

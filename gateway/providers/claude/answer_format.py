@@ -11,7 +11,7 @@ from gateway.errors import InvalidRequest
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.properties import legal_properties
 from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict import Inexpressible, strict_schema
+from gateway.providers.claude.strict import UnsupportedSchema, strict_schema
 from gateway.wire import Json
 
 JSON_ONLY = "Answer with one JSON object and nothing else: no prose before or after it, no code fence."
@@ -53,7 +53,7 @@ def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
             if described.get("description") and "description" not in strict:
                 strict["description"] = described["description"]
             return AnswerFormat(format={"type": "json_schema", "schema": strict})
-        except Inexpressible as problem:
+        except UnsupportedSchema as problem:
             reason = str(problem)
     else:
         reason = "this model has no structured output"

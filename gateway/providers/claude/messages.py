@@ -10,14 +10,14 @@ from gateway.errors import InvalidRequest
 from gateway.providers.claude.content import Block, cache_mark, mark_last, message_blocks, text_block
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.thinking import ThinkingMemory
-from gateway.providers.claude.tools import CallIds, ToolCalls
+from gateway.providers.claude.tools import ToolCallIds, ToolCalls
 from gateway.wire import Json
 
 BEGIN = "(The conversation begins with the assistant.)"
 CONTINUE = "Continue."
 NO_RESULT = "(no result)"
 
-Turn = dict[str, Any]
+ClaudeTurn = dict[str, Any]
 
 
 def system_blocks(messages: Sequence[Json]) -> list[Block]:
@@ -30,14 +30,14 @@ def system_blocks(messages: Sequence[Json]) -> list[Block]:
     return blocks
 
 
-def turns(
+def claude_turns(
     messages: Sequence[Json], *, profile: ClaudeProfile, calls: ToolCalls, memory: ThinkingMemory | None
-) -> list[Turn]:
+) -> list[ClaudeTurn]:
     """The turns after the leading instructions; without `memory` no thinking is put back. May end with the assistant's."""
     return _History(messages, profile=profile, calls=calls, memory=memory).turns()
 
 
-def ended(history: list[Turn], *, prefill: bool) -> list[Turn]:
+def ended(history: list[ClaudeTurn], *, prefill: bool) -> list[ClaudeTurn]:
     """The turns with an end the model can answer: where the last one cannot be continued, a user turn asks to go on."""
     if not history:
         raise InvalidRequest("'messages' has no content.", param="messages")
@@ -68,11 +68,11 @@ class _History:
         self._profile = profile
         self._calls = calls
         self._memory = memory
-        self._ids = CallIds()
+        self._ids = ToolCallIds()
         self._answered: set[int] = set()
-        self._turns: list[Turn] = []
+        self._turns: list[ClaudeTurn] = []
 
-    def turns(self) -> list[Turn]:
+    def turns(self) -> list[ClaudeTurn]:
         index = 0
         while index < len(self._messages) and _instructs(self._messages[index]):
             index += 1

@@ -7,11 +7,11 @@ import re
 from typing import Any, NamedTuple
 
 from gateway.errors import InvalidRequest
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.claude.answer_format import AnswerFormat, answer_format
 from gateway.providers.claude.breakpoints import limit_breakpoints
 from gateway.providers.claude.content import cache_mark
-from gateway.providers.claude.messages import ended, system_blocks, turns
+from gateway.providers.claude.messages import claude_turns, ended, system_blocks
 from gateway.providers.claude.profiles import ClaudeProfile, profile_of
 from gateway.providers.claude.thinking import (
     ThinkingFields,
@@ -39,7 +39,7 @@ class MessagesRequest(NamedTuple):
     context: Json
 
 
-def messages_request(request: ChatRequest, model: str, *, signatures: Signatures) -> MessagesRequest:
+def messages_request(request: ChatRequest, model: str, *, signatures: SignatureCache) -> MessagesRequest:
     """Raises InvalidRequest for what this model cannot be told or asked; `request` is not changed."""
     asked = request.body
     profile = profile_of(model)
@@ -106,7 +106,7 @@ def _conversation(
     request: ChatRequest, profile: ClaudeProfile, calls: ToolCalls, thinking: ThinkingFields, memory: ThinkingMemory
 ) -> dict[str, Any]:
     system = system_blocks(request.messages)
-    history = turns(request.messages, profile=profile, calls=calls, memory=memory if thinking.on else None)
+    history = claude_turns(request.messages, profile=profile, calls=calls, memory=memory if thinking.on else None)
     if not history and system:
         # Nothing but instructions: they are what there is to answer.
         return {"messages": [{"role": "user", "content": system}]}

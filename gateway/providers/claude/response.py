@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.claude.bare_json import without_fence
 from gateway.providers.claude.properties import renamed_keys
 from gateway.providers.claude.sources import Sources
@@ -31,7 +31,7 @@ _TIERS = {"standard": "default", "priority": "priority"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ResponseContext:
     """How to read the answer to one request: what the tools were renamed from, which of them stand for something else."""
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Reading:
     hide_reasoning: bool = False
 
     @classmethod
-    def of(cls, sent: UpstreamRequest) -> Reading:
+    def of(cls, sent: UpstreamRequest) -> ResponseContext:
         return cls(**sent.context) if sent.context else AS_IT_IS
 
     def is_answer(self, tool: str) -> bool:
@@ -68,15 +68,15 @@ class Reading:
         return {"id": id, "type": "function", "function": {"name": name, "arguments": self.arguments(tool, given)}}
 
 
-AS_IT_IS = Reading()
+AS_IT_IS = ResponseContext()
 
 
-def completion_of(body: Json, sent: UpstreamRequest, *, signatures: Signatures, provider: str) -> Completion:
+def completion_of(body: Json, sent: UpstreamRequest, *, signatures: SignatureCache, provider: str) -> Completion:
     """Raises UpstreamInvalidResponse for anything that is not a message; blocks without a place in OpenAI's shape are named in `dropped`."""
     content = body.get("content")
     if not isinstance(content, list):
         raise UpstreamInvalidResponse("The answer is not a Claude message.", provider=provider, upstream_status=200)
-    reading = Reading.of(sent)
+    reading = ResponseContext.of(sent)
     blocks = [block for block in content if isinstance(block, dict)]
     said, thought, calls, details = _read(blocks, reading, model=sent.model)
     sources = Sources()
@@ -116,7 +116,7 @@ def refusal_of(ended: Json) -> str | None:
 
 
 def _read(
-    content: Sequence[Mapping[str, Any]], reading: Reading, *, model: str
+    content: Sequence[Mapping[str, Any]], reading: ResponseContext, *, model: str
 ) -> tuple[list[str], list[str], list[dict[str, Any]], list[dict[str, Any]]]:
     """Texts, thinking texts, calls and `reasoning_details`, each in its order."""
     said: list[str] = []
@@ -142,11 +142,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def keep_thinking(signatures: Signatures, *, calls: Sequence[str], details: Sequence[Json]) -> None:
+def keep_thinking(signatures: SignatureCache, *, calls: Sequence[str], details: Sequence[Json]) -> None:
     """Remembers the thinking before a message's calls, for clients that send back the calls alone."""
     if details:
         for call_id in calls:
-            signatures.keep(call_id, list(details))
+            signatures.put(call_id, list(details))
 
 
 def finish_reason(reason: Any, *, calls: bool) -> str:

@@ -13,15 +13,22 @@ from typing import Any
 import orjson
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
-from gateway.providers.base import Signatures, StreamParser
+from gateway.providers.base import SignatureCache, StreamParser
 from gateway.providers.claude.bare_json import FenceFilter
 from gateway.providers.claude.failures import told_failure
-from gateway.providers.claude.response import Reading, extra_of, finish_reason, keep_thinking, refusal_of, usage_of
+from gateway.providers.claude.response import (
+    ResponseContext,
+    extra_of,
+    finish_reason,
+    keep_thinking,
+    refusal_of,
+    usage_of,
+)
 from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
-from gateway.providers.template import TextTemplate
+from gateway.providers.template import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, UpstreamRequest, saying
+from gateway.wire import Chunk, UpstreamRequest, text_chunk
 from gateway.wire.body import parse_answer, parse_embedded
 
 
@@ -39,8 +46,8 @@ class _Call:
 class ClaudeStream(StreamParser):
     """One answer; remembers the open block, the usage so far and the thinking, for the history."""
 
-    def __init__(self, sent: UpstreamRequest, *, signatures: Signatures, provider: str, key: str) -> None:
-        self._reading = Reading.of(sent)
+    def __init__(self, sent: UpstreamRequest, *, signatures: SignatureCache, provider: str, key: str) -> None:
+        self._reading = ResponseContext.of(sent)
         self._model = sent.model
         self._signatures = signatures
         self._provider = provider
@@ -56,7 +63,7 @@ class ClaudeStream(StreamParser):
         self._details: list[dict[str, Any]] = []
         self._thinking: dict[int, dict[str, Any]] = {}
         self._fence = FenceFilter() if self._reading.bare_json else None
-        self._template = TextTemplate(_said)
+        self._template = TextDeltaFastPath(_said)
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
@@ -76,12 +83,12 @@ class ClaudeStream(StreamParser):
             self._template.learn(event, text)
         return chunks
 
-    def at_once(self, piece: bytes) -> Chunk | None:
-        text = None if self._done else self._template.text_of(piece)
+    def fast_path(self, piece: bytes) -> Chunk | None:
+        text = None if self._done else self._template.match(piece)
         if not text:
             return None
         self._sources.text(text)
-        return saying(text)
+        return text_chunk(text)
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:
@@ -230,7 +237,7 @@ class ClaudeStream(StreamParser):
         ready = self._fence.feed(text) if self._fence is not None else text
         if not ready:
             return ()
-        return [saying(ready)] if self._begun else self._delta({"content": ready})
+        return [text_chunk(ready)] if self._begun else self._delta({"content": ready})
 
     def _think(self, text: str, detail: Mapping[str, Any]) -> Sequence[Chunk]:
         if self._reading.hide_reasoning:

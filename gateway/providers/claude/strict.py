@@ -17,7 +17,7 @@ _KEPT = ("$ref", "enum", "const", "title", "type", "required")
 _DROPPED = frozenset(("$schema", "$id", "$anchor", "$comment", "deprecated", "readOnly", "writeOnly", "strict"))
 
 
-class Inexpressible(Exception):
+class UnsupportedSchema(Exception):
     """The schema means something that the strict subset cannot say."""
 
 
@@ -31,7 +31,7 @@ def strict_schema(schema: Schema) -> dict[str, Any]:
         target = branch_of(root, root)
         root = {**{name: root[name] for name in ("$defs", "definitions") if name in root}, **target}
     if _kind(root) != "object":
-        raise Inexpressible("the root is not an object")
+        raise UnsupportedSchema("the root is not an object")
     _refuse_recursion(root)
     return _strict(root)
 
@@ -45,11 +45,11 @@ def _refuse_recursion(root: Schema) -> None:
         if reference is None:
             finished.add(following.popitem()[0])
         elif reference in following:
-            raise Inexpressible(f"{reference} contains itself")
+            raise UnsupportedSchema(f"{reference} contains itself")
         elif reference not in finished:
             target = resolved(root, reference)
             if not isinstance(target, Mapping):
-                raise Inexpressible(f"{reference} leads nowhere")
+                raise UnsupportedSchema(f"{reference} leads nowhere")
             following[reference] = _references(target)
 
 
@@ -73,7 +73,7 @@ def _kind(schema: Schema) -> Any:
 
 def _strict(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping):
-        raise Inexpressible("a schema that is true or false")
+        raise UnsupportedSchema("a schema that is true or false")
     rest = dict(schema)
     strict: dict[str, Any] = {}
     for word in ("$defs", "definitions"):
@@ -91,7 +91,7 @@ def _strict(schema: Any) -> dict[str, Any]:
     if "allOf" in rest:
         strict["allOf"] = [_strict(part) for part in rest.pop("allOf")]
     if not strict.keys() & {"type", "$ref", "enum", "const", "anyOf", "allOf"}:
-        raise Inexpressible("a value of any type")
+        raise UnsupportedSchema("a value of any type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind):
         _close(strict, rest)
     _keep_by_type(strict, rest)
@@ -109,7 +109,7 @@ def _close(strict: dict[str, Any], rest: dict[str, Any]) -> None:
     properties = rest.pop("properties", {})
     further = rest.pop("additionalProperties", None)
     if rest.get("patternProperties") or (not properties and further is not False):
-        raise Inexpressible("an object with any keys")
+        raise UnsupportedSchema("an object with any keys")
     strict["properties"] = {name: _strict(part) for name, part in properties.items()}
     strict["additionalProperties"] = False
     if "required" in strict:

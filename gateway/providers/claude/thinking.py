@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.reasoning import Reasoning
 from gateway.wire import Json
@@ -108,7 +108,7 @@ def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[
 class ThinkingMemory(NamedTuple):
     """Finds the thinking blocks that an assistant message of the history had, for one model."""
 
-    signatures: Signatures
+    signatures: SignatureCache
     model: str
 
     def blocks(self, message: Json) -> list[tuple[int, dict[str, Any]]]:
@@ -121,7 +121,7 @@ class ThinkingMemory(NamedTuple):
 
     def _kept(self, message: Json) -> Sequence[Any]:
         calls = message.get("tool_calls") or ()
-        kept = self.signatures.of(calls[0]["id"]) if calls else None
+        kept = self.signatures.get(calls[0]["id"]) if calls else None
         return kept if isinstance(kept, list) else ()
 
     def _block(self, detail: Any) -> tuple[int, dict[str, Any]] | None:

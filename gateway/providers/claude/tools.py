@@ -14,7 +14,7 @@ from gateway.providers.claude.content import Block, cache_mark
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.properties import legal_properties, renamed_keys
 from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict import Inexpressible, strict_schema
+from gateway.providers.claude.strict import UnsupportedSchema, strict_schema
 from gateway.wire import Json
 from gateway.wire.body import parse_embedded
 
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-class CallIds:
+class ToolCallIds:
     """The ids of a request's tool calls: legal for the API and each given once, however often clients repeat theirs."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ def _function(function: Json, name: str, calls: ToolCalls, *, schema: dict[str, 
         try:
             made["input_schema"] = strict_schema(schema)
             made["strict"] = True
-        except Inexpressible:
+        except UnsupportedSchema:
             # The model still sees the whole schema; only the guarantee is lost.
             made["input_schema"] = schema
     made["input_schema"], renamed = legal_properties(made["input_schema"])

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
 from gateway.providers.gemini.grounding import PASSED_ON, Sources
 from gateway.providers.gemini.parts import NO_LATER_USE, Sound, audio_id, image_of, joined_audio, sound_of, unread_kind
-from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.tools import CUSTOM_INPUT
 from gateway.wire import Json, UpstreamRequest, Usage, count
 
@@ -70,10 +70,12 @@ class Findings:
         return kinds
 
 
-class ChoiceReader:
+class CandidateReader:
     """Reads one candidate, whole or piece by piece; `ids` makes ids for calls that Gemini gave none."""
 
-    def __init__(self, index: int, *, asked: Asked, ids: CallIds, kept: Signatures, findings: Findings) -> None:
+    def __init__(
+        self, index: int, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, findings: Findings
+    ) -> None:
         self.index = index
         self.reason: str | None = None
         self.calls = 0
@@ -178,7 +180,7 @@ class ChoiceReader:
             made |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
         if signature:
             made |= signatures.extension(signature)
-            self._kept.keep(call_id, signatures.ThoughtSignature(signature))
+            self._kept.put(call_id, signatures.ThoughtSignature(signature))
         delta.setdefault("tool_calls", []).append(made)
         self.calls += 1
 
@@ -196,7 +198,7 @@ def _custom_input(args: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(args).decode()
 
 
-class CallIds:
+class GeneratedCallIds:
     """Ids for the tool calls of one answer, each given once.
 
     Gemini's own where it sends one (3.5 and later). Else made from what sets this answer apart: the conversation so far,
@@ -222,7 +224,7 @@ class CallIds:
         return "call_" + sha256(b"%s%d" % (self._seed, len(self._given))).hexdigest()[:24]
 
 
-def refuse_broken(readers: Sequence[ChoiceReader], *, provider: str) -> None:
+def refuse_broken(readers: Sequence[CandidateReader], *, provider: str) -> None:
     """Raises UpstreamInvalidResponse when the model failed before it said anything that a client could use."""
     broken = next((reader for reader in readers if reader.reason in BROKEN), None)
     if broken is not None and not any(reader.spoke for reader in readers):

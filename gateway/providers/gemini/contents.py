@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import InvalidRequest
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
 from gateway.providers.gemini.media import Part, image_part, parts_of, text_of
 from gateway.providers.gemini.profiles import GeminiProfile
@@ -53,7 +53,9 @@ def name_of(call: Json) -> str:
     return str(inner.get("name") or "") if isinstance(inner, Mapping) else ""
 
 
-def conversation(messages: Sequence[Json], *, tools: Tools, profile: GeminiProfile, kept: Signatures) -> Conversation:
+def conversation(
+    messages: Sequence[Json], *, tools: Tools, profile: GeminiProfile, kept: SignatureCache
+) -> Conversation:
     """The whole of a request's messages. Raises InvalidRequest for parts that Gemini cannot be given."""
     leading = next(
         (index for index, message in enumerate(messages) if message.get("role") not in SYSTEM), len(messages)
@@ -103,7 +105,7 @@ class _Call:
 class _Writer:
     """Writes contents message by message; calls wait for their results until the next message of the assistant."""
 
-    def __init__(self, *, tools: Tools, profile: GeminiProfile, kept: Signatures) -> None:
+    def __init__(self, *, tools: Tools, profile: GeminiProfile, kept: SignatureCache) -> None:
         self._tools = tools
         self._profile = profile
         self._kept = kept

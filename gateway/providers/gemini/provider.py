@@ -8,11 +8,11 @@ from itertools import count
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.base import Endpoint, Provider, Signatures, StreamParser
-from gateway.providers.gemini.answer import CallIds
+from gateway.providers.base import Provider, SignatureCache, StreamParser, UpstreamEndpoint
+from gateway.providers.gemini.answer import GeneratedCallIds
 from gateway.providers.gemini.failures import error_in, error_of
 from gateway.providers.gemini.profiles import profile_of
-from gateway.providers.gemini.request import Asked, body_of, url_of
+from gateway.providers.gemini.request import RequestContext, body_of, url_of
 from gateway.providers.gemini.response import completion_of
 from gateway.providers.gemini.stream import GeminiStream
 from gateway.wire import ChatRequest, Completion, UpstreamRequest
@@ -26,7 +26,9 @@ class Gemini(Provider):
     name = "gemini"
     max_request_bytes = 100 * 1024 * 1024  # with inline files: https://ai.google.dev/gemini-api/docs/file-input-methods
 
-    def __init__(self, endpoint: Endpoint, *, name: str | None = None, signatures: Signatures | None = None) -> None:
+    def __init__(
+        self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
+    ) -> None:
         super().__init__(endpoint, name=name, signatures=signatures)
         self._numbers = count(1)
 
@@ -66,9 +68,9 @@ class Gemini(Provider):
         return error_of(status, headers, body, provider=self.name, key=self.endpoint.api_key)
 
 
-def _reading(sent: UpstreamRequest) -> tuple[Asked, CallIds]:
+def _reading(sent: UpstreamRequest) -> tuple[RequestContext, GeneratedCallIds]:
     """How to read the answer to just this request; one that we did not build is read plainly."""
     asked = sent.context.get(ASKED)
-    if not isinstance(asked, Asked):
-        asked = Asked()
-    return asked, CallIds(sent, number=asked.number)
+    if not isinstance(asked, RequestContext):
+        asked = RequestContext()
+    return asked, GeneratedCallIds(sent, number=asked.number)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.contents import called_names, conversation
 from gateway.providers.gemini.generation import (
     SERVICE_TIERS,
@@ -24,7 +24,7 @@ from gateway.wire import ChatRequest, Json
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestContext:
     """What must be known of a request to read its answer.
 
     `renamed` maps Gemini's function names back to the client's; `wav` says that sound gets a WAV header; `number` tells requests of this process apart, for ids
@@ -45,7 +45,9 @@ def url_of(base_url: str, *, model: str, stream: bool) -> str:
     return f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:{method}"
 
 
-def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures, number: int) -> tuple[Json, Asked]:
+def body_of(
+    request: ChatRequest, *, profile: GeminiProfile, kept: SignatureCache, number: int
+) -> tuple[Json, RequestContext]:
     """The JSON to send and how to read the answer to the request of this number.
 
     Raises InvalidRequest for what this model cannot be asked.
@@ -74,7 +76,7 @@ def body_of(request: ChatRequest, *, profile: GeminiProfile, kept: Signatures, n
         made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
     # The deprecated `function_call` form has room for one call, too.
     one_call = body.get("parallel_tool_calls") is False or request.legacy_functions
-    return made, Asked(tools.renamed(), tools.custom, one_call=one_call, wav=wants_wav(body), number=number)
+    return made, RequestContext(tools.renamed(), tools.custom, one_call=one_call, wav=wants_wav(body), number=number)
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
-    CallIds,
-    ChoiceReader,
+    CandidateReader,
     Findings,
+    GeneratedCallIds,
     blocked,
     extra_of,
     logprobs_of,
     refuse_broken,
     usage_of,
 )
-from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.request import RequestContext
 from gateway.wire import Completion, Json
 
 
-def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, provider: str) -> Completion:
+def completion_of(
+    body: Json, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, provider: str
+) -> Completion:
     """Every candidate as a choice. Raises UpstreamInvalidResponse when there is nothing to be read as an answer."""
     response_id = body.get("responseId")
     upstream_id = response_id if isinstance(response_id, str) and response_id else None
@@ -30,10 +32,10 @@ def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, p
     if not candidates and refusal is None:
         raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)
     choices: list[Json] = []
-    readers: list[ChoiceReader] = []
+    readers: list[CandidateReader] = []
     findings = Findings()
     for position, candidate in enumerate(candidates):
-        reader = ChoiceReader(position, asked=asked, ids=ids, kept=kept, findings=findings)
+        reader = CandidateReader(position, asked=asked, ids=ids, kept=kept, findings=findings)
         choices.append(_choice(reader, candidate))
         readers.append(reader)
     refuse_broken(readers, provider=provider)
@@ -50,7 +52,7 @@ def completion_of(body: Json, *, asked: Asked, ids: CallIds, kept: Signatures, p
     )
 
 
-def _choice(reader: ChoiceReader, candidate: Json) -> Json:
+def _choice(reader: CandidateReader, candidate: Json) -> Json:
     delta = reader.read(candidate)
     delta |= reader.sources(parts=True)
     finish = reader.finish_reason()

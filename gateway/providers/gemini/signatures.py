@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.wire import Json
 
 FORMAT = "google-gemini-v1"
@@ -40,12 +40,12 @@ def echoed(value: Json) -> str | None:
     return signature if isinstance(signature, str) and signature else None
 
 
-def of_call(call: Json, *, kept: Signatures) -> str | None:
+def of_call(call: Json, *, kept: SignatureCache) -> str | None:
     """A tool call's signature: as the client echoes it, else as it was kept."""
     signature = echoed(call)
     if signature is not None:
         return signature
-    remembered = kept.of(str(call.get("id")))
+    remembered = kept.get(str(call.get("id")))
     return remembered.value if isinstance(remembered, ThoughtSignature) else None
 
 

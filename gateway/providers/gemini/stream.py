@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
-from gateway.providers.base import Signatures, StreamParser
+from gateway.providers.base import SignatureCache, StreamParser
 from gateway.providers.gemini.answer import (
-    CallIds,
-    ChoiceReader,
+    CandidateReader,
     Findings,
+    GeneratedCallIds,
     blocked,
     extra_of,
     logprobs_of,
@@ -24,7 +24,7 @@ from gateway.providers.gemini.answer import (
     usage_of,
 )
 from gateway.providers.gemini.failures import error_in
-from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.request import RequestContext
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk, Json
 from gateway.wire.body import parse_answer
@@ -33,13 +33,15 @@ from gateway.wire.body import parse_answer
 class GeminiStream(StreamParser):
     """Keeps one reader per choice; tool calls count on over all events."""
 
-    def __init__(self, *, asked: Asked, ids: CallIds, kept: Signatures, provider: str, key: str) -> None:
+    def __init__(
+        self, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, provider: str, key: str
+    ) -> None:
         self._asked = asked
         self._ids = ids
         self._kept = kept
         self._provider = provider
         self._key = key
-        self._readers: dict[int, ChoiceReader] = {}
+        self._readers: dict[int, CandidateReader] = {}
         self._findings = Findings()
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
@@ -103,18 +105,18 @@ class GeminiStream(StreamParser):
         reader.reason = "SAFETY"
         return [self._choice(reader, first | {"refusal": refusal}, logprobs=None)]
 
-    def _reader(self, index: int) -> tuple[ChoiceReader, dict[str, Any]]:
+    def _reader(self, index: int) -> tuple[CandidateReader, dict[str, Any]]:
         """The reader of a choice, and what has to stand in its first delta."""
         known = self._readers.get(index)
         if known is not None:
             return known, {}
-        reader = self._readers[index] = ChoiceReader(
+        reader = self._readers[index] = CandidateReader(
             index, asked=self._asked, ids=self._ids, kept=self._kept, findings=self._findings
         )
         return reader, {"role": "assistant"}
 
     @staticmethod
-    def _choice(reader: ChoiceReader, delta: dict[str, Any], *, logprobs: Json | None) -> Json:
+    def _choice(reader: CandidateReader, delta: dict[str, Any], *, logprobs: Json | None) -> Json:
         choice: dict[str, Any] = {"index": reader.index, "delta": delta, "finish_reason": None}
         return choice | {"logprobs": logprobs} if logprobs else choice
 

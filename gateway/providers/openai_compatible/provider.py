@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.openai_compatible.answer import choices_of, dropped_of, extra_of, refuse_error, usage_of
-from gateway.providers.openai_compatible.request import OPENAI, Members, chat_body
+from gateway.providers.openai_compatible.request import OPENAI, AllowedFields, chat_body
 from gateway.providers.openai_compatible.stream import OpenAIStream
 from gateway.wire import ChatRequest, Completion, Json, UpstreamRequest, Usage
 
@@ -17,7 +17,7 @@ class OpenAICompatible(Provider):
     """OpenAI's own API and everything that copies it; the key may be empty, as for a server on the same machine."""
 
     name = "openai"
-    members: Members = OPENAI
+    members: AllowedFields = OPENAI
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
         return UpstreamRequest(
@@ -35,10 +35,10 @@ class OpenAICompatible(Provider):
     def parse_response(self, body: Json, sent: UpstreamRequest) -> Completion:
         refuse_error(body, provider=self.name, key=self.endpoint.api_key)
         return Completion(
-            choices=choices_of(body, provider=self.name, key=self.endpoint.api_key, mark=self.mark(sent)),
+            choices=choices_of(body, provider=self.name, key=self.endpoint.api_key, mark=self.detail_extra(sent)),
             usage=self.usage(body.get("usage")),
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
-            model=self.served(body, sent),
+            model=self.reported_model(body, sent),
             extra=extra_of(body),
             dropped=dropped_of(body),
         )
@@ -48,18 +48,18 @@ class OpenAICompatible(Provider):
             provider=self.name,
             key=self.endpoint.api_key,
             usage=self.usage,
-            mark=self.mark(sent),
-            served=partial(self.served, sent=sent),
+            mark=self.detail_extra(sent),
+            served=partial(self.reported_model, sent=sent),
         )
 
     def usage(self, raw: object) -> Usage | None:
         return usage_of(raw)
 
-    def served(self, body: Json, sent: UpstreamRequest) -> str | None:
+    def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """Who answered, where the request left that to the upstream."""
         return None
 
-    def mark(self, sent: UpstreamRequest) -> Json:
+    def detail_extra(self, sent: UpstreamRequest) -> Json:
         """What each of an answer's `reasoning_details` is marked with, to be known again in a later request."""
         return {}
 

@@ -30,7 +30,7 @@ BELOW_PART = {
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class AllowedFields:
     """The documented members of a request, of its messages and their parts, and of its tools."""
 
     request: frozenset[str]
@@ -40,7 +40,7 @@ class Members:
 
 
 # https://platform.openai.com/docs/api-reference/chat/create; messages and the stream's members are written apart.
-OPENAI = Members(
+OPENAI = AllowedFields(
     request=frozenset({
         "audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "modalities",
         "moderation", "n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options",
@@ -51,7 +51,7 @@ OPENAI = Members(
 )  # fmt: skip
 
 
-def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str, Any]:
+def chat_body(request: ChatRequest, model: str, *, members: AllowedFields) -> dict[str, Any]:
     """The body to send. Usage is always asked for: cost has to be known also when the client does not ask."""
     body: dict[str, Any] = {"model": model, "messages": chat_messages(request.messages, members=members)}
     body |= {name: value for name, value in request.body.items() if name in members.request}
@@ -69,7 +69,7 @@ def chat_body(request: ChatRequest, model: str, *, members: Members) -> dict[str
     return body
 
 
-def chat_messages(messages: Iterable[Json], *, members: Members) -> list[Json]:
+def chat_messages(messages: Iterable[Json], *, members: AllowedFields) -> list[Json]:
     return [
         # What most messages are: a text, and nothing beside it that could be foreign.
         message if type(message.get("content")) is str and message.keys() <= _PLAIN else _message(message, members)
@@ -84,7 +84,7 @@ def only(value: Json, known: frozenset[str]) -> Json:
     return {name: member for name, member in value.items() if name in known and member is not None}
 
 
-def _message(message: Json, members: Members) -> Json:
+def _message(message: Json, members: AllowedFields) -> Json:
     content = message.get("content")
     made = dict(only(message, members.message))
     if isinstance(content, list):

@@ -26,9 +26,9 @@ from gateway.providers.openai_compatible.answer import (
     thoughts_of,
     unread_parts,
 )
-from gateway.providers.template import TextTemplate
+from gateway.providers.template import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, Json, Usage, saying
+from gateway.wire import Chunk, Json, Usage, text_chunk
 from gateway.wire.body import parse_answer
 
 # The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
@@ -38,7 +38,7 @@ _IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"}
 _SPOKEN = frozenset({"role", "content"})
 
 
-class ChoiceReader:
+class ChoiceDeltaReader:
     """What has been said of one choice."""
 
     def __init__(self, index: int, *, mark: Json) -> None:
@@ -174,17 +174,17 @@ class OpenAIStream(StreamParser):
         self._mark = mark
         self._served = served
         self._introduced = False
-        self._readers: dict[int, ChoiceReader] = {}
+        self._readers: dict[int, ChoiceDeltaReader] = {}
         self._extra: dict[str, Any] = {}
         self._upstream_id: str | None = None
         self._done = False
-        self._template = TextTemplate(_said)
+        self._template = TextDeltaFastPath(_said)
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
         if not event.event and (text := self._template.text(event.data)) is not None:
-            return [saying(text)] if text else ()
+            return [text_chunk(text)] if text else ()
         try:
             body: Any = parse_answer(event.data)
         except orjson.JSONDecodeError:
@@ -212,9 +212,9 @@ class OpenAIStream(StreamParser):
             reader.dropped.clear()
         return kinds
 
-    def at_once(self, piece: bytes) -> Chunk | None:
-        text = None if self._done else self._template.text_of(piece)
-        return saying(text) if text else None
+    def fast_path(self, piece: bytes) -> Chunk | None:
+        text = None if self._done else self._template.match(piece)
+        return text_chunk(text) if text else None
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:
@@ -233,7 +233,7 @@ class OpenAIStream(StreamParser):
     def _step(self, event: ServerSentEvent, body: Json, choices: Sequence[Json]) -> Chunk:
         """After a step of text alone those that follow are likely to be the same but for their text."""
         text = _said(body)
-        if not isinstance(text, str) or (chunk := saying(text)).choices != choices:
+        if not isinstance(text, str) or (chunk := text_chunk(text)).choices != choices:
             return Chunk(choices)
         self._template.learn(event, text)
         return chunk
@@ -261,10 +261,10 @@ class OpenAIStream(StreamParser):
             return None
         return {"index": reader.index, "delta": delta, "finish_reason": None, "logprobs": logprobs}
 
-    def _reader(self, index: int) -> ChoiceReader:
+    def _reader(self, index: int) -> ChoiceDeltaReader:
         reader = self._readers.get(index)
         if reader is None:
-            reader = self._readers[index] = ChoiceReader(index, mark=self._mark)
+            reader = self._readers[index] = ChoiceDeltaReader(index, mark=self._mark)
             reader.call_prefix = f"call_{self._upstream_id}"
         return reader
 

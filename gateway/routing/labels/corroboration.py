@@ -22,7 +22,7 @@ WITNESSING = 5_000
 Model = tuple[str, str]
 
 
-class Witnesses:
+class KeysPerModel:
     """Which keys' routed requests each model has answered, as far as it matters: `most` keys of a model are kept."""
 
     def __init__(self, most: int = 100) -> None:
@@ -44,10 +44,12 @@ class Witnesses:
         return len(self._keys.get(model, ()))
 
 
-def witnesses_in(store: Store, *, newest: int = WITNESSING) -> Witnesses:
+def keys_per_model(store: Store, *, newest: int = WITNESSING) -> KeysPerModel:
     """Those of the ledger's newest rows, for a start."""
-    witnesses = Witnesses()
-    witnesses.add_all(((row["provider"], row["model"]), row["key_id"]) for row in store.by_key(newest=newest))
+    witnesses = KeysPerModel()
+    witnesses.add_all(
+        ((row["provider"], row["model"]), row["key_id"]) for row in store.strong_share_by_key(newest=newest)
+    )
     return witnesses
 
 
@@ -56,12 +58,12 @@ class Corroboration:
 
     def __init__(
         self,
-        witnesses: Witnesses | None = None,
+        witnesses: KeysPerModel | None = None,
         *,
         issued: Callable[[], int] = lambda: 1,
         needed: int = CORROBORATING_KEYS,
     ) -> None:
-        self.witnesses = witnesses or Witnesses()
+        self.witnesses = witnesses or KeysPerModel()
         self._issued = issued
         self._needed = needed
 
@@ -69,6 +71,6 @@ class Corroboration:
         """How many keys have to have spoken before what this one says of a model counts for all."""
         return 1 if key_id is None or self._issued() <= 1 else self._needed
 
-    def counts(self, source: str, model: Model, key_id: str | None) -> bool:
+    def accepts(self, source: str, model: Model, key_id: str | None) -> bool:
         """Whether a label that the gateway makes of this key's request is learned."""
         return source not in PROVOKED or self.witnesses.of(model) >= self.needed(key_id) or self.needed(key_id) == 1

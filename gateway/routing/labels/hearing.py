@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.routing.labels.signals import Answer
-from gateway.routing.labels.structure import Form, Gathered
+from gateway.routing.labels.signals import AnswerFacts
+from gateway.routing.labels.structure import AnswerAssembler, Validity
 from gateway.wire import ChatRequest, Json
 
 
-def answer_of(choices: Sequence[Json], *, form: Form | None) -> Answer:
+def answer_of(choices: Sequence[Json], *, form: Validity | None) -> AnswerFacts:
     """Of a whole answer; `form` is that of `structure.form_of`."""
     finish_reason: str | None = None
     empty, refused = True, False
@@ -18,14 +18,14 @@ def answer_of(choices: Sequence[Json], *, form: Form | None) -> Answer:
         finish_reason = finish_reason or choice.get("finish_reason")
         empty = empty and not _says(message)
         refused = refused or bool(message.get("refusal"))
-    return Answer(finish_reason, empty=empty, refused=refused, form=form)
+    return AnswerFacts(finish_reason, empty=empty, refused=refused, form=form)
 
 
-class Heard:
+class AnswerCollector:
     """Listens to a stream's choices."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._gathered = Gathered(request)
+        self._gathered = AnswerAssembler(request)
         self._finish: str | None = None
         self._empty = True
         self._refused = False
@@ -38,9 +38,9 @@ class Heard:
         self._empty = self._empty and not _says(delta)
         self._gathered.add(choice)
 
-    def answer(self) -> Answer:
+    def answer(self) -> AnswerFacts:
         """Of the whole stream, once it has ended."""
-        return Answer(self._finish, empty=self._empty, refused=self._refused, form=self._gathered.form())
+        return AnswerFacts(self._finish, empty=self._empty, refused=self._refused, form=self._gathered.form())
 
 
 def _says(message: Json) -> bool:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from gateway.routing.labels.signals import OVERRIDDEN, RESENT, Label
 from gateway.store import StoredOutcome
-from gateway.store.influence import clipped
+from gateway.store.influence import damped_weight
 
 WINDOW = 300.0  # seconds
 _CAPACITY = 10_000
@@ -21,11 +21,11 @@ _DAY = 86_400.0
 _TELLING = 16
 _READ = 32_768  # characters at each end
 
-Place = tuple[str | None, bytes]
+FeedbackPlace = tuple[str | None, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PromptTurn:
     """One request of a caller. `said` is a hash of its newest human turn, None when that is too short or was asked about before."""
 
     key_id: str | None
@@ -35,13 +35,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    turn: Turn
+    turn: PromptTurn
     outcome: StoredOutcome
     rank: int
     at: float
 
 
-class Recurrences:
+class ImplicitFeedback:
     """Bounded in number and time. `clock` is monotonic seconds, `secret` keys the hashes."""
 
     def __init__(self, clock: Callable[[], float], *, secret: bytes, capacity: int = _CAPACITY) -> None:
@@ -49,22 +49,22 @@ class Recurrences:
         self._secret = secret[:64]
         self._capacity = capacity
         self._answers: OrderedDict[str, _Answered] = OrderedDict()
-        self._by_words: dict[Place, str] = {}
+        self._by_words: dict[FeedbackPlace, str] = {}
         self._by_session: dict[tuple[str | None, str], str] = {}
-        self._repeated: OrderedDict[Place, float] = OrderedDict()
+        self._repeated: OrderedDict[FeedbackPlace, float] = OrderedDict()
         self._counts: OrderedDict[str | None, tuple[float, int]] = OrderedDict()
 
     @property
-    def expecting(self) -> bool:
+    def has_recent(self) -> bool:
         """Whether an answer is recent enough that a request could say something of it."""
         return bool(self._answers) and self._clock() - next(reversed(self._answers.values())).at <= WINDOW
 
-    def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> Turn:
+    def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> PromptTurn:
         """`fresh` says that the human turn is the request's newest message: while tools work it stays the same."""
         telling = fresh and len(prompt) >= _TELLING
-        return Turn(key_id, session_id, self._hashed(prompt) if telling else None)
+        return PromptTurn(key_id, session_id, self._hashed(prompt) if telling else None)
 
-    def answered(self, turn: Turn, outcome: StoredOutcome, *, rank: int) -> None:
+    def on_response(self, turn: PromptTurn, outcome: StoredOutcome, *, rank: int) -> None:
         """A routed request was answered whole; `rank` is its model's tier, 0 to 2."""
         if outcome.request_id is None:
             return
@@ -75,7 +75,7 @@ class Recurrences:
         while len(self._answers) > self._capacity:
             self.forget(next(iter(self._answers)))
 
-    def asked(self, turn: Turn, *, named_rank: int | None) -> StoredOutcome | None:
+    def on_request(self, turn: PromptTurn, *, named_rank: int | None) -> StoredOutcome | None:
         """The label that this request is for an earlier answer. `named_rank` is the tier of the model that the client named, if it did."""
         found = self._recent(self._by_words.get((turn.key_id, turn.said)) if turn.said is not None else None)
         label: Label | None = None
@@ -87,7 +87,7 @@ class Recurrences:
         if found is None or label is None:
             return None
         self.forget(found.outcome.request_id or "")
-        weight = clipped(label.weight, earlier=self._count(turn.key_id), key_id=turn.key_id)
+        weight = damped_weight(label.weight, earlier=self._count(turn.key_id), key_id=turn.key_id)
         return found.outcome._replace(source=label.source, quality=label.quality, weight=weight)
 
     def forget(self, request_id: str) -> None:
@@ -105,7 +105,7 @@ class Recurrences:
         answered = self._answers.get(request_id) if request_id is not None else None
         return answered if answered is not None and self._clock() - answered.at <= WINDOW else None
 
-    def _again(self, turn: Turn) -> bool:
+    def _again(self, turn: PromptTurn) -> bool:
         """Whether these words were sent again before: what comes over and over comes from a program, which judges nothing."""
         place, now = (turn.key_id, turn.said or b""), self._clock()
         before = self._repeated.pop(place, None)

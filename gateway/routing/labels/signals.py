@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.catalog import Tier
-from gateway.routing.labels.structure import Form
+from gateway.routing.labels.structure import Validity
 from gateway.routing.learning.hardship import PRIOR_QUALITY
 
 _UNREMARKABLE_SHARE = 16
@@ -44,16 +44,16 @@ UNREMARKABLE: Mapping[Tier, Label] = {
 }
 
 
-class Answer(NamedTuple):
+class AnswerFacts(NamedTuple):
     """What is known of a whole answer: why it ended, whether it said anything, whether it refused, whether it kept its form."""
 
     finish_reason: str | None = None
     empty: bool = False
     refused: bool = False
-    form: Form | None = None
+    form: Validity | None = None
 
 
-def label_of(answer: Answer, *, max_tokens: int | None, tier: Tier | None, request_id: str) -> Label | None:
+def label_of(answer: AnswerFacts, *, max_tokens: int | None, tier: Tier | None, request_id: str) -> Label | None:
     """The most telling label of a finished answer. `tier` is the answering model's, `max_tokens` what the client asked for."""
     if answer.form == "broken":
         return FAILED_VALIDATION

@@ -10,7 +10,7 @@ import orjson
 from gateway.routing.labels.json_schema import violation
 from gateway.wire import ChatRequest, Json
 
-Form = Literal["kept", "broken"]
+Validity = Literal["kept", "broken"]
 
 # Such an answer ended early, so its form says nothing about the model.
 _CUT_SHORT = frozenset({"length", "content_filter"})
@@ -24,12 +24,12 @@ def prescribes_form(request: ChatRequest) -> bool:
     return bool(request.body.get("tools")) or _format_of(request) in _JSON_FORMATS
 
 
-def form_of(request: ChatRequest, choices: Sequence[Json]) -> Form | None:
+def check_format(request: ChatRequest, choices: Sequence[Json]) -> Validity | None:
     """`broken` when one choice breaks what was prescribed; None when there was nothing to check."""
     calling = [choice for choice in choices if (choice.get("message") or {}).get("tool_calls")]
     if not calling and not prescribes_form(request):
         return None
-    found: set[Form] = set()
+    found: set[Validity] = set()
     tools = _tools(request.body)
     for choice in choices:
         message = choice.get("message") or {}
@@ -40,7 +40,7 @@ def form_of(request: ChatRequest, choices: Sequence[Json]) -> Form | None:
     return "broken" if "broken" in found else "kept"
 
 
-def _forms(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> Iterator[Form]:
+def _forms(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> Iterator[Validity]:
     calls = message.get("tool_calls") or ()
     for call in calls:
         if isinstance(call.get("function"), Mapping):
@@ -88,7 +88,7 @@ def _format_of(request: ChatRequest) -> str | None:
     return (request.body.get("response_format") or {}).get("type")
 
 
-class Gathered:
+class AnswerAssembler:
     """Puts a streamed structured answer together again, as far as its check needs it; a very long one is given up."""
 
     def __init__(self, request: ChatRequest) -> None:
@@ -111,11 +111,11 @@ class Gathered:
         for call in delta.get("tool_calls") or ():
             self._call(whole["calls"], call)
 
-    def form(self) -> Form | None:
+    def form(self) -> Validity | None:
         """Of the whole answer, once it has ended."""
         if not self._wanted or self._size > _MOST_GATHERED:
             return None
-        return form_of(self._request, [_joined(choice) for choice in self._choices.values()])
+        return check_format(self._request, [_joined(choice) for choice in self._choices.values()])
 
     def _call(self, calls: dict[int, dict[str, Any]], call: Json) -> None:
         function = call.get("function")

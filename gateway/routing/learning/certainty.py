@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.routing.learning.regression import Belief
+from gateway.routing.learning.regression import GaussianPosterior
 
 Key = tuple[str, str]
 Matrix = NDArray[np.float64]
 
 
-class Certainty:
+class PosteriorVariances:
     """A value. `before` is an earlier one, from which beliefs that did not change since are taken over."""
 
-    def __init__(self, beliefs: Mapping[Key, Belief], before: Certainty | None = None) -> None:
-        self._covariances: dict[Key, tuple[Belief, Matrix]] = {}
+    def __init__(self, beliefs: Mapping[Key, GaussianPosterior], before: PosteriorVariances | None = None) -> None:
+        self._covariances: dict[Key, tuple[GaussianPosterior, Matrix]] = {}
         for key, belief in beliefs.items():
             known = before._covariances.get(key) if before is not None else None
             if known is None or known[0] is not belief:

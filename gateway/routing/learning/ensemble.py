@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 if TYPE_CHECKING:
-    from gateway.routing.learning.estimator import Example
+    from gateway.routing.learning.estimator import LabelledExample
 
 Key = tuple[str, str]
 Vector = tuple[float, ...]
@@ -51,10 +51,10 @@ class _Fitted:
     expected: Matrix
     ridge: Matrix
     neighbours: Matrix
-    beyond: Matrix
+    residuals: Matrix
     weights: Matrix
-    share: float
-    trust: float
+    mixing_weight: float
+    shrinkage: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ class _Stacked:
     shares: Matrix
     starts: NDArray[np.intp]
     neighbours: Matrix
-    beyond: Matrix
+    residuals: Matrix
     weights: Matrix
 
     def predicted(self, features: Matrix, embedding: Matrix) -> Mapping[Key, float]:
@@ -76,7 +76,7 @@ class _Stacked:
         linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_STRETCH)])
         near = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
         heard = np.add.reduceat(near, self.starts) + np.float32(_NEAR_ENOUGH)
-        among = expected + np.add.reduceat(near * self.beyond, self.starts) / heard
+        among = expected + np.add.reduceat(near * self.residuals, self.starts) / heard
         mixed = (1 - self.shares) * linear.clip(0, 1) + self.shares * among.clip(0, 1)
         return dict(zip(self.keys, mixed.tolist(), strict=True))
 
@@ -88,10 +88,10 @@ def _stacked(fitted: Mapping[Key, _Fitted]) -> _Stacked:
         keys=list(fitted),
         expected=np.stack([one.expected for one in each]),
         ridge=np.stack([one.ridge for one in each]),
-        shares=np.array([one.share for one in each], np.float32),
+        shares=np.array([one.mixing_weight for one in each], np.float32),
         starts=np.cumsum([0, *sizes[:-1]]),
         neighbours=np.concatenate([one.neighbours for one in each]),
-        beyond=np.concatenate([one.beyond for one in each]),
+        residuals=np.concatenate([one.residuals for one in each]),
         weights=np.concatenate([one.weights for one in each]),
     )
 
@@ -101,7 +101,7 @@ class Ensemble:
 
     def __init__(self, centre: Matrix, fitted: Mapping[Key, _Fitted]) -> None:
         self._centre = centre
-        self._trust = {key: each.trust for key, each in fitted.items()}
+        self._trust = {key: each.shrinkage for key, each in fitted.items()}
         self._stacked = _stacked(fitted) if fitted else None
 
     def on(self, features: Vector, embedding: Vector) -> Callable[[Key, float], float]:
@@ -118,7 +118,7 @@ class Ensemble:
         return blended
 
 
-def fit(examples: Collection[Example], expected: Mapping[Key, Vector]) -> Ensemble:
+def fit(examples: Collection[LabelledExample], expected: Mapping[Key, Vector]) -> Ensemble:
     """From labelled outcomes, and the weights that are expected of each model without what it has of its own."""
     embeddings = np.array([each.embedding for each in examples], np.float32).reshape(-1, DIMENSIONS)
     centre = embeddings.mean(axis=0) if len(examples) else np.zeros(DIMENSIONS, np.float32)
@@ -132,7 +132,7 @@ def fit(examples: Collection[Example], expected: Mapping[Key, Vector]) -> Ensemb
     return Ensemble(centre, fitted)
 
 
-def _fitted(examples: Sequence[Example], embeddings: Matrix, expected: Matrix) -> _Fitted:
+def _fitted(examples: Sequence[LabelledExample], embeddings: Matrix, expected: Matrix) -> _Fitted:
     features = np.array([each.features for each in examples], np.float32)
     qualities = np.array([each.quality for each in examples], np.float32)
     weights = np.array([each.weight for each in examples], np.float32)
@@ -149,10 +149,10 @@ def _fitted(examples: Sequence[Example], embeddings: Matrix, expected: Matrix) -
         expected=expected,
         ridge=ridge.astype(np.float32),
         neighbours=embeddings,
-        beyond=beyond,
+        residuals=beyond,
         weights=weights,
-        share=_share(beyond[-_LEFT_OUT:], unseen[-_LEFT_OUT:], _among_others(embeddings, beyond, weights)),
-        trust=count / (count + _TRUST),
+        mixing_weight=_share(beyond[-_LEFT_OUT:], unseen[-_LEFT_OUT:], _among_others(embeddings, beyond, weights)),
+        shrinkage=count / (count + _TRUST),
     )
 
 

@@ -9,18 +9,18 @@ from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog import Model, Tier
-from gateway.routing.learning.exchange import Exchange
+from gateway.routing.learning.exchange import CostQualityRate
 from gateway.routing.learning.hardship import PRIORS, Vector
-from gateway.routing.learning.likeness import ANY_MODEL, Group, Tally, confidence, like
-from gateway.routing.learning.lineup import Lineup
-from gateway.routing.learning.regression import Belief, dot
-from gateway.routing.learning.usage import UsageBook
+from gateway.routing.learning.likeness import ANY_MODEL, Group, QualityStats, confidence, similar
+from gateway.routing.learning.lineup import ModelColumns
+from gateway.routing.learning.regression import GaussianPosterior, dot
+from gateway.routing.learning.usage import TokenEstimates
 from gateway.routing.models import Confidence, PromptFacts
 from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import SIZE
 
 if TYPE_CHECKING:
-    from gateway.routing.learning.certainty import Certainty
+    from gateway.routing.learning.certainty import PosteriorVariances
     from gateway.routing.learning.ensemble import Ensemble
 
 Key = tuple[str, str]
@@ -42,10 +42,10 @@ class Estimate(NamedTuple):
     """
 
     quality: float
-    spread: float
+    std: float
     outcomes: int = 0
     confidence: Confidence = "low"
-    tried: bool = False
+    has_outcomes: bool = False
 
 
 def prior_quality(tier: Tier, facts: PromptFacts) -> float:
@@ -54,10 +54,10 @@ def prior_quality(tier: Tier, facts: PromptFacts) -> float:
 
 
 def _quality(facts: PromptFacts, weights: Vector) -> float:
-    return _held(dot(facts.vector, weights))
+    return _clamp(dot(facts.vector, weights))
 
 
-def _held(quality: float) -> float:
+def _clamp(quality: float) -> float:
     return min(1.0, max(0.0, quality))
 
 
@@ -71,18 +71,18 @@ class Estimates:
 
     tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
     means: Mapping[Key, Vector] = field(default_factory=dict)
-    beliefs: Mapping[Key, Belief] = field(default_factory=dict)
-    usage: UsageBook = field(default_factory=UsageBook)
-    tallies: Mapping[Group, Tally] = field(default_factory=dict)
-    exchange: Exchange = field(default_factory=Exchange)
+    beliefs: Mapping[Key, GaussianPosterior] = field(default_factory=dict)
+    usage: TokenEstimates = field(default_factory=TokenEstimates)
+    tallies: Mapping[Group, QualityStats] = field(default_factory=dict)
+    exchange: CostQualityRate = field(default_factory=CostQualityRate)
     ensemble: Ensemble | None = None
-    certainty: Certainty | None = None
+    certainty: PosteriorVariances | None = None
     learned: int = 0
 
     def of(self, model: Model, facts: PromptFacts) -> Estimate:
-        return self.across(Lineup([model]), facts)[0]
+        return self.across(ModelColumns([model]), facts)[0]
 
-    def across(self, lineup: Lineup, facts: PromptFacts) -> list[Estimate]:
+    def across(self, lineup: ModelColumns, facts: PromptFacts) -> list[Estimate]:
         """The estimates of one request, in the lineup's order. What models share is worked out once: most have nothing of their own."""
         untried = {
             tier: Estimate(_quality(facts, self.tiers[tier]), _UNTRIED_SPREAD) for tier in dict.fromkeys(lineup.tiers)
@@ -90,14 +90,14 @@ class Estimates:
         estimates = [untried[tier] for tier in lineup.tiers]
         if not self.means:
             return estimates
-        seen, blended = self.seen(facts), self._blended(facts)
+        seen, blended = self.support(facts), self._blended(facts)
         for key, own in self.means.items():
-            if (place := lineup.places.get(key)) is not None:
-                quality = _held(blended(key, dot(facts.vector, own)))
+            if (place := lineup.index.get(key)) is not None:
+                quality = _clamp(blended(key, dot(facts.vector, own)))
                 estimates[place] = self._of_tried(key, facts, quality=quality, seen=seen)
         return estimates
 
-    def costs(self, lineup: Lineup, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
+    def costs(self, lineup: ModelColumns, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
         """USD, in the lineup's order."""
         return self.usage.expected_costs(lineup, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
 
@@ -109,27 +109,27 @@ class Estimates:
         return self.ensemble.on(facts.vector, embedding)
 
     def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, seen: float) -> Estimate:
-        tally = like(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
+        tally = similar(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=quality,
-            spread=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
+            std=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
             outcomes=int(tally.count + 1e-6),
             confidence=confidence(tally, all_models=seen),
-            tried=True,
+            has_outcomes=True,
         )
 
-    def seen(self, facts: PromptFacts) -> float:
+    def support(self, facts: PromptFacts) -> float:
         """Outcomes of like prompts, of all models."""
-        return like(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
+        return similar(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
 
-    def doubts(self, facts: PromptFacts) -> Callable[[Key], float]:
+    def posterior_std(self, facts: PromptFacts) -> Callable[[Key], float]:
         """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
         if self.certainty is None:
             return lambda key: NOISE * math.sqrt(self.beliefs[key].variance(facts.vector))
         variances = self.certainty.variances(facts.vector)
         return lambda key: NOISE * math.sqrt(variances[key])
 
-    def most_doubt(self, facts: PromptFacts) -> float:
+    def max_posterior_std(self, facts: PromptFacts) -> float:
         """The doubt about a model without outcomes; any outcome makes it less."""
         squares = map(mul, facts.vector, facts.vector)
         return NOISE * math.sqrt(sum(map(truediv, squares, OWN_PRECISION)))

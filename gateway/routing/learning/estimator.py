@@ -17,19 +17,26 @@ from typing import TYPE_CHECKING
 
 from gateway.catalog import TIERS, Catalog, Model
 from gateway.routing.learning.estimates import NOISE, OWN_PRECISION, Estimates, Key
-from gateway.routing.learning.exchange import Exchange, exchange_of
-from gateway.routing.learning.hardship import PRIOR_RATE, Hardship, Record, Vector, expected_weights, of_middling
-from gateway.routing.learning.likeness import ANY_MODEL, NOTHING, Group, Tally, group_of
-from gateway.routing.learning.lineup import Lineup
-from gateway.routing.learning.regression import Belief, dot, prior
-from gateway.routing.learning.usage import UsageBook, UsageLedger
-from gateway.routing.learning.vigilance import Watch
+from gateway.routing.learning.exchange import CostQualityRate, fit_rate
+from gateway.routing.learning.hardship import (
+    PRIOR_FAILURE_RATE,
+    FailureRate,
+    PromptDifficulty,
+    Vector,
+    expected_weights,
+    reference_failure_rate,
+)
+from gateway.routing.learning.likeness import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
+from gateway.routing.learning.lineup import ModelColumns
+from gateway.routing.learning.regression import GaussianPosterior, dot, prior
+from gateway.routing.learning.usage import TokenEstimates, TokenEstimator
+from gateway.routing.learning.vigilance import CusumDetector
 from gateway.routing.models import Outcome, PromptFacts
 from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import vector_of
 
 if TYPE_CHECKING:
-    from gateway.routing.learning.certainty import Certainty
+    from gateway.routing.learning.certainty import PosteriorVariances
     from gateway.routing.learning.ensemble import Ensemble
 
 # Recent requests on which the exchange rate is found, and how often it is found anew.
@@ -54,7 +61,7 @@ _REMEMBERED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class LabelledExample:
     """A label as the ensemble is fitted to it, in little memory: thousands are kept."""
 
     model: Key
@@ -65,7 +72,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Observation:
     """One outcome with what was known of its request. `weight`, 0 to 1, is how much its quality counts."""
 
     model: Key
@@ -77,30 +84,30 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Acquaintance:
+class ModelState:
     """What is known of one model. `belief` is about how its weights differ from those expected at its rate of failure."""
 
-    belief: Belief = field(default_factory=lambda: prior(OWN_PRECISION))
-    record: Record = field(default_factory=Record)
-    watch: Watch = field(default_factory=Watch)
+    belief: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
+    record: FailureRate = field(default_factory=FailureRate)
+    watch: CusumDetector = field(default_factory=CusumDetector)
     count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class EstimatorState:
     """All that an estimator has learned, as a value.
 
     The ensemble can be made again: it was fitted to all but the last `since_fit` of `examples`, and to `fitted`, what was then expected.
     """
 
     learned: int = 0
-    hardship: Hardship = field(default_factory=Hardship)
-    own: Mapping[Key, Acquaintance] = field(default_factory=dict)
-    tallies: Mapping[Group, Tally] = field(default_factory=dict)
-    usage: UsageBook = field(default_factory=UsageBook)
+    hardship: PromptDifficulty = field(default_factory=PromptDifficulty)
+    own: Mapping[Key, ModelState] = field(default_factory=dict)
+    tallies: Mapping[Group, QualityStats] = field(default_factory=dict)
+    usage: TokenEstimates = field(default_factory=TokenEstimates)
     recent: Sequence[PromptFacts] = ()
-    exchange: Exchange = field(default_factory=Exchange)
-    examples: Sequence[Example] = ()
+    exchange: CostQualityRate = field(default_factory=CostQualityRate)
+    examples: Sequence[LabelledExample] = ()
     labels: int = 0
     next_fit: int = FITTED_FROM
     since_fit: int = 0
@@ -110,15 +117,15 @@ class Memory:
 class Estimator:
     """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
 
-    def __init__(self, catalog: Catalog, memory: Memory | None = None) -> None:
-        memory = memory or Memory()
+    def __init__(self, catalog: Catalog, memory: EstimatorState | None = None) -> None:
+        memory = memory or EstimatorState()
         self._models = {(model.provider, model.name): model for model in catalog}
         self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._hardship = memory.hardship
         # Models that the catalogue no longer lists are of no more use.
         self._own = {key: own for key, own in memory.own.items() if key in self._models}
         self._tallies = dict(memory.tallies)
-        self._usage = UsageLedger(memory.usage)
+        self._usage = TokenEstimator(memory.usage)
         self._recent = deque(memory.recent, maxlen=_RECENT)
         self._exchange = memory.exchange
         self._learned = memory.learned
@@ -127,15 +134,15 @@ class Estimator:
         self._next_fit = memory.next_fit
         self._since_fit = memory.since_fit
         self._fitted = memory.fitted
-        self._certainty: Certainty | None = None
+        self._certainty: PosteriorVariances | None = None
         self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
 
     @property
-    def learned(self) -> int:
+    def update(self) -> int:
         return self._learned
 
-    def memory(self) -> Memory:
-        return Memory(
+    def memory(self) -> EstimatorState:
+        return EstimatorState(
             learned=self._learned,
             hardship=self._hardship,
             own=dict(self._own),
@@ -150,7 +157,7 @@ class Estimator:
             fitted=self._fitted,
         )
 
-    def learn(self, lessons: Sequence[Lesson]) -> Estimates:
+    def learn(self, lessons: Sequence[Observation]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
         last_turn = (self._learned + len(lessons)) // _EVERY * _EVERY
         for lesson in lessons:
@@ -162,7 +169,7 @@ class Estimator:
                 self._exchange = self._found(self.estimates())
         return self.estimates()
 
-    def _learn(self, model: Model, lesson: Lesson) -> None:
+    def _learn(self, model: Model, lesson: Observation) -> None:
         tokens = lesson.features.get("tokens", 0.0)
         facts = PromptFacts(
             prompt="",
@@ -181,22 +188,24 @@ class Estimator:
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
-        own = self._own.get(model.key) or Acquaintance()
+        own = self._own.get(model.key) or ModelState()
         rate, weights = own.record.rate(model.tier), self._hardship.weights
         beyond = quality - dot(x, expected_weights(rate, weights))
-        watch = own.watch.seen((beyond - dot(x, own.belief.mean)) / NOISE, weight=weight)
+        watch = own.watch.update((beyond - dot(x, own.belief.mean)) / NOISE, weight=weight)
         self._own[model.key] = replace(
             own,
-            belief=own.belief.learned(x, beyond, weight=weight),
-            record=own.record.plus(failed=weight * (1.0 - quality), expected=weight * of_middling(x, weights)),
+            belief=own.belief.update(x, beyond, weight=weight),
+            record=own.record.plus(
+                failed=weight * (1.0 - quality), expected=weight * reference_failure_rate(x, weights)
+            ),
             watch=watch,
             count=own.count + 1,
         )
-        self._hardship = self._hardship.learned(x, quality, rate=rate, weight=weight)
+        self._hardship = self._hardship.update(x, quality, rate=rate, weight=weight)
         for counted in (model.key, ANY_MODEL):
-            group = group_of(counted, pattern=facts.pattern, complexity=facts.complexity)
+            group = bucket_of(counted, pattern=facts.pattern, complexity=facts.complexity)
             self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
-        if watch.alarmed:
+        if watch.drift_detected:
             self._doubt(model.key)
         elif (own.count + 1) % _FADED_EVERY == 0:
             self._fade(model.key)
@@ -206,7 +215,7 @@ class Estimator:
         embedding = unpacked(facts.features)
         if embedding is None:
             return
-        kept = Example(model.key, array("d", facts.vector), array("b", map(int, embedding)), quality, weight)
+        kept = LabelledExample(model.key, array("d", facts.vector), array("b", map(int, embedding)), quality, weight)
         self._examples.append(kept)
         self._labels += 1
         self._since_fit += 1
@@ -230,18 +239,18 @@ class Estimator:
         """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
         own = self._own[key]
         self._own[key] = replace(
-            own, belief=own.belief.faded(_KEEP, OWN_PRECISION), record=own.record.faded(_KEEP * _KEEP)
+            own, belief=own.belief.decay(_KEEP, OWN_PRECISION), record=own.record.decay(_KEEP * _KEEP)
         )
-        self._hardship = self._hardship.faded(_KEEP)
+        self._hardship = self._hardship.decay(_KEEP)
 
     def _doubt(self, key: Key) -> None:
         """The model has changed: what was known of it counts for little, the next outcomes for much."""
         own = self._own[key]
         self._own[key] = replace(
             own,
-            belief=own.belief.widened(_AFTER_ALARM, OWN_PRECISION),
-            record=own.record.faded(_AFTER_ALARM),
-            watch=Watch(),
+            belief=own.belief.inflate(_AFTER_ALARM, OWN_PRECISION),
+            record=own.record.decay(_AFTER_ALARM),
+            watch=CusumDetector(),
         )
         self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
         others = [each for each in self._examples if each.model != key]
@@ -255,7 +264,7 @@ class Estimator:
         beliefs = {key: own.belief for key, own in self._own.items()}
         self._certainty = self._certainty_of(beliefs) if self._ensemble is not None else None
         return Estimates(
-            tiers={tier: expected_weights(PRIOR_RATE[tier], weights) for tier in TIERS},
+            tiers={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
             means={key: self._weights(key, own, weights) for key, own in self._own.items()},
             beliefs=beliefs,
             usage=self._usage.book(),
@@ -266,20 +275,20 @@ class Estimator:
             learned=self._learned,
         )
 
-    def _certainty_of(self, beliefs: Mapping[Key, Belief]) -> Certainty:
-        from gateway.routing.learning.certainty import Certainty  # brings NumPy, as the ensemble does
+    def _certainty_of(self, beliefs: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
+        from gateway.routing.learning.certainty import PosteriorVariances  # brings NumPy, as the ensemble does
 
-        return Certainty(beliefs, self._certainty)
+        return PosteriorVariances(beliefs, self._certainty)
 
-    def _expected(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
+    def _expected(self, key: Key, own: ModelState, weights: Vector) -> Vector:
         return expected_weights(own.record.rate(self._models[key].tier), weights)
 
-    def _weights(self, key: Key, own: Acquaintance, weights: Vector) -> Vector:
+    def _weights(self, key: Key, own: ModelState, weights: Vector) -> Vector:
         expected = self._expected(key, own, weights)
         return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
 
-    def _found(self, estimates: Estimates) -> Exchange:
-        lineup = Lineup(model for key, model in self._models.items() if key in self._own or model in self._usual)
+    def _found(self, estimates: Estimates) -> CostQualityRate:
+        lineup = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
         rows = [estimates.across(lineup, facts) for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
@@ -288,4 +297,4 @@ class Estimator:
         sample = [
             [(each.quality, cost) for each, cost in zip(*pair, strict=True)] for pair in zip(rows, costs, strict=True)
         ]
-        return exchange_of(sample, best=best, key=lineup.keys[best] if hopes else None)
+        return fit_rate(sample, best=best, key=lineup.keys[best] if hopes else None)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Rates on trial, in quality per price of the best model: from "a quality of 0.001 is worth its price" upwards.
-_TRIED: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
+_GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 # So many requests' worth of weight has the fixed rule.
 _RULE_WEIGHT = 32
 _RULE = 0.15
@@ -29,7 +29,7 @@ Option = tuple[float, float]  # (quality, cost)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class CostQualityRate:
     """`shares` are the shares of the span that the rates on trial spend, falling; `price` is the mean cost (USD) of the model that is `best`."""
 
     shares: tuple[float, ...] = ()
@@ -49,37 +49,37 @@ class Exchange:
             return rule / price if price > 0 else 0.0
         weight = self.requests / (self.requests + _RULE_WEIGHT)
         mixed = math.exp(weight * math.log(self._found(tradeoff)) + (1 - weight) * math.log(rule))
-        return max(mixed, _LEAST * odds) / self.price * (_levelled(usual / self.price) if usual else 1.0)
+        return max(mixed, _LEAST * odds) / self.price * (_size_weight(usual / self.price) if usual else 1.0)
 
     def _found(self, tradeoff: float) -> float:
         """Where the falling shares pass the trade-off, between two rates on trial."""
         place = bisect_left([-share for share in self.shares], -tradeoff)
         if place == 0:
-            return _TRIED[0]
-        if place == len(_TRIED):
-            return _TRIED[-1]
+            return _GRID[0]
+        if place == len(_GRID):
+            return _GRID[-1]
         above, below = self.shares[place - 1], self.shares[place]
-        low, high = math.log(_TRIED[place - 1]), math.log(_TRIED[place])
+        low, high = math.log(_GRID[place - 1]), math.log(_GRID[place])
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
-def _levelled(size: float) -> float:
+def _size_weight(size: float) -> float:
     """What a request's cost is multiplied by; `size` is the request's, 1 the usual one."""
     return _OWN_SIZE + (1.0 - _OWN_SIZE) / size
 
 
-def exchange_of(sample: Sequence[Sequence[Option]], *, best: int, key: Key | None = None) -> Exchange:
+def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: Key | None = None) -> CostQualityRate:
     """From the models' estimates on recent requests, each request's in the same order of models; `best` is the best one's place, `key` its name."""
     if not sample:
-        return Exchange()
+        return CostQualityRate()
     size = len(sample)
     price = sum(row[best][1] for row in sample) / size
     least = sum(min(cost for _, cost in row) for row in sample) / size
     if price <= least:
-        return Exchange()
-    levels = [_levelled(row[best][1] / price) for row in sample]
+        return CostQualityRate()
+    levels = [_size_weight(row[best][1] / price) for row in sample]
     shares = []
-    for tried in _TRIED:
+    for tried in _GRID:
         rate = tried / price
         spent = (
             -sum(
@@ -89,7 +89,7 @@ def exchange_of(sample: Sequence[Sequence[Option]], *, best: int, key: Key | Non
             / size
         )
         shares.append((spent - least) / (price - least))
-    return Exchange(shares=_falling(shares), price=price, requests=size, best=key)
+    return CostQualityRate(shares=_falling(shares), price=price, requests=size, best=key)
 
 
 def _falling(shares: Sequence[float]) -> tuple[float, ...]:

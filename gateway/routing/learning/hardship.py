@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog import TIERS, Tier
-from gateway.routing.learning.regression import Belief, dot, prior
+from gateway.routing.learning.regression import GaussianPosterior, dot, prior
 from gateway.routing.prompt.features import NAMES, SIZE
 
 Vector = tuple[float, ...]
@@ -22,7 +22,7 @@ _USUAL = 0.20
 _SLOPE = 0.09
 _COMPLEXITY = 1 + NAMES.index("complexity")
 PRIOR_WEIGHTS: Vector = tuple(_USUAL if i == 0 else _SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE))
-PRIOR_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
+PRIOR_FAILURE_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
 # So before any outcome, on a request of middling complexity:
 PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
 
@@ -34,7 +34,7 @@ _LEAST, _MOST = 0.02, 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FailureRate:
     """Of one model: how many failures (by weight) there were, and how many a middling model would have had."""
 
     failed: float = 0.0
@@ -42,20 +42,20 @@ class Record:
 
     def rate(self, tier: Tier) -> float:
         firm = _RATE_COUNT * _USUAL
-        return (self.failed + firm * PRIOR_RATE[tier]) / (self.expected + firm)
+        return (self.failed + firm * PRIOR_FAILURE_RATE[tier]) / (self.expected + firm)
 
-    def plus(self, *, failed: float, expected: float) -> Record:
-        return Record(self.failed + failed, self.expected + expected)
+    def plus(self, *, failed: float, expected: float) -> FailureRate:
+        return FailureRate(self.failed + failed, self.expected + expected)
 
-    def faded(self, keep: float) -> Record:
-        return Record(keep * self.failed, keep * self.expected)
+    def decay(self, keep: float) -> FailureRate:
+        return FailureRate(keep * self.failed, keep * self.expected)
 
 
 @dataclass(frozen=True, slots=True)
-class Hardship:
+class PromptDifficulty:
     """`belief` is about how the weights differ from PRIOR_WEIGHTS; `judged` counts the outcomes behind it."""
 
-    belief: Belief = field(default_factory=lambda: prior(_PRECISION))
+    belief: GaussianPosterior = field(default_factory=lambda: prior(_PRECISION))
     judged: float = 0.0
 
     @property
@@ -64,17 +64,17 @@ class Hardship:
         trust = self.judged / (self.judged + _WEIGHTS_COUNT)
         return tuple([usual + trust * own for usual, own in zip(PRIOR_WEIGHTS, self.belief.mean, strict=True)])
 
-    def learned(self, x: Vector, quality: float, *, rate: float, weight: float) -> Hardship:
+    def update(self, x: Vector, quality: float, *, rate: float, weight: float) -> PromptDifficulty:
         """After an outcome of a model with this rate."""
         seen = tuple([rate * xi for xi in x])
         surprise = 1.0 - quality - dot(seen, PRIOR_WEIGHTS)
-        return Hardship(self.belief.learned(seen, surprise, weight=weight), self.judged + weight)
+        return PromptDifficulty(self.belief.update(seen, surprise, weight=weight), self.judged + weight)
 
-    def faded(self, keep: float) -> Hardship:
-        return Hardship(self.belief.faded(keep, _PRECISION), self.judged)
+    def decay(self, keep: float) -> PromptDifficulty:
+        return PromptDifficulty(self.belief.decay(keep, _PRECISION), self.judged)
 
 
-def of_middling(x: Vector, weights: Vector) -> float:
+def reference_failure_rate(x: Vector, weights: Vector) -> float:
     """A middling model's chance to fail."""
     return min(_MOST, max(_LEAST, dot(x, weights)))
 
@@ -84,4 +84,4 @@ def expected_weights(rate: float, weights: Vector) -> Vector:
     return (1.0 - rate * weights[0], *[-rate * weight for weight in weights[1:]])
 
 
-PRIORS: Mapping[Tier, Vector] = {tier: expected_weights(PRIOR_RATE[tier], PRIOR_WEIGHTS) for tier in TIERS}
+PRIORS: Mapping[Tier, Vector] = {tier: expected_weights(PRIOR_FAILURE_RATE[tier], PRIOR_WEIGHTS) for tier in TIERS}

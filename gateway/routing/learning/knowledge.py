@@ -11,10 +11,10 @@ from pathlib import Path
 from gateway.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.routing.learning.estimates import Estimates
-from gateway.routing.learning.estimator import Estimator, Lesson, Memory
-from gateway.routing.learning.state import FORMAT, StateUnreadable, dumped, loaded
+from gateway.routing.learning.estimator import Estimator, EstimatorState, Observation
+from gateway.routing.learning.state import FORMAT, CheckpointError, dumps, loads
 from gateway.routing.models import Outcome
-from gateway.store import LearnedState, Store, StoredOutcome
+from gateway.store import Checkpoint, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 5.0
 _PAGE = 2_000
 # So many outcomes, the newest, are learned when a ledger is opened: more would not change much and take long.
-REPLAYED = 20_000
+REPLAY_LIMIT = 20_000
 # So many outcomes lie between two states that are kept, so a start learns at most about as many again.
 SAVED_EVERY = 1_000
 # Where a state comes from.
 SAVED, ROLLBACK, RESET = "saved", "rollback", "reset"
 
 
-class Knowledge:
+class OnlineTrainer:
     """The newest Estimates, from the outcomes in a store; opened and read when first asked.
 
     Everything is learned from what is stored, in the order of its ids, so that a restart and another process come to the
@@ -47,7 +47,7 @@ class Knowledge:
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float | None = POLL_SECONDS,
-        replayed: int = REPLAYED,
+        replayed: int = REPLAY_LIMIT,
     ) -> None:
         self.catalog = catalog
         self._db_path = db_path
@@ -64,11 +64,11 @@ class Knowledge:
         self._ordered = 0
         self._looked: float | None = None
 
-    def known(self) -> Estimates:
+    def snapshot(self) -> Estimates:
         """What is known already; asks nobody."""
         return self._estimates
 
-    def current(self) -> Estimates:
+    def refreshed(self) -> Estimates:
         """What is known, after a look for news where one is due. The first look must succeed; later ones are only logged."""
         now = self._clock()
         if self._looked is None:
@@ -119,36 +119,36 @@ class Knowledge:
             self._save(store, states)
         self._looked = self._clock()
 
-    def _begun(self, store: Store, states: Sequence[LearnedState]) -> int:
+    def _begun(self, store: Store, states: Sequence[Checkpoint]) -> int:
         """Take up the newest state that can be read; the outcome's id up to which it knows all."""
         for state in reversed(states):
             if state.problem is not None:
                 continue
             try:
                 memory = read_state(store, state)
-            except StateUnreadable as error:
+            except CheckpointError as error:
                 log.error("learned state %d is left alone and kept: %s", state.id, error)
-                store.refuse_state(state.id, str(error)).result()
+                store.mark_unusable(state.id, str(error)).result()
                 continue
             self._take(memory, saved_to=state.learned_to)
             return state.learned_to
-        self._take(Memory(), saved_to=0)
+        self._take(EstimatorState(), saved_to=0)
         return max(0, store.newest_outcome() - self._replayed)
 
-    def _take(self, memory: Memory, *, saved_to: int) -> None:
+    def _take(self, memory: EstimatorState, *, saved_to: int) -> None:
         self._estimator = Estimator(self.catalog, memory)
         self._estimates = self._estimator.estimates()
         self._saved_to = saved_to
 
-    def _save(self, store: Store, states: Sequence[LearnedState]) -> None:
+    def _save(self, store: Store, states: Sequence[Checkpoint]) -> None:
         """Keep what is known, unless another process just did."""
         newest = self._newest or 0
         self._saved_to = max(self._saved_to, max((each.learned_to for each in states if not each.problem), default=0))
         if newest - self._saved_to < SAVED_EVERY:
             return
         self._saved_to = newest
-        state = LearnedState(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.learned)
-        store.add_state(state, dumped(self._estimator.memory())).result()
+        state = Checkpoint(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.update)
+        store.add_state(state, dumps(self._estimator.memory())).result()
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -156,20 +156,20 @@ class Knowledge:
         return self._store
 
 
-def read_state(store: Store, state: LearnedState) -> Memory:
+def read_state(store: Store, state: Checkpoint) -> EstimatorState:
     """Raises StateUnreadable."""
     if state.origin == RESET:
-        return Memory()
+        return EstimatorState()
     if state.format != FORMAT:
-        raise StateUnreadable("another version of the gateway wrote it")
+        raise CheckpointError("another version of the gateway wrote it")
     body = store.state_body(state.id)
     if body is None:
-        raise StateUnreadable("its checksum is wrong")
-    return loaded(body)
+        raise CheckpointError("its checksum is wrong")
+    return loads(body)
 
 
-def _lesson(stored: StoredOutcome) -> Lesson:
-    return Lesson(
+def _lesson(stored: StoredOutcome) -> Observation:
+    return Observation(
         model=(stored.provider, stored.model),
         pattern=stored.pattern,
         complexity=stored.complexity,

@@ -24,15 +24,17 @@ Group = tuple[Key, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class QualityStats:
     """Outcomes with a known quality: how many (by weight), and the sums of their qualities and squares."""
 
     count: float = 0.0
     total: float = 0.0
     squares: float = 0.0
 
-    def plus(self, quality: float, *, weight: float) -> Tally:
-        return Tally(self.count + weight, self.total + weight * quality, self.squares + weight * quality * quality)
+    def plus(self, quality: float, *, weight: float) -> QualityStats:
+        return QualityStats(
+            self.count + weight, self.total + weight * quality, self.squares + weight * quality * quality
+        )
 
     @property
     def error(self) -> float:
@@ -41,16 +43,16 @@ class Tally:
         return math.sqrt(max(0.0, self.squares / self.count - mean * mean) / self.count)
 
 
-NOTHING = Tally()
+NOTHING = QualityStats()
 # The key under which the outcomes of all models are counted.
 ANY_MODEL: Key = ("", "")
 
 
-def group_of(model: Key, *, pattern: str, complexity: float) -> Group:
+def bucket_of(model: Key, *, pattern: str, complexity: float) -> Group:
     return model, pattern, _bin(complexity)
 
 
-def like(tallies: Mapping[Group, Tally], model: Key, *, pattern: str, complexity: float) -> Tally:
+def similar(tallies: Mapping[Group, QualityStats], model: Key, *, pattern: str, complexity: float) -> QualityStats:
     """The tally of a model's outcomes on like prompts."""
     middle = _bin(complexity)
     count = total = squares = 0.0
@@ -59,10 +61,10 @@ def like(tallies: Mapping[Group, Tally], model: Key, *, pattern: str, complexity
             count += tally.count
             total += tally.total
             squares += tally.squares
-    return Tally(count, total, squares)
+    return QualityStats(count, total, squares)
 
 
-def confidence(own: Tally, *, all_models: float) -> Confidence:
+def confidence(own: QualityStats, *, all_models: float) -> Confidence:
     """In an estimate with `own` outcomes behind it, of `all_models` outcomes of like prompts. Those who disagree must be more."""
     seen, count = round(all_models, 6), round(own.count, 6)
     if seen < MEDIUM_FROM or count < 1:

@@ -8,19 +8,19 @@ from collections.abc import Iterable
 from gateway.catalog import Model
 
 
-class Lineup:
+class ModelColumns:
     """In the order given. A request of at most `least_window` tokens, its answer of at most `least_output`, fits all of them.
 
     `keys`, `tiers` and `places` (each key's place in the order) are those of `models`.
     """
 
-    __slots__ = ("_prices", "_stepped", "keys", "least_output", "least_window", "models", "places", "tiers")
+    __slots__ = ("_prices", "_stepped", "index", "keys", "least_output", "least_window", "models", "tiers")
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
-        self.places = {key: place for place, key in enumerate(self.keys)}
+        self.index = {key: place for place, key in enumerate(self.keys)}
         self.least_window = _least(model.context_window for model in self.models)
         self.least_output = _least(model.max_output for model in self.models)
         self._prices = tuple([(model.input_price, model.output_price) for model in self.models])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.routing.models import Outcome, RoutingDecision
-from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.features import prompt_facts
 from gateway.store import StoredOutcome
 from gateway.wire import count
 
@@ -47,7 +47,7 @@ def _case(decision: RoutingDecision) -> tuple[str, float, Mapping[str, float]]:
     prompt = told.get("prompt")
     if not isinstance(prompt, str):
         raise ValueError('the decision was not made by route(): set its metadata["prompt"]')
-    facts = facts_of(prompt)
+    facts = prompt_facts(prompt)
     return facts.pattern, facts.complexity, facts.features
 
 

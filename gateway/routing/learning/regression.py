@@ -18,13 +18,13 @@ Row = list[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class GaussianPosterior:
     """A value: learning makes a new one, so a reader in another thread never sees half an update."""
 
     covariance: tuple[Row, ...]
     mean: tuple[float, ...]
 
-    def learned(self, x: Sequence[float], y: float, *, weight: float) -> Belief:
+    def update(self, x: Sequence[float], y: float, *, weight: float) -> GaussianPosterior:
         """The belief after one more observation; at most quadratic in the number of features."""
         v = [dot(row, x) for row in self.covariance]
         gain = weight / (1.0 + weight * dot(x, v))
@@ -33,30 +33,32 @@ class Belief:
             for row, vi in zip(self.covariance, v, strict=True)
         )
         step = gain * (y - dot(x, self.mean))
-        return Belief(covariance=rows, mean=tuple([old + step * vi for old, vi in zip(self.mean, v, strict=True)]))
+        return GaussianPosterior(
+            covariance=rows, mean=tuple([old + step * vi for old, vi in zip(self.mean, v, strict=True)])
+        )
 
-    def faded(self, keep: float, precision: Sequence[float]) -> Belief:
+    def decay(self, keep: float, precision: Sequence[float]) -> GaussianPosterior:
         """Time has passed: the weights may have wandered, and lean towards the prior."""
-        widened = self.widened(keep * keep, precision)
-        return Belief(covariance=widened.covariance, mean=tuple([keep * weight for weight in self.mean]))
+        widened = self.inflate(keep * keep, precision)
+        return GaussianPosterior(covariance=widened.covariance, mean=tuple([keep * weight for weight in self.mean]))
 
-    def widened(self, share: float, precision: Sequence[float]) -> Belief:
+    def inflate(self, share: float, precision: Sequence[float]) -> GaussianPosterior:
         """Less sure, though of the same weights: `share` of the covariance is kept, the rest is the prior's."""
         rows = tuple([[share * value for value in row] for row in self.covariance])
         for i, held in enumerate(precision):
             rows[i][i] += (1.0 - share) / held
-        return Belief(covariance=rows, mean=self.mean)
+        return GaussianPosterior(covariance=rows, mean=self.mean)
 
     def variance(self, x: Sequence[float]) -> float:
         """Of the prediction at x, in units of the noise's variance."""
         return max(0.0, sum([xi * dot(row, x) for row, xi in zip(self.covariance, x, strict=True) if xi]))
 
 
-def prior(precision: Sequence[float]) -> Belief:
+def prior(precision: Sequence[float]) -> GaussianPosterior:
     """Before any observation."""
     size = len(precision)
     rows = tuple([1.0 / precision[i] if i == j else 0.0 for j in range(size)] for i in range(size))
-    return Belief(covariance=rows, mean=(0.0,) * size)
+    return GaussianPosterior(covariance=rows, mean=(0.0,) * size)
 
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
-from gateway.routing.learning.estimator import Acquaintance, Example, Memory
-from gateway.routing.learning.exchange import Exchange
-from gateway.routing.learning.hardship import Hardship, Record
-from gateway.routing.learning.likeness import Tally
-from gateway.routing.learning.regression import Belief
-from gateway.routing.learning.usage import Sums, UsageBook
-from gateway.routing.learning.vigilance import Watch
+from gateway.routing.learning.estimator import EstimatorState, LabelledExample, ModelState
+from gateway.routing.learning.exchange import CostQualityRate
+from gateway.routing.learning.hardship import FailureRate, PromptDifficulty
+from gateway.routing.learning.likeness import QualityStats
+from gateway.routing.learning.regression import GaussianPosterior
+from gateway.routing.learning.usage import RunningMeans, TokenEstimates
+from gateway.routing.learning.vigilance import CusumDetector
 from gateway.routing.models import PromptFacts
 from gateway.routing.prompt.embedding import DIMENSIONS
 from gateway.routing.prompt.features import NAMES, SIZE
@@ -28,11 +28,11 @@ _LAYOUT = 1
 FORMAT = blake2b(repr((_LAYOUT, NAMES, PATTERNS, DIMENSIONS)).encode(), digest_size=8).hexdigest()
 
 
-class StateUnreadable(ValueError):
+class CheckpointError(ValueError):
     """The bytes are no state, or one of another version."""
 
 
-def dumped(memory: Memory) -> bytes:
+def dumps(memory: EstimatorState) -> bytes:
     document = {
         "learned": memory.learned,
         "hardship": memory.hardship,
@@ -56,12 +56,12 @@ def dumped(memory: Memory) -> bytes:
     return zlib.compress(orjson.dumps(document, default=_plain), 1)
 
 
-def loaded(body: bytes) -> Memory:
+def loads(body: bytes) -> EstimatorState:
     """Raises StateUnreadable."""
     try:
         return _memory(orjson.loads(zlib.decompress(body)))
     except (zlib.error, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise StateUnreadable(f"not a state of this version: {error}") from error
+        raise CheckpointError(f"not a state of this version: {error}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -70,20 +70,20 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a state")
 
 
-def _memory(told: Mapping[str, Any]) -> Memory:
+def _memory(told: Mapping[str, Any]) -> EstimatorState:
     fitted, exchange = told["fitted"], told["exchange"]
-    by_model: dict[str, dict[tuple[str, str], Sums]] = {}
+    by_model: dict[str, dict[tuple[str, str], RunningMeans]] = {}
     for pattern, provider, model, sums in told["by_model"]:
         by_model.setdefault(pattern, {})[provider, model] = _sums(sums)
-    return Memory(
+    return EstimatorState(
         learned=int(told["learned"]),
-        hardship=Hardship(_belief(told["hardship"]["belief"]), _number(told["hardship"]["judged"])),
+        hardship=PromptDifficulty(_belief(told["hardship"]["belief"]), _number(told["hardship"]["judged"])),
         own={(provider, model): _acquaintance(own) for provider, model, own in told["own"]},
         tallies={
-            ((provider, model), pattern, place): Tally(*map(_number, tally.values()))
+            ((provider, model), pattern, place): QualityStats(*map(_number, tally.values()))
             for provider, model, pattern, place, tally in told["tallies"]
         },
-        usage=UsageBook(
+        usage=TokenEstimates(
             by_pattern={pattern: _sums(sums) for pattern, sums in told["by_pattern"].items()},
             by_model=by_model,
             paid={
@@ -91,7 +91,7 @@ def _memory(told: Mapping[str, Any]) -> Memory:
             },
         ),
         recent=[_facts(*each) for each in told["recent"]],
-        exchange=Exchange(
+        exchange=CostQualityRate(
             shares=_numbers(exchange["shares"]),
             price=_number(exchange["price"]),
             requests=int(exchange["requests"]),
@@ -105,28 +105,28 @@ def _memory(told: Mapping[str, Any]) -> Memory:
     )
 
 
-def _acquaintance(told: Mapping[str, Any]) -> Acquaintance:
-    return Acquaintance(
+def _acquaintance(told: Mapping[str, Any]) -> ModelState:
+    return ModelState(
         belief=_belief(told["belief"]),
-        record=Record(_number(told["record"]["failed"]), _number(told["record"]["expected"])),
-        watch=Watch(_number(told["watch"]["worse"]), _number(told["watch"]["better"])),
+        record=FailureRate(_number(told["record"]["failed"]), _number(told["record"]["expected"])),
+        watch=CusumDetector(_number(told["watch"]["worse"]), _number(told["watch"]["better"])),
         count=int(told["count"]),
     )
 
 
-def _belief(told: Mapping[str, Any]) -> Belief:
+def _belief(told: Mapping[str, Any]) -> GaussianPosterior:
     rows = tuple([list(_vector(row)) for row in told["covariance"]])
     if len(rows) != SIZE:
         raise ValueError(f"{len(rows)} features instead of {SIZE}")
-    return Belief(covariance=rows, mean=_vector(told["mean"]))
+    return GaussianPosterior(covariance=rows, mean=_vector(told["mean"]))
 
 
-def _example(told: Mapping[str, Any]) -> Example:
+def _example(told: Mapping[str, Any]) -> LabelledExample:
     provider, model = told["model"]
     embedding = _numbers(told["embedding"])
     if len(embedding) != DIMENSIONS:
         raise ValueError(f"an embedding of {len(embedding)} numbers instead of {DIMENSIONS}")
-    return Example(
+    return LabelledExample(
         model=(provider, model),
         features=array("d", _vector(told["features"])),
         embedding=array("b", map(int, embedding)),
@@ -141,8 +141,8 @@ def _facts(
     return PromptFacts("", pattern, _number(complexity), int(tokens), features, _vector(vector))
 
 
-def _sums(told: Mapping[str, Any]) -> Sums:
-    return Sums(_number(told["count"]), _number(told["surplus"]), _number(told["output"]))
+def _sums(told: Mapping[str, Any]) -> RunningMeans:
+    return RunningMeans(_number(told["count"]), _number(told["surplus"]), _number(told["output"]))
 
 
 def _vector(told: Sequence[Any]) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog import Model
-from gateway.routing.learning.lineup import Lineup
+from gateway.routing.learning.lineup import ModelColumns
 from gateway.routing.models import Outcome
 
 # Completion tokens expected of a model of which nothing is known.
@@ -18,15 +18,15 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class RunningMeans:
     """Over the outcomes of one group: how many, prompt tokens beyond the estimate, and completion tokens."""
 
     count: float = 0.0
     surplus: float = 0.0
     output: float = 0.0
 
-    def plus(self, *, surplus: float, output: float) -> Sums:
-        return Sums(self.count + 1, self.surplus + surplus, self.output + output)
+    def plus(self, *, surplus: float, output: float) -> RunningMeans:
+        return RunningMeans(self.count + 1, self.surplus + surplus, self.output + output)
 
     def shrunk(self, surplus: float, output: float) -> tuple[float, float]:
         """The group's means, drawn towards what is expected where the group is small."""
@@ -37,31 +37,31 @@ class Sums:
         )
 
 
-_NONE = Sums()
+_NONE = RunningMeans()
 
 
 @dataclass(frozen=True, slots=True)
-class UsageBook:
+class TokenEstimates:
     """Tokens by pattern, and by pattern and model; and by model what was paid over what the list says (caches, other counts)."""
 
-    by_pattern: Mapping[str, Sums] = field(default_factory=dict)
-    by_model: Mapping[str, Mapping[Key, Sums]] = field(default_factory=dict)
+    by_pattern: Mapping[str, RunningMeans] = field(default_factory=dict)
+    by_model: Mapping[str, Mapping[Key, RunningMeans]] = field(default_factory=dict)
     paid: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
 
-    def usual(self, pattern: str) -> tuple[float, float]:
+    def typical(self, pattern: str) -> tuple[float, float]:
         """Of any model: prompt tokens beyond the estimate, and completion tokens."""
         return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
 
-    def expected_costs(self, lineup: Lineup, *, pattern: str, tokens: int, max_tokens: int | None) -> list[float]:
+    def expected_costs(self, lineup: ModelColumns, *, pattern: str, tokens: int, max_tokens: int | None) -> list[float]:
         """USD for a prompt of so many tokens, model by model."""
-        usual, owns = self.usual(pattern), self.by_model.get(pattern, {})
+        usual, owns = self.typical(pattern), self.by_model.get(pattern, {})
         costs = lineup.listed(*_sized(usual, tokens=tokens, max_tokens=max_tokens))
         for key, own in owns.items():
-            if (place := lineup.places.get(key)) is not None:
+            if (place := lineup.index.get(key)) is not None:
                 size = _sized(own.shrunk(*usual), tokens=tokens, max_tokens=max_tokens)
                 costs[place] = lineup.models[place].estimate(*size)
         for key, (paid, listed) in self.paid.items():
-            if (place := lineup.places.get(key)) is not None and (cost := costs[place]) > 0:
+            if (place := lineup.index.get(key)) is not None and (cost := costs[place]) > 0:
                 weight = _PRIOR_WEIGHT * cost
                 costs[place] = cost * (paid + weight) / (listed + weight)
         return costs
@@ -75,11 +75,11 @@ def _sized(expected: tuple[float, float], *, tokens: int, max_tokens: int | None
     return max(1.0, tokens + surplus), output
 
 
-class UsageLedger:
+class TokenEstimator:
     """Learns a UsageBook outcome by outcome, from one that is known on."""
 
-    def __init__(self, known: UsageBook | None = None) -> None:
-        known = known or UsageBook()
+    def __init__(self, known: TokenEstimates | None = None) -> None:
+        known = known or TokenEstimates()
         self._by_pattern = dict(known.by_pattern)
         self._by_model = {pattern: dict(owns) for pattern, owns in known.by_model.items()}
         self._paid = dict(known.paid)
@@ -97,6 +97,6 @@ class UsageLedger:
             paid, list_price = self._paid.get(key, (0.0, 0.0))
             self._paid[key] = (paid + outcome.cost, list_price + listed)
 
-    def book(self) -> UsageBook:
+    def book(self) -> TokenEstimates:
         by_model = {pattern: dict(owns) for pattern, owns in self._by_model.items()}
-        return UsageBook(by_pattern=dict(self._by_pattern), by_model=by_model, paid=dict(self._paid))
+        return TokenEstimates(by_pattern=dict(self._by_pattern), by_model=by_model, paid=dict(self._paid))

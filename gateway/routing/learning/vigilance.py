@@ -15,17 +15,17 @@ _LIMIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class CusumDetector:
     worse: float = 0.0
     better: float = 0.0
 
-    def seen(self, surprise: float, *, weight: float) -> Watch:
+    def update(self, surprise: float, *, weight: float) -> CusumDetector:
         """`surprise` is quality minus what was expected, in standard deviations."""
-        return Watch(
+        return CusumDetector(
             worse=max(0.0, self.worse + weight * (-surprise - _ALLOWED)),
             better=max(0.0, self.better + weight * (surprise - _ALLOWED)),
         )
 
     @property
-    def alarmed(self) -> bool:
+    def drift_detected(self) -> bool:
         return max(self.worse, self.better) > _LIMIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gateway.catalog import Tier
-from gateway.routing.prompt.reading import Reading, read
+from gateway.routing.prompt.reading import TextStats, text_stats
 
 SIMPLE_BELOW = 0.3
 MODERATE_BELOW = 0.7
@@ -16,10 +16,10 @@ _WORDS_AT_FULL = 600
 
 def score_complexity(prompt: str) -> float:
     """0 for a greeting, about 0.4 for a request to explain, towards 1 for analysis, proof and design in many parts."""
-    return complexity_of(read(prompt))
+    return complexity_of(text_stats(prompt))
 
 
-def complexity_of(reading: Reading) -> float:
+def complexity_of(reading: TextStats) -> float:
     """A weighted sum of what makes work: length, what is asked for, how much has to hold at once, code and mathematics."""
     cues = reading.cues
     score = (

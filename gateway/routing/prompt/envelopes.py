@@ -41,7 +41,7 @@ MOST_READ = 65_536
 _SPOKEN = ("user_query", "task", "user_message", "userRequest", "feedback")
 
 
-def spoken(text: str) -> str:
+def strip_harness_text(text: str) -> str:
     """The text without harness elements, stripped; what stands in an element of the person's own words wins.
 
     Linear in the text, of which only the ends are looked through, and left, when it is very long and has such elements at all.

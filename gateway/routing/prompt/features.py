@@ -10,16 +10,16 @@ from gateway.routing.models import PromptFacts, RoutingContext
 from gateway.routing.prompt.complexity import complexity_of
 from gateway.routing.prompt.embedding import packaged_embedding, packed
 from gateway.routing.prompt.patterns import PATTERNS, pattern_of
-from gateway.routing.prompt.reading import Reading, read, tokens_of
+from gateway.routing.prompt.reading import TextStats, text_stats, tokens_of
 
 
-def facts_in(prompt: str, context: RoutingContext) -> PromptFacts:
+def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
     """The facts that came with the context, where they are of this prompt; else a fresh reading."""
     known = context.facts
-    return known if known is not None and known.prompt == prompt else facts_of(prompt, context)
+    return known if known is not None and known.prompt == prompt else prompt_facts(prompt, context)
 
 
-class Said(NamedTuple):
+class PromptFeatures(NamedTuple):
     """What a prompt says by itself, in whatever request it stands: `tokens` is its own size.
 
     `features` are numbers by name, `values` the same as they stand in a vector, `about` is its packed embedding.
@@ -30,24 +30,26 @@ class Said(NamedTuple):
     tokens: int
     features: Mapping[str, float]
     values: tuple[float, ...]
-    about: Mapping[str, float]
+    embedding: Mapping[str, float]
 
 
-def said_in(prompt: str) -> Said:
-    reading = read(prompt)
+def extract(prompt: str) -> PromptFeatures:
+    reading = text_stats(prompt)
     pattern, complexity = pattern_of(reading), complexity_of(reading)
     features = _rounded(_prompt_features(reading, complexity))
     about = packed(packaged_embedding().of(prompt))
-    return Said(pattern, complexity, tokens_of(prompt), features, _values(features.values()), about)
+    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), about)
 
 
-def facts_of(prompt: str, context: RoutingContext | None = None, *, said: Said | None = None) -> PromptFacts:
+def prompt_facts(
+    prompt: str, context: RoutingContext | None = None, *, said: PromptFeatures | None = None
+) -> PromptFacts:
     """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them.
 
     `said` is `said_in(prompt)`, where that is known already.
     """
     if said is None:
-        said = said_in(prompt)
+        said = extract(prompt)
     tokens = said.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
     of_request = _rounded(_request_features(context, own=said.tokens, tokens=tokens))
     return PromptFacts(
@@ -55,7 +57,7 @@ def facts_of(prompt: str, context: RoutingContext | None = None, *, said: Said |
         pattern=said.pattern,
         complexity=said.complexity,
         tokens=tokens,
-        features={**said.features, **of_request, "tokens": tokens, **said.about},
+        features={**said.features, **of_request, "tokens": tokens, **said.embedding},
         vector=(1.0, *said.values, *_values(of_request.values()), *_PLACES[said.pattern]),
     )
 
@@ -64,7 +66,7 @@ def _rounded(features: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in features.items()}
 
 
-def _prompt_features(r: Reading, complexity: float) -> dict[str, float]:
+def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
     size = math.log1p(r.length)
     scale = max(1.0, r.words)
     length = (size - 5.3) / 1.2
@@ -72,14 +74,14 @@ def _prompt_features(r: Reading, complexity: float) -> dict[str, float]:
         "length": length,
         "length_squared": min(4.0, length * length) - 1.0,
         "complexity": (complexity - 0.35) * 4,
-        "word_length": _held((r.letters_a_word - 4.5) / 1.2),
+        "word_length": _clamp((r.letters_a_word - 4.5) / 1.2),
         "long_words": r.long_words * 5 - 0.8,
         "capitals": r.capitals * 4 - 0.5,
         "variety": r.variety * 4 - 3.0,
         "non_ascii": r.non_ascii * 2,
         "numbers": math.log1p(r.numbers) - 1.3,
-        "number_share": _held(r.numbers / scale * 8 - 0.8),
-        "long_numbers": _held(r.digits / max(1, r.numbers) - 1.5),
+        "number_share": _clamp(r.numbers / scale * 8 - 0.8),
+        "long_numbers": _clamp(r.digits / max(1, r.numbers) - 1.5),
         "lines": math.log1p(r.lines - 1) * 0.7 - 0.5,
         "sentences": math.log1p(r.sentences) - 1.0,
         "questions": math.log1p(r.questions) - 0.6,
@@ -107,12 +109,12 @@ def _request_features(context: RoutingContext | None, *, own: int, tokens: int) 
     }
 
 
-def _held(value: float) -> float:
+def _clamp(value: float) -> float:
     return max(-2.0, min(2.0, value))
 
 
 NAMES: tuple[str, ...] = (
-    *_prompt_features(read(""), 0.0),
+    *_prompt_features(text_stats(""), 0.0),
     *_request_features(None, own=0, tokens=0),
 )
 SIZE = 1 + len(NAMES) + len(PATTERNS)

@@ -28,7 +28,7 @@ _INSTRUCTIONS = re.compile(
 )
 
 
-def is_housekeeping(messages: Sequence[Json]) -> bool:
+def is_auxiliary_call(messages: Sequence[Json]) -> bool:
     """Linear in a bounded part of the system prompt and of the newest message."""
     return any(_may_be(text) and _INSTRUCTIONS.search(text) for text in _instructions(messages))
 

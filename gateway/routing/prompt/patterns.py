@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.routing.prompt.lexicon import WORDS
-from gateway.routing.prompt.reading import Reading, read
+from gateway.routing.prompt.reading import TextStats, text_stats
 
 # How strongly each pattern is meant, from the reading. The first of the strongest wins; `general` when none is.
-_STRENGTHS: Mapping[str, Callable[[Reading], float]] = {
+_STRENGTHS: Mapping[str, Callable[[TextStats], float]] = {
     "translation": lambda r: 3.0 * r.cues["translate"],
     "summarization": lambda r: 2.5 * r.cues["summary"],
     "code": lambda r: (
@@ -46,10 +46,10 @@ _OPENER_WEIGHT = 1.5
 
 def identify_pattern(prompt: str) -> str:
     """One of PATTERNS."""
-    return pattern_of(read(prompt))
+    return pattern_of(text_stats(prompt))
 
 
-def pattern_of(reading: Reading) -> str:
+def pattern_of(reading: TextStats) -> str:
     strengths = {name: strength(reading) for name, strength in _STRENGTHS.items()}
     for cue, name in _OPENERS.items():
         if reading.first_word in WORDS[cue] and reading.first_word not in WORDS["ask"]:

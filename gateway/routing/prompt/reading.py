@@ -46,7 +46,7 @@ _CHARACTERS_A_WORD = 2.0
 _LONG = 7
 
 
-class Reading(NamedTuple):
+class TextStats(NamedTuple):
     """What stands in one prompt. Counts are of the sample, except `length` (characters) and `words` of the whole."""
 
     length: int
@@ -80,7 +80,7 @@ def sampled(prompt: str) -> str:
     return f"{prompt[:END]}\n{prompt[-END:]}"
 
 
-def read(prompt: str) -> Reading:
+def text_stats(prompt: str) -> TextStats:
     """Linear in the sample; any string will do, lone surrogates included."""
     sample = sampled(prompt)
     raw = sample.encode("utf-8", "surrogatepass")
@@ -95,7 +95,7 @@ def read(prompt: str) -> Reading:
     unspaced = 0 if ascii_only else len(_UNSPACED.findall(sample))
     size = max(1, len(sample))
     in_lines = "\n" in sample
-    return Reading(
+    return TextStats(
         length=len(prompt),
         words=(len(lower) + unspaced / _CHARACTERS_A_WORD) * max(1.0, len(prompt) / size),
         letters_a_word=sum(lengths) / spoken,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from hashlib import blake2b
 
-from gateway.routing.prompt.features import Said, said_in
+from gateway.routing.prompt.features import PromptFeatures, extract
 
 _CAPACITY = 1000
 # Characters of the longest prompt that is worth a hash; reading a longer one takes little more.
@@ -21,14 +21,14 @@ class RecentPrompts:
     def __init__(self, *, secret: bytes, capacity: int = _CAPACITY) -> None:
         self._secret = secret[:64]
         self._capacity = capacity
-        self._known: OrderedDict[bytes, Said] = OrderedDict()
+        self._known: OrderedDict[bytes, PromptFeatures] = OrderedDict()
 
-    def said_in(self, prompt: str) -> Said:
+    def said_in(self, prompt: str) -> PromptFeatures:
         """What the prompt says, read anew only where it is not among the newest."""
         if len(prompt) > _LONGEST:
-            return said_in(prompt)
+            return extract(prompt)
         key = blake2b(prompt.encode(errors="surrogatepass"), key=self._secret, digest_size=16).digest()
-        said = self._known.pop(key, None) or said_in(prompt)
+        said = self._known.pop(key, None) or extract(prompt)
         self._known[key] = said
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

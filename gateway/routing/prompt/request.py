@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.routing.models import RoutingContext
-from gateway.routing.prompt.envelopes import spoken
+from gateway.routing.prompt.envelopes import strip_harness_text
 from gateway.routing.prompt.reading import tokens_of
 from gateway.wire import ChatRequest, Json
 
@@ -36,7 +36,7 @@ def context_of(
     """The context of a checked request. Linear in the request, of whose texts nothing is copied but the newest turn."""
     body, hints = request.body, request.hints
     return RoutingContext(
-        prompt=newest_turn(request.messages),
+        prompt=last_user_text(request.messages),
         user_id=user_id,
         session_id=hints.conversation,
         available_providers=list(available_providers),
@@ -52,13 +52,13 @@ def context_of(
     )
 
 
-def newest_turn(messages: Sequence[Json]) -> str:
+def last_user_text(messages: Sequence[Json]) -> str:
     """The last thing a person said: user turns that hold only what a harness put there are passed over, so are tools' results.
 
     Without any in the newest turns, the last text of a user, else of anybody.
     """
     for message in islice((each for each in reversed(messages) if each.get("role") == "user"), _TURNS):
-        if said := spoken(_text(message)):
+        if said := strip_harness_text(_text(message)):
             return said
     for role in ("user", "system", "developer", "assistant"):
         for message in reversed(messages):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.catalog import Catalog, Model
-from gateway.routing.prompt.housekeeping import is_housekeeping
-from gateway.routing.sessions.sessions import Visit
+from gateway.routing.prompt.housekeeping import is_auxiliary_call
+from gateway.routing.sessions.sessions import SessionLookup
 from gateway.wire import ChatRequest, Json
 
 Key = tuple[str, str]
@@ -38,7 +38,7 @@ _MARKS = ("cache_control", "prompt_cache_breakpoint")
 
 
 @dataclass(frozen=True, slots=True)
-class CacheMarks:
+class CacheBreakpoints:
     """Cache breakpoints of one request.
 
     `client` says that the client placed its own. `models` get the gateway's. `minimum` gives the tokens from which a model's
@@ -64,7 +64,7 @@ class CacheMarks:
         return "gateway" if key in self.models else None
 
 
-NO_MARKS = CacheMarks()
+NO_MARKS = CacheBreakpoints()
 
 
 class PromptCaching:
@@ -76,10 +76,10 @@ class PromptCaching:
         self._minimum = minimum
         self._marked = tuple((model.key, least) for model in catalog if (least := minimum(*model.key)) is not None)
         self._least = min((least for _, least in self._marked), default=math.inf)
-        self._by_client = CacheMarks(client=True, minimum=minimum)
-        self._unmarked = CacheMarks(minimum=minimum)
+        self._by_client = CacheBreakpoints(client=True, minimum=minimum)
+        self._unmarked = CacheBreakpoints(minimum=minimum)
 
-    def routed(self, request: ChatRequest, visit: Visit | None, *, prompt_tokens: int) -> CacheMarks:
+    def routed(self, request: ChatRequest, visit: SessionLookup | None, *, prompt_tokens: int) -> CacheBreakpoints:
         """For a request whose model the gateway chooses."""
         if has_marks(request):
             return self._by_client
@@ -91,9 +91,9 @@ class PromptCaching:
             for key, least in self._marked
             if prompt_tokens >= least and self._gain(key, visit, prompt_tokens, likelihood) > 0
         ]
-        return CacheMarks(models=frozenset(chosen), minimum=self._minimum)
+        return CacheBreakpoints(models=frozenset(chosen), minimum=self._minimum)
 
-    def named(self, request: ChatRequest, key: Key, *, prompt_tokens: Callable[[], int]) -> CacheMarks:
+    def named(self, request: ChatRequest, key: Key, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
         """For a request whose model the client names; `prompt_tokens` is asked only where it counts."""
         if has_marks(request):
             return self._by_client
@@ -103,9 +103,9 @@ class PromptCaching:
         tokens = prompt_tokens()
         if tokens < least or self._gain(key, None, tokens, _likelihood(request, None)) <= 0:
             return NO_MARKS
-        return CacheMarks(models=frozenset({key}))
+        return CacheBreakpoints(models=frozenset({key}))
 
-    def _gain(self, key: Key, visit: Visit | None, prompt_tokens: int, likelihood: float) -> float:
+    def _gain(self, key: Key, visit: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
         """In units of price times tokens; only its sign counts."""
         premium, saving = _prices(self._catalog.get(*key))
         held = visit is not None and visit.held is not None and visit.held.key == key
@@ -120,10 +120,10 @@ def _prices(model: Model | None) -> tuple[float, float]:
     return model.cache_write_price - model.input_price, model.input_price - model.cache_read_price
 
 
-def _likelihood(request: ChatRequest, visit: Visit | None) -> float:
+def _likelihood(request: ChatRequest, visit: SessionLookup | None) -> float:
     """That this request's prefix is read again soon, told from the request alone."""
     messages = request.messages
-    if visit.housekeeping if visit is not None else is_housekeeping(messages):
+    if visit.housekeeping if visit is not None else is_auxiliary_call(messages):
         return 0.0
     if messages[-1].get("role") == "tool":
         return OPEN_LOOP

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from gateway.routing.prompt.housekeeping import is_housekeeping
+from gateway.routing.prompt.housekeeping import is_auxiliary_call
 from gateway.wire import ChatRequest, Json
 
 TTL = 3600.0  # seconds that a session is remembered
@@ -25,7 +25,7 @@ _READ_IN_ALL = 4 * _READ  # of all of them, however many parts they have
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PinnedModel:
     """Who answered a session last, when (monotonic seconds), and how many tokens its next request will repeat."""
 
     provider: str
@@ -39,7 +39,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SessionLookup:
     """One request's place in its conversation.
 
     `session_id` is for the ledger, `conversation` is what is remembered by: the same, unless several conversations share the
@@ -50,39 +50,39 @@ class Visit:
     session_id: str
     conversation: str
     key_id: str | None = None
-    held: Held | None = None
+    held: PinnedModel | None = None
     cached: int = 0
     open_loop: bool = False
     housekeeping: bool = False
 
 
-class Sessions:
+class SessionAffinity:
     """Bounded in number and time. `clock` is monotonic seconds, `secret` keys the hashes."""
 
     def __init__(self, clock: Callable[[], float], *, secret: bytes, capacity: int = _CAPACITY) -> None:
         self._clock = clock
         self._secret = secret[:64]
         self._capacity = capacity
-        self._held: OrderedDict[tuple[str | None, str], Held] = OrderedDict()
+        self._pinned: OrderedDict[tuple[str | None, str], PinnedModel] = OrderedDict()
 
-    def visit(self, request: ChatRequest, *, key_id: str | None) -> Visit:
+    def lookup(self, request: ChatRequest, *, key_id: str | None) -> SessionLookup:
         """Changes nothing. The first turn of a conversation without a name of its own finds nothing to continue."""
         session_id = self.session_id(request)
         conversation = self.conversation(request) if request.hints.shared_session else session_id  # hashed once
         named = request.hints.session_id is not None and not request.hints.shared_session
         continues = named or any(map(_answers, request.messages))
-        held = self._held.get((key_id, conversation)) if continues else None
+        held = self._pinned.get((key_id, conversation)) if continues else None
         age = self._clock() - held.at if held is not None else 0.0
         if age > TTL:
             held = None
-        return Visit(
+        return SessionLookup(
             session_id=session_id,
             conversation=conversation,
             key_id=key_id,
             held=held,
             cached=held.tokens if held is not None and age <= WARM else 0,
             open_loop=bool(request.messages) and request.messages[-1].get("role") == "tool",
-            housekeeping=is_housekeeping(request.messages),
+            housekeeping=is_auxiliary_call(request.messages),
         )
 
     def session_id(self, request: ChatRequest) -> str:
@@ -108,15 +108,15 @@ class Sessions:
         agent = request.hints.agent_id
         return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
 
-    def follow(self, visit: Visit, *, provider: str, model: str, tokens: int) -> None:
+    def record(self, visit: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
         """The session was answered by this model, `tokens` being its prompt and answer; whoever it was, it holds the session now."""
         if visit.housekeeping:
             return
         key = (visit.key_id, visit.conversation)
-        self._held.pop(key, None)
-        self._held[key] = Held(provider, model, tokens, self._clock())
-        while len(self._held) > self._capacity:
-            self._held.popitem(last=False)
+        self._pinned.pop(key, None)
+        self._pinned[key] = PinnedModel(provider, model, tokens, self._clock())
+        while len(self._pinned) > self._capacity:
+            self._pinned.popitem(last=False)
 
 
 def _answers(message: Json) -> bool:

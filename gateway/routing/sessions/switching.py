@@ -17,8 +17,8 @@ from typing import Any
 
 from gateway.catalog import Catalog, Model
 from gateway.routing.models import RoutingDecision
-from gateway.routing.sessions.caching import NO_MARKS, CacheMarks
-from gateway.routing.sessions.sessions import Visit
+from gateway.routing.sessions.caching import NO_MARKS, CacheBreakpoints
+from gateway.routing.sessions.sessions import SessionLookup
 
 Key = tuple[str, str]
 
@@ -28,10 +28,10 @@ _SAVING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Switching:
+class SwitchCost:
     """The prices of changing the model of one session, USD: `rewrites` is what writing its cached prefix anew costs a model."""
 
-    visit: Visit
+    visit: SessionLookup
     surcharges: Mapping[Key, float]
     loss: float
     rewrites: Mapping[Key, float] = field(default_factory=dict)
@@ -41,7 +41,9 @@ class Switching:
         return self.loss + self.rewrites.get(key, 0.0)
 
 
-def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int, marks: CacheMarks = NO_MARKS) -> Switching:
+def switch_cost(
+    visit: SessionLookup, catalog: Catalog, *, prompt_tokens: int, marks: CacheBreakpoints = NO_MARKS
+) -> SwitchCost:
     """At the catalogue's prices; a model that it does not list holds nothing that could be lost."""
     held = visit.held
     holder = catalog.get(*held.key) if held is not None else None
@@ -58,10 +60,10 @@ def switching(visit: Visit, catalog: Catalog, *, prompt_tokens: int, marks: Cach
     if holder is not None and tokens:
         written = (prompt_tokens - tokens) / prompt_tokens if marks.needed_by(holder.key) else 0.0
         surcharges[holder.key] = written * surcharges.get(holder.key, 0.0) - loss
-    return Switching(visit, surcharges, loss, rewrites)
+    return SwitchCost(visit, surcharges, loss, rewrites)
 
 
-def settled_in(decision: RoutingDecision, prices: Switching) -> RoutingDecision:
+def keep_unless_worth_it(decision: RoutingDecision, prices: SwitchCost) -> RoutingDecision:
     """The decision, or the holder of the session in its place; the metadata tell `session_kept` and `switch_penalty` (USD)."""
     held = prices.visit.held
     if held is None:
@@ -76,11 +78,11 @@ def settled_in(decision: RoutingDecision, prices: Switching) -> RoutingDecision:
     if own is None or own.get("cooling") or prices.visit.housekeeping or _worth_it(decision, own, prices.visit):
         return _told(decision, kept=False, penalty=penalty)
     said = f"The conversation stays with {held.provider}/{held.model}: to change to {chosen[0]}/{chosen[1]} would cost ${penalty:.6f} in lost cache."
-    stayed = in_place_of(decision, own, reasoning=said)
+    stayed = with_choice(decision, own, reasoning=said)
     return _told(stayed, kept=True, penalty=penalty)
 
 
-def in_place_of(decision: RoutingDecision, entry: Mapping[str, Any], *, reasoning: str) -> RoutingDecision:
+def with_choice(decision: RoutingDecision, entry: Mapping[str, Any], *, reasoning: str) -> RoutingDecision:
     """The decision with another of its candidates in front, which was not drawn but is certain."""
     others = [each for each in decision.metadata["candidates"] if each is not entry]
     metadata = {
@@ -103,7 +105,7 @@ def in_place_of(decision: RoutingDecision, entry: Mapping[str, Any], *, reasonin
     )
 
 
-def _worth_it(decision: RoutingDecision, own: Mapping[str, Any], visit: Visit) -> bool:
+def _worth_it(decision: RoutingDecision, own: Mapping[str, Any], visit: SessionLookup) -> bool:
     """Costs include the surcharges already."""
     told = decision.metadata
     propensity, quality, cost = told.get("propensity"), told.get("quality_score"), told.get("cost_estimate")

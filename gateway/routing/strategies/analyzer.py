@@ -9,13 +9,13 @@ from typing import Any
 
 from gateway.packaged import load_catalog
 from gateway.pricing import usd_text
-from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.learning.knowledge import OnlineTrainer
 from gateway.routing.models import PromptFacts, RoutingContext
-from gateway.routing.prompt.features import facts_in
+from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
-from gateway.routing.strategies.candidates import Candidate, Request, able
-from gateway.routing.strategies.choice import Doubt, Ranked, draw_of, rank
-from gateway.routing.strategies.decisions import described
+from gateway.routing.strategies.candidates import Candidate, RoutingRequest, eligible
+from gateway.routing.strategies.choice import Ranked, Uncertainty, draw_of, rank
+from gateway.routing.strategies.decisions import decision_metadata
 
 BALANCED = 0.5
 
@@ -39,11 +39,11 @@ class QueryPatternAnalyzer:
         self,
         db_path: str | Path = "gateway.db",
         *,
-        knowledge: Knowledge | None = None,
+        knowledge: OnlineTrainer | None = None,
         tradeoff: float | None = None,
         seed: int | None = None,
     ) -> None:
-        self.knowledge = knowledge or Knowledge(db_path, load_catalog())
+        self.knowledge = knowledge or OnlineTrainer(db_path, load_catalog())
         self.tradeoff = BALANCED if tradeoff is None else valid_tradeoff(tradeoff)
         self._seed = seed or 0
 
@@ -56,18 +56,18 @@ class QueryPatternAnalyzer:
         Raises NoRoute when no model of these providers will do.
         """
         context = _context_of(prompt, available_providers)
-        facts = facts_in(prompt, context)
+        facts = cached_prompt_facts(prompt, context)
         if facts.complexity != complexity:
             facts = replace(facts, complexity=complexity)
-        estimates = self.knowledge.current()
-        candidates = able(Request(facts, context, self.knowledge.catalog, estimates))
+        estimates = self.knowledge.refreshed()
+        candidates = eligible(RoutingRequest(facts, context, self.knowledge.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
-        doubt_of = estimates.doubts(facts)
+        doubt_of = estimates.posterior_std(facts)
         ranked = rank(
             candidates,
             exchange=estimates.exchange,
             tradeoff=tradeoff,
-            doubt=Doubt(of=lambda each: doubt_of(each.key), most=estimates.most_doubt(facts)),
+            doubt=Uncertainty(of=lambda each: doubt_of(each.key), most=estimates.max_posterior_std(facts)),
             draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )
@@ -79,8 +79,8 @@ class QueryPatternAnalyzer:
             "reasoning": _reasoning(ranked, facts=facts, tradeoff=tradeoff),
             "avg_cost": chosen.cost,
             "tradeoff": tradeoff,
-            **described(facts, ranked.order),
-            "outcomes": round(estimates.seen(facts)),
+            **decision_metadata(facts, ranked.order),
+            "outcomes": round(estimates.support(facts)),
         }
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
 from gateway.pricing import plain_decimal
 from gateway.routing.learning.estimates import Estimate, Estimates, prior_quality
-from gateway.routing.learning.lineup import Lineup
+from gateway.routing.learning.lineup import ModelColumns
 from gateway.routing.learning.usage import EXPECTED_OUTPUT
 from gateway.routing.models import PromptFacts, RoutingContext
 
@@ -31,12 +31,12 @@ class Candidate(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.model.key
 
-    def drawn_at(self, propensity: float) -> Candidate:
+    def with_propensity(self, propensity: float) -> Candidate:
         return Candidate(*self[:-1], propensity)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RoutingRequest:
     """What candidates are judged by."""
 
     facts: PromptFacts
@@ -45,38 +45,38 @@ class Request:
     estimates: Estimates
 
 
-def able(request: Request) -> list[Candidate]:
+def eligible(request: RoutingRequest) -> list[Candidate]:
     """In the catalogue's order. Raises NoRoute, saying what ruled out how many."""
     context = request.context
     lineup = _of_use(request.catalog, tuple(context.available_providers), frozenset(context.needs))
     if context.models is None and _fits_all(request, lineup):
         candidates = _estimated(request, lineup)
     else:
-        candidates = found(request, lineup.models)
+        candidates = eligible_among(request, lineup.models)
     if candidates:
         return candidates
-    reasons = Counter(filter(None, (ruled_out(model, request) for model in request.catalog)))
+    reasons = Counter(filter(None, (ineligible(model, request) for model in request.catalog)))
     raise NoRoute(_nothing(reasons))
 
 
-def found(request: Request, models: Iterable[Model]) -> list[Candidate]:
+def eligible_among(request: RoutingRequest, models: Iterable[Model]) -> list[Candidate]:
     """Those of the models that may answer, in their order."""
-    unable = _inability(request)
-    return _estimated(request, Lineup(model for model in models if unable(model) is None))
+    unable = _hard_constraints(request)
+    return _estimated(request, ModelColumns(model for model in models if unable(model) is None))
 
 
 @lru_cache(maxsize=64)  # clients choose both
-def _of_use(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str]) -> Lineup:
+def _of_use(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str]) -> ModelColumns:
     """Those of the providers that can do all of it, however large."""
-    return Lineup(model for model in catalog if model.provider in providers and model.can(needs))
+    return ModelColumns(model for model in catalog if model.provider in providers and model.can(needs))
 
 
-def _fits_all(request: Request, lineup: Lineup) -> bool:
+def _fits_all(request: RoutingRequest, lineup: ModelColumns) -> bool:
     size, asked = _sizes(request)
     return not (size > lineup.least_window or lineup.least_output < asked)
 
 
-def _estimated(request: Request, lineup: Lineup) -> list[Candidate]:
+def _estimated(request: RoutingRequest, lineup: ModelColumns) -> list[Candidate]:
     """Those within the limits on cost and quality."""
     context, candidates = request.context, _candidates(request, lineup)
     if context.max_cost is None and context.min_quality is None:
@@ -84,7 +84,7 @@ def _estimated(request: Request, lineup: Lineup) -> list[Candidate]:
     return [each for each in candidates if _too_dear_or_poor(each, request) is None]
 
 
-def _candidates(request: Request, lineup: Lineup) -> list[Candidate]:
+def _candidates(request: RoutingRequest, lineup: ModelColumns) -> list[Candidate]:
     """The whole lineup, with what the context says of each: what it costs on top, and whether it rests."""
     context = request.context
     estimates = request.estimates.across(lineup, request.facts)
@@ -94,39 +94,41 @@ def _candidates(request: Request, lineup: Lineup) -> list[Candidate]:
         costs = [max(0.0, cost + surcharge) if surcharge else cost for cost, surcharge in charged]
     if not context.cooling:
         return list(map(Candidate, lineup.models, estimates, costs))
-    return list(map(Candidate, lineup.models, estimates, costs, [rests(model, context) for model in lineup.models]))
+    return list(
+        map(Candidate, lineup.models, estimates, costs, [is_cooling_down(model, context) for model in lineup.models])
+    )
 
 
-def objection(provider: str, name: str, request: Request) -> str | None:
+def ineligibility(provider: str, name: str, request: RoutingRequest) -> str | None:
     """Why this model may not answer this request; None when it may."""
     model = request.catalog.get(provider, name)
     if model is None:
         return f"{provider}/{name} is not in the catalogue"
-    reason = ruled_out(model, request)
+    reason = ineligible(model, request)
     return f"{model.full_name}: {reason}" if reason else None
 
 
-def ruled_out(model: Model, request: Request) -> str | None:
+def ineligible(model: Model, request: RoutingRequest) -> str | None:
     """Why one model may not answer; None when it may. What it is expected to do is asked only where that is limited."""
     context = request.context
-    reason = _inability(request)(model)
+    reason = _hard_constraints(request)(model)
     if reason is not None or (context.max_cost is None and context.min_quality is None):
         return reason
-    return _too_dear_or_poor(_candidates(request, Lineup([model]))[0], request)
+    return _too_dear_or_poor(_candidates(request, ModelColumns([model]))[0], request)
 
 
-def rests(model: Model, context: RoutingContext) -> bool:
+def is_cooling_down(model: Model, context: RoutingContext) -> bool:
     """Whether it or its provider is cooling."""
     return bool(context.cooling) and not context.cooling.isdisjoint(((model.provider, None), model.key))
 
 
-def _sizes(request: Request) -> tuple[float, float]:
+def _sizes(request: RoutingRequest) -> tuple[float, float]:
     """Tokens of the prompt with its answer, and of the answer that was asked for: NaN where none was, since nothing is less than that."""
     asked = math.nan if request.context.max_tokens is None else request.context.max_tokens
     return request.facts.tokens + min(EXPECTED_OUTPUT, asked), asked
 
 
-def _inability(request: Request) -> Callable[[Model], str | None]:
+def _hard_constraints(request: RoutingRequest) -> Callable[[Model], str | None]:
     """Why a model cannot answer whatever it costs, model by model; what is the same for all is worked out once."""
     context, aliases = request.context, request.catalog.aliases
     providers, names, needs = context.available_providers, context.models, context.needs
@@ -148,7 +150,7 @@ def _inability(request: Request) -> Callable[[Model], str | None]:
     return unable
 
 
-def _too_dear_or_poor(candidate: Candidate, request: Request) -> str | None:
+def _too_dear_or_poor(candidate: Candidate, request: RoutingRequest) -> str | None:
     """Comparisons are written so that a limit which is not a number lets nothing pass."""
     context = request.context
     if context.max_cost is not None and not candidate.cost <= context.max_cost:
@@ -161,7 +163,7 @@ def _too_dear_or_poor(candidate: Candidate, request: Request) -> str | None:
 def _assured(candidate: Candidate, facts: PromptFacts) -> float:
     """The quality that counts against a limit: others' failures rule nobody out who has no outcomes of its own."""
     quality = candidate.estimate.quality
-    return quality if candidate.estimate.tried else max(quality, prior_quality(candidate.model.tier, facts))
+    return quality if candidate.estimate.has_outcomes else max(quality, prior_quality(candidate.model.tier, facts))
 
 
 def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bool:
@@ -171,7 +173,7 @@ def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bo
     return any(name in own or aliases.get(name) in own for name in names)
 
 
-def _longest_output(request: Request) -> int:
+def _longest_output(request: RoutingRequest) -> int:
     """The longest answer that any available model can give: who asks for more gets that. 0 when one has no known limit."""
     limits = [model.max_output for model in request.catalog if model.provider in request.context.available_providers]
     return 0 if None in limits else max(limit for limit in limits if limit is not None)
@@ -184,7 +186,7 @@ def _nothing(reasons: Counter[str]) -> str:
     return f"No model can take this request. Ruled out: {told}."
 
 
-def shown(candidate: Candidate) -> dict[str, Any]:
+def candidate_json(candidate: Candidate) -> dict[str, Any]:
     """A candidate as decisions show it; `cost` in USD."""
     model, (quality, spread, outcomes, *_), cost, cooling, propensity = candidate
     return {

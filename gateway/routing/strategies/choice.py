@@ -16,15 +16,15 @@ from hashlib import blake2b
 from operator import sub
 
 from gateway.routing.learning.estimates import Estimate
-from gateway.routing.learning.exchange import Exchange
+from gateway.routing.learning.exchange import CostQualityRate
 from gateway.routing.strategies.candidates import Candidate
 
 # Most decisions that may try another model; never one that is clearly worse: even its good case is below the best.
-EXPLORED = 0.02
+EXPLORATION_RATE = 0.02
 _GOOD_CASE = 2.0
 
 # So many standard deviations of what a tried model is expected to do are the benefit of the doubt.
-_BENEFIT = 0.375
+UCB_COEFFICIENT = 0.375
 
 # From so many outcomes of like prompts on a model's reputation no longer matters.
 _ENOUGH = 5
@@ -52,7 +52,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Uncertainty:
     """The standard deviation of a candidate's expected quality on this request, and the most it can be: the first takes time to tell."""
 
     of: Callable[[Candidate], float]
@@ -60,15 +60,15 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scales:
+class _Objective:
     """How candidates compare on one request: USD to quality, openness to the less tried, and the most that these may claim."""
 
     rate: float
-    openness: float
+    exploration_weight: float
     ceiling: float
     proven: bool
 
-    def claims(self, estimates: Sequence[Estimate]) -> list[float]:
+    def capped_quality(self, estimates: Sequence[Estimate]) -> list[float]:
         """The quality that each may claim."""
         ceiling = self.ceiling
         return [each.quality if each.quality <= ceiling or each.outcomes >= _ENOUGH else ceiling for each in estimates]
@@ -79,34 +79,36 @@ class _Scales:
             return [(each.cooling, False, each.cost, -each.estimate.quality) for each in candidates]
         proven = self.proven
         return [
-            (cooling, proven and not estimate.tried, -worth, cost)
+            (cooling, proven and not estimate.has_outcomes, -worth, cost)
             for (_, estimate, cost, cooling, _), worth in zip(candidates, worths, strict=True)
         ]
 
-    def benefits(self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Doubt) -> Mapping[int, float]:
+    def benefits(
+        self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Uncertainty
+    ) -> Mapping[int, float]:
         """Of the doubt, by the places of tried models that could lead with it; the others' would change nothing."""
-        scale = _BENEFIT * self.openness
+        scale = UCB_COEFFICIENT * self.exploration_weight
         bar = max(worths) - scale * doubt.most
         return {
             i: scale * doubt.of(each)
             for i, each in enumerate(candidates)
-            if scale and each.estimate.tried and worths[i] >= bar
+            if scale and each.estimate.has_outcomes and worths[i] >= bar
         }
 
 
 def rank(
     candidates: Sequence[Candidate],
     *,
-    exchange: Exchange,
+    exchange: CostQualityRate,
     tradeoff: float,
-    doubt: Doubt,
+    doubt: Uncertainty,
     draw: float,
     explore: bool,
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
     scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
     claims, prices = (
-        scales.claims([each.estimate for each in candidates]),
+        scales.capped_quality([each.estimate for each in candidates]),
         [scales.rate * each.cost for each in candidates],
     )
     worths = list(map(sub, claims, prices))
@@ -116,20 +118,20 @@ def rank(
     order = sorted(range(len(candidates)), key=scales.places(candidates, hopes).__getitem__)
     best, *others = order
     chances: Mapping[int, float] = {best: 1.0}
-    if explore and scales.openness > 0 and not candidates[best].cooling:
+    if explore and scales.exploration_weight > 0 and not candidates[best].cooling:
         bar = worths[best]
-        good_cases = ((i, worths[i] + _GOOD_CASE * candidates[i].estimate.spread) for i in others)
+        good_cases = ((i, worths[i] + _GOOD_CASE * candidates[i].estimate.std) for i in others)
         hopeful = {i: case for i, case in good_cases if case >= bar and not candidates[i].cooling}
-        chances = _chances(best, hopeful, share=EXPLORED * scales.openness)
+        chances = _propensities(best, hopeful, share=EXPLORATION_RATE * scales.exploration_weight)
     drawn = _drawn(chances, draw)
     if drawn != best:
         order.remove(drawn)
         order.insert(0, drawn)
-    ordered = [candidates[i].drawn_at(chances[i]) if i in chances else candidates[i] for i in order]
+    ordered = [candidates[i].with_propensity(chances[i]) if i in chances else candidates[i] for i in order]
     return Ranked(order=tuple(ordered), best=candidates[best])
 
 
-def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: float) -> _Scales:
+def _scales(candidates: Sequence[Candidate], *, exchange: CostQualityRate, tradeoff: float) -> _Objective:
     qualities = [each.estimate.quality for each in candidates]
     highest_quality = max(qualities)
     price = min([each.cost for each, quality in zip(candidates, qualities, strict=True) if quality == highest_quality])
@@ -137,9 +139,9 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     highest = max([each.estimate.quality for each in known], default=1.0)
     best = exchange.best
     usual = None if best is None else next((each.cost for each in candidates if each.model.key == best), None)
-    return _Scales(
+    return _Objective(
         rate=exchange.rate(tradeoff, price=price, usual=usual),
-        openness=min(1.0, 4 * tradeoff * (1 - tradeoff)),
+        exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(
             each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
@@ -148,7 +150,7 @@ def _scales(candidates: Sequence[Candidate], *, exchange: Exchange, tradeoff: fl
     )
 
 
-def _chances(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:
+def _propensities(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:
     """The best first; half of the share goes to the most promising of the others, half to all of them alike. `others` has their good cases."""
     if not others:
         return {best: 1.0}

@@ -9,9 +9,16 @@ from gateway.packaged import load_catalog
 from gateway.routing.learning.estimates import Estimates
 from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.prompt.complexity import tier_of
-from gateway.routing.prompt.features import facts_in
-from gateway.routing.strategies.candidates import Candidate, Request, able, found, rests, ruled_out
-from gateway.routing.strategies.decisions import described
+from gateway.routing.prompt.features import cached_prompt_facts
+from gateway.routing.strategies.candidates import (
+    Candidate,
+    RoutingRequest,
+    eligible,
+    eligible_among,
+    ineligible,
+    is_cooling_down,
+)
+from gateway.routing.strategies.decisions import decision_metadata
 
 # The family that each tier usually means: the first model in the catalogue that is of it.
 _USUAL: Mapping[Tier, tuple[str, str]] = {
@@ -54,29 +61,29 @@ class ComplexityStrategy(RoutingStrategy):
     def choice(self, facts: PromptFacts, context: RoutingContext) -> Model:
         """The model that `route` chooses; others are looked at only where the usual one may not answer, tier by tier. Raises NoRoute."""
         tier = tier_of(facts.complexity)
-        request = Request(facts, context, self.catalog, self._estimates())
+        request = RoutingRequest(facts, context, self.catalog, self._estimates())
         usual = self._usual[tier]
-        if usual is not None and not rests(usual, context) and ruled_out(usual, request) is None:
+        if usual is not None and not is_cooling_down(usual, context) and ineligible(usual, request) is None:
             return usual
         for near in _NEAREST[tier]:
-            if candidates := [each for each in found(request, self._of_tier[near]) if not each.cooling]:
+            if candidates := [each for each in eligible_among(request, self._of_tier[near]) if not each.cooling]:
                 return min(candidates, key=lambda each: each.cost).model
-        return ordered(able(request), tier=tier, usual=usual)[0].model
+        return ordered(eligible(request), tier=tier, usual=usual)[0].model
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
-        facts = facts_in(prompt, context)
+        facts = cached_prompt_facts(prompt, context)
         tier = tier_of(facts.complexity)
-        candidates = able(Request(facts, context, self.catalog, self._estimates()))
+        candidates = eligible(RoutingRequest(facts, context, self.catalog, self._estimates()))
         usual = self._usual[tier]
         order = ordered(candidates, tier=tier, usual=usual)
-        chosen = order[0].drawn_at(1.0)
+        chosen = order[0].with_propensity(1.0)
         return RoutingDecision(
             provider=chosen.model.provider,
             model=chosen.model.name,
             confidence="medium",
             strategy_used=self.get_name(),
             reasoning=_reasoning(chosen, complexity=facts.complexity, tier=tier, usual=usual),
-            metadata=described(facts, (chosen, *order[1:])),
+            metadata=decision_metadata(facts, (chosen, *order[1:])),
         )
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from gateway.catalog import Catalog
 from gateway.errors import RoutingError
 from gateway.routing.models import CONFIDENCES, PromptFacts, RoutingDecision
-from gateway.routing.strategies.candidates import Candidate, Request, able, objection, shown
+from gateway.routing.strategies.candidates import Candidate, RoutingRequest, candidate_json, eligible, ineligibility
 
 # Stored with each row, so that decisions of different rules are not compared as if they were of one.
 POLICY_VERSION = "1"
 _REASON_LENGTH = 300
 
 
-def described(facts: PromptFacts, order: Sequence[Candidate]) -> dict[str, Any]:
+def decision_metadata(facts: PromptFacts, order: Sequence[Candidate]) -> dict[str, Any]:
     """The metadata of a decision for the first of `order`."""
     chosen = order[0]
     return {
@@ -26,7 +26,7 @@ def described(facts: PromptFacts, order: Sequence[Candidate]) -> dict[str, Any]:
         "cost_estimate": chosen.cost,
         "propensity": chosen.propensity,
         "outcomes": chosen.estimate.outcomes,
-        "candidates": [shown(candidate) for candidate in order],
+        "candidates": [candidate_json(candidate) for candidate in order],
         "features": dict(facts.features),
         "prompt_tokens": facts.tokens,
         "policy_version": POLICY_VERSION,
@@ -49,24 +49,26 @@ def well_formed(decision: object, providers: Collection[str]) -> RoutingDecision
     return decision if decision.metadata is metadata else replace(decision, metadata=metadata)
 
 
-def checked(decision: object, request: Request, *, strategies: Collection[str]) -> RoutingDecision:
+def validate(decision: object, request: RoutingRequest, *, strategies: Collection[str]) -> RoutingDecision:
     """The decision with its model by its own name. Raises RoutingError, saying what the request does not allow."""
     formed = by_own_name(well_formed(decision, request.context.available_providers), request.catalog)
     if not isinstance(formed.strategy_used, str) or formed.strategy_used not in strategies:
         raise RoutingError(f"strategy {_shown(formed.strategy_used)} is not known")
-    wrong = objection(formed.provider, formed.model, request)
+    wrong = ineligibility(formed.provider, formed.model, request)
     if wrong:
         raise RoutingError(wrong)
     return formed
 
 
-def completed(decision: RoutingDecision, request: Request) -> RoutingDecision:
+def fill_metadata(decision: RoutingDecision, request: RoutingRequest) -> RoutingDecision:
     """What the ledger and the failover need and a replaced strategy did not tell; what it told stays."""
     told = decision.metadata
     if "candidates" in told and "features" in told and "pattern" in told:
         return decision
-    candidates = sorted(able(request), key=lambda each: (each.key != (decision.provider, decision.model), each.cooling))
-    return replace(decision, metadata={**described(request.facts, candidates), "propensity": None, **told})
+    candidates = sorted(
+        eligible(request), key=lambda each: (each.key != (decision.provider, decision.model), each.cooling)
+    )
+    return replace(decision, metadata={**decision_metadata(request.facts, candidates), "propensity": None, **told})
 
 
 def by_own_name(decision: RoutingDecision, catalog: Catalog) -> RoutingDecision:

@@ -31,7 +31,7 @@ class HybridStrategy(RoutingStrategy):
         self.catalog: Catalog = knowledge.catalog
         self.learning_strategy: RoutingStrategy = own
         self.complexity_strategy: RoutingStrategy = complexity or ComplexityStrategy(
-            knowledge.catalog, estimates=knowledge.known
+            knowledge.catalog, estimates=knowledge.snapshot
         )
 
     def get_name(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import RoutingError
 from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
-from gateway.routing.prompt.features import facts_in
+from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.analyzer import AvailableProviders, QueryPatternAnalyzer
 
 _ESSENTIAL = ("provider", "model", "confidence")
@@ -25,7 +25,7 @@ class LearningStrategy(RoutingStrategy):
         return "learning"
 
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
-        complexity = facts_in(prompt, context).complexity
+        complexity = cached_prompt_facts(prompt, context).complexity
         found = self.analyzer.recommend_provider(prompt, complexity, AvailableProviders(context))
         missing = [name for name in _ESSENTIAL if name not in found]
         if missing:

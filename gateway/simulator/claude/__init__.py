@@ -8,14 +8,14 @@ from typing import ClassVar
 from gateway.simulator.claude import errors, rules, tools, turns, wire
 from gateway.simulator.claude.fields import REQUEST
 from gateway.simulator.claude.reading import read_call
-from gateway.simulator.dialect import Body, Call, Event, Incoming, Refused, key_is_good
+from gateway.simulator.dialect import Body, Call, Event, Incoming, VendorError, key_is_good
 from gateway.simulator.models import CLAUDE
 from gateway.simulator.shapes import Problem
 from gateway.simulator.task import Reply
 from gateway.simulator.tokens import PromptCache
 
 
-class Claude:
+class ClaudeVendor:
     """Reads and writes `/v1/messages`."""
 
     name: ClassVar[str] = "claude"
@@ -24,24 +24,24 @@ class Claude:
     def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
         sent = key_of(incoming)
         if not sent:
-            raise Refused("x-api-key header is required", status=401, kind="authentication_error")
+            raise VendorError("x-api-key header is required", status=401, kind="authentication_error")
         if not key_is_good(sent, wanted=key):
-            raise Refused("invalid x-api-key", status=401, kind="authentication_error")
+            raise VendorError("invalid x-api-key", status=401, kind="authentication_error")
         version = incoming.headers.get("anthropic-version")
         if version is None:
-            raise Refused("anthropic-version: header is required")
+            raise VendorError("anthropic-version: header is required")
         if version not in rules.VERSIONS:
-            raise Refused(f'anthropic-version: "{version}" is not a valid version')
+            raise VendorError(f'anthropic-version: "{version}" is not a valid version')
         if not incoming.headers.get("content-type", "").startswith("application/json"):
-            raise Refused("content-type: must be application/json")
+            raise VendorError("content-type: must be application/json")
 
     def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
         body = incoming.body
         if not isinstance(body, dict):
-            raise Refused("The request body is not valid JSON: expected an object")
+            raise VendorError("The request body is not valid JSON: expected an object")
         model = CLAUDE.get(body["model"]) if isinstance(body.get("model"), str) else None
         if model is None and isinstance(body.get("model"), str):
-            raise Refused(f"model: {body['model']}", status=404, kind="not_found_error")
+            raise VendorError(f"model: {body['model']}", status=404, kind="not_found_error")
         try:
             rules.check_retired_fields(body, version=incoming.headers.get("anthropic-version", ""))
             read = REQUEST(body, ())
@@ -59,13 +59,13 @@ class Claude:
     def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
         return wire.events(call, replies[0])
 
-    def error(self, refused: Refused) -> Body:
+    def error(self, refused: VendorError) -> Body:
         return errors.body(refused)
 
-    def error_event(self, refused: Refused) -> Event:
+    def error_event(self, refused: VendorError) -> Event:
         return Event(name="error", data=errors.body(refused))
 
-    def failure(self, name: str, status: int) -> Refused:
+    def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)
 
     def ids(self, number: int) -> Mapping[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.simulator.dialect import Body, Refused
-from gateway.simulator.dice import Dice
+from gateway.simulator.dialect import Body, VendorError
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.shapes import Problem
 
 KINDS = {
@@ -37,22 +37,22 @@ MESSAGES = {
 LIMITED = "This request would exceed your organization's rate limit of 50 requests per minute."
 
 
-def failure(name: str, status: int) -> Refused:
+def failure(name: str, status: int) -> VendorError:
     message = MESSAGES.get(name, LIMITED if status == 429 else "Internal server error")
     details = {"type": "enforced_spend_limit_reached"} if name == "insufficient_quota" else None
-    return Refused(message, status=status, kind=KINDS.get(status, "api_error"), details=details)
+    return VendorError(message, status=status, kind=KINDS.get(status, "api_error"), details=details)
 
 
-def body(refused: Refused) -> Body:
+def body(refused: VendorError) -> Body:
     error: dict[str, Any] = {"type": refused.kind or KINDS.get(refused.status, "api_error"), "message": refused.message}
     if refused.details:
         error["details"] = refused.details
     if refused.retry_after is not None:
         refused.headers.setdefault("retry-after", f"{refused.retry_after:g}")
-    return {"type": "error", "error": error, "request_id": f"req_{Dice('error', refused.message).token(24)}"}
+    return {"type": "error", "error": error, "request_id": f"req_{SeededRandom('error', refused.message).token(24)}"}
 
 
-def refused(problem: Problem) -> Refused:
+def refused(problem: Problem) -> VendorError:
     """A problem in Anthropic's words: the dotted path, then the sentence."""
     path = ".".join(str(step) for step in problem.path)
-    return Refused(f"{path}: {problem.message}" if path else problem.message)
+    return VendorError(f"{path}: {problem.message}" if path else problem.message)

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.simulator.answers import pieces
 from gateway.simulator.claude.signatures import sign
 from gateway.simulator.dialect import Body, Call, Event
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.task import Finish, Reply
 
 STOP_REASONS: dict[Finish, str] = {
@@ -28,7 +28,7 @@ STOP_REASONS: dict[Finish, str] = {
 
 def message(call: Call, reply: Reply) -> Body:
     return {
-        "id": f"msg_{Dice('message', reply.key).token(24)}",
+        "id": f"msg_{SeededRandom('message', reply.key).token(24)}",
         "type": "message",
         "role": "assistant",
         "model": call.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gateway.simulator.dialect import Body, Call, Event, Incoming, Refused, key_is_good
+from gateway.simulator.dialect import Body, Call, Event, Incoming, VendorError, key_is_good
 from gateway.simulator.gemini import contents, errors, rules, tools, wire
 from gateway.simulator.gemini.fields import REQUEST
 from gateway.simulator.gemini.reading import read_call
@@ -15,7 +15,7 @@ from gateway.simulator.task import Reply
 from gateway.simulator.tokens import PromptCache
 
 
-class Gemini:
+class GeminiVendor:
     """Reads and writes `/v1beta/models/{model}:generateContent`."""
 
     name: ClassVar[str] = "gemini"
@@ -24,7 +24,7 @@ class Gemini:
     def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
         sent = incoming.headers.get("x-goog-api-key", "")
         if "key" in incoming.query or not sent:
-            raise Refused(errors.UNREGISTERED, status=403, kind="PERMISSION_DENIED")
+            raise VendorError(errors.UNREGISTERED, status=403, kind="PERMISSION_DENIED")
         if not key_is_good(sent, wanted=key):
             raise errors.bad_key()
 
@@ -34,7 +34,7 @@ class Gemini:
             method = "streamGenerateContent" if incoming.streamed_url else "generateContent"
             raise errors.not_found(incoming.url_model, method)
         if not isinstance(incoming.body, dict):
-            raise Refused("Invalid JSON payload received. Expected an object.", kind="INVALID_ARGUMENT")
+            raise VendorError("Invalid JSON payload received. Expected an object.", kind="INVALID_ARGUMENT")
         unknown = incoming.query.keys() - {"alt"}
         if unknown:
             raise errors.unknown_query(min(unknown))
@@ -55,13 +55,13 @@ class Gemini:
     def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
         return wire.events(call, replies)
 
-    def error(self, refused: Refused) -> Body:
+    def error(self, refused: VendorError) -> Body:
         return errors.body(refused)
 
-    def error_event(self, refused: Refused) -> Event:
+    def error_event(self, refused: VendorError) -> Event:
         return Event(data=errors.body(refused))
 
-    def failure(self, name: str, status: int) -> Refused:
+    def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)
 
     def ids(self, number: int) -> Mapping[str, str]:

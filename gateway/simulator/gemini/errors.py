@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.simulator.dialect import Body, Refused
+from gateway.simulator.dialect import Body, VendorError
 from gateway.simulator.shapes import Path, Problem
 
 KINDS = {
@@ -42,24 +42,24 @@ QUOTA = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
 GOOGLE = "type.googleapis.com/google.rpc"
 
 
-def bad_key() -> Refused:
+def bad_key() -> VendorError:
     info = {"@type": f"{GOOGLE}.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
-    return Refused("API key not valid. Please pass a valid API key.", kind="INVALID_ARGUMENT", details=[info])
+    return VendorError("API key not valid. Please pass a valid API key.", kind="INVALID_ARGUMENT", details=[info])
 
 
-def not_found(model: str, method: str) -> Refused:
+def not_found(model: str, method: str) -> VendorError:
     words = f"models/{model} is not found for API version v1beta, or is not supported for {method}. Call ModelService.ListModels to "
-    return Refused(
+    return VendorError(
         words + "see the list of available models and their supported methods.", status=404, kind="NOT_FOUND"
     )
 
 
-def unknown_query(name: str) -> Refused:
+def unknown_query(name: str) -> VendorError:
     message = f"Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' could not be found."
-    return Refused(message, kind="INVALID_ARGUMENT")
+    return VendorError(message, kind="INVALID_ARGUMENT")
 
 
-def failure(name: str, status: int) -> Refused:
+def failure(name: str, status: int) -> VendorError:
     """A scripted failure; Google has no 529 and answers a bad key with 400."""
     if name == "unauthorized":
         return bad_key()
@@ -68,10 +68,10 @@ def failure(name: str, status: int) -> Refused:
     details: list[Any] | None = None
     if name == "insufficient_quota":
         details = [{"@type": f"{GOOGLE}.QuotaFailure", "violations": [{"quotaMetric": QUOTA, "quotaId": "PerDay"}]}]
-    return Refused(message, status=status, kind=KINDS.get(status, "UNKNOWN"), details=details)
+    return VendorError(message, status=status, kind=KINDS.get(status, "UNKNOWN"), details=details)
 
 
-def body(refused: Refused) -> Body:
+def body(refused: VendorError) -> Body:
     kind = refused.kind or KINDS.get(refused.status, "UNKNOWN")
     error: dict[str, Any] = {"code": refused.status, "message": refused.message, "status": kind}
     details = list(refused.details or [])
@@ -86,7 +86,7 @@ def where(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def refused(problem: Problem) -> Refused:
+def refused(problem: Problem) -> VendorError:
     """A problem in Google's words."""
     path = problem.path
     if problem.reason == "extra":
@@ -94,8 +94,8 @@ def refused(problem: Problem) -> Refused:
         message = f'Invalid JSON payload received. Unknown name "{path[-1]}"{at}: Cannot find field.'
         violation = {"field": where(path[:-1]), "description": message}
         details = [{"@type": f"{GOOGLE}.BadRequest", "fieldViolations": [violation]}]
-        return Refused(message, kind="INVALID_ARGUMENT", details=details)
+        return VendorError(message, kind="INVALID_ARGUMENT", details=details)
     if problem.reason == "type":
-        return Refused(f"Invalid value at '{where(path)}': {problem.message}", kind="INVALID_ARGUMENT")
+        return VendorError(f"Invalid value at '{where(path)}': {problem.message}", kind="INVALID_ARGUMENT")
     message = f"* GenerateContentRequest.{where(path)}: {problem.message}" if path else problem.message
-    return Refused(message, kind="INVALID_ARGUMENT")
+    return VendorError(message, kind="INVALID_ARGUMENT")

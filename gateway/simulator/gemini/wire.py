@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.simulator.answers import pieces
 from gateway.simulator.dialect import Body, Call, Event
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.gemini.signatures import sign
 from gateway.simulator.task import Finish, Reply
 
@@ -38,7 +38,7 @@ def envelope(call: Call, replies: list[Reply], *, final: bool = True) -> Body:
     return {
         "usageMetadata": usage(call, replies, final=final),
         "modelVersion": call.model,
-        "responseId": Dice("response", replies[0].key).token(22),
+        "responseId": SeededRandom("response", replies[0].key).token(22),
     }
 
 

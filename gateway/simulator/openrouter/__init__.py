@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gateway.simulator.dialect import Body, Call, Event, Incoming, Refused, key_is_good
+from gateway.simulator.dialect import Body, Call, Event, Incoming, VendorError, key_is_good
 from gateway.simulator.openrouter import errors, rules, wire
 from gateway.simulator.openrouter.fields import REQUEST
 from gateway.simulator.openrouter.reading import read_call
@@ -14,7 +14,7 @@ from gateway.simulator.task import Reply
 from gateway.simulator.tokens import PromptCache
 
 
-class OpenRouter:
+class OpenRouterVendor:
     """Reads and writes `/api/v1/chat/completions`."""
 
     name: ClassVar[str] = "openrouter"
@@ -23,13 +23,13 @@ class OpenRouter:
     def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
         scheme, _, sent = incoming.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not sent:
-            raise Refused("No auth credentials found", status=401)
+            raise VendorError("No auth credentials found", status=401)
         if not key_is_good(sent, wanted=key):
-            raise Refused("User not found.", status=401)
+            raise VendorError("User not found.", status=401)
 
     def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
         if not isinstance(incoming.body, dict):
-            raise Refused("Invalid JSON")
+            raise VendorError("Invalid JSON")
         try:
             body = REQUEST(incoming.body, ())
             rules.check_request(body)
@@ -44,13 +44,13 @@ class OpenRouter:
     def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
         return wire.events(call, replies, now=now)
 
-    def error(self, refused: Refused) -> Body:
+    def error(self, refused: VendorError) -> Body:
         return errors.body(refused)
 
-    def error_event(self, refused: Refused) -> Event:
+    def error_event(self, refused: VendorError) -> Event:
         return errors.event(refused)
 
-    def failure(self, name: str, status: int) -> Refused:
+    def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)
 
     def ids(self, number: int) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.simulator.dialect import Body, Event, Refused
+from gateway.simulator.dialect import Body, Event, VendorError
 from gateway.simulator.shapes import Problem
 
 MESSAGES = {
@@ -27,7 +27,7 @@ LIMITED = "Rate limit exceeded: 20 requests per minute."
 INTERNAL = "Internal Server Error"
 
 
-def failure(name: str, status: int) -> Refused:
+def failure(name: str, status: int) -> VendorError:
     """A scripted failure; OpenRouter passes overload on as 503."""
     status = 503 if status == 529 else status
     message = MESSAGES.get(name, LIMITED if status == 429 else INTERNAL)
@@ -36,10 +36,10 @@ def failure(name: str, status: int) -> Refused:
         details = {"raw": '{"error":{"message":"upstream says no"}}', "provider_name": "Simulated"}
     elif name == "insufficient_quota":
         details = {"error_type": "insufficient_quota"}
-    return Refused(message, status=status, details=details)
+    return VendorError(message, status=status, details=details)
 
 
-def body(refused: Refused) -> Body:
+def body(refused: VendorError) -> Body:
     error: dict[str, Any] = {"message": refused.message, "code": refused.status}
     if refused.details:
         error["metadata"] = refused.details
@@ -48,7 +48,7 @@ def body(refused: Refused) -> Body:
     return {"error": error, "user_id": "user_simulated"}
 
 
-def event(refused: Refused) -> Event:
+def event(refused: VendorError) -> Event:
     """An error inside a stream: a chunk with `error`, and a choice that finished with it."""
     choice = {
         "index": 0,
@@ -60,10 +60,10 @@ def event(refused: Refused) -> Event:
     return Event(data={**chunk, "error": body(refused)["error"], "choices": [choice]})
 
 
-def refused(problem: Problem) -> Refused:
+def refused(problem: Problem) -> VendorError:
     """A problem with its path."""
     path = ".".join(str(step) for step in problem.path[:-1])
     if problem.reason == "extra":
-        return Refused(f'Unrecognized key: "{problem.path[-1]}"' + (f" at {path}" if path else ""))
+        return VendorError(f'Unrecognized key: "{problem.path[-1]}"' + (f" at {path}" if path else ""))
     where = ".".join(str(step) for step in problem.path)
-    return Refused(f"{where}: {problem.message}" if where else problem.message)
+    return VendorError(f"{where}: {problem.message}" if where else problem.message)

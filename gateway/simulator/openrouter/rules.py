@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.simulator.dialect import Refused
+from gateway.simulator.dialect import VendorError
 from gateway.simulator.models import AUTO_CHOICE, OPENROUTER_AUTO, OPENROUTER_ID, openrouter_serves
 from gateway.simulator.shapes import Problem, decode_base64
 
@@ -108,8 +108,8 @@ def served_model(body: dict[str, Any]) -> str:
     wanted += body.get("models", [])
     for model in wanted:
         if model != OPENROUTER_AUTO and not OPENROUTER_ID.fullmatch(model):
-            raise Refused(f"{model} is not a valid model ID")
+            raise VendorError(f"{model} is not a valid model ID")
     served = next((model for model in wanted if openrouter_serves(model)), None)
     if served is None:
-        raise Refused(f"No endpoints found for {wanted[0]}.", status=404)
+        raise VendorError(f"No endpoints found for {wanted[0]}.", status=404)
     return AUTO_CHOICE if served == OPENROUTER_AUTO else served

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.simulator.answers import pieces
 from gateway.simulator.dialect import Body, Call, Event
-from gateway.simulator.dice import Dice
+from gateway.simulator.dice import SeededRandom
 from gateway.simulator.quality import strength
 from gateway.simulator.task import Finish, Reply
 
@@ -50,7 +50,7 @@ def native_reason(model: str, reason: str) -> str:
 
 def envelope(call: Call, replies: list[Reply], *, kind: str, now: float) -> Body:
     return {
-        "id": f"gen-{int(now)}-{Dice('generation', replies[0].key).token(20)}",
+        "id": f"gen-{int(now)}-{SeededRandom('generation', replies[0].key).token(20)}",
         "provider": PROVIDERS.get(vendor_of(call.model), "DeepInfra"),
         "model": call.model,
         "object": kind,
@@ -113,7 +113,7 @@ def function(name: str, arguments: dict[str, Any]) -> Body:
 def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
     """One entry of reasoning_details; Claude's is signed."""
     claude = vendor_of(call.model) == "anthropic"
-    signature = {"signature": Dice("signature", reply.key).token(40)} if claude and signed else {}
+    signature = {"signature": SeededRandom("signature", reply.key).token(40)} if claude and signed else {}
     return {
         "type": "reasoning.text",
         "text": text,

@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.web.auth import KEY_HEADERS, Access
+from gateway.web.auth import KEY_HEADERS, Role
 from gateway.web.openapi.operations import OPERATIONS, SCHEMAS, Operation
 from gateway.web.openapi.shapes import JSON, Schema, named, text
 
@@ -24,7 +24,7 @@ _TOLD = (
 )
 # What the server itself may answer to any request, before a route is found.
 _ANY = (400, 408, 431, 500)
-_BY_ACCESS = {Access.OPEN: _ANY, Access.CLIENT: (*_ANY, 401, 403, 429), Access.ADMIN: (*_ANY, 401, 403)}
+_BY_ACCESS = {Role.OPEN: _ANY, Role.CLIENT: (*_ANY, 401, 403, 429), Role.ADMIN: (*_ANY, 401, 403)}
 _REASONS = {
     400: "The request is not valid, or carries two different keys.",
     401: "No key, or not one of this gateway's.",
@@ -46,20 +46,20 @@ _RETRIED = (429, 503)
 _BEARER, _BASIC = "bearer", "basic"
 
 
-class Description:
+class OpenApiDocument:
     """The document for `routes`: method, path as the router writes it, and access. It is made when it is first asked for."""
 
-    def __init__(self, routes: Iterable[tuple[str, str, Access]]) -> None:
+    def __init__(self, routes: Iterable[tuple[str, str, Role]]) -> None:
         self._routes = tuple(routes)
         self._made: bytes | None = None
 
     async def get(self, request: Request) -> Response:
         if self._made is None:
-            self._made = orjson.dumps(described(self._routes))
+            self._made = orjson.dumps(description(self._routes))
         return Response(self._made, media_type=JSON)
 
 
-def described(routes: Iterable[tuple[str, str, Access]]) -> dict[str, Any]:
+def description(routes: Iterable[tuple[str, str, Role]]) -> dict[str, Any]:
     """The whole document. KeyError for a route that `OPERATIONS` does not know."""
     paths: dict[str, dict[str, Any]] = {}
     for method, path, access in routes:
@@ -73,7 +73,7 @@ def described(routes: Iterable[tuple[str, str, Access]]) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation, access: Access) -> dict[str, Any]:
+def _operation(operation: Operation, access: Role) -> dict[str, Any]:
     statuses = sorted({*_BY_ACCESS[access], *operation.failures})
     whole = {
         "operationId": operation.id,
@@ -111,12 +111,12 @@ def _failure(status: int) -> dict[str, Any]:
     return told
 
 
-def _security(access: Access) -> list[dict[str, list[str]]]:
+def _security(access: Role) -> list[dict[str, list[str]]]:
     """Any one of the ways to send a key; none for an open route."""
-    if access is Access.OPEN:
+    if access is Role.OPEN:
         return []
     ways = [_BEARER, *KEY_HEADERS]
-    return [{way: []} for way in (ways if access is Access.CLIENT else [*ways, _BASIC])]
+    return [{way: []} for way in (ways if access is Role.CLIENT else [*ways, _BASIC])]
 
 
 def _security_schemes() -> dict[str, Schema]:

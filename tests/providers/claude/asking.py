@@ -11,7 +11,7 @@ from anthropic.types import ContentBlockParam, MessageCreateParams
 from pydantic import ConfigDict, TypeAdapter
 
 from gateway.errors import InvalidRequest
-from gateway.providers.base import Endpoint, Signatures, StreamParser
+from gateway.providers.base import SignatureCache, StreamParser, UpstreamEndpoint
 from gateway.providers.claude import Claude
 from gateway.sse import SSEDecoder
 from gateway.wire import ChatRequest, Chunk, UpstreamRequest, parse_chat_request
@@ -40,8 +40,8 @@ _PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParams, config=ConfigDict(e
 _BLOCK: TypeAdapter[Any] = TypeAdapter(ContentBlockParam, config=ConfigDict(extra="forbid"))
 
 
-def claude(signatures: Signatures | None = None) -> Claude:
-    return Claude(Endpoint("https://claude.test", KEY), signatures=signatures)
+def claude(signatures: SignatureCache | None = None) -> Claude:
+    return Claude(UpstreamEndpoint("https://claude.test", KEY), signatures=signatures)
 
 
 def asked(messages: Sequence[Mapping[str, Any]] = HELLO, **body: Any) -> ChatRequest:
@@ -52,7 +52,7 @@ def sent(
     messages: Sequence[Mapping[str, Any]] = HELLO,
     *,
     to: str = HAIKU_4_5,
-    signatures: Signatures | None = None,
+    signatures: SignatureCache | None = None,
     **body: Any,
 ) -> UpstreamRequest:
     """The request to model `to`, as it is sent."""

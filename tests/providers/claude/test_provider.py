@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamOverloaded
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.claude import Claude
 from tests.providers.claude import asking
 from tests.providers.claude.asking import KEY, WEATHER, asked, assert_documented, claude, read, sent, wire
@@ -199,7 +199,7 @@ def test_any_cut(cuts: list[int]) -> None:
 def test_address_and_key() -> None:
     """The key stands in a header and nowhere else; the configuration's headers cannot replace it."""
     provider = Claude(
-        Endpoint("https://claude.test/", KEY, {"anthropic-beta": "b", "x-api-key": "other"}), name="claude-eu"
+        UpstreamEndpoint("https://claude.test/", KEY, {"anthropic-beta": "b", "x-api-key": "other"}), name="claude-eu"
     )
     request = provider.build_request(asked(), "claude-haiku-4-5")
     assert request.url == "https://claude.test/v1/messages"

@@ -122,7 +122,7 @@ def test_text_that_is_not_decoded_counts() -> None:
     found = []
     for event in EVENTS:
         raw = wire([event])
-        chunk = parser.at_once(raw)
+        chunk = parser.fast_path(raw)
         found += [chunk] if chunk else [made for each in decoder.feed(raw) for made in parser.feed(each)]
     notes = [note for delta in deltas(found) for note in delta.get("annotations", ())]
     assert notes[1]["url_citation"]["end_index"] == 9

@@ -18,7 +18,7 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamTruncated,
 )
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.sse import ServerSentEvent
 from gateway.wire import Chunk
 from tests.providers.claude.asking import OPUS_5, WEATHER, claude, deltas, finishes, read, sent, wire
@@ -120,7 +120,7 @@ def test_json_held_back() -> None:
 
 def test_thinking_is_remembered() -> None:
     """The thinking before a call comes back with the call alone."""
-    signatures = Signatures()
+    signatures = SignatureCache()
     events: Sequence[dict[str, Any]] = [
         START,
         {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from anthropic import transform_schema
 
-from gateway.providers.claude.strict import Inexpressible, strict_schema
+from gateway.providers.claude.strict import UnsupportedSchema, strict_schema
 from gateway.simulator.claude.output_schemas import check_output_schema
 
 
@@ -94,7 +94,7 @@ def test_root_reference() -> None:
 )
 def test_inexpressible(schema: dict[str, Any]) -> None:
     """Maps, recursion and values of any type cannot be said; nor can a root that is no object."""
-    with pytest.raises(Inexpressible):
+    with pytest.raises(UnsupportedSchema):
         strict_schema(schema)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from tests.providers.claude.asking import (
     FABLE_5,
     HAIKU_3_5,
@@ -185,13 +185,13 @@ def test_open_loop(messages: list[dict[str, Any]], thinks: bool) -> None:
 
 def test_plain_echo() -> None:
     """A client that sends back the calls alone gets its thinking back by the id of the call; a wrong memory is no harm."""
-    signatures = Signatures()
+    signatures = SignatureCache()
     asked = sent(to=OPUS_5, tools=[WEATHER])
     content = [BLOCK, {"type": "tool_use", "id": "c1", "name": "get_weather", "input": {"city": "Paris"}}]
     usage = {"input_tokens": 1, "output_tokens": 1}
     claude(signatures).parse_response({"content": content, "stop_reason": "tool_use", "usage": usage}, asked)
-    signatures.keep("c9", "another provider's")
-    signatures.keep("c8", ["and another's"])
+    signatures.put("c9", "another provider's")
+    signatures.put("c8", ["and another's"])
     for id, block in (("c1", [BLOCK]), ("c2", []), ("c8", []), ("c9", [])):
         unsigned = called(call(id), reasoning_details=[{"type": "reasoning.text", "text": "Hm."}])
         messages = [{"role": "user", "content": "1"}, unsigned, result(id)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.providers.claude.tools import MOST_STRICT_TOOLS, CallIds, ToolCalls
+from gateway.providers.claude.tools import MOST_STRICT_TOOLS, ToolCallIds, ToolCalls
 from tests.providers.claude.asking import HAIKU_4_5, OPUS_4_1, sent
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
@@ -39,5 +39,5 @@ def test_names() -> None:
 
 def test_ids() -> None:
     """Every id is given once."""
-    ids = CallIds()
+    ids = ToolCallIds()
     assert [ids.new(id) for id in ("a", "a", "a_2", "a:", "a_", "")] == ["a", "a_2", "a_2_2", "a_", "a__2", "call"]

@@ -10,7 +10,7 @@ import orjson
 from google.genai import types
 from pydantic import BaseModel
 
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.gemini import Gemini
 from gateway.sse import SSEDecoder
 from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest, parse_chat_request
@@ -21,7 +21,7 @@ NEW, OLD = "gemini-3.5-flash", "gemini-2.5-flash"
 
 
 def gemini() -> Gemini:
-    return Gemini(Endpoint("https://gemini.test", KEY))
+    return Gemini(UpstreamEndpoint("https://gemini.test", KEY))
 
 
 def request(**body: Any) -> ChatRequest:

@@ -8,30 +8,32 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
-    CallIds,
-    ChoiceReader,
+    CandidateReader,
     Findings,
+    GeneratedCallIds,
     blocked,
     extra_of,
     logprobs_of,
     refuse_broken,
     usage_of,
 )
-from gateway.providers.gemini.request import Asked
+from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.signatures import ThoughtSignature
 from tests.providers.gemini.asking import MADE_ID, sent
 
 
-def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> CallIds:
-    made = CallIds(sent(messages=[{"role": "user", "content": question}]), number=number)
+def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> GeneratedCallIds:
+    made = GeneratedCallIds(sent(messages=[{"role": "user", "content": question}]), number=number)
     made.response_id = response_id
     return made
 
 
-def reader(asked: Asked | None = None, *, kept: Signatures | None = None) -> ChoiceReader:
-    return ChoiceReader(0, asked=asked or Asked(), ids=ids(), kept=kept or Signatures(), findings=Findings())
+def reader(asked: RequestContext | None = None, *, kept: SignatureCache | None = None) -> CandidateReader:
+    return CandidateReader(
+        0, asked=asked or RequestContext(), ids=ids(), kept=kept or SignatureCache(), findings=Findings()
+    )
 
 
 def candidate(*parts: Any, **members: Any) -> Any:
@@ -93,21 +95,21 @@ def test_calls() -> None:
 
 def test_names_are_led_back() -> None:
     """A renamed tool has the client's name again."""
-    read = reader(Asked(renamed={"_2fa": "2fa"})).read(candidate(call("_2fa"), call("other")))
+    read = reader(RequestContext(renamed={"_2fa": "2fa"})).read(candidate(call("_2fa"), call("other")))
     assert [made["function"]["name"] for made in read["tool_calls"]] == ["2fa", "other"]
 
 
 @pytest.mark.parametrize(("args", "text"), [({"input": "a+"}, "a+"), ({"other": 1}, '{"other":1}'), ([1], "[1]")])
 def test_custom_call(args: Any, text: str) -> None:
     """A custom tool's call is its text, or all that the model wrote instead."""
-    made = reader(Asked(custom=frozenset("x"))).read(candidate(call("x", args)))["tool_calls"][0]
+    made = reader(RequestContext(custom=frozenset("x"))).read(candidate(call("x", args)))["tool_calls"][0]
     assert (made["type"], made["custom"]) == ("custom", {"name": "x", "input": text})
     assert "function" not in made
 
 
 def test_one_call() -> None:
     """Where one call is all that was asked, only the first is given on."""
-    read = reader(Asked(one_call=True))
+    read = reader(RequestContext(one_call=True))
     assert len(read.read(candidate(call("f"), call("g")))["tool_calls"]) == 1
     assert read.read(candidate(call("h"))) == {}
     assert read.calls == 1
@@ -115,13 +117,13 @@ def test_one_call() -> None:
 
 def test_signatures() -> None:
     """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
-    kept = Signatures()
+    kept = SignatureCache()
     read = reader(kept=kept)
     delta = read.read(candidate(call("f", thoughtSignature="s1"), {"text": "a", "thoughtSignature": "s2"}))
     late = read.read(candidate({"text": "", "thoughtSignature": "s3"}))
     made = delta["tool_calls"][0]
     assert made["extra_content"] == {"google": {"thought_signature": "s1"}}
-    assert kept.of(made["id"]) == ThoughtSignature("s1")
+    assert kept.get(made["id"]) == ThoughtSignature("s1")
     entries = [*delta["reasoning_details"], *late["reasoning_details"]]
     assert [(entry["signature"], entry["index"]) for entry in entries] == [("s2", 0), ("s3", 1)]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.contents import Conversation, arguments, called_names, conversation, result
 from gateway.providers.gemini.profiles import profile_of
 from gateway.providers.gemini.signatures import SENTINEL, ThoughtSignature, detail
@@ -16,12 +16,12 @@ from gateway.providers.gemini.tools import tools_of
 CONTINUE = {"role": "user", "parts": [{"text": "Continue."}]}
 
 
-def talk(*messages: Any, model: str = "gemini-2.5-flash", kept: Signatures | None = None) -> Conversation:
+def talk(*messages: Any, model: str = "gemini-2.5-flash", kept: SignatureCache | None = None) -> Conversation:
     tools = tools_of({}, called=called_names(messages))
-    return conversation(messages, tools=tools, profile=profile_of(model), kept=kept or Signatures())
+    return conversation(messages, tools=tools, profile=profile_of(model), kept=kept or SignatureCache())
 
 
-def contents(*messages: Any, model: str = "gemini-2.5-flash", kept: Signatures | None = None) -> Any:
+def contents(*messages: Any, model: str = "gemini-2.5-flash", kept: SignatureCache | None = None) -> Any:
     return talk(*messages, model=model, kept=kept).contents
 
 
@@ -248,8 +248,8 @@ def test_result(text: str, value: Any) -> None:
 
 def test_signatures_come_back() -> None:
     """A step's signatures go back on the parts they came on: echoed by the client, or kept under the call's id."""
-    kept = Signatures()
-    kept.keep("2", ThoughtSignature("kept"))
+    kept = SignatureCache()
+    kept.put("2", ThoughtSignature("kept"))
     step = calls("f:1", "g:2", content="hm", reasoning_details=[detail("text", index=0)])
     step["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "echoed"}}
     made = contents(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamAuth, UpstreamOverloaded
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.gemini import Gemini
 from gateway.wire import UpstreamRequest
 from tests.providers.gemini.asking import KEY, body_sent, gemini, request, said, sent, streamed, wire
@@ -33,7 +33,7 @@ def first_call(model: str, *, by: Gemini) -> Any:
 
 def test_headers() -> None:
     """The key is in its header and nowhere else; the endpoint's own headers go along."""
-    provider = Gemini(Endpoint("https://gemini.test", KEY, headers={"x-extra": "1"}), name="other")
+    provider = Gemini(UpstreamEndpoint("https://gemini.test", KEY, headers={"x-extra": "1"}), name="other")
     made = provider.build_request(request(), "gemini-3.5-flash")
     assert made.headers == {"x-extra": "1", "content-type": "application/json", "x-goog-api-key": KEY}
     assert KEY not in made.url

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.profiles import NEWEST
-from gateway.providers.gemini.request import Asked, body_of, url_of
+from gateway.providers.gemini.request import RequestContext, body_of, url_of
 from tests.providers.gemini.asking import NEW, OLD, body_sent, request, sent
 
 TOOL: Any = {"type": "function", "function": {"name": "2fa", "parameters": {"type": "object", "properties": {}}}}
@@ -78,7 +78,7 @@ def test_unknown_fields_stay_here() -> None:
 )
 def test_service_tier(tier: str, expected: str | None) -> None:
     """A tier that Gemini knows is asked for; the others mean: as usual."""
-    body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=Signatures(), number=1)
+    body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=SignatureCache(), number=1)
     assert body.get("serviceTier") == expected
 
 
@@ -102,16 +102,16 @@ def test_json_beside_forbidden_tools_before_gemini_3() -> None:
 @pytest.mark.parametrize(
     ("body", "asked"),
     [
-        ({}, Asked()),
-        ({"tools": [TOOL]}, Asked(renamed={"_2fa": "2fa"})),
-        ({"tools": [TOOL], "parallel_tool_calls": False}, Asked(renamed={"_2fa": "2fa"}, one_call=True)),
+        ({}, RequestContext()),
+        ({"tools": [TOOL]}, RequestContext(renamed={"_2fa": "2fa"})),
+        ({"tools": [TOOL], "parallel_tool_calls": False}, RequestContext(renamed={"_2fa": "2fa"}, one_call=True)),
         (
             {"tools": [{"type": "custom", "custom": {"name": "x"}}], "parallel_tool_calls": True},
-            Asked(custom=frozenset("x")),
+            RequestContext(custom=frozenset("x")),
         ),
-        ({"functions": [{"name": "f"}]}, Asked(one_call=True)),
+        ({"functions": [{"name": "f"}]}, RequestContext(one_call=True)),
     ],
 )
-def test_what_the_answer_needs(body: Any, asked: Asked) -> None:
+def test_what_the_answer_needs(body: Any, asked: RequestContext) -> None:
     """Renamed and custom tools, and whether one call is all that was asked, are known when the answer is read."""
     assert sent(**body).context["asked"] == asked

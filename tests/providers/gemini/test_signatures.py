@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.providers.base import Signatures
+from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.signatures import FORMAT, ThoughtSignature, detail, of_call, of_message
 
 
 def test_echoed_before_kept() -> None:
     """The client's echo wins over what was kept; a call that only its id is left of has what was kept."""
-    kept = Signatures()
-    kept.keep("c1", ThoughtSignature("kept"))
+    kept = SignatureCache()
+    kept.put("c1", ThoughtSignature("kept"))
     assert of_call({"id": "c1", "extra_content": {"google": {"thought_signature": "echoed"}}}, kept=kept) == "echoed"
     assert of_call({"id": "c1"}, kept=kept) == "kept"
     assert of_call({"id": "c2"}, kept=kept) is None
@@ -25,13 +25,13 @@ def test_echoed_before_kept() -> None:
 )
 def test_nothing_echoed(extra: Any) -> None:
     """What is no signature is passed over."""
-    assert of_call({"id": "c1", "extra_content": extra}, kept=Signatures()) is None
+    assert of_call({"id": "c1", "extra_content": extra}, kept=SignatureCache()) is None
 
 
 def test_foreign_signature_is_not_sent() -> None:
     """What another provider kept under a call's id is not Gemini's."""
-    kept = Signatures()
-    kept.keep("toolu_1", {"type": "thinking", "signature": "theirs"})
+    kept = SignatureCache()
+    kept.put("toolu_1", {"type": "thinking", "signature": "theirs"})
     assert of_call({"id": "toolu_1"}, kept=kept) is None
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from gateway.errors import UpstreamRateLimited
-from gateway.providers.base import Endpoint
+from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.sse import ServerSentEvent
 from gateway.wire import parse_chat_request
@@ -17,7 +17,7 @@ REQUEST = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "
 @pytest.mark.parametrize("base_url", ["https://api.test/v1", "https://api.test/v1/"])
 def test_request(base_url: str) -> None:
     """The path is appended to the base URL, the key is a bearer's, and fixed headers go along."""
-    sent = OpenAICompatible(Endpoint(base_url, "k", {"x-title": "t"}), name="acme").build_request(REQUEST, "m")
+    sent = OpenAICompatible(UpstreamEndpoint(base_url, "k", {"x-title": "t"}), name="acme").build_request(REQUEST, "m")
     assert (sent.provider, sent.model, sent.url) == ("acme", "m", "https://api.test/v1/chat/completions")
     assert sent.headers == {"x-title": "t", "authorization": "Bearer k"}
     assert not sent.stream
@@ -25,12 +25,15 @@ def test_request(base_url: str) -> None:
 
 def test_no_key() -> None:
     """Without a key there is no authorization, instead of an empty one."""
-    assert "authorization" not in OpenAICompatible(Endpoint("http://localhost", "")).build_request(REQUEST, "m").headers
+    assert (
+        "authorization"
+        not in OpenAICompatible(UpstreamEndpoint("http://localhost", "")).build_request(REQUEST, "m").headers
+    )
 
 
 def test_answer() -> None:
     """An answer keeps the upstream's id where it is one."""
-    provider = OpenAICompatible(Endpoint("http://localhost", ""))
+    provider = OpenAICompatible(UpstreamEndpoint("http://localhost", ""))
     sent = provider.build_request(REQUEST, "m")
     choices = [{"message": {"content": "4", "reasoning_details": [{"type": "t"}]}}]
     completion = provider.parse_response({"id": "r1", "choices": choices, "service_tier": "flex"}, sent)
@@ -42,7 +45,7 @@ def test_answer() -> None:
 def test_error() -> None:
     """A refusal is read by the rules that all dialects share, without the key."""
     body = orjson.dumps({"error": {"message": "hunter2 asks too often", "code": "rate_limit_exceeded"}})
-    error = OpenAICompatible(Endpoint("http://localhost", "hunter2"), name="acme").parse_error(
+    error = OpenAICompatible(UpstreamEndpoint("http://localhost", "hunter2"), name="acme").parse_error(
         429, {"retry-after": "3"}, body
     )
     assert isinstance(error, UpstreamRateLimited)
@@ -51,7 +54,7 @@ def test_error() -> None:
 
 def test_stream() -> None:
     """A stream is read as that of the upstream's own name."""
-    provider = OpenAICompatible(Endpoint("http://localhost", ""), name="acme")
+    provider = OpenAICompatible(UpstreamEndpoint("http://localhost", ""), name="acme")
     parser = provider.stream_parser(provider.build_request(REQUEST, "m"))
     (chunk,) = parser.feed(
         ServerSentEvent(b'{"choices": [{"delta": {"content": "4"}}], "usage": {"prompt_tokens": 3}}')

@@ -6,25 +6,27 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.labels.hearing import Heard, answer_of
-from gateway.routing.labels.signals import Answer
+from gateway.routing.labels.hearing import AnswerCollector, answer_of
+from gateway.routing.labels.signals import AnswerFacts
 from gateway.wire import ChatRequest
 
 REQUEST = ChatRequest(body={"response_format": {"type": "json_object"}}, model="auto", messages=[])
-CASES: list[tuple[dict[str, Any], str | None, Answer]] = [
-    ({"content": "{}"}, "stop", Answer("stop", form="kept")),
-    ({"content": ""}, "stop", Answer("stop", empty=True, form="broken")),
-    ({"images": [{"type": "image_url"}]}, "stop", Answer("stop", form="broken")),
-    ({"audio": {"id": "a", "data": "AA=="}}, "stop", Answer("stop", form="broken")),
-    ({"refusal": "No."}, "stop", Answer("stop", refused=True)),
-    ({"reasoning_content": "hm"}, None, Answer(None, empty=True, form="broken")),
+CASES: list[tuple[dict[str, Any], str | None, AnswerFacts]] = [
+    ({"content": "{}"}, "stop", AnswerFacts("stop", form="kept")),
+    ({"content": ""}, "stop", AnswerFacts("stop", empty=True, form="broken")),
+    ({"images": [{"type": "image_url"}]}, "stop", AnswerFacts("stop", form="broken")),
+    ({"audio": {"id": "a", "data": "AA=="}}, "stop", AnswerFacts("stop", form="broken")),
+    ({"refusal": "No."}, "stop", AnswerFacts("stop", refused=True)),
+    ({"reasoning_content": "hm"}, None, AnswerFacts(None, empty=True, form="broken")),
 ]
 
 
 @pytest.mark.parametrize(("message", "finish", "expected"), CASES)
-def test_streams_are_heard_as_whole_answers_are(message: dict[str, Any], finish: str | None, expected: Answer) -> None:
+def test_streams_are_heard_as_whole_answers_are(
+    message: dict[str, Any], finish: str | None, expected: AnswerFacts
+) -> None:
     """The same is noted of an answer whether it came whole or in pieces."""
-    heard = Heard(REQUEST)
+    heard = AnswerCollector(REQUEST)
     heard.add({"index": 0, "delta": message, "finish_reason": None})
     heard.add({"index": 0, "delta": {}, "finish_reason": finish})
     assert heard.answer() == expected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.labels.structure import Gathered, form_of, prescribes_form
+from gateway.routing.labels.structure import AnswerAssembler, check_format, prescribes_form
 from gateway.wire import ChatRequest
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -58,7 +58,7 @@ CASES: list[tuple[dict[str, Any], list[dict[str, Any]], str | None]] = [
 @pytest.mark.parametrize(("body", "choices", "expected"), CASES)
 def test_forms(body: dict[str, Any], choices: list[dict[str, Any]], expected: str | None) -> None:
     """Tool calls and JSON answers are checked by their schemas; what was cut short or prescribes nothing is not."""
-    assert form_of(asking(**body), choices) == expected
+    assert check_format(asking(**body), choices) == expected
 
 
 def test_what_prescribes_a_form() -> None:
@@ -76,28 +76,28 @@ def test_what_prescribes_a_form() -> None:
 
 def test_streams_are_put_together() -> None:
     """A streamed call or text is checked as the whole that it was cut from, choice by choice."""
-    gathered = Gathered(asking(**TOOLS))
+    gathered = AnswerAssembler(asking(**TOOLS))
     for function in ({"name": "weather", "arguments": ""}, {"arguments": '{"ci'}, {"arguments": 'ty": "Bonn"}'}):
         gathered.add({"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}, {"index": 1}]}})
     gathered.add({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
     assert gathered.form() == "kept"
 
-    gathered = Gathered(asking(**JSON))
+    gathered = AnswerAssembler(asking(**JSON))
     for piece in ('{"ci', 'ty": 1}'):
         gathered.add({"delta": {"content": piece}})
     assert gathered.form() == "broken"
 
-    refused = Gathered(asking(**JSON))
+    refused = AnswerAssembler(asking(**JSON))
     refused.add({"delta": {"refusal": "No."}})
     assert refused.form() is None
 
 
 def test_streams_that_are_not_gathered() -> None:
     """Nothing is kept of a stream whose form is free, and a huge one is not kept to its end."""
-    free = Gathered(asking())
+    free = AnswerAssembler(asking())
     free.add({"delta": {"content": "x"}})
     assert free.form() is None
-    huge = Gathered(asking(**JSON))
+    huge = AnswerAssembler(asking(**JSON))
     for _ in range(3):
         huge.add({"delta": {"content": "x" * 500_000}})
     assert huge.form() is None

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gateway.routing.learning.ensemble import LEAST, Ensemble, fit
-from gateway.routing.learning.estimator import Example
+from gateway.routing.learning.estimator import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 KEY = ("gemini", "flash")
@@ -20,10 +20,10 @@ def about(topic: int, draw: random.Random | None = None) -> tuple[float, ...]:
     return tuple(noise(0.0, 3.0) + (60.0 if i == topic else 0.0) for i in range(DIMENSIONS))
 
 
-def examples(count: int = 400, *, model: tuple[str, str] = KEY) -> list[Example]:
+def examples(count: int = 400, *, model: tuple[str, str] = KEY) -> list[LabelledExample]:
     """Good answers about topic 0, bad ones about topic 1."""
     draw = random.Random(1)
-    return [Example(model, FEATURES, about(i % 2, draw), float(i % 2 == 0), 1.0) for i in range(count)]
+    return [LabelledExample(model, FEATURES, about(i % 2, draw), float(i % 2 == 0), 1.0) for i in range(count)]
 
 
 def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: tuple[str, str] = KEY) -> float:
@@ -48,7 +48,7 @@ def test_few_labels_leave_the_online_estimate() -> None:
 
 def test_labels_count_by_their_weight() -> None:
     """Wrong labels of little weight do not outweigh right ones."""
-    wrong = [Example(KEY, FEATURES, each.embedding, 1.0 - each.quality, 0.1) for each in examples()]
+    wrong = [LabelledExample(KEY, FEATURES, each.embedding, 1.0 - each.quality, 0.1) for each in examples()]
 
     assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
 
@@ -62,7 +62,7 @@ def test_neighbours_count_where_they_know_better() -> None:
     """What is not linear is theirs to say."""
     draw = random.Random(2)
     signs = [(1.0 - 2.0 * (i % 2), 1.0 - 2.0 * (i // 2 % 2)) for i in range(600)]
-    taught = [Example(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
+    taught = [LabelledExample(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
     said = fit(taught, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
 
     assert said < 0.3
@@ -71,7 +71,9 @@ def test_neighbours_count_where_they_know_better() -> None:
 def test_neighbours_keep_out_of_what_they_do_not_know() -> None:
     """Where a feature tells all and the embedding is noise, the ridge alone speaks: better than half of it would."""
     draw = random.Random(4)
-    taught = [Example(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)]
+    taught = [
+        LabelledExample(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)
+    ]
     ensemble = fit(taught, EXPECTED)
 
     assert ensemble.on((1.0, 1.0), about(99, draw))(KEY, 0.95) > 0.85
@@ -86,6 +88,6 @@ def test_the_same_labels_give_the_same_ensemble() -> None:
 
 def test_identical_prompts_do_no_harm() -> None:
     """All labels on one prompt: the mean of its qualities is what is left."""
-    same = [Example(KEY, FEATURES, about(0), float(i % 4 == 0), 1.0) for i in range(400)]
+    same = [LabelledExample(KEY, FEATURES, about(0), float(i % 4 == 0), 1.0) for i in range(400)]
 
     assert predicted(fit(same, EXPECTED), 0, online=0.25) == pytest.approx(0.25, abs=0.1)

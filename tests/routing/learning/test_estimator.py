@@ -7,26 +7,26 @@ import pytest
 
 from gateway.catalog import Catalog, Model
 from gateway.routing.learning.estimates import Estimate, Estimates
-from gateway.routing.learning.estimator import FITTED_FROM, Estimator, Lesson
-from gateway.routing.learning.lineup import Lineup
+from gateway.routing.learning.estimator import FITTED_FROM, Estimator, Observation
+from gateway.routing.learning.lineup import ModelColumns
 from gateway.routing.models import Outcome
-from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.features import prompt_facts
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
 
-def lesson(model: Model, prompt: str = MODERATE, *, quality: float | None = 0.9, weight: float = 1.0) -> Lesson:
-    facts = facts_of(prompt)
+def lesson(model: Model, prompt: str = MODERATE, *, quality: float | None = 0.9, weight: float = 1.0) -> Observation:
+    facts = prompt_facts(prompt)
     outcome = Outcome(quality=quality, cost=0.001, input_tokens=20, output_tokens=100)
     key = (model.provider, model.name)
-    return Lesson(key, facts.pattern, facts.complexity, facts.features, outcome, weight=weight)
+    return Observation(key, facts.pattern, facts.complexity, facts.features, outcome, weight=weight)
 
 
 def estimate(estimates: Estimates, model: Model, prompt: str = MODERATE) -> Estimate:
-    return estimates.of(model, facts_of(prompt))
+    return estimates.of(model, prompt_facts(prompt))
 
 
 def cost(estimates: Estimates, model: Model) -> float:
-    return estimates.costs(Lineup([model]), facts_of(MODERATE))[0]
+    return estimates.costs(ModelColumns([model]), prompt_facts(MODERATE))[0]
 
 
 def test_quality_is_learned_from_outcomes() -> None:
@@ -100,7 +100,7 @@ def test_a_few_outcomes_of_others_rule_nobody_out() -> None:
 def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
     """A stored size of NaN does not break learning."""
     key = (FLASH.provider, FLASH.name)
-    broken = Lesson(key, "code", 0.3, {"tokens": math.nan}, Outcome(quality=1.0, cost=0.1))
+    broken = Observation(key, "code", 0.3, {"tokens": math.nan}, Outcome(quality=1.0, cost=0.1))
 
     assert Estimator(THREE).learn([broken]).learned == 1
 

@@ -4,25 +4,25 @@ import pytest
 
 from gateway.catalog import TIERS
 from gateway.routing.learning.hardship import (
+    PRIOR_FAILURE_RATE,
     PRIOR_QUALITY,
-    PRIOR_RATE,
     PRIOR_WEIGHTS,
     PRIORS,
-    Hardship,
-    Record,
+    FailureRate,
+    PromptDifficulty,
     expected_weights,
-    of_middling,
+    reference_failure_rate,
 )
 from gateway.routing.learning.regression import dot
-from gateway.routing.prompt.features import SIZE, facts_of
+from gateway.routing.prompt.features import SIZE, prompt_facts
 from tests.routing.worlds import MODERATE
 
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
 
 
-def learned(hardship: Hardship, *, quality: float, times: int, rate: float = 1.0) -> Hardship:
+def learned(hardship: PromptDifficulty, *, quality: float, times: int, rate: float = 1.0) -> PromptDifficulty:
     for _ in range(times):
-        hardship = hardship.learned(MIDDLING, quality, rate=rate, weight=1.0)
+        hardship = hardship.update(MIDDLING, quality, rate=rate, weight=1.0)
     return hardship
 
 
@@ -33,7 +33,7 @@ def test_prior_quality_is_that_of_a_middling_request() -> None:
 
 def test_strong_models_are_ahead_where_it_is_hard() -> None:
     """Failures of any model widen the expected distance between the tiers."""
-    weights = learned(Hardship(), quality=0.2, times=40).weights
+    weights = learned(PromptDifficulty(), quality=0.2, times=40).weights
     before = dot(MIDDLING, PRIORS["complex"]) - dot(MIDDLING, PRIORS["simple"])
     after = dot(MIDDLING, expected_weights(0.5, weights)) - dot(MIDDLING, expected_weights(1.5, weights))
 
@@ -42,16 +42,16 @@ def test_strong_models_are_ahead_where_it_is_hard() -> None:
 
 def test_failures_of_a_weak_model_are_less_surprising() -> None:
     """The same outcomes say more about what is hard when they come from a model that seldom fails."""
-    weak = learned(Hardship(), quality=0.5, times=40, rate=1.5).weights
-    strong = learned(Hardship(), quality=0.5, times=40, rate=0.5).weights
+    weak = learned(PromptDifficulty(), quality=0.5, times=40, rate=1.5).weights
+    strong = learned(PromptDifficulty(), quality=0.5, times=40, rate=0.5).weights
 
     assert dot(MIDDLING, strong) > dot(MIDDLING, weak) > dot(MIDDLING, PRIOR_WEIGHTS)
 
 
 def test_few_outcomes_move_all_models_little() -> None:
     """One failure of one model is hardly evidence about others; many are."""
-    once = dot(MIDDLING, learned(Hardship(), quality=0.0, times=1).weights)
-    often = dot(MIDDLING, learned(Hardship(), quality=0.0, times=60).weights)
+    once = dot(MIDDLING, learned(PromptDifficulty(), quality=0.0, times=1).weights)
+    often = dot(MIDDLING, learned(PromptDifficulty(), quality=0.0, times=60).weights)
 
     assert once < 0.23
     assert often > 0.6
@@ -59,27 +59,27 @@ def test_few_outcomes_move_all_models_little() -> None:
 
 def test_shared_hardship_fades() -> None:
     """What all models found hard long ago no longer is."""
-    hardship = learned(Hardship(), quality=0.0, times=60)
+    hardship = learned(PromptDifficulty(), quality=0.0, times=60)
     faded = hardship
     for _ in range(500):
-        faded = faded.faded(0.98)
+        faded = faded.decay(0.98)
 
     assert dot(MIDDLING, faded.weights) == pytest.approx(0.2, abs=0.01)
 
 
 def test_rate_starts_at_the_tiers_and_is_learned() -> None:
     """A record without outcomes has the tier's rate, a long one its own, and a faded one leans back."""
-    record = Record()
-    assert record.rate("simple") == PRIOR_RATE["simple"]
+    record = FailureRate()
+    assert record.rate("simple") == PRIOR_FAILURE_RATE["simple"]
     for _ in range(200):
         record = record.plus(failed=0.1, expected=0.2)
 
     assert record.rate("simple") == pytest.approx(0.5, abs=0.1)
-    assert record.faded(0.1).rate("simple") == pytest.approx(1.0, abs=0.1)
+    assert record.decay(0.1).rate("simple") == pytest.approx(1.0, abs=0.1)
 
 
 def test_chance_to_fail_stays_a_chance() -> None:
     """However far the weights reach."""
-    assert of_middling(MIDDLING, tuple([9.0] * SIZE)) == 0.98
-    assert of_middling(MIDDLING, tuple([-9.0] * SIZE)) == 0.02
-    assert of_middling(facts_of(MODERATE).vector, PRIOR_WEIGHTS) == pytest.approx(0.2, abs=0.05)
+    assert reference_failure_rate(MIDDLING, tuple([9.0] * SIZE)) == 0.98
+    assert reference_failure_rate(MIDDLING, tuple([-9.0] * SIZE)) == 0.02
+    assert reference_failure_rate(prompt_facts(MODERATE).vector, PRIOR_WEIGHTS) == pytest.approx(0.2, abs=0.05)

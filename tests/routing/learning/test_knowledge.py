@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.routing.learning.knowledge import POLL_SECONDS, RESET, ROLLBACK, SAVED_EVERY, Knowledge
+from gateway.routing.learning.knowledge import POLL_SECONDS, RESET, ROLLBACK, SAVED_EVERY, OnlineTrainer
 from gateway.routing.learning.outcomes import stored
 from gateway.routing.learning.state import FORMAT
 from gateway.routing.models import Outcome
-from gateway.routing.prompt.features import facts_of
-from gateway.store import LearnedState, Store, StoredOutcome
+from gateway.routing.prompt.features import prompt_facts
+from gateway.store import Checkpoint, Store, StoredOutcome
 from tests.routing.memory_store import MemoryStore
 from tests.routing.worlds import FLASH, MODERATE, THREE, said
 
@@ -30,8 +30,8 @@ def outcome(quality: float = 0.1) -> StoredOutcome:
     return stored(said(FLASH, MODERATE), Outcome(quality=quality, cost=0.001))
 
 
-def knowledge_of(store: MemoryStore, clock: Clock, *, poll_seconds: float | None = POLL_SECONDS) -> Knowledge:
-    return Knowledge("unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=poll_seconds)
+def knowledge_of(store: MemoryStore, clock: Clock, *, poll_seconds: float | None = POLL_SECONDS) -> OnlineTrainer:
+    return OnlineTrainer("unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=poll_seconds)
 
 
 def test_recorded_outcome_is_known_at_once() -> None:
@@ -42,21 +42,21 @@ def test_recorded_outcome_is_known_at_once() -> None:
     knowledge.record(outcome())
 
     assert len(store.kept) == 1
-    assert knowledge.known().learned == 1
-    assert knowledge.known().of(FLASH, facts_of(MODERATE)).outcomes == 1
+    assert knowledge.snapshot().learned == 1
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
 
 
 def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
     """Knowledge made later on the same file knows what was recorded; until asked it opens nothing."""
     path = tmp_path / "gateway.db"
-    first, later = Knowledge(path, THREE), Knowledge(path, THREE)
+    first, later = OnlineTrainer(path, THREE), OnlineTrainer(path, THREE)
     assert not path.exists()
     first.close()
 
     first.record(outcome())
 
-    assert later.known().learned == 0
-    assert later.current().learned == 1
+    assert later.snapshot().learned == 0
+    assert later.refreshed().learned == 1
     first.close()
     later.close()
 
@@ -65,12 +65,12 @@ def test_news_of_others_are_looked_for_now_and_then() -> None:
     """Other processes' outcomes are known within seconds, without a look at each request."""
     store, clock = MemoryStore(), Clock()
     knowledge = knowledge_of(store, clock)
-    knowledge.current()
+    knowledge.refreshed()
     store.add_outcome(outcome())
 
-    assert knowledge.current().learned == 0
+    assert knowledge.refreshed().learned == 0
     clock.now += POLL_SECONDS
-    assert knowledge.current().learned == 1
+    assert knowledge.refreshed().learned == 1
 
 
 def test_only_the_newest_are_replayed() -> None:
@@ -78,11 +78,11 @@ def test_only_the_newest_are_replayed() -> None:
     store = MemoryStore()
     for _ in range(5):
         store.add_outcome(outcome())
-    knowledge = Knowledge("unused.db", THREE, store=cast(Store, store), replayed=2)
-    assert knowledge.current().learned == 2
+    knowledge = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
+    assert knowledge.refreshed().learned == 2
     store.add_outcome(outcome())
     knowledge.refresh()
-    assert knowledge.current().learned == 3
+    assert knowledge.refreshed().learned == 3
 
 
 def test_without_polling_only_refresh_reads() -> None:
@@ -91,9 +91,9 @@ def test_without_polling_only_refresh_reads() -> None:
     store.add_outcome(outcome())
     knowledge = knowledge_of(store, Clock(), poll_seconds=None)
 
-    assert knowledge.current().learned == 0
+    assert knowledge.refreshed().learned == 0
     knowledge.refresh()
-    assert knowledge.current().learned == 1
+    assert knowledge.refreshed().learned == 1
 
 
 def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFixture) -> None:
@@ -102,14 +102,14 @@ def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFi
     store.broken = True
     knowledge = knowledge_of(store, clock)
     with pytest.raises(LedgerUnavailable):
-        knowledge.current()
+        knowledge.refreshed()
 
     store.broken = False
     knowledge.record(outcome())
     store.broken = True
     clock.now += POLL_SECONDS
 
-    assert knowledge.current().learned == 1
+    assert knowledge.refreshed().learned == 1
     assert "routing goes on" in caplog.text
 
 
@@ -117,7 +117,7 @@ def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
     """While another thread reads, a decision is made on what is known."""
     store, clock = MemoryStore(), Clock()
     knowledge = knowledge_of(store, clock)
-    knowledge.current()
+    knowledge.refreshed()
     clock.now += POLL_SECONDS
     reading, go_on = threading.Event(), threading.Event()
 
@@ -131,7 +131,7 @@ def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
     thread.start()
     reading.wait(10)
 
-    assert knowledge.current().learned == 0
+    assert knowledge.refreshed().learned == 0
     go_on.set()
     thread.join()
 
@@ -142,7 +142,7 @@ def test_own_store_is_closed_and_a_given_one_stays_open(tmp_path: Path) -> None:
     knowledge_of(given, Clock()).close()
     assert not given.closed
 
-    own = Knowledge(tmp_path / "gateway.db", THREE)
+    own = OnlineTrainer(tmp_path / "gateway.db", THREE)
     own.close()
     own.refresh()
     own.close()
@@ -168,8 +168,8 @@ def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixtur
     answered = store.outcomes
     store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value]  # notes what is asked for
 
-    assert again.current().of(FLASH, facts_of(MODERATE)) == first.known().of(FLASH, facts_of(MODERATE))
-    assert again.current().learned == SAVED_EVERY + 3
+    assert again.refreshed().of(FLASH, prompt_facts(MODERATE)) == first.snapshot().of(FLASH, prompt_facts(MODERATE))
+    assert again.refreshed().learned == SAVED_EVERY + 3
     assert [state.learned_to for state in store.saved] == [SAVED_EVERY]
     assert min(asked) == SAVED_EVERY
 
@@ -206,7 +206,7 @@ def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: p
     else:
         store.bodies[1] = harm["body"]
 
-    estimates = knowledge_of(store, Clock()).current()
+    estimates = knowledge_of(store, Clock()).refreshed()
 
     assert said in caplog.text
     assert said in (store.saved[0].problem or "")
@@ -219,21 +219,21 @@ def test_an_order_to_go_back_is_followed() -> None:
     knowledge = knowledge_of(store, Clock(), poll_seconds=None)
     served(store, SAVED_EVERY, quality=0.9)
     knowledge.refresh()
-    good = knowledge.known().of(FLASH, facts_of(MODERATE)).quality
+    good = knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality
     served(store, 50, quality=0.0)
     knowledge.refresh()
-    assert knowledge.known().of(FLASH, facts_of(MODERATE)).quality < good - 0.3
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality < good - 0.3
 
     store.add_state(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
     knowledge.refresh()
-    assert knowledge.known().of(FLASH, facts_of(MODERATE)).quality == good
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality == good
 
-    store.add_state(LearnedState(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
+    store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
     knowledge.refresh()
-    assert knowledge.known().of(FLASH, facts_of(MODERATE)).outcomes == 0
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 0
     served(store, 1)
     knowledge.refresh()
-    assert knowledge.known().learned == 1
+    assert knowledge.snapshot().learned == 1
 
 
 def test_outcomes_without_features_are_learned_by_pattern() -> None:
@@ -244,4 +244,4 @@ def test_outcomes_without_features_are_learned_by_pattern() -> None:
     )
     knowledge = knowledge_of(store, Clock())
 
-    assert knowledge.current().of(FLASH, facts_of(MODERATE)).outcomes == 1
+    assert knowledge.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1

@@ -7,13 +7,13 @@ import pytest
 
 from gateway.routing.learning.outcomes import stored
 from gateway.routing.models import Outcome, RoutingDecision
-from gateway.routing.prompt.features import facts_of
+from gateway.routing.prompt.features import prompt_facts
 from tests.routing.worlds import HAIKU, MODERATE, said
 
 
 def test_hand_made_decisions_are_read_from_their_prompt() -> None:
     """Labelled data needs a prompt and a model, nothing else."""
-    facts = facts_of(MODERATE)
+    facts = prompt_facts(MODERATE)
 
     made = stored(said(HAIKU, MODERATE), Outcome(quality=1, cost=0.5, input_tokens=10, output_tokens=20, latency=1.5))
 

@@ -6,13 +6,13 @@ import orjson
 import pytest
 
 from gateway.catalog import Catalog
-from gateway.routing.learning.estimator import Estimator, Lesson, Memory
-from gateway.routing.learning.state import StateUnreadable, dumped, loaded
+from gateway.routing.learning.estimator import Estimator, EstimatorState, Observation
+from gateway.routing.learning.state import CheckpointError, dumps, loads
 from tests.routing.learning.test_estimator import CELLS, WARS, estimate, lesson
 from tests.routing.worlds import FLASH, HAIKU, SONNET, THREE
 
 
-def lessons(count: int) -> list[Lesson]:
+def lessons(count: int) -> list[Observation]:
     """Of three models, on prompts of two topics, enough of them for an ensemble."""
     prompts = WARS + CELLS
     return [
@@ -22,7 +22,7 @@ def lessons(count: int) -> list[Lesson]:
 
 def broken(**changes: object) -> bytes:
     """A sound state but for these."""
-    document = orjson.loads(zlib.decompress(dumped(Estimator(THREE, Memory()).memory())))
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE, EstimatorState()).memory())))
     return zlib.compress(orjson.dumps({**document, **changes}))
 
 
@@ -30,9 +30,9 @@ def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
     """It expects the same, to the last digit, and learns the same from what comes next, ensemble included."""
     original = Estimator(THREE)
     original.learn(lessons(700))
-    restored = Estimator(THREE, loaded(dumped(original.memory())))
+    restored = Estimator(THREE, loads(dumps(original.memory())))
 
-    assert restored.learned == 700
+    assert restored.update == 700
     for more in ([], lessons(200)):
         before, after = original.learn(more), restored.learn(more)
         assert before.ensemble is not None
@@ -47,14 +47,14 @@ def test_few_outcomes_are_restored_too() -> None:
     original = Estimator(THREE)
     before = original.learn([lesson(FLASH, quality=0.2)] * 5)
 
-    assert Estimator(THREE, loaded(dumped(original.memory()))).estimates() == before
+    assert Estimator(THREE, loads(dumps(original.memory()))).estimates() == before
 
 
 def test_models_that_are_gone_do_no_harm() -> None:
     """A state that knows a model which the catalogue no longer lists serves for the others."""
     original = Estimator(THREE)
     before = original.learn(lessons(700))
-    restored = Estimator(Catalog([FLASH, SONNET]), loaded(dumped(original.memory())))
+    restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.memory())))
 
     assert estimate(restored.estimates(), FLASH).quality == pytest.approx(estimate(before, FLASH).quality, abs=0.02)
     assert restored.learn([lesson(HAIKU), lesson(SONNET)]).learned == 702
@@ -78,14 +78,14 @@ def test_models_that_are_gone_do_no_harm() -> None:
 )
 def test_what_is_no_state_is_refused(body: bytes) -> None:
     """Damage is told from a state, whatever it looks like."""
-    with pytest.raises(StateUnreadable):
-        loaded(body)
+    with pytest.raises(CheckpointError):
+        loads(body)
 
 
 def test_sizes_are_held_to_this_version() -> None:
     """A belief about other features than ours is refused, even where its numbers are in order."""
-    document = orjson.loads(zlib.decompress(dumped(Estimator(THREE).memory())))
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).memory())))
     document["hardship"]["belief"]["covariance"].pop()
 
-    with pytest.raises(StateUnreadable, match="features instead of"):
-        loaded(zlib.compress(orjson.dumps(document)))
+    with pytest.raises(CheckpointError, match="features instead of"):
+        loads(zlib.compress(orjson.dumps(document)))

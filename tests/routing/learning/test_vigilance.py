@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import random
 
-from gateway.routing.learning.vigilance import Watch
+from gateway.routing.learning.vigilance import CusumDetector
 
 
 def outcomes_until_alarm(surprises: list[float]) -> int | None:
-    watch = Watch()
+    watch = CusumDetector()
     for count, surprise in enumerate(surprises, start=1):
-        watch = watch.seen(surprise, weight=1.0)
-        if watch.alarmed:
+        watch = watch.update(surprise, weight=1.0)
+        if watch.drift_detected:
             return count
     return None
 
@@ -32,8 +32,8 @@ def test_outcomes_as_expected_raise_no_alarm() -> None:
 
 def test_weak_labels_alarm_late() -> None:
     """A label counts by its weight."""
-    watch = Watch()
+    watch = CusumDetector()
     for _ in range(12):
-        watch = watch.seen(-2.25, weight=0.1)
+        watch = watch.update(-2.25, weight=0.1)
 
-    assert not watch.alarmed
+    assert not watch.drift_detected

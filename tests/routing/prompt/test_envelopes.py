@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.routing.prompt.envelopes import MOST_READ, spoken
+from gateway.routing.prompt.envelopes import MOST_READ, strip_harness_text
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ from gateway.routing.prompt.envelopes import MOST_READ, spoken
 )
 def test_only_the_persons_words_are_left(text: str, said: str) -> None:
     """Elements of a harness go, unclosed and foreign ones stay."""
-    assert spoken(text) == said
+    assert strip_harness_text(text) == said
 
 
 def test_many_unclosed_tags_take_linear_time() -> None:
     """A megabyte of opening tags is searched once for the closing one, not once for each."""
     text = "<system-reminder>" * (MOST_READ // 17)
 
-    assert spoken(text) == text
+    assert strip_harness_text(text) == text
 
 
 def test_only_the_ends_of_a_huge_turn_are_looked_through() -> None:
@@ -37,10 +37,10 @@ def test_only_the_ends_of_a_huge_turn_are_looked_through() -> None:
     filler = "<a> " * 500_000
     text = f"<system-reminder>Careful.</system-reminder>Fix this: {filler} Please.<context>cwd</context>"
 
-    said = spoken(text)
+    said = strip_harness_text(text)
 
     assert said.startswith("Fix this: <a>")
     assert said.endswith("<a>  Please.")
     assert len(said) <= MOST_READ + 1
-    assert spoken(f"<context>{filler}</context>Explain it") == "Explain it"
-    assert spoken("word " * 500_000) == ("word " * 500_000).strip()
+    assert strip_harness_text(f"<context>{filler}</context>Explain it") == "Explain it"
+    assert strip_harness_text("word " * 500_000) == ("word " * 500_000).strip()

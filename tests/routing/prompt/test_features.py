@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.models import RoutingContext
-from gateway.routing.prompt.features import NAMES, SIZE, facts_in, facts_of, vector_of
+from gateway.routing.prompt.features import NAMES, SIZE, cached_prompt_facts, prompt_facts, vector_of
 
 
 @given(st.text(st.characters(), max_size=300))
 def test_features_are_numbers_of_moderate_size(prompt: str) -> None:
     """No text makes a feature that could unbalance what is learned."""
-    facts = facts_of(prompt)
+    facts = prompt_facts(prompt)
 
     assert len(facts.vector) == SIZE
     assert all(math.isfinite(value) and abs(value) < 12 for value in facts.vector)
@@ -21,7 +21,7 @@ def test_features_are_numbers_of_moderate_size(prompt: str) -> None:
 
 def test_vector_comes_back_from_stored_features() -> None:
     """Pattern and stored features are enough to learn from later: the vector is the same."""
-    facts = facts_of("Explain how HTTP works")
+    facts = prompt_facts("Explain how HTTP works")
 
     assert vector_of(facts.pattern, facts.features) == facts.vector
 
@@ -38,7 +38,7 @@ def test_request_is_part_of_the_features() -> None:
     needs = frozenset({"tools", "json_schema", "vision"})
     context = RoutingContext("Hi", needs=needs, turns=5, prompt_tokens=20_000)
 
-    features = facts_of("Hi", context).features
+    features = prompt_facts("Hi", context).features
 
     assert features["tools"] == features["schema"] == features["media"] == 1.0
     assert features["turns"] > 0
@@ -48,12 +48,12 @@ def test_request_is_part_of_the_features() -> None:
 
 def test_bare_context_changes_nothing() -> None:
     """A labelled prompt and the same prompt routed read the same."""
-    assert facts_of("Explain TCP", RoutingContext("Explain TCP")) == facts_of("Explain TCP")
+    assert prompt_facts("Explain TCP", RoutingContext("Explain TCP")) == prompt_facts("Explain TCP")
 
 
 def test_known_facts_are_used_for_their_own_prompt_only() -> None:
     """Facts that came with a context are not taken for another prompt."""
-    context = RoutingContext("Hello", facts=facts_of("Hello"))
+    context = RoutingContext("Hello", facts=prompt_facts("Hello"))
 
-    assert facts_in("Hello", context) is context.facts
-    assert facts_in("Explain TCP", context).pattern == "explanation"
+    assert cached_prompt_facts("Hello", context) is context.facts
+    assert cached_prompt_facts("Explain TCP", context).pattern == "explanation"

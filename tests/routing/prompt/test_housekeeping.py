@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.prompt.housekeeping import is_housekeeping
+from gateway.routing.prompt.housekeeping import is_auxiliary_call
 
 OWN = [
     "Analyze if this message indicates a new conversation topic. If it does, extract a 2-3 word title.",
@@ -34,15 +34,17 @@ PEOPLES = [
 def test_recognised(text: str, role: str) -> None:
     """By the wording of its instructions, in the system prompt or in the newest turn, before or behind the conversation."""
     last = [] if role == "user" else [{"role": "user", "content": "Hello there"}]
-    assert is_housekeeping([{"role": role, "content": text}, *last])
-    assert is_housekeeping([{"role": role, "content": "x " * 3000 + text}, *last])
-    assert is_housekeeping([{"role": role, "content": [{"type": "text", "text": text}, {"type": "image_url"}]}, *last])
+    assert is_auxiliary_call([{"role": role, "content": text}, *last])
+    assert is_auxiliary_call([{"role": role, "content": "x " * 3000 + text}, *last])
+    assert is_auxiliary_call(
+        [{"role": role, "content": [{"type": "text", "text": text}, {"type": "image_url"}]}, *last]
+    )
 
 
 @pytest.mark.parametrize("text", PEOPLES)
 def test_what_people_ask(text: str) -> None:
     """Tasks that sound alike are tasks."""
-    assert not is_housekeeping([{"role": "user", "content": text}])
+    assert not is_auxiliary_call([{"role": "user", "content": text}])
 
 
 @pytest.mark.parametrize(
@@ -56,4 +58,4 @@ def test_what_people_ask(text: str) -> None:
 )
 def test_what_stands_elsewhere(messages: list[dict[str, Any]]) -> None:
     """Older turns and tools' results do not say what the call is for."""
-    assert not is_housekeeping(messages)
+    assert not is_auxiliary_call(messages)

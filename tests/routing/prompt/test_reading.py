@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.prompt.reading import END, read, sampled, tokens_of
+from gateway.routing.prompt.reading import END, sampled, text_stats, tokens_of
 
 anything = st.text(st.characters(), max_size=300)
 
@@ -12,7 +12,7 @@ anything = st.text(st.characters(), max_size=300)
 @given(anything)
 def test_any_text_can_be_read(prompt: str) -> None:
     """Whatever characters a prompt holds, lone surrogates too, its counts are finite and shares stay shares."""
-    reading = read(prompt)
+    reading = text_stats(prompt)
 
     assert reading.length == len(prompt)
     assert all(0 <= share <= 1 for share in (reading.long_words, reading.capitals, reading.variety, reading.non_ascii))
@@ -24,7 +24,7 @@ def test_middle_of_a_long_prompt_is_not_read(one: str, other: str) -> None:
     head, tail = "Explain this. " * END, " and be brief" * END
     filler = len(one) + len(other)
 
-    assert read(head + one.ljust(filler) + tail) == read(head + other.ljust(filler) + tail)
+    assert text_stats(head + one.ljust(filler) + tail) == text_stats(head + other.ljust(filler) + tail)
 
 
 def test_sample_is_at_most_32_kilobytes() -> None:
@@ -34,12 +34,12 @@ def test_sample_is_at_most_32_kilobytes() -> None:
 
 def test_words_of_a_long_prompt_are_extrapolated() -> None:
     """The number of words stands for the whole prompt, not only for what was read of it."""
-    assert read("one two " * 50_000).words == pytest.approx(100_000, rel=0.01)
+    assert text_stats("one two " * 50_000).words == pytest.approx(100_000, rel=0.01)
 
 
 def test_unspaced_scripts_have_words() -> None:
     """Two Chinese or Thai characters count as a word, so that such prompts do not all look short."""
-    assert read("分析微服务架构与单体架构之间的权衡").words > 8
+    assert text_stats("分析微服务架构与单体架构之间的权衡").words > 8
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_unspaced_scripts_have_words() -> None:
 )
 def test_cues_are_found_in_many_languages(prompt: str, cue: str) -> None:
     """What is asked for is recognised in the languages that clients write most."""
-    assert read(prompt).cues[cue] > 0
+    assert text_stats(prompt).cues[cue] > 0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_marks_are_counted_wherever_they_stand(prompt: str) -> None:
     def counted(*marks: str) -> int:
         return sum(map(prompt.count, marks))
 
-    reading = read(prompt)
+    reading = text_stats(prompt)
 
     assert reading.questions == counted("?", "？")
     assert reading.sentences == counted(". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "？")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routing.models import RoutingContext
-from gateway.routing.prompt.features import facts_of, said_in
+from gateway.routing.prompt.features import extract, prompt_facts
 from gateway.routing.prompt.recent import RecentPrompts
 
 
@@ -16,7 +16,7 @@ def test_the_same_as_reading(prompt: str) -> None:
     recent = RecentPrompts(secret=b"secret")
     context = RoutingContext(prompt, prompt_tokens=5000, turns=3, needs=frozenset({"tools"}))
     for _ in range(2):
-        assert facts_of(prompt, context, said=recent.said_in(prompt)) == facts_of(prompt, context)
+        assert prompt_facts(prompt, context, said=recent.said_in(prompt)) == prompt_facts(prompt, context)
 
 
 def test_read_once() -> None:
@@ -25,7 +25,7 @@ def test_read_once() -> None:
     assert recent.said_in("Explain HTTP") is recent.said_in("Explain HTTP")
     assert recent.said_in("Explain TCP") is not recent.said_in("Explain HTTP")
     huge = "word " * 10_000
-    assert recent.said_in(huge) == recent.said_in(huge) == said_in(huge)
+    assert recent.said_in(huge) == recent.said_in(huge) == extract(huge)
     assert recent.said_in(huge) is not recent.said_in(huge)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.prompt.request import context_of, newest_turn, prompt_tokens
+from gateway.routing.prompt.request import context_of, last_user_text, prompt_tokens
 from gateway.wire import ChatRequest, RoutingHints
 
 
@@ -36,7 +36,7 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "functi
 )
 def test_prompt_is_the_newest_human_turn(messages: list[dict[str, Any]], turn: str) -> None:
     """System prompts, tool results and harness envelopes do not make a request look complex."""
-    assert newest_turn(messages) == turn
+    assert last_user_text(messages) == turn
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_long_search_for_a_persons_words_is_given_up() -> None:
     """Among the newest user turns the last with words of its own counts; when eight have none, the newest text does."""
     harness = user("<context>x</context>")
 
-    assert newest_turn([user("Hi"), *[harness] * 7]) == "Hi"
-    assert newest_turn([user("Hi"), *[harness] * 8]) == "<context>x</context>"
+    assert last_user_text([user("Hi"), *[harness] * 7]) == "Hi"
+    assert last_user_text([user("Hi"), *[harness] * 8]) == "<context>x</context>"
 
 
 def test_size_of_huge_schemas_is_told_by_their_bytes() -> None:

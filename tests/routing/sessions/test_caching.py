@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.catalog import Catalog, Model
-from gateway.routing.sessions.caching import CacheMarks, CachingMode, PromptCaching, has_marks, with_breakpoints
-from gateway.routing.sessions.sessions import Held, Visit
+from gateway.routing.sessions.caching import CacheBreakpoints, CachingMode, PromptCaching, has_marks, with_breakpoints
+from gateway.routing.sessions.sessions import PinnedModel, SessionLookup
 from gateway.wire import ChatRequest, RoutingHints
 
 OWN = Model("claude", "sonnet", "complex", 3.0, 15.0, cache_read_price=0.3, cache_write_price=3.75)
@@ -38,7 +38,7 @@ def caching(mode: CachingMode = "auto") -> PromptCaching:
     return PromptCaching(mode, CATALOG, minimum=least)
 
 
-def routed(request: ChatRequest, *, visit: Visit | None = None, tokens: int = 5000) -> CacheMarks:
+def routed(request: ChatRequest, *, visit: SessionLookup | None = None, tokens: int = 5000) -> CacheBreakpoints:
     return caching().routed(request, visit, prompt_tokens=tokens)
 
 
@@ -73,11 +73,13 @@ def test_what_is_asked_once_is_not_written(case: str) -> None:
 def test_what_is_cached_is_read() -> None:
     """A prefix that the model holds pays for a breakpoint by itself; another model's or a cold one does not."""
     request = asking(SYSTEM, USER)
-    warm = Visit("s", "s", held=Held(*OWN.key, 4000, 0.0), cached=4000)
+    warm = SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0), cached=4000)
     assert routed(request, visit=warm).models == {OWN.key}
-    assert not routed(request, visit=Visit("s", "s", held=Held(*OTHER.key, 4000, 0.0), cached=4000)).models
-    assert not routed(request, visit=Visit("s", "s", held=Held(*OWN.key, 4000, 0.0))).models
-    assert not routed(LIKELY["tools"], visit=Visit("s", "s", housekeeping=True)).models
+    assert not routed(
+        request, visit=SessionLookup("s", "s", held=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
+    ).models
+    assert not routed(request, visit=SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0))).models
+    assert not routed(LIKELY["tools"], visit=SessionLookup("s", "s", housekeeping=True)).models
 
 
 def test_a_short_prompt_is_not_marked() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import NoRoute
-from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.learning.knowledge import OnlineTrainer
 from gateway.routing.learning.outcomes import stored
 from gateway.routing.models import Outcome, RoutingContext
 from gateway.routing.prompt.complexity import score_complexity
@@ -16,8 +16,8 @@ PROVIDERS = ["gemini", "claude", "openrouter"]
 
 
 @pytest.fixture
-def knowledge(tmp_path: Path) -> Knowledge:
-    return Knowledge(tmp_path / "gateway.db", THREE)
+def knowledge(tmp_path: Path) -> OnlineTrainer:
+    return OnlineTrainer(tmp_path / "gateway.db", THREE)
 
 
 def test_recommendation_has_the_promised_parts(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_recommendation_has_the_promised_parts(tmp_path: Path) -> None:
     analyzer.close()
 
 
-def test_what_was_learned_is_recommended(knowledge: Knowledge) -> None:
+def test_what_was_learned_is_recommended(knowledge: OnlineTrainer) -> None:
     """Outcomes decide: the model that did well at the price is taken, and confidence grows with them."""
     analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=0.5)
     levels = []
@@ -52,7 +52,7 @@ def test_what_was_learned_is_recommended(knowledge: Knowledge) -> None:
     assert found["outcomes"] == 300
 
 
-def test_rest_of_the_context_comes_with_the_providers(knowledge: Knowledge) -> None:
+def test_rest_of_the_context_comes_with_the_providers(knowledge: OnlineTrainer) -> None:
     """Limits and trade-off of the context hold although the method is given provider names."""
     analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=1.0)
     context = RoutingContext(MODERATE, max_cost=0.002)
@@ -64,7 +64,7 @@ def test_rest_of_the_context_comes_with_the_providers(knowledge: Knowledge) -> N
     assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == FLASH.name
 
 
-def test_explored_recommendation_says_so(knowledge: Knowledge) -> None:
+def test_explored_recommendation_says_so(knowledge: OnlineTrainer) -> None:
     """Some seed's first decisions explore; the reason then tells what was expected to be better."""
     knowledge.record(stored(said(FLASH, MODERATE), Outcome(quality=0.7)))
     reasons = []
@@ -77,14 +77,14 @@ def test_explored_recommendation_says_so(knowledge: Knowledge) -> None:
     assert all("tried to learn" in reason for reason in reasons)
 
 
-def test_only_candidate_is_explained(knowledge: Knowledge) -> None:
+def test_only_candidate_is_explained(knowledge: OnlineTrainer) -> None:
     """With one model left the reason does not compare."""
     found = QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["gemini"])
 
     assert "no other model" in found["reasoning"]
 
 
-def test_unknown_providers_have_no_route(knowledge: Knowledge) -> None:
+def test_unknown_providers_have_no_route(knowledge: OnlineTrainer) -> None:
     """Nothing is recommended that is not available."""
     with pytest.raises(NoRoute):
         QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["nobody"])

@@ -9,10 +9,10 @@ import pytest
 from gateway.catalog import Catalog, Model
 from gateway.errors import NoRoute
 from gateway.routing.learning.estimates import Estimates
-from gateway.routing.learning.estimator import Estimator, Lesson
+from gateway.routing.learning.estimator import Estimator, Observation
 from gateway.routing.models import Outcome, RoutingContext
-from gateway.routing.prompt.features import facts_of
-from gateway.routing.strategies.candidates import Request, able, objection, shown
+from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.strategies.candidates import RoutingRequest, candidate_json, eligible, ineligibility
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
 LIMITED = Model(
@@ -21,13 +21,13 @@ LIMITED = Model(
 LONGER = Model("claude", "large", "complex", 3, 15, context_window=200_000, max_output=8_000, abilities=frozenset())
 
 
-def asked(catalog: Catalog = THREE, prompt: str = MODERATE, **wishes: Any) -> Request:
+def asked(catalog: Catalog = THREE, prompt: str = MODERATE, **wishes: Any) -> RoutingRequest:
     context = RoutingContext(prompt, **wishes)
-    return Request(facts_of(prompt, context), context, catalog, Estimates())
+    return RoutingRequest(prompt_facts(prompt, context), context, catalog, Estimates())
 
 
-def names(request: Request) -> list[str]:
-    return [each.model.name for each in able(request)]
+def names(request: RoutingRequest) -> list[str]:
+    return [each.model.name for each in eligible(request)]
 
 
 def test_unknown_limits_and_abilities_exclude_nobody() -> None:
@@ -79,9 +79,9 @@ def test_expected_cost_and_quality_are_bounded(wishes: dict[str, Any], left: lis
 
 def test_failures_of_others_count_not_against_a_least_quality() -> None:
     """A model without outcomes has its tier's prior there; one with outcomes has what these say."""
-    lessons = [Lesson(FLASH.key, "explanation", 0.4, facts_of(MODERATE).features, Outcome(quality=0.0))] * 60
+    lessons = [Observation(FLASH.key, "explanation", 0.4, prompt_facts(MODERATE).features, Outcome(quality=0.0))] * 60
     taught = replace(asked(min_quality=0.75), estimates=Estimator(THREE).learn(lessons))
-    told = Lesson(SONNET.key, "explanation", 0.4, facts_of(MODERATE).features, Outcome(quality=0.0))
+    told = Observation(SONNET.key, "explanation", 0.4, prompt_facts(MODERATE).features, Outcome(quality=0.0))
 
     assert taught.estimates.of(HAIKU, taught.facts).quality < 0.75
     assert names(taught) == [HAIKU.name, SONNET.name]
@@ -102,19 +102,19 @@ def test_failures_of_others_count_not_against_a_least_quality() -> None:
 def test_no_route_says_what_ruled_the_models_out(wishes: dict[str, Any]) -> None:
     """When nothing is left the error names the reasons; limits that are no numbers let nothing pass."""
     with pytest.raises(NoRoute, match="Ruled out: "):
-        able(asked(**wishes))
+        eligible(asked(**wishes))
 
 
 def test_empty_catalogue_has_no_route() -> None:
     """Without models there is nothing to choose."""
     with pytest.raises(NoRoute, match="lists no model"):
-        able(asked(Catalog([])))
+        eligible(asked(Catalog([])))
 
 
 @pytest.mark.parametrize("cooling", [("claude", None), ("claude", "claude-haiku-9")])
 def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
     """A cooling provider or model stays a candidate."""
-    marked = {each.key: each.cooling for each in able(asked(cooling=frozenset({cooling})))}
+    marked = {each.key: each.cooling for each in eligible(asked(cooling=frozenset({cooling})))}
 
     assert marked["claude", HAIKU.name]
     assert not marked["gemini", FLASH.name]
@@ -122,10 +122,10 @@ def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
 
 def test_surcharges_are_part_of_the_expected_cost() -> None:
     """What a model costs on top counts against the limit as its price does; what its cache saves makes it cheaper, never below nothing."""
-    plain = {each.key: each.cost for each in able(asked())}
+    plain = {each.key: each.cost for each in eligible(asked())}
     surcharges = {HAIKU.key: 0.01, SONNET.key: -1.0}
 
-    charged = {each.key: each.cost for each in able(asked(surcharges=surcharges))}
+    charged = {each.key: each.cost for each in eligible(asked(surcharges=surcharges))}
 
     assert charged == {**plain, HAIKU.key: pytest.approx(plain[HAIKU.key] + 0.01), SONNET.key: 0.0}
     assert HAIKU.name not in names(asked(surcharges=surcharges, max_cost=0.01))
@@ -144,7 +144,7 @@ def test_objection_tells_why_a_model_may_not_answer(
     provider: str, model: str, wishes: dict[str, Any], reason: str | None
 ) -> None:
     """One model is judged as all are."""
-    told = objection(provider, model, asked(**wishes))
+    told = ineligibility(provider, model, asked(**wishes))
 
     assert told is None if reason is None else reason in str(told)
 
@@ -153,12 +153,12 @@ def test_what_a_model_cannot_do_is_told() -> None:
     """An objection names the abilities that are asked for and missing."""
     limited = asked(Catalog([LIMITED, LONGER]), needs=frozenset({"tools", "vision", "pdf"}))
 
-    assert objection("gemini", "small", limited) == "gemini/small: it cannot do pdf, vision"
+    assert ineligibility("gemini", "small", limited) == "gemini/small: it cannot do pdf, vision"
 
 
 def test_shown_candidate_is_plain_data() -> None:
     """A candidate is told with its estimates, ready for JSON."""
-    told = shown(able(asked())[0])
+    told = candidate_json(eligible(asked())[0])
 
     assert (told["provider"], told["model"], told["tier"], told["outcomes"]) == ("gemini", FLASH.name, "simple", 0)
     assert told["cost"] > 0

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.catalog import Model
-from gateway.routing.learning.exchange import Exchange
+from gateway.routing.learning.exchange import CostQualityRate
 from gateway.routing.strategies.candidates import Candidate
-from gateway.routing.strategies.choice import EXPLORED, Doubt, Ranked, draw_of, rank
+from gateway.routing.strategies.choice import EXPLORATION_RATE, Ranked, Uncertainty, draw_of, rank
 from tests.routing.worlds import FLASH, HAIKU, SONNET, candidate
 
 CHEAP = candidate(FLASH, quality=0.6, cost=0.0001, outcomes=100)
@@ -25,8 +25,8 @@ def ranked(
     doubts: Mapping[Model, float] | None = None,
 ) -> Ranked:
     known = doubts or {}
-    doubt = Doubt(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
-    return rank(candidates, exchange=Exchange(), tradeoff=tradeoff, doubt=doubt, draw=draw, explore=explore)
+    doubt = Uncertainty(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
+    return rank(candidates, exchange=CostQualityRate(), tradeoff=tradeoff, doubt=doubt, draw=draw, explore=explore)
 
 
 @pytest.mark.parametrize(("tradeoff", "model"), [(0.0, FLASH), (0.1, FLASH), (0.9, SONNET), (1.0, SONNET)])
@@ -79,8 +79,8 @@ def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
         return 0.01
 
     hopeless = candidate(FLASH, quality=0.1, cost=0.001, outcomes=50)
-    doubt = Doubt(of=doubt_of, most=0.2)
-    rank([hopeless, MIDDLE], exchange=Exchange(), tradeoff=0.5, doubt=doubt, draw=0.0, explore=False)
+    doubt = Uncertainty(of=doubt_of, most=0.2)
+    rank([hopeless, MIDDLE], exchange=CostQualityRate(), tradeoff=0.5, doubt=doubt, draw=0.0, explore=False)
 
     assert asked == [HAIKU]
 
@@ -116,7 +116,7 @@ def test_chances_are_exact(tradeoff: float) -> None:
         counts[ranked(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=(i + 0.5) / draws).chosen.model] += 1
 
     assert sum(chances.values()) == pytest.approx(1.0)
-    assert told.chosen.propensity >= 1 - EXPLORED
+    assert told.chosen.propensity >= 1 - EXPLORATION_RATE
     assert all(abs(counts[model] / draws - chance) <= 2 / draws for model, chance in chances.items())
 
 
@@ -126,7 +126,7 @@ def test_explored_decision_says_so() -> None:
 
     assert told.explored
     assert told.chosen is not told.best
-    assert 0 < told.chosen.propensity < EXPLORED
+    assert 0 < told.chosen.propensity < EXPLORATION_RATE
     assert len(told.order) == 3
 
 

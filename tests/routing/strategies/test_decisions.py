@@ -7,9 +7,9 @@ import pytest
 from gateway.errors import RoutingError
 from gateway.routing.learning.estimates import Estimates
 from gateway.routing.models import RoutingContext, RoutingDecision
-from gateway.routing.prompt.features import facts_of
-from gateway.routing.strategies.candidates import Request
-from gateway.routing.strategies.decisions import by_own_name, checked, completed, reason_of, well_formed
+from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.strategies.candidates import RoutingRequest
+from gateway.routing.strategies.decisions import by_own_name, fill_metadata, reason_of, validate, well_formed
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, THREE
 
 
@@ -24,9 +24,9 @@ def decision(**changes: Any) -> RoutingDecision:
     return RoutingDecision(**{**told, **changes})
 
 
-def request(**wishes: Any) -> Request:
+def request(**wishes: Any) -> RoutingRequest:
     context = RoutingContext(MODERATE, **wishes)
-    return Request(facts_of(MODERATE, context), context, THREE, Estimates())
+    return RoutingRequest(prompt_facts(MODERATE, context), context, THREE, Estimates())
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def request(**wishes: Any) -> Request:
 def test_nonsense_is_refused_with_a_reason(made: object, wrong: str) -> None:
     """Whatever a replaced strategy returns, the error says what is wrong with it."""
     with pytest.raises(RoutingError, match=wrong):
-        checked(made, request(), strategies={"learning"})
+        validate(made, request(), strategies={"learning"})
 
 
 @pytest.mark.parametrize("wishes", [{"max_cost": 1e-9}, {"min_quality": 0.99}, {"models": ("x",)}])
 def test_context_binds_every_decision(wishes: dict[str, Any]) -> None:
     """A decision outside the context's limits is refused, whoever made it."""
     with pytest.raises(RoutingError, match=HAIKU.name):
-        checked(decision(), request(**wishes), strategies={"learning"})
+        validate(decision(), request(**wishes), strategies={"learning"})
 
 
 @pytest.mark.parametrize("name", ["claude-3-haiku", "claude/claude-haiku-9", HAIKU.name])
 def test_any_name_of_a_model_becomes_its_own(name: str) -> None:
     """Aliases and full names are as good as the provider's own id."""
-    assert checked(decision(model=name), request(), strategies={"learning"}).model == HAIKU.name
+    assert validate(decision(model=name), request(), strategies={"learning"}).model == HAIKU.name
 
 
 def test_alias_of_another_providers_model_stays() -> None:
@@ -79,7 +79,7 @@ def test_absent_metadata_is_empty() -> None:
 
 def test_bare_decisions_are_completed() -> None:
     """What the ledger and the failover need is added, what was told stays; the chance of such a choice is unknown."""
-    made = completed(decision(metadata={"pattern": "mine"}), request())
+    made = fill_metadata(decision(metadata={"pattern": "mine"}), request())
 
     assert made.metadata["pattern"] == "mine"
     assert made.metadata["candidates"][0]["model"] == HAIKU.name
@@ -92,7 +92,7 @@ def test_whole_decisions_are_left_alone() -> None:
     """A decision that tells everything is not touched."""
     made = decision(provider="gemini", model=FLASH.name, metadata={"candidates": [], "features": {}, "pattern": "x"})
 
-    assert completed(made, request()) is made
+    assert fill_metadata(made, request()) is made
 
 
 @pytest.mark.parametrize(

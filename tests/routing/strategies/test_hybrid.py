@@ -7,7 +7,7 @@ import pytest
 
 from gateway.catalog import Model
 from gateway.errors import NoRoute
-from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.learning.knowledge import OnlineTrainer
 from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.hybrid import HybridStrategy
@@ -37,7 +37,7 @@ def learned(model: Model, confidence: str, **metadata: Any) -> RoutingDecision:
 
 @pytest.fixture
 def hybrid(tmp_path: Path) -> HybridStrategy:
-    analyzer = QueryPatternAnalyzer(knowledge=Knowledge(tmp_path / "gateway.db", THREE))
+    analyzer = QueryPatternAnalyzer(knowledge=OnlineTrainer(tmp_path / "gateway.db", THREE))
     return HybridStrategy(learning=LearningStrategy(analyzer=analyzer))
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.errors import RoutingError
-from gateway.routing.learning.knowledge import Knowledge
+from gateway.routing.learning.knowledge import OnlineTrainer
 from gateway.routing.models import RoutingContext
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.learning import LearningStrategy
@@ -29,7 +29,7 @@ class FixedAnalyzer:
 
 
 def strategy_with(analyzer: FixedAnalyzer, tmp_path: Path) -> LearningStrategy:
-    strategy = LearningStrategy(analyzer=QueryPatternAnalyzer(knowledge=Knowledge(tmp_path / "gateway.db", THREE)))
+    strategy = LearningStrategy(analyzer=QueryPatternAnalyzer(knowledge=OnlineTrainer(tmp_path / "gateway.db", THREE)))
     strategy.analyzer = cast(QueryPatternAnalyzer, analyzer)
     return strategy
 
