@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.served import served
-from gateway.packaged import load_catalog
-from gateway.simulator.dice import SeededRandom
-from gateway.simulator.prompts import JSON, TOOLS, wish
-from gateway.simulator.quality import answer_quality
-from gateway.simulator.simulation import Simulation
+from gateway.catalog.packaged import load_catalog
+from llm_simulator.prompts import JSON, TOOLS, wish
+from llm_simulator.quality import answer_quality
+from llm_simulator.seeded_random import SeededRandom
+from llm_simulator.simulation import Simulation
 
 STRONG, CHEAP = "claude/claude-opus-5-5", "gemini/gemini-2.5-flash-lite"
 POLICIES: Mapping[str, tuple[str, str]] = {

@@ -25,11 +25,11 @@ import httpx2
 
 from benchmarks.charts import Panel, svg
 from benchmarks.served import served
-from gateway.catalog import Catalog
-from gateway.simulator.dice import SeededRandom
-from gateway.simulator.prompts import wish
-from gateway.simulator.quality import answer_quality
-from gateway.simulator.simulation import Simulation
+from gateway.catalog.catalog import Catalog
+from llm_simulator.prompts import wish
+from llm_simulator.quality import answer_quality
+from llm_simulator.seeded_random import SeededRandom
+from llm_simulator.simulation import Simulation
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "learning.svg"
 GOOD_ENOUGH = 0.98
@@ -72,7 +72,7 @@ async def run(*, requests: int, seed: int, rated: float, model: str, folder: Pat
                 said = {"request_id": answer.headers["x-request-id"], "score": score}
                 (await gateway.client.post("/v1/feedback", json=said)).raise_for_status()
             await gateway.learned()
-        return asked, gateway.catalog
+        return asked, gateway.catalog.catalog
 
 
 def _asked(prompt: str, answer: httpx2.Response) -> Asked:

@@ -13,14 +13,14 @@ from typing import Any
 import httpx2
 
 from gateway.app import Environment, create_app
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.errors import NotFound
 from gateway.records import Attempt
 from gateway.settings import load
-from gateway.simulator.app import create_app as create_simulator
-from gateway.simulator.simulation import Simulation
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.httpx_client import HttpxTransport
+from llm_simulator.app import create_app as create_simulator
+from llm_simulator.simulation import Simulation
 
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 UPSTREAM = "http://127.0.0.1:9"  # never called: the simulator answers in this process

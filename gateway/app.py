@@ -19,60 +19,60 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from gateway.accounts.key_cache import VirtualKeyCache
+from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
+from gateway.api.admission import ConcurrencyLimiter
+from gateway.api.auth import Authenticator, Role
+from gateway.api.body import BodyBudget
+from gateway.api.chat import ChatEndpoint
+from gateway.api.cors import Cors
+from gateway.api.dashboard.page import Dashboard
+from gateway.api.dashboard.sign_in import SignIn
+from gateway.api.errors import on_gateway_error, on_http_error, on_internal_error
+from gateway.api.fair_start import StartPacer
+from gateway.api.feedback import FeedbackEndpoint
+from gateway.api.headers import AddedHeaders
+from gateway.api.health import IntegrityCheck, Readiness, healthz
+from gateway.api.lifecycle import Lifecycle
+from gateway.api.models import ModelList
+from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.reports import ReportEndpoints
+from gateway.api.request_ids import RequestIds
+from gateway.api.route_preview import RoutePreview
+from gateway.api.routes import Application, ProtectedRoute, build_routes
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.fallback import FailoverPolicy, KeyRotation, UpstreamHealth, deployment
-from gateway.keyring import VirtualKeyCache
-from gateway.learner import RefreshLoop
-from gateway.logs import dropped_lines, log_cooldown, log_request
+from gateway.observability.event_loop_lag import EventLoopLag
+from gateway.observability.logs import dropped_lines, log_cooldown, log_request
+from gateway.observability.multiprocess import MultiprocessMetrics
+from gateway.observability.prometheus import Gauges, PrometheusExporter
 from gateway.periodic import every
-from gateway.plugins import provider_kinds
 from gateway.providers.base import Provider, SignatureCache, UpstreamEndpoint
+from gateway.providers.plugins import provider_kinds
 from gateway.proxy import ChatProxy, LedgerServices, Planner
-from gateway.proxy.accounting import CostCalculator
-from gateway.proxy.allowance import SpendingLimits
-from gateway.proxy.cascade import Cascade
-from gateway.proxy.lessons import OutcomeCollector
-from gateway.proxy.notices import OperatorWarnings
+from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.escalation import Cascade
+from gateway.proxy.outcomes import OutcomeCollector
+from gateway.proxy.settlement import CostCalculator
+from gateway.proxy.settlement_retry import SettlementRetryQueue
+from gateway.proxy.spending_limits import SpendingLimits
 from gateway.proxy.time_limits import RequestTimeLimits
-from gateway.proxy.unsettled import SettlementRetryQueue
-from gateway.proxy.worker import BodyExecutor
+from gateway.proxy.warnings import OperatorWarnings
+from gateway.resilience import FailoverPolicy, KeyRotation, UpstreamHealth, deployment
 from gateway.routing import RoutingEngine
-from gateway.routing.labels.corroboration import Corroboration, keys_per_model
-from gateway.routing.labels.recurrence import ImplicitFeedback
-from gateway.routing.prompt.recent import RecentPrompts
-from gateway.routing.sessions.caching import PromptCaching
-from gateway.routing.sessions.sessions import SessionAffinity
+from gateway.routing.feedback.corroboration import Corroboration, keys_per_model
+from gateway.routing.feedback.implicit_feedback import ImplicitFeedback
+from gateway.routing.prompt.cache import RecentPrompts
+from gateway.routing.refresh_loop import RefreshLoop
+from gateway.routing.sessions.affinity import SessionAffinity
+from gateway.routing.sessions.prompt_caching import PromptCaching
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.connection import LedgerDamaged, quarantine
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import Http1Transport
+from gateway.transport.http1_client import Http1Transport
 from gateway.transport.tls import tls_context
-from gateway.web.admin_sessions import AdminSessions, SharedAdminSessions
-from gateway.web.admission import ConcurrencyLimiter
-from gateway.web.auth import Authenticator, Role
-from gateway.web.body import BodyBudget
-from gateway.web.chat import ChatEndpoint
-from gateway.web.cors import Cors
-from gateway.web.dashboard import Dashboard
-from gateway.web.errors import on_gateway_error, on_http_error, on_internal_error
-from gateway.web.feedback import FeedbackEndpoint
-from gateway.web.headers import AddedHeaders
-from gateway.web.health import IntegrityCheck, Readiness, healthz
-from gateway.web.heartbeat import EventLoopLag
-from gateway.web.ledger import ReportEndpoints
-from gateway.web.lifecycle import Lifecycle
-from gateway.web.models import ModelList
-from gateway.web.pace import SharedSlidingWindowLimiter, SlidingWindowLimiter
-from gateway.web.request_ids import RequestIds
-from gateway.web.route import RoutePreview
-from gateway.web.routes import Application, ProtectedRoute, build_routes
-from gateway.web.sign_in import SignIn
-from gateway.web.sums import MultiprocessMetrics
-from gateway.web.telemetry import Gauges, PrometheusExporter
-from gateway.web.turnstile import StartPacer
 
 log = logging.getLogger(__name__)
 
@@ -397,7 +397,7 @@ def build_transport(settings: Settings) -> Transport:
     """The engine that the configuration names."""
     tls = tls_context(settings.transport.ca_file)
     if settings.transport.engine == "reference":
-        from gateway.transport.reference import HttpxTransport  # httpx2, which the other engine starts without
+        from gateway.transport.httpx_client import HttpxTransport  # httpx2, which the other engine starts without
 
         return HttpxTransport(tls=tls, proxies=settings.proxies)
     return Http1Transport(tls=tls, proxies=settings.proxies)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from gateway.wire import Usage
+from gateway.completion import Usage
 
 # A request's state: begun before the first upstream call, then exactly one of the others.
 RequestStatus = Literal["open", "ok", "error", "cancelled", "interrupted"]

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from gateway.app import Environment, create_app
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.httpx_client import HttpxTransport
 from tests.store.faulty import Disk, faulty_disk
 from tests.upstreams import Upstream, answer
 

@@ -16,7 +16,7 @@ from gateway.app import Gateway, create_app
 from gateway.cli.serve import uvicorn_options
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS
 from tests.upstreams import Upstream, answer
 

@@ -13,14 +13,14 @@ import orjson
 import uvicorn
 
 from gateway.app import Gateway, create_app
-from gateway.cli.reload import Reloader
 from gateway.cli.serve import uvicorn_options
-from gateway.cli.server import DrainingServer
 from gateway.errors import LedgerUnavailable
+from gateway.server.connection import ServerConnection
+from gateway.server.reload import Reloader
+from gateway.server.server import DrainingServer
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import HttpxTransport
-from gateway.web.connection import ServerConnection
+from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS
 
 MODEL = "openrouter/qwen/qwen3.8-flash"

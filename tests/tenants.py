@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 
+from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.app import Gateway
-from gateway.keys import VirtualKey, digest_of
 from tests.conftest import GatewayUnderTest
 
 

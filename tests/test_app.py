@@ -8,13 +8,13 @@ from pathlib import Path
 import apsw
 import pytest
 
+from gateway.api.auth import Role
 from gateway.app import build_providers, build_transport, create_app, open_ledger
 from gateway.errors import LedgerUnavailable
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.lean import Http1Transport
-from gateway.transport.reference import HttpxTransport
-from gateway.web.auth import Role
+from gateway.transport.http1_client import Http1Transport
+from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS, MakeGateway
 from tests.store.faulty import faulty_disk
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.dashboard import STATIC
+from gateway.api.dashboard.page import STATIC
 from tests.documents import ROOT
 
 sre_parse: Any = importlib.import_module("re._parser")  # the standard library's parser of patterns
@@ -47,20 +47,20 @@ MAKERS = frozenset({"dict", "list", "set", "deque", "defaultdict", "OrderedDict"
 # Modules, or all of a package, that have no test file of their own, and why.
 TESTED_ELSEWHERE = {
     "__main__.py": "three lines, run as a process by tests/cli",
-    "errors.py": "a tree of classes; tests/web/test_errors.py shows what clients are told of them",
+    "errors.py": "a tree of classes; tests/api/test_errors.py shows what clients are told of them",
     "records.py": "facts, which tests/store and tests/proxy read back",
     "store/__init__.py": "a protocol and a value",
     "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
     "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
     "routing/models.py": "values and a base class, made in every test of routing",
-    "web/openapi": "one document, which tests/web/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",
+    "web/openapi": "one document, which tests/api/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",
     "proxy": "its modules are steps of one story, which tests/proxy/test_chat.py follows from body to row",
     "simulator/claude": "one table of requests goes through the vendor's modules together",
     "simulator/gemini": "as simulator/claude",
     "simulator/openrouter": "as simulator/claude",
     "simulator/dialect.py": "what the three vendors have in common",
-    "simulator/mischief.py": "tests/simulator/test_delivery.py breaks connections with it",
-    "simulator/simulation.py": "the state that tests/simulator/test_control.py reads",
+    "simulator/mischief.py": "tests/llm_simulator/test_responses.py breaks connections with it",
+    "simulator/simulation.py": "the state that tests/llm_simulator/test_control.py reads",
 }
 
 
@@ -191,7 +191,7 @@ def test_page_and_style_are_packaged() -> None:
 def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
     """Every compiled pattern that is a name of a module that serves."""
     names = (path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in MODULES)
-    served = (name for name in names if not name.startswith("gateway.simulator") and not name.endswith("__main__"))
+    served = (name for name in names if not name.startswith("llm_simulator") and not name.endswith("__main__"))
     found = ((name, vars(importlib.import_module(name.removesuffix(".__init__")))) for name in served)
     return {
         f"{module}.{name}": value

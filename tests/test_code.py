@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.packaged import SafeLoader
+from gateway.catalog.packaged import SafeLoader
 from tests.documents import ROOT
 
 MODULES = sorted((ROOT / "gateway").rglob("*.py"))

@@ -21,12 +21,12 @@ from starlette.routing import Route
 
 from gateway import errors
 from gateway.cli import main
-from gateway.fallback.verdicts import FAILURE_POLICIES
+from gateway.observability.prometheus import PrometheusExporter
+from gateway.resilience.failure_classes import FAILURE_POLICIES
 from gateway.settings.environment import VARIABLES
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, Section
-from gateway.simulator.__main__ import main as simulator
 from gateway.store.sqlite import SqliteStore
-from gateway.web.telemetry import PrometheusExporter
+from llm_simulator.__main__ import main as simulator
 from tests.conftest import KEYS, MakeGateway
 from tests.documents import PATHS, ROOT, Block, blocks, everything, quoted, table, text_of
 
@@ -72,7 +72,7 @@ def test_every_command_is_shown() -> None:
         if isinstance(group, click.Group)
         for each in group.commands
     }
-    assert shown == {"gateway", "python -m gateway.simulator", *(f"gateway {name}" for name in main.commands), *below}
+    assert shown == {"gateway", "python -m llm_simulator", *(f"gateway {name}" for name in main.commands), *below}
 
 
 @pytest.mark.parametrize("command", [*main.commands.values(), simulator], ids=lambda command: str(command.name))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.catalog import TRADEOFFS
-from gateway.fallback import cooldowns
-from gateway.fallback.policy import SHORT_RETRY_AFTER, RetryBudget
+from gateway.catalog.catalog import TRADEOFFS
 from gateway.providers.claude.profiles import profile_of as claude
 from gateway.providers.claude.thinking import thinking_fields
 from gateway.providers.gemini.profiles import profile_of as gemini
 from gateway.providers.reasoning import Reasoning
-from gateway.routing.learning.likeness import HIGH_FROM, MEDIUM_FROM
-from gateway.routing.learning.usage import EXPECTED_OUTPUT
+from gateway.resilience import upstream_health
+from gateway.resilience.failover import SHORT_RETRY_AFTER, RetryBudget
+from gateway.routing.estimation.evidence import HIGH_FROM, MEDIUM_FROM
+from gateway.routing.estimation.usage import EXPECTED_OUTPUT
 from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.prompt.patterns import PATTERNS
-from gateway.routing.prompt.reading import END
+from gateway.routing.prompt.text_stats import END
 from gateway.routing.strategies.hybrid import ENOUGH_OUTCOMES
 from gateway.transport import TimeLimits
 from tests.documents import quoted, table, text_of
@@ -73,8 +73,8 @@ def test_routing(sentence: str) -> None:
     [
         f"up to {SHORT_RETRY_AFTER:g} s",
         f"{RetryBudget.SHARE:.0%} of its attempts in the last minute, and {RetryBudget.FLOOR} more".replace("%", " %"),
-        f"at most {cooldowns.LONGEST_RETRY_AFTER / 60:g} minutes",
-        f"| a model that is not there | {cooldowns.MODEL_MISSING / 60:g} minutes |",
+        f"at most {upstream_health.LONGEST_RETRY_AFTER / 60:g} minutes",
+        f"| a model that is not there | {upstream_health.MODEL_MISSING / 60:g} minutes |",
     ],
 )
 def test_failover(sentence: str) -> None:

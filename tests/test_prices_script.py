@@ -24,8 +24,8 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from gateway.packaged import packaged_file
-from gateway.pricing import PriceTable
+from gateway.catalog import PriceTable
+from gateway.catalog.packaged import packaged_file
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "prices"
 DAY = date(2026, 11, 22)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from benchmarks.speed import server
 from benchmarks.speed.samples import ANSWERS, chat, events
+from gateway.completion import Usage
+from gateway.dialects.chat_completions import ChunkWriter, parse_chat_request
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import RoutingEngine, context_of
 from gateway.sse import SSEDecoder
 from gateway.store.sqlite import SqliteStore
-from gateway.wire import ChunkWriter, Usage, parse_chat_request
 
 BATCH = 16  # rows in one commit, as under load
 

@@ -14,20 +14,20 @@ import uvloop
 from uvicorn.server import ServerState
 
 from benchmarks.speed.samples import CHUNKS, chat
+from gateway.api.admin_sessions import AdminSessions
+from gateway.api.admission import ConcurrencyLimiter
+from gateway.api.auth import Authenticator
+from gateway.api.chat import ChatEndpoint
+from gateway.api.cors import Cors
+from gateway.api.dashboard.sign_in import SignIn
+from gateway.api.fair_start import StartPacer
+from gateway.api.lifecycle import Lifecycle
+from gateway.api.rate_limit import SlidingWindowLimiter
+from gateway.api.request_ids import RequestIds
+from gateway.api.routes import Application, build_routes
 from gateway.proxy import ChatProxy, ChatResult, ChatStream
 from gateway.records import RequestRecord
-from gateway.web.admin_sessions import AdminSessions
-from gateway.web.admission import ConcurrencyLimiter
-from gateway.web.auth import Authenticator
-from gateway.web.chat import ChatEndpoint
-from gateway.web.connection import ServerConnection
-from gateway.web.cors import Cors
-from gateway.web.lifecycle import Lifecycle
-from gateway.web.pace import SlidingWindowLimiter
-from gateway.web.request_ids import RequestIds
-from gateway.web.routes import Application, build_routes
-from gateway.web.sign_in import SignIn
-from gateway.web.turnstile import StartPacer
+from gateway.server.connection import ServerConnection
 
 CONNECTIONS = 16  # that ask at the same time
 KEY = "a-client-key-of-usual-length"

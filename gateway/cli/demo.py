@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from gateway.catalog.packaged import load_catalog
 from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.cli.serve import (
     KEY_VARIABLES,
@@ -25,12 +26,11 @@ from gateway.cli.serve import (
     run,
     settings_or_exit,
 )
-from gateway.logs import logging_to
-from gateway.packaged import load_catalog
+from gateway.observability.logs import logging_to
 from gateway.settings import Settings, load, start_up_lines
-from gateway.simulator import Simulator
-from gateway.simulator.simulation import Simulation
-from gateway.simulator.users import Users
+from llm_simulator import Simulator
+from llm_simulator.simulation import Simulation
+from llm_simulator.users import Users
 
 GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
 

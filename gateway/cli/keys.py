@@ -12,15 +12,15 @@ from typing import Any
 import click
 import orjson
 
-from gateway.budgets import Balance, Budget, period, resets, usd
-from gateway.catalog import TIERS, Auto, Catalog
+from gateway.accounts.budgets import Balance, Budget, period, resets, usd
+from gateway.accounts.virtual_keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey, VirtualKey, digest_of
+from gateway.catalog import nano_dollars, plain_numbers
+from gateway.catalog.catalog import TIERS, Auto, Catalog
 from gateway.cli.access import admin_source
 from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
 from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
-from gateway.keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey, VirtualKey, digest_of
-from gateway.pricing import nano_dollars, plain_numbers
 from gateway.settings import Settings
 from gateway.store import Store
 

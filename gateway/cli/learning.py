@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
-from gateway.routing.learning.knowledge import RESET, ROLLBACK, read_state
-from gateway.routing.learning.state import FORMAT, CheckpointError
+from gateway.routing.estimation.snapshot import FORMAT, CheckpointError
+from gateway.routing.estimation.trainer import RESET, ROLLBACK, read_state
 from gateway.store import Checkpoint
 
 

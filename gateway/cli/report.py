@@ -8,9 +8,9 @@ from typing import Any
 import click
 import orjson
 
+from gateway.catalog import plain_numbers, usd_text
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
-from gateway.pricing import plain_numbers, usd_text
 
 COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "$", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
 # The lines of the text, with how each figure is written; --json has every figure.

@@ -9,18 +9,18 @@ from typing import Any
 import click
 import orjson
 
+from gateway.api.route_preview import plan_json
+from gateway.catalog import plain_numbers, usd_text
 from gateway.cli.ledgers import demo_ledger, existing
 from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import GatewayError
-from gateway.pricing import plain_numbers, usd_text
 from gateway.proxy import Planner
 from gateway.routing import RoutingEngine
 from gateway.settings import Settings
 from gateway.store.read_only import ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
-from gateway.web.route import plan_json
-from gateway.wire import parse_chat_request
 
 
 @click.command()

@@ -22,16 +22,17 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.app import create_app, open_ledger
-from gateway.cli import access, open_files
-from gateway.cli.reload import Reloader, on_hangup
-from gateway.cli.server import DrainingServer, reachable
-from gateway.cli.workers import FAILED_START, Workers
+from gateway.cli import access
 from gateway.errors import ConfigError, GatewayError
-from gateway.logs import logging_to
+from gateway.observability.logs import logging_to
+from gateway.server import file_limits
+from gateway.server.connection import ServerConnection
+from gateway.server.reload import Reloader, on_hangup
+from gateway.server.server import DrainingServer, reachable
+from gateway.server.workers import FAILED_START, Workers
 from gateway.settings import Settings, add_dotenv, load, start_up_lines
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
-from gateway.web.connection import ServerConnection
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY")
 BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
@@ -221,7 +222,7 @@ def create_app_or_exit(
 
 def within_open_files(settings: Settings) -> Settings:
     """The settings with limits that the open files suffice for; a warning on standard error where those had to be lowered."""
-    limits, warning = open_files.fitted(settings.limits, open_files.raise_to(open_files.needed(settings.limits)))
+    limits, warning = file_limits.fitted(settings.limits, file_limits.raise_to(file_limits.needed(settings.limits)))
     if warning is not None:
         click.echo(warning, err=True)
     return replace(settings, limits=limits)

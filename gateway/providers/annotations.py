@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.wire import Json
+from gateway.completion import Json
 
 
 def url_citation(url: object, title: object, start: int, end: int, *, quote: object = None) -> Iterator[Json]:

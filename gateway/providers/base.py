@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
 from gateway.errors import UpstreamError
-from gateway.providers.failures import classify, json_error_parts, redact
+from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
-from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest
 
 
 @dataclass(frozen=True, slots=True)

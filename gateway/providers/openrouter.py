@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from gateway.completion import ChatRequest, Json, UpstreamRequest, Usage
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
 from gateway.providers.claude.profiles import profile_of
-from gateway.providers.failures import json_error_parts, redact
+from gateway.providers.errors import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.openai_compatible.answer import usage_of
 from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, AllowedFields, chat_body
-from gateway.wire import ChatRequest, Json, UpstreamRequest, Usage
 
 _OWN = frozenset({
     "cache_control", "include_reasoning", "image_config", "min_p", "models", "plugins", "provider", "reasoning", "repetition_penalty", "route",

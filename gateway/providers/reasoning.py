@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
-from gateway.wire import Json
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

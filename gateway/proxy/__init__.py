@@ -1,8 +1,8 @@
 """From a checked request to an answer and its row."""
 
 from gateway.proxy.chat import ChatError, ChatProxy, ChatResult, ChatStream
-from gateway.proxy.exchange import LedgerServices, Observer
-from gateway.proxy.plan import AutoRoute, Caller, Plan, Planner
+from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
+from gateway.proxy.transaction import LedgerServices, Observer
 
 __all__ = [
     "AutoRoute",

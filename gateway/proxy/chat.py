@@ -9,24 +9,24 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from gateway.completion import ChatRequest, Chunk, Completion, Usage
+from gateway.dialects.chat_completions.answers import ChunkWriter, completion_body
 from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
-from gateway.fallback import AttemptSequence, FailoverPolicy
+from gateway.long_json import dumps
 from gateway.providers.base import Provider
-from gateway.proxy.accounting import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
-from gateway.proxy.cascade import Cascade
-from gateway.proxy.exchange import LedgerServices, RequestTransaction
-from gateway.proxy.plan import AutoRoute, Caller, Planner
+from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.escalation import Cascade
+from gateway.proxy.planner import AutoRoute, Caller, Planner
+from gateway.proxy.settlement import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
 from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.proxy.transaction import LedgerServices, RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
-from gateway.proxy.worker import BodyExecutor
 from gateway.records import RequestRecord
-from gateway.routing.labels.hearing import AnswerCollector, answer_of
-from gateway.routing.labels.structure import check_format
+from gateway.resilience import AttemptSequence, FailoverPolicy
+from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
+from gateway.routing.feedback.format_check import check_format
 from gateway.sse import DONE, encode
 from gateway.transport import Transport
-from gateway.wire import ChatRequest, Chunk, Completion, Usage
-from gateway.wire.answers import ChunkWriter, completion_body
-from gateway.wire.long_json import dumps
 
 
 class ChatError(Exception):

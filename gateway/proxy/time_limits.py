@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.catalog import Catalog
-from gateway.fallback import Candidate
+from gateway.catalog.catalog import Catalog
+from gateway.completion import ChatRequest
 from gateway.providers.reasoning import asked_reasoning
+from gateway.resilience import Candidate
 from gateway.transport import TimeLimits, Timeouts
-from gateway.wire import ChatRequest
 
 Overrides = Mapping[str, float]  # some of the members of TimeLimits
 

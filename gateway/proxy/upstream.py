@@ -9,15 +9,15 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import ChatRequest, Chunk, Completion, Json, UpstreamRequest
 from gateway.errors import TooLargeForProvider, UpstreamError, UpstreamInvalidResponse
+from gateway.json_body import parse_answer
+from gateway.long_json import dumps
 from gateway.providers.base import Provider, StreamParser
-from gateway.proxy.worker import LARGE, BodyExecutor
+from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 from gateway.transport import Timeouts, Transport, UpstreamResponse
-from gateway.transport.trouble import timed_out
-from gateway.wire import ChatRequest, Chunk, Completion, Json, UpstreamRequest
-from gateway.wire.body import parse_answer
-from gateway.wire.long_json import dumps
+from gateway.transport.errors import timed_out
 
 ChunkSink = Callable[[Sequence[Chunk]], bool]  # takes what a piece of a stream brings; whether it wants more
 IntoLarge = Callable[[Sequence[Chunk]], Awaitable[bool]]  # the same for chunks that take long to write

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
+from gateway.catalog.packaged import load_catalog
 from gateway.errors import NoRoute
-from gateway.packaged import load_catalog
-from gateway.routing.learning.knowledge import POLL_SECONDS, OnlineTrainer
-from gateway.routing.learning.outcomes import stored
-from gateway.routing.models import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.estimation.trainer import POLL_SECONDS, OnlineTrainer
+from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.embedding import packaged_embedding
 from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
@@ -22,6 +21,7 @@ from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.decisions import fill_metadata, reason_of, validate
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
+from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.store import Store
 
 _OWN = frozenset({"learning", "complexity", "hybrid"})

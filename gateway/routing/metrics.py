@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.records import RequestRecord
-from gateway.routing.models import RoutingDecision
+from gateway.routing.types import RoutingDecision
 from gateway.store import Store
 from gateway.store.sqlite import SqliteStore
 

@@ -9,18 +9,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from gateway.budgets import Budget
-from gateway.catalog import TRADEOFFS, Catalog
+from gateway.accounts.budgets import Budget
+from gateway.catalog import PriceTable, nano_dollars
+from gateway.catalog.catalog import TRADEOFFS, Catalog
+from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
-from gateway.packaged import packaged_file
-from gateway.pricing import PriceTable, nano_dollars
 from gateway.settings import environment as env
-from gateway.settings.documents import YamlFile, read_document
-from gateway.settings.facts import HOST, Limits, ProviderSettings, Settings, TransportSettings
-from gateway.settings.findings import ConfigProblems
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
+from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
+from gateway.settings.settings import HOST, Limits, ProviderSettings, Settings, TransportSettings
 from gateway.settings.upstreams import enabled_providers
+from gateway.settings.yaml_file import YamlFile, read_document
 from gateway.transport import TimeLimits
 
 DEFAULT_CONFIG = Path("config/gateway.yaml")

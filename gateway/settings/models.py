@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from gateway.catalog import PREFIXES, Auto, Catalog
+from gateway.catalog import PriceTable
+from gateway.catalog.catalog import PREFIXES, Auto, Catalog
+from gateway.catalog.packaged import build_catalog, load_prices, own_prices
 from gateway.errors import ModelNotFound
-from gateway.packaged import build_catalog, load_prices, own_prices
-from gateway.pricing import PriceTable
-from gateway.settings.documents import YamlFile, YamlPath
-from gateway.settings.findings import ConfigProblems
+from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import ModelRow, ModelsFile
+from gateway.settings.yaml_file import YamlFile, YamlPath
 
 STALE_DAYS = 30
 

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gateway.packaged import SafeLoader, packaged_file
-from gateway.settings.documents import YamlFile, YamlPath
+from gateway.catalog.packaged import SafeLoader, packaged_file
 from gateway.settings.environment import is_loopback, provider_keys, value
-from gateway.settings.facts import ProviderSettings
-from gateway.settings.findings import ConfigProblems
+from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import ProviderRow, ProvidersFile, set_values
+from gateway.settings.settings import ProviderSettings
+from gateway.settings.yaml_file import YamlFile, YamlPath
 
 KINDS = ("gemini", "claude", "openrouter", "openai")
 RESERVED = ("auto", "anthropic")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, overload
 
-from gateway.budgets import Balance, Hold
-from gateway.keys import AdminKey, VirtualKey
+from gateway.accounts.budgets import Balance, Hold
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 
 CommitCallback = Callable[[BaseException | None], None]
@@ -126,7 +126,7 @@ class Store(Protocol):
         """Store what a client said, and as an outcome to learn from. Raises (in the future) NotFound, Conflict.
 
         With a `key_id`, other keys' requests are unknown. A day after its request an opinion comes too late (Conflict). The
-        more a key says on one day, the less each opinion weighs (`gateway.store.influence`). It is kept at once, and learned once
+        more a key says on one day, the less each opinion weighs (`gateway.store.label_weight`). It is kept at once, and learned once
         so many different `keys` have given an opinion of the model that answered.
         """
 
@@ -155,7 +155,7 @@ class Store(Protocol):
         """The admin key that the ledger keeps, if it keeps one."""
 
     def balance(self, account: str, period: str) -> Balance:
-        """What an account has spent and held in a window (`gateway.budgets.period`)."""
+        """What an account has spent and held in a window (`gateway.accounts.budgets.period`)."""
 
     def close_orphans(self, *, now: str) -> int:
         """Close rows that a dead process left open as `interrupted`, estimated; the number of rows. Blocks.

@@ -15,7 +15,7 @@ from typing import Literal
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.guard import File, WalGuard
+from gateway.store.file_lock import File, WalGuard
 from gateway.store.migrations import migrate
 
 Durability = Literal["normal", "full"]
@@ -61,7 +61,7 @@ class LedgerDamaged(LedgerUnavailable):
 
 
 class SqliteConnection(apsw.Connection):
-    """A connection of ours; see `gateway.store.guard` for what it does against those of others in this process."""
+    """A connection of ours; see `gateway.store.file_lock` for what it does against those of others in this process."""
 
     _guarded: File | None = None
 

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from gateway.errors import InvalidRequest
-from gateway.store import StoredOutcome, rows, sql
+from gateway.store import StoredOutcome, encoding, sql
 
 _MOST_DAYS = 36_500.0
 _MOST_ROWS = 1_000
@@ -90,7 +90,7 @@ def confidence(connection: apsw.Connection, *, days: float | None, now: datetime
 
 def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
     groups = sql.found(connection, sql.PATTERNS, period(days, now=now))
-    return [{**row, "count": int(row["count"]), "avg_savings": rows.usd(row["avg_savings"])} for row in groups]
+    return [{**row, "count": int(row["count"]), "avg_savings": encoding.usd(row["avg_savings"])} for row in groups]
 
 
 def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
@@ -106,20 +106,20 @@ def requests(
     wanted = {name: _value(value) for name, value in filters.items() if value is not None}
     bounded = max(1, min(limit, _MOST_ROWS))
     query = sql.requests(wanted, before=before)
-    found = sql.found(connection, query, {**wanted, "before": rows.integer(before), "limit": bounded})
-    return [rows.request_of(row) for row in found]
+    found = sql.found(connection, query, {**wanted, "before": encoding.integer(before), "limit": bounded})
+    return [encoding.request_of(row) for row in found]
 
 
 def request(connection: apsw.Connection, request_id: str) -> dict[str, Any] | None:
-    written = rows.text(request_id)
+    written = encoding.text(request_id)
     row = sql.found(connection, sql.REQUEST, (written,))
     if not row:
         return None
     feedback = sql.found(connection, sql.FEEDBACK_OF, (written,))
     attempts = sql.found(connection, sql.ATTEMPTS, {"request_id": written})
     return {
-        **rows.request_of(row[0]),
-        "attempts": [rows.request_of(attempt) for attempt in attempts],
+        **encoding.request_of(row[0]),
+        "attempts": [encoding.request_of(attempt) for attempt in attempts],
         "feedback": feedback[0] if feedback else None,
     }
 
@@ -138,7 +138,7 @@ def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[s
 
 
 def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
-    return [rows.outcome_of(row) for row in sql.found(connection, sql.OUTCOMES, (after, limit))]
+    return [encoding.outcome_of(row) for row in sql.found(connection, sql.OUTCOMES, (after, limit))]
 
 
 def newest_outcome(connection: apsw.Connection) -> int:
@@ -161,14 +161,14 @@ def _told(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "saved_share": sums["savings_nano"] / baseline if baseline else None,
         **{told: int(sums[name]) for told, name in _COUNTS.items()},
-        **{told: sums[name] / rows.NANO for told, name in _MONEY.items()},
+        **{told: sums[name] / encoding.NANO for told, name in _MONEY.items()},
         **{told: sums[total] / sums[count] if sums[count] else None for told, (total, count) in _MEANS.items()},
     }
 
 
 def _shadowed(sums: Mapping[str, Any]) -> dict[str, Any]:
     """In USD; only requests with both prices count in the money."""
-    cost, would_be = (sums[name] / rows.NANO for name in _SHADOW_MONEY)
+    cost, would_be = (sums[name] / encoding.NANO for name in _SHADOW_MONEY)
     return {
         "shadow_requests": int(sums["requests"]),
         "same_choice": int(sums["same"]),
@@ -182,4 +182,4 @@ def _shadowed(sums: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(value: object) -> object:
     """A filter's value as the column holds it."""
-    return value if isinstance(value, bool | int | float) else rows.text(value)
+    return value if isinstance(value, bool | int | float) else encoding.text(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from gateway.store import rows
+from gateway.store import encoding
 
 
 def changed(connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any]) -> int:
@@ -40,10 +40,10 @@ def _assigned(columns: Sequence[str]) -> str:
 
 # Statements of values in the order that `rows` gives them.
 BEGIN = f"""
-INSERT INTO routing_metrics ({", ".join(rows.BEGUN)}, status) VALUES ({"?, " * len(rows.BEGUN)}'open')
+INSERT INTO routing_metrics ({", ".join(encoding.BEGUN)}, status) VALUES ({"?, " * len(encoding.BEGUN)}'open')
 ON CONFLICT (request_id) DO NOTHING"""  # noqa: S608 - constants
 
-_SETTLE = f"UPDATE routing_metrics SET {_assigned(rows.SETTLED)}"  # noqa: S608 - constants
+_SETTLE = f"UPDATE routing_metrics SET {_assigned(encoding.SETTLED)}"  # noqa: S608 - constants
 _OPEN = " WHERE request_id = ? AND status = 'open'"
 SETTLE = _SETTLE + _OPEN
 # The same for a row whose attempts are all known and whose figures `ADD` brings into the sums: the marker keeps the trigger from it.
@@ -78,8 +78,8 @@ SELECT request_id || ':1', request_id, 1, selected_provider, selected_model, 're
 WHERE request_id = ? AND status = 'open'"""
 
 ATTEMPT = f"""
-INSERT INTO attempts ({", ".join(rows.ATTEMPTED)}, id, request_id, number) VALUES ({"?, " * len(rows.ATTEMPTED)}?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in rows.ATTEMPTED)}
+INSERT INTO attempts ({", ".join(encoding.ATTEMPTED)}, id, request_id, number) VALUES ({"?, " * len(encoding.ATTEMPTED)}?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in encoding.ATTEMPTED)}
 WHERE attempts.status = 'reserved'"""  # noqa: S608 - constants
 
 # The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
-from gateway.budgets import Balance, Hold
+from gateway.accounts.budgets import Balance, Hold
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.keys import AdminKey, VirtualKey
 from gateway.records import Attempt, Feedback, RequestRecord
 from gateway.store import (
     Checkpoint,
@@ -27,15 +27,15 @@ from gateway.store import (
     SettleRequest,
     StoredOutcome,
     UpsertAttempt,
-    batches,
-    changes,
-    opinions,
+    batch,
+    budgets,
+    checkpoints,
+    mutations,
     reports,
-    spending,
-    states,
+    user_feedback,
 )
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
-from gateway.store.owner import ProcessLease
+from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import QUEUE_SIZE, Writer
 
 # A commit this recent (in seconds) proves that the ledger can be written.
@@ -70,8 +70,8 @@ class SqliteStore:
         self._owner = ProcessLease(self.path)
         self._writer = Writer(
             self._source,
-            together=partial(batches.apply_batch, owner=self._owner),
-            alone=partial(batches.apply_one, owner=self._owner),
+            together=partial(batch.apply_batch, owner=self._owner),
+            alone=partial(batch.apply_one, owner=self._owner),
             clock=clock,
             at_end=partial(_end, self._readers, self._owner, temporary=temporary),
             queue_size=queue_size,
@@ -100,7 +100,7 @@ class SqliteStore:
         return self._writer.submit(SettleRequest(record))
 
     def add_feedback(self, feedback: Feedback, *, keys: int = 1) -> Future[None]:
-        return self._writer.submit(partial(opinions.add_feedback, feedback=feedback, keys=keys))
+        return self._writer.submit(partial(user_feedback.add_feedback, feedback=feedback, keys=keys))
 
     def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
         if not outcome.timestamp:
@@ -108,34 +108,34 @@ class SqliteStore:
         return self._writer.submit(InsertOutcome(outcome))
 
     def add_key(self, key: VirtualKey) -> Future[None]:
-        return self._writer.submit(partial(spending.add_key, key=key))
+        return self._writer.submit(partial(budgets.add_key, key=key))
 
     def rotate_key(self, key_id: str, *, digest: bytes, last4: str) -> Future[None]:
-        return self._writer.submit(partial(spending.rotate_key, key_id=key_id, digest=digest, last4=last4))
+        return self._writer.submit(partial(budgets.rotate_key, key_id=key_id, digest=digest, last4=last4))
 
     def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
-        return self._writer.submit(partial(spending.revoke_key, key_id=key_id, at=at))
+        return self._writer.submit(partial(budgets.revoke_key, key_id=key_id, at=at))
 
     def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:
-            return spending.keys(connection)
+            return budgets.keys(connection)
 
     def add_admin_key(self, key: AdminKey) -> Future[bool]:
-        return self._writer.submit(partial(spending.add_admin_key, key=key))
+        return self._writer.submit(partial(budgets.add_admin_key, key=key))
 
     def replace_admin_key(self, key: AdminKey) -> Future[None]:
-        return self._writer.submit(partial(spending.replace_admin_key, key=key))
+        return self._writer.submit(partial(budgets.replace_admin_key, key=key))
 
     def admin_key(self) -> AdminKey | None:
         with self._readers.reading() as connection:
-            return spending.admin_key(connection)
+            return budgets.admin_key(connection)
 
     def balance(self, account: str, period: str) -> Balance:
         with self._readers.reading() as connection:
-            return spending.balance(connection, account, period)
+            return budgets.balance(connection, account, period)
 
     def close_orphans(self, *, now: str) -> int:
-        closed: int = self._writer.submit(partial(changes.close_orphans, owner=self._owner, now=now)).result()
+        closed: int = self._writer.submit(partial(mutations.close_orphans, owner=self._owner, now=now)).result()
         return closed
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
@@ -148,18 +148,18 @@ class SqliteStore:
 
     def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
         stamped = replace(state, timestamp=state.timestamp or self._now().isoformat(timespec="milliseconds"))
-        return self._writer.submit(partial(states.add, state=stamped, body=body))
+        return self._writer.submit(partial(checkpoints.add, state=stamped, body=body))
 
     def mark_unusable(self, number: int, problem: str) -> Future[None]:
-        return self._writer.submit(partial(states.refuse, number=number, problem=problem))
+        return self._writer.submit(partial(checkpoints.refuse, number=number, problem=problem))
 
     def states(self) -> Sequence[Checkpoint]:
         with self._readers.reading() as connection:
-            return states.states(connection)
+            return checkpoints.states(connection)
 
     def state_body(self, number: int) -> bytes | None:
         with self._readers.reading() as connection:
-            return states.body(connection, number)
+            return checkpoints.body(connection, number)
 
     def summary(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
@@ -207,7 +207,7 @@ class SqliteStore:
 
     def probe(self) -> None:
         """A tiny write; LedgerUnavailable says why none is taken."""
-        self._writer.submit(changes.probe).result()
+        self._writer.submit(mutations.probe).result()
 
     def check(self) -> None:
         """Read the whole file for damage (LedgerDamaged), as the start does with a ledger up to 100 MB. Blocks: a GB takes seconds."""

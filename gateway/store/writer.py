@@ -18,9 +18,9 @@ import apsw
 
 from gateway.errors import LedgerUnavailable
 from gateway.store import CommitCallback
-from gateway.store.arrivals import LoopWaiter, resolve
-from gateway.store.batches import Mutation
+from gateway.store.batch import Mutation
 from gateway.store.connection import DatabaseFile, FileId, SqliteConnection
+from gateway.store.notifications import LoopWaiter, resolve
 
 T = TypeVar("T")
 Receiver = Future[Any] | LoopWaiter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.transport.seam import Timeouts
+from gateway.transport.base import Timeouts
 
 
 class TimeLimits(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cascade import CHEAP, STRONG, Came, breaks_form, is_right, requests_of, run, table
-from gateway.packaged import load_catalog
+from gateway.catalog.packaged import load_catalog
 
 PROMPTS = [body["messages"][0]["content"] for body in requests_of(200, seed=3)]
 

@@ -11,7 +11,7 @@ from benchmarks.speed import macro, micro
 from benchmarks.speed.__main__ import BASELINE, main
 from benchmarks.speed.samples import ANSWERS, chat, events
 from benchmarks.speed.timing import microseconds
-from gateway.wire import parse_chat_request
+from gateway.dialects.chat_completions import parse_chat_request
 
 
 def test_every_case_runs() -> None:

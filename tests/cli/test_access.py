@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from gateway.accounts.virtual_keys import AdminKey, digest_of
 from gateway.app import lost_keys_of, open_ledger
 from gateway.cli.access import accept_lost_keys, access_lines
-from gateway.keys import AdminKey, digest_of
 from gateway.settings import load
 from tests.cli.conftest import KEYS, Invoke, Running, Start
 from tests.store.cases import NOW

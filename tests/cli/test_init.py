@@ -41,9 +41,7 @@ def test_unknown_command(invoke: Invoke) -> None:
 
 def test_serving_does_not_import_the_demo() -> None:
     """Only the module of the command that is called is imported."""
-    program = (
-        "import sys; from gateway.cli import main; main.commands['serve']; print('gateway.simulator' in sys.modules)"
-    )
+    program = "import sys; from gateway.cli import main; main.commands['serve']; print('llm_simulator' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this program only
     assert done.stdout == "False\n"
 

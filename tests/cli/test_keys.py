@@ -12,8 +12,8 @@ import orjson
 import pytest
 from click.testing import Result
 
-from gateway.budgets import Budget
-from gateway.keys import AdminKey, VirtualKey, digest_of
+from gateway.accounts.budgets import Budget
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey, digest_of
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 

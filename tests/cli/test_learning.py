@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.routing.learning.estimator import EstimatorState
-from gateway.routing.learning.state import FORMAT, dumps
+from gateway.routing.estimation.estimator import EstimatorState
+from gateway.routing.estimation.snapshot import FORMAT, dumps
 from gateway.store import Checkpoint
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke

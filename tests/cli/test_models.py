@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.packaged import load_catalog
+from gateway.catalog.packaged import load_catalog
 from tests.cli.conftest import Invoke
 
 

@@ -16,7 +16,7 @@ import uvicorn
 
 from gateway.cli.serve import close_all, listen, run, uvicorn_options
 from gateway.settings import load
-from gateway.simulator import Simulator
+from llm_simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
 from tests.conftest import MakeGateway
 

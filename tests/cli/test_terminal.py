@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.accounts.virtual_keys import VirtualKey
 from gateway.cli.terminal import shown
-from gateway.keys import VirtualKey
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import KEYS, Invoke
 from tests.store.cases import ended

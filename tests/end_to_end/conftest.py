@@ -19,7 +19,7 @@ from openai import OpenAI
 from gateway.app import create_app
 from gateway.cli.serve import uvicorn_options
 from gateway.settings import load
-from gateway.simulator import Simulator
+from llm_simulator import Simulator
 
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 

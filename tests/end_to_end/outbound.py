@@ -39,7 +39,7 @@ def main() -> None:
 
     from gateway.app import create_app
     from gateway.settings import load
-    from gateway.simulator import Simulator
+    from llm_simulator import Simulator
 
     simulator = Simulator(seed=1)
     urls = simulator.start()

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
-from gateway.logs import logging_to
+from gateway.observability.logs import logging_to
 from gateway.settings import load, start_up_lines
 from tests.cli.conftest import OURS
 from tests.conftest import GatewayUnderTest, MakeGateway

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.connection import ReadState, ServerConnection
+from gateway.server.connection import ReadState, ServerConnection
 from tests.serving import Client, Serving, chat, serving
 
 

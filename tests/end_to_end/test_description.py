@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
-from gateway.web.openapi.operations import OPERATIONS
+from gateway.api.openapi.operations import OPERATIONS
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
 from tests.end_to_end.conftest import Served
 

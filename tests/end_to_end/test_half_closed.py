@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.half_closed import LONGEST_PAUSE
+from gateway.server.half_closed import LONGEST_PAUSE
 from tests.end_to_end.test_clients import Hasty, begun, ends
 from tests.serving import serving
 

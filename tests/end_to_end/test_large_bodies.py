@@ -15,17 +15,17 @@ import httpx2
 import orjson
 import pytest
 
+from gateway.api.chat import parse_body
+from gateway.completion import ChatRequest, Completion, UpstreamRequest
 from gateway.errors import InvalidRequest
+from gateway.long_json import dumps
 from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.providers.claude import Claude
 from gateway.providers.gemini import Gemini
+from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.proxy.upstream import call_upstream
-from gateway.proxy.worker import LARGE, BodyExecutor
 from gateway.transport import Timeouts
-from gateway.transport.reference import HttpxTransport
-from gateway.web.chat import parse_body
-from gateway.wire import ChatRequest, Completion, UpstreamRequest
-from gateway.wire.long_json import dumps
+from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import MakeGateway
 from tests.serving import MODEL, Client, chat, serving
 from tests.soak.heavy import CASES

@@ -13,17 +13,17 @@ import httpx2
 import orjson
 import pytest
 
+from gateway.accounts.budgets import GLOBAL, Balance, Budget, Hold, period
+from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.app import Environment, create_app
-from gateway.budgets import GLOBAL, Balance, Budget, Hold, period
-from gateway.fallback import Candidate
-from gateway.keys import VirtualKey, digest_of
-from gateway.proxy.allowance import SpendingLimits
+from gateway.dialects.chat_completions import parse_chat_request
+from gateway.proxy.spending_limits import SpendingLimits
+from gateway.resilience import Candidate
 from gateway.settings import Settings, load
 from gateway.store.sqlite import SqliteStore
-from gateway.transport.reference import HttpxTransport
-from gateway.wire import parse_chat_request
+from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
-from tests.fallback.clocks import Clock
+from tests.resilience.clocks import Clock
 from tests.store.cases import begun
 from tests.tenants import ask_as, issue
 from tests.upstreams import answer, failing

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.dashboard.rendering import SECURITY_HEADERS
 from gateway.store.sqlite import SqliteStore
-from gateway.web.pages import SECURITY_HEADERS
 from tests.conftest import MakeGateway
 from tests.end_to_end.markup import PAYLOADS, hostile_rows
 

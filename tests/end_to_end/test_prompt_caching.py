@@ -9,7 +9,7 @@ import httpx2
 import orjson
 import pytest
 
-from gateway.simulator.simulation import Simulation
+from llm_simulator.simulation import Simulation
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.proxy.simulated import simulated
 from tests.upstreams import Upstream, answer

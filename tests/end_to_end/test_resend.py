@@ -17,8 +17,8 @@ from gateway.app import create_app
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import Http1Transport
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.http1_client import Http1Transport
+from gateway.transport.httpx_client import HttpxTransport
 
 ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
 MODEL = "openrouter/qwen/qwen3.8-flash"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.routing import Route
 
-from gateway.web.cors import PreflightRoute
+from gateway.api.cors import PreflightRoute
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
 from tests.tenants import ask_as, issue
 from tests.upstreams import answer

@@ -9,7 +9,7 @@ import apsw
 import httpx2
 import orjson
 
-from gateway.logs import logging_to
+from gateway.observability.logs import logging_to
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.store.faulty import Disk
 from tests.upstreams import Upstream, answer, failing

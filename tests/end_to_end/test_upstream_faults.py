@@ -13,13 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway.app import Environment, create_app
-from gateway.packaged import packaged_file
+from gateway.catalog.packaged import packaged_file
 from gateway.settings import load
-from gateway.simulator import FAULTS, Simulator
 from gateway.store.sqlite import SqliteStore
 from gateway.transport import Transport
-from gateway.transport.lean import Http1Transport
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.http1_client import Http1Transport
+from gateway.transport.httpx_client import HttpxTransport
+from llm_simulator import FAULTS, Simulator
 
 ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")

@@ -10,10 +10,11 @@ import orjson
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.dialects.chat_completions import ChunkWriter, parse_chat_request
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.sse import SSEDecoder
-from gateway.wire import ChatRequest, Chunk, ChunkWriter, Completion, UpstreamRequest, parse_chat_request
 
 SAMPLES = Path(__file__).parent / "samples"
 KEY = "canary-key-4711"

@@ -17,7 +17,10 @@ def test_signatures_are_bounded() -> None:
 
 def test_endpoint_hides_its_secrets() -> None:
     """Neither the key nor the fixed headers are shown where an endpoint is printed."""
-    assert repr(UpstreamEndpoint("https://x", "hunter2", {"x-secret": "hunter3"})) == "Endpoint(base_url='https://x')"
+    assert (
+        repr(UpstreamEndpoint("https://x", "hunter2", {"x-secret": "hunter3"}))
+        == "UpstreamEndpoint(base_url='https://x')"
+    )
 
 
 def test_names_and_signatures() -> None:

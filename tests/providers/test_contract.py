@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
+from gateway.dialects.chat_completions import completion_body
 from gateway.errors import UpstreamError
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider
-from gateway.wire import completion_body
 from tests.providers.contract import (
     HTML,
     KEY,

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.completion import ChatRequest
 from gateway.errors import InvalidRequest
 from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.providers.claude import Claude
 from gateway.providers.gemini import Gemini
-from gateway.wire import ChatRequest
 
 PROVIDERS = (Claude(UpstreamEndpoint("http://upstream", "key")), Gemini(UpstreamEndpoint("http://upstream", "key")))
 MODELS = {"claude": "claude-haiku-4-5", "gemini": "gemini-2.5-flash"}

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import (
     InvalidRequest,
     UpstreamAccountEmpty,
@@ -19,7 +20,6 @@ from gateway.errors import (
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openrouter import OpenRouter
 from gateway.sse import ServerSentEvent
-from gateway.wire import parse_chat_request
 
 USER = {"role": "user", "content": "hi"}
 MODEL = "anthropic/claude-haiku-4.5"

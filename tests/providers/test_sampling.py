@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import InvalidRequest
 from gateway.providers import PROVIDERS
 from gateway.providers.base import UpstreamEndpoint
-from gateway.wire import parse_chat_request
 from tests.documents import table
 
 MODELS = {

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx2
 from starlette.testclient import TestClient
 
-from gateway.simulator.app import create_app
-from gateway.simulator.simulation import Simulation
+from llm_simulator.app import create_app
+from llm_simulator.simulation import Simulation
 from tests.upstreams import Upstream
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model
+from gateway.completion import ChatRequest
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import InvalidRequest
-from gateway.fallback import Candidate
 from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.resilience import Candidate
 from gateway.transport import TimeLimits
-from gateway.wire import ChatRequest, parse_chat_request
 
 COMMON = TimeLimits(connect=1, first_byte=2, thinking=3, idle=4, total=50, stream=60)
 THINKER = Candidate("gemini", "thinker")

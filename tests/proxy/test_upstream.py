@@ -9,13 +9,13 @@ import httpx2
 import orjson
 import pytest
 
+from gateway.completion import Chunk, UpstreamRequest
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openrouter import OpenRouter
+from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.proxy.upstream import ChunkSink, UpstreamStream
-from gateway.proxy.worker import LARGE, BodyExecutor
 from gateway.transport import UpstreamResponse
-from gateway.wire import Chunk, UpstreamRequest
 from tests.conftest import MakeGateway
 from tests.upstreams import answer
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model
 from gateway.routing import NoRoute, Outcome, RoutingContext, RoutingDecision, RoutingEngine
-from gateway.routing.models import RoutingStrategy
 from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.types import RoutingStrategy
 from gateway.store.sqlite import SqliteStore
 from tests.routing.strategies.test_hybrid import Fixed
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE, said

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.routing.metrics import MetricsCollector
-from gateway.routing.models import RoutingDecision
+from gateway.routing.types import RoutingDecision
 from gateway.store.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)

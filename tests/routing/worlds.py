@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.catalog import Catalog, Model
-from gateway.routing.learning.estimates import Estimate
-from gateway.routing.models import Confidence, RoutingDecision
+from gateway.catalog.catalog import Catalog, Model
+from gateway.routing.estimation.estimates import Estimate
 from gateway.routing.strategies.candidates import Candidate
+from gateway.routing.types import Confidence, RoutingDecision
 
 FLASH = Model(provider="gemini", name="gemini-9-flash", tier="simple", input_price=0.1, output_price=0.4)
 HAIKU = Model(provider="claude", name="claude-haiku-9", tier="moderate", input_price=1, output_price=5)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Auto, Pinned
+from gateway.catalog.catalog import Auto, Pinned
+from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
-from gateway.packaged import packaged_file
 from gateway.settings import Limits, Secret, load
-from gateway.settings.facts import TransportSettings
+from gateway.settings.settings import TransportSettings
 from gateway.transport import TimeLimits
 from tests.settings.conftest import Load, Problems
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.packaged import packaged_file
+from gateway.catalog.packaged import packaged_file
 from tests.settings.conftest import Load, Problems
 
 ROW = "id: gemini-3.8-flash, provider: gemini, tier: simple"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.completion import Usage
 from gateway.records import Attempt, RequestRecord
-from gateway.wire import Usage
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from gateway.store.connection import DatabaseFile
-from gateway.store.owner import ProcessLease
+from gateway.store.process_lease import ProcessLease
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey, digest_of
 from gateway.errors import LedgerUnavailable
-from gateway.keys import AdminKey, VirtualKey, digest_of
 from gateway.store.connection import DatabaseFile
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore

@@ -10,13 +10,13 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.records import Feedback, RequestRecord
-from gateway.store import changes, opinions, reports
+from gateway.store import mutations, reports, user_feedback
 from tests.store.cases import NOW, ended
 
 
 def write(connection: apsw.Connection, *records: RequestRecord) -> None:
     for record in records:
-        changes.settle(connection, record)
+        mutations.settle(connection, record)
 
 
 def summary(connection: apsw.Connection, days: float = 30) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def test_quality_comes_from_feedback(connection: apsw.Connection) -> None:
     """Quality is the mean of what clients said."""
     write(connection, ended("a"), ended("b"), ended("c"))
     for request_id, score in (("a", 1.0), ("b", 0.5)):
-        opinions.add_feedback(connection, Feedback(request_id, score, "2026-11-22T10:00:00Z"))
+        user_feedback.add_feedback(connection, Feedback(request_id, score, "2026-11-22T10:00:00Z"))
 
     assert (summary(connection)["feedback_count"], summary(connection)["avg_quality"]) == (2, 0.75)
 
@@ -274,7 +274,7 @@ def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
 def test_request(connection: apsw.Connection) -> None:
     """One row comes with its attempts and its feedback, JSON columns as values."""
     write(connection, ended("a"))
-    opinions.add_feedback(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
+    user_feedback.add_feedback(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
 
     found = reports.request(connection, "a")
 
@@ -302,7 +302,7 @@ def test_outcomes_rise(connection: apsw.Connection) -> None:
     """A learner reads what is newer than it knows, in pieces."""
     write(connection, *(ended(str(number)) for number in range(3)))
     for number in range(3):
-        opinions.add_feedback(connection, Feedback(str(number), number / 2, "2026-11-22T10:00:00Z"))
+        user_feedback.add_feedback(connection, Feedback(str(number), number / 2, "2026-11-22T10:00:00Z"))
 
     first = reports.outcomes(connection, after=0, limit=2)
     rest = reports.outcomes(connection, after=first[-1].id, limit=2)

@@ -13,9 +13,9 @@ import apsw
 import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
-from gateway.store import batches, changes
+from gateway.store import batch, mutations
 from gateway.store.connection import DatabaseFile
-from gateway.store.owner import ProcessLease
+from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import Writer
 
 MakeWriter = Callable[..., Writer]
@@ -28,8 +28,8 @@ def make_writer(path: Path) -> Iterator[MakeWriter]:
 
     def make(*, at_end: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100) -> Writer:
         source = DatabaseFile(path, busy_timeout=busy_timeout)
-        together = partial(batches.apply_batch, owner=ProcessLease(path))
-        alone = partial(batches.apply_one, owner=ProcessLease(path))
+        together = partial(batch.apply_batch, owner=ProcessLease(path))
+        alone = partial(batch.apply_one, owner=ProcessLease(path))
         made.append(
             Writer(source, together=together, alone=alone, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size)
         )
@@ -62,7 +62,7 @@ def ids(path: Path) -> list[str]:
         return [row[0] for row in connection.execute("SELECT request_id FROM routing_metrics ORDER BY id")]
 
 
-def batch(writer: Writer, *changes: Callable[[apsw.Connection], object]) -> list[object]:
+def committed_together(writer: Writer, *changes: Callable[[apsw.Connection], object]) -> list[object]:
     """What comes of changes that waited together: their results or errors."""
     gate, entered = threading.Event(), threading.Event()
     first = writer.submit(held(gate, entered))
@@ -95,7 +95,7 @@ def test_changes_that_wait_share_a_commit(make_writer: MakeWriter, path: Path) -
         changes_before.append(ids(path) == [])
         return int(connection.execute("SELECT count(*) FROM routing_metrics").get)
 
-    assert batch(writer, insert("a"), insert("b"), look) == [None, None, 2]
+    assert committed_together(writer, insert("a"), insert("b"), look) == [None, None, 2]
     assert changes_before == [True]
     assert ids(path) == ["a", "b"]
     assert writer.last_commit == 7.0
@@ -106,7 +106,7 @@ def test_long_queues_are_cut_into_batches(make_writer: MakeWriter, path: Path) -
     writer = make_writer(queue_size=2000)
     names = [str(number) for number in range(1200)]
 
-    assert batch(writer, *(insert(name) for name in names)) == [None] * 1200
+    assert committed_together(writer, *(insert(name) for name in names)) == [None] * 1200
     assert ids(path) == names
 
 
@@ -118,7 +118,7 @@ def test_a_change_at_fault_fails_alone(make_writer: MakeWriter, path: Path) -> N
         insert("half")(connection)
         raise ValueError("no row")
 
-    results = batch(writer, insert("a"), insert("a"), broken, insert("b"))
+    results = committed_together(writer, insert("a"), insert("a"), broken, insert("b"))
 
     assert results[0] is results[3] is None
     assert isinstance(results[1], apsw.ConstraintError)
@@ -133,7 +133,7 @@ def test_a_refusal_is_an_answer(make_writer: MakeWriter, path: Path) -> None:
     def refuse(_: apsw.Connection) -> None:
         raise Conflict("again")
 
-    results = batch(writer, insert("a"), refuse)
+    results = committed_together(writer, insert("a"), refuse)
 
     assert isinstance(results[1], Conflict)
     assert ids(path) == ["a"]
@@ -176,7 +176,7 @@ def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
     def damaged(_: apsw.Connection) -> None:
         raise apsw.CorruptError("database disk image is malformed")
 
-    assert all(isinstance(result, LedgerUnavailable) for result in batch(writer, insert("a"), damaged))
+    assert all(isinstance(result, LedgerUnavailable) for result in committed_together(writer, insert("a"), damaged))
     assert ids(path) == []
 
 
@@ -276,6 +276,6 @@ def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
         writer.close()
         closed.set()
 
-    writer.submit(changes.probe).add_done_callback(close)
+    writer.submit(mutations.probe).add_done_callback(close)
 
     assert closed.wait(10)

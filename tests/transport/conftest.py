@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.transport import Transport
-from gateway.transport.lean import Http1Transport
-from gateway.transport.reference import HttpxTransport
+from gateway.transport.http1_client import Http1Transport
+from gateway.transport.httpx_client import HttpxTransport
 
 MakeTransport = Callable[..., Transport]
 

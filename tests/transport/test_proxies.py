@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamTLS, UpstreamUnreachable
 from gateway.transport import Proxies, Transport, tls_context
-from gateway.transport.lean import Http1Transport
+from gateway.transport.http1_client import Http1Transport
 from tests.transport.conftest import MakeTransport
 from tests.transport.servers import (
     ANSWER,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.connection import End
-from tests.transport.test_connection import asked
+from gateway.transport.http1_connection import End
+from tests.transport.test_http1_connection import asked
 
 Outcome = tuple[int, bytes] | End  # status and body, or how it failed
 H = b"HTTP/1.1 200 OK\r\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.transport.proxies import Proxy
 from gateway.transport.tunnel import MAX_ANSWER, Tunnel, TunnelRefused, connect_request
-from tests.transport.test_connection import Socket
+from tests.transport.test_http1_connection import Socket
 
 PROXY = Proxy("HTTPS_PROXY", "proxy.example", 3128)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.providers.claude.profiles import ClaudeProfile
-from gateway.providers.claude.properties import legal_properties
+from gateway.providers.claude.property_names import legal_properties
 from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict import UnsupportedSchema, strict_schema
-from gateway.wire import Json
+from gateway.providers.claude.strict_schema import UnsupportedSchema, strict_schema
 
 JSON_ONLY = "Answer with one JSON object and nothing else: no prose before or after it, no code fence."
 ANSWER_TOOL = "answer_in_json"

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from gateway.completion import MAX_DATA_URL_HEAD, Json
 from gateway.errors import InvalidRequest
 from gateway.providers.base64_text import decoded
-from gateway.wire import Json
-from gateway.wire.messages import MAX_DATA_URL_HEAD
 
 Block = dict[str, Any]
 

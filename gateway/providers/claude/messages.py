@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.providers.claude.content import Block, cache_mark, mark_last, message_blocks, text_block
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.thinking import ThinkingMemory
 from gateway.providers.claude.tools import ToolCallIds, ToolCalls
-from gateway.wire import Json
 
 BEGIN = "(The conversation begins with the assistant.)"
 CONTINUE = "Continue."

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from gateway.completion import ChatRequest, Completion, UpstreamRequest
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, StreamParser
-from gateway.providers.claude.failures import answered_failure, told_failure
+from gateway.providers.claude.errors import answered_failure, told_failure
 from gateway.providers.claude.profiles import profile_of
 from gateway.providers.claude.request import messages_request
 from gateway.providers.claude.response import completion_of
 from gateway.providers.claude.stream import ClaudeStream
-from gateway.wire import ChatRequest, Completion, UpstreamRequest
 
 API_VERSION = "2023-06-01"
 

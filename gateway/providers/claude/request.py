@@ -6,6 +6,7 @@ import hashlib
 import re
 from typing import Any, NamedTuple
 
+from gateway.completion import ChatRequest, Json
 from gateway.errors import InvalidRequest
 from gateway.providers.base import SignatureCache
 from gateway.providers.claude.answer_format import AnswerFormat, answer_format
@@ -22,7 +23,6 @@ from gateway.providers.claude.thinking import (
 )
 from gateway.providers.claude.tools import ToolCalls, ToolChoice, claude_tools, tool_choice
 from gateway.providers.reasoning import asked_reasoning
-from gateway.wire import ChatRequest, Json
 
 # An answer that is not streamed has to come within ten minutes, which is about this many tokens.
 UNSTREAMED_TOKENS = 21_333

@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Completion, Json, UpstreamRequest, Usage, count
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
-from gateway.providers.claude.bare_json import without_fence
-from gateway.providers.claude.properties import renamed_keys
+from gateway.providers.claude.code_fence import without_fence
+from gateway.providers.claude.property_names import renamed_keys
 from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
 from gateway.providers.claude.tools import CUSTOM_INPUT
-from gateway.wire import Completion, Json, UpstreamRequest, Usage, count
 
 _FINISH = {
     "end_turn": "stop",

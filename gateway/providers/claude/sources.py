@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.completion import Json
 from gateway.providers.annotations import url_citation
-from gateway.wire import Json
 
 # Blocks that are read elsewhere.
 _READ = frozenset(("text", "tool_use", "thinking", "redacted_thinking"))

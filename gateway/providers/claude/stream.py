@@ -12,10 +12,12 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Chunk, UpstreamRequest, text_chunk
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.json_body import parse_answer, parse_embedded
 from gateway.providers.base import SignatureCache, StreamParser
-from gateway.providers.claude.bare_json import FenceFilter
-from gateway.providers.claude.failures import told_failure
+from gateway.providers.claude.code_fence import FenceFilter
+from gateway.providers.claude.errors import told_failure
 from gateway.providers.claude.response import (
     ResponseContext,
     extra_of,
@@ -26,10 +28,8 @@ from gateway.providers.claude.response import (
 )
 from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
-from gateway.providers.template import TextDeltaFastPath
+from gateway.providers.text_fast_path import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, UpstreamRequest, text_chunk
-from gateway.wire.body import parse_answer, parse_embedded
 
 
 @dataclass(slots=True)

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from gateway.completion import Json
 from gateway.providers.base import SignatureCache
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.reasoning import Reasoning
-from gateway.wire import Json
 
 FORMAT = "anthropic-claude-v1"
 LEAST_BUDGET = 1_024

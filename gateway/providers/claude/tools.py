@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
+from gateway.json_body import parse_embedded
 from gateway.providers.claude.content import Block, cache_mark
 from gateway.providers.claude.profiles import ClaudeProfile
-from gateway.providers.claude.properties import legal_properties, renamed_keys
+from gateway.providers.claude.property_names import legal_properties, renamed_keys
 from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict import UnsupportedSchema, strict_schema
-from gateway.wire import Json
-from gateway.wire.body import parse_embedded
+from gateway.providers.claude.strict_schema import UnsupportedSchema, strict_schema
 
 # Strict tools beyond the first twenty are refused by the API.
 MOST_STRICT_TOOLS = 20

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Json, UpstreamRequest, Usage, count
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
@@ -15,7 +16,6 @@ from gateway.providers.gemini.grounding import PASSED_ON, Sources
 from gateway.providers.gemini.parts import NO_LATER_USE, Sound, audio_id, image_of, joined_audio, sound_of, unread_kind
 from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.tools import CUSTOM_INPUT
-from gateway.wire import Json, UpstreamRequest, Usage, count
 
 FILTERED = frozenset(
     [

@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
+from gateway.json_body import parse_embedded
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
 from gateway.providers.gemini.media import Part, image_part, parts_of, text_of
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.gemini.tools import CUSTOM_INPUT, Tools
-from gateway.wire import Json
-from gateway.wire.body import parse_embedded
 
 SYSTEM = frozenset(("system", "developer"))
 _SPEAKERS = ("user", "assistant")

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.reasoning import asked_reasoning
-from gateway.wire import Json
 
 MAX_STOP_SEQUENCES = 5
 MAX_PENALTY = 1.99  # OpenAI's range ends with 2, Gemini's just before it

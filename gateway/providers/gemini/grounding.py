@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, islice
 from typing import Any
 
+from gateway.completion import Json, count
 from gateway.providers.annotations import url_citation
-from gateway.wire import Json, count
 
 MOST_ANNOTATIONS = 1_000  # of one answer; all that Google sent stands in `extra_content` too
 _BLOCK = 4_096

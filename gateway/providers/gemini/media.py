@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from gateway.completion import MAX_DATA_URL_HEAD
 from gateway.errors import InvalidRequest
 from gateway.providers.base64_text import decoded, normalized
-from gateway.wire.messages import MAX_DATA_URL_HEAD
 
 Part = dict[str, Any]
 

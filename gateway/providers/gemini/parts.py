@@ -12,8 +12,8 @@ import re
 import struct
 from typing import Any, NamedTuple
 
+from gateway.completion import Json
 from gateway.providers.gemini.signatures import extension
-from gateway.wire import Json
 
 # OpenAI's clients need a time until which a later request may refer to the sound. None can here: it is over at once.
 NO_LATER_USE = 0

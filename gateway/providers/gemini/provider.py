@@ -7,15 +7,15 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
+from gateway.completion import ChatRequest, Completion, UpstreamRequest
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, SignatureCache, StreamParser, UpstreamEndpoint
 from gateway.providers.gemini.answer import GeneratedCallIds
-from gateway.providers.gemini.failures import error_in, error_of
+from gateway.providers.gemini.errors import error_in, error_of
 from gateway.providers.gemini.profiles import profile_of
 from gateway.providers.gemini.request import RequestContext, body_of, url_of
 from gateway.providers.gemini.response import completion_of
 from gateway.providers.gemini.stream import GeminiStream
-from gateway.wire import ChatRequest, Completion, UpstreamRequest
 
 ASKED = "asked"
 

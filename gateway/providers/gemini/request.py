@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from gateway.completion import ChatRequest, Json
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.contents import called_names, conversation
 from gateway.providers.gemini.generation import (
@@ -20,7 +21,6 @@ from gateway.providers.gemini.generation import (
 )
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.gemini.tools import Tools, tools_of
-from gateway.wire import ChatRequest, Json
 
 
 @dataclass(frozen=True, slots=True)

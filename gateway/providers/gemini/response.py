@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.completion import Completion, Json
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
@@ -17,7 +18,6 @@ from gateway.providers.gemini.answer import (
     usage_of,
 )
 from gateway.providers.gemini.request import RequestContext
-from gateway.wire import Completion, Json
 
 
 def completion_of(

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.completion import Json
 from gateway.providers.base import SignatureCache
-from gateway.wire import Json
 
 FORMAT = "google-gemini-v1"
 # For calls that Gemini did not make or whose signature is lost: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Chunk, Json
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.json_body import parse_answer
 from gateway.providers.base import SignatureCache, StreamParser
 from gateway.providers.gemini.answer import (
     CandidateReader,
@@ -23,11 +25,9 @@ from gateway.providers.gemini.answer import (
     refuse_broken,
     usage_of,
 )
-from gateway.providers.gemini.failures import error_in
+from gateway.providers.gemini.errors import error_in
 from gateway.providers.gemini.request import RequestContext
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, Json
-from gateway.wire.body import parse_answer
 
 
 class GeminiStream(StreamParser):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.completion import Json
 from gateway.errors import InvalidRequest
-from gateway.wire import Json
 
 # A letter or underscore first, then letters, digits and `_ . : -`, 128 at most.
 LEGAL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Json, Usage, count
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.failures import classify_told
-from gateway.wire import Json, Usage, count
+from gateway.providers.errors import classify_told
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # `citations` and `search_results` are Perplexity's, `provider` is OpenRouter's name for who served the answer.

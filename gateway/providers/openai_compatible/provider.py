@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any
 
+from gateway.completion import ChatRequest, Completion, Json, UpstreamRequest, Usage
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.openai_compatible.answer import choices_of, dropped_of, extra_of, refuse_error, usage_of
 from gateway.providers.openai_compatible.request import OPENAI, AllowedFields, chat_body
 from gateway.providers.openai_compatible.stream import OpenAIStream
-from gateway.wire import ChatRequest, Completion, Json, UpstreamRequest, Usage
 
 
 class OpenAICompatible(Provider):

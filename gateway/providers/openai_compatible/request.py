@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.wire import ChatRequest, Json
+from gateway.completion import ChatRequest, Json
 
 _PLAIN = frozenset({"role", "content", "tool_call_id"})
 

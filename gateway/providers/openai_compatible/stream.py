@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import Chunk, Json, Usage, text_chunk
 from gateway.errors import UpstreamInvalidResponse, UpstreamTruncated
+from gateway.json_body import parse_answer
 from gateway.providers.base import StreamParser
 from gateway.providers.openai_compatible.answer import (
     EXTRA,
@@ -26,10 +28,8 @@ from gateway.providers.openai_compatible.answer import (
     thoughts_of,
     unread_parts,
 )
-from gateway.providers.template import TextDeltaFastPath
+from gateway.providers.text_fast_path import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk, Json, Usage, text_chunk
-from gateway.wire.body import parse_answer
 
 # The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
 _IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})

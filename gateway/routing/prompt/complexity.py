@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from gateway.catalog import Tier
-from gateway.routing.prompt.reading import TextStats, text_stats
+from gateway.catalog.catalog import Tier
+from gateway.routing.prompt.text_stats import TextStats, text_stats
 
 SIMPLE_BELOW = 0.3
 MODERATE_BELOW = 0.7

@@ -16,8 +16,8 @@ from operator import add
 from string import punctuation
 from struct import unpack
 
-from gateway.packaged import packaged_file
-from gateway.routing.prompt.reading import sampled
+from gateway.catalog.packaged import packaged_file
+from gateway.routing.prompt.text_stats import sampled
 
 DIMENSIONS = 60
 _ZERO = 128

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from gateway.routing.models import PromptFacts, RoutingContext
 from gateway.routing.prompt.complexity import complexity_of
 from gateway.routing.prompt.embedding import packaged_embedding, packed
 from gateway.routing.prompt.patterns import PATTERNS, pattern_of
-from gateway.routing.prompt.reading import TextStats, text_stats, tokens_of
+from gateway.routing.prompt.text_stats import TextStats, text_stats, tokens_of
+from gateway.routing.types import PromptFacts, RoutingContext
 
 
 def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.routing.prompt.lexicon import WORDS
-from gateway.routing.prompt.reading import TextStats, text_stats
+from gateway.routing.prompt.text_stats import TextStats, text_stats
 
 # How strongly each pattern is meant, from the reading. The first of the strongest wins; `general` when none is.
 _STRENGTHS: Mapping[str, Callable[[TextStats], float]] = {

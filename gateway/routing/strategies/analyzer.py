@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.packaged import load_catalog
-from gateway.pricing import usd_text
-from gateway.routing.learning.knowledge import OnlineTrainer
-from gateway.routing.models import PromptFacts, RoutingContext
+from gateway.catalog import usd_text
+from gateway.catalog.packaged import load_catalog
+from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
 from gateway.routing.strategies.candidates import Candidate, RoutingRequest, eligible
-from gateway.routing.strategies.choice import Ranked, Uncertainty, draw_of, rank
 from gateway.routing.strategies.decisions import decision_metadata
+from gateway.routing.strategies.selection import Ranked, Uncertainty, draw_of, rank
+from gateway.routing.types import PromptFacts, RoutingContext
 
 BALANCED = 0.5
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog import plain_decimal
+from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.pricing import plain_decimal
-from gateway.routing.learning.estimates import Estimate, Estimates, prior_quality
-from gateway.routing.learning.lineup import ModelColumns
-from gateway.routing.learning.usage import EXPECTED_OUTPUT
-from gateway.routing.models import PromptFacts, RoutingContext
+from gateway.routing.estimation.estimates import Estimate, Estimates, prior_quality
+from gateway.routing.estimation.model_columns import ModelColumns
+from gateway.routing.estimation.usage import EXPECTED_OUTPUT
+from gateway.routing.types import PromptFacts, RoutingContext
 
 
 class Candidate(NamedTuple):

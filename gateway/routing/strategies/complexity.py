@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.catalog import TIERS, Catalog, Model, Tier
-from gateway.packaged import load_catalog
-from gateway.routing.learning.estimates import Estimates
-from gateway.routing.models import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.catalog.catalog import TIERS, Catalog, Model, Tier
+from gateway.catalog.packaged import load_catalog
+from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.prompt.complexity import tier_of
 from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.candidates import (
@@ -19,6 +18,7 @@ from gateway.routing.strategies.candidates import (
     is_cooling_down,
 )
 from gateway.routing.strategies.decisions import decision_metadata
+from gateway.routing.types import PromptFacts, RoutingContext, RoutingDecision, RoutingStrategy
 
 # The family that each tier usually means: the first model in the catalogue that is of it.
 _USUAL: Mapping[Tier, tuple[str, str]] = {

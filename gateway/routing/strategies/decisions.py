@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.errors import RoutingError
-from gateway.routing.models import CONFIDENCES, PromptFacts, RoutingDecision
 from gateway.routing.strategies.candidates import Candidate, RoutingRequest, candidate_json, eligible, ineligibility
+from gateway.routing.types import CONFIDENCES, PromptFacts, RoutingDecision
 
 # Stored with each row, so that decisions of different rules are not compared as if they were of one.
 POLICY_VERSION = "1"

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.catalog import Catalog
-from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.catalog.catalog import Catalog
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.decisions import by_own_name, reason_of, well_formed
 from gateway.routing.strategies.learning import LearningStrategy
+from gateway.routing.types import RoutingContext, RoutingDecision, RoutingStrategy
 
 # So many outcomes of like prompts outweigh a difference of two tiers from complexity's choice.
 ENOUGH_OUTCOMES = 50

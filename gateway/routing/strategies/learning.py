@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import RoutingError
-from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.analyzer import AvailableProviders, QueryPatternAnalyzer
+from gateway.routing.types import RoutingContext, RoutingDecision, RoutingStrategy
 
 _ESSENTIAL = ("provider", "model", "confidence")
 _RECOMMENDED = (*_ESSENTIAL, "reasoning", "avg_cost")

@@ -10,11 +10,12 @@ import pytest
 from anthropic.types import ContentBlockParam, MessageCreateParams
 from pydantic import ConfigDict, TypeAdapter
 
+from gateway.completion import ChatRequest, Chunk, UpstreamRequest
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import InvalidRequest
 from gateway.providers.base import SignatureCache, StreamParser, UpstreamEndpoint
 from gateway.providers.claude import Claude
 from gateway.sse import SSEDecoder
-from gateway.wire import ChatRequest, Chunk, UpstreamRequest, parse_chat_request
 
 HAIKU_4_5, SONNET_4_6, OPUS_4_7, OPUS_5 = "claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-7", "claude-opus-5"
 SONNET_5, SONNET_5_5, HAIKU_5_5, OPUS_5_5 = (

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.providers.claude.breakpoints import limit_breakpoints
-from gateway.simulator.claude.rules import breakpoints, check_cache_control
+from llm_simulator.claude.validation import breakpoints, check_cache_control
 from tests.providers.claude.asking import HAIKU_4_5, sent
 
 SHORT, HOUR = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.providers.claude.profiles import NEWEST, ClaudeProfile, profile_of
-from gateway.simulator.models import CLAUDE
+from llm_simulator.models import CLAUDE
 
 
 @pytest.mark.parametrize(

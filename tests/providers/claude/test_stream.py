@@ -11,6 +11,7 @@ import pytest
 from openai.lib.streaming._deltas import accumulate_delta
 from openai.types.chat import ChatCompletionChunk
 
+from gateway.completion import Chunk
 from gateway.errors import (
     UpstreamError,
     UpstreamInvalidResponse,
@@ -20,7 +21,6 @@ from gateway.errors import (
 )
 from gateway.providers.base import SignatureCache
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk
 from tests.providers.claude.asking import OPUS_5, WEATHER, claude, deltas, finishes, read, sent, wire
 
 CASES = sorted((Path(__file__).parent / "cases").glob("stream_*.json"))

@@ -10,10 +10,11 @@ import orjson
 from google.genai import types
 from pydantic import BaseModel
 
+from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.gemini import Gemini
 from gateway.sse import SSEDecoder
-from gateway.wire import ChatRequest, Chunk, Completion, UpstreamRequest, parse_chat_request
 
 KEY = "AIza-made-up-key-000"
 MADE_ID = re.compile(r"call_[0-9a-f]{24}")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.packaged import load_prices
-from gateway.pricing import cost
+from gateway.catalog import cost
+from gateway.catalog.packaged import load_prices
 from gateway.providers.gemini.parts import image_of, sound_of, unread_kind
 from gateway.providers.gemini.signatures import SENTINEL
 from tests.providers.gemini.asking import answered, body_sent, check_answer, gemini, said, sent, streamed, wire

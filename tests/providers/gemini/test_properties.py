@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.completion import ChatRequest
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.gemini import Gemini
 from gateway.sse import ServerSentEvent
-from gateway.wire import ChatRequest
 from tests.providers.gemini.asking import check_request, gemini, request, said, sent, streamed, wire
 
 MODELS = (

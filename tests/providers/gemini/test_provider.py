@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamAuth, UpstreamOverloaded
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.gemini import Gemini
-from gateway.wire import UpstreamRequest
 from tests.providers.gemini.asking import KEY, body_sent, gemini, request, said, sent, streamed, wire
 
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "U0lH"}

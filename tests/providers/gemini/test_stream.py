@@ -8,9 +8,9 @@ import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
+from gateway.completion import Chunk
 from gateway.errors import UpstreamInvalidResponse, UpstreamOverloaded, UpstreamTruncated
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk
 from tests.providers.gemini.asking import OLD, gemini, said, sent, streamed, wire
 
 

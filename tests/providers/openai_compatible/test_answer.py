@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.completion import Usage
 from gateway.errors import UpstreamError, UpstreamInvalidResponse, UpstreamOverloaded
 from gateway.providers.openai_compatible.answer import (
     choices_of,
@@ -16,7 +17,6 @@ from gateway.providers.openai_compatible.answer import (
     refuse_error,
     usage_of,
 )
-from gateway.wire import Usage
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import UpstreamRateLimited
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.sse import ServerSentEvent
-from gateway.wire import parse_chat_request
 
 REQUEST = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}]}')
 

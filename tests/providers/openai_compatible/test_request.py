@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.dialects.chat_completions import parse_chat_request
 from gateway.providers.openai_compatible.request import OPENAI, chat_body, chat_messages, only
-from gateway.wire import parse_chat_request
 
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.completion import Chunk
 from gateway.errors import (
     UpstreamAccountEmpty,
     UpstreamError,
@@ -19,7 +20,6 @@ from gateway.errors import (
 from gateway.providers.openai_compatible.answer import usage_of
 from gateway.providers.openai_compatible.stream import OpenAIStream
 from gateway.sse import ServerSentEvent
-from gateway.wire import Chunk
 
 DONE = ServerSentEvent(b"[DONE]")
 

@@ -5,8 +5,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.models import RoutingContext
 from gateway.routing.prompt.features import NAMES, SIZE, cached_prompt_facts, prompt_facts, vector_of
+from gateway.routing.types import RoutingContext
 
 
 @given(st.text(st.characters(), max_size=300))

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import NoRoute
-from gateway.routing.learning.knowledge import OnlineTrainer
-from gateway.routing.learning.outcomes import stored
-from gateway.routing.models import Outcome, RoutingContext
+from gateway.routing.estimation.trainer import OnlineTrainer
+from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.strategies.analyzer import AvailableProviders, QueryPatternAnalyzer, valid_tradeoff
+from gateway.routing.types import Outcome, RoutingContext
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE, said
 
 PROVIDERS = ["gemini", "claude", "openrouter"]

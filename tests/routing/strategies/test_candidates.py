@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.routing.learning.estimates import Estimates
-from gateway.routing.learning.estimator import Estimator, Observation
-from gateway.routing.models import Outcome, RoutingContext
+from gateway.routing.estimation.estimates import Estimates
+from gateway.routing.estimation.estimator import Estimator, Observation
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.candidates import RoutingRequest, candidate_json, eligible, ineligibility
+from gateway.routing.types import Outcome, RoutingContext
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
 LIMITED = Model(

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.routing.models import RoutingContext
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.types import RoutingContext
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
 CHEAPER = Model("openrouter", "cheaper", "moderate", 0.5, 1)

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import RoutingError
-from gateway.routing.learning.estimates import Estimates
-from gateway.routing.models import RoutingContext, RoutingDecision
+from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.candidates import RoutingRequest
 from gateway.routing.strategies.decisions import by_own_name, fill_metadata, reason_of, validate, well_formed
+from gateway.routing.types import RoutingContext, RoutingDecision
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, THREE
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Model
+from gateway.catalog.catalog import Model
 from gateway.errors import NoRoute
-from gateway.routing.learning.knowledge import OnlineTrainer
-from gateway.routing.models import RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
+from gateway.routing.types import RoutingContext, RoutingDecision, RoutingStrategy
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
 

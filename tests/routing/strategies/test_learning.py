@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 
 from gateway.errors import RoutingError
-from gateway.routing.learning.knowledge import OnlineTrainer
-from gateway.routing.models import RoutingContext
+from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.learning import LearningStrategy
+from gateway.routing.types import RoutingContext
 from tests.routing.worlds import MODERATE, THREE
 
 

@@ -1,0 +1,1 @@
+"""Virtual keys and budgets: values and rules; the store keeps them."""

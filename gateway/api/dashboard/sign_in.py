@@ -1,0 +1,161 @@
+"""Signing in to the dashboard with the admin key: a page with a form, and a session cookie for who knows the key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gateway.api.admin_sessions import COOKIE, LIFETIME, AdminSessions, form_token
+from gateway.api.auth import Authenticator, cookie_in, is_same_origin
+from gateway.api.body import read_body
+from gateway.api.dashboard.rendering import SECURITY_HEADERS, template
+from gateway.api.rate_limit import SlidingWindowLimiter
+from gateway.errors import Forbidden, GatewayError, InvalidKey, InvalidRequest, RateLimited
+
+FORM_COOKIE = "gateway_form"  # its value stands in the sign-in form too, which no other site can read or set
+FORM_BYTES = 8192
+FAILURES = 10  # failed attempts a minute of one bucket of addresses
+BUCKETS = 64  # a fixed number, so that strangers with many addresses cannot fill the memory
+ADMIN_HOME = "/"
+_FORM = "application/x-www-form-urlencoded"
+_LOCAL_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")  # no second slash, no backslash: no other host
+_NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
+WRONG = "That is not the admin key of this gateway."
+NO_ADMIN_KEY = (
+    "This gateway has no admin key yet. Run “gateway keys admin” to make one, or set GATEWAY_ADMIN_KEY and restart it."
+)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page to show."""
+    accepted = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
+    return request.method in ("GET", "HEAD") and "text/html" in accepted
+
+
+class SignIn:
+    """The routes of the form, and the page that admin routes answer a browser with that has no session."""
+
+    def __init__(
+        self, gatekeeper: Authenticator, sessions: AdminSessions, *, pace: SlidingWindowLimiter, demo: bool
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._sessions = sessions
+        self._pace = pace
+        self._demo = demo
+
+    def page(self, request: Request, *, status: int = 401, told: str | None = None, to: str | None = None) -> Response:
+        """The form; after it the browser goes on to `to`, or to what it asked for."""
+        nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
+        if nonce is None or not _NONCE.fullmatch(nonce):
+            nonce = secrets.token_urlsafe(32)
+        if not self._gatekeeper.has_admin_key:
+            told = NO_ADMIN_KEY
+        html = template("sign_in.html").render(
+            demo=self._demo, told=told, form_token=nonce, to=local_path(to or _asked_for(request))
+        )
+        response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
+        if status == 401:
+            # Without Basic: the browser would ask for a password before it shows the form.
+            response.headers["www-authenticate"] = "Bearer"
+        _set_cookie(response, request, FORM_COOKIE, nonce, seconds=3600)
+        return response
+
+    async def form(self, request: Request) -> Response:
+        """`GET /sign-in`"""
+        if not self._gatekeeper.admin_keyed or self._gatekeeper.session_of(request.scope["headers"]):
+            return _redirect(ADMIN_HOME)
+        return self.page(request, status=200, to=ADMIN_HOME)
+
+    async def sign_in(self, request: Request) -> Response:
+        """`POST /sign-in`"""
+        to = ADMIN_HOME
+        try:
+            fields = await _fields_of(request)
+            to = local_path(fields.get("to", ADMIN_HOME))
+            nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
+            if nonce is None or not hmac.compare_digest(nonce.encode(), fields.get("form_token", "").encode()):
+                raise Forbidden("The form is out of date, or the browser sends no cookies. Try again.")
+            return self._checked(request, fields.get("key", "").strip(), to=to)
+        except RateLimited as error:
+            response = self.page(request, status=429, told=error.message, to=to)
+            response.headers["retry-after"] = "60"
+            return response
+        except GatewayError as error:
+            return self.page(request, status=error.status, told=error.message, to=to)
+
+    async def sign_out(self, request: Request) -> Response:
+        """`POST /sign-out`"""
+        fields = await _fields_of(request)
+        session = cookie_in(request.scope["headers"], COOKIE)
+        if session is not None:
+            if not hmac.compare_digest(form_token(session), fields.get("form_token", "")):
+                raise Forbidden("The form is out of date. Reload the dashboard and try again.")
+            self._sessions.end(session)
+        response = _redirect("/sign-in")
+        _set_cookie(response, request, COOKIE, "", seconds=0)
+        return response
+
+    def _checked(self, request: Request, key: str, *, to: str) -> Response:
+        bucket = _bucket(request)
+        try:
+            self._pace.admit(bucket, rpm=FAILURES)
+        except RateLimited as error:
+            raise RateLimited("Too many failed attempts. Try again in a minute.", retry_after=60) from error
+        digest = self._gatekeeper.admin_of(key)
+        if digest is None:
+            raise InvalidKey(WRONG)
+        self._pace.forget(bucket)
+        response = _redirect(to)
+        _set_cookie(response, request, COOKIE, self._sessions.begin(digest), seconds=int(LIFETIME))
+        return response
+
+
+def local_path(text: str) -> str:
+    """`text` where it is a path of this gateway, else the dashboard's."""
+    return text if len(text) <= 2000 and _LOCAL_PATH.fullmatch(text) else ADMIN_HOME
+
+
+def _asked_for(request: Request) -> str:
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
+
+
+async def _fields_of(request: Request) -> dict[str, str]:
+    """The form's fields. Raises Forbidden for a page of another origin, InvalidRequest for what is no form of ours."""
+    headers = request.scope["headers"]
+    if not is_same_origin(headers):
+        raise Forbidden(
+            "The form was sent from a page of another origin. A reverse proxy has to pass the Host header on as the browser sent it."
+        )
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise InvalidRequest(f"This route takes a form, {_FORM}.")
+    body = await read_body(dict(headers), request.receive, limit=FORM_BYTES)
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=8, errors="strict")
+    except ValueError:  # UnicodeDecodeError is one
+        raise InvalidRequest("The form cannot be read.") from None
+    return {name: values[0] for name, values in fields.items() if len(values) == 1}
+
+
+def _bucket(request: Request) -> str:
+    address = request.client.host if request.client else ""
+    return f"sign-in-{hashlib.sha256(address.encode()).digest()[0] % BUCKETS}"
+
+
+def _redirect(to: str) -> Response:
+    return RedirectResponse(to, 303, headers=SECURITY_HEADERS)
+
+
+def _set_cookie(response: Response, request: Request, name: str, value: str, *, seconds: int) -> None:
+    """Not for scripts and other sites; over HTTPS only, where the page came that way (a proxy speaks it, the gateway does not)."""
+    secure = request.headers.get("origin", "").startswith("https://") or (
+        request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
+    )
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")

@@ -1,0 +1,181 @@
+"""Each route in OpenAPI's terms: what it is for, what it takes and what it answers when all goes well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.api.feedback import FeedbackBody
+from gateway.api.openapi import chat, responses
+from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, text, whole
+from gateway.api.reports import MAX_DAYS, MAX_ROWS
+
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`answers` are schemas by media type, `failures` the error statuses beside those that every route of its access has.
+
+    `others` are further statuses that are no errors in OpenAI's shape, `headers` those of an answer, each with its meaning.
+    """
+
+    id: str
+    summary: str
+    answers: Mapping[str, Schema]
+    parameters: Sequence[Schema] = ()
+    body: Schema | None = None
+    failures: Sequence[int] = ()
+    others: Mapping[int, Schema] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+SCHEMAS: Mapping[str, Schema] = {
+    "ChatRequest": chat.REQUEST,
+    "ChatMessage": chat.MESSAGE,
+    "ChatCompletion": chat.COMPLETION,
+    "Usage": chat.USAGE,
+    "Error": responses.ERROR,
+    "Model": responses.MODEL,
+    "Models": responses.MODELS,
+    "Decision": responses.DECISION,
+    "FeedbackRequest": FeedbackBody.model_json_schema(),
+    "Feedback": responses.FEEDBACK,
+    "Summary": responses.SUMMARY,
+    "Confidence": responses.CONFIDENCE,
+    "Patterns": responses.PATTERNS,
+    "Timeline": responses.TIMELINE,
+    "Row": responses.ROW,
+    "Rows": responses.ROWS,
+    "WholeRow": responses.WHOLE_ROW,
+    "Health": responses.HEALTH,
+    "Description": responses.DESCRIPTION,
+}
+
+
+def _query(name: str, schema: Schema, told: str) -> Schema:
+    return {"name": name, "in": "query", "schema": schema, "description": told}
+
+
+def _path(name: str, told: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": text(minLength=1), "description": told}
+
+
+_AUTO_ROUTE = _query(
+    "auto_route",
+    one_of("true", "false", "1", "0", "shadow"),
+    "Whether learned routing decides; `shadow` only notes what it would have done.",
+)
+_DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
+
+# Headers of chat answers; those of errors after routing are the same.
+_ROUTED = {
+    "x-request-id": "The request's id in the ledger; on every answer, errors too.",
+    "x-gateway-provider": "Who answered.",
+    "x-gateway-model": "Its model, by the provider's own id.",
+    "x-gateway-strategy": "`hybrid`, `complexity` or `pinned`.",
+    "x-gateway-confidence": "`high`, `medium`, `low`, or `none`.",
+    "x-gateway-pattern": "The kind of prompt, or `none`.",
+    "x-gateway-complexity": "0 to 1, or `none`.",
+    "x-gateway-reason": "The decision in a sentence.",
+    "x-gateway-baseline-model": "What savings are counted against.",
+    "x-gateway-attempts": "How many upstreams were called.",
+    "x-gateway-fallback": "`true` or `false`.",
+    "x-gateway-cost": "USD, or `unknown`; not in streams.",
+    "x-gateway-baseline-cost": "USD, or `unknown`; not in streams.",
+}
+
+
+def _chat(id: str, summary: str) -> Operation:
+    return Operation(
+        id=id,
+        summary=summary,
+        answers={JSON: named("ChatCompletion"), EVENTS: text("Chunks, then `[DONE]`; or an error event.")},
+        parameters=(_AUTO_ROUTE,),
+        body=named("ChatRequest"),
+        failures=(404, 413, 415, 422, 502, 503, 504),
+        headers=_ROUTED,
+    )
+
+
+def _report(id: str, summary: str, schema: str) -> Operation:
+    return Operation(id, summary, {JSON: named(schema)}, parameters=(_DAYS,))
+
+
+def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operation]:
+    """Each operation below `/v1/` also without it."""
+    found = dict(operations)
+    for name, operation in operations.items():
+        method, _, path = name.partition(" /v1/")
+        if path:
+            summary = f"The same as {method} /v1/{path}, for clients that leave `/v1` out."
+            found[f"{method} /{path}"] = replace(operation, id=f"{operation.id}_without_v1", summary=summary)
+    return found
+
+
+OPERATIONS: Mapping[str, Operation] = _with_short_paths(
+    {
+        "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
+        "GET /v1/models": Operation("models", "What can be asked for, `auto` first.", {JSON: named("Models")}),
+        "GET /v1/models/{model}": Operation(
+            "model",
+            "One of the models; slashes in its name need no escaping.",
+            {JSON: named("Model")},
+            parameters=(_path("model", "A name, such as `gemini/gemini-3.8-flash`."),),
+            failures=(404,),
+        ),
+        "POST /v1/route": Operation(
+            "route",
+            "The decision for a chat request, every candidate and why; nobody is called.",
+            {JSON: named("Decision")},
+            parameters=(_AUTO_ROUTE,),
+            body=named("ChatRequest"),
+            failures=(404, 413, 415, 503),
+        ),
+        "POST /v1/feedback": Operation(
+            "feedback",
+            "What a client says of an answer that it got; once for each request, within a day.",
+            {JSON: named("Feedback")},
+            body=named("FeedbackRequest"),
+            failures=(404, 409, 413, 415, 503),
+        ),
+        "GET /v1/routing/summary": _report("summary", "The ledger's sums.", "Summary"),
+        "GET /v1/routing/confidence": _report("confidence", "Routed decisions by confidence.", "Confidence"),
+        "GET /v1/routing/patterns": _report("patterns", "Routed decisions by model and pattern.", "Patterns"),
+        "GET /v1/routing/timeline": _report("timeline", "The sums by hour (up to three days) or day.", "Timeline"),
+        "GET /v1/routing/requests": Operation(
+            "requests",
+            "The ledger's rows, newest first.",
+            {JSON: named("Rows")},
+            parameters=(
+                _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
+                _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
+            ),
+        ),
+        "GET /v1/routing/requests/{request_id}": Operation(
+            "request",
+            "One row with its attempts and feedback.",
+            {JSON: named("WholeRow")},
+            parameters=(_path("request_id", "`x-request-id` of the answer."),),
+            failures=(404,),
+        ),
+        "GET /metrics": Operation("metrics", "Figures for Prometheus.", {"text/plain": text()}),
+        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_DAYS,)),
+        "GET /static/{name}": Operation(
+            "static",
+            "The dashboard's style sheet.",
+            {"text/css": text()},
+            parameters=(_path("name", "`dashboard.css`"),),
+            failures=(404,),
+        ),
+        "GET /healthz": Operation("healthz", "Whether the process answers.", {JSON: named("Health")}),
+        "GET /health": Operation("health", "The same.", {JSON: named("Health")}),
+        "GET /readyz": Operation(
+            "readyz",
+            "Whether requests can be served; 503 while draining or when the ledger cannot be written.",
+            {JSON: named("Health")},
+            others={503: named("Health")},
+        ),
+        "GET /openapi.json": Operation("openapi", "This description.", {JSON: named("Description")}),
+    }
+)

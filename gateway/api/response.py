@@ -1,0 +1,176 @@
+"""What a client gets: one whole answer, a stream of events, or an error, before or after the first byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import orjson
+
+from gateway.api.client import RawRequest
+from gateway.api.errors import error_response
+from gateway.api.headers import cost_headers, decision_head, encode_headers, gateway_headers
+from gateway.errors import GatewayError, error_event
+from gateway.proxy import ChatResult, ChatStream
+from gateway.records import RequestRecord
+from gateway.sse import encode
+
+KEEP_ALIVE = 10.0  # seconds of silence after which a stream says that it is still there
+COMMENT = b": keep-alive\n\n"
+JSON = "content-type: application/json\r\n"
+# The last line keeps nginx from collecting a stream before it passes it on.
+SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache, no-store\r\nx-accel-buffering: no\r\n"
+
+
+class ResponseWriter:
+    """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds.
+
+    A stream begins when there is content, or after `keep_alive` seconds without: then its head has only what is known of
+    the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
+    """
+
+    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_started", "_streaming", "finishing")
+
+    def __init__(self, client: RawRequest, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
+        self._client = client
+        self._head = f"x-request-id: {request_id}\r\n"
+        self._keep_alive = keep_alive
+        self._pulse: KeepAlive | None = None
+        self._started = False
+        self._streaming = False
+        self.finishing = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has got a status."""
+        return self._started
+
+    def on_routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """A streamed request is recorded, and its answer may begin."""
+        begin = partial(self._begin_early, record)
+        self._pulse = KeepAlive(self._client, interval=self._keep_alive, begin=begin, loop=loop)
+
+    def close(self) -> None:
+        """No more comments, wherever the work on the request ended."""
+        if self._pulse is not None:
+            self._pulse.stop()
+
+    async def send(self, served: ChatResult | ChatStream) -> None:
+        """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
+        if isinstance(served, ChatResult):
+            head = f"{self._head}{gateway_headers(served.record)}{cost_headers(served.record)}{JSON}"
+            self._started = self.finishing = True
+            await self._client.respond(200, head.encode("latin-1"), served.body)
+            return
+        try:
+            if self._pulse is None:
+                self._pulse = KeepAlive(self._client, interval=self._keep_alive)
+            if self._started:
+                await self._pulse.on_activity()  # the head goes out with the first comment
+            else:
+                await self._begin(gateway_headers(served.record))
+                self._pulse.started()
+            await self._stream(served, self._pulse)
+            await self._end()
+        finally:
+            await served.aclose()
+
+    async def _begin(self, head: str) -> None:
+        self._started = self._streaming = True
+        await self._client.begin(f"{self._head}{head}{SSE}".encode("latin-1"))
+
+    async def _begin_early(self, record: RequestRecord) -> bool:
+        """Begin without content; False where the answer has begun meanwhile."""
+        if self._started:
+            return False
+        await self._begin(decision_head(record))
+        return True
+
+    async def send_error(self, error: GatewayError, head: str = "") -> None:
+        """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
+        if not self._started:
+            self._started = True
+            self.close()
+            response = error_response(error)
+            told = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
+            head = f"{self._head}{head}"
+            await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
+        elif self._streaming and self._pulse is not None:
+            await self._pulse.on_activity()
+            self._pulse.stop()
+            await self._client.send(encode(orjson.dumps(error_event(error))))
+            await self._end()
+
+    async def _stream(self, served: ChatStream, pulse: KeepAlive) -> None:
+        try:
+            while piece := await served.next(pulse.send_nowait):
+                await pulse.send(piece)
+        finally:
+            pulse.stop()
+
+    async def _end(self) -> None:
+        self.finishing = True
+        await self._client.end()
+
+
+class KeepAlive:
+    """Passes on whole events, and sends an SSE comment whenever there was none for `interval` seconds.
+
+    A timer does that, so that a pending read of the upstream is never touched. The comments go out in turn with the events.
+    `begin` is called before the first of them, which is left out where it answers False.
+    """
+
+    __slots__ = ("_begin", "_client", "_comment", "_interval", "_last", "_loop", "_timer")
+
+    def __init__(
+        self,
+        client: RawRequest,
+        *,
+        interval: float,
+        begin: Callable[[], Awaitable[bool]] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._client = client
+        self._begin = begin
+        self._interval = interval
+        self._loop = loop or asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(interval, self._tick)
+        self._comment: asyncio.Task[None] | None = None
+
+    def send_nowait(self, piece: bytes) -> bool:
+        self._last = self._loop.time()
+        return self._client.send_nowait(piece)
+
+    async def send(self, piece: bytes) -> None:
+        self._last = self._loop.time()
+        await self._client.send(piece)
+
+    def started(self) -> None:
+        """The stream has begun with an event of its own."""
+        self._begin = None
+
+    async def on_activity(self) -> None:
+        """Returns once no comment is on its way."""
+        if self._comment is not None and not self._comment.done():
+            await asyncio.wait([self._comment])
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._comment is not None:
+            self._comment.cancel()
+
+    def _tick(self) -> None:
+        silent = self._loop.time() - self._last
+        left = self._interval - silent
+        if left <= 0:
+            left = self._interval
+            if self._comment is None or self._comment.done():  # else the client does not even read the one before
+                self._comment = self._loop.create_task(self._send_comment())
+        self._timer = self._loop.call_later(left, self._tick)
+
+    async def _send_comment(self) -> None:
+        begin, self._begin = self._begin, None
+        if begin is None or await begin():
+            await self.send(COMMENT)

@@ -1,0 +1,143 @@
+"""Every route with the access it asks for (a route without one cannot be written), and the application that serves them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.auth import Authenticator, Role
+from gateway.api.client import AsgiAdapter, DirectEndpoint
+from gateway.api.cors import Cors, PreflightRoute, WithCors, is_page, marking
+from gateway.api.dashboard.sign_in import SignIn, wants_page
+from gateway.api.openapi import OpenApiDocument
+from gateway.errors import InvalidKey
+
+RouteEndpoint = Callable[[Request], Awaitable[Response]]
+V1 = "/v1/"
+CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
+OPENAPI_PATH = "/openapi.json"
+_SLASHES = re.compile(rb"/{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedRoute:
+    """A route that lets a request in only after the gatekeeper did."""
+
+    path: str
+    endpoint: RouteEndpoint
+    access: Role
+    method: str = "GET"
+
+    def route(self, gatekeeper: Authenticator, sign_in: SignIn) -> GuardedRoute:
+        async def admitted(request: Request) -> Response:
+            try:
+                request.scope["principal"] = gatekeeper.authenticate(request.scope["headers"], self.access)
+            except InvalidKey as error:
+                if self.access is Role.ADMIN and wants_page(request):
+                    sent = "authorization" in request.headers
+                    return sign_in.page(request, told=error.message if sent else None)
+                raise
+            return await self.endpoint(request)
+
+        return GuardedRoute(self.path, admitted, method=self.method, access=self.access)
+
+
+class GuardedRoute(Route):
+    """A route with the access that it asks for."""
+
+    def __init__(self, path: str, endpoint: RouteEndpoint, *, method: str, access: Role) -> None:
+        super().__init__(path, endpoint, methods=[method])
+        self.access = access
+
+
+class DirectRoute(Route):
+    """A route to an endpoint that answers its own errors, so that it can be reached without the middleware that would."""
+
+    access = Role.CLIENT
+
+    def __init__(self, path: str, direct: DirectEndpoint) -> None:
+        super().__init__(path, AsgiAdapter(direct))
+        self.bypass = direct
+
+
+class Application(Starlette):
+    """Starlette; `direct` are the endpoints that a connection may hand its requests to without it, by path."""
+
+    bypass: Mapping[bytes, DirectEndpoint]
+    _cors: Cors | None = None
+
+    def serve(self, routes: Sequence[BaseRoute], cors: Cors | None = None) -> None:
+        """Answer by these routes from now on, and let pages read the answers as `cors` says. Middleware of one's own is for all of them."""
+        self._cors = cors
+        self.router.routes = [*routes] if cors is None else [PreflightRoute(cors), *routes]
+        direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]
+        self.bypass = {
+            route.path.encode(): route.bypass if cors is None else WithCors(route.bypass, cors) for route in direct
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._forgive_slashes(scope)
+            if self._cors is not None and not is_page(scope["path"]):
+                origin = self._cors.allowed_origin(scope["headers"])
+                send = send if origin is None else marking(send, origin)
+        await super().__call__(scope, receive, send)
+
+    def _forgive_slashes(self, scope: Scope) -> None:
+        """Read doubled and trailing slashes as a client of the API meant them.
+
+        Only where that leads to a client's route: rules that a proxy has for the paths of the admin are not to be passed by.
+        """
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = raw.partition(b"?")[0]
+        if b"//" not in raw and not raw.endswith(b"/"):
+            return
+        meant = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
+        for route in self.router.routes:
+            if route.matches({**scope, "path": meant})[0] is not Match.NONE:
+                if getattr(route, "access", None) is Role.CLIENT:
+                    scope["path"] = meant
+                return
+
+
+def with_short_paths(entries: Iterable[ProtectedRoute]) -> list[ProtectedRoute]:
+    """The entries, those below `/v1/` also without it, for clients whose base URL leaves it out."""
+    found = []
+    for entry in entries:
+        found.append(entry)
+        if entry.path.startswith(V1):
+            found.append(replace(entry, path=short_path(entry.path)))
+    return found
+
+
+def short_path(path: str) -> str:
+    return path.removeprefix(V1.rstrip("/"))
+
+
+def build_routes(
+    guarded: Iterable[ProtectedRoute], *, chat: DirectEndpoint, gatekeeper: Authenticator, sign_in: SignIn
+) -> list[BaseRoute]:
+    """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
+
+    The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
+    """
+    entries = with_short_paths(guarded)
+    told = [(entry.method, entry.path, entry.access) for entry in entries]
+    told += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
+    description = OpenApiDocument([*told, ("GET", OPENAPI_PATH, Role.CLIENT)])
+    entries += [
+        ProtectedRoute(OPENAPI_PATH, description.get, Role.CLIENT),
+        ProtectedRoute("/sign-in", sign_in.form, Role.OPEN),
+        ProtectedRoute("/sign-in", sign_in.sign_in, Role.OPEN, method="POST"),
+        ProtectedRoute("/sign-out", sign_in.sign_out, Role.OPEN, method="POST"),
+    ]
+    direct = [DirectRoute(path, chat) for path in CHAT_PATHS]
+    return [*direct, *(entry.route(gatekeeper, sign_in) for entry in entries)]

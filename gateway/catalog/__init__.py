@@ -1,0 +1,23 @@
+"""Models, their names, and what they cost."""
+
+from gateway.catalog.catalog import Auto, Catalog, Model, Pinned
+from gateway.catalog.cost import Price, Rate, cost, nano_dollars, worst_case
+from gateway.catalog.plain_decimals import plain_decimal, plain_number, plain_numbers, usd_text
+from gateway.catalog.price_table import PriceTable
+
+__all__ = [
+    "Auto",
+    "Catalog",
+    "Model",
+    "Pinned",
+    "Price",
+    "PriceTable",
+    "Rate",
+    "cost",
+    "nano_dollars",
+    "plain_decimal",
+    "plain_number",
+    "plain_numbers",
+    "usd_text",
+    "worst_case",
+]

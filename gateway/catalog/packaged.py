@@ -1,0 +1,107 @@
+"""The files that ship with the gateway: where they are, and the catalogue and prices read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gateway.catalog.catalog import TRADEOFFS, Catalog, Model
+from gateway.catalog.cost import Price, Rate
+from gateway.catalog.price_table import PriceTable
+from gateway.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parent.parent
+# In the wheel config/ lies inside the package, in a checkout beside it.
+DIRECTORIES = (PACKAGE / "config", PACKAGE.parent / "config")
+# libyaml's loader where PyYAML was built with it: several times as fast.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+OWN_RATES = (
+    "input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio", "output_image",
+    "output_video",
+)  # fmt: skip
+
+
+def packaged_file(name: str) -> Path:
+    """The path of a file of the packaged `config/`."""
+    for directory in DIRECTORIES:
+        path = directory / name
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{name} is missing from the installation (looked in {', '.join(map(str, DIRECTORIES))})")
+
+
+def load_prices() -> PriceTable:
+    """The packaged price snapshot."""
+    return PriceTable.loads(packaged_file("prices.json").read_bytes())
+
+
+def load_catalog(*, prices: PriceTable | None = None, at: datetime | None = None) -> Catalog:
+    """The packaged catalogue with its prices as of `at` (default: now)."""
+    document = yaml.load(packaged_file("models.yaml").read_bytes(), Loader=SafeLoader)  # noqa: S506  # is a SafeLoader
+    catalog = build_catalog(document, prices=prices or load_prices(), at=at or datetime.now(UTC))
+    return catalog.with_aliases(document["aliases"])
+
+
+def build_catalog(
+    document: Mapping[str, Any],
+    *,
+    prices: PriceTable,
+    at: datetime,
+    providers: Iterable[str] = (),
+    tradeoffs: Mapping[str, float] = TRADEOFFS,
+) -> Catalog:
+    """A catalogue from the contents of a valid `models.yaml`; a model's own `prices` win over the table's.
+
+    Its `aliases` are left to the caller. Raises ConfigError for models without a price: they could not be compared with the others.
+    """
+    priced = prices.with_own(own_prices(document))
+    rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"]]
+    unpriced = [f"{row['provider']}/{row['id']}: no known price; give its `prices`" for row, price in rows if not price]
+    if unpriced:
+        raise ConfigError(unpriced)
+    return Catalog([_model(row, price) for row, price in rows if price], providers=providers, tradeoffs=tradeoffs)
+
+
+def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
+    """The prices that the rows of `models.yaml` give themselves, by (provider, id)."""
+    return {(row["provider"], row["id"]): _own_price(row["prices"]) for row in document["models"] if row.get("prices")}
+
+
+def _own_price(row: Mapping[str, float]) -> Price:
+    rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in OWN_RATES if row.get(kind) is not None}
+    return Price(**rates)
+
+
+def _model(row: Mapping[str, Any], price: Price) -> Model:
+    abilities = row.get("abilities")
+    created: date | None = row.get("created")
+    return Model(
+        provider=row["provider"],
+        name=row["id"],
+        tier=row["tier"],
+        input_price=float(price.input.base),
+        output_price=float(price.output.base),
+        cache_read_price=_base(price.cache_read),
+        cache_write_price=_base(price.cache_write),
+        cache_write_1h_price=_base(price.cache_write_1h),
+        context_prices=_context_prices(price),
+        context_window=row.get("context_window"),
+        max_output=row.get("max_output"),
+        abilities=None if abilities is None else frozenset(abilities),
+        created=int(datetime.combine(created, time(), UTC).timestamp()) if created else 0,
+    )
+
+
+def _base(rate: Rate | None) -> float | None:
+    return None if rate is None else float(rate.base)
+
+
+def _context_prices(price: Price) -> tuple[tuple[int, float, float], ...]:
+    """`(prompt tokens above which, input, output)` for every size at which either price changes."""
+    sizes = sorted({above for rate in (price.input, price.output) for above, _ in rate.tiers})
+    return tuple((size, float(price.input.at(size + 1)), float(price.output.at(size + 1))) for size in sizes)

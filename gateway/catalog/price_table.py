@@ -1,0 +1,142 @@
+"""The price snapshot: which price of which model is in force at which moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from gateway.catalog.cost import Price, Rate
+
+# The last parts of dated ids: OpenRouter writes `-20260910` where others write `-2026-09-10`.
+COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+# Clients choose the names that are looked up, so what is remembered of them is bounded.
+REMEMBERED = 4096
+
+Clause = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedPrice:
+    """A price and when it is in force: from a UTC day on, or every day between two UTC times (which may span midnight)."""
+
+    price: Price
+    start: date | None = None
+    daily: tuple[time, time] | None = None
+
+    def in_force(self, at: datetime) -> bool:
+        if self.start is not None:
+            return at.date() >= self.start
+        if self.daily is None:
+            return True
+        start, end = self.daily
+        return start <= at.time() < end if start <= end else not end <= at.time() < start
+
+
+class PriceTable:
+    """Prices of every model of a snapshot, each compiled when it is first asked for.
+
+    A row's `match` tells which names mean its model; a row without one means its own `id`. Names are compared in lower
+    case and the first row that matches decides, as in `genai-prices`, whose data this is. `version` opens with the day on
+    which the snapshot was made.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        *,
+        version: str,
+        own: Mapping[tuple[str, str], Price] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._own = dict(own or {})
+        self._found: dict[tuple[str, str], tuple[DatedPrice, ...]] = {}
+        self.version = version
+        self.dated = date.fromisoformat(version[:10])
+
+    @classmethod
+    def loads(cls, raw: bytes) -> PriceTable:
+        """From the JSON that `scripts/prices` writes. Raises ValueError when it is not that."""
+        document = orjson.loads(raw)
+        try:
+            return cls(document["providers"], version=document["version"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a price snapshot: {error!r}") from error
+
+    def with_own(self, prices: Mapping[tuple[str, str], Price]) -> PriceTable:
+        """The same table with prices that the configuration gives by (provider, model)."""
+        return PriceTable(self._rows, version=self.version, own={**self._own, **prices})
+
+    def price(self, provider: str, model: str, at: datetime) -> Price | None:
+        """The price of a request made `at` that moment (naive: UTC); None when the model is not in the table."""
+        if own := self._own.get((provider, model)):
+            return own
+        key = (provider, model)
+        prices = self._found.get(key)
+        if prices is None:
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            prices = self._found[key] = self._compile(provider, model)
+        if not prices:
+            return None
+        moment = at if at.tzinfo is None or at.tzinfo is UTC else at.astimezone(UTC)
+        for dated in reversed(prices):
+            if dated.in_force(moment):
+                return dated.price
+        return prices[0].price
+
+    def _compile(self, provider: str, model: str) -> tuple[DatedPrice, ...]:
+        name = model.lower()
+        row = self._row(provider, name) or self._row(provider, COMPACT_DATE.sub(r"-\1-\2-\3", name))
+        return tuple(_dated_price(entry) for entry in row["prices"]) if row else ()
+
+    def _row(self, provider: str, name: str) -> Mapping[str, Any] | None:
+        for row in self._rows.get(provider, ()):
+            if matches(row["match"], name) if "match" in row else row["id"] == name:
+                return row
+        return None
+
+
+def matches(clause: Clause, name: str) -> bool:
+    """Whether a lower-case name satisfies a clause: one operator and its operand; `equals` may list several names."""
+    ((operator, operand),) = clause.items()
+    match operator:
+        case "equals":
+            return name in operand if isinstance(operand, list) else name == operand
+        case "starts_with":
+            return name.startswith(operand)
+        case "ends_with":
+            return name.endswith(operand)
+        case "contains":
+            return operand in name
+        case "regex":
+            return re.search(operand, name) is not None
+        case "or":
+            return any(matches(part, name) for part in operand)
+        case "and":
+            return all(matches(part, name) for part in operand)
+    raise ValueError(f"unknown match operator {operator!r}")
+
+
+def _dated_price(entry: Mapping[str, Any]) -> DatedPrice:
+    start = date.fromisoformat(entry["from"]) if "from" in entry else None
+    daily = (time.fromisoformat(entry["daily"][0]), time.fromisoformat(entry["daily"][1])) if "daily" in entry else None
+    rates = {kind: rate(value) for kind, value in entry.items() if kind not in ("from", "daily")}
+    free = Rate(Decimal(0))
+    return DatedPrice(Price(**{"input": free, "output": free, **rates}), start, daily)
+
+
+def rate(value: float | Mapping[str, Any]) -> Rate:
+    """A number, or `{"base": number, "tiers": [[above, number], ...]}`; the decimal figure as it is written."""
+    if isinstance(value, Mapping):
+        return Rate(decimal(value["base"]), tuple((above, decimal(figure)) for above, figure in value["tiers"]))
+    return Rate(decimal(value))
+
+
+def decimal(figure: float) -> Decimal:
+    return Decimal(repr(figure))

@@ -1,0 +1,18 @@
+"""What an answer costs: usage times the prices in force at the time of the request."""
+
+from gateway.catalog.cost import Price, Rate, cost, nano_dollars, worst_case
+from gateway.catalog.plain_decimals import plain_decimal, plain_number, plain_numbers, usd_text
+from gateway.catalog.price_table import PriceTable
+
+__all__ = [
+    "Price",
+    "PriceTable",
+    "Rate",
+    "cost",
+    "nano_dollars",
+    "plain_decimal",
+    "plain_number",
+    "plain_numbers",
+    "usd_text",
+    "worst_case",
+]

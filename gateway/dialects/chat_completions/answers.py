@@ -1,0 +1,117 @@
+"""An answer in OpenAI's shape: a whole completion as a dict, a streamed one as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.completion import Chunk, Completion, Json
+
+_OWN = frozenset({"id", "object", "created", "model", "choices", "usage"})
+# What every choice of a chunk has; the dialects give it whole.
+_STEP: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
+_LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
+
+
+def completion_body(
+    completion: Completion,
+    *,
+    id: str,
+    created: int,
+    model: str,
+    usage: Json | None,
+    legacy_functions: bool,
+) -> dict[str, Any]:
+    """OpenAI's `chat.completion` object; `created` is in Unix seconds. `completion.extra` cannot replace its own members."""
+    body: dict[str, Any] = {
+        "id": id,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [_choice(choice, legacy_functions) for choice in completion.choices],
+    }
+    if usage is not None:
+        body["usage"] = usage
+    body.update(_further(completion.extra))
+    return body
+
+
+class ChunkWriter:
+    """Writes one stream's `chat.completion.chunk` events, all with the same head.
+
+    With `include_usage` every chunk says `"usage": null` and `usage()` writes the last one; without it no chunk speaks of usage.
+    """
+
+    def __init__(self, *, id: str, created: int, model: str, include_usage: bool, legacy_functions: bool) -> None:
+        head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":'
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        # What stands around the text of a step that is nothing else.
+        self._before = self._head + b'[{"index":0,"delta":{"content":'
+        self._after = b'},"finish_reason":null,"logprobs":null}]' + self._tail
+        self._legacy = legacy_functions
+
+    def write(self, chunk: Chunk) -> bytes:
+        """The chunk's event; nothing for a chunk without choices, because clients read `choices[0]`."""
+        if chunk.text is not None:
+            return self._before + _dumps(chunk.text) + self._after
+        if not chunk.choices:
+            return b""
+        choices = [choice if choice.keys() >= _STEP.keys() else {**_STEP, **choice} for choice in chunk.choices]
+        if self._legacy:
+            choices = [_legacy_step(choice) for choice in choices]
+        further = _further(chunk.extra) if chunk.extra else None
+        if further:
+            return self._head + _dumps(choices) + b"," + _dumps(further)[1:-1] + self._tail
+        return self._head + _dumps(choices) + self._tail
+
+    def usage(self, usage: Json, gateway: Json) -> bytes:
+        """The event after the last choice: no choices, the whole stream's usage, and the `gateway`'s word on who answered."""
+        return self._head + b'[],"usage":' + _dumps(usage) + b',"gateway":' + _dumps(gateway) + b"}\n\n"
+
+
+def _dumps(value: object) -> bytes:
+    """JSON on one line, also for readers that end lines at U+2028 and U+2029."""
+    text = orjson.dumps(value)
+    if b"\xe2\x80" in text:
+        text = text.replace(_LINE_SEPARATOR, b"\\u2028").replace(_PARAGRAPH_SEPARATOR, b"\\u2029")
+    return text
+
+
+def _further(extra: Json) -> dict[str, Any]:
+    return {name: value for name, value in extra.items() if name not in _OWN}
+
+
+def _choice(choice: Json, legacy_functions: bool) -> dict[str, Any]:
+    given = choice["message"]
+    message = {"role": "assistant", "content": given.get("content"), "refusal": given.get("refusal")}
+    message.update((name, value) for name, value in given.items() if name not in message and value is not None)
+    if not message.get("tool_calls"):
+        message.pop("tool_calls", None)
+    whole = {"index": 0, "logprobs": None, "finish_reason": "stop", **choice, "message": message}
+    if legacy_functions and "tool_calls" in message:
+        call = _first_function(message.pop("tool_calls"))
+        if call is not None:
+            message["function_call"] = call
+    if legacy_functions:
+        whole["finish_reason"] = _legacy_reason(whole["finish_reason"])
+    return whole
+
+
+def _legacy_step(choice: Json) -> dict[str, Any]:
+    """A choice of a chunk in the deprecated form, which has room for one call: the first."""
+    delta = {name: value for name, value in choice["delta"].items() if name != "tool_calls"}
+    call = _first_function([call for call in choice["delta"].get("tool_calls") or () if call.get("index", 0) == 0])
+    if call is not None:
+        delta["function_call"] = call
+    return {**choice, "delta": delta, "finish_reason": _legacy_reason(choice["finish_reason"])}
+
+
+def _legacy_reason(reason: str | None) -> str | None:
+    return "function_call" if reason == "tool_calls" else reason
+
+
+def _first_function(calls: Sequence[Mapping[str, Any]]) -> Any:
+    return next((call["function"] for call in calls if "function" in call), None)

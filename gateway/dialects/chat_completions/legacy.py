@@ -1,0 +1,68 @@
+"""The deprecated function-calling form (`functions`, `function_call`, role `function`) rewritten as tools.
+
+The old form has no call ids: a call in message `i` gets the id `call_legacy_<i>`, and a `function` message answers
+the newest unanswered call of its name. An answer that answers nothing keeps an id of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.completion import Json
+
+
+def uses_legacy_form(body: Mapping[str, Any]) -> bool:
+    if "functions" in body or "function_call" in body:
+        return True
+    for message in body["messages"]:  # a loop, because every request comes here
+        if message["role"] == "function" or message.get("function_call") is not None:
+            return True
+    return False
+
+
+def rewritten(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A new body in today's form; members that need no change are shared with `body`, which stays as it is."""
+    modern = {name: value for name, value in body.items() if name not in ("functions", "function_call")}
+    if "functions" in body:
+        modern["tools"] = [{"type": "function", "function": function} for function in body["functions"]]
+        # The old form can carry one call an answer.
+        modern["parallel_tool_calls"] = False
+        if "function_call" in body:
+            modern["tool_choice"] = _tool_choice(body["function_call"])
+    modern["messages"] = _messages(body["messages"])
+    return modern
+
+
+def _tool_choice(function_call: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    if isinstance(function_call, str):
+        return function_call
+    return {"type": "function", "function": {"name": function_call["name"]}}
+
+
+def _messages(messages: Sequence[Json]) -> list[Json]:
+    modern: list[Json] = []
+    open_calls: dict[str, list[str]] = {}  # ids by the function's name, the newest last
+    for i, message in enumerate(messages):
+        call = message.get("function_call")
+        if message["role"] == "function":
+            modern.append(_result(message, _answered(open_calls, message["name"]) or f"call_legacy_{i}"))
+        elif "function_call" not in message:
+            modern.append(message)
+        else:
+            rest = {name: value for name, value in message.items() if name != "function_call"}
+            if call is not None and message["role"] == "assistant" and not message.get("tool_calls"):
+                open_calls.setdefault(call["name"], []).append(f"call_legacy_{i}")
+                rest["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
+            modern.append(rest)
+    return modern
+
+
+def _answered(open_calls: dict[str, list[str]], name: str) -> str | None:
+    """Takes the newest open call of that name and gives its id."""
+    calls = open_calls.get(name)
+    return calls.pop() if calls else None
+
+
+def _result(message: Json, call_id: str) -> Json:
+    return {"role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}

@@ -1,0 +1,300 @@
+"""Learns what to expect of each model from outcomes, one at a time.
+
+Quality is linear in the request's features: what is expected of any model with this one's rate of failure (`hardship`), plus weights of
+its own, which a Bayesian regression that follows drift holds near 0 (`regression`). So a model without outcomes is expected to do as
+its tier does on such a prompt. From some hundred labels on an `ensemble` is fitted to the newest of them, again and again, which the
+estimates are then drawn to. Tokens and cost are means by pattern, likewise shrunk.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gateway.catalog.catalog import TIERS, Catalog, Model
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot, prior
+from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
+from gateway.routing.estimation.difficulty import (
+    PRIOR_FAILURE_RATE,
+    FailureRate,
+    PromptDifficulty,
+    Vector,
+    expected_weights,
+    reference_failure_rate,
+)
+from gateway.routing.estimation.drift import CusumDetector
+from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates, Key
+from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
+from gateway.routing.estimation.model_columns import ModelColumns
+from gateway.routing.estimation.usage import TokenEstimates, TokenEstimator
+from gateway.routing.prompt.embedding import unpacked
+from gateway.routing.prompt.features import vector_of
+from gateway.routing.types import Outcome, PromptFacts
+
+if TYPE_CHECKING:
+    from gateway.routing.estimation.ensemble import Ensemble
+    from gateway.routing.estimation.variances import PosteriorVariances
+
+# Recent requests on which the exchange rate is found, and how often it is found anew.
+_RECENT = 128
+_EVERY = 16
+_GOOD_CASE = 2.0
+
+# Of so many outcomes of a model the oldest count least; fading is done so often.
+_MEMORY = 4000.0
+_FADED_EVERY = 16
+_KEEP = math.sqrt(1.0 - _FADED_EVERY / _MEMORY)
+
+# What is left of certainty when a model turns out to be another than it was.
+_AFTER_ALARM = 0.25
+
+
+# The ensemble is fitted first at so many labels, then each time there are that share more, to so many of the newest.
+FITTED_FROM = 250
+_FITTED_AGAIN = 1.25
+_MOST_APART = 1_000
+_REMEMBERED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledExample:
+    """A label as the ensemble is fitted to it, in little memory: thousands are kept."""
+
+    model: Key
+    features: Sequence[float]
+    embedding: Sequence[float]
+    quality: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One outcome with what was known of its request. `weight`, 0 to 1, is how much its quality counts."""
+
+    model: Key
+    pattern: str
+    complexity: float
+    features: Mapping[str, float]
+    outcome: Outcome
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What is known of one model. `belief` is about how its weights differ from those expected at its rate of failure."""
+
+    belief: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
+    record: FailureRate = field(default_factory=FailureRate)
+    watch: CusumDetector = field(default_factory=CusumDetector)
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorState:
+    """All that an estimator has learned, as a value.
+
+    The ensemble can be made again: it was fitted to all but the last `since_fit` of `examples`, and to `fitted`, what was then expected.
+    """
+
+    learned: int = 0
+    hardship: PromptDifficulty = field(default_factory=PromptDifficulty)
+    own: Mapping[Key, ModelState] = field(default_factory=dict)
+    tallies: Mapping[Group, QualityStats] = field(default_factory=dict)
+    usage: TokenEstimates = field(default_factory=TokenEstimates)
+    recent: Sequence[PromptFacts] = ()
+    exchange: CostQualityRate = field(default_factory=CostQualityRate)
+    examples: Sequence[LabelledExample] = ()
+    labels: int = 0
+    next_fit: int = FITTED_FROM
+    since_fit: int = 0
+    fitted: Mapping[Key, Vector] | None = None
+
+
+class Estimator:
+    """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
+
+    def __init__(self, catalog: Catalog, memory: EstimatorState | None = None) -> None:
+        memory = memory or EstimatorState()
+        self._models = {(model.provider, model.name): model for model in catalog}
+        self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
+        self._hardship = memory.hardship
+        # Models that the catalogue no longer lists are of no more use.
+        self._own = {key: own for key, own in memory.own.items() if key in self._models}
+        self._tallies = dict(memory.tallies)
+        self._usage = TokenEstimator(memory.usage)
+        self._recent = deque(memory.recent, maxlen=_RECENT)
+        self._exchange = memory.exchange
+        self._learned = memory.learned
+        self._examples = deque(memory.examples, maxlen=_REMEMBERED + _MOST_APART)
+        self._labels = memory.labels
+        self._next_fit = memory.next_fit
+        self._since_fit = memory.since_fit
+        self._fitted = memory.fitted
+        self._certainty: PosteriorVariances | None = None
+        self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
+
+    @property
+    def update(self) -> int:
+        return self._learned
+
+    def memory(self) -> EstimatorState:
+        return EstimatorState(
+            learned=self._learned,
+            hardship=self._hardship,
+            own=dict(self._own),
+            tallies=dict(self._tallies),
+            usage=self._usage.book(),
+            recent=tuple(self._recent),
+            exchange=self._exchange,
+            examples=tuple(self._examples),
+            labels=self._labels,
+            next_fit=self._next_fit,
+            since_fit=self._since_fit,
+            fitted=self._fitted,
+        )
+
+    def learn(self, lessons: Sequence[Observation]) -> Estimates:
+        """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
+        last_turn = (self._learned + len(lessons)) // _EVERY * _EVERY
+        for lesson in lessons:
+            self._learned += 1
+            model = self._models.get(lesson.model)
+            if model is not None:
+                self._learn(model, lesson)
+            if self._learned == last_turn:
+                self._exchange = self._found(self.estimates())
+        return self.estimates()
+
+    def _learn(self, model: Model, lesson: Observation) -> None:
+        tokens = lesson.features.get("tokens", 0.0)
+        facts = PromptFacts(
+            prompt="",
+            pattern=lesson.pattern,
+            complexity=lesson.complexity,
+            tokens=int(tokens) if math.isfinite(tokens) else 0,
+            features=lesson.features,
+            vector=vector_of(lesson.pattern, lesson.features),
+        )
+        self._usage.learn(model, lesson.outcome, pattern=lesson.pattern, tokens=facts.tokens)
+        self._recent.append(facts)
+        quality = lesson.outcome.quality
+        if quality is not None and lesson.weight > 0:
+            self._learn_quality(model, facts, quality=quality, weight=lesson.weight)
+            self._remember(model, facts, quality=quality, weight=lesson.weight)
+
+    def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        x = facts.vector
+        own = self._own.get(model.key) or ModelState()
+        rate, weights = own.record.rate(model.tier), self._hardship.weights
+        beyond = quality - dot(x, expected_weights(rate, weights))
+        watch = own.watch.update((beyond - dot(x, own.belief.mean)) / NOISE, weight=weight)
+        self._own[model.key] = replace(
+            own,
+            belief=own.belief.update(x, beyond, weight=weight),
+            record=own.record.plus(
+                failed=weight * (1.0 - quality), expected=weight * reference_failure_rate(x, weights)
+            ),
+            watch=watch,
+            count=own.count + 1,
+        )
+        self._hardship = self._hardship.update(x, quality, rate=rate, weight=weight)
+        for counted in (model.key, ANY_MODEL):
+            group = bucket_of(counted, pattern=facts.pattern, complexity=facts.complexity)
+            self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
+        if watch.drift_detected:
+            self._doubt(model.key)
+        elif (own.count + 1) % _FADED_EVERY == 0:
+            self._fade(model.key)
+
+    def _remember(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        """For the ensemble, where the row has an embedding; fit it when that is due."""
+        embedding = unpacked(facts.features)
+        if embedding is None:
+            return
+        kept = LabelledExample(model.key, array("d", facts.vector), array("b", map(int, embedding)), quality, weight)
+        self._examples.append(kept)
+        self._labels += 1
+        self._since_fit += 1
+        if self._labels >= self._next_fit:
+            self._next_fit = min(int(_FITTED_AGAIN * self._labels), self._labels + _MOST_APART)
+            self._fit_again()
+
+    def _fit_again(self) -> None:
+        weights = self._hardship.weights
+        self._since_fit = 0
+        self._fitted = {key: self._expected(key, own, weights) for key, own in self._own.items()}
+        self._ensemble = self._fit(self._fitted)
+
+    def _fit(self, expected: Mapping[Key, Vector]) -> Ensemble:
+        from gateway.routing.estimation.ensemble import fit  # brings NumPy: 24 MB that an idle gateway does without
+
+        last = len(self._examples) - self._since_fit
+        return fit(list(self._examples)[max(0, last - _REMEMBERED) : last], expected)
+
+    def _fade(self, key: Key) -> None:
+        """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
+        own = self._own[key]
+        self._own[key] = replace(
+            own, belief=own.belief.decay(_KEEP, OWN_PRECISION), record=own.record.decay(_KEEP * _KEEP)
+        )
+        self._hardship = self._hardship.decay(_KEEP)
+
+    def _doubt(self, key: Key) -> None:
+        """The model has changed: what was known of it counts for little, the next outcomes for much."""
+        own = self._own[key]
+        self._own[key] = replace(
+            own,
+            belief=own.belief.inflate(_AFTER_ALARM, OWN_PRECISION),
+            record=own.record.decay(_AFTER_ALARM),
+            watch=CusumDetector(),
+        )
+        self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
+        others = [each for each in self._examples if each.model != key]
+        self._examples = deque(others, maxlen=self._examples.maxlen)
+        if self._ensemble is not None:
+            self._fit_again()
+
+    def estimates(self) -> Estimates:
+        """What is known now."""
+        weights = self._hardship.weights
+        beliefs = {key: own.belief for key, own in self._own.items()}
+        self._certainty = self._certainty_of(beliefs) if self._ensemble is not None else None
+        return Estimates(
+            tiers={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
+            means={key: self._weights(key, own, weights) for key, own in self._own.items()},
+            beliefs=beliefs,
+            usage=self._usage.book(),
+            tallies=dict(self._tallies),
+            exchange=self._exchange,
+            ensemble=self._ensemble,
+            certainty=self._certainty,
+            learned=self._learned,
+        )
+
+    def _certainty_of(self, beliefs: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
+        from gateway.routing.estimation.variances import PosteriorVariances  # brings NumPy, as the ensemble does
+
+        return PosteriorVariances(beliefs, self._certainty)
+
+    def _expected(self, key: Key, own: ModelState, weights: Vector) -> Vector:
+        return expected_weights(own.record.rate(self._models[key].tier), weights)
+
+    def _weights(self, key: Key, own: ModelState, weights: Vector) -> Vector:
+        expected = self._expected(key, own, weights)
+        return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
+
+    def _found(self, estimates: Estimates) -> CostQualityRate:
+        lineup = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
+        rows = [estimates.across(lineup, facts) for facts in self._recent]
+        # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
+        hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
+        best = hopes.index(max(hopes)) if hopes else 0
+        costs = [estimates.costs(lineup, facts) for facts in self._recent]
+        sample = [
+            [(each.quality, cost) for each, cost in zip(*pair, strict=True)] for pair in zip(rows, costs, strict=True)
+        ]
+        return fit_rate(sample, best=best, key=lineup.keys[best] if hopes else None)

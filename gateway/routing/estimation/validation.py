@@ -1,0 +1,69 @@
+"""Checks what callers say came of a decision, and makes it what the ledger stores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.completion import count
+from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.types import Outcome, RoutingDecision
+from gateway.store import StoredOutcome
+
+# Beyond these a figure is a mistake, not an outcome: USD, and seconds.
+MOST_COST = 1e5
+MOST_LATENCY = 1e6
+
+
+def stored(decision: RoutingDecision, outcome: Outcome) -> StoredOutcome:
+    """Raises ValueError for a decision without prompt and features, and for figures that cannot be."""
+    pattern, complexity, features = _case(decision)
+    for name in ("provider", "model"):
+        if not isinstance(getattr(decision, name), str) or not getattr(decision, name):
+            raise ValueError(f"the decision's {name} must be a name, not {getattr(decision, name)!r}")
+    return StoredOutcome(
+        provider=decision.provider,
+        model=decision.model,
+        pattern=pattern,
+        complexity=complexity,
+        quality=_number("quality", outcome.quality, most=1.0),
+        cost=_number("cost", outcome.cost, most=MOST_COST),
+        input_tokens=_tokens("input_tokens", outcome.input_tokens),
+        output_tokens=_tokens("output_tokens", outcome.output_tokens),
+        latency=_number("latency", outcome.latency, most=MOST_LATENCY),
+        error=None if outcome.error is None else str(outcome.error)[:200],
+        features=features,
+    )
+
+
+def _case(decision: RoutingDecision) -> tuple[str, float, Mapping[str, float]]:
+    """Pattern, complexity and features: as they were decided on, else read from the prompt of a hand-made decision."""
+    told: Mapping[str, Any] = decision.metadata or {}
+    pattern, complexity, features = told.get("pattern"), told.get("complexity"), told.get("features")
+    if isinstance(features, Mapping) and features and isinstance(pattern, str) and complexity is not None:
+        numbers = {name: float(value) for name, value in features.items() if isinstance(value, int | float)}
+        return pattern, float(complexity), numbers
+    prompt = told.get("prompt")
+    if not isinstance(prompt, str):
+        raise ValueError('the decision was not made by route(): set its metadata["prompt"]')
+    facts = prompt_facts(prompt)
+    return facts.pattern, facts.complexity, facts.features
+
+
+def _number(name: str, value: float | None, *, most: float) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not (math.isfinite(number) and 0.0 <= number <= most):
+        raise ValueError(f"{name} must be from 0 to {most:g}, not {value!r}")
+    return number
+
+
+def _tokens(name: str, value: int | None) -> int | None:
+    if value is None:
+        return None
+    tokens = count(value)
+    if tokens is None:
+        raise ValueError(f"{name} must be a count of tokens, not {value!r}")
+    return tokens

@@ -1,0 +1,170 @@
+"""What routing needs to know of a chat request: its newest human turn, what it asks of a model, how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from gateway.completion import ChatRequest, Json
+from gateway.routing.prompt.text_stats import tokens_of
+from gateway.routing.prompt.user_text import strip_harness_text
+from gateway.routing.types import RoutingContext
+
+# Tokens of a part that is not text; vendors count images by size, so this is the usual one, not the largest.
+_PART_TOKENS = {"image_url": 1_000, "input_audio": 1_000}
+_BYTES_A_PDF_TOKEN = 60
+_MESSAGE_TOKENS = 4
+# User turns that may hold nothing but a harness' words before the search for a person's is given up.
+_TURNS = 8
+# JSON values that are counted one by one; of more than that the size tells, which is rather too much.
+_COUNTED = 10_000
+_BYTES_A_JSON_TOKEN = 3
+_IDLE_EFFORTS = frozenset({"none", "minimal"})
+
+
+def context_of(
+    request: ChatRequest,
+    *,
+    available_providers: Sequence[str],
+    cooling: frozenset[tuple[str, str | None]] = frozenset(),
+    tradeoff: float | None = None,
+    user_id: str | None = None,
+) -> RoutingContext:
+    """The context of a checked request. Linear in the request, of whose texts nothing is copied but the newest turn."""
+    body, hints = request.body, request.hints
+    return RoutingContext(
+        prompt=last_user_text(request.messages),
+        user_id=user_id,
+        session_id=hints.conversation,
+        available_providers=list(available_providers),
+        max_cost=hints.max_cost,
+        min_quality=hints.min_quality,
+        needs=frozenset(_needs(body, request.messages)),
+        prompt_tokens=prompt_tokens_of(request),
+        max_tokens=body.get("max_completion_tokens", body.get("max_tokens")),
+        turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
+        models=hints.models,
+        cooling=cooling,
+        tradeoff=tradeoff,
+    )
+
+
+def last_user_text(messages: Sequence[Json]) -> str:
+    """The last thing a person said: user turns that hold only what a harness put there are passed over, so are tools' results.
+
+    Without any in the newest turns, the last text of a user, else of anybody.
+    """
+    for message in islice((each for each in reversed(messages) if each.get("role") == "user"), _TURNS):
+        if said := strip_harness_text(_text(message)):
+            return said
+    for role in ("user", "system", "developer", "assistant"):
+        for message in reversed(messages):
+            if message.get("role") == role and (text := _text(message)):
+                return text
+    return ""
+
+
+def prompt_tokens_of(request: ChatRequest) -> int:
+    """The estimate that the request carries, else a new one."""
+    known = request.prompt_tokens
+    return prompt_tokens(request.body, request.messages) if known is None else known
+
+
+def prompt_tokens(body: Json, messages: Sequence[Json]) -> int:
+    """About how many tokens the whole prompt is, tools and schemas included."""
+    total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in messages)
+    return total + sum(_json_tokens(body.get(name)) for name in ("tools", "response_format"))
+
+
+def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
+    if body.get("tools"):
+        yield "tools"
+    if (body.get("response_format") or {}).get("type") == "json_schema":
+        yield "json_schema"
+    if (body.get("n") or 1) > 1:
+        yield "n"
+    if body.get("logprobs"):
+        yield "logprobs"
+    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+        yield "audio_output"
+    if "image" in (body.get("modalities") or ()):
+        yield "image_output"
+    if _reasons(body):
+        yield "reasoning"
+    for part in _parts(messages):
+        yield from _part_needs(part)
+
+
+def _reasons(body: Json) -> bool:
+    reasoning = body.get("reasoning")
+    effort = body.get("reasoning_effort") or (reasoning.get("effort") if isinstance(reasoning, dict) else None)
+    return bool(effort) and effort not in _IDLE_EFFORTS
+
+
+def _part_needs(part: Json) -> Iterator[str]:
+    kind = part.get("type")
+    if kind == "image_url":
+        yield "vision"
+    elif kind == "input_audio":
+        yield "audio"
+    elif kind == "file" and not _is_text_file(part.get("file") or {}):
+        yield "pdf"
+
+
+def _is_text_file(file: Json) -> bool:
+    return str(file.get("file_data") or "")[:10].lower().startswith("data:text/")
+
+
+def _parts(messages: Iterable[Json]) -> Iterator[Json]:
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            yield from content
+
+
+def _text(message: Json) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") or "" for part in content if part.get("type") == "text"]
+    return texts[0] if len(texts) == 1 else "\n".join(texts)
+
+
+def _message_tokens(message: Json) -> int:
+    content = message.get("content")
+    total = tokens_of(content) if isinstance(content, str) else sum(map(_part_tokens, content or ()))
+    drawn = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
+    return total + drawn + _json_tokens(message.get("tool_calls"))
+
+
+def _part_tokens(part: Json) -> int:
+    kind = part.get("type")
+    if kind == "file":
+        return len((part.get("file") or {}).get("file_data") or "") // _BYTES_A_PDF_TOKEN
+    return _PART_TOKENS.get(str(kind)) or tokens_of(part.get("text") or part.get("refusal") or "")
+
+
+def _json_tokens(value: Any) -> int:
+    """Of a JSON value's names and texts, however deep; about a token for each other value and mark."""
+    total = counted = 0
+    waiting = [] if value is None else [value]
+    while waiting:
+        each = waiting.pop()
+        counted += 1
+        if counted > _COUNTED:
+            return len(orjson.dumps(value)) // _BYTES_A_JSON_TOKEN
+        if isinstance(each, str):
+            total += tokens_of(each)
+        elif isinstance(each, dict):
+            waiting += each.values()
+            total += sum(len(name) // 4 + 2 for name in each)
+        elif isinstance(each, list):
+            waiting += each
+        else:
+            total += 1
+    return total

@@ -1,0 +1,196 @@
+"""Decides for which models a request gets cache breakpoints of the gateway, and places them.
+
+Claude caches a prompt only up to breakpoints in the request. Writing a prefix costs more than input (1.25 times), reading it
+costs less (a tenth), so breakpoints pay when the conversation probably goes on within the cache's lifetime:
+
+    gain = cached * saving + new * (likelihood * saving - premium)
+
+`cached` tokens are in this model's cache already, `new` tokens will be written; `saving` is input minus cache read and `premium`
+is cache write minus input, per token. A client that places breakpoints of its own is never interfered with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway.catalog.catalog import Catalog, Model
+from gateway.completion import ChatRequest, Json
+from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
+from gateway.routing.sessions.affinity import SessionLookup
+
+Key = tuple[str, str]
+CachingMode = Literal["off", "auto", "always"]
+Minimum = Callable[[str, str], int | None]
+
+# How probable it is that a request's prefix is read again within the cache's lifetime.
+OPEN_LOOP = 0.9
+WITH_TOOLS = 0.7
+CONTINUED = 0.6
+NAMED_SESSION = 0.5
+SINGLE = 0.1
+# (premium, saving) as shares of the input price, for models whose prices are not known: Anthropic's.
+_USUAL = (0.25, 0.9)
+_BREAKPOINT: Json = {"type": "ephemeral"}
+_MARKS = ("cache_control", "prompt_cache_breakpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheBreakpoints:
+    """Cache breakpoints of one request.
+
+    `client` says that the client placed its own. `models` get the gateway's. `minimum` gives the tokens from which a model's
+    breakpoints act, None for a model that needs none.
+    """
+
+    client: bool = False
+    models: frozenset[Key] = frozenset()
+    minimum: Minimum = lambda provider, model: None
+
+    def needed_by(self, key: Key) -> bool:
+        """Whether that model caches only what is marked."""
+        return self.minimum(*key) is not None
+
+    def act_at(self, key: Key) -> bool:
+        """Whether that model caches this request: marked by whoever it is, or without marks."""
+        return self.client or key in self.models or not self.needed_by(key)
+
+    def placed_by(self, key: Key) -> Literal["client", "gateway"] | None:
+        """Whose breakpoints a request to that model has."""
+        if self.client:
+            return "client"
+        return "gateway" if key in self.models else None
+
+
+NO_MARKS = CacheBreakpoints()
+
+
+class PromptCaching:
+    """The setting `prompt_caching`, at the catalogue's prices."""
+
+    def __init__(self, mode: CachingMode, catalog: Catalog, *, minimum: Minimum) -> None:
+        self._mode = mode
+        self._catalog = catalog
+        self._minimum = minimum
+        self._marked = tuple((model.key, least) for model in catalog if (least := minimum(*model.key)) is not None)
+        self._least = min((least for _, least in self._marked), default=math.inf)
+        self._by_client = CacheBreakpoints(client=True, minimum=minimum)
+        self._unmarked = CacheBreakpoints(minimum=minimum)
+
+    def routed(self, request: ChatRequest, visit: SessionLookup | None, *, prompt_tokens: int) -> CacheBreakpoints:
+        """For a request whose model the gateway chooses."""
+        if has_marks(request):
+            return self._by_client
+        if self._mode == "off" or prompt_tokens < self._least:
+            return self._unmarked
+        likelihood = _likelihood(request, visit)
+        chosen = [
+            key
+            for key, least in self._marked
+            if prompt_tokens >= least and self._gain(key, visit, prompt_tokens, likelihood) > 0
+        ]
+        return CacheBreakpoints(models=frozenset(chosen), minimum=self._minimum)
+
+    def named(self, request: ChatRequest, key: Key, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
+        """For a request whose model the client names; `prompt_tokens` is asked only where it counts."""
+        if has_marks(request):
+            return self._by_client
+        least = self._minimum(*key) if self._mode == "always" else None
+        if least is None:
+            return NO_MARKS
+        tokens = prompt_tokens()
+        if tokens < least or self._gain(key, None, tokens, _likelihood(request, None)) <= 0:
+            return NO_MARKS
+        return CacheBreakpoints(models=frozenset({key}))
+
+    def _gain(self, key: Key, visit: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
+        """In units of price times tokens; only its sign counts."""
+        premium, saving = _prices(self._catalog.get(*key))
+        held = visit is not None and visit.held is not None and visit.held.key == key
+        cached = min(visit.cached, prompt_tokens) if visit is not None and held else 0
+        return cached * saving + (prompt_tokens - cached) * (likelihood * saving - premium)
+
+
+def _prices(model: Model | None) -> tuple[float, float]:
+    """Premium of a write and saving of a read."""
+    if model is None or model.cache_read_price is None or model.cache_write_price is None:
+        return _USUAL
+    return model.cache_write_price - model.input_price, model.input_price - model.cache_read_price
+
+
+def _likelihood(request: ChatRequest, visit: SessionLookup | None) -> float:
+    """That this request's prefix is read again soon, told from the request alone."""
+    messages = request.messages
+    if visit.housekeeping if visit is not None else is_auxiliary_call(messages):
+        return 0.0
+    if messages[-1].get("role") == "tool":
+        return OPEN_LOOP
+    continued = any(message.get("role") == "assistant" for message in messages)
+    if request.body.get("tools") and (continued or not _forces_a_tool(request.body)):
+        return WITH_TOOLS
+    if continued:
+        return CONTINUED
+    named = request.hints.session_id is not None and not request.hints.shared_session
+    return NAMED_SESSION if named else SINGLE
+
+
+def _forces_a_tool(body: Json) -> bool:
+    """A forced call in a first turn is how clients ask for one structured answer."""
+    return body.get("tool_choice", "auto") not in ("auto", "none")
+
+
+def has_marks(request: ChatRequest) -> bool:
+    """Whether the client placed any cache breakpoint itself: at the top, on a message, a part or a tool."""
+    if "cache_control" in request.body:
+        return True
+    for message in request.messages:
+        if message.get("cache_control"):
+            return True
+        content = message.get("content")
+        if type(content) is list and any(part.get(name) for part in content for name in _MARKS):
+            return True
+    tools: Sequence[Json] = request.body.get("tools") or ()
+    return any(tool.get("cache_control") or tool[tool["type"]].get("cache_control") for tool in tools)
+
+
+def with_breakpoints(request: ChatRequest) -> ChatRequest:
+    """The request with at most three breakpoints: after the instructions, where the request before ended, and at its own end.
+
+    The first is on the last leading instruction, else on the last tool. The second makes sure that the prefix is found however
+    many blocks were added since: the API looks back over 20 only.
+    """
+    messages = list(request.messages)
+    instructions = _last_instruction(messages)
+    places = {len(messages) - 1, _end_before(messages)}
+    tools = request.body.get("tools")
+    body: dict[str, Any] = {**request.body, "messages": messages}
+    if instructions is not None:
+        places.add(instructions)
+    elif tools:
+        body["tools"] = [*tools[:-1], {**tools[-1], "cache_control": _BREAKPOINT}]
+    for place in places:
+        if place is not None:
+            messages[place] = {**messages[place], "cache_control": _BREAKPOINT}
+    return request._replace(body=body, messages=messages)
+
+
+def _last_instruction(messages: Iterable[Mapping[str, Any]]) -> int | None:
+    """Of the instructions that a history begins with."""
+    last = None
+    for index, message in enumerate(messages):
+        if message["role"] not in ("system", "developer"):
+            break
+        last = index
+    return last
+
+
+def _end_before(messages: Sequence[Json]) -> int | None:
+    """The message before the last run of the assistant's, with which the request before ended."""
+    index = len(messages) - 2
+    while index >= 0 and messages[index]["role"] != "assistant":
+        index -= 1
+    while index >= 0 and messages[index]["role"] == "assistant":
+        index -= 1
+    return index if index >= 0 and messages[index]["role"] in ("user", "tool") else None

@@ -1,0 +1,233 @@
+"""A request of a direct route at its connection, without ASGI between: most of what a request costs in HTTP was that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway.api.body import BodyShare, ClientDisconnected, alone, check_encoding, too_large
+from gateway.api.client import DirectEndpoint, HeaderList, HeaderMap
+
+HIGH_WATER = (
+    8 * 1024
+)  # bytes of a body that are taken from the network before somebody reads it: the key is checked first
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+log = logging.getLogger(__name__)
+
+
+class ConnectionLike(Protocol):
+    """The connection, as its requests see it."""
+
+    @property
+    def write_paused(self) -> bool:
+        """Whether the client has to read before more is written."""
+
+    async def drain(self) -> None:
+        """Returns once it has, or has left."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def default_headers(self) -> bytes:
+        """Header lines that every answer has."""
+
+    def response_done(self) -> None:
+        """The request being served is; it was the connection's last one unless its `keep_alive` is true."""
+
+    def is_closing(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class DirectRequest:
+    """Fed by the connection while the endpoint serves it."""
+
+    __slots__ = (
+        "_arrival",
+        "_carrier",
+        "_chunked",
+        "_endpoint",
+        "_gone",
+        "_left",
+        "_limit",
+        "_pieces",
+        "_size",
+        "_whole",
+        "fields",
+        "headers",
+        "keep_alive",
+        "method",
+        "query",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(
+        self,
+        carrier: ConnectionLike,
+        endpoint: DirectEndpoint,
+        *,
+        method: str,
+        query: bytes,
+        headers: HeaderList,
+        fields: HeaderMap,
+        chunked: bool,
+        keep_alive: bool,
+    ) -> None:
+        """`chunked` where the client's version of HTTP knows of chunks; `keep_alive` where the connection may be used again."""
+        self._carrier = carrier
+        self._endpoint = endpoint
+        self.method = method
+        self.query = query
+        self.headers = headers
+        self.fields = fields
+        self._chunked = chunked
+        self.keep_alive = keep_alive
+        self._pieces: list[bytes] = []
+        self._size = self._limit = 0
+        self._whole = self._gone = False
+        self._arrival: asyncio.Future[None] | None = None
+        self._left: Callable[[], None] | None = None
+        self.response_started = self.response_complete = False
+
+    # What the connection tells.
+
+    def feed(self, piece: bytes) -> None:
+        """More of the body."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._arrival is None:
+            if self._size > HIGH_WATER:
+                self._carrier.pause_reading()
+        elif self._size > self._limit:
+            self._wake_reader()
+
+    def end_of_body(self) -> None:
+        """That was all of it."""
+        self._whole = True
+        self._wake_reader()
+
+    def connection_lost(self) -> None:
+        """The client has left."""
+        self._gone = True
+        self._wake_reader()
+        self._notify_disconnect()
+
+    async def run(self) -> None:
+        """Have it served; an answer that stays cut ends the connection."""
+        try:
+            await self._endpoint.serve(self)
+        except Exception:  # a mistake of ours: the client was told as far as it could be, the log gets it whole
+            log.exception("a request failed by a mistake of ours")
+        finally:
+            if not (self.response_complete or self._gone):
+                self._carrier.close()
+
+    # What the endpoint asks for.
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody reads the body."""
+        return self._limit > 0
+
+    async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
+        share = share or alone(limit)
+        self._limit = share.cover(check_encoding(self.fields, limit=limit), limit=limit)
+        if (
+            self._chunked
+            and not (self._whole or self._gone)
+            and self.fields.get(b"expect", b"").lower() == b"100-continue"
+        ):
+            self._carrier.write(CONTINUE)
+        self._carrier.resume_reading()
+        try:
+            while not self._gone and self._size <= limit:
+                if self._size > self._limit:  # the length was not told: as much again is taken each time
+                    self._limit = share.cover(2 * self._size, limit=limit)
+                if self._whole:
+                    break
+                self._arrival = asyncio.get_running_loop().create_future()
+                await self._arrival
+        finally:
+            self._arrival = None
+        if self._gone:
+            raise ClientDisconnected("The client left.")
+        if self._size > limit:
+            raise too_large(limit)
+        share.cover(self._size, limit=limit)
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def on_disconnect(self, left: Callable[[], None]) -> None:
+        self._left = left
+        if self._gone:
+            asyncio.get_running_loop().call_soon(self._notify_disconnect)
+
+    def off_disconnect(self) -> None:
+        self._left = None
+
+    async def respond(self, status: int, head: bytes, body: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if self._gone:
+            return
+        shown = b"" if self.method == "HEAD" else body
+        self._carrier.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + shown)
+        self._complete()
+
+    async def begin(self, head: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if not self._gone:
+            framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
+            self._carrier.write(self._head(200, head + framing))
+
+    async def send(self, piece: bytes) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        self._write(piece)
+
+    def send_nowait(self, piece: bytes) -> bool:
+        if self._carrier.write_paused:
+            return False
+        self._write(piece)
+        return True
+
+    def _write(self, piece: bytes) -> None:
+        if not self._gone:
+            self._carrier.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+
+    async def end(self) -> None:
+        if self._carrier.write_paused:
+            await self._carrier.drain()
+        if self._gone:
+            return
+        if self._chunked:
+            self._carrier.write(LAST_CHUNK)
+        self._complete()
+
+    def _head(self, status: int, rest: bytes) -> bytes:
+        self.response_started = True
+        closing = b"" if self.keep_alive else b"connection: close\r\n"
+        return b"".join((STATUS_LINE[status], self._carrier.default_headers(), closing, rest))
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self._carrier.response_done()
+
+    def _wake_reader(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def _notify_disconnect(self) -> None:
+        if self._left is not None:
+            self._left()

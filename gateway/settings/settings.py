@@ -1,0 +1,152 @@
+"""Everything that can be set, once it is known to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gateway.accounts.budgets import Budget
+from gateway.catalog import PriceTable
+from gateway.catalog.catalog import Catalog
+from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
+from gateway.transport import Proxies, TimeLimits
+
+Durability = Literal["normal", "full"]
+Engine = Literal["lean", "reference"]
+Mode = Literal["route", "shadow"]
+Cascading = Literal["off", "validate"]
+CachingMode = Literal["off", "auto", "always"]
+LedgerFailure = Literal["refuse", "serve"]
+HOST = "127.0.0.1"
+SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key. Whatever prints it shows its last four characters, or nothing where those would be too much of it."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return f"...{self.value[-SHOWN:]}" if len(self.value) >= 4 * SHOWN else "..."
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One enabled upstream. `keys` is empty when it needs none; `headers` go with every request to it.
+
+    `moved` says that `base_url` is not the one that ships with the gateway. `timeouts` replace the gateway's, by name.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    keys: tuple[Secret, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    custom_url: bool = True
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`body_bytes` of a client's request, `bodies_bytes` of those of all requests under way; `in_flight` requests being answered at once; `queue` that may wait for a place,
+    for `queue_wait` seconds.
+    """
+
+    body_bytes: int = 50_000_000
+    in_flight: int = 1000
+    queue: int = 100
+    queue_wait: float = 10.0
+    bodies_bytes: int = 400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """`engine`: `lean` is the gateway's own, `reference` is httpx2. `ca_file` (PEM) adds to the system's CAs."""
+
+    engine: Engine = "lean"
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
+
+    `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
+    without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
+    `allowed_hosts` may call a gateway without client keys, besides loopback; pages of `cors_origins` may read the answers of
+    one with keys. After the first signal the gateway says for
+    `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
+    finish. `config` is the file that was read, `warnings` are sentences for the operator.
+    """
+
+    catalog: Catalog = field(repr=False)
+    prices: PriceTable = field(repr=False)
+    config: Path
+    tradeoffs: Mapping[str, float]
+    host: str = HOST
+    port: int = 8000
+    workers: int = 1
+    db: str = "gateway.db"
+    durability: Durability = "normal"
+    client_keys: tuple[Secret, ...] = ()
+    admin_key: Secret | None = None
+    providers: tuple[ProviderSettings, ...] = ()
+    baseline: str | None = None
+    transport: TransportSettings = field(default_factory=TransportSettings)
+    proxies: Proxies = field(default_factory=Proxies)
+    timeouts: TimeLimits = field(default_factory=TimeLimits)
+    model_timeouts: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
+    keep_alive: float = 10.0
+    limits: Limits = field(default_factory=Limits)
+    max_attempts: int = 3
+    mode: Mode = "route"
+    cascade: Cascading = "validate"
+    prompt_caching: CachingMode = "auto"
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    record_features: bool = True
+    corroborating_keys: int = CORROBORATING_KEYS
+    on_ledger_failure: LedgerFailure = "refuse"
+    drain_delay: float = 1.0
+    grace: float = 30.0
+    daily_budget: Budget | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tradeoff(self) -> float:
+        """That of `auto` alone."""
+        return self.tradeoffs["balanced"]
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        return self.catalog.aliases
+
+
+def start_up_lines(settings: Settings) -> list[str]:
+    """What is worth knowing at the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
+    names = ", ".join(provider.name for provider in settings.providers) or "none"
+    keys = ", ".join(map(str, settings.client_keys)) or "none: open to this machine"
+    return [
+        f"config: {settings.config}",
+        f"prices: {settings.prices.version}",
+        f"providers: {names}",
+        *(
+            f"upstream: {provider.name} is at {provider.base_url}"
+            for provider in settings.providers
+            if provider.custom_url
+        ),
+        *(
+            f"upstream: {provider.name} is reached through the proxy {proxy.url} ({proxy.variable})"
+            for provider in settings.providers
+            if (proxy := settings.proxies.of(provider.base_url)) is not None
+        ),
+        f"client keys: {keys}",
+        *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
+        *(f"warning: {warning}" for warning in settings.warnings),
+    ]

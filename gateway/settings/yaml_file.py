@@ -1,0 +1,90 @@
+"""YAML files whose every value knows its line. Only plain data is built from them: the loader is a safe one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gateway.catalog.packaged import SafeLoader
+from gateway.settings.problems import ConfigProblems
+
+YamlPath = tuple[str | int, ...]
+# Deeper than any schema goes; it also ends the walk through an anchor that contains itself.
+DEEPEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """What a file says, and the line (from 1) of each key and item by its place: `("models", 2, "tier")`."""
+
+    path: Path
+    data: Mapping[str, Any]
+    lines: Mapping[YamlPath, int] = field(default_factory=dict)
+
+    def at(self, place: YamlPath) -> str:
+        """`file:line` of a place, or of the nearest one around it that is written down."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return f"{self.path}:{self.lines[place]}" if place else f"{self.path}"
+
+    def problem(self, place: YamlPath, sentence: str) -> str:
+        return f"{self.at(place)}: {dotted(place)}: {sentence}"
+
+
+def dotted(place: YamlPath) -> str:
+    """`models[2].tier`"""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".")
+
+
+def read_document(path: Path, findings: ConfigProblems) -> YamlFile:
+    """The file's mapping, empty when it cannot be read; what is wrong with it is a finding."""
+    empty = YamlFile(path, {})
+    problems = findings.problems
+    try:
+        loader = SafeLoader(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(f"{path}: cannot be read: {error}")
+        return empty
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return empty
+        lines: dict[YamlPath, int] = {}
+        problems += [f"{path}:{line}: {sentence}" for line, sentence in _walk(node, (), lines)]
+        data = loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        problems.append(f"{path}{line}: not valid YAML: {error.problem}")
+        return empty
+    except (yaml.YAMLError, ValueError) as error:
+        problems.append(f"{path}: not valid YAML: {error}")
+        return empty
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        problems.append(f"{path}:1: the file has to be a mapping of keys to values")
+        return empty
+    return YamlFile(path, data, lines)
+
+
+def _walk(node: yaml.Node, place: YamlPath, lines: dict[YamlPath, int]) -> Iterator[tuple[int, str]]:
+    """Notes the line of everything below `node`; yields (line, sentence) for keys that stand twice."""
+    if len(place) >= DEEPEST:
+        return
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*place, str(key.value))
+            line = key.start_mark.line + 1
+            if below in lines:
+                yield line, f"{dotted(below)}: the key stands twice, first in line {lines[below]}"
+            lines[below] = line
+            yield from _walk(value, below, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[*place, index] = item.start_mark.line + 1
+            yield from _walk(item, (*place, index), lines)

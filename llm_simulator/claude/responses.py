@@ -1,0 +1,145 @@
+"""Anthropic's answers: a message, or the events that build it up."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llm_simulator.answers import pieces
+from llm_simulator.claude.signatures import sign
+from llm_simulator.conversation import Finish, Reply
+from llm_simulator.seeded_random import SeededRandom
+from llm_simulator.vendor import Body, Call, Event
+
+STOP_REASONS: dict[Finish, str] = {
+    "stop": "end_turn",
+    "stop_sequence": "stop_sequence",
+    "length": "max_tokens",
+    "tools": "tool_use",
+    "refusal": "refusal",
+    "blocked": "refusal",
+    "recitation": "refusal",
+    "pause_turn": "pause_turn",
+    "context_window": "model_context_window_exceeded",
+    "malformed_call": "quantum_flux",
+    "unknown_finish": "quantum_flux",
+}
+
+
+def message(call: Call, reply: Reply) -> Body:
+    return {
+        "id": f"msg_{SeededRandom('message', reply.key).token(24)}",
+        "type": "message",
+        "role": "assistant",
+        "model": call.model,
+        "content": blocks(call, reply),
+        "stop_reason": STOP_REASONS[reply.finish],
+        "stop_sequence": reply.stop_sequence,
+        "stop_details": stop_details(reply),
+        "usage": usage(call, reply),
+    }
+
+
+def stop_details(reply: Reply) -> Body | None:
+    if STOP_REASONS[reply.finish] != "refusal":
+        return None
+    return {
+        "type": "refusal",
+        "category": "general_harms",
+        "explanation": "The request was declined by a safety system.",
+    }
+
+
+def blocks(call: Call, reply: Reply) -> list[Body]:
+    """The content: thinking, text, tool calls. Some thinking is redacted, as it is in real life."""
+    found: list[Body] = []
+    if reply.reasoning:
+        shown = bool(call.options["shown"])
+        signature = sign(reply.reasoning, call.model, shown=shown)
+        found.append({"type": "thinking", "thinking": reply.reasoning if shown else "", "signature": signature})
+        if "[[redacted]]" in call.task.prompt:
+            found.append({"type": "redacted_thinking", "data": sign("hidden", call.model, shown=False)})
+    if call.odd_block:
+        found.append({"type": "hologram", "hologram": {"depth": 3}})
+    if reply.text:
+        found.append({"type": "text", "text": reply.text, "citations": None})
+    found += [
+        {
+            "type": "tool_use",
+            "id": f"toolu_{tool.id}",
+            "name": tool.name,
+            "input": tool.arguments,
+            "caller": {"type": "direct"},
+        }
+        for tool in reply.calls
+    ]
+    return found
+
+
+def usage(call: Call, reply: Reply) -> Body:
+    tokens = call.tokens
+    written = tokens.cache_write_5m + tokens.cache_write_1h
+    return {
+        "input_tokens": max(0, tokens.total - tokens.cache_read - written),
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": tokens.cache_read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": tokens.cache_write_5m,
+            "ephemeral_1h_input_tokens": tokens.cache_write_1h,
+        },
+        "output_tokens": reply.reasoning_tokens + reply.text_tokens,
+        "output_tokens_details": {"thinking_tokens": reply.reasoning_tokens},
+        "service_tier": call.options["service_tier"],
+        "inference_geo": "global",
+    }
+
+
+def events(call: Call, reply: Reply) -> list[Event]:
+    """message_start, the blocks (a ping after the first start), message_delta, message_stop."""
+    whole = message(call, reply)
+    begun = {**whole["usage"], "output_tokens": 1, "output_tokens_details": None}
+    start = whole | {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": begun}
+    found = [_event("message_start", message=start)]
+    for index, block in enumerate(whole["content"]):
+        found += block_events(block, index)
+        if index == 0:
+            found.insert(2, _event("ping"))
+    counts = (
+        "input_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "output_tokens",
+        "output_tokens_details",
+    )
+    delta = {key: whole[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
+    found.append(_event("message_delta", delta=delta, usage={key: whole["usage"][key] for key in counts}))
+    return [*found, _event("message_stop")]
+
+
+def block_events(block: Body, index: int) -> list[Event]:
+    kind = block["type"]
+    begun, deltas = block, []
+    if kind == "text":
+        begun = {**block, "text": ""}
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]
+    elif kind == "thinking":
+        begun = {**block, "thinking": "", "signature": ""}
+        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"])]
+        deltas.append({"type": "signature_delta", "signature": block["signature"]})
+    elif kind == "tool_use":
+        begun = {**block, "input": {}}
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in json_pieces(block["input"])]
+    middle = [_event("content_block_delta", index=index, delta=delta) for delta in deltas]
+    stop = _event("content_block_stop", index=index)
+    return [_event("content_block_start", index=index, content_block=begun), *middle, stop]
+
+
+def json_pieces(arguments: Body) -> list[str]:
+    """Arguments in fine-grained pieces: an empty one first, and nothing at all for a call without arguments."""
+    if not arguments:
+        return []
+    return ["", *pieces(json.dumps(arguments, ensure_ascii=False), size=9)]
+
+
+def _event(kind: str, **members: Any) -> Event:
+    return Event(name=kind, data={"type": kind, **members})

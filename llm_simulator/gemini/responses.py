@@ -1,0 +1,142 @@
+"""Gemini's answers: one response, or the chunks of a stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_simulator.answers import pieces
+from llm_simulator.conversation import Finish, Reply
+from llm_simulator.gemini.signatures import sign
+from llm_simulator.seeded_random import SeededRandom
+from llm_simulator.vendor import Body, Call, Event
+
+FINISH_REASONS: dict[Finish, str] = {
+    "stop": "STOP",
+    "stop_sequence": "STOP",
+    "tools": "STOP",
+    "length": "MAX_TOKENS",
+    "context_window": "MAX_TOKENS",
+    "refusal": "SAFETY",
+    "blocked": "SAFETY",
+    "recitation": "RECITATION",
+    "malformed_call": "MALFORMED_FUNCTION_CALL",
+    "pause_turn": "QUANTUM_FLUX",
+    "unknown_finish": "QUANTUM_FLUX",
+}
+MODALITIES = {"image": "IMAGE", "audio": "AUDIO", "video": "VIDEO", "pdf": "DOCUMENT", "text": "TEXT"}
+PROBABILITIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+
+
+def response(call: Call, replies: list[Reply]) -> Body:
+    if replies[0].finish == "blocked":
+        return blocked(call, replies)
+    candidates = [candidate(call, reply, index, parts(call, reply), final=True) for index, reply in enumerate(replies)]
+    return {"candidates": candidates, **envelope(call, replies)}
+
+
+def envelope(call: Call, replies: list[Reply], *, final: bool = True) -> Body:
+    return {
+        "usageMetadata": usage(call, replies, final=final),
+        "modelVersion": call.model,
+        "responseId": SeededRandom("response", replies[0].key).token(22),
+    }
+
+
+def blocked(call: Call, replies: list[Reply]) -> Body:
+    """A prompt that was not let through: no candidates at all."""
+    empty = {**envelope(call, replies), "usageMetadata": usage(call, [], final=True)}
+    return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **empty}
+
+
+def candidate(call: Call, reply: Reply, index: int, content: list[Body], *, final: bool) -> Body:
+    found: Body = {"content": {"parts": content, "role": "model"} if content else {"role": "model"}}
+    if final:
+        found["finishReason"] = FINISH_REASONS[reply.finish]
+        if reply.finish == "malformed_call":
+            found["finishMessage"] = "Malformed function call: print(default_api.f(x=))"
+        if reply.finish == "refusal":
+            found["safetyRatings"] = ratings()
+        if call.options["logprobs"]:
+            found |= {
+                "avgLogprobs": -0.1,
+                "logprobsResult": {"chosenCandidates": [{"token": "a", "tokenId": 1, "logProbability": -0.1}]},
+            }
+    return found | {"index": index}
+
+
+def ratings() -> list[Body]:
+    return [
+        {
+            "category": f"HARM_CATEGORY_{name}",
+            "probability": "HIGH" if n == 3 else "NEGLIGIBLE",
+            **({"blocked": True} if n == 3 else {}),
+        }
+        for n, name in enumerate(PROBABILITIES)
+    ]
+
+
+def parts(call: Call, reply: Reply) -> list[Body]:
+    """Thought summary, then text or calls. The first call is signed; a text is signed at its end."""
+    found: list[Body] = []
+    signature = {"thoughtSignature": sign(reply.key)} if call.options["signs"] or reply.reasoning else {}
+    if reply.reasoning and call.options["thoughts"]:
+        found.append({"text": reply.reasoning, "thought": True})
+    if call.odd_block:
+        found.append({"hologram": {"depth": 3}})
+    if reply.text:
+        found.append({"text": reply.text, **signature})
+    for number, tool in enumerate(reply.calls):
+        called: Body = {"name": tool.name, "args": tool.arguments}
+        called |= {"id": tool.id[:8].lower()} if call.options["call_ids"] else {}
+        found.append({"functionCall": called, **(signature if number == 0 else {})})
+    return found
+
+
+def usage(call: Call, replies: list[Reply], *, final: bool) -> Body:
+    tokens = call.tokens
+    written = sum(reply.text_tokens for reply in replies)
+    thought = sum(reply.reasoning_tokens for reply in replies)
+    details = [{"modality": "TEXT", "tokenCount": tokens.text}]
+    details += [{"modality": MODALITIES[kind], "tokenCount": number} for kind, number in tokens.media.items()]
+    found: dict[str, Any] = {"promptTokenCount": tokens.total}
+    if tokens.cache_read:
+        found["cachedContentTokenCount"] = tokens.cache_read
+        found["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": tokens.cache_read}]
+    if final and written:
+        found["candidatesTokenCount"] = written
+    if thought:
+        found["thoughtsTokenCount"] = thought
+    found["totalTokenCount"] = tokens.total + thought + (written if final else 0)
+    found["promptTokensDetails"] = details
+    return found | {"serviceTier": call.options["tier"].lower()}
+
+
+def events(call: Call, replies: list[Reply]) -> list[Event]:
+    """Chunks with a piece each; the last has the finish reason, and with it often an empty text with the signature."""
+    if replies[0].finish == "blocked":
+        return [Event(data=blocked(call, replies))]
+    found: list[Event] = []
+    for index, reply in enumerate(replies):
+        steps = stream_parts(call, reply)
+        running = envelope(call, replies, final=False)
+        found += [
+            Event(data={"candidates": [candidate(call, reply, index, [step], final=False)], **running})
+            for step in steps[:-1]
+        ]
+        last = candidate(call, reply, index, steps[-1:], final=True)
+        found.append(Event(data={"candidates": [last], **envelope(call, replies)}))
+    return found
+
+
+def stream_parts(call: Call, reply: Reply) -> list[Body]:
+    """The parts as they are streamed: texts in pieces, calls whole, the text's signature on a last, empty part."""
+    found: list[Body] = []
+    for part in parts(call, reply):
+        if not part.get("text"):
+            found.append(part)
+            continue
+        thought = {"thought": True} if part.get("thought") else {}
+        found += [{"text": piece, **thought} for piece in pieces(part["text"], size=40)]
+        if "thoughtSignature" in part:
+            found.append({"text": "", "thoughtSignature": part["thoughtSignature"]})
+    return found

@@ -1,0 +1,69 @@
+"""OpenRouter's error shape: `{"error": {"code": <number>, "message", "metadata"}, "user_id"}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_simulator.validators import Problem
+from llm_simulator.vendor import Body, Event, VendorError
+
+MESSAGES = {
+    "bad_request": "Provider returned error",
+    "context_length": "This endpoint's maximum context length is 131072 tokens. However, you requested about 200000 tokens.",
+    "spend_limit": "Key limit exceeded (monthly limit).",
+    "unauthorized": "User not found.",
+    "payment_required": "Insufficient credits. Add more using https://openrouter.ai/settings/credits",
+    "forbidden": "The request was flagged by moderation.",
+    "not_found": "No endpoints found for vendor/nope.",
+    "request_timeout": "Request timed out",
+    "too_large": "Request Entity Too Large",
+    "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
+    "overloaded": "Provider returned error",
+    "unavailable": "No instances available",
+    "bad_gateway": "Provider returned error",
+    "gateway_timeout": "The operation was aborted",
+}
+LIMITED = "Rate limit exceeded: 20 requests per minute."
+INTERNAL = "Internal Server Error"
+
+
+def failure(name: str, status: int) -> VendorError:
+    """A scripted failure; OpenRouter passes overload on as 503."""
+    status = 503 if status == 529 else status
+    message = MESSAGES.get(name, LIMITED if status == 429 else INTERNAL)
+    details: dict[str, Any] | None = None
+    if message == "Provider returned error":
+        details = {"raw": '{"error":{"message":"upstream says no"}}', "provider_name": "Simulated"}
+    elif name == "insufficient_quota":
+        details = {"error_type": "insufficient_quota"}
+    return VendorError(message, status=status, details=details)
+
+
+def body(refused: VendorError) -> Body:
+    error: dict[str, Any] = {"message": refused.message, "code": refused.status}
+    if refused.details:
+        error["metadata"] = refused.details
+    if refused.retry_after is not None:
+        refused.headers.setdefault("retry-after", f"{refused.retry_after:g}")
+    return {"error": error, "user_id": "user_simulated"}
+
+
+def event(refused: VendorError) -> Event:
+    """An error inside a stream: a chunk with `error`, and a choice that finished with it."""
+    choice = {
+        "index": 0,
+        "delta": {"role": "assistant", "content": ""},
+        "finish_reason": "error",
+        "native_finish_reason": "error",
+    }
+    chunk = {"id": "gen-error", "object": "chat.completion.chunk", "created": 0, "model": "", "provider": "Simulated"}
+    return Event(data={**chunk, "error": body(refused)["error"], "choices": [choice]})
+
+
+def refused(problem: Problem) -> VendorError:
+    """A problem with its path."""
+    path = ".".join(str(step) for step in problem.path[:-1])
+    if problem.reason == "extra":
+        return VendorError(f'Unrecognized key: "{problem.path[-1]}"' + (f" at {path}" if path else ""))
+    where = ".".join(str(step) for step in problem.path)
+    return VendorError(f"{where}: {problem.message}" if where else problem.message)

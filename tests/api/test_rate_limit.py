@@ -1,0 +1,96 @@
+"""How many requests a minute a key may make."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.errors import RateLimited
+from tests.resilience.clocks import Clock
+
+
+def test_within_any_minute() -> None:
+    """Within any 60 seconds a key makes its number of requests; the refusal says when the next may come."""
+    clock = Clock()
+    pace = SlidingWindowLimiter(clock)
+    pace.admit("a", rpm=2)
+    clock.pass_by(20)
+    pace.admit("a", rpm=2)
+    with pytest.raises(RateLimited) as refused:
+        pace.admit("a", rpm=2)
+    assert refused.value.retry_after == 40
+    assert (refused.value.status, refused.value.code) == (429, "rate_limit_exceeded")
+    clock.pass_by(40)
+    pace.admit("a", rpm=2)
+    with pytest.raises(RateLimited):
+        pace.admit("a", rpm=2)
+
+
+def test_each_key_for_itself() -> None:
+    """One key's requests do not count for another."""
+    pace = SlidingWindowLimiter(Clock())
+    pace.admit("a", rpm=1)
+    pace.admit("b", rpm=1)
+
+
+def test_a_lowered_rate() -> None:
+    """A rate that is lowered counts at once, and says when the key is below it again."""
+    clock = Clock()
+    pace = SlidingWindowLimiter(clock)
+    for _ in range(3):
+        pace.admit("a", rpm=3)
+        clock.pass_by(10)
+    with pytest.raises(RateLimited) as refused:
+        pace.admit("a", rpm=1)
+    assert refused.value.retry_after == 50
+
+
+def test_several_processes(tmp_path: Path) -> None:
+    """Processes that share a folder admit together what one would, whichever is asked."""
+    clock = Clock()
+    first, second = SharedSlidingWindowLimiter(clock, tmp_path), SharedSlidingWindowLimiter(clock, tmp_path)
+    first.admit("a", rpm=2)
+    clock.pass_by(20)
+    second.admit("a", rpm=2)
+    with pytest.raises(RateLimited) as refused:
+        first.admit("a", rpm=2)
+    assert refused.value.retry_after == 40
+    second.admit("b", rpm=1)
+    clock.pass_by(40)
+    first.admit("a", rpm=2)
+    with pytest.raises(RateLimited):
+        second.admit("a", rpm=2)
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    """However many processes ask at the same moment, a key gets its number and no more."""
+    script = """
+import sys, time
+from pathlib import Path
+from gateway.errors import RateLimited
+from gateway.api.rate_limit import SharedPace
+pace, admitted = SharedPace(time.monotonic, Path(sys.argv[1])), 0
+for _ in range(200):
+    try:
+        pace.admit("a", rpm=100)
+        admitted += 1
+    except RateLimited:
+        pass
+print(admitted)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603 - shown above
+    assert sum(int(each.communicate()[0]) for each in asking) == 100
+
+
+def test_a_minute_that_begins_anew(tmp_path: Path) -> None:
+    """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
+    for pace in (SlidingWindowLimiter(Clock()), SharedSlidingWindowLimiter(Clock(), tmp_path)):
+        pace.forget("a")
+        pace.admit("a", rpm=1)
+        pace.forget("a")
+        pace.admit("a", rpm=1)

@@ -1,0 +1,53 @@
+"""Asking better models where the answer came but will not do."""
+
+from __future__ import annotations
+
+from gateway.errors import UpstreamOverloaded, UpstreamUnreachable
+from gateway.resilience import Candidate, FailoverPolicy, UpstreamHealth
+from tests.resilience.clocks import Clock
+
+WEAK = Candidate("gemini", "flash")
+BETTER = Candidate("claude", "haiku")
+ALSO = Candidate("openrouter", "glm")
+
+
+def made(clock: Clock, *, max_attempts: int = 3) -> FailoverPolicy:
+    return FailoverPolicy(
+        UpstreamHealth(clock), clock=clock, uniform=lambda low, high: high, deadline=100, max_attempts=max_attempts
+    )
+
+
+def test_others_are_asked() -> None:
+    """The better candidates are asked in their order, within the number of tries that is left."""
+    attempts = made(Clock()).begin([WEAK], pinned=False)
+    assert attempts.next() == WEAK
+    attempts.succeeded()
+    better = attempts.escalate([BETTER, ALSO])
+    assert better.open
+    assert better.next() == BETTER
+    assert not better.open
+    better.failed(UpstreamUnreachable("refused"))
+    assert better.next() == ALSO
+    assert better.count == 3
+    better.failed(UpstreamOverloaded("busy"))
+    assert better.next() is None
+
+
+def test_no_tries_are_left() -> None:
+    """Who has spent all tries does not escalate; neither does who has nobody better."""
+    attempts = made(Clock(), max_attempts=1).begin([WEAK], pinned=False)
+    attempts.next()
+    assert not attempts.escalate([BETTER]).open
+    assert not made(Clock()).begin([WEAK], pinned=False).escalate([]).open
+
+
+def test_no_time_is_left() -> None:
+    """The deadline is that of the request, not a new one."""
+    clock = Clock()
+    attempts = made(clock).begin([WEAK], pinned=False)
+    attempts.next()
+    clock.now += 99
+    better = attempts.escalate([BETTER])
+    assert better.remaining == 1
+    clock.now += 2
+    assert not better.open

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from gateway.routing.estimation.ensemble import LEAST, Ensemble, fit
+from gateway.routing.estimation.estimator import LabelledExample
+from gateway.routing.prompt.embedding import DIMENSIONS
+
+KEY = ("gemini", "flash")
+OTHER = ("claude", "sonnet")
+EXPECTED = {KEY: (0.7, 0.0), OTHER: (0.9, 0.0)}
+FEATURES = (1.0, 0.0)
+
+
+def about(topic: int, draw: random.Random | None = None) -> tuple[float, ...]:
+    """The embedding of a prompt about one of several topics, each in a direction of its own."""
+    noise = draw.gauss if draw else lambda mean, deviation: 0.0
+    return tuple(noise(0.0, 3.0) + (60.0 if i == topic else 0.0) for i in range(DIMENSIONS))
+
+
+def examples(count: int = 400, *, model: tuple[str, str] = KEY) -> list[LabelledExample]:
+    """Good answers about topic 0, bad ones about topic 1."""
+    draw = random.Random(1)
+    return [LabelledExample(model, FEATURES, about(i % 2, draw), float(i % 2 == 0), 1.0) for i in range(count)]
+
+
+def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: tuple[str, str] = KEY) -> float:
+    return ensemble.on(FEATURES, about(topic))(key, online)
+
+
+def test_topics_are_told_apart() -> None:
+    """What the features cannot tell, the embedding does."""
+    ensemble = fit(examples(), EXPECTED)
+
+    assert predicted(ensemble, 0) > 0.65
+    assert predicted(ensemble, 1) < 0.35
+
+
+def test_few_labels_leave_the_online_estimate() -> None:
+    """A model with fewer labels than the least, or none, is as it was estimated; the more there are, the less that counts."""
+    assert predicted(fit(examples(LEAST - 1), EXPECTED), 0, online=0.123) == 0.123
+    assert predicted(fit(examples(), EXPECTED), 0, online=0.123, key=OTHER) == 0.123
+    assert predicted(fit([], EXPECTED), 0, online=0.123) == 0.123
+    assert predicted(fit(examples(2000), EXPECTED), 1) < predicted(fit(examples(200), EXPECTED), 1)
+
+
+def test_labels_count_by_their_weight() -> None:
+    """Wrong labels of little weight do not outweigh right ones."""
+    wrong = [LabelledExample(KEY, FEATURES, each.embedding, 1.0 - each.quality, 0.1) for each in examples()]
+
+    assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
+
+
+def signed(one: float, other: float, draw: random.Random) -> tuple[float, ...]:
+    """An embedding with these two numbers; what they mean together is their product's sign, which no sum can tell."""
+    return (60.0 * one, 60.0 * other, *[draw.gauss(0.0, 3.0) for _ in range(DIMENSIONS - 2)])
+
+
+def test_neighbours_count_where_they_know_better() -> None:
+    """What is not linear is theirs to say."""
+    draw = random.Random(2)
+    signs = [(1.0 - 2.0 * (i % 2), 1.0 - 2.0 * (i // 2 % 2)) for i in range(600)]
+    taught = [LabelledExample(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
+    said = fit(taught, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
+
+    assert said < 0.3
+
+
+def test_neighbours_keep_out_of_what_they_do_not_know() -> None:
+    """Where a feature tells all and the embedding is noise, the ridge alone speaks: better than half of it would."""
+    draw = random.Random(4)
+    taught = [
+        LabelledExample(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)
+    ]
+    ensemble = fit(taught, EXPECTED)
+
+    assert ensemble.on((1.0, 1.0), about(99, draw))(KEY, 0.95) > 0.85
+
+
+def test_the_same_labels_give_the_same_ensemble() -> None:
+    """Nothing in the fit is left to chance."""
+    one, other = fit(examples(), EXPECTED), fit(examples(), EXPECTED)
+
+    assert [predicted(one, topic) for topic in (0, 1, 2)] == [predicted(other, topic) for topic in (0, 1, 2)]
+
+
+def test_identical_prompts_do_no_harm() -> None:
+    """All labels on one prompt: the mean of its qualities is what is left."""
+    same = [LabelledExample(KEY, FEATURES, about(0), float(i % 4 == 0), 1.0) for i in range(400)]
+
+    assert predicted(fit(same, EXPECTED), 0, online=0.25) == pytest.approx(0.25, abs=0.1)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import zlib
+
+import orjson
+import pytest
+
+from gateway.catalog.catalog import Catalog
+from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
+from gateway.routing.estimation.snapshot import CheckpointError, dumps, loads
+from tests.routing.estimation.test_estimator import CELLS, WARS, estimate, lesson
+from tests.routing.worlds import FLASH, HAIKU, SONNET, THREE
+
+
+def lessons(count: int) -> list[Observation]:
+    """Of three models, on prompts of two topics, enough of them for an ensemble."""
+    prompts = WARS + CELLS
+    return [
+        lesson((FLASH, HAIKU, SONNET)[i % 3], prompts[i % 10], quality=float(i % 7 < 4 + i % 3)) for i in range(count)
+    ]
+
+
+def broken(**changes: object) -> bytes:
+    """A sound state but for these."""
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE, EstimatorState()).memory())))
+    return zlib.compress(orjson.dumps({**document, **changes}))
+
+
+def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
+    """It expects the same, to the last digit, and learns the same from what comes next, ensemble included."""
+    original = Estimator(THREE)
+    original.learn(lessons(700))
+    restored = Estimator(THREE, loads(dumps(original.memory())))
+
+    assert restored.update == 700
+    for more in ([], lessons(200)):
+        before, after = original.learn(more), restored.learn(more)
+        assert before.ensemble is not None
+        assert [estimate(after, model, WARS[0]) for model in THREE] == [
+            estimate(before, model, WARS[0]) for model in THREE
+        ]
+        assert after.exchange == before.exchange
+
+
+def test_few_outcomes_are_restored_too() -> None:
+    """Before there is an ensemble, a state has none."""
+    original = Estimator(THREE)
+    before = original.learn([lesson(FLASH, quality=0.2)] * 5)
+
+    assert Estimator(THREE, loads(dumps(original.memory()))).estimates() == before
+
+
+def test_models_that_are_gone_do_no_harm() -> None:
+    """A state that knows a model which the catalogue no longer lists serves for the others."""
+    original = Estimator(THREE)
+    before = original.learn(lessons(700))
+    restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.memory())))
+
+    assert estimate(restored.estimates(), FLASH).quality == pytest.approx(estimate(before, FLASH).quality, abs=0.02)
+    assert restored.learn([lesson(HAIKU), lesson(SONNET)]).learned == 702
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nonsense",
+        zlib.compress(b"nonsense"),
+        zlib.compress(b"[]"),
+        broken(learned="many"),
+        broken(hardship={"belief": {"covariance": [], "mean": []}, "judged": 1}),
+        broken(hardship={"belief": {"covariance": [], "mean": [0.0]}, "judged": 1}),
+        broken(paid=[["gemini", "x", None, 1.0]]),
+        broken(recent=[["code", 0.5, 10, {}, [1.0]]]),
+        broken(examples=[{"model": ["a", "b"], "features": [], "embedding": [], "quality": 1.0, "weight": 1.0}]),
+    ],
+    ids=["empty", "not packed", "not JSON", "no object", "no count", "no rows", "short", "null", "vector", "example"],
+)
+def test_what_is_no_state_is_refused(body: bytes) -> None:
+    """Damage is told from a state, whatever it looks like."""
+    with pytest.raises(CheckpointError):
+        loads(body)
+
+
+def test_sizes_are_held_to_this_version() -> None:
+    """A belief about other features than ours is refused, even where its numbers are in order."""
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).memory())))
+    document["hardship"]["belief"]["covariance"].pop()
+
+    with pytest.raises(CheckpointError, match="features instead of"):
+        loads(zlib.compress(orjson.dumps(document)))

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gateway.errors import LedgerUnavailable
+from gateway.routing.estimation.snapshot import FORMAT
+from gateway.routing.estimation.trainer import POLL_SECONDS, RESET, ROLLBACK, SAVED_EVERY, OnlineTrainer
+from gateway.routing.estimation.validation import stored
+from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.types import Outcome
+from gateway.store import Checkpoint, Store, StoredOutcome
+from tests.routing.memory_store import MemoryStore
+from tests.routing.worlds import FLASH, MODERATE, THREE, said
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def outcome(quality: float = 0.1) -> StoredOutcome:
+    return stored(said(FLASH, MODERATE), Outcome(quality=quality, cost=0.001))
+
+
+def knowledge_of(store: MemoryStore, clock: Clock, *, poll_seconds: float | None = POLL_SECONDS) -> OnlineTrainer:
+    return OnlineTrainer("unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=poll_seconds)
+
+
+def test_recorded_outcome_is_known_at_once() -> None:
+    """When record returns, the outcome is committed and learned."""
+    store = MemoryStore()
+    knowledge = knowledge_of(store, Clock())
+
+    knowledge.record(outcome())
+
+    assert len(store.kept) == 1
+    assert knowledge.snapshot().learned == 1
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
+
+
+def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
+    """Knowledge made later on the same file knows what was recorded; until asked it opens nothing."""
+    path = tmp_path / "gateway.db"
+    first, later = OnlineTrainer(path, THREE), OnlineTrainer(path, THREE)
+    assert not path.exists()
+    first.close()
+
+    first.record(outcome())
+
+    assert later.snapshot().learned == 0
+    assert later.refreshed().learned == 1
+    first.close()
+    later.close()
+
+
+def test_news_of_others_are_looked_for_now_and_then() -> None:
+    """Other processes' outcomes are known within seconds, without a look at each request."""
+    store, clock = MemoryStore(), Clock()
+    knowledge = knowledge_of(store, clock)
+    knowledge.refreshed()
+    store.add_outcome(outcome())
+
+    assert knowledge.refreshed().learned == 0
+    clock.now += POLL_SECONDS
+    assert knowledge.refreshed().learned == 1
+
+
+def test_only_the_newest_are_replayed() -> None:
+    """A large ledger is opened by its newest outcomes; what comes later is learned all the same."""
+    store = MemoryStore()
+    for _ in range(5):
+        store.add_outcome(outcome())
+    knowledge = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
+    assert knowledge.refreshed().learned == 2
+    store.add_outcome(outcome())
+    knowledge.refresh()
+    assert knowledge.refreshed().learned == 3
+
+
+def test_without_polling_only_refresh_reads() -> None:
+    """Where the server refreshes on its own, deciding never reads the store."""
+    store = MemoryStore()
+    store.add_outcome(outcome())
+    knowledge = knowledge_of(store, Clock(), poll_seconds=None)
+
+    assert knowledge.refreshed().learned == 0
+    knowledge.refresh()
+    assert knowledge.refreshed().learned == 1
+
+
+def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is decided on outcomes that could not be read at all; what is known already stays in use, and the failure is logged."""
+    store, clock = MemoryStore(), Clock()
+    store.broken = True
+    knowledge = knowledge_of(store, clock)
+    with pytest.raises(LedgerUnavailable):
+        knowledge.refreshed()
+
+    store.broken = False
+    knowledge.record(outcome())
+    store.broken = True
+    clock.now += POLL_SECONDS
+
+    assert knowledge.refreshed().learned == 1
+    assert "routing goes on" in caplog.text
+
+
+def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
+    """While another thread reads, a decision is made on what is known."""
+    store, clock = MemoryStore(), Clock()
+    knowledge = knowledge_of(store, clock)
+    knowledge.refreshed()
+    clock.now += POLL_SECONDS
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow_outcomes(*, after: int = 0, limit: int = 0) -> list[StoredOutcome]:
+        reading.set()
+        go_on.wait(10)
+        return []
+
+    store.outcomes = slow_outcomes  # type: ignore[method-assign]  # this store is slow for the length of the test
+    thread = threading.Thread(target=knowledge.refresh)
+    thread.start()
+    reading.wait(10)
+
+    assert knowledge.refreshed().learned == 0
+    go_on.set()
+    thread.join()
+
+
+def test_own_store_is_closed_and_a_given_one_stays_open(tmp_path: Path) -> None:
+    """Who opens closes; closing twice or before any use does no harm."""
+    given = MemoryStore()
+    knowledge_of(given, Clock()).close()
+    assert not given.closed
+
+    own = OnlineTrainer(tmp_path / "gateway.db", THREE)
+    own.close()
+    own.refresh()
+    own.close()
+    own.close()
+
+
+def served(store: MemoryStore, count: int, *, quality: float = 0.1) -> None:
+    for _ in range(count):
+        store.add_outcome(outcome(quality))
+
+
+def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
+    """What was learned is kept every so often; a start reads that and only what came after, and knows the same."""
+    store = MemoryStore()
+    first = knowledge_of(store, Clock())
+    served(store, SAVED_EVERY)
+    first.refresh()
+    served(store, 3)
+    first.refresh()
+
+    again = knowledge_of(store, Clock())
+    asked: list[int] = []
+    answered = store.outcomes
+    store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value]  # notes what is asked for
+
+    assert again.refreshed().of(FLASH, prompt_facts(MODERATE)) == first.snapshot().of(FLASH, prompt_facts(MODERATE))
+    assert again.refreshed().learned == SAVED_EVERY + 3
+    assert [state.learned_to for state in store.saved] == [SAVED_EVERY]
+    assert min(asked) == SAVED_EVERY
+
+
+def test_only_one_of_several_processes_keeps_a_state() -> None:
+    """Where another process kept one lately, there is no need for a second."""
+    store = MemoryStore()
+    one, other = knowledge_of(store, Clock()), knowledge_of(store, Clock())
+    served(store, SAVED_EVERY)
+    one.refresh()
+    other.refresh()
+
+    assert len(store.saved) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ({"format": "other"}, "another version"),
+        ({"body": None}, "checksum"),
+        ({"body": b"nonsense"}, "not a state"),
+    ],
+    ids=["version", "checksum", "content"],
+)
+def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One that cannot be used is logged, kept with its problem, and what is in the ledger is learned from the prior on."""
+    store = MemoryStore()
+    served(store, SAVED_EVERY)
+    knowledge_of(store, Clock()).refresh()
+    if "format" in harm:
+        store.saved = [replace(store.saved[0], format=harm["format"])]
+    elif harm["body"] is None:
+        store.bodies.clear()
+    else:
+        store.bodies[1] = harm["body"]
+
+    estimates = knowledge_of(store, Clock()).refreshed()
+
+    assert said in caplog.text
+    assert said in (store.saved[0].problem or "")
+    assert estimates.learned == SAVED_EVERY
+
+
+def test_an_order_to_go_back_is_followed() -> None:
+    """Running gateways take up a reset or rollback at their next look, and forget what lay between."""
+    store = MemoryStore()
+    knowledge = knowledge_of(store, Clock(), poll_seconds=None)
+    served(store, SAVED_EVERY, quality=0.9)
+    knowledge.refresh()
+    good = knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality
+    served(store, 50, quality=0.0)
+    knowledge.refresh()
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality < good - 0.3
+
+    store.add_state(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
+    knowledge.refresh()
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality == good
+
+    store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
+    knowledge.refresh()
+    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 0
+    served(store, 1)
+    knowledge.refresh()
+    assert knowledge.snapshot().learned == 1
+
+
+def test_outcomes_without_features_are_learned_by_pattern() -> None:
+    """Where features are not stored, pattern and complexity still teach."""
+    store = MemoryStore()
+    store.add_outcome(
+        StoredOutcome(provider="gemini", model=FLASH.name, pattern="explanation", complexity=0.34, quality=0.0)
+    )
+    knowledge = knowledge_of(store, Clock())
+
+    assert knowledge.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1

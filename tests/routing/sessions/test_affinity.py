@@ -1,0 +1,166 @@
+"""Which conversation a request belongs to, and who holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.completion import ChatRequest, RoutingHints
+from gateway.routing.sessions.affinity import TTL, WARM, PinnedModel, SessionAffinity
+
+SYSTEM = {"role": "system", "content": "You are a pirate."}
+HELLO = {"role": "user", "content": "Hello"}
+FIRST = [SYSTEM, HELLO]
+SECOND = [*FIRST, {"role": "assistant", "content": "Arr"}, {"role": "user", "content": "More"}]
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asking(messages: list[dict[str, Any]], session_id: str | None = None) -> ChatRequest:
+    return ChatRequest(body={}, model="auto", messages=messages, hints=RoutingHints(session_id=session_id))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sessions(clock: Clock) -> SessionAffinity:
+    return SessionAffinity(clock, secret=b"secret", capacity=2)
+
+
+def began(sessions: SessionAffinity, request: ChatRequest, *, key_id: str | None = None) -> None:
+    sessions.record(sessions.lookup(request, key_id=key_id), provider="gemini", model="flash", tokens=100)
+
+
+def test_a_conversation_is_known_by_its_beginning(sessions: SessionAffinity, clock: Clock) -> None:
+    """Later turns find who answered the first; its key says nothing of the words."""
+    began(sessions, asking(FIRST))
+    clock.now = 10
+    visit = sessions.lookup(asking(SECOND), key_id=None)
+    assert visit.held == PinnedModel("gemini", "flash", 100, 0.0)
+    assert visit.held.key == ("gemini", "flash")
+    assert visit.cached == 100
+    assert visit.session_id.startswith("s-")
+    assert "irate" not in visit.session_id
+    assert visit.session_id != SessionAffinity(clock, secret=b"another").lookup(asking(SECOND), key_id=None).session_id
+
+
+OTHERS = [
+    ([HELLO, *SECOND[2:]], None),
+    ([SYSTEM, {"role": "user", "content": "Hi"}, *SECOND[2:]], None),
+    ([SYSTEM, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}, *SECOND[2:]], None),
+    (SECOND, "key"),
+    (FIRST, None),
+]
+
+
+@pytest.mark.parametrize(("messages", "key_id"), OTHERS)
+def test_other_conversations(sessions: SessionAffinity, messages: list[dict[str, Any]], key_id: str | None) -> None:
+    """Another beginning or another key is another conversation, and the same first turn begins a new one."""
+    began(sessions, asking(FIRST))
+    assert sessions.lookup(asking(messages), key_id=key_id).held is None
+
+
+def test_a_named_session(sessions: SessionAffinity) -> None:
+    """The client's own name holds from the first turn on, whatever is said."""
+    began(sessions, asking(FIRST, "mine"))
+    visit = sessions.lookup(asking([HELLO], "mine"), key_id=None)
+    assert visit.session_id == "mine"
+    assert visit.held is not None
+
+
+def test_a_shared_name_does_not_join_conversations(sessions: SessionAffinity) -> None:
+    """Conversations with the same `prompt_cache_key` are told apart by how they begin; the row keeps the client's name."""
+    hints = RoutingHints(session_id="app", shared_session=True)
+    began(sessions, asking(FIRST)._replace(hints=hints))
+    later = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
+    assert (later.session_id, later.held is not None) == ("app", True)
+    other = [SYSTEM, {"role": "user", "content": "Hi"}, *SECOND[2:]]
+    assert sessions.lookup(asking(other)._replace(hints=hints), key_id=None).held is None
+    assert sessions.lookup(asking(FIRST)._replace(hints=hints), key_id=None).held is None
+
+
+def test_a_subagent_has_a_conversation_of_its_own(sessions: SessionAffinity) -> None:
+    """It neither finds nor takes the session of the agent that started it, named or not."""
+    for session_id in ("mine", None):
+        began(sessions, asking(FIRST, session_id))
+        hints = RoutingHints(session_id=session_id, agent_id="reviewer")
+        visit = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
+        assert visit.held is None
+        assert visit.session_id == f"{sessions.session_id(asking(SECOND, session_id))}/reviewer"
+
+
+def test_time_passes(sessions: SessionAffinity, clock: Clock) -> None:
+    """A cache is counted on for minutes, a session is remembered for an hour."""
+    began(sessions, asking(FIRST))
+    clock.now = WARM + 1
+    visit = sessions.lookup(asking(SECOND), key_id=None)
+    assert visit.held is not None
+    assert visit.cached == 0
+    clock.now = TTL + 1
+    assert sessions.lookup(asking(SECOND), key_id=None).held is None
+
+
+def test_the_session_follows_who_answers(sessions: SessionAffinity) -> None:
+    """Whoever answered last holds the session, whatever was planned."""
+    began(sessions, asking(FIRST))
+    sessions.record(sessions.lookup(asking(SECOND), key_id=None), provider="claude", model="haiku", tokens=200)
+    held = sessions.lookup(asking(SECOND), key_id=None).held
+    assert held is not None
+    assert (held.key, held.tokens) == (("claude", "haiku"), 200)
+
+
+def test_housekeeping_moves_nothing(sessions: SessionAffinity) -> None:
+    """A call for a title finds the session, but who answers it does not get it."""
+    began(sessions, asking(FIRST, "mine"))
+    title = sessions.lookup(
+        asking([{"role": "user", "content": "Generate a short title for this chat"}], "mine"), key_id=None
+    )
+    assert title.housekeeping
+    assert title.held is not None
+    sessions.record(title, provider="claude", model="haiku", tokens=1)
+    assert sessions.lookup(asking(SECOND, "mine"), key_id=None).held == title.held
+
+
+def test_an_open_tool_loop(sessions: SessionAffinity) -> None:
+    """A tool's result as the newest message is noted."""
+    loop: list[dict[str, Any]] = [HELLO, {"role": "assistant", "tool_calls": []}, {"role": "tool", "content": "4"}]
+    assert sessions.lookup(asking(loop), key_id=None).open_loop
+    assert not sessions.lookup(asking(SECOND), key_id=None).open_loop
+
+
+def test_bounded(sessions: SessionAffinity) -> None:
+    """The sessions that were quiet longest are forgotten when there are too many."""
+    for name in ("a", "b", "a", "c"):
+        began(sessions, asking(FIRST, name))
+    known = [sessions.lookup(asking(FIRST, name), key_id=None).held is not None for name in "abc"]
+    assert known == [True, False, True]
+
+
+@pytest.mark.parametrize("messages", [[SYSTEM], [SYSTEM, {"role": "assistant", "content": "Arr"}, HELLO]])
+def test_odd_beginnings(sessions: SessionAffinity, messages: list[dict[str, Any]]) -> None:
+    """A conversation that does not begin with a user's turn has a key as well."""
+    assert sessions.lookup(asking(messages), key_id=None).session_id.startswith("s-")
+
+
+def test_an_opening_of_many_parts_is_read_to_a_bound() -> None:
+    """What makes the key is a bounded beginning, however many parts the opening has; what follows says nothing more."""
+
+    def opening(parts: int, last: str) -> ChatRequest:
+        content = [*({"type": "text", "text": "x" * 900} for _ in range(parts)), {"type": "text", "text": last}]
+        messages = [{"role": "user", "content": content}]
+        return ChatRequest({"messages": messages}, model="auto", messages=messages)
+
+    sessions = SessionAffinity(lambda: 0.0, secret=b"s")
+    assert sessions.session_id(opening(20_000, "a")) == sessions.session_id(opening(20_000, "b"))
+    assert sessions.session_id(opening(200, "a")) != sessions.session_id(opening(200, "b"))

@@ -1,0 +1,112 @@
+"""Requests that go through ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.server.asgi import AsgiRequest, scope_of
+from gateway.server.direct import HIGH_WATER
+from tests.server.test_direct import FakeConnection
+
+
+class Wire:
+    def get_extra_info(self, name: str) -> object:
+        return {"peername": ("10.0.0.1", 5), "sockname": ("10.0.0.2", 80)}.get(name)
+
+
+def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Scope:
+    return scope_of(
+        cast(asyncio.Transport, Wire()), method="POST", url=url, headers=headers, version="1.1", state={"kept": 1}
+    )
+
+
+def request(carrier: FakeConnection, app: ASGIApp, **options: Any) -> AsgiRequest:
+    return AsgiRequest(carrier, app, scope(**options), standing=[], keep_alive=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "query"),
+    [
+        (b"/a/b?c=d", "/a/b", b"c=d"),
+        (b"/a%20%2F", "/a /", b""),
+        (b"http://elsewhere/a?b", "/a", b"b"),
+        (b"http://else_where:1?b", "/", b"b"),
+        (b"http://a:b@elsewhere", "/", b""),
+        (b"//elsewhere/a?b#c", "//elsewhere/a", b"b"),
+        (b"/a:b?http://c/", "/a:b", b"http://c/"),
+        (b"*", "*", b""),
+    ],
+    ids=["plain", "escaped", "absolute", "query alone", "password", "two slashes", "colon", "asterisk"],
+)
+def test_scope(url: bytes, path: str, query: bytes) -> None:
+    """An application is told what was asked for, as ASGI has it, and by whom."""
+    told = scope(url)
+    assert (told["path"], told["query_string"], told["method"]) == (path, query, "POST")
+    assert (told["client"], told["server"]) == (("10.0.0.1", 5), ("10.0.0.2", 80))
+    assert told["state"] == {"kept": 1}
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def test_served() -> None:
+    """An application gets the body as it comes, and its answer is the connection's."""
+    carrier = FakeConnection()
+    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    running = asyncio.create_task(through.run())
+    await asyncio.sleep(0)
+    assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+    through.feed(b"a")
+    await asyncio.sleep(0)
+    through.feed(b"b")
+    through.end_of_body()
+    await running
+    assert carrier.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    assert carrier.answers == 1
+
+
+@pytest.mark.parametrize("end", ["fed", "lost"])
+async def test_nothing_to_continue_with(end: str) -> None:
+    """Who has sent its body already, or has left, is not told to continue."""
+    carrier = FakeConnection()
+    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    getattr(through, end)()
+    with suppress(KeyError):  # of an application that does not know that clients leave
+        await through.receive()
+    assert carrier.written == b""
+
+
+async def test_nobody_reads() -> None:
+    """Of a body that the application does not ask for only so much is taken from the network."""
+    carrier = FakeConnection()
+    through = request(carrier, echo)
+    through.feed(b"x" * HIGH_WATER)
+    assert carrier.reading
+    through.feed(b"x")
+    assert not carrier.reading
+
+
+async def test_leaving() -> None:
+    """An application is told that the client left."""
+    told: list[str] = []
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        told.append((await receive())["type"])
+
+    through = request(FakeConnection(), listening)
+    running = asyncio.create_task(through.run())
+    await asyncio.sleep(0)
+    through.connection_lost()
+    await running
+    assert told == ["http.disconnect"]

@@ -1,0 +1,246 @@
+"""Records as rows, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.completion import Usage
+from gateway.records import Attempt, RequestRecord
+from gateway.store import StoredOutcome, encoding, sql
+from tests.store.cases import USAGE, begun, ended
+
+
+def named(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(columns, row, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        (None, None),
+        (Decimal(0), 0),
+        (Decimal("0.000000001"), 1),
+        (Decimal("1.5"), 1_500_000_000),
+        (Decimal("0.0000000015"), 2),
+        (Decimal(-1), None),
+        (Decimal("NaN"), None),
+        (Decimal("sNaN"), None),
+        (Decimal("Infinity"), None),
+        (Decimal("1e30"), encoding.MOST_NANO),
+    ],
+)
+def test_nano(cost: Decimal | None, expected: int | None) -> None:
+    """USD become whole nano-dollars; what is no cost is unknown, what is absurd stops at a bound."""
+    assert encoding.nano(cost) == expected
+
+
+@given(st.decimals())
+def test_any_cost_is_none_or_in_bounds(cost: Decimal) -> None:
+    """No decimal whatever makes a negative or overflowing cost."""
+    usd, nano = encoding.money(cost)
+
+    assert (nano is None) == (usd is None)
+    assert nano is None or 0 <= nano <= encoding.MOST_NANO
+    assert usd is None or 0 <= usd <= 1_000_000
+
+
+@given(st.decimals(min_value=0, max_value=1_000_000, places=12))
+def test_costs_are_kept_unrounded(cost: Decimal) -> None:
+    """The REAL columns hold a cost as closely as a float can, also where it is no whole number of nano-dollars."""
+    usd, nano = encoding.money(cost)
+
+    assert usd == float(cost)
+    assert nano == int((cost * 10**9).to_integral_value())
+
+
+def test_savings_follow_from_the_stored_costs() -> None:
+    """Savings are baseline minus actual, their percentage is of the baseline, and both are negative when routing cost more."""
+    row = named(encoding.COSTS, encoding.cost_columns(Decimal("0.002"), Decimal("0.003")))
+
+    assert row["cost_savings"] == row["baseline_cost"] - row["actual_cost"]
+    assert row["savings_percentage"] == pytest.approx(-50)
+    assert (row["baseline_cost_nano"], row["actual_cost_nano"]) == (2_000_000, 3_000_000)
+
+
+def test_zero_baseline_saves_nothing() -> None:
+    """Where the baseline costs nothing, the percentage is 0, not an error."""
+    assert named(encoding.COSTS, encoding.cost_columns(Decimal(0), Decimal(1)))["savings_percentage"] == 0.0
+
+
+@pytest.mark.parametrize(("baseline", "actual"), [(None, Decimal(1)), (Decimal(1), None), (None, None)])
+def test_unknown_price_saves_nothing_known(baseline: Decimal | None, actual: Decimal | None) -> None:
+    """Where a price is unknown, savings are too."""
+    row = named(encoding.COSTS, encoding.cost_columns(baseline, actual))
+
+    assert row["cost_savings"] is row["savings_percentage"] is None
+
+
+def test_every_fact_has_its_column() -> None:
+    """Each field of a record is a column of its row."""
+    first = named(encoding.BEGUN, encoding.begun_row(begun(), owner="me"))
+    last = named((*encoding.SETTLED, "whose"), encoding.settled_row(ended()))
+
+    assert set(RequestRecord._fields) <= first.keys() | last.keys()
+    assert (first["owner"], first["request_id"], first["complexity_score"]) == ("me", "r1", 0.2)
+    assert (last["whose"], last["status"], last["duration"]) == ("r1", "ok", 0.5)
+
+
+def test_usage_columns() -> None:
+    """Tokens have columns of their own, and the provider's own words are kept."""
+    usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
+    row = named(encoding.USAGE, encoding.usage_columns(usage))
+
+    assert row["cache_write_tokens"] == 3
+    assert row["reasoning_tokens"] == 7
+    assert json.loads(row["usage"]) == {"x": [1]}
+
+
+def test_no_usage() -> None:
+    """Without usage every one of its columns is unknown."""
+    assert set(named(encoding.USAGE, encoding.usage_columns(None)).values()) == {None}
+
+
+def test_absurd_tokens_are_bounded() -> None:
+    """A count below zero is none, one beyond reason stops at a bound."""
+    row = named(encoding.USAGE, encoding.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30)))
+
+    assert row["prompt_tokens"] == 0
+    assert row["completion_tokens"] == 2**40
+
+
+def test_attempt_row() -> None:
+    """An attempt's id is its request's and its number; without usage its tokens are unknown."""
+    columns = (*encoding.ATTEMPTED, "id", "request_id", "number")
+    bare = named(columns, encoding.attempt_row(Attempt(number=2, provider="p", model="m"), "r1"))
+    full = named(columns, encoding.attempt_row(ended().attempts[0], "r1"))
+
+    assert (bare["id"], bare["status"], bare["usage"], bare["prompt_tokens"]) == ("r1:2", "reserved", None, None)
+    assert (full["request_id"], full["number"]) == ("r1", 1)
+    assert (full["cost_nano"], full["prompt_tokens"]) == (1_000_000, USAGE.prompt_tokens)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_can_be_stored(value: str) -> None:
+    """Whatever text a client or model made up, SQLite takes it and returns it whole."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        stored = encoding.text(value)
+
+        assert connection.execute("SELECT ?, length(?)", (stored, stored)).fetchone() == (stored, len(stored))
+
+
+def test_text() -> None:
+    """Text is kept as it is, NUL and broken surrogates aside, to a bounded length; other values are written out."""
+    assert encoding.text(None) is None
+    assert encoding.text("naïve\n") == "naïve\n"
+    assert encoding.text("a\0b\ud800") == "ab?"
+    assert encoding.text(7) == "7"
+    assert len(encoding.text("x" * 1_000_000)) == 10_000
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "x" * 6_000, 7])
+def test_texts(odd: object) -> None:
+    """A row's texts are what each of them is by itself, whether or not one of them is odd."""
+    for values in (("a", None, "b"), ("a", None, odd, "x" * 6_000)):
+        assert encoding.texts(values) == tuple(encoding.text(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1, 1.0),
+        (0.5, 0.5),
+        (Decimal("0.5"), 0.5),
+        (float("nan"), None),
+        (float("inf"), None),
+        (10**400, None),
+        (Decimal("sNaN"), None),
+        (True, None),
+        ("1", None),
+        (None, None),
+    ],
+)
+def test_real(value: object, expected: float | None) -> None:
+    """Only finite numbers are numbers."""
+    assert encoding.real(value) == expected
+
+
+def test_integer() -> None:
+    """Integers are bounded to SQLite's 64 bits."""
+    assert encoding.integer(None) is None
+    assert encoding.integer(10**30) == 2**63 - 1
+    assert encoding.integer(-(10**30)) == -(2**63 - 1)
+
+
+def test_dumps() -> None:
+    """What the fast writer refuses is written all the same."""
+    assert encoding.dumps({"a": Decimal("1.5")}) == '{"a":"1.5"}'
+    assert json.loads(encoding.dumps({"huge": 10**30, "broken": "\ud800"})) == {"huge": 10**30, "broken": "\ud800"}
+
+
+def test_loads() -> None:
+    """Nothing, and what another tool broke, is nothing."""
+    assert encoding.loads(None) is None
+    assert encoding.loads("{broken") is None
+    assert encoding.loads('{"a": 1}') == {"a": 1}
+
+
+def test_usd() -> None:
+    """Nano-dollars are shown as USD."""
+    assert encoding.usd(None) is None
+    assert encoding.usd(1_500_000_000) == 1.5
+
+
+def test_outcome_row() -> None:
+    """An outcome's odd figures are unknown, not an error."""
+    row = encoding.outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
+
+    assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
+
+
+def test_rows_read_back() -> None:
+    """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
+    query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
+    with closing(apsw.Connection(":memory:")) as connection:
+        (row,) = sql.found(connection, query)
+
+    assert encoding.request_of(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
+
+
+def test_outcomes_read_back() -> None:
+    """A stored outcome is the outcome it was."""
+    outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
+    row = {**encoding.outcome_row(outcome), "id": 7}
+    with closing(apsw.Connection(":memory:")) as connection:
+        columns = ", ".join(f":{name} AS {name}" for name in row)
+        (stored,) = sql.found(connection, "SELECT " + columns, row)
+
+    assert encoding.outcome_of(stored) == outcome
+
+
+@pytest.mark.parametrize(
+    ("stored", "features"),
+    [
+        ('{"words":3.0,"tokens":12}', {"words": 3.0, "tokens": 12}),
+        ('{"words":3.0,"tokens":NaN}', {"words": 3.0}),
+        ('{"words":3.0,"flag":true,"name":"x","none":null}', {"words": 3.0}),
+        (f'{{"words":3.0,"huge":1{"0" * 400}}}', {"words": 3.0}),
+        ("[1]", None),
+        ("{", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_features_read_back(stored: str | None, features: object) -> None:
+    """What is no finite number is left out, whoever wrote it; what is no object is no features."""
+    row = {**encoding.outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
+
+    assert encoding.outcome_of(row).features == features
