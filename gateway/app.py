@@ -116,39 +116,39 @@ class Gateway:
         self._admission = ConcurrencyLimiter(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
         self._bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
         self._worker = BodyExecutor()
-        self._heartbeat = EventLoopLag(world.clock)
-        self.telemetry = PrometheusExporter(
+        self._event_loop_lag = EventLoopLag(world.clock)
+        self.exporter = PrometheusExporter(
             Gauges(
                 in_flight=lambda: self._admission.in_flight,
                 waiting=lambda: self._admission.waiting,
                 refused=lambda: self._admission.refused + self._bodies.refused,
-                event_loop_lag=lambda: self._heartbeat.lag,
+                event_loop_lag=lambda: self._event_loop_lag.lag,
                 logs_dropped=dropped_lines,
-                unsettled=lambda: len(self.unsettled),
+                settlement_retries=lambda: len(self.settlement_retries),
             ),
-            shelf=None if shared is None else MultiprocessMetrics(shared),
+            multiprocess=None if shared is None else MultiprocessMetrics(shared),
         )
         secret = secrets.token_bytes(32)
-        self._notices = OperatorWarnings(count_incomplete=self.telemetry.counts.observe_incomplete)
+        self._notices = OperatorWarnings(count_incomplete=self.exporter.counts.observe_incomplete)
         self._sessions = SessionAffinity(world.clock, secret=secret)
         self._recent = RecentPrompts(secret=secret)
-        self._recurrences = ImplicitFeedback(world.clock, secret=secret)
-        self._turnstile = StartPacer()
-        self._learner = RefreshLoop(lambda: self._engine.refresh())
+        self._implicit_feedback = ImplicitFeedback(world.clock, secret=secret)
+        self._start_pacer = StartPacer()
+        self._refresh_loop = RefreshLoop(lambda: self._engine.refresh())
         self._dashboard = Dashboard(store, demo=demo, strong=self._is_strong)
-        self._pace = (
+        self._rate_limiter = (
             SlidingWindowLimiter(world.clock) if shared is None else SharedSlidingWindowLimiter(world.clock, shared)
         )
-        self.unsettled = SettlementRetryQueue(store)
-        self.soundness = IntegrityCheck(store)
+        self.settlement_retries = SettlementRetryQueue(store)
+        self.integrity = IntegrityCheck(store)
         self._admin_sessions = (
             AdminSessions(world.clock) if shared is None else SharedAdminSessions(world.clock, shared)
         )
         self._demo = demo
-        self.ring = VirtualKeyCache(
+        self.key_cache = VirtualKeyCache(
             store.virtual_keys, now=world.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
         )
-        self.ring.refresh()
+        self.key_cache.refresh()
         self._witnesses = keys_per_model(store)
         self._engine, routes, cors = self._assembled(settings)
         self.app = Application(
@@ -187,17 +187,17 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(self._recover)
-        lessons = asyncio.create_task(asyncio.to_thread(self._engine.refresh))
-        await asyncio.wait({lessons}, timeout=FIRST_LESSONS)
+        outcome_collector = asyncio.create_task(asyncio.to_thread(self._engine.refresh))
+        await asyncio.wait({outcome_collector}, timeout=FIRST_LESSONS)
         tasks = [
-            lessons,
-            asyncio.create_task(self._learner.run()),
-            asyncio.create_task(self._heartbeat.run()),
-            asyncio.create_task(self.unsettled.run()),
-            asyncio.create_task(self.telemetry.share()),
-            asyncio.create_task(every(KEYS_SECONDS, self.ring.refresh)),
+            outcome_collector,
+            asyncio.create_task(self._refresh_loop.run()),
+            asyncio.create_task(self._event_loop_lag.run()),
+            asyncio.create_task(self.settlement_retries.run()),
+            asyncio.create_task(self.exporter.share()),
+            asyncio.create_task(every(KEYS_SECONDS, self.key_cache.refresh)),
             asyncio.create_task(every(RECOVERY_SECONDS, self._recover)),
-            asyncio.create_task(every(CHECK_SECONDS, self.soundness.check)),
+            asyncio.create_task(every(CHECK_SECONDS, self.integrity.check)),
         ]
         try:
             yield
@@ -208,8 +208,8 @@ class Gateway:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self.unsettled.retry()
-            self.telemetry.publish()
+            await self.settlement_retries.retry()
+            self.exporter.publish()
             self._worker.close()
             await self._transport.aclose()
             await asyncio.to_thread(self._store.close)
@@ -226,12 +226,12 @@ class Gateway:
         engine = RoutingEngine(
             settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=world.seed, store=self._store
         )
-        cooldowns = UpstreamHealth(world.clock, observe=log_cooldown)
+        upstream_health = UpstreamHealth(world.clock, observe=log_cooldown)
         planner = Planner(
             engine,
             settings.catalog,
             providers=names,
-            cooling=cooldowns.cooling,
+            cooling=upstream_health.cooling,
             baseline=settings.baseline,
             sessions=self._sessions,
             recent=self._recent,
@@ -243,7 +243,7 @@ class Gateway:
                 ),
             ),
             shadow=settings.mode == "shadow",
-            allowances=SpendingLimits(
+            spending_limits=SpendingLimits(
                 settings.prices,
                 settings.catalog,
                 now=world.now,
@@ -251,26 +251,26 @@ class Gateway:
                 attempts=settings.max_attempts,
             ),
         )
-        gatekeeper = Authenticator(
+        authenticator = Authenticator(
             [key.value for key in settings.client_keys],
             settings.admin_key.value if settings.admin_key else None,
             allowed_hosts=settings.allowed_hosts,
-            ring=self.ring,
-            pace=self._pace,
+            key_cache=self.key_cache,
+            rate_limiter=self._rate_limiter,
             sessions=self._admin_sessions,
         )
-        sign_in = SignIn(gatekeeper, self._admin_sessions, pace=self._pace, demo=self._demo)
+        sign_in = SignIn(authenticator, self._admin_sessions, rate_limiter=self._rate_limiter, demo=self._demo)
         self._corroboration = Corroboration(
             self._witnesses,
-            issued=lambda: len(settings.client_keys) + self.ring.live,
+            issued=lambda: len(settings.client_keys) + self.key_cache.live,
             needed=settings.corroborating_keys,
         )
         chat = ChatEndpoint(
-            self._proxy(settings, planner, providers=providers, cooldowns=cooldowns),
-            gatekeeper,
+            self._proxy(settings, planner, providers=providers, upstream_health=upstream_health),
+            authenticator,
             admission=self._admission,
             lifecycle=self.lifecycle,
-            turnstile=self._turnstile,
+            start_pacer=self._start_pacer,
             max_body_bytes=limit,
             new_request_id=world.new_request_id,
             keep_alive=settings.keep_alive,
@@ -281,22 +281,27 @@ class Gateway:
             models=ModelList(settings.catalog, providers=names),
             preview=RoutePreview(planner, max_body_bytes=limit, bodies=self._bodies, worker=self._worker),
             feedback=FeedbackEndpoint(
-                self._store, now=world.now, rated=self._recurrences.forget, needed=self._corroboration.needed
+                self._store, now=world.now, rated=self._implicit_feedback.forget, needed=self._corroboration.needed
             ),
             reports=ReportEndpoints(self._store),
-            telemetry=self.telemetry,
-            readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, soundness=self.soundness),
+            exporter=self.exporter,
+            readiness=Readiness(self._store, draining=lambda: self.lifecycle.draining, integrity=self.integrity),
             dashboard=self._dashboard,
         )
-        routes = build_routes(guarded, chat=chat, gatekeeper=gatekeeper, sign_in=sign_in)
-        return engine, routes, Cors(gatekeeper, origins=settings.cors_origins)
+        routes = build_routes(guarded, chat=chat, authenticator=authenticator, sign_in=sign_in)
+        return engine, routes, Cors(authenticator, origins=settings.cors_origins)
 
     def _proxy(
-        self, settings: Settings, planner: Planner, *, providers: Mapping[str, Provider], cooldowns: UpstreamHealth
+        self,
+        settings: Settings,
+        planner: Planner,
+        *,
+        providers: Mapping[str, Provider],
+        upstream_health: UpstreamHealth,
     ) -> ChatProxy:
         world = self._world
         policy = FailoverPolicy(
-            cooldowns,
+            upstream_health,
             clock=world.clock,
             uniform=random.Random(world.seed).uniform,
             deadline=settings.timeouts.total,
@@ -304,28 +309,28 @@ class Gateway:
             turns=KeyRotation({entry.name: len(entry.keys) for entry in settings.providers}, clock=world.clock),
         )
         listed = frozenset(model.full_name for model in settings.catalog)
-        books = LedgerServices(
+        services = LedgerServices(
             store=self._store,
-            accountant=CostCalculator(settings.prices),
+            cost_calculator=CostCalculator(settings.prices),
             clock=world.clock,
             now=world.now,
-            lessons=OutcomeCollector(
+            outcome_collector=OutcomeCollector(
                 self._store,
                 settings.catalog,
                 sessions=self._sessions,
-                recurrences=self._recurrences,
+                implicit_feedback=self._implicit_feedback,
                 corroboration=self._corroboration,
             ),
             observers=(
-                partial(self.telemetry.counts.observe, listed=listed),
+                partial(self.exporter.counts.observe, listed=listed),
                 log_request,
                 self._notices.observe,
-                lambda record: self._learner.wake(),
+                lambda record: self._refresh_loop.wake(),
             ),
             incomplete=self._notices.incomplete,
             ending=lambda: self.lifecycle.ending,
             features=settings.record_features,
-            unsettled=self.unsettled,
+            settlement_retries=self.settlement_retries,
             unrecorded=settings.on_ledger_failure == "serve",
         )
         return ChatProxy(
@@ -333,7 +338,7 @@ class Gateway:
             providers,
             transport=self._transport,
             policy=policy,
-            books=books,
+            services=services,
             times=RequestTimeLimits(
                 settings.timeouts,
                 settings.catalog,
@@ -424,7 +429,7 @@ def _guarded(
     preview: RoutePreview,
     feedback: FeedbackEndpoint,
     reports: ReportEndpoints,
-    telemetry: PrometheusExporter,
+    exporter: PrometheusExporter,
     readiness: Readiness,
     dashboard: Dashboard,
 ) -> list[ProtectedRoute]:
@@ -439,7 +444,7 @@ def _guarded(
         ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),
         ProtectedRoute("/v1/routing/requests", reports.requests, Role.ADMIN),
         ProtectedRoute("/v1/routing/requests/{request_id}", reports.request, Role.ADMIN),
-        ProtectedRoute("/metrics", telemetry.metrics, Role.ADMIN),
+        ProtectedRoute("/metrics", exporter.metrics, Role.ADMIN),
         ProtectedRoute("/", dashboard.page, Role.ADMIN),
         ProtectedRoute("/static/{name}", dashboard.static, Role.OPEN),
         ProtectedRoute("/healthz", healthz, Role.OPEN),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.dialects import checks
+from gateway import field_checks as checks
 from gateway.errors import InvalidRequest
 
 

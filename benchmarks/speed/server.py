@@ -104,19 +104,21 @@ class Connected:
 
 
 async def _connected(body: bytes) -> Connected:
-    gatekeeper = Authenticator([KEY])
+    authenticator = Authenticator([KEY])
     endpoint = ChatEndpoint(
         cast(ChatProxy, Proxy()),
-        gatekeeper,
+        authenticator,
         admission=ConcurrencyLimiter(in_flight=CONNECTIONS, queue=0, wait=1),
         lifecycle=Lifecycle(),
-        turnstile=StartPacer(),
+        start_pacer=StartPacer(),
         max_body_bytes=10**6,
         new_request_id=RequestIds(),
     )
     app = Application()
-    sign_in = SignIn(gatekeeper, AdminSessions(time.monotonic), pace=SlidingWindowLimiter(time.monotonic), demo=False)
-    app.serve(build_routes([], chat=endpoint, gatekeeper=gatekeeper, sign_in=sign_in), Cors(gatekeeper))
+    sign_in = SignIn(
+        authenticator, AdminSessions(time.monotonic), pace=SlidingWindowLimiter(time.monotonic), demo=False
+    )
+    app.serve(build_routes([], chat=endpoint, authenticator=authenticator, sign_in=sign_in), Cors(authenticator))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)
     config.load()
     state = ServerState()

@@ -63,22 +63,22 @@ class Authenticator:
         admin_key: str | None = None,
         *,
         allowed_hosts: Iterable[str] = (),
-        ring: VirtualKeyCache | None = None,
-        pace: SlidingWindowLimiter | None = None,
+        key_cache: VirtualKeyCache | None = None,
+        rate_limiter: SlidingWindowLimiter | None = None,
         sessions: AdminSessions | None = None,
     ) -> None:
         self._clients = {digest_of(key): Principal(key_id(key)) for key in client_keys}
         admin = admin_key or (client_keys[0] if client_keys else None)
         self._configured_admin = digest_of(admin) if admin else None
         self._hosts = frozenset(host.lower() for host in (*LOOPBACK_HOSTS, *allowed_hosts))
-        self._ring = ring
-        self._pace = pace
+        self._key_cache = key_cache
+        self._rate_limiter = rate_limiter
         self._sessions = sessions
 
     @property
     def keyed(self) -> bool:
         """Whether client routes want a key."""
-        return bool(self._clients) or (self._ring is not None and self._ring.any_keys)
+        return bool(self._clients) or (self._key_cache is not None and self._key_cache.any_keys)
 
     @property
     def admin_keyed(self) -> bool:
@@ -123,9 +123,9 @@ class Authenticator:
 
     @property
     def _admin_digest(self) -> bytes | None:
-        if self._configured_admin is not None or self._ring is None or self._ring.admin is None:
+        if self._configured_admin is not None or self._key_cache is None or self._key_cache.admin is None:
             return self._configured_admin
-        return self._ring.admin.digest
+        return self._key_cache.admin.digest
 
     def _admit_client(self, headers: HeaderList) -> Principal:
         if not self.keyed:
@@ -142,8 +142,8 @@ class Authenticator:
         key = self._virtual(digest)
         if key is None:
             raise InvalidKey("The API key is not one of this gateway's.")
-        if key.rpm is not None and self._pace is not None:
-            self._pace.admit(key.id, rpm=key.rpm)
+        if key.rpm is not None and self._rate_limiter is not None:
+            self._rate_limiter.admit(key.id, rpm=key.rpm)
         return Principal(key.id, key)
 
     def _admit_admin(self, headers: HeaderList) -> Principal:
@@ -172,7 +172,7 @@ class Authenticator:
         return "No API key was sent. Send the admin key as `Authorization: Bearer <key>`."
 
     def _virtual(self, digest: bytes) -> VirtualKey | None:
-        return self._ring.lookup(digest) if self._ring is not None else None
+        return self._key_cache.lookup(digest) if self._key_cache is not None else None
 
     def _check_host_and_origin(self, headers: HeaderList) -> None:
         """An open gateway serves this machine's own programs, not pages of other sites (DNS rebinding, CSRF)."""

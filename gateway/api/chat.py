@@ -32,11 +32,11 @@ class ChatEndpoint:
     def __init__(
         self,
         proxy: ChatProxy,
-        gatekeeper: Authenticator,
+        authenticator: Authenticator,
         *,
         admission: ConcurrencyLimiter,
         lifecycle: Lifecycle,
-        turnstile: StartPacer,
+        start_pacer: StartPacer,
         max_body_bytes: int,
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
@@ -46,10 +46,10 @@ class ChatEndpoint:
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._worker = worker or BodyExecutor()
         self._proxy = proxy
-        self._gatekeeper = gatekeeper
+        self._authenticator = authenticator
         self._admission = admission
         self._lifecycle = lifecycle
-        self._turnstile = turnstile
+        self._start_pacer = start_pacer
         self._max_body_bytes = max_body_bytes
         self._new_request_id = new_request_id
         self._keep_alive = keep_alive
@@ -60,10 +60,10 @@ class ChatEndpoint:
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
-            principal = self._gatekeeper.authenticate(client.headers, Role.CLIENT)
+            principal = self._authenticator.authenticate(client.headers, Role.CLIENT)
             auto_route = requested_mode(client.query)
             self._admission.check_capacity()
-            await self._turnstile.wait()
+            await self._start_pacer.wait()
             with self._bodies.share() as share:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
                 request = await parse_body(raw, worker=self._worker)

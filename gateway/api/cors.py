@@ -31,8 +31,8 @@ _PAGES = frozenset({"/", "/sign-in", "/sign-out"})  # for people; no script of a
 class Cors:
     """Without client keys, pages that the gatekeeper lets in may read answers; with keys, the `origins` of the configuration."""
 
-    def __init__(self, gatekeeper: Authenticator, *, origins: Iterable[str] = ()) -> None:
-        self._gatekeeper = gatekeeper
+    def __init__(self, authenticator: Authenticator, *, origins: Iterable[str] = ()) -> None:
+        self._authenticator = authenticator
         self._origins = frozenset(origin.lower().rstrip("/").encode() for origin in origins)
 
     def allowed_origin(self, headers: HeaderList) -> bytes | None:
@@ -40,9 +40,9 @@ class Cors:
         sent = [value for name, value in headers if name == b"origin"]
         if len(sent) != 1:
             return None
-        if self._gatekeeper.keyed:
+        if self._authenticator.keyed:
             return sent[0] if sent[0].lower() in self._origins else None
-        return sent[0] if self._gatekeeper.is_local(headers) else None
+        return sent[0] if self._authenticator.is_local(headers) else None
 
     def preflight(self, method: str, headers: HeaderList) -> list[tuple[bytes, bytes]] | None:
         """The headers of the answer to a preflight of an allowed origin; None for any other request."""

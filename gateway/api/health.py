@@ -40,16 +40,16 @@ class IntegrityCheck:
 class Readiness:
     """503 while draining, when the ledger cannot be written, or was found damaged."""
 
-    def __init__(self, store: Store, *, draining: Callable[[], bool], soundness: IntegrityCheck) -> None:
+    def __init__(self, store: Store, *, draining: Callable[[], bool], integrity: IntegrityCheck) -> None:
         self._store = store
         self._draining = draining
-        self._soundness = soundness
+        self._integrity = integrity
 
     async def readyz(self, request: Request) -> Response:
         if self._draining():
             return JSONResponse({"status": "draining"}, 503)
         if not await asyncio.to_thread(self._store.writable):
             return JSONResponse({"status": "degraded", "reason": "the ledger cannot be written"}, 503)
-        if self._soundness.finding is not None:
+        if self._integrity.finding is not None:
             return JSONResponse({"status": "degraded", "reason": "the ledger is damaged; the log says more"}, 503)
         return JSONResponse({"status": "ready"})

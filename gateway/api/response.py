@@ -30,13 +30,13 @@ class ResponseWriter:
     the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
     """
 
-    __slots__ = ("_client", "_head", "_keep_alive", "_pulse", "_started", "_streaming", "finishing")
+    __slots__ = ("_client", "_head", "_keep_alive", "_started", "_streaming", "_ticker", "finishing")
 
     def __init__(self, client: RawRequest, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
         self._client = client
         self._head = f"x-request-id: {request_id}\r\n"
         self._keep_alive = keep_alive
-        self._pulse: KeepAlive | None = None
+        self._ticker: KeepAlive | None = None
         self._started = False
         self._streaming = False
         self.finishing = False
@@ -49,12 +49,12 @@ class ResponseWriter:
     def on_routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A streamed request is recorded, and its answer may begin."""
         begin = partial(self._begin_early, record)
-        self._pulse = KeepAlive(self._client, interval=self._keep_alive, begin=begin, loop=loop)
+        self._ticker = KeepAlive(self._client, interval=self._keep_alive, begin=begin, loop=loop)
 
     def close(self) -> None:
         """No more comments, wherever the work on the request ended."""
-        if self._pulse is not None:
-            self._pulse.stop()
+        if self._ticker is not None:
+            self._ticker.stop()
 
     async def send(self, served: ChatResult | ChatStream) -> None:
         """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
@@ -64,14 +64,14 @@ class ResponseWriter:
             await self._client.respond(200, head.encode("latin-1"), served.body)
             return
         try:
-            if self._pulse is None:
-                self._pulse = KeepAlive(self._client, interval=self._keep_alive)
+            if self._ticker is None:
+                self._ticker = KeepAlive(self._client, interval=self._keep_alive)
             if self._started:
-                await self._pulse.on_activity()  # the head goes out with the first comment
+                await self._ticker.on_activity()  # the head goes out with the first comment
             else:
                 await self._begin(gateway_headers(served.record))
-                self._pulse.started()
-            await self._stream(served, self._pulse)
+                self._ticker.started()
+            await self._stream(served, self._ticker)
             await self._end()
         finally:
             await served.aclose()
@@ -96,18 +96,18 @@ class ResponseWriter:
             told = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
-        elif self._streaming and self._pulse is not None:
-            await self._pulse.on_activity()
-            self._pulse.stop()
+        elif self._streaming and self._ticker is not None:
+            await self._ticker.on_activity()
+            self._ticker.stop()
             await self._client.send(encode(orjson.dumps(error_event(error))))
             await self._end()
 
-    async def _stream(self, served: ChatStream, pulse: KeepAlive) -> None:
+    async def _stream(self, served: ChatStream, ticker: KeepAlive) -> None:
         try:
-            while piece := await served.next(pulse.send_nowait):
-                await pulse.send(piece)
+            while piece := await served.next(ticker.send_nowait):
+                await ticker.send(piece)
         finally:
-            pulse.stop()
+            ticker.stop()
 
     async def _end(self) -> None:
         self.finishing = True

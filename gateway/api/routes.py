@@ -36,10 +36,10 @@ class ProtectedRoute:
     access: Role
     method: str = "GET"
 
-    def route(self, gatekeeper: Authenticator, sign_in: SignIn) -> GuardedRoute:
+    def route(self, authenticator: Authenticator, sign_in: SignIn) -> GuardedRoute:
         async def admitted(request: Request) -> Response:
             try:
-                request.scope["principal"] = gatekeeper.authenticate(request.scope["headers"], self.access)
+                request.scope["principal"] = authenticator.authenticate(request.scope["headers"], self.access)
             except InvalidKey as error:
                 if self.access is Role.ADMIN and wants_page(request):
                     sent = "authorization" in request.headers
@@ -123,7 +123,7 @@ def short_path(path: str) -> str:
 
 
 def build_routes(
-    guarded: Iterable[ProtectedRoute], *, chat: DirectEndpoint, gatekeeper: Authenticator, sign_in: SignIn
+    guarded: Iterable[ProtectedRoute], *, chat: DirectEndpoint, authenticator: Authenticator, sign_in: SignIn
 ) -> list[BaseRoute]:
     """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
 
@@ -140,4 +140,4 @@ def build_routes(
         ProtectedRoute("/sign-out", sign_in.sign_out, Role.OPEN, method="POST"),
     ]
     direct = [DirectRoute(path, chat) for path in CHAT_PATHS]
-    return [*direct, *(entry.route(gatekeeper, sign_in) for entry in entries)]
+    return [*direct, *(entry.route(authenticator, sign_in) for entry in entries)]

@@ -28,14 +28,14 @@ def doctor() -> None:
     for line in start_up_lines(settings):
         click.echo(line)
     wrong = 0
-    for severity, finding in findings(settings):
+    for severity, finding in config_problems(settings):
         wrong += severity == "wrong"
         click.echo(f"{severity}: {finding}")
     click.echo("nothing has to be mended" if not wrong else f"{wrong} to be mended")
     raise SystemExit(1 if wrong else 0)
 
 
-def findings(settings: Settings) -> Iterator[tuple[Severity, str]]:
+def config_problems(settings: Settings) -> Iterator[tuple[Severity, str]]:
     """What was found beyond the settings' own warnings."""
     if not settings.providers:
         names = f"{', '.join(KEY_VARIABLES[:-1])} or {KEY_VARIABLES[-1]}"

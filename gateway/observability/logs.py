@@ -76,11 +76,11 @@ class LogWriter(logging.Handler):
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, patience: float = LAST_LINES) -> None:
+    def stop(self, busy_retry: float = LAST_LINES) -> None:
         """Write what is waiting, then end; what nobody reads within `patience` seconds is left."""
         self._ended.set()
         self._news.set()
-        self._thread.join(patience)
+        self._thread.join(busy_retry)
 
     def _run(self) -> None:
         while not self._ended.is_set():

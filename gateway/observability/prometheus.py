@@ -30,17 +30,17 @@ class Gauges:
     refused: Callable[[], float] = zero
     event_loop_lag: Callable[[], float] = zero
     logs_dropped: Callable[[], float] = zero
-    unsettled: Callable[[], float] = zero
+    settlement_retries: Callable[[], float] = zero
 
 
 class PrometheusExporter(Collector):
     """`counts` is an observer of settled rows; `reload_failed` is set by who reads the configuration again."""
 
-    def __init__(self, readings: Gauges | None = None, shelf: MultiprocessMetrics | None = None) -> None:
+    def __init__(self, readings: Gauges | None = None, multiprocess: MultiprocessMetrics | None = None) -> None:
         self.counts = RequestMetrics()
         self.reload_failed = False
         self._readings = readings if readings is not None else Gauges()
-        self._shelf = shelf
+        self._multiprocess = multiprocess
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
@@ -53,8 +53,8 @@ class PrometheusExporter(Collector):
         yield GaugeMetricFamily("gateway_in_flight", "Requests that have a place.", value=now.in_flight())
         yield GaugeMetricFamily("gateway_queued", "Requests that wait for a place.", value=now.waiting())
         yield GaugeMetricFamily("gateway_event_loop_lag_seconds", lag, value=now.event_loop_lag())
-        unsettled = "Rows that wait in memory until the ledger can be written."
-        yield GaugeMetricFamily("gateway_unsettled", unsettled, value=now.unsettled())
+        settlement_retries = "Rows that wait in memory until the ledger can be written."
+        yield GaugeMetricFamily("gateway_unsettled", settlement_retries, value=now.settlement_retries())
         yield GaugeMetricFamily("gateway_config_reload_failed", failed, value=self.reload_failed)
         refused = "Requests refused because there was no place for them."
         yield CounterMetricFamily("gateway_refused", refused, value=now.refused())
@@ -63,16 +63,16 @@ class PrometheusExporter(Collector):
 
     def publish(self) -> None:
         """What this process counted, for others that are asked for the metrics of all."""
-        if self._shelf is not None:
-            self._shelf.publish(generate_latest(self.registry))
+        if self._multiprocess is not None:
+            self._multiprocess.publish(generate_latest(self.registry))
 
     async def share(self) -> None:
         """Until cancelled. On the event loop, where nothing is counted meanwhile."""
-        while self._shelf is not None:
+        while self._multiprocess is not None:
             self.publish()
             await asyncio.sleep(SECONDS)
 
     async def metrics(self, request: Request) -> Response:
         own = generate_latest(self.registry)
-        told = own if self._shelf is None else self._shelf.merged(own)
+        told = own if self._multiprocess is None else self._multiprocess.merged(own)
         return Response(told, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -66,7 +66,7 @@ class ChatProxy:
         *,
         transport: Transport,
         policy: FailoverPolicy,
-        books: LedgerServices,
+        services: LedgerServices,
         times: RequestTimeLimits,
         cascade: Cascade | None = None,
         worker: BodyExecutor | None = None,
@@ -77,7 +77,7 @@ class ChatProxy:
         self._providers = providers
         self._transport = transport
         self._policy = policy
-        self._books = books
+        self._services = services
         self._times = times
 
     async def serve(
@@ -94,99 +94,101 @@ class ChatProxy:
         `waiting` is told when a streamed request is recorded: from then on its answer may begin before there is content.
         """
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
-        at = self._books.now()
-        record = new_record(plan, request, request_id=request_id, at=at, caller=caller, features=self._books.features)
-        exchange = RequestTransaction(plan, request, record, books=self._books, at=at)
+        at = self._services.now()
+        record = new_record(
+            plan, request, request_id=request_id, at=at, caller=caller, features=self._services.features
+        )
+        transaction = RequestTransaction(plan, request, record, services=self._services, at=at)
         try:
-            await exchange.begin()
+            await transaction.begin()
             if waiting is not None and request.stream:
-                waiting.on_routed(exchange.record)
-            candidates = exchange.plan.candidates
+                waiting.on_routed(transaction.record)
+            candidates = transaction.plan.candidates
             deadline = self._times.deadline(request, candidates)
             opened, attempts = await self._call_until_answered(
-                exchange, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
+                transaction, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
             )
             if isinstance(opened, UpstreamStream):
                 return ChatStream(
-                    exchange, opened, attempts, created=int(self._books.now().timestamp()), worker=self._worker
+                    transaction, opened, attempts, created=int(self._services.now().timestamp()), worker=self._worker
                 )
-            return await self._finish(exchange, await self._escalate_if_invalid(exchange, opened, attempts))
+            return await self._finish(transaction, await self._escalate_if_invalid(transaction, opened, attempts))
         except (LedgerUnavailable, BudgetExceeded) as error:
-            exchange.ledger_refused(error)
+            transaction.ledger_refused(error)
             raise
         except GatewayError as error:
             begun = waiting is not None and waiting.started
-            raise ChatError(error, await exchange.failed(error, begun=begun)) from error
+            raise ChatError(error, await transaction.failed(error, begun=begun)) from error
         except asyncio.CancelledError:
-            exchange.cancelled()
+            transaction.cancelled()
             raise
         except Exception:  # a mistake of ours: the row is closed all the same
-            if not exchange.settled:
-                await exchange.failed(GatewayError("The gateway failed.", code="internal_error"))
+            if not transaction.settled:
+                await transaction.failed(GatewayError("The gateway failed.", code="internal_error"))
             raise
 
     async def _call_until_answered(
-        self, exchange: RequestTransaction, attempts: AttemptSequence
+        self, transaction: RequestTransaction, attempts: AttemptSequence
     ) -> tuple[Completion | UpstreamStream, AttemptSequence]:
         while (candidate := attempts.next()) is not None:
-            await exchange.attempt(candidate)
+            await transaction.attempt(candidate)
             try:
                 opened = await call_upstream(
                     self._providers[candidate.deployment],
-                    exchange.request_to(candidate),
+                    transaction.request_to(candidate),
                     candidate.model,
                     transport=self._transport,
-                    timeouts=self._times.timeouts(exchange.request, candidate, attempts.remaining),
+                    timeouts=self._times.timeouts(transaction.request, candidate, attempts.remaining),
                     worker=self._worker,
                 )
             except InvalidRequest as error:
-                exchange.attempt_failed(error)
+                transaction.attempt_failed(error)
                 attempts.unsupported(error)
             except UpstreamError as error:
-                exchange.attempt_failed(error)
+                transaction.attempt_failed(error)
                 await asyncio.sleep(attempts.failed(error))
             except BaseException:
                 attempts.abandoned()
                 raise
             else:
                 attempts.succeeded()
-                exchange.first_byte(opened.first if isinstance(opened, UpstreamStream) else opened)
+                transaction.first_byte(opened.first if isinstance(opened, UpstreamStream) else opened)
                 return opened, attempts
         raise attempts.exhausted()
 
     async def _escalate_if_invalid(
-        self, exchange: RequestTransaction, completion: Completion, attempts: AttemptSequence
+        self, transaction: RequestTransaction, completion: Completion, attempts: AttemptSequence
     ) -> Completion:
         """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
-        if self._cascade is None or not exchange.plan.auto_route:
+        if self._cascade is None or not transaction.plan.auto_route:
             return completion
-        if check_format(exchange.request, completion.choices) != "broken":
+        if check_format(transaction.request, completion.choices) != "broken":
             return completion
-        better = attempts.escalate(self._cascade.next_tier(exchange.current, exchange.plan.candidates))
+        better = attempts.escalate(self._cascade.next_tier(transaction.current, transaction.plan.candidates))
         if not better.open:
             return completion
-        exchange.set_rejected(completion, answer_chars=_answer_chars(completion))
+        transaction.set_rejected(completion, answer_chars=_answer_chars(completion))
         try:
-            opened, _ = await self._call_until_answered(exchange, better)
+            opened, _ = await self._call_until_answered(transaction, better)
         except GatewayError:
             opened = None
         if isinstance(opened, Completion):
             return opened
-        exchange.keep_rejected()
+        transaction.keep_rejected()
         return completion
 
-    async def _finish(self, exchange: RequestTransaction, completion: Completion) -> ChatResult:
-        exchange.dropped(completion.dropped)
-        answer = answer_of(completion.choices, form=check_format(exchange.request, completion.choices))
+    async def _finish(self, transaction: RequestTransaction, completion: Completion) -> ChatResult:
+        transaction.dropped(completion.dropped)
+        answer = answer_of(completion.choices, form=check_format(transaction.request, completion.choices))
         chars = _answer_chars(completion) if completion.usage is None else 0
-        record = await exchange.completed(completion.usage, answer_chars=chars, answer=answer)
+        record = await transaction.completed(completion.usage, answer_chars=chars, answer=answer)
         body = completion_body(
             completion,
             id=completion_id(record),
-            created=int(self._books.now().timestamp()),
+            created=int(self._services.now().timestamp()),
             model=full_name(record),
             usage=openai_usage(record),
-            legacy_functions=exchange.request.legacy_functions,
+            legacy_functions=transaction.request.legacy_functions,
         )
         raw = await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
         return ChatResult(raw, record)
@@ -199,8 +201,8 @@ class ChatStream:
         "_attempts",
         "_chars",
         "_collector",
-        "_exchange",
         "_finished",
+        "_transaction",
         "_unsent",
         "_upstream",
         "_usage",
@@ -211,7 +213,7 @@ class ChatStream:
 
     def __init__(
         self,
-        exchange: RequestTransaction,
+        transaction: RequestTransaction,
         upstream: UpstreamStream,
         attempts: AttemptSequence,
         *,
@@ -219,24 +221,24 @@ class ChatStream:
         worker: BodyExecutor,
     ) -> None:
         self._worker = worker
-        self._exchange = exchange
+        self._transaction = transaction
         self._upstream = upstream
         self._attempts = attempts
         self._usage: Usage | None = None
         self._chars = 0
         self._unsent = b""
         self._finished = False
-        self._collector = AnswerCollector(exchange.request)
-        self.record = exchange.record
+        self._collector = AnswerCollector(transaction.request)
+        self.record = transaction.record
         self._writer = ChunkWriter(
-            id=completion_id(exchange.record),
+            id=completion_id(transaction.record),
             created=created,
-            model=full_name(exchange.record),
-            include_usage=exchange.request.include_usage,
-            legacy_functions=exchange.request.legacy_functions,
+            model=full_name(transaction.record),
+            include_usage=transaction.request.include_usage,
+            legacy_functions=transaction.request.legacy_functions,
         )
 
-    async def next(self, offer: Callable[[bytes], bool]) -> bytes:
+    async def next(self, option: Callable[[bytes], bool]) -> bytes:
         """Ready bytes, none once all were given; the last come after the row is committed.
 
         Most are not answered but given to `offer` as they come, until it does not take what it is offered: that is answered.
@@ -246,35 +248,35 @@ class ChatStream:
             return b""
         try:
             if await self._upstream.stream_into(
-                partial(self._forward, offer), large=partial(self._pass_on_large, offer)
+                partial(self._forward, option), large=partial(self._pass_on_large, option)
             ):
                 return self._unsent
             self._finished = True
             answer = self._collector.answer()
-            self.record = await self._exchange.completed(self._usage, answer_chars=self._chars, answer=answer)
+            self.record = await self._transaction.completed(self._usage, answer_chars=self._chars, answer=answer)
         except UpstreamError as error:
             self._finished = True
             self._attempts.failed(error)
-            self.record = await self._exchange.stream_failed(error, self._usage, answer_chars=self._chars)
+            self.record = await self._transaction.stream_failed(error, self._usage, answer_chars=self._chars)
             return encode(orjson.dumps(error_event(error)))
         except LedgerUnavailable as error:
             return encode(orjson.dumps(error_event(error)))
-        if self._exchange.request.include_usage:
+        if self._transaction.request.include_usage:
             return self._writer.usage(openai_usage(self.record), answered_by(self.record)) + DONE
         return DONE
 
-    def _forward(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
-        return self._offered(offer, self._written(chunks))
+    def _forward(self, option: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
+        return self._offered(option, self._written(chunks))
 
-    async def _pass_on_large(self, offer: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
+    async def _pass_on_large(self, option: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
         """The same with the chunks written in a thread, so that the event loop goes on meanwhile."""
-        return self._offered(offer, await self._worker.run_in_thread(partial(self._written, chunks)))
+        return self._offered(option, await self._worker.run_in_thread(partial(self._written, chunks)))
 
     def _written(self, chunks: Sequence[Chunk]) -> bytes:
         return b"".join([self._write(chunk) for chunk in chunks])
 
-    def _offered(self, offer: Callable[[bytes], bool], out: bytes) -> bool:
-        if not out or offer(out):
+    def _offered(self, option: Callable[[bytes], bool], out: bytes) -> bool:
+        if not out or option(out):
             return True
         self._unsent = out
         return False
@@ -283,7 +285,7 @@ class ChatStream:
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.dropped:
-            self._exchange.dropped(chunk.dropped)
+            self._transaction.dropped(chunk.dropped)
         for choice in chunk.choices:
             self._chars += len(chunk.text) if chunk.text is not None else _message_chars(choice.get("delta") or {})
             self._collector.add(choice)
@@ -291,7 +293,7 @@ class ChatStream:
 
     async def aclose(self) -> None:
         """End the upstream's stream, and settle the row as cancelled unless it is settled."""
-        self._exchange.cancelled(self._usage, answer_chars=self._chars)
+        self._transaction.cancelled(self._usage, answer_chars=self._chars)
         await self._upstream.aclose()
 
 

@@ -38,21 +38,21 @@ class OutcomeCollector:
         catalog: Catalog,
         *,
         sessions: SessionAffinity,
-        recurrences: ImplicitFeedback,
+        implicit_feedback: ImplicitFeedback,
         corroboration: Corroboration | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._sessions = sessions
-        self._recurrences = recurrences
+        self._implicit_feedback = implicit_feedback
         self._corroboration = corroboration or Corroboration()
 
     def on_request(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> PromptTurn | None:
         """A request has begun; it may say something of the answer before. None where a named model leaves nothing to notice."""
-        if plan.pinned and not self._recurrences.has_recent:
+        if plan.pinned and not self._implicit_feedback.has_recent:
             return None
         visit = plan.visit
-        turn = self._recurrences.turn(
+        turn = self._implicit_feedback.turn(
             plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
             session_id=visit.conversation if visit is not None else self._sessions.conversation(request),
@@ -60,7 +60,7 @@ class OutcomeCollector:
         )
         if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
             rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
-            label = self._recurrences.on_request(turn, named_rank=rank)
+            label = self._implicit_feedback.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
                 self._store.add_outcome(label)
         return turn
@@ -93,7 +93,7 @@ class OutcomeCollector:
             self._sessions.record(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
-            self._recurrences.on_response(turn, plain, rank=rank)
+            self._implicit_feedback.on_response(turn, plain, rank=rank)
 
     def _labelled(
         self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, ending: RequestEnd

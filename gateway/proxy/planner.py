@@ -51,7 +51,7 @@ class Plan:
     pinned: bool
     visit: SessionLookup | None = None
     shadow: RoutingDecision | None = None
-    allowance: Reservation | None = None
+    reservation: Reservation | None = None
     marks: CacheBreakpoints = NO_MARKS
 
 
@@ -74,14 +74,14 @@ class Planner:
         baseline: str | None = None,
         sessions: SessionAffinity | None = None,
         shadow: bool = False,
-        allowances: SpendingLimits | None = None,
+        spending_limits: SpendingLimits | None = None,
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
     ) -> None:
         self._engine = engine
         self._caching = caching
         self._recent = recent
-        self._allowances = allowances
+        self._spending_limits = spending_limits
         self._sessions = sessions
         self._shadow = shadow
         self._catalog = catalog
@@ -95,12 +95,18 @@ class Planner:
     def plan(self, request: ChatRequest, *, auto_route: AutoRoute = None, caller: Caller | None = None) -> Plan:
         """Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget)."""
         plan = self._resolve(request, auto_route=auto_route, caller=caller)
-        return plan if self._allowances is None else self._within(self._allowances, plan, request, caller=caller)
+        return (
+            plan if self._spending_limits is None else self._within(self._spending_limits, plan, request, caller=caller)
+        )
 
-    def _within(self, allowances: SpendingLimits, plan: Plan, request: ChatRequest, *, caller: Caller | None) -> Plan:
+    def _within(
+        self, spending_limits: SpendingLimits, plan: Plan, request: ChatRequest, *, caller: Caller | None
+    ) -> Plan:
         """The plan with the candidates that the caller may use; the first of them is who answers."""
-        left, allowance = allowances.reservation_for(plan.candidates, request, key=caller.key if caller else None)
-        if allowance is None and left == plan.candidates:
+        left, reservation = spending_limits.reservation_for(
+            plan.candidates, request, key=caller.key if caller else None
+        )
+        if reservation is None and left == plan.candidates:
             return plan
         decision = plan.decision
         if left[0] != plan.candidates[0]:
@@ -110,7 +116,7 @@ class Planner:
             )
             said = f"{decision.reasoning} Within the limits of the key or budget it is {left[0].full_name}."
             decision = with_choice(decision, own, reasoning=said)
-        return replace(plan, decision=decision, candidates=left, allowance=allowance)
+        return replace(plan, decision=decision, candidates=left, reservation=reservation)
 
     def _resolve(self, request: ChatRequest, *, auto_route: AutoRoute, caller: Caller | None) -> Plan:
         target = self._target(request.model)
@@ -260,7 +266,9 @@ class Planner:
         said = self._recent.said_in(context.prompt) if self._recent is not None else None
         context.facts = prompt_facts(context.prompt, context, said=said)  # decision and baseline are made from the same
         return (
-            context if self._allowances is None else self._allowances.restrict(context, caller.key if caller else None)
+            context
+            if self._spending_limits is None
+            else self._spending_limits.restrict(context, caller.key if caller else None)
         )
 
     def _wanted(self, request: ChatRequest) -> tuple[str, ...]:

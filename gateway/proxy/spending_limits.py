@@ -115,7 +115,7 @@ class SpendingLimits:
         if not accounts and most is None:
             return left, None
         offers = self._offers(left, request, most=most)
-        amounts, now = tuple(offer.amount_nano for offer in offers), self._now()
+        amounts, now = tuple(option.amount_nano for option in offers), self._now()
         holds = tuple(Hold(account, budget, amounts, now) for account, budget in accounts)
         return offers[0].candidates, Reservation(offers, holds)
 
@@ -158,7 +158,7 @@ class SpendingLimits:
         if not within:
             raise _over_limit(min(cost for costs in table.values() for cost in _known(costs)), most or 0)
         offers = [
-            self._offer([(c, cost) for c in within if _fits(cost := table[c][index], most)], max_output=step)
+            self._option([(c, cost) for c in within if _fits(cost := table[c][index], most)], max_output=step)
             for index, step in enumerate(steps)
             if _fits(table[within[0]][index], most)
         ]
@@ -167,7 +167,7 @@ class SpendingLimits:
             offers.append(replace(last, candidates=(within[0],), amount_nano=alone))
         return tuple(offers)
 
-    def _offer(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> PricedOption:
+    def _option(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> PricedOption:
         """As much as the dearest of those that would be tried first; dearer ones that come later are left out."""
         known = [(candidate, cost) for candidate, cost in costs if cost is not None]
         amount = max(cost for _, cost in known[: self._attempts])

@@ -40,11 +40,11 @@ class LedgerServices:
     """
 
     store: Store
-    accountant: CostCalculator
+    cost_calculator: CostCalculator
     clock: Callable[[], float]
     now: Callable[[], datetime]
-    lessons: OutcomeCollector
-    unsettled: SettlementRetryQueue
+    outcome_collector: OutcomeCollector
+    settlement_retries: SettlementRetryQueue
     observers: Sequence[Observer] = ()
     incomplete: Incomplete = lambda provider, kinds: None
     ending: Callable[[], bool] = lambda: False
@@ -65,13 +65,13 @@ class RequestTransaction:
     """Settles exactly once: `completed`, `failed`, `broken` or `cancelled`, whichever comes first."""
 
     def __init__(
-        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, books: LedgerServices, at: datetime
+        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, services: LedgerServices, at: datetime
     ) -> None:
         self.plan = plan
         self.request = request
         self.record = record
-        self._books = books
-        self._began = books.clock()
+        self._services = services
+        self._began = services.clock()
         self._at = at
         self._attempts: list[Attempt] = []
         self._attempt_began = self._began
@@ -93,22 +93,24 @@ class RequestTransaction:
 
     async def begin(self) -> None:
         """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
-        allowance = self.plan.allowance
+        reservation = self.plan.reservation
         try:
-            held = await self._books.store.write(InsertRequest(self.record, allowance.holds if allowance else ()))
+            held = await self._services.store.write(
+                InsertRequest(self.record, reservation.holds if reservation else ())
+            )
         except LedgerUnavailable:
-            if (allowance and allowance.holds) or not self._may_go_unrecorded:
+            if (reservation and reservation.holds) or not self._may_go_unrecorded:
                 raise
             self._inserted, held = False, 0
-        if allowance is not None:
-            offer = allowance.offers[held]
-            self.plan = replace(self.plan, candidates=offer.candidates)
-            self.request = offer.applied(self.request)
-        self._turn = self._books.lessons.on_request(self.plan, self.request, self.record)
+        if reservation is not None:
+            option = reservation.offers[held]
+            self.plan = replace(self.plan, candidates=option.candidates)
+            self.request = option.applied(self.request)
+        self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
 
     async def attempt(self, candidate: Candidate) -> None:
         """Another upstream is about to be called. The first is named by the row already."""
-        self._attempt_began = self._books.clock()
+        self._attempt_began = self._services.clock()
         self._upstream_id = None
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
@@ -127,7 +129,7 @@ class RequestTransaction:
 
     async def _insert(self, attempt: Attempt) -> None:
         try:
-            await self._books.store.write(UpsertAttempt(self.record.request_id, attempt))
+            await self._services.store.write(UpsertAttempt(self.record.request_id, attempt))
         except NotFound:
             self._inserted = False  # the file was replaced meanwhile; the settlement brings the whole row
         except LedgerUnavailable:
@@ -144,7 +146,7 @@ class RequestTransaction:
     @property
     def _may_go_unrecorded(self) -> bool:
         """Whether the request is served though its row cannot be written now."""
-        return self._books.unrecorded and not self._books.unsettled.full
+        return self._services.unrecorded and not self._services.settlement_retries.full
 
     def attempt_failed(self, error: GatewayError) -> None:
         """The attempt is over; a later one may still answer, then the row says why this one did not."""
@@ -192,7 +194,7 @@ class RequestTransaction:
 
     def first_byte(self, answer: Completion | Chunk) -> None:
         """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
-        self._first_byte = self._books.clock() - self._began
+        self._first_byte = self._services.clock() - self._began
         self._upstream_id = answer.upstream_id
         if answer.model is not None and answer.model != self.record.selected_model:
             self.record = self.record._replace(selected_model=answer.model)
@@ -239,7 +241,7 @@ class RequestTransaction:
             known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
             known = known._replace(estimated=True)
             self._close_attempt("cancelled_estimated", usage=known)
-        if self._books.ending():
+        if self._services.ending():
             self.record = self.record._replace(error_code="interrupted")
             self._write("interrupted", usage=known, http_status=503)
         else:
@@ -258,12 +260,14 @@ class RequestTransaction:
             error=None if error is None else error.code or error.type,
             upstream_status=error.upstream_status if isinstance(error, UpstreamError) else None,
             first_byte=self._first_byte,
-            duration=self._books.clock() - self._attempt_began,
+            duration=self._services.clock() - self._attempt_began,
         )
 
     def _price(self, attempt: Attempt, usage: Usage | None) -> Decimal | None:
         return (
-            None if usage is None else self._books.accountant.cost(usage, attempt.provider, attempt.model, at=self._at)
+            None
+            if usage is None
+            else self._services.cost_calculator.cost(usage, attempt.provider, attempt.model, at=self._at)
         )
 
     async def _settle(
@@ -272,7 +276,7 @@ class RequestTransaction:
         try:
             await self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
         except LedgerUnavailable:
-            if not (self._books.unrecorded and self._kept):  # `_tell` was called before
+            if not (self._services.unrecorded and self._kept):  # `_tell` was called before
                 raise
         return self.record
 
@@ -284,7 +288,7 @@ class RequestTransaction:
         if not called:  # nobody was called, which the first attempt has to say: the row named one
             first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
             self._attempts.append(first)
-        self.record = self._books.accountant.settle(
+        self.record = self._services.cost_calculator.settle(
             self.record,
             attempts=self._attempts,
             usage=usage,
@@ -294,16 +298,18 @@ class RequestTransaction:
             http_status=http_status,
             finish_reason=finish_reason,
             first_byte=self._first_byte,
-            duration=self._books.clock() - self._began,
+            duration=self._services.clock() - self._began,
         )
-        outcomes = self._lessons() if called and status != "interrupted" else ()
-        return self._books.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
+        outcomes = self._outcomes() if called and status != "interrupted" else ()
+        return self._services.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 
-    def _lessons(self) -> Sequence[StoredOutcome]:
+    def _outcomes(self) -> Sequence[StoredOutcome]:
         """What the row teaches. A mistake of ours in that costs the lesson, not the row or the answer."""
         ending = RequestEnd(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
         try:
-            return self._books.lessons.on_settled(self.plan, self.request, self.record, turn=self._turn, ending=ending)
+            return self._services.outcome_collector.on_settled(
+                self.plan, self.request, self.record, turn=self._turn, ending=ending
+            )
         except Exception:  # a mistake of ours: the row and the answer matter more
             log.exception("nothing is learned from %s by a mistake of ours", self.record.request_id)
             return ()
@@ -312,13 +318,13 @@ class RequestTransaction:
         """The row is safe, whoever still waits for that: the observers may know."""
         if error is None:
             self._notify()
-        elif isinstance(error, LedgerUnavailable) and self._books.unsettled.add(self.record, self._notify):
+        elif isinstance(error, LedgerUnavailable) and self._services.settlement_retries.add(self.record, self._notify):
             self._kept = True
         else:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
 
     def _notify(self) -> None:
-        for observer in self._books.observers:
+        for observer in self._services.observers:
             observer(self.record)
         if self._dropped:
-            self._books.incomplete(self.record.selected_provider, self._dropped)
+            self._services.incomplete(self.record.selected_provider, self._dropped)

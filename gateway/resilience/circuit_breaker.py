@@ -71,7 +71,7 @@ class CircuitBreaker:
     PROBE = 60.0  # seconds after which a probe that never reported no longer keeps others out
 
     def __init__(self) -> None:
-        self._tally = RollingCounter(self.SPAN)
+        self._counter = RollingCounter(self.SPAN)
         self._in_a_row = 0
         self._pause = ExponentialBackoff(first=self.FIRST, longest=self.LONGEST)
         self._open = False
@@ -97,15 +97,15 @@ class CircuitBreaker:
     def succeeded(self, now: float) -> None:
         self._in_a_row = 0
         self._probing_until = 0.0
-        self._tally.add(now, marked=False)
+        self._counter.add(now, marked=False)
         if self._open:
             self._open = False
             self._closed_at = now
-            self._tally.clear()
+            self._counter.clear()
 
     def failed(self, now: float) -> float:
         """The seconds for which this failure opened it, 0 when it did not."""
-        self._tally.add(now, marked=True)
+        self._counter.add(now, marked=True)
         self._in_a_row += 1
         self._probing_until = 0.0
         if not self._open and not self._should_open(now):
@@ -116,7 +116,7 @@ class CircuitBreaker:
         return self._pause.start(now)
 
     def _should_open(self, now: float) -> bool:
-        total, failed = self._tally.counts(now)
+        total, failed = self._counter.counts(now)
         if total == failed:
             return self._in_a_row >= self.IN_A_ROW
         return total >= self.ENOUGH and failed >= self.RATE * total

@@ -57,16 +57,18 @@ class RetryBudget:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._tallies: OrderedDict[str, RollingCounter] = OrderedDict()
+        self._bucket_stats: OrderedDict[str, RollingCounter] = OrderedDict()
 
     def spend(self, provider: str, *, retry: bool) -> None:
-        tally = self._tallies.get(provider)
-        if tally is None:
-            tally = self._tallies[provider] = RollingCounter(self.SPAN)
-        tally.add(self._clock(), marked=retry)
+        counter = self._bucket_stats.get(provider)
+        if counter is None:
+            counter = self._bucket_stats[provider] = RollingCounter(self.SPAN)
+        counter.add(self._clock(), marked=retry)
 
     def permits(self, provider: str) -> bool:
-        total, retries = self._tallies[provider].counts(self._clock()) if provider in self._tallies else (0, 0)
+        total, retries = (
+            self._bucket_stats[provider].counts(self._clock()) if provider in self._bucket_stats else (0, 0)
+        )
         return retries < self.SHARE * (total - retries) + self.FLOOR
 
 
@@ -75,7 +77,7 @@ class FailoverPolicy:
 
     def __init__(
         self,
-        cooldowns: UpstreamHealth,
+        upstream_health: UpstreamHealth,
         *,
         clock: Callable[[], float],
         uniform: Callable[[float, float], float],
@@ -83,7 +85,7 @@ class FailoverPolicy:
         max_attempts: int = 3,
         turns: KeyRotation | None = None,
     ) -> None:
-        self.cooldowns = cooldowns
+        self.upstream_health = upstream_health
         self.turns = turns or KeyRotation({}, clock=clock)
         self.budget = RetryBudget(clock)
         self.clock = clock
@@ -159,7 +161,7 @@ class AttemptSequence:
         key = self._policy.turns.next(candidate.provider, tried=self._keys_of(candidate.provider))
         if key is not None and key != candidate.key:
             candidate = replace(candidate, key=key)
-        self._rested = self._policy.cooldowns.acquire_probe(candidate.provider, candidate.model)
+        self._rested = self._policy.upstream_health.acquire_probe(candidate.provider, candidate.model)
         self._policy.budget.spend(
             candidate.provider, retry=candidate.provider in self._overloaded or candidate in self._tried
         )
@@ -170,13 +172,13 @@ class AttemptSequence:
     def succeeded(self) -> None:
         """The first meaningful bytes of an answer are here."""
         current = self._tried[-1]
-        self._policy.cooldowns.succeeded(current.provider, current.model)
+        self._policy.upstream_health.succeeded(current.provider, current.model)
         self._policy.turns.succeeded(current.provider, current.key)
 
     def abandoned(self) -> None:
         """The client left, or something of our own broke: nothing is learnt of the upstream."""
         for current in self._tried[-1:]:
-            self._policy.cooldowns.release(current.provider, current.model)
+            self._policy.upstream_health.release(current.provider, current.model)
 
     def unsupported(self, error: RequestError) -> None:
         """The current candidate cannot even be asked this; it was no attempt, and the next one may suit."""
@@ -195,7 +197,7 @@ class AttemptSequence:
             self._most = min(self._most, self.count + 1)
         if said.scope is FailureScope.KEY and self._has_another_key(current):
             return 0.0
-        self._policy.cooldowns.failed(current.provider, current.model, error)
+        self._policy.upstream_health.failed(current.provider, current.model, error)
         self._note(current, said)
         return self._plan(current, said, error)
 
@@ -206,7 +208,7 @@ class AttemptSequence:
         turns, tried = self._policy.turns, self._keys_of(current.provider)
         if not turns.another(current.provider, tried=tried):
             return False
-        self._policy.cooldowns.release(current.provider, current.model)
+        self._policy.upstream_health.release(current.provider, current.model)
         self._planned = current if self.count < self._most else None
         return True
 
@@ -249,7 +251,7 @@ class AttemptSequence:
 
     def _refused(self, candidate: Candidate) -> float | None:
         """Seconds for which a pinned candidate must not be asked; `auto` only tries such ones late."""
-        return self._policy.cooldowns.refused_until(candidate.provider, candidate.model) if self._pinned else None
+        return self._policy.upstream_health.refused_until(candidate.provider, candidate.model) if self._pinned else None
 
     def _note(self, current: Candidate, said: FailurePolicy) -> None:
         """Remember, for this request, what the failure says about whom to ask next."""
@@ -279,7 +281,7 @@ class AttemptSequence:
 
     def _may_repeat(self, current: Candidate, said: FailurePolicy, error: UpstreamError) -> bool:
         """A deployment that was resting is asked once; a spent quota only when it said how soon it is back."""
-        if not said.retry or self._rested or self._policy.cooldowns.broken(current.provider, current.model):
+        if not said.retry or self._rested or self._policy.upstream_health.broken(current.provider, current.model):
             return False
         if error.retry_after is None and said.scope is FailureScope.RATE:
             return False
@@ -311,12 +313,12 @@ class AttemptSequence:
 
     def _rank(self, candidate: Candidate) -> int:
         """Healthy ones first, of another provider first; then the resting; a model that is not there last."""
-        cooldowns = self._policy.cooldowns
-        if cooldowns.missing(candidate.provider, candidate.model):
+        upstream_health = self._policy.upstream_health
+        if upstream_health.missing(candidate.provider, candidate.model):
             return 4
         if candidate.provider in self._unreachable:
             return 3
-        if cooldowns.is_cooling_down(candidate.provider, candidate.model):
+        if upstream_health.is_cooling_down(candidate.provider, candidate.model):
             return 2
         return 1 if candidate.provider in self._overloaded else 0
 

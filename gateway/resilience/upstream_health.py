@@ -32,7 +32,7 @@ class _Health:
     Nothing of it rests unless it is `unwell`: from a failure until a success finds it well again.
     """
 
-    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     key: ExponentialBackoff = field(default_factory=lambda: ExponentialBackoff(first=30.0, longest=600.0))
     rate: ExponentialBackoff = field(default_factory=lambda: ExponentialBackoff(first=1.0, longest=60.0))
     retry_after_until: float = 0.0
@@ -45,12 +45,12 @@ class _Health:
             or now < self.missing_until
             or now < self.rate.until
             or now < self.key.until
-            or self.breaker.is_open(now)
+            or self.circuit_breaker.is_open(now)
         )
 
     def succeeded(self, now: float) -> None:
         """A quota's rest goes on: the answer may be older than that."""
-        self.breaker.succeeded(now)
+        self.circuit_breaker.succeeded(now)
         if self.degraded:
             self.key.reset()
             self.missing_until = 0.0
@@ -80,7 +80,7 @@ class UpstreamHealth:
     def broken(self, provider: str, model: str) -> bool:
         """Whether a breaker is open on the way to this deployment."""
         now = self._clock()
-        return any(health.breaker.is_open(now) for health in self._of(provider, model))
+        return any(health.circuit_breaker.is_open(now) for health in self._of(provider, model))
 
     def missing(self, provider: str, model: str) -> bool:
         """Whether the provider said within the last minutes that it has no such model."""
@@ -100,13 +100,13 @@ class UpstreamHealth:
             if health.degraded:
                 now = self._clock()
                 rested = rested or health.cooling(now)
-                health.breaker.acquire_probe(now)
+                health.circuit_breaker.acquire_probe(now)
         return rested
 
     def release(self, provider: str, model: str) -> None:
         """That request ended early and says nothing about the upstream."""
         for health in self._of(provider, model):
-            health.breaker.release()
+            health.circuit_breaker.release()
 
     def succeeded(self, provider: str, model: str) -> None:
         """One success clears the deployment and its provider."""
@@ -115,12 +115,12 @@ class UpstreamHealth:
         self._at(provider, model).succeeded(now)
 
     def failed(self, provider: str, model: str, error: UpstreamError) -> None:
-        harm = failure_policy(error).scope
+        scope = failure_policy(error).scope
         self.release(provider, model)
-        if not harm.provider_wide:
+        if not scope.provider_wide:
             self._reached(provider)
-        target = None if harm.provider_wide else model
-        seconds = self._rest(self._at(provider, target), harm, error.retry_after)
+        target = None if scope.provider_wide else model
+        seconds = self._rest(self._at(provider, target), scope, error.retry_after)
         if seconds and self._observe is not None:
             self._observe(CooldownStarted(provider, target, error.code or error.type, seconds))
 
@@ -128,22 +128,22 @@ class UpstreamHealth:
         """It answered, so the way there is open, however bad the answer was."""
         health = self._health.get((provider, None))
         if health is not None:
-            health.breaker.succeeded(self._clock())
+            health.circuit_breaker.succeeded(self._clock())
 
-    def _rest(self, health: _Health, harm: FailureScope, retry_after: float | None) -> float:
+    def _rest(self, health: _Health, scope: FailureScope, retry_after: float | None) -> float:
         """Begin what this harm calls for; the seconds it lasts, 0 when nothing new began."""
         now = self._clock()
-        if harm is FailureScope.NOTHING:
+        if scope is FailureScope.NOTHING:
             return 0.0
         health.degraded = True
-        if harm is FailureScope.KEY:
+        if scope is FailureScope.KEY:
             return health.key.start(now)
-        if harm is FailureScope.MODEL:
+        if scope is FailureScope.MODEL:
             return self._mark_missing(health, now)
-        opened = 0.0 if harm is FailureScope.RATE else health.breaker.failed(now)
+        opened = 0.0 if scope is FailureScope.RATE else health.circuit_breaker.failed(now)
         if retry_after is not None:
             return max(opened, self._apply_retry_after(health, now, retry_after))
-        return health.rate.start(now) if harm is FailureScope.RATE else opened
+        return health.rate.start(now) if scope is FailureScope.RATE else opened
 
     @staticmethod
     def _mark_missing(health: _Health, now: float) -> float:

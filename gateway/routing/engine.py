@@ -47,19 +47,19 @@ class RoutingEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.catalog = load_catalog() if catalog is None else catalog
-        self._knowledge = OnlineTrainer(
+        self._trainer = OnlineTrainer(
             db_path, self.catalog, store=store, clock=clock, poll_seconds=POLL_SECONDS if store is None else None
         )
-        analyzer = QueryPatternAnalyzer(db_path, knowledge=self._knowledge, tradeoff=tradeoff, seed=seed)
+        analyzer = QueryPatternAnalyzer(db_path, trainer=self._trainer, tradeoff=tradeoff, seed=seed)
         learning = LearningStrategy(db_path, analyzer=analyzer)
-        complexity = ComplexityStrategy(self.catalog, estimates=self._knowledge.snapshot)
+        complexity = ComplexityStrategy(self.catalog, estimates=self._trainer.snapshot)
         self.strategies: dict[str, RoutingStrategy] = {
             "learning": learning,
             "complexity": complexity,
             "hybrid": HybridStrategy(db_path, learning=learning, complexity=complexity),
         }
         # Callers may replace or break what stands in `strategies`; this one is ours.
-        self._fallback = ComplexityStrategy(self.catalog, estimates=self._knowledge.snapshot)
+        self._fallback = ComplexityStrategy(self.catalog, estimates=self._trainer.snapshot)
 
     def route(self, prompt: str, auto_route: bool = False, context: RoutingContext | None = None) -> RoutingDecision:
         """By complexity, or with `auto_route` by the hybrid strategy. `prompt` counts, not the context's.
@@ -90,16 +90,16 @@ class RoutingEngine:
 
         Takes decisions of `route`, and others with their prompt in `metadata["prompt"]`.
         """
-        self._knowledge.record(stored(decision, outcome))
+        self._trainer.record(stored(decision, outcome))
 
     def refresh(self) -> None:
         """Learn what other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
         packaged_embedding()  # the first request does not wait for its table
-        self._knowledge.refresh()
+        self._trainer.refresh()
 
     def close(self) -> None:
         """May be called twice. A store that was given stays open."""
-        self._knowledge.close()
+        self._trainer.close()
 
     def __enter__(self) -> RoutingEngine:
         return self
@@ -117,11 +117,11 @@ class RoutingEngine:
         facts = cached_prompt_facts(prompt, context)
         if context.prompt != prompt or context.facts is not facts:
             context = replace(context, prompt=prompt, facts=facts)
-        return RoutingRequest(facts, context, self.catalog, self._knowledge.snapshot())
+        return RoutingRequest(facts, context, self.catalog, self._trainer.snapshot())
 
     def _decided(self, name: str, request: RoutingRequest) -> RoutingDecision:
         decision = self.strategies[name].route(request.context.prompt, request.context)
-        known = self._knowledge.snapshot()
+        known = self._trainer.snapshot()
         if known is not request.estimates:  # the strategy looked for news and found some
             request = replace(request, estimates=known)
         return fill_metadata(validate(decision, request, strategies=self._names()), request)

@@ -25,7 +25,7 @@ class AsgiRequest(RequestResponseCycle):
 
     def __init__(
         self,
-        carrier: ConnectionLike,
+        connection: ConnectionLike,
         app: ASGIApp,
         scope: Scope,
         *,
@@ -34,8 +34,8 @@ class AsgiRequest(RequestResponseCycle):
     ) -> None:
         super().__init__(
             scope=cast(Any, scope),
-            transport=cast(Any, carrier),  # so that all that is written takes one way
-            flow=cast(Any, carrier),
+            transport=cast(Any, connection),  # so that all that is written takes one way
+            flow=cast(Any, connection),
             logger=log,
             access_logger=log,
             access_log=False,
@@ -44,10 +44,10 @@ class AsgiRequest(RequestResponseCycle):
             expect_100_continue=scope["http_version"] != "1.0"
             and dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",
             keep_alive=keep_alive,
-            on_response=carrier.response_done,
+            on_response=connection.response_done,
         )
         self._app = app
-        self._carrier = carrier
+        self._connection = connection
         self.wanted = False  # whether somebody reads the body
 
     async def receive(self) -> Any:
@@ -58,7 +58,7 @@ class AsgiRequest(RequestResponseCycle):
         """More of the body."""
         self.body += piece
         if len(self.body) > HIGH_WATER:
-            self._carrier.pause_reading()
+            self._connection.pause_reading()
         self.message_event.set()
 
     def end_of_body(self) -> None:

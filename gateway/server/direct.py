@@ -53,8 +53,8 @@ class DirectRequest:
 
     __slots__ = (
         "_arrival",
-        "_carrier",
         "_chunked",
+        "_connection",
         "_endpoint",
         "_gone",
         "_left",
@@ -73,7 +73,7 @@ class DirectRequest:
 
     def __init__(
         self,
-        carrier: ConnectionLike,
+        connection: ConnectionLike,
         endpoint: DirectEndpoint,
         *,
         method: str,
@@ -84,7 +84,7 @@ class DirectRequest:
         keep_alive: bool,
     ) -> None:
         """`chunked` where the client's version of HTTP knows of chunks; `keep_alive` where the connection may be used again."""
-        self._carrier = carrier
+        self._connection = connection
         self._endpoint = endpoint
         self.method = method
         self.query = query
@@ -107,7 +107,7 @@ class DirectRequest:
         self._size += len(piece)
         if self._arrival is None:
             if self._size > HIGH_WATER:
-                self._carrier.pause_reading()
+                self._connection.pause_reading()
         elif self._size > self._limit:
             self._wake_reader()
 
@@ -130,7 +130,7 @@ class DirectRequest:
             log.exception("a request failed by a mistake of ours")
         finally:
             if not (self.response_complete or self._gone):
-                self._carrier.close()
+                self._connection.close()
 
     # What the endpoint asks for.
 
@@ -147,8 +147,8 @@ class DirectRequest:
             and not (self._whole or self._gone)
             and self.fields.get(b"expect", b"").lower() == b"100-continue"
         ):
-            self._carrier.write(CONTINUE)
-        self._carrier.resume_reading()
+            self._connection.write(CONTINUE)
+        self._connection.resume_reading()
         try:
             while not self._gone and self._size <= limit:
                 if self._size > self._limit:  # the length was not told: as much again is taken each time
@@ -176,53 +176,53 @@ class DirectRequest:
         self._left = None
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
-        if self._carrier.write_paused:
-            await self._carrier.drain()
+        if self._connection.write_paused:
+            await self._connection.drain()
         if self._gone:
             return
         shown = b"" if self.method == "HEAD" else body
-        self._carrier.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + shown)
+        self._connection.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + shown)
         self._complete()
 
     async def begin(self, head: bytes) -> None:
-        if self._carrier.write_paused:
-            await self._carrier.drain()
+        if self._connection.write_paused:
+            await self._connection.drain()
         if not self._gone:
             framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
-            self._carrier.write(self._head(200, head + framing))
+            self._connection.write(self._head(200, head + framing))
 
     async def send(self, piece: bytes) -> None:
-        if self._carrier.write_paused:
-            await self._carrier.drain()
+        if self._connection.write_paused:
+            await self._connection.drain()
         self._write(piece)
 
     def send_nowait(self, piece: bytes) -> bool:
-        if self._carrier.write_paused:
+        if self._connection.write_paused:
             return False
         self._write(piece)
         return True
 
     def _write(self, piece: bytes) -> None:
         if not self._gone:
-            self._carrier.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+            self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
 
     async def end(self) -> None:
-        if self._carrier.write_paused:
-            await self._carrier.drain()
+        if self._connection.write_paused:
+            await self._connection.drain()
         if self._gone:
             return
         if self._chunked:
-            self._carrier.write(LAST_CHUNK)
+            self._connection.write(LAST_CHUNK)
         self._complete()
 
     def _head(self, status: int, rest: bytes) -> bytes:
         self.response_started = True
         closing = b"" if self.keep_alive else b"connection: close\r\n"
-        return b"".join((STATUS_LINE[status], self._carrier.default_headers(), closing, rest))
+        return b"".join((STATUS_LINE[status], self._connection.default_headers(), closing, rest))
 
     def _complete(self) -> None:
         self.response_complete = True
-        self._carrier.response_done()
+        self._connection.response_done()
 
     def _wake_reader(self) -> None:
         if self._arrival is not None and not self._arrival.done():

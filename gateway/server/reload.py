@@ -63,12 +63,12 @@ class Reloader:
             if not settings.providers:
                 raise ConfigError(["no provider is enabled"])
         except ConfigError as error:
-            self._gateway.telemetry.reload_failed = True
+            self._gateway.exporter.reload_failed = True
             for problem in error.problems:
                 log.error("the configuration was not reloaded, the old one stays: %s", problem)
             return
         await self._gateway.reload(settings)
-        self._gateway.telemetry.reload_failed = False
+        self._gateway.exporter.reload_failed = False
         log.info("the configuration was reloaded from %s", settings.config)
         for warning in settings.warnings:
             log.warning("%s", warning)

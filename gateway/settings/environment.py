@@ -29,40 +29,42 @@ def value(environment: Mapping[str, str], name: str) -> str | None:
     return environment.get(name, "").strip() or None
 
 
-def number(environment: Mapping[str, str], name: str, *, least: int, most: int, findings: ConfigProblems) -> int | None:
+def number(
+    environment: Mapping[str, str], name: str, *, least: int, most: int, config_problems: ConfigProblems
+) -> int | None:
     text = value(environment, name)
     if text is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", text) and least <= int(text) <= most:
         return int(text)
-    findings.problems.append(f"{name}: {text!r} is not a number from {least} to {most}")
+    config_problems.problems.append(f"{name}: {text!r} is not a number from {least} to {most}")
     return None
 
 
-def client_keys(environment: Mapping[str, str], findings: ConfigProblems) -> tuple[Secret, ...]:
+def client_keys(environment: Mapping[str, str], config_problems: ConfigProblems) -> tuple[Secret, ...]:
     """The keys in GATEWAY_API_KEY, between commas."""
     text = value(environment, "GATEWAY_API_KEY")
     if text is None:
         return ()
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
     if not keys:
-        findings.problems.append("GATEWAY_API_KEY: it is set but there is no key between its commas")
+        config_problems.problems.append("GATEWAY_API_KEY: it is set but there is no key between its commas")
     short = sum(len(key) < SHORT for key in keys)
     if short:
-        findings.warnings.append(
+        config_problems.warnings.append(
             f"GATEWAY_API_KEY: {short} of {len(keys)} key(s) shorter than {SHORT} characters can be guessed"
         )
     return tuple(map(Secret, keys))
 
 
-def admin_key(environment: Mapping[str, str], findings: ConfigProblems) -> Secret | None:
+def admin_key(environment: Mapping[str, str], config_problems: ConfigProblems) -> Secret | None:
     key = value(environment, "GATEWAY_ADMIN_KEY")
     if key is not None and len(key) < SHORT:
-        findings.warnings.append(f"GATEWAY_ADMIN_KEY: a key shorter than {SHORT} characters can be guessed")
+        config_problems.warnings.append(f"GATEWAY_ADMIN_KEY: a key shorter than {SHORT} characters can be guessed")
     return Secret(key) if key is not None else None
 
 
-def provider_keys(environment: Mapping[str, str], name: str, findings: ConfigProblems) -> tuple[Secret, ...]:
+def provider_keys(environment: Mapping[str, str], name: str, config_problems: ConfigProblems) -> tuple[Secret, ...]:
     """Keys between commas. Each will stand in a header, so it has to fit in one."""
     text = value(environment, name)
     if text is None:
@@ -70,17 +72,19 @@ def provider_keys(environment: Mapping[str, str], name: str, findings: ConfigPro
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
     if all(map(PRINTABLE.fullmatch, keys)):
         return tuple(map(Secret, keys))
-    findings.problems.append(f"{name}: a key has a space, a line break or another character that no key has")
+    config_problems.problems.append(f"{name}: a key has a space, a line break or another character that no key has")
     return ()
 
 
-def proxies(environment: Mapping[str, str], providers: Sequence[ProviderSettings], findings: ConfigProblems) -> Proxies:
+def proxies(
+    environment: Mapping[str, str], providers: Sequence[ProviderSettings], config_problems: ConfigProblems
+) -> Proxies:
     """The proxies that `HTTPS_PROXY` and its like name; one that cannot be used is a problem where an upstream would need it."""
     found = Proxies.from_environment(environment)
     for provider in providers:
         proxy = found.of(provider.base_url)
         if proxy is not None and proxy.problem is not None:
-            findings.problems.append(
+            config_problems.problems.append(
                 f"{proxy.variable}: {provider.name} would be reached through {proxy.problem}; give the URL of an HTTP proxy "
                 "(http://host:port), or add the upstream's host to NO_PROXY"
             )

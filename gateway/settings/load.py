@@ -60,22 +60,22 @@ def load(
 
     Prices are those of `now` (default: the present). Raises ConfigError with all problems.
     """
-    findings = ConfigProblems(warnings=env.misspelt(environment))
+    config_problems = ConfigProblems(warnings=env.misspelt(environment))
     path = config_path(config or env.value(environment, "GATEWAY_CONFIG"))
-    document = read_document(path, findings)
-    file = validated(document, GatewayFile, findings) or GatewayFile()
+    document = read_document(path, config_problems)
+    file = validated(document, GatewayFile, config_problems) or GatewayFile()
     flags = {"host": host, "port": port, "db": db, "workers": workers}
-    variables = _variables(environment, findings)
+    variables = _variables(environment, config_problems)
     plain, sources = _chosen(file, document, variables=variables, flags=flags)
-    keys = env.client_keys(environment, findings)
-    _check_listening(plain.get("host", HOST), secured=bool(keys), findings=findings)
-    _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), findings=findings)
-    _check_db(plain.get("db", ""), findings)
-    upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), findings=findings)
-    proxies = env.proxies(environment, upstream.providers, findings)
-    admin_key = env.admin_key(environment, findings)
-    if findings.problems:
-        raise ConfigError(findings.problems)
+    keys = env.client_keys(environment, config_problems)
+    _check_listening(plain.get("host", HOST), secured=bool(keys), config_problems=config_problems)
+    _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), config_problems=config_problems)
+    _check_db(plain.get("db", ""), config_problems)
+    upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), config_problems=config_problems)
+    proxies = env.proxies(environment, upstream.providers, config_problems)
+    admin_key = env.admin_key(environment, config_problems)
+    if config_problems.problems:
+        raise ConfigError(config_problems.problems)
     return Settings(
         catalog=upstream.catalog,
         prices=upstream.prices,
@@ -91,7 +91,7 @@ def load(
         limits=Limits(**set_values(file.limits)),
         daily_budget=_daily_budget(file),
         sources=sources,
-        warnings=tuple(findings.warnings),
+        warnings=tuple(config_problems.warnings),
         **plain,
     )
 
@@ -108,12 +108,12 @@ def files_of(config: Path) -> tuple[Path, ...]:
     return (config, *(config.parent / name for name in ("providers.yaml", "models.yaml", "prices.json")))
 
 
-def _variables(environment: Mapping[str, str], findings: ConfigProblems) -> dict[str, Any]:
+def _variables(environment: Mapping[str, str], config_problems: ConfigProblems) -> dict[str, Any]:
     return {
         "host": env.value(environment, "GATEWAY_HOST"),
-        "port": env.number(environment, "GATEWAY_PORT", least=0, most=65535, findings=findings),
+        "port": env.number(environment, "GATEWAY_PORT", least=0, most=65535, config_problems=config_problems),
         "db": env.value(environment, "GATEWAY_DB"),
-        "workers": env.number(environment, "GATEWAY_WORKERS", least=1, most=64, findings=findings),
+        "workers": env.number(environment, "GATEWAY_WORKERS", least=1, most=64, config_problems=config_problems),
     }
 
 
@@ -136,15 +136,17 @@ def _chosen(
     return chosen, sources
 
 
-def _check_listening(host: str, *, secured: bool, findings: ConfigProblems) -> None:
+def _check_listening(host: str, *, secured: bool, config_problems: ConfigProblems) -> None:
     if not secured and not env.is_loopback(host):
-        findings.problems.append(
+        config_problems.problems.append(
             f"host {host!r} can be reached from other machines: set GATEWAY_API_KEY to a long random string "
             "(openssl rand -hex 24), or listen on 127.0.0.1"
         )
 
 
-def _check_allowed_hosts(hosts: Sequence[str], document: YamlFile, *, secured: bool, findings: ConfigProblems) -> None:
+def _check_allowed_hosts(
+    hosts: Sequence[str], document: YamlFile, *, secured: bool, config_problems: ConfigProblems
+) -> None:
     """Without client keys everybody who calls by an allowed name is let in, so the name has to be this machine's alone."""
     reachable = [host for host in hosts if not (env.is_loopback(host) or host.lower().endswith(".localhost"))]
     if reachable and not secured:
@@ -152,7 +154,7 @@ def _check_allowed_hosts(hosts: Sequence[str], document: YamlFile, *, secured: b
             f"{', '.join(map(repr, reachable))} can be called from other machines and nobody needs a key: set GATEWAY_API_KEY to "
             "a long random string (openssl rand -hex 24), with which no host has to be allowed, or take the name away"
         )
-        findings.problems.append(document.problem(("allowed_hosts",), problem))
+        config_problems.problems.append(document.problem(("allowed_hosts",), problem))
 
 
 def _daily_budget(file: GatewayFile) -> Budget | None:
@@ -162,11 +164,13 @@ def _daily_budget(file: GatewayFile) -> Budget | None:
     return Budget(nano_dollars(Decimal(repr(file.daily_budget_usd))), "day")
 
 
-def _check_db(db: str, findings: ConfigProblems) -> None:
+def _check_db(db: str, config_problems: ConfigProblems) -> None:
     if db.startswith(("postgresql:", "postgres:")):
-        findings.problems.append("db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db")
+        config_problems.problems.append(
+            "db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db"
+        )
     elif "://" in db:
-        findings.problems.append(f"db: {db!r} is not a path; give that of an SQLite file, as gateway.db")
+        config_problems.problems.append(f"db: {db!r} is not a path; give that of an SQLite file, as gateway.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,25 +183,32 @@ class _Upstream:
 
 
 def _upstream(
-    file: GatewayFile, document: YamlFile, environment: Mapping[str, str], *, now: datetime, findings: ConfigProblems
+    file: GatewayFile,
+    document: YamlFile,
+    environment: Mapping[str, str],
+    *,
+    now: datetime,
+    config_problems: ConfigProblems,
 ) -> _Upstream:
     """What stands in the files beside gateway.yaml, or in the packaged ones of their names, and its names for it."""
-    before = len(findings.problems)
-    rows = read_document(_companion(document.path, "providers.yaml"), findings)
-    providers = validated(rows, ProvidersFile, findings) or ProvidersFile(providers=[])
-    listed = read_document(_companion(document.path, "models.yaml"), findings)
-    models = validated(listed, ModelsFile, findings) or ModelsFile(models=[])
-    prices = own_priced(models, read_prices(document.path.parent / "prices.json", now=now, findings=findings))
+    before = len(config_problems.problems)
+    rows = read_document(_companion(document.path, "providers.yaml"), config_problems)
+    providers = validated(rows, ProvidersFile, config_problems) or ProvidersFile(providers=[])
+    listed = read_document(_companion(document.path, "models.yaml"), config_problems)
+    models = validated(listed, ModelsFile, config_problems) or ModelsFile(models=[])
+    prices = own_priced(
+        models, read_prices(document.path.parent / "prices.json", now=now, config_problems=config_problems)
+    )
     tradeoffs = {**TRADEOFFS, **(file.tradeoffs or {})}
     names = [row.name for row in providers.providers]
     catalog = catalog_of(
-        models, listed, prices=prices, providers=names, tradeoffs=tradeoffs, now=now, findings=findings
+        models, listed, prices=prices, providers=names, tradeoffs=tradeoffs, now=now, config_problems=config_problems
     )
-    if len(findings.problems) == before:
-        catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], findings)
+    if len(config_problems.problems) == before:
+        catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], config_problems)
         if file.baseline is not None and (problem := baseline_problem(catalog, file.baseline)):
-            findings.problems.append(document.problem(("baseline",), problem))
-    enabled = enabled_providers(providers, rows, environment, findings)
+            config_problems.problems.append(document.problem(("baseline",), problem))
+    enabled = enabled_providers(providers, rows, environment, config_problems)
     timeouts = {(row.provider, row.id): set_values(row.timeouts) for row in models.models if row.timeouts}
     return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)
 

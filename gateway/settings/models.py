@@ -17,17 +17,21 @@ from gateway.settings.yaml_file import YamlFile, YamlPath
 STALE_DAYS = 30
 
 
-def read_prices(beside: Path, *, now: datetime, findings: ConfigProblems) -> PriceTable:
+def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems) -> PriceTable:
     """The snapshot at `beside`, else (or when that is broken) the packaged one. An old one is warned about."""
     prices = load_prices()
     try:
         if beside.is_file():
             prices = PriceTable.loads(beside.read_bytes())
     except (OSError, ValueError) as error:
-        findings.warnings.append(f"{beside}: {error}; the price snapshot that ships with the gateway is used instead")
+        config_problems.warnings.append(
+            f"{beside}: {error}; the price snapshot that ships with the gateway is used instead"
+        )
     age = (now.date() - prices.dated).days
     if age > STALE_DAYS:
-        findings.warnings.append(f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date")
+        config_problems.warnings.append(
+            f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date"
+        )
     return prices
 
 
@@ -44,11 +48,11 @@ def catalog_of(
     providers: Iterable[str],
     tradeoffs: Mapping[str, float],
     now: datetime,
-    findings: ConfigProblems,
+    config_problems: ConfigProblems,
 ) -> Catalog:
     """The catalogue without aliases; empty when a row is wrong."""
     found = list(_row_problems(file.models, prices=prices, providers=providers, now=now))
-    findings.problems += [document.problem(place, sentence) for place, sentence in found]
+    config_problems.problems += [document.problem(place, sentence) for place, sentence in found]
     rows = {"models": []} if found else file.model_dump()
     return build_catalog(rows, prices=prices, at=now, providers=providers, tradeoffs=tradeoffs)
 
@@ -73,7 +77,7 @@ def _row_problems(
 
 
 def with_aliases(
-    catalog: Catalog, written: Iterable[tuple[YamlFile, Mapping[str, str] | None]], findings: ConfigProblems
+    catalog: Catalog, written: Iterable[tuple[YamlFile, Mapping[str, str] | None]], config_problems: ConfigProblems
 ) -> Catalog:
     """The catalogue with the aliases that stand in each document; a later one's win."""
     aliases: dict[str, str] = {}
@@ -82,7 +86,9 @@ def with_aliases(
         aliases.update(names or {})
         origin.update(dict.fromkeys(names or {}, document))
     problems = catalog.alias_problems(aliases)
-    findings.problems += [origin[alias].problem(("aliases", alias), sentence) for alias, sentence in problems.items()]
+    config_problems.problems += [
+        origin[alias].problem(("aliases", alias), sentence) for alias, sentence in problems.items()
+    ]
     return catalog if problems else catalog.with_aliases(aliases)
 
 

@@ -149,7 +149,7 @@ class ModelsFile(Section):
 Schema = TypeVar("Schema", bound=Section)
 
 
-def validated(document: YamlFile, schema: type[Schema], findings: ConfigProblems) -> Schema | None:
+def validated(document: YamlFile, schema: type[Schema], config_problems: ConfigProblems) -> Schema | None:
     """The document in the form of `schema`, with a problem for every deviation, each with its line.
 
     What deviates is left out, so that the rest can be checked further; None where that cannot be done.
@@ -163,7 +163,7 @@ def validated(document: YamlFile, schema: type[Schema], findings: ConfigProblems
             sentence = deviation["msg"].removeprefix("Value error, ")
             if deviation["type"] == "extra_forbidden":
                 sentence = "unknown key" + _did_you_mean(str(place[-1]), _fields_at(schema, place[:-1]))
-            findings.problems.append(document.problem(place, sentence))
+            config_problems.problems.append(document.problem(place, sentence))
     try:
         return schema.model_validate({key: value for key, value in document.data.items() if str(key) not in broken})
     except ValidationError:

@@ -25,23 +25,23 @@ def enabled_providers(
     file: ProvidersFile,
     document: YamlFile,
     environment: Mapping[str, str],
-    findings: ConfigProblems,
+    config_problems: ConfigProblems,
 ) -> tuple[ProviderSettings, ...]:
     """The providers that have the key they need, in the file's order."""
-    findings.problems += [document.problem(place, sentence) for place, sentence in _row_problems(file.providers)]
+    config_problems.problems += [document.problem(place, sentence) for place, sentence in _row_problems(file.providers)]
     defaults = default_base_urls()
     enabled = []
     for index, row in enumerate(file.providers):
-        keys = provider_keys(environment, row.api_key_env, findings) if row.api_key_env else ()
+        keys = provider_keys(environment, row.api_key_env, config_problems) if row.api_key_env else ()
         override = value(environment, row.base_url_env) if row.base_url_env else None
         origin = row.base_url_env if override else document.at(("providers", index, "base_url"))
         base_url = (override or row.base_url).rstrip("/")
         problem = base_url_problem(base_url)
         if problem:
-            findings.problems.append(f"{origin}: base URL of {row.name}: {problem}")
+            config_problems.problems.append(f"{origin}: base URL of {row.name}: {problem}")
         elif row.api_key_env is None or keys:
             if base_url.startswith("http://") and not is_loopback(urlsplit(base_url).hostname or ""):
-                findings.warnings.append(f"{origin}: {row.name} is called without encryption: {base_url}")
+                config_problems.warnings.append(f"{origin}: {row.name} is called without encryption: {base_url}")
             moved = base_url != defaults.get(row.name)
             enabled.append(
                 ProviderSettings(

@@ -41,10 +41,10 @@ def dotted(place: YamlPath) -> str:
     return text.removeprefix(".")
 
 
-def read_document(path: Path, findings: ConfigProblems) -> YamlFile:
+def read_document(path: Path, config_problems: ConfigProblems) -> YamlFile:
     """The file's mapping, empty when it cannot be read; what is wrong with it is a finding."""
     empty = YamlFile(path, {})
-    problems = findings.problems
+    problems = config_problems.problems
     try:
         loader = SafeLoader(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

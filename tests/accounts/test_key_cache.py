@@ -33,36 +33,36 @@ class World:
 def test_keys_are_known_from_a_refresh_on() -> None:
     """A key counts from the refresh that told of it until one that does not, or until it expires."""
     world = World()
-    ring = VirtualKeyCache(world.load, now=world.now)
-    assert not ring.any_keys
-    assert ring.lookup(KEY.digest) is None
-    ring.refresh()
-    assert ring.lookup(KEY.digest) == KEY
-    assert ring.lookup(digest_of("two")) is None
+    key_cache = VirtualKeyCache(world.load, now=world.now)
+    assert not key_cache.any_keys
+    assert key_cache.lookup(KEY.digest) is None
+    key_cache.refresh()
+    assert key_cache.lookup(KEY.digest) == KEY
+    assert key_cache.lookup(digest_of("two")) is None
     world.time += timedelta(hours=2)
-    assert ring.lookup(KEY.digest) is None
+    assert key_cache.lookup(KEY.digest) is None
 
 
 def test_a_gateway_with_keys_never_opens_again() -> None:
     """Once there was a key the gateway stays closed, even if the ledger that had it is gone."""
     world = World()
-    ring = VirtualKeyCache(world.load, now=world.now)
-    ring.refresh()
+    key_cache = VirtualKeyCache(world.load, now=world.now)
+    key_cache.refresh()
     world.keys = []
-    ring.refresh()
-    assert ring.any_keys
-    assert ring.lookup(KEY.digest) is None
+    key_cache.refresh()
+    assert key_cache.any_keys
+    assert key_cache.lookup(KEY.digest) is None
 
 
 def test_while_the_store_fails() -> None:
     """While the store cannot be read, what was known still counts."""
     world = World()
-    ring = VirtualKeyCache(world.load, now=world.now)
-    ring.refresh()
+    key_cache = VirtualKeyCache(world.load, now=world.now)
+    key_cache.refresh()
     world.keys = None
     with pytest.raises(LedgerUnavailable):
-        ring.refresh()
-    assert ring.lookup(KEY.digest) == KEY
+        key_cache.refresh()
+    assert key_cache.lookup(KEY.digest) == KEY
 
 
 class Marker:
@@ -79,35 +79,35 @@ def test_lost_keys_close_the_gateway() -> None:
     ring_of_lost.refresh()
     assert ring_of_lost.any_keys
     marker = Marker()
-    ring = VirtualKeyCache(list, now=lambda: NOW, lost=marker)
-    ring.refresh()
-    assert not ring.any_keys
+    key_cache = VirtualKeyCache(list, now=lambda: NOW, lost=marker)
+    key_cache.refresh()
+    assert not key_cache.any_keys
     marker.is_set = True
-    ring.refresh()
-    assert ring.any_keys
+    key_cache.refresh()
+    assert key_cache.any_keys
 
 
 def test_a_ledger_that_loses_its_keys_is_marked() -> None:
     """A ledger that has no key any more (it was deleted and begun anew) leaves a mark for the next start."""
     world, marker = World(), Marker()
-    ring = VirtualKeyCache(world.load, now=world.now, lost=marker)
-    ring.refresh()
-    ring.refresh()
+    key_cache = VirtualKeyCache(world.load, now=world.now, lost=marker)
+    key_cache.refresh()
+    key_cache.refresh()
     assert not marker.is_set
     world.keys = []
-    ring.refresh()
+    key_cache.refresh()
     assert marker.is_set
 
 
 def test_the_admin_key_stays_known() -> None:
     """The ledger's admin key is known from a refresh on, changes with it, and stays when the ledger has none any more."""
     kept: list[AdminKey | None] = [AdminKey(digest_of("one"), "one", NOW)]
-    ring = VirtualKeyCache(list, now=lambda: NOW, load_admin=lambda: kept[0])
-    ring.refresh()
-    assert ring.admin == kept[0]
+    key_cache = VirtualKeyCache(list, now=lambda: NOW, load_admin=lambda: kept[0])
+    key_cache.refresh()
+    assert key_cache.admin == kept[0]
     kept[0] = second = AdminKey(digest_of("two"), "two", NOW)
-    ring.refresh()
-    assert ring.admin == second
+    key_cache.refresh()
+    assert key_cache.admin == second
     kept[0] = None
-    ring.refresh()
-    assert ring.admin == second
+    key_cache.refresh()
+    assert key_cache.admin == second

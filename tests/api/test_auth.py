@@ -22,20 +22,20 @@ def basic(password: str) -> str:
 @pytest.mark.parametrize("header", ["x_api_key", "api_key", "x_goog_api_key", "authorization"])
 def test_every_header_style(header: str) -> None:
     """A client key is taken from each header that official SDKs use."""
-    gatekeeper = Authenticator(["one", "two"])
+    authenticator = Authenticator(["one", "two"])
     value = "Bearer two" if header == "authorization" else "two"
-    assert gatekeeper.authenticate(sent(**{header: value}), Role.CLIENT) == Principal(key_id("two"))
+    assert authenticator.authenticate(sent(**{header: value}), Role.CLIENT) == Principal(key_id("two"))
 
 
 def test_wrong_and_missing_keys() -> None:
     """A wrong or missing key is refused, and the message repeats none."""
-    gatekeeper = Authenticator(["secret-key"])
+    authenticator = Authenticator(["secret-key"])
     with pytest.raises(InvalidKey) as wrong:
-        gatekeeper.authenticate(sent(authorization="Bearer other-key"), Role.CLIENT)
+        authenticator.authenticate(sent(authorization="Bearer other-key"), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(), Role.CLIENT)
+        authenticator.authenticate(sent(), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(authorization="Bearer "), Role.CLIENT)
+        authenticator.authenticate(sent(authorization="Bearer "), Role.CLIENT)
     assert "key" not in wrong.value.message.replace("API key", "")
 
 
@@ -67,30 +67,30 @@ def test_no_key_from_anywhere_else() -> None:
 
 def test_admin_needs_the_admin_key() -> None:
     """With an admin key set, a client key opens no admin route, and the admin key no client route."""
-    gatekeeper = Authenticator(["client"], "admin")
-    assert gatekeeper.authenticate(sent(x_api_key="admin"), Role.ADMIN).key_id == key_id("admin")
+    authenticator = Authenticator(["client"], "admin")
+    assert authenticator.authenticate(sent(x_api_key="admin"), Role.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(x_api_key="client"), Role.ADMIN)
+        authenticator.authenticate(sent(x_api_key="client"), Role.ADMIN)
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(x_api_key="admin"), Role.CLIENT)
+        authenticator.authenticate(sent(x_api_key="admin"), Role.CLIENT)
 
 
 def test_first_client_key_is_admin() -> None:
     """Without an admin key the first client key is it, the others are not."""
-    gatekeeper = Authenticator(["first", "second"])
-    assert gatekeeper.authenticate(sent(x_api_key="first"), Role.ADMIN).key_id == key_id("first")
+    authenticator = Authenticator(["first", "second"])
+    assert authenticator.authenticate(sent(x_api_key="first"), Role.ADMIN).key_id == key_id("first")
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(x_api_key="second"), Role.ADMIN)
+        authenticator.authenticate(sent(x_api_key="second"), Role.ADMIN)
 
 
 def test_browser_password() -> None:
     """A browser sends the admin key as a Basic password; client routes do not take that."""
-    gatekeeper = Authenticator(["client"], "admin")
-    assert gatekeeper.authenticate(sent(authorization=basic("admin")), Role.ADMIN).key_id == key_id("admin")
+    authenticator = Authenticator(["client"], "admin")
+    assert authenticator.authenticate(sent(authorization=basic("admin")), Role.ADMIN).key_id == key_id("admin")
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(authorization=basic("client")), Role.CLIENT)
+        authenticator.authenticate(sent(authorization=basic("client")), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sent(authorization="Basic %%%"), Role.ADMIN)
+        authenticator.authenticate(sent(authorization="Basic %%%"), Role.ADMIN)
 
 
 def test_open_gateway_ignores_keys() -> None:
@@ -143,14 +143,14 @@ def test_a_container_is_told_what_to_set(host: str) -> None:
 
 def test_allowed_hosts() -> None:
     """Hosts of the configuration, the loopback names and same-origin pages pass."""
-    gatekeeper = Authenticator([], allowed_hosts=["Gateway.internal"])
+    authenticator = Authenticator([], allowed_hosts=["Gateway.internal"])
     for headers in (
         {"host": "gateway.internal"},
         {"host": "[::1]:8000"},
         {"origin": "http://localhost:3000"},
         {"sec_fetch_site": "same-origin"},
     ):
-        assert gatekeeper.authenticate(sent(**headers), Role.CLIENT) == Principal()
+        assert authenticator.authenticate(sent(**headers), Role.CLIENT) == Principal()
 
 
 def test_open_routes() -> None:

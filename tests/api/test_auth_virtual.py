@@ -23,9 +23,9 @@ def keeper(
     *client_keys: str, admin: str | None = None, key: VirtualKey | None = KEY, ledger_admin: str | None = None
 ) -> Authenticator:
     kept = AdminKey(digest_of(ledger_admin), "last", NOW) if ledger_admin else None
-    ring = VirtualKeyCache(lambda: [key] if key else [], now=lambda: NOW, load_admin=lambda: kept)
-    ring.refresh()
-    return Authenticator(client_keys, admin, ring=ring, pace=SlidingWindowLimiter(Clock()))
+    key_cache = VirtualKeyCache(lambda: [key] if key else [], now=lambda: NOW, load_admin=lambda: kept)
+    key_cache.refresh()
+    return Authenticator(client_keys, admin, key_cache=key_cache, rate_limiter=SlidingWindowLimiter(Clock()))
 
 
 def sending(key: str | None, host: str = "127.0.0.1:8000") -> list[tuple[bytes, bytes]]:
@@ -55,10 +55,10 @@ def test_a_virtual_key_closes_the_gateway(sent: str | None) -> None:
 @pytest.mark.parametrize("change", [{"revoked": NOW}, {"expires": NOW}], ids=["revoked", "expired"])
 def test_ended_keys(change: dict[str, Any]) -> None:
     """A revoked or expired key opens nothing, and does not open the gateway to everybody either."""
-    gatekeeper = keeper(key=replace(KEY, **change))
+    authenticator = keeper(key=replace(KEY, **change))
     for sent in ("gw-team", None):
         with pytest.raises(InvalidKey):
-            gatekeeper.authenticate(sending(sent), Role.CLIENT)
+            authenticator.authenticate(sending(sent), Role.CLIENT)
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [((), None), (("env-key",), None), ((), "admin-key")])
@@ -78,45 +78,45 @@ def test_a_virtual_key_closes_the_admin_routes(change: dict[str, Any], sent: str
 
 def test_the_ledgers_admin_key() -> None:
     """The admin key that the ledger keeps opens the admin routes, from any host, and no client route."""
-    gatekeeper = keeper(ledger_admin="gw-admin-one")
-    assert gatekeeper.authenticate(sending("gw-admin-one", host="gw.example"), Role.ADMIN) == Principal(
+    authenticator = keeper(ledger_admin="gw-admin-one")
+    assert authenticator.authenticate(sending("gw-admin-one", host="gw.example"), Role.ADMIN) == Principal(
         key_id("gw-admin-one")
     )
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sending("gw-admin-one"), Role.CLIENT)
+        authenticator.authenticate(sending("gw-admin-one"), Role.CLIENT)
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sending("gw-admin-two"), Role.ADMIN)
+        authenticator.authenticate(sending("gw-admin-two"), Role.ADMIN)
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [(("env-key",), None), ((), "env-key")])
 def test_the_environments_admin_key_wins(client_keys: tuple[str, ...], admin: str | None) -> None:
     """Where the environment sets an admin key, the ledger's does not count."""
-    gatekeeper = keeper(*client_keys, admin=admin, ledger_admin="gw-admin-one")
-    assert gatekeeper.authenticate(sending("env-key"), Role.ADMIN) == Principal(key_id("env-key"))
+    authenticator = keeper(*client_keys, admin=admin, ledger_admin="gw-admin-one")
+    assert authenticator.authenticate(sending("env-key"), Role.ADMIN) == Principal(key_id("env-key"))
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sending("gw-admin-one"), Role.ADMIN)
+        authenticator.authenticate(sending("gw-admin-one"), Role.ADMIN)
 
 
 def test_an_admin_key_without_virtual_keys() -> None:
     """An admin key in the ledger closes the admin routes alone."""
-    gatekeeper = keeper(key=None, ledger_admin="gw-admin-one")
-    assert gatekeeper.authenticate(sending(None), Role.CLIENT) == Principal()
+    authenticator = keeper(key=None, ledger_admin="gw-admin-one")
+    assert authenticator.authenticate(sending(None), Role.CLIENT) == Principal()
     with pytest.raises(InvalidKey):
-        gatekeeper.authenticate(sending(None), Role.ADMIN)
+        authenticator.authenticate(sending(None), Role.ADMIN)
 
 
 def test_an_open_gateway_with_an_empty_ring() -> None:
     """A gateway that never had a key is open to this machine only."""
-    gatekeeper = keeper(key=None)
-    assert gatekeeper.authenticate(sending("sk-any"), Role.CLIENT) == Principal()
+    authenticator = keeper(key=None)
+    assert authenticator.authenticate(sending("sk-any"), Role.CLIENT) == Principal()
     with pytest.raises(Forbidden):
-        gatekeeper.authenticate(sending(None, host="evil.example"), Role.CLIENT)
+        authenticator.authenticate(sending(None, host="evil.example"), Role.CLIENT)
 
 
 def test_the_rate_counts_on_every_client_route() -> None:
     """A key's requests a minute are counted where the key is recognised, so no route is left out."""
-    gatekeeper = keeper(key=replace(KEY, rpm=2))
+    authenticator = keeper(key=replace(KEY, rpm=2))
     for _ in range(2):
-        gatekeeper.authenticate(sending("gw-team"), Role.CLIENT)
+        authenticator.authenticate(sending("gw-team"), Role.CLIENT)
     with pytest.raises(RateLimited):
-        gatekeeper.authenticate(sending("gw-team"), Role.CLIENT)
+        authenticator.authenticate(sending("gw-team"), Role.CLIENT)

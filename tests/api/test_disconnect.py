@@ -37,7 +37,7 @@ class Client:
             self.watched()
 
 
-def departure(client: Client, given: Given | None = None) -> CancelOnDisconnect:
+def cancel_on_disconnect(client: Client, given: Given | None = None) -> CancelOnDisconnect:
     return CancelOnDisconnect(cast(web.RawRequest, client), given or Given(), lifecycle=Lifecycle())
 
 
@@ -45,8 +45,8 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def serve(departure: CancelOnDisconnect, work: Callable[[], Awaitable[object]] = forever) -> None:
-    with departure:
+async def serve(cancel_on_disconnect: CancelOnDisconnect, work: Callable[[], Awaitable[object]] = forever) -> None:
+    with cancel_on_disconnect:
         await work()
 
 
@@ -60,7 +60,7 @@ async def test_the_client_leaves() -> None:
     client = Client()
     asyncio.get_running_loop().call_soon(client.leave)
     with pytest.raises(ClientDisconnected):
-        await serve(departure(client))
+        await serve(cancel_on_disconnect(client))
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -68,9 +68,9 @@ async def test_the_client_leaves() -> None:
 
 
 async def test_the_client_leaves_after_the_last_byte() -> None:
-    """What looks like a departure once the last byte is on its way is the normal end."""
+    """What looks like a departure once the finishing byte is on its way is the normal end."""
     client = Client()
-    with departure(client, Given(finishing=True)):
+    with cancel_on_disconnect(client, Given(finishing=True)):
         client.leave()
         await turns()
 
@@ -87,7 +87,7 @@ async def test_the_client_leaves_while_its_error_is_being_found() -> None:
             raise ValueError("first") from cancelled
 
     with pytest.raises(ValueError, match="first"):
-        await serve(departure(client), work)
+        await serve(cancel_on_disconnect(client), work)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -97,7 +97,7 @@ async def test_the_client_leaves_while_its_error_is_being_found() -> None:
 async def test_other_cancellations_pass(leaves: bool) -> None:
     """A cancellation by somebody else is not swallowed, not even when the client leaves in the same moment."""
     client = Client()
-    task = asyncio.create_task(serve(departure(client)))
+    task = asyncio.create_task(serve(cancel_on_disconnect(client)))
     await turns()
     if leaves:
         client.leave()
@@ -115,7 +115,7 @@ def test_outside_of_a_task() -> None:
 
     def enter() -> None:
         try:
-            departure(Client()).__enter__()
+            cancel_on_disconnect(Client()).__enter__()
         except RuntimeError as error:
             failed.append(error)
 
@@ -129,6 +129,6 @@ def test_outside_of_a_task() -> None:
 async def test_afterwards_nobody_listens() -> None:
     """Once the work is done the client may leave; nobody is told."""
     client = Client()
-    with departure(client):
+    with cancel_on_disconnect(client):
         pass
     assert client.watched is None

@@ -10,14 +10,14 @@ from gateway.api.fair_start import StartPacer
 class Rush:
     """Requests that come at the same moment; `turns` says in which turn of the loop each began."""
 
-    def __init__(self, number: int, turnstile: StartPacer) -> None:
+    def __init__(self, number: int, start_pacer: StartPacer) -> None:
         self.turn = 0
         self.turns: dict[int, int] = {}
-        self.turnstile = turnstile
+        self.start_pacer = start_pacer
         self.tasks = [asyncio.create_task(self.request(each)) for each in range(number)]
 
     async def request(self, number: int) -> None:
-        await self.turnstile.wait()
+        await self.start_pacer.wait()
         self.turns[number] = self.turn
 
     async def over(self) -> None:
@@ -36,9 +36,9 @@ async def test_one_in_each_turn() -> None:
 
 async def test_no_wait_without_a_rush() -> None:
     """One at a time begins at once, again and again."""
-    turnstile = StartPacer()
+    start_pacer = StartPacer()
     for _ in range(3):
-        entering = turnstile.wait()
+        entering = start_pacer.wait()
         try:
             entering.send(None)
         except StopIteration:
@@ -60,9 +60,9 @@ async def test_who_leaves_takes_no_turn() -> None:
 
 async def test_a_rush_after_a_rush() -> None:
     """When a rush is over the next one is let in the same way."""
-    turnstile = StartPacer()
+    start_pacer = StartPacer()
     for _ in range(2):
-        rush = Rush(4, turnstile)
+        rush = Rush(4, start_pacer)
         await rush.over()
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -37,10 +37,10 @@ def test_a_ledger_that_is_found_damaged(
 ) -> None:
     """Once a day the whole ledger is read; damage is logged with what to do, and makes the gateway not ready."""
     gateway = make_gateway()
-    soundness = gateway.app.state.gateway.soundness
-    soundness.check()
+    integrity = gateway.app.state.gateway.integrity
+    integrity.check()
     assert gateway.client.get("/readyz").status_code == 200
     damaged(tmp_path / "gateway.db")
-    soundness.check()
+    integrity.check()
     assert "move it away" in caplog.text
     assert gateway.client.get("/readyz").json()["reason"].startswith("the ledger is damaged")

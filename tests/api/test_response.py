@@ -80,11 +80,11 @@ class Stream:
         self._pieces = list(pieces)
         self._failure = failure
 
-    async def next(self, offer: Callable[[bytes], bool]) -> bytes:
+    async def next(self, option: Callable[[bytes], bool]) -> bytes:
         while self._pieces:
             await self.released.acquire()
             piece = self._pieces.pop(0)
-            if not offer(piece):
+            if not option(piece):
                 return piece
         if self._failure is not None:
             raise self._failure
@@ -170,14 +170,14 @@ async def test_pieces_are_signs_of_life() -> None:
     """The time of silence runs from the last piece, sent or offered: where they keep coming there are no comments."""
     client, clock = Client(), Clock()
     client.offered = b""
-    pulse = KeepAlive(cast(web.RawRequest, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
+    ticker = KeepAlive(cast(web.RawRequest, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
     clock.now = 10
-    await pulse.send(b"1")
+    await ticker.send(b"1")
     clock.now = 15
     clock.action()
     await asyncio.sleep(0)
     clock.now = 20
-    assert pulse.send_nowait(b"2")
+    assert ticker.send_nowait(b"2")
     clock.now = 25
     clock.action()
     await asyncio.sleep(0)
@@ -186,19 +186,19 @@ async def test_pieces_are_signs_of_life() -> None:
     clock.action()
     await asyncio.sleep(0)
     assert (clock.waits, client.body) == ([15, 10, 10, 15], b"1: keep-alive\n\n")
-    pulse.stop()
+    ticker.stop()
 
 
 async def test_one_comment_at_a_time() -> None:
     """A client that does not read is not sent comment after comment; when the stream ends the last one is forgotten."""
     client = Client()
     client.reads.clear()
-    pulse = KeepAlive(cast(web.RawRequest, client), interval=0)
+    ticker = KeepAlive(cast(web.RawRequest, client), interval=0)
     before = len(asyncio.all_tasks())
     for _ in range(20):
         await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before + 1
-    pulse.stop()
+    ticker.stop()
     client.reads.set()
     for _ in range(5):
         await asyncio.sleep(0)

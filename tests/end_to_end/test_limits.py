@@ -233,10 +233,10 @@ def _held_for(body: dict[str, object], settings: Settings) -> int:
     key = VirtualKey(id="k", name="k", digest=b"", last4="", created=NOW, budget=Budget(0))
     provider, _, model = str(body["model"]).partition("/")
     chosen = [Candidate(provider, model)]
-    allowances = SpendingLimits(settings.prices, settings.catalog, now=lambda: NOW)
-    allowance = allowances.reservation_for(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
-    assert allowance is not None
-    return allowance.offers[0].amount_nano
+    spending_limits = SpendingLimits(settings.prices, settings.catalog, now=lambda: NOW)
+    reservation = spending_limits.reservation_for(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
+    assert reservation is not None
+    return reservation.offers[0].amount_nano
 
 
 WAYS: list[tuple[str, dict[str, Any]]] = [

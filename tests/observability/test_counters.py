@@ -41,9 +41,9 @@ def test_answers_with_content_that_is_dropped() -> None:
 
 def value(counts: RequestMetrics, name: str, **labels: str) -> float | None:
     """The sample as a scraper reads it."""
-    telemetry = PrometheusExporter()
-    telemetry.counts = counts
-    return telemetry.registry.get_sample_value(f"gateway_{name}", labels)
+    exporter = PrometheusExporter()
+    exporter.counts = counts
+    return exporter.registry.get_sample_value(f"gateway_{name}", labels)
 
 
 def test_sums() -> None:
@@ -94,10 +94,10 @@ def test_any_times(times: list[float]) -> None:
 
 def test_a_scraper_can_read_it() -> None:
     """The text is what Prometheus' own parser takes."""
-    telemetry = PrometheusExporter()
-    telemetry.counts.observe(record()._replace(duration=1.0), listed=LISTED)
+    exporter = PrometheusExporter()
+    exporter.counts.observe(record()._replace(duration=1.0), listed=LISTED)
     families = {
-        each.name: each.type for each in text_string_to_metric_families(generate_latest(telemetry.registry).decode())
+        each.name: each.type for each in text_string_to_metric_families(generate_latest(exporter.registry).decode())
     }
     assert families["gateway_requests"] == families["gateway_refused"] == "counter"
     assert families["gateway_request_seconds"] == "histogram"
@@ -112,9 +112,9 @@ def size(registry: CollectorRegistry) -> int:
 @given(st.lists(st.tuples(st.sampled_from(["gemini", "claude"]), st.text() | st.sampled_from(["one", "two"]))))
 def test_names_that_clients_choose_are_no_labels(models: list[tuple[str, str]]) -> None:
     """Whatever models clients name, there are never more series than listed models and one `other` a provider."""
-    telemetry, bounded = PrometheusExporter(), PrometheusExporter()
+    exporter, bounded = PrometheusExporter(), PrometheusExporter()
     for provider, model in [("gemini", "one"), ("claude", "two"), ("gemini", "?"), ("claude", "?")]:
         bounded.counts.observe(record(provider, model), listed=LISTED)
     for provider, model in models:
-        telemetry.counts.observe(record(provider, model), listed=LISTED)
-    assert size(telemetry.registry) <= size(bounded.registry)
+        exporter.counts.observe(record(provider, model), listed=LISTED)
+    assert size(exporter.registry) <= size(bounded.registry)

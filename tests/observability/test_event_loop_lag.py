@@ -17,15 +17,15 @@ async def test_the_longest_delay_is_kept_for_a_while() -> None:
     async def sleep(seconds: float) -> None:
         nonlocal now
         assert seconds == INTERVAL
-        seen.append(round(heartbeat.lag, 6))
+        seen.append(round(event_loop_lag.lag, 6))
         late = next(delays, None)
         if late is None:
             over.set()
             await asyncio.Event().wait()
         now += seconds + (late or 0.0)
 
-    heartbeat = EventLoopLag(lambda: now, sleep=sleep)
-    beating = asyncio.create_task(heartbeat.run())
+    event_loop_lag = EventLoopLag(lambda: now, sleep=sleep)
+    beating = asyncio.create_task(event_loop_lag.run())
     await over.wait()
     beating.cancel()
     assert seen == [0, 0, 0.3, 0.3, PERIOD, PERIOD, PERIOD, PERIOD]
@@ -40,12 +40,12 @@ async def test_real_blocking_is_seen() -> None:
         woken.put_nowait(None)
         await asyncio.sleep(seconds)
 
-    heartbeat = EventLoopLag(loop.time, sleep=sleep)
-    beating = asyncio.create_task(heartbeat.run())
+    event_loop_lag = EventLoopLag(loop.time, sleep=sleep)
+    beating = asyncio.create_task(event_loop_lag.run())
     await woken.get()
     until = loop.time() + INTERVAL + 0.05
     while loop.time() < until:
         continue
     await woken.get()
     beating.cancel()
-    assert heartbeat.lag >= 0.05
+    assert event_loop_lag.lag >= 0.05

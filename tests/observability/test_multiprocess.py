@@ -43,9 +43,9 @@ def test_sums(tmp_path: Path, process: int, in_flight: str, lag: str) -> None:
 
 def test_what_is_left_is_not_counted_twice(tmp_path: Path) -> None:
     """What a process left for the others is not added to what it says itself."""
-    shelf = MultiprocessMetrics(tmp_path)
-    shelf.publish(OWN)
-    shelf.publish(OWN)
+    multiprocess = MultiprocessMetrics(tmp_path)
+    multiprocess.publish(OWN)
+    multiprocess.publish(OWN)
 
-    assert 'gateway_requests_total{model="m"} 3.0' in shelf.merged(OWN).decode()
+    assert 'gateway_requests_total{model="m"} 3.0' in multiprocess.merged(OWN).decode()
     assert [path.name for path in tmp_path.iterdir()] == [f"metrics-{os.getpid()}"]

@@ -30,11 +30,11 @@ def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
 
 def test_readings() -> None:
     """What others know is read when it is asked for."""
-    telemetry = PrometheusExporter(
+    exporter = PrometheusExporter(
         Gauges(in_flight=lambda: 1, waiting=lambda: 2, refused=lambda: 3, event_loop_lag=lambda: 4)
     )
-    values = {name: telemetry.registry.get_sample_value(f"gateway_{name}") for name in ("in_flight", "queued")}
+    values = {name: exporter.registry.get_sample_value(f"gateway_{name}") for name in ("in_flight", "queued")}
     assert values == {"in_flight": 1, "queued": 2}
-    assert telemetry.registry.get_sample_value("gateway_refused_total") == 3
-    assert telemetry.registry.get_sample_value("gateway_event_loop_lag_seconds") == 4
-    assert telemetry.registry.get_sample_value("gateway_logs_dropped_total") == 0
+    assert exporter.registry.get_sample_value("gateway_refused_total") == 3
+    assert exporter.registry.get_sample_value("gateway_event_loop_lag_seconds") == 4
+    assert exporter.registry.get_sample_value("gateway_logs_dropped_total") == 0

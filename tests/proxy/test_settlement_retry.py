@@ -148,8 +148,8 @@ def test_serving_all_the_same(disk: Disk, tmp_path: Path) -> None:
 def test_no_room_for_more(disk: Disk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When too many rows wait, requests are refused whatever the setting says, and the log names a row that is lost until the next start."""
     with gateway(tmp_path, Failing(disk), SERVE) as client:
-        unsettled = client.app.state.gateway.unsettled  # type: ignore[attr-defined]  # an ASGI application has no state
-        while unsettled.keep(ended("x"), lambda: None):
+        settlement_retries = client.app.state.gateway.settlement_retries  # type: ignore[attr-defined]  # an ASGI application has no state
+        while settlement_retries.keep(ended("x"), lambda: None):
             continue
         under_way = ask(client)
         assert (under_way.status_code, ask(client).status_code) == (503, 503)
@@ -191,11 +191,11 @@ async def test_bounded(tmp_path: Path) -> None:
         if len(naps) == 2:
             raise asyncio.CancelledError
 
-    unsettled, told = SettlementRetryQueue(store, size=3, sleep=sleep), list[str]()
+    settlement_retries, told = SettlementRetryQueue(store, size=3, sleep=sleep), list[str]()
     for record in (begun("at fault"), ended("a"), ended("b"), ended("c")):
-        unsettled.add(record, lambda name=record.request_id: told.append(name))  # type: ignore[misc]  # mypy sees no default in a lambda
-    assert (len(unsettled), unsettled.full) == (3, True)
+        settlement_retries.add(record, lambda name=record.request_id: told.append(name))  # type: ignore[misc]  # mypy sees no default in a lambda
+    assert (len(settlement_retries), settlement_retries.full) == (3, True)
     with pytest.raises(asyncio.CancelledError):
-        await unsettled.run()
-    assert (told, len(unsettled), unsettled.full) == (["a", "b"], 0, False)
+        await settlement_retries.run()
+    assert (told, len(settlement_retries), settlement_retries.full) == (["a", "b"], 0, False)
     store.close()

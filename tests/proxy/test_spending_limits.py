@@ -54,13 +54,13 @@ def asking(text: str = "Hi", **body: Any) -> ChatRequest:
     return ChatRequest(body={"messages": messages, **body}, model="auto", messages=messages)
 
 
-def allowances(**options: Any) -> SpendingLimits:
+def spending_limits(**options: Any) -> SpendingLimits:
     return SpendingLimits(PRICES, CATALOG, now=lambda: NOW, **options)
 
 
-def allowance(*candidates: Candidate, request: ChatRequest | None = None, **limits: Any) -> Reservation:
+def reservation(*candidates: Candidate, request: ChatRequest | None = None, **limits: Any) -> Reservation:
     key = replace(KEY, **{"budget": BUDGET, **limits})
-    found = allowances().reservation_for(candidates, request or asking(max_tokens=100), key=key)[1]
+    found = spending_limits().reservation_for(candidates, request or asking(max_tokens=100), key=key)[1]
     assert found is not None
     return found
 
@@ -68,22 +68,22 @@ def allowance(*candidates: Candidate, request: ChatRequest | None = None, **limi
 def test_without_limits_nothing_is_held() -> None:
     """Without a key, or with one that has no budget, all candidates stay and nothing is held."""
     for key in (None, KEY, replace(KEY, rpm=5)):
-        assert allowances().reservation_for([FLASH, OPUS], asking(), key=key) == ((FLASH, OPUS), None)
+        assert spending_limits().reservation_for([FLASH, OPUS], asking(), key=key) == ((FLASH, OPUS), None)
 
 
 def test_what_is_held() -> None:
     """Held is what the prompt costs, with a margin, and the longest answer that was asked for, by every account concerned."""
-    left, found = allowances(daily=BUDGET).reservation_for(
+    left, found = spending_limits(daily=BUDGET).reservation_for(
         [PRO], asking(max_tokens=100), key=replace(KEY, budget=BUDGET)
     )
     assert left == (PRO,)
     assert found is not None
     assert [hold.account for hold in found.holds] == ["key_1", GLOBAL]
-    (offer,) = found.offers
-    assert offer.max_output is None
-    prompt = offer.amount_nano - 100 * 20_000
+    (option,) = found.offers
+    assert option.max_output is None
+    prompt = option.amount_nano - 100 * 20_000
     assert 2_000 <= prompt <= 50_000
-    assert {hold.amounts_nano for hold in found.holds} == {(offer.amount_nano,)}
+    assert {hold.amounts_nano for hold in found.holds} == {(option.amount_nano,)}
 
 
 @pytest.mark.parametrize(
@@ -98,31 +98,31 @@ def test_what_is_held() -> None:
 )
 def test_what_the_bill_will_count(body: dict[str, Any], least: int) -> None:
     """Everything that the bill counts is held: several answers, tools, up to what the model can answer at all."""
-    (offer,) = allowance(PRO, request=asking(**body)).offers
-    assert least <= offer.amount_nano < 1.4 * least + 100_000
+    (option,) = reservation(PRO, request=asking(**body)).offers
+    assert least <= option.amount_nano < 1.4 * least + 100_000
 
 
 def test_the_rates_of_the_prompts_size() -> None:
     """A long prompt is held at the rates of its size, and at those of writing it into a cache."""
-    (dear,) = allowance(FLASH, request=asking("word " * 2_000, max_tokens=100)).offers
+    (dear,) = reservation(FLASH, request=asking("word " * 2_000, max_tokens=100)).offers
     assert dear.amount_nano > 100 * 30_000 + 2_000 * 2_000
-    (cached,) = allowance(OPUS, request=asking("word " * 2_000, max_tokens=1)).offers
+    (cached,) = reservation(OPUS, request=asking("word " * 2_000, max_tokens=1)).offers
     assert cached.amount_nano > 2_000 * 10_000
 
 
 def test_the_dearest_that_would_be_tried() -> None:
     """Held is for the dearest of the first three; later ones that are dearer are left out, and the first alone is the last offer."""
-    found = allowance(QWEN, FLASH, PRO, OPUS, request=asking(max_tokens=1_000))
-    assert [offer.candidates for offer in found.offers] == [(QWEN, FLASH, PRO), (QWEN,)]
+    found = reservation(QWEN, FLASH, PRO, OPUS, request=asking(max_tokens=1_000))
+    assert [option.candidates for option in found.offers] == [(QWEN, FLASH, PRO), (QWEN,)]
     assert found.offers[0].amount_nano > 1_000 * 20_000
     assert found.offers[1].amount_nano < 1_000 * 1_100
 
 
 def test_answers_without_a_limit() -> None:
     """A client that sets no limit is held at the longest answer, then at shorter ones, which are then what is asked for."""
-    found = allowance(FLASH, request=asking())
-    assert [offer.max_output for offer in found.offers] == [None, *OUTPUT_CAPS]
-    amounts = [offer.amount_nano for offer in found.offers]
+    found = reservation(FLASH, request=asking())
+    assert [option.max_output for option in found.offers] == [None, *OUTPUT_CAPS]
+    amounts = [option.amount_nano for option in found.offers]
     assert amounts == sorted(amounts, reverse=True)
     assert found.offers[0].applied(asking()) == asking()
     assert found.offers[2].applied(asking()).body["max_completion_tokens"] == 4_096
@@ -130,14 +130,14 @@ def test_answers_without_a_limit() -> None:
 
 def test_a_model_without_a_known_limit() -> None:
     """Where nobody knows how long an answer may be, it is always limited."""
-    assert [offer.max_output for offer in allowance(QWEN, request=asking()).offers] == list(OUTPUT_CAPS)
+    assert [option.max_output for option in reservation(QWEN, request=asking()).offers] == list(OUTPUT_CAPS)
 
 
 def test_unknown_prices() -> None:
     """A model whose price is not known cannot be held to a budget: others answer, and alone it is refused."""
-    assert allowance(UNPRICED, FLASH).offers[0].candidates == (FLASH,)
+    assert reservation(UNPRICED, FLASH).offers[0].candidates == (FLASH,)
     with pytest.raises(Forbidden, match="price of openrouter/new/one is not known") as refused:
-        allowance(UNPRICED)
+        reservation(UNPRICED)
     assert refused.value.code == "price_unknown"
 
 
@@ -153,29 +153,29 @@ def test_unknown_prices() -> None:
 def test_what_has_no_rates(body: dict[str, Any], param: str) -> None:
     """What the price table has no rates for is refused within a budget, naming it."""
     with pytest.raises(Forbidden) as refused:
-        allowance(FLASH, request=asking(max_tokens=5, **body))
+        reservation(FLASH, request=asking(max_tokens=5, **body))
     assert (refused.value.param, refused.value.code) == (param, "price_unknown")
 
 
 def test_max_cost() -> None:
     """A limit for one request leaves out what may cost more, shortens answers that have no limit, and refuses the rest."""
     most = 15_000_000
-    found = allowance(OPUS, PRO, FLASH, request=asking(max_tokens=1_000), budget=None, max_cost_nano=most)
+    found = reservation(OPUS, PRO, FLASH, request=asking(max_tokens=1_000), budget=None, max_cost_nano=most)
     assert found.offers[0].candidates == (FLASH,)
     assert found.holds == ()
-    shortened = allowance(FLASH, OPUS, request=asking(), budget=None, max_cost_nano=most).offers[0]
+    shortened = reservation(FLASH, OPUS, request=asking(), budget=None, max_cost_nano=most).offers[0]
     assert (shortened.candidates, shortened.max_output) == ((FLASH,), 1_024)
     with pytest.raises(Forbidden, match=r"this key.s limit for one is 0\.015") as refused:
-        allowance(FLASH, request=asking(max_tokens=50_000), budget=None, max_cost_nano=most)
+        reservation(FLASH, request=asking(max_tokens=50_000), budget=None, max_cost_nano=most)
     assert refused.value.code == "max_cost_exceeded"
 
 
 def test_ceilings() -> None:
     """What the key may not use is left out of the candidates; when nothing is left the refusal names the first."""
     key = replace(KEY, max_tier="moderate")
-    assert allowances().reservation_for([OPUS, PRO, FLASH], asking(), key=key)[0] == (PRO, FLASH)
+    assert spending_limits().reservation_for([OPUS, PRO, FLASH], asking(), key=key)[0] == (PRO, FLASH)
     with pytest.raises(Forbidden, match="claude/opus is of tier complex") as refused:
-        allowances().reservation_for([OPUS], asking(), key=key)
+        spending_limits().reservation_for([OPUS], asking(), key=key)
     assert (refused.value.status, refused.value.code) == (403, "model_not_allowed")
 
 
@@ -184,17 +184,17 @@ def test_a_list_of_fallbacks() -> None:
     listed = asking(max_tokens=10, models=["openrouter/other/model", "openrouter/auto"])
     key = replace(KEY, models=("openrouter/qwen/*", "gemini/*"))
     with pytest.raises(Forbidden, match="openrouter/other/model"):
-        allowances().reservation_for([QWEN], listed, key=key)
-    assert allowances().reservation_for([QWEN, FLASH], listed, key=key)[0] == (FLASH,)
+        spending_limits().reservation_for([QWEN], listed, key=key)
+    assert spending_limits().reservation_for([QWEN, FLASH], listed, key=key)[0] == (FLASH,)
     with pytest.raises(Forbidden, match="price"):
-        allowance(QWEN, request=listed)
+        reservation(QWEN, request=listed)
 
 
 def test_the_routers_choice_is_narrowed() -> None:
     """The router chooses among what the key may use and the client asked for, by whatever name."""
     context = RoutingContext("Hi")
     key = replace(KEY, models=("gemini/*",), max_tier="moderate")
-    narrow = allowances().restrict
+    narrow = spending_limits().restrict
     assert narrow(context, None) is context
     assert narrow(context, KEY) is context
     assert narrow(context, key).models == ("gemini/flash", "gemini/pro")

@@ -94,22 +94,24 @@ def test_a_mistake_in_learning(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     plan = Plan(decision, (haiku,), haiku, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
     request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}')
     at = datetime(2026, 11, 28, tzinfo=UTC)
-    books = LedgerServices(
+    services = LedgerServices(
         store=store,
-        accountant=CostCalculator(load_prices()),
+        cost_calculator=CostCalculator(load_prices()),
         clock=time.monotonic,
         now=lambda: at,
-        lessons=Distracted(),
-        unsettled=SettlementRetryQueue(store),
+        outcome_collector=Distracted(),
+        settlement_retries=SettlementRetryQueue(store),
     )
     record = new_record(plan, request, request_id="req_1", at=at, caller=Caller(), features=True)
 
     async def served() -> str:
-        exchange = RequestTransaction(plan, request, record, books=books, at=at)
-        await exchange.begin()
-        await exchange.attempt(haiku)
+        transaction = RequestTransaction(plan, request, record, services=services, at=at)
+        await transaction.begin()
+        await transaction.attempt(haiku)
         return (
-            await exchange.completed(Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=AnswerFacts())
+            await transaction.completed(
+                Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=AnswerFacts()
+            )
         ).status
 
     assert asyncio.run(served()) == "ok"

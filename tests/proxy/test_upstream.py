@@ -70,12 +70,12 @@ def opened(response: UpstreamResponse, *, limit: int) -> UpstreamStream:
     )
 
 
-def hearing(heard: list[str], *, most: int = 1000) -> ChunkSink:
+def hearing(collector: list[str], *, most: int = 1000) -> ChunkSink:
     """Writes down what is said, until that is so many words."""
 
     def into(chunks: Sequence[Chunk]) -> bool:
-        heard.extend(choice["delta"].get("content", "") for chunk in chunks for choice in chunk.choices)
-        return len(heard) < most
+        collector.extend(choice["delta"].get("content", "") for chunk in chunks for choice in chunk.choices)
+        return len(collector) < most
 
     return into
 
@@ -84,34 +84,34 @@ async def test_a_stream_without_end() -> None:
     """What has come is passed on, up to the limit; then the upstream counts as broken."""
     stream = opened(Endless(SAYS), limit=10 * len(SAYS))
     await stream.peek()
-    heard: list[str] = []
+    collector: list[str] = []
     with pytest.raises(UpstreamInvalidResponse, match="did not come to an end"):
-        await stream.stream_into(hearing(heard))
-    assert heard == ["x"] * 11
+        await stream.stream_into(hearing(collector))
+    assert collector == ["x"] * 11
 
 
 async def test_full() -> None:
     """Who wants no more, of what was read ahead or of what comes, is given no more before it asks."""
     stream = opened(Endless(SAYS), limit=10 * len(SAYS))
     await stream.peek()
-    heard: list[str] = []
-    assert await stream.stream_into(hearing(heard, most=1))
-    assert heard == ["x"]
-    assert await stream.stream_into(hearing(heard, most=3))
-    assert heard == ["x"] * 3
+    collector: list[str] = []
+    assert await stream.stream_into(hearing(collector, most=1))
+    assert collector == ["x"]
+    assert await stream.stream_into(hearing(collector, most=3))
+    assert collector == ["x"] * 3
 
 
 async def test_full_at_the_break() -> None:
     """A stream that breaks with the piece that was one too many tells so the next time."""
     stream = opened(Endless(SAYS), limit=len(SAYS))
     await stream.peek()
-    heard: list[str] = []
-    assert await stream.stream_into(hearing(heard, most=1))
-    assert await stream.stream_into(hearing(heard, most=2))
+    collector: list[str] = []
+    assert await stream.stream_into(hearing(collector, most=1))
+    assert await stream.stream_into(hearing(collector, most=2))
     for _ in range(2):
         with pytest.raises(UpstreamInvalidResponse):
-            await stream.stream_into(hearing(heard))
-    assert heard == ["x"] * 2
+            await stream.stream_into(hearing(collector))
+    assert collector == ["x"] * 2
 
 
 async def test_comments_without_end() -> None:
@@ -140,12 +140,12 @@ async def heard_of(*pieces: bytes, most: int = 1000) -> tuple[list[tuple[str, bo
     `most` words are taken at a time.
     """
     stream = opened(Told(*pieces), limit=100_000_000)
-    heard: list[tuple[str, bool]] = []
+    collector: list[tuple[str, bool]] = []
 
     def note(chunks: Sequence[Chunk], *, large: bool) -> bool:
         words = [choice["delta"].get("content") for chunk in chunks for choice in chunk.choices]
-        heard.extend((word[0], large) for word in words if word)
-        return len(heard) % most > 0
+        collector.extend((word[0], large) for word in words if word)
+        return len(collector) % most > 0
 
     async def into_large(chunks: Sequence[Chunk]) -> bool:
         return note(chunks, large=True)
@@ -155,8 +155,8 @@ async def heard_of(*pieces: bytes, most: int = 1000) -> tuple[list[tuple[str, bo
         while await stream.stream_into(partial(note, large=False), large=into_large):
             pass
     except UpstreamError as error:
-        return heard, error
-    return heard, None
+        return collector, error
+    return collector, None
 
 
 LONG = 2 * LARGE
@@ -177,15 +177,15 @@ async def test_a_large_event_keeps_its_place(most: int) -> None:
 )
 async def test_a_large_event_alone(wire: bytes) -> None:
     """A large event is passed on where it is the first one, and where only the stream's end completes it."""
-    heard, _ = await heard_of(wire)
-    assert heard == [("a", True)]
+    collector, _ = await heard_of(wire)
+    assert collector == [("a", True)]
 
 
 async def test_a_large_event_that_tells_of_an_error() -> None:
     """What came before a large error is passed on, and nothing of what follows."""
     error = b'data: {"error":{"message":"%b","code":500}}\n\n' % (b"x" * LONG)
-    heard, broke = await heard_of(said("a") + said("b") + error + said("c") + END)
-    assert heard == [("a", False), ("b", False)]
+    collector, broke = await heard_of(said("a") + said("b") + error + said("c") + END)
+    assert collector == [("a", False), ("b", False)]
     assert broke is not None
 
 

@@ -11,13 +11,13 @@ from gateway.resilience.circuit_breaker import CircuitBreaker, ExponentialBackof
 @given(st.lists(st.tuples(st.floats(0, 20), st.booleans())))
 def test_tally_counts_the_last_seconds(events: list[tuple[float, bool]]) -> None:
     """The counts are those of a plain list of events, cut by whole seconds."""
-    tally, now, kept = RollingCounter(30), 0.0, []
+    counter, now, kept = RollingCounter(30), 0.0, []
     for later, marked in events:
         now += later
-        tally.add(now, marked=marked)
+        counter.add(now, marked=marked)
         kept.append((int(now), marked))
         recent = [mark for second, mark in kept if second > now - 30]
-        assert tally.counts(now) == (len(recent), sum(recent))
+        assert counter.counts(now) == (len(recent), sum(recent))
 
 
 def test_pause_doubles() -> None:
@@ -41,99 +41,99 @@ def test_pause_runs_once() -> None:
 
 def opened(now: float = 0.0) -> CircuitBreaker:
     """A breaker that three failures have just opened."""
-    breaker = CircuitBreaker()
-    assert [breaker.failed(now) for _ in range(3)] == [0, 0, 5]
-    return breaker
+    circuit_breaker = CircuitBreaker()
+    assert [circuit_breaker.failed(now) for _ in range(3)] == [0, 0, 5]
+    return circuit_breaker
 
 
 def test_three_in_a_row() -> None:
     """Three failures with nothing else open it for five seconds."""
-    breaker = opened()
-    assert breaker.is_open(4.9)
-    assert breaker.remaining(2.0) == 3.0
-    assert not breaker.is_open(5.0)
-    assert breaker.remaining(5.0) == 0.0
+    circuit_breaker = opened()
+    assert circuit_breaker.is_open(4.9)
+    assert circuit_breaker.remaining(2.0) == 3.0
+    assert not circuit_breaker.is_open(5.0)
+    assert circuit_breaker.remaining(5.0) == 0.0
 
 
 def test_rate() -> None:
     """With successes in between, half of five or more open it."""
-    breaker = CircuitBreaker()
-    breaker.succeeded(0)
-    breaker.succeeded(0)
-    assert [breaker.failed(0) for _ in range(3)] == [0, 0, 5]
+    circuit_breaker = CircuitBreaker()
+    circuit_breaker.succeeded(0)
+    circuit_breaker.succeeded(0)
+    assert [circuit_breaker.failed(0) for _ in range(3)] == [0, 0, 5]
 
 
 def test_few_among_many() -> None:
     """Three failures in a row among many successes do not open it."""
-    breaker = CircuitBreaker()
+    circuit_breaker = CircuitBreaker()
     for _ in range(20):
-        breaker.succeeded(0)
-    assert [breaker.failed(1) for _ in range(3)] == [0, 0, 0]
-    assert not breaker.is_open(1)
+        circuit_breaker.succeeded(0)
+    assert [circuit_breaker.failed(1) for _ in range(3)] == [0, 0, 0]
+    assert not circuit_breaker.is_open(1)
 
 
 def test_old_failures() -> None:
     """Failures older than the window do not count towards the rate."""
-    breaker = CircuitBreaker()
-    breaker.failed(0)
-    breaker.failed(0)
-    breaker.succeeded(0)
-    breaker.succeeded(31)
-    assert breaker.failed(31) == 0
+    circuit_breaker = CircuitBreaker()
+    circuit_breaker.failed(0)
+    circuit_breaker.failed(0)
+    circuit_breaker.succeeded(0)
+    circuit_breaker.succeeded(31)
+    assert circuit_breaker.failed(31) == 0
 
 
 def test_rare_failures() -> None:
     """Without a success in between, failures far apart are still in a row."""
-    breaker = CircuitBreaker()
-    assert [breaker.failed(now) for now in (0, 100, 200)] == [0, 0, 5]
+    circuit_breaker = CircuitBreaker()
+    assert [circuit_breaker.failed(now) for now in (0, 100, 200)] == [0, 0, 5]
 
 
 def test_one_probe() -> None:
     """After the pause one request passes and the others wait for what it finds."""
-    breaker = opened()
-    breaker.acquire_probe(5)
-    assert breaker.is_open(5)
-    breaker.succeeded(6)
-    assert not breaker.is_open(6)
+    circuit_breaker = opened()
+    circuit_breaker.acquire_probe(5)
+    assert circuit_breaker.is_open(5)
+    circuit_breaker.succeeded(6)
+    assert not circuit_breaker.is_open(6)
 
 
 def test_claim_while_blocked() -> None:
     """A request sent although it is open is no probe."""
-    breaker = opened()
-    breaker.acquire_probe(1)
-    assert not breaker.is_open(5)
+    circuit_breaker = opened()
+    circuit_breaker.acquire_probe(1)
+    assert not circuit_breaker.is_open(5)
 
 
 def test_failed_probe() -> None:
     """A probe that fails opens it again for twice as long."""
-    breaker = opened()
-    breaker.acquire_probe(5)
-    assert breaker.failed(6) == 10
-    assert breaker.is_open(15.9)
-    assert not breaker.is_open(16)
+    circuit_breaker = opened()
+    circuit_breaker.acquire_probe(5)
+    assert circuit_breaker.failed(6) == 10
+    assert circuit_breaker.is_open(15.9)
+    assert not circuit_breaker.is_open(16)
 
 
 def test_lost_probe() -> None:
     """A probe that ended without a result, or never reports, does not keep others out for ever."""
-    breaker = opened()
-    breaker.acquire_probe(5)
-    breaker.release()
-    assert not breaker.is_open(5)
-    breaker.acquire_probe(5)
-    assert not breaker.is_open(5 + CircuitBreaker.PROBE)
+    circuit_breaker = opened()
+    circuit_breaker.acquire_probe(5)
+    circuit_breaker.release()
+    assert not circuit_breaker.is_open(5)
+    circuit_breaker.acquire_probe(5)
+    assert not circuit_breaker.is_open(5 + CircuitBreaker.PROBE)
 
 
 def test_straggler() -> None:
     """Failures of requests that were under way when it opened change nothing."""
-    breaker = opened()
-    assert breaker.failed(1) == 0
-    assert not breaker.is_open(5)
+    circuit_breaker = opened()
+    assert circuit_breaker.failed(1) == 0
+    assert not circuit_breaker.is_open(5)
 
 
 def test_relapse() -> None:
     """Opening again soon after it closed goes on doubling; after a good minute it starts anew."""
-    breaker = opened()
-    breaker.succeeded(5)
-    assert [breaker.failed(10) for _ in range(3)] == [0, 0, 10]
-    breaker.succeeded(20)
-    assert [breaker.failed(100) for _ in range(3)] == [0, 0, 5]
+    circuit_breaker = opened()
+    circuit_breaker.succeeded(5)
+    assert [circuit_breaker.failed(10) for _ in range(3)] == [0, 0, 10]
+    circuit_breaker.succeeded(20)
+    assert [circuit_breaker.failed(100) for _ in range(3)] == [0, 0, 5]

@@ -89,28 +89,28 @@ def test_no_wait_to_another(policy: FailoverPolicy) -> None:
 
 def test_healthy_ones_first(policy: FailoverPolicy) -> None:
     """Whoever rests is asked last, in the given order otherwise; a missing model after all others."""
-    policy.cooldowns.failed("claude", "haiku", UpstreamModelNotFound("gone"))
-    policy.cooldowns.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("claude", "haiku", UpstreamModelNotFound("gone"))
+    policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, FLASH, SONNET), pinned=False)
     assert asked(attempts, *[UpstreamModelNotFound("gone")] * 3) == [SONNET, FLASH, HAIKU, None]
 
 
 def test_resting_ones_too(policy: FailoverPolicy) -> None:
     """When all rest, the best of them is asked all the same."""
-    policy.cooldowns.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     assert policy.begin((HAIKU,), pinned=False).next() == HAIKU
 
 
 def test_resting_before_unreachable(policy: FailoverPolicy) -> None:
     """A provider that could not even be reached is asked after those that rest."""
-    policy.cooldowns.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, SONNET, FLASH), pinned=False)
     assert asked(attempts, *[UpstreamUnreachable("refused")] * 2) == [HAIKU, FLASH, SONNET]
 
 
 def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
     """One provider does not get all three attempts while another one, even a resting one, was not asked."""
-    policy.cooldowns.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     opus = Candidate("claude", "opus", 1_000_000)
     attempts = policy.begin((HAIKU, SONNET, opus, FLASH), pinned=False)
     assert asked(attempts, *[UpstreamOverloaded("busy")] * 2) == [HAIKU, SONNET, FLASH]
@@ -152,7 +152,7 @@ def test_too_long_for_all(policy: FailoverPolicy) -> None:
 @pytest.mark.parametrize("error", [UpstreamUnreachable("refused"), UpstreamOverloaded("busy"), UpstreamFailed("500")])
 def test_pinned_again(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A pinned model in trouble is asked again after a growing pause, and by no other; the error keeps its class."""
-    policy.cooldowns.succeeded("claude", "haiku")
+    policy.upstream_health.succeeded("claude", "haiku")
     attempts = policy.begin((HAIKU,), pinned=True)
     waits = []
     while (candidate := attempts.next()) is not None:
@@ -196,14 +196,14 @@ def test_short_retry_after(policy: FailoverPolicy, seconds: float) -> None:
 def test_resting_pinned(policy: FailoverPolicy) -> None:
     """A pinned model that rests is asked all the same, once."""
     for _ in range(3):
-        policy.cooldowns.failed("claude", "haiku", UpstreamOverloaded("busy"))
+        policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
     attempts = policy.begin((HAIKU,), pinned=True)
     assert asked(attempts, UpstreamOverloaded("busy")) == [HAIKU, None]
 
 
 def test_refused_pinned(policy: FailoverPolicy, clock: Clock) -> None:
     """Within a Retry-After that its provider named a pinned model is not asked; the client learns how long."""
-    policy.cooldowns.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     clock.pass_by(20)
     attempts = policy.begin((HAIKU,), pinned=True)
     assert attempts.next() is None
@@ -214,7 +214,7 @@ def test_refused_pinned(policy: FailoverPolicy, clock: Clock) -> None:
 
 def test_clients_own_list(policy: FailoverPolicy) -> None:
     """A list that the client gave is followed in its order, but for those within a Retry-After."""
-    policy.cooldowns.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
+    policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, FLASH, SONNET, QWEN), pinned=True)
     last = UpstreamTimeout("late")
     assert asked(attempts, UpstreamOverloaded("busy"), last) == [HAIKU, SONNET, QWEN]
@@ -255,8 +255,8 @@ def test_retry_budget(policy: FailoverPolicy, clock: Clock) -> None:
             attempts = policy.begin((HAIKU,), pinned=True)
             attempts.next()
             attempts.failed(UpstreamOverloaded("busy"))
-            policy.cooldowns.succeeded("claude", "haiku")  # the breaker is not what stops them here
-            policy.cooldowns.succeeded("claude", "haiku")
+            policy.upstream_health.succeeded("claude", "haiku")  # the breaker is not what stops them here
+            policy.upstream_health.succeeded("claude", "haiku")
             count += attempts.next() is not None
             attempts.abandoned()
         return count
@@ -276,14 +276,14 @@ def test_budget_between_models(policy: FailoverPolicy) -> None:
 
 def test_success_clears(policy: FailoverPolicy, clock: Clock) -> None:
     """A success ends the rest of provider and model."""
-    policy.cooldowns.failed("claude", "haiku", UpstreamAuth("key"))
+    policy.upstream_health.failed("claude", "haiku", UpstreamAuth("key"))
     clock.pass_by(30)
     attempts = policy.begin((HAIKU,), pinned=False)
     attempts.next()
     attempts.succeeded()
-    policy.cooldowns.failed("claude", "haiku", UpstreamAuth("key"))
+    policy.upstream_health.failed("claude", "haiku", UpstreamAuth("key"))
     clock.pass_by(30)
-    assert not policy.cooldowns.cooling()
+    assert not policy.upstream_health.cooling()
 
 
 def test_broken_stream(policy: FailoverPolicy) -> None:
@@ -293,20 +293,20 @@ def test_broken_stream(policy: FailoverPolicy) -> None:
         attempts.next()
         attempts.succeeded()
         attempts.failed(UpstreamTimeout("late"))
-    assert policy.cooldowns.broken("claude", "haiku")
+    assert policy.upstream_health.broken("claude", "haiku")
 
 
 def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
     """A client that leaves lets the next request be the probe; before any attempt there is nothing to let go of."""
     for _ in range(3):
-        policy.cooldowns.failed("claude", "haiku", UpstreamOverloaded("busy"))
+        policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
     clock.pass_by(5)
     attempts = policy.begin((HAIKU,), pinned=False)
     attempts.abandoned()
     attempts.next()
-    assert policy.cooldowns.is_cooling_down("claude", "haiku")
+    assert policy.upstream_health.is_cooling_down("claude", "haiku")
     attempts.abandoned()
-    assert not policy.cooldowns.is_cooling_down("claude", "haiku")
+    assert not policy.upstream_health.is_cooling_down("claude", "haiku")
 
 
 def test_unsuited(policy: FailoverPolicy) -> None:

@@ -57,7 +57,7 @@ def test_when_all_keys_fail() -> None:
     attempts = policy.begin([FLASH, PRO, HAIKU], pinned=False)
     refused = UpstreamAuth("refused")
     assert deployments(attempts, refused, refused) == ["gemini/flash", "gemini#2/flash", "claude/haiku"]
-    assert policy.cooldowns.cooling() == {("gemini", None)}
+    assert policy.upstream_health.cooling() == {("gemini", None)}
 
 
 def test_a_dropped_key_does_not_cool_the_provider() -> None:
@@ -66,7 +66,7 @@ def test_a_dropped_key_does_not_cool_the_provider() -> None:
     first = policy.begin([FLASH], pinned=False)
     assert deployments(first, UpstreamAuth("refused")) == ["gemini/flash", "gemini#2/flash"]
     first.succeeded()
-    assert not policy.cooldowns.cooling()
+    assert not policy.upstream_health.cooling()
     assert [deployments(policy.begin([FLASH], pinned=False)) for _ in range(2)] == [["gemini#2/flash"]] * 2
 
 

@@ -31,10 +31,10 @@ from gateway.resilience import FailureScope, failure_policy
         (errors.UpstreamTimeout, "any", False, FailureScope.DEPLOYMENT),
     ],
 )
-def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, harm: FailureScope) -> None:
+def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, scope: FailureScope) -> None:
     """Each class has its verdict; one that is not listed has its parent's."""
     said = failure_policy(kind("broken"))
-    assert (said.failover, said.retry, said.scope) == (elsewhere, again, harm)
+    assert (said.failover, said.retry, said.scope) == (elsewhere, again, scope)
 
 
 def test_paid_twice() -> None:

@@ -12,8 +12,8 @@ import pytest
 from gateway.routing.refresh_loop import RefreshLoop, batching_delay
 
 
-async def run_until(learner: RefreshLoop, done: threading.Event) -> None:
-    task = asyncio.create_task(learner.run())
+async def run_until(refresh_loop: RefreshLoop, done: threading.Event) -> None:
+    task = asyncio.create_task(refresh_loop.run())
     assert await asyncio.to_thread(done.wait, 5)
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -23,9 +23,9 @@ async def run_until(learner: RefreshLoop, done: threading.Event) -> None:
 async def test_a_nudge_is_answered_soon() -> None:
     """A nudge makes the strategies learn now, not at the next turn of the timer."""
     learned = threading.Event()
-    learner = RefreshLoop(learned.set, interval=3600, pause=0)
-    learner.wake()
-    await run_until(learner, learned)
+    refresh_loop = RefreshLoop(learned.set, interval=3600, pause=0)
+    refresh_loop.wake()
+    await run_until(refresh_loop, learned)
 
 
 async def test_the_timer_turns() -> None:

@@ -25,8 +25,8 @@ def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> S
     )
 
 
-def request(carrier: FakeConnection, app: ASGIApp, **options: Any) -> AsgiRequest:
-    return AsgiRequest(carrier, app, scope(**options), standing=[], keep_alive=True)
+def request(connection: FakeConnection, app: ASGIApp, **options: Any) -> AsgiRequest:
+    return AsgiRequest(connection, app, scope(**options), standing=[], keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -62,39 +62,39 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def test_served() -> None:
     """An application gets the body as it comes, and its answer is the connection's."""
-    carrier = FakeConnection()
-    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    connection = FakeConnection()
+    through = request(connection, echo, headers=((b"expect", b"100-continue"),))
     running = asyncio.create_task(through.run())
     await asyncio.sleep(0)
-    assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert connection.written == b"HTTP/1.1 100 Continue\r\n\r\n"
     through.feed(b"a")
     await asyncio.sleep(0)
     through.feed(b"b")
     through.end_of_body()
     await running
-    assert carrier.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
-    assert carrier.answers == 1
+    assert connection.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    assert connection.answers == 1
 
 
 @pytest.mark.parametrize("end", ["fed", "lost"])
 async def test_nothing_to_continue_with(end: str) -> None:
     """Who has sent its body already, or has left, is not told to continue."""
-    carrier = FakeConnection()
-    through = request(carrier, echo, headers=((b"expect", b"100-continue"),))
+    connection = FakeConnection()
+    through = request(connection, echo, headers=((b"expect", b"100-continue"),))
     getattr(through, end)()
     with suppress(KeyError):  # of an application that does not know that clients leave
         await through.receive()
-    assert carrier.written == b""
+    assert connection.written == b""
 
 
 async def test_nobody_reads() -> None:
     """Of a body that the application does not ask for only so much is taken from the network."""
-    carrier = FakeConnection()
-    through = request(carrier, echo)
+    connection = FakeConnection()
+    through = request(connection, echo)
     through.feed(b"x" * HIGH_WATER)
-    assert carrier.reading
+    assert connection.reading
     through.feed(b"x")
-    assert not carrier.reading
+    assert not connection.reading
 
 
 async def test_leaving() -> None:

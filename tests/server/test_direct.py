@@ -72,7 +72,7 @@ async def nothing(client: RawRequest) -> None:
 
 
 def client_at(
-    carrier: FakeConnection,
+    connection: FakeConnection,
     *,
     method: str = "POST",
     fields: dict[bytes, bytes] | None = None,
@@ -81,7 +81,7 @@ def client_at(
     serve: Serve = nothing,
 ) -> DirectRequest:
     return DirectRequest(
-        carrier,
+        connection,
         Endpoint(serve),
         method=method,
         query=b"",
@@ -133,42 +133,42 @@ async def test_too_large() -> None:
 
 async def test_nobody_reads() -> None:
     """Of a body that nobody has asked for only so much is taken from the network; asking for it goes on reading."""
-    carrier = FakeConnection()
-    client = client_at(carrier)
+    connection = FakeConnection()
+    client = client_at(connection)
     client.feed(b"x" * HIGH_WATER)
-    assert carrier.reading
+    assert connection.reading
     client.feed(b"x")
-    assert not carrier.reading
+    assert not connection.reading
     reading = asyncio.create_task(client.body(limit=10**6))
     await turns()
-    assert carrier.reading
+    assert connection.reading
     client.feed(b"y" * HIGH_WATER)
     client.fed()
     assert len(await reading) == 2 * HIGH_WATER + 1
-    assert carrier.reading
+    assert connection.reading
 
 
 async def test_refused_bodies_are_not_kept() -> None:
     """After a body was refused no more of it is taken from the network until that is answered."""
-    carrier = FakeConnection()
-    client = client_at(carrier)
+    connection = FakeConnection()
+    client = client_at(connection)
     reading = asyncio.create_task(client.body(limit=3))
     await turns()
     client.feed(b"x" * HIGH_WATER)
     with pytest.raises(RequestTooLarge):
         await reading
     client.feed(b"x")
-    assert not carrier.reading
+    assert not connection.reading
 
 
 async def test_expected_to_continue() -> None:
     """Who waits for leave to send its body gets it when the body is asked for."""
-    carrier = FakeConnection()
-    client = client_at(carrier, fields={b"expect": b"100-Continue"})
-    assert carrier.written == b""
+    connection = FakeConnection()
+    client = client_at(connection, fields={b"expect": b"100-Continue"})
+    assert connection.written == b""
     reading = asyncio.create_task(client.body(limit=1))
     await turns()
-    assert carrier.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert connection.written == b"HTTP/1.1 100 Continue\r\n\r\n"
     client.end_of_body()
     await reading
 
@@ -176,8 +176,8 @@ async def test_expected_to_continue() -> None:
 @pytest.mark.parametrize("case", ["sent", "gone", "HTTP/1.0"])
 async def test_nothing_to_continue_with(case: str) -> None:
     """Who has sent its body already, has left or speaks HTTP/1.0 is not told to continue."""
-    carrier = FakeConnection()
-    client = client_at(carrier, fields={b"expect": b"100-continue"}, chunked=case != "HTTP/1.0")
+    connection = FakeConnection()
+    client = client_at(connection, fields={b"expect": b"100-continue"}, chunked=case != "HTTP/1.0")
     if case == "sent":
         client.end_of_body()
     if case == "gone":
@@ -186,7 +186,7 @@ async def test_nothing_to_continue_with(case: str) -> None:
     await turns()
     reading.cancel()
     await asyncio.wait([reading])
-    assert carrier.written == b""
+    assert connection.written == b""
 
 
 @pytest.mark.parametrize(
@@ -204,11 +204,11 @@ async def test_nothing_to_continue_with(case: str) -> None:
 )
 async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> None:
     """A whole answer has its length; one to HEAD has no body, and the last on a connection says that it is."""
-    carrier = FakeConnection()
-    client = client_at(carrier, method=method, keep_alive=keep_alive)
+    connection = FakeConnection()
+    client = client_at(connection, method=method, keep_alive=keep_alive)
     await client.respond(404, b"a: b\r\n", b"no")
-    assert carrier.written == wire
-    assert carrier.answers == 1
+    assert connection.written == wire
+    assert connection.answers == 1
     assert (client.response_started, client.response_complete) == (True, True)
 
 
@@ -222,15 +222,15 @@ async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> Non
 )
 async def test_a_streamed_answer(chunked: bool, framing: bytes, body: bytes) -> None:
     """A stream is chunked where the client knows of chunks, else it ends with the connection."""
-    carrier = FakeConnection()
-    client = client_at(carrier, chunked=chunked)
+    connection = FakeConnection()
+    client = client_at(connection, chunked=chunked)
     await client.begin(b"a: b\r\n")
     assert (client.response_started, client.response_complete) == (True, False)
     await client.send(b"one")
     await client.send(b"twelve bytes")
     await client.end()
-    assert carrier.written == b"HTTP/1.1 200 OK\r\ndate: today\r\na: b\r\n" + framing + b"\r\n" + body
-    assert carrier.answers == 1
+    assert connection.written == b"HTTP/1.1 200 OK\r\ndate: today\r\na: b\r\n" + framing + b"\r\n" + body
+    assert connection.answers == 1
 
 
 async def everything(client: RawRequest) -> None:
@@ -246,31 +246,31 @@ async def whole(client: RawRequest) -> None:
 @pytest.mark.parametrize("answering", [everything, whole])
 async def test_clients_that_do_not_read(answering: Serve) -> None:
     """Each step of an answer waits until the client has read what came before."""
-    carrier = FakeConnection()
-    client = client_at(carrier)
+    connection = FakeConnection()
+    client = client_at(connection)
     steps = 0
-    carrier.reads.clear()
+    connection.reads.clear()
     task = asyncio.create_task(answering(client))
     while not task.done():
-        before = carrier.written
+        before = connection.written
         await turns()
-        assert carrier.written == before
-        carrier.reads.set()
-        carrier.reads.clear()
+        assert connection.written == before
+        connection.reads.set()
+        connection.reads.clear()
         await turns()
         steps += 1
-        assert carrier.written != before
+        assert connection.written != before
     assert steps == (3 if answering is everything else 1)
 
 
 @pytest.mark.parametrize("answering", [everything, whole])
 async def test_nothing_for_clients_that_left(answering: Serve) -> None:
     """What is sent to a client that has left is dropped."""
-    carrier = FakeConnection()
-    client = client_at(carrier)
+    connection = FakeConnection()
+    client = client_at(connection)
     client.connection_lost()
     await answering(client)
-    assert (carrier.written, carrier.answers) == (b"", 0)
+    assert (connection.written, connection.answers) == (b"", 0)
 
 
 async def test_leaving_within_the_body() -> None:
@@ -308,16 +308,16 @@ async def test_answers_that_stay_cut() -> None:
     async def half(client: RawRequest) -> None:
         await client.begin(b"")
 
-    carrier = FakeConnection()
-    await client_at(carrier, serve=half).run()
-    assert carrier.closed
+    connection = FakeConnection()
+    await client_at(connection, serve=half).run()
+    assert connection.closed
     for serve, gone in ((whole, False), (nothing, True)):
-        carrier = FakeConnection()
-        client = client_at(carrier, serve=serve)
+        connection = FakeConnection()
+        client = client_at(connection, serve=serve)
         if gone:
             client.connection_lost()
         await client.run()
-        assert not carrier.closed
+        assert not connection.closed
 
 
 async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -327,22 +327,22 @@ async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         await client.respond(500, b"", b"")
         raise ArithmeticError("ours")
 
-    carrier = FakeConnection()
+    connection = FakeConnection()
     with caplog.at_level(logging.ERROR):
-        await client_at(carrier, serve=mistaken).run()
+        await client_at(connection, serve=mistaken).run()
     assert "ArithmeticError: ours" in caplog.text
-    assert not carrier.closed
+    assert not connection.closed
 
 
 async def test_offers() -> None:
     """A piece that can be written at once is; a client that does not read is not waited for, one that has left takes all."""
-    carrier = FakeConnection()
-    client = client_at(carrier)
+    connection = FakeConnection()
+    client = client_at(connection)
     assert client.send_nowait(b"one")
-    carrier.reads.clear()
+    connection.reads.clear()
     assert not client.send_nowait(b"two")
-    assert carrier.written == b"3\r\none\r\n"
-    carrier.reads.set()
+    assert connection.written == b"3\r\none\r\n"
+    connection.reads.set()
     client.connection_lost()
     assert client.send_nowait(b"three")
-    assert carrier.written == b"3\r\none\r\n"
+    assert connection.written == b"3\r\none\r\n"

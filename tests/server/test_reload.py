@@ -36,7 +36,7 @@ class Followed:
 
     @property
     def failed(self) -> float | None:
-        return self.gateway.telemetry.registry.get_sample_value("gateway_config_reload_failed")
+        return self.gateway.exporter.registry.get_sample_value("gateway_config_reload_failed")
 
     @property
     def baseline(self) -> str:

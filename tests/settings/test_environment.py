@@ -23,62 +23,62 @@ LONG, OTHER = "a" * 16, "b" * 16
 )
 def test_client_keys(text: str, keys: list[str]) -> None:
     """GATEWAY_API_KEY is a list between commas, of any non-empty strings, each once."""
-    findings = ConfigProblems()
-    assert env.client_keys({"GATEWAY_API_KEY": text}, findings) == tuple(map(Secret, keys))
-    assert findings == ConfigProblems()
+    config_problems = ConfigProblems()
+    assert env.client_keys({"GATEWAY_API_KEY": text}, config_problems) == tuple(map(Secret, keys))
+    assert config_problems == ConfigProblems()
 
 
 def test_keyless_list() -> None:
     """A variable of commas alone is a mistake, not an open gateway."""
-    findings = ConfigProblems()
-    assert env.client_keys({"GATEWAY_API_KEY": " , "}, findings) == ()
-    assert findings.problems == ["GATEWAY_API_KEY: it is set but there is no key between its commas"]
+    config_problems = ConfigProblems()
+    assert env.client_keys({"GATEWAY_API_KEY": " , "}, config_problems) == ()
+    assert config_problems.problems == ["GATEWAY_API_KEY: it is set but there is no key between its commas"]
 
 
 def test_short_keys() -> None:
     """Keys that can be guessed are warned about, without being shown."""
-    findings = ConfigProblems()
-    env.client_keys({"GATEWAY_API_KEY": f"letmein,{LONG}"}, findings)
-    assert env.admin_key({"GATEWAY_ADMIN_KEY": "letmein"}, findings) == Secret("letmein")
-    assert env.admin_key({"GATEWAY_ADMIN_KEY": LONG}, findings) == Secret(LONG)
-    assert env.admin_key({}, findings) is None
-    assert [warning.split(":")[0] for warning in findings.warnings] == ["GATEWAY_API_KEY", "GATEWAY_ADMIN_KEY"]
-    assert "letmein" not in str(findings)
+    config_problems = ConfigProblems()
+    env.client_keys({"GATEWAY_API_KEY": f"letmein,{LONG}"}, config_problems)
+    assert env.admin_key({"GATEWAY_ADMIN_KEY": "letmein"}, config_problems) == Secret("letmein")
+    assert env.admin_key({"GATEWAY_ADMIN_KEY": LONG}, config_problems) == Secret(LONG)
+    assert env.admin_key({}, config_problems) is None
+    assert [warning.split(":")[0] for warning in config_problems.warnings] == ["GATEWAY_API_KEY", "GATEWAY_ADMIN_KEY"]
+    assert "letmein" not in str(config_problems)
 
 
 @pytest.mark.parametrize(("text", "found"), [("0", 0), (" 8000 ", 8000), ("65535", 65535), ("", None)])
 def test_numbers(text: str, found: int | None) -> None:
     """A number is plain digits within its bounds."""
-    findings = ConfigProblems()
-    assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) == found
-    assert findings.problems == []
+    config_problems = ConfigProblems()
+    assert env.number({"N": text}, "N", least=0, most=65535, config_problems=config_problems) == found
+    assert config_problems.problems == []
 
 
 @pytest.mark.parametrize("text", ["65536", "-1", "80.0", "0x50", "٨٠", "9" * 5000, "eighty"])
 def test_no_numbers(text: str) -> None:
     """Anything else is a problem that names the variable."""
-    findings = ConfigProblems()
-    assert env.number({"N": text}, "N", least=0, most=65535, findings=findings) is None
-    assert findings.problems[0].startswith("N: ")
+    config_problems = ConfigProblems()
+    assert env.number({"N": text}, "N", least=0, most=65535, config_problems=config_problems) is None
+    assert config_problems.problems[0].startswith("N: ")
 
 
 def test_provider_keys() -> None:
     """A provider's key loses the space around it; absent or empty it is not set."""
-    findings = ConfigProblems()
-    assert env.provider_keys({"K": " sk-1\n"}, "K", findings) == (Secret("sk-1"),)
-    assert env.provider_keys({"K": "sk-1, sk-2,,sk-1"}, "K", findings) == (Secret("sk-1"), Secret("sk-2"))
-    assert env.provider_keys({"K": ""}, "K", findings) == ()
-    assert env.provider_keys({}, "K", findings) == ()
-    assert findings.problems == []
+    config_problems = ConfigProblems()
+    assert env.provider_keys({"K": " sk-1\n"}, "K", config_problems) == (Secret("sk-1"),)
+    assert env.provider_keys({"K": "sk-1, sk-2,,sk-1"}, "K", config_problems) == (Secret("sk-1"), Secret("sk-2"))
+    assert env.provider_keys({"K": ""}, "K", config_problems) == ()
+    assert env.provider_keys({}, "K", config_problems) == ()
+    assert config_problems.problems == []
 
 
 @pytest.mark.parametrize("key", ["sk-1\nx-evil: 1", "two keys", "schlüssel"])
 def test_keys_that_fit_no_header(key: str) -> None:
     """A key that could not stand in a header is a problem; the sentence does not show it."""
-    findings = ConfigProblems()
-    assert env.provider_keys({"K": key}, "K", findings) == ()
-    assert findings.problems[0].startswith("K: ")
-    assert key not in findings.problems[0]
+    config_problems = ConfigProblems()
+    assert env.provider_keys({"K": key}, "K", config_problems) == ()
+    assert config_problems.problems[0].startswith("K: ")
+    assert key not in config_problems.problems[0]
 
 
 @pytest.mark.parametrize(

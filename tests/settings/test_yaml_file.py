@@ -12,9 +12,9 @@ from gateway.settings.yaml_file import YamlFile, dotted, read_document
 
 def read(path: Path, text: str | bytes) -> tuple[YamlFile, list[str]]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    findings = ConfigProblems()
-    document = read_document(path, findings)
-    return document, [problem.removeprefix(f"{path}") for problem in findings.problems]
+    config_problems = ConfigProblems()
+    document = read_document(path, config_problems)
+    return document, [problem.removeprefix(f"{path}") for problem in config_problems.problems]
 
 
 def test_lines(tmp_path: Path) -> None:

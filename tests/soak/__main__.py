@@ -33,12 +33,12 @@ Part = Callable[[Path, int], Coroutine[Any, Any, tuple[str, bool]]]
 
 async def kills(folder: Path, port: int) -> tuple[str, bool]:
     came = await kill_rounds(folder, upstream_port=port, rounds=12, clients=40, seconds=1.5)
-    kept = not came.lost and not came.rowless and not came.repeated and not came.unsettled
+    kept = not came.lost and not came.rowless and not came.repeated and not came.settlement_retries
     return (
         (
             f"kill -9, {came.rounds} rounds, 40 clients: {came.finished} answers seen to finish, {len(came.lost)} not in the ledger, "
             f"{came.repeated} twice; {came.cut} cut after their head, {len(came.rowless)} without a row; {came.interrupted} rows found "
-            f"open at the next start, {came.unsettled} left open"
+            f"open at the next start, {came.settlement_retries} left open"
         ),
         kept,
     )
@@ -129,7 +129,7 @@ async def stored(folder: Path, port: int) -> tuple[str, bool]:
         and came.free == {"/readyz": 200, "/v1/routing/summary": 200, "finished": 100}
         and not came.lost
         and not came.repeated
-        and not came.unsettled
+        and not came.settlement_retries
         and came.refused_start
         and came.after - came.before < 50
         and came.log_bytes < 1000
@@ -138,7 +138,7 @@ async def stored(folder: Path, port: int) -> tuple[str, bool]:
         (
             f"a full disk of {DISK} MB: of 50 requests {told(came.full)}; with room again of 100 {told(came.free)}. Disk and provider "
             f"failing half of 10 s each: {told(came.flapped)}; {came.lost} finished ones not in the ledger, {came.repeated} twice, "
-            f"{came.unsettled} left open after kill -9; {came.before:.0f} MB before, {came.after:.0f} MB after; {came.log_bytes:.0f} bytes of log a request. "
+            f"{came.settlement_retries} left open after kill -9; {came.before:.0f} MB before, {came.after:.0f} MB after; {came.log_bytes:.0f} bytes of log a request. "
             f"A start on the disk mounted read-only {'is refused' if came.refused_start else 'WAS NOT REFUSED'}"
         ),
         kept,

@@ -18,7 +18,7 @@ class Killed:
     asked: list[Asked] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     rowless: list[str] = field(default_factory=list)
-    unsettled: int = 0
+    settlement_retries: int = 0
     repeated: int = 0
     interrupted: int = 0
 
@@ -50,7 +50,7 @@ async def kill_rounds(folder: Path, *, upstream_port: int, rounds: int, clients:
             came.lost.append(each.id)
         if each.id not in rows:
             came.rowless.append(each.id)
-    came.unsettled = sum(status == "open" for status in rows.values())
+    came.settlement_retries = sum(status == "open" for status in rows.values())
     came.interrupted = sum(status == "interrupted" for status in rows.values())
     return came
 

@@ -37,7 +37,7 @@ class Stored:
     flapped: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     repeated: int = 0
-    unsettled: int = 0
+    settlement_retries: int = 0
     before: float = 0.0
     after: float = 0.0
     log_bytes: float = 0.0
@@ -113,7 +113,7 @@ async def storage(folder: Path, port: int) -> Stored:
     rows, came.repeated = ledger(folder / "gateway.db")
     finished = [each for each in [*asked, *meanwhile, *afterwards, *flapped] if each.end == "finished"]
     came.lost = sum(rows.get(str(each.id)) != "ok" for each in finished)
-    came.unsettled = sum(status == "open" for status in rows.values())
+    came.settlement_retries = sum(status == "open" for status in rows.values())
     mounted(folder, "-o", "remount,ro")
     came.refused_start = refused_start(folder)
     return came

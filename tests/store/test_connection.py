@@ -223,7 +223,7 @@ def test_patience() -> None:
     """Who waits for another writer looks again every millisecond, for as long as the timeout says, each time anew."""
     moments = iter([0.0, 0.5, 0.9, 1.0, 7.0, 7.9, 8.0])
     pauses: list[float] = []
-    patience = BusyRetry(1.0, clock=lambda: next(moments), sleep=pauses.append)
-    assert [patience(tries) for tries in range(4)] == [True, True, True, False]
-    assert [patience(tries) for tries in range(3)] == [True, True, False]
+    busy_retry = BusyRetry(1.0, clock=lambda: next(moments), sleep=pauses.append)
+    assert [busy_retry(tries) for tries in range(4)] == [True, True, True, False]
+    assert [busy_retry(tries) for tries in range(3)] == [True, True, False]
     assert pauses == [0.001] * 5

@@ -42,11 +42,11 @@ class SignIn:
     """The routes of the form, and the page that admin routes answer a browser with that has no session."""
 
     def __init__(
-        self, gatekeeper: Authenticator, sessions: AdminSessions, *, pace: SlidingWindowLimiter, demo: bool
+        self, authenticator: Authenticator, sessions: AdminSessions, *, rate_limiter: SlidingWindowLimiter, demo: bool
     ) -> None:
-        self._gatekeeper = gatekeeper
+        self._authenticator = authenticator
         self._sessions = sessions
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._demo = demo
 
     def page(self, request: Request, *, status: int = 401, told: str | None = None, to: str | None = None) -> Response:
@@ -54,7 +54,7 @@ class SignIn:
         nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
         if nonce is None or not _NONCE.fullmatch(nonce):
             nonce = secrets.token_urlsafe(32)
-        if not self._gatekeeper.has_admin_key:
+        if not self._authenticator.has_admin_key:
             told = NO_ADMIN_KEY
         html = template("sign_in.html").render(
             demo=self._demo, told=told, form_token=nonce, to=local_path(to or _asked_for(request))
@@ -68,7 +68,7 @@ class SignIn:
 
     async def form(self, request: Request) -> Response:
         """`GET /sign-in`"""
-        if not self._gatekeeper.admin_keyed or self._gatekeeper.session_of(request.scope["headers"]):
+        if not self._authenticator.admin_keyed or self._authenticator.session_of(request.scope["headers"]):
             return _redirect(ADMIN_HOME)
         return self.page(request, status=200, to=ADMIN_HOME)
 
@@ -104,13 +104,13 @@ class SignIn:
     def _checked(self, request: Request, key: str, *, to: str) -> Response:
         bucket = _bucket(request)
         try:
-            self._pace.admit(bucket, rpm=FAILURES)
+            self._rate_limiter.admit(bucket, rpm=FAILURES)
         except RateLimited as error:
             raise RateLimited("Too many failed attempts. Try again in a minute.", retry_after=60) from error
-        digest = self._gatekeeper.admin_of(key)
+        digest = self._authenticator.admin_of(key)
         if digest is None:
             raise InvalidKey(WRONG)
-        self._pace.forget(bucket)
+        self._rate_limiter.forget(bucket)
         response = _redirect(to)
         _set_cookie(response, request, COOKIE, self._sessions.begin(digest), seconds=int(LIFETIME))
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.completion import MAX_DATA_URL_HEAD
 from gateway.field_checks import array, choice, invalid, mapping, missing, string, wrong_type
 
 MAX_MESSAGES = 10_000

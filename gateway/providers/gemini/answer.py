@@ -74,7 +74,13 @@ class CandidateReader:
     """Reads one candidate, whole or piece by piece; `ids` makes ids for calls that Gemini gave none."""
 
     def __init__(
-        self, index: int, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, findings: Findings
+        self,
+        index: int,
+        *,
+        asked: RequestContext,
+        ids: GeneratedCallIds,
+        kept: SignatureCache,
+        config_problems: Findings,
     ) -> None:
         self.index = index
         self.reason: str | None = None
@@ -89,7 +95,7 @@ class CandidateReader:
         self._texts: list[str] = []
         self._room = MOST_TEXT
         self._sources = Sources()
-        self._findings = findings
+        self._config_problems = config_problems
 
     def sources(self, *, parts: bool) -> dict[str, Any]:
         """What the answer's sources add to its message; `parts`: its texts are the parts that Google counts in."""
@@ -144,22 +150,22 @@ class CandidateReader:
         sound = sound_of(part)
         if part.get("thought") is True and (image or sound):
             # A draft that the model made while thinking; it is no part of the answer.
-            self._findings.dropped.append(f"thought {kind}")
+            self._config_problems.dropped.append(f"thought {kind}")
         elif image is not None:
             delta.setdefault("images", []).append({"index": self._images, **image})
             self._images += 1
-            self._findings.made.add("IMAGE")
+            self._config_problems.made.add("IMAGE")
             return True
         elif sound is not None:
             sounds.append(sound)
         else:
-            self._findings.dropped.append(kind)
+            self._config_problems.dropped.append(kind)
         return False
 
     def _audio(self, sounds: list[Sound]) -> dict[str, Any]:
         """OpenAI's `audio`; a stream says its id once, for clients join strings."""
         data = joined_audio(sounds, wav=self._asked.wav)
-        self._findings.made.add("AUDIO")
+        self._config_problems.made.add("AUDIO")
         if self._sounded:
             return {"data": data}
         self._sounded = True

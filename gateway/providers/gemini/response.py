@@ -33,9 +33,9 @@ def completion_of(
         raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)
     choices: list[Json] = []
     readers: list[CandidateReader] = []
-    findings = Findings()
+    config_problems = Findings()
     for position, candidate in enumerate(candidates):
-        reader = CandidateReader(position, asked=asked, ids=ids, kept=kept, findings=findings)
+        reader = CandidateReader(position, asked=asked, ids=ids, kept=kept, config_problems=config_problems)
         choices.append(_choice(reader, candidate))
         readers.append(reader)
     refuse_broken(readers, provider=provider)
@@ -45,10 +45,10 @@ def completion_of(
         ]
     return Completion(
         choices,
-        usage_of(body, made=findings.made),
+        usage_of(body, made=config_problems.made),
         upstream_id=upstream_id,
         extra=extra_of(body),
-        dropped=findings.take_dropped(),
+        dropped=config_problems.take_dropped(),
     )
 
 

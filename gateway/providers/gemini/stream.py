@@ -42,7 +42,7 @@ class GeminiStream(StreamParser):
         self._provider = provider
         self._key = key
         self._readers: dict[int, CandidateReader] = {}
-        self._findings = Findings()
+        self._config_problems = Findings()
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if event.data.strip() in (b"", b"[DONE]"):
@@ -54,8 +54,8 @@ class GeminiStream(StreamParser):
         choices = [*self._choices(body), *self._blocked(body)]
         # As long as nothing was said this can be asked again, so tell of it at once.
         refuse_broken([*self._readers.values()], provider=self._provider)
-        usage, extra = usage_of(body, made=self._findings.made), extra_of(body)
-        dropped = self._findings.take_dropped()
+        usage, extra = usage_of(body, made=self._config_problems.made), extra_of(body)
+        dropped = self._config_problems.take_dropped()
         return [Chunk(choices, usage, extra=extra, dropped=dropped)] if choices or usage or dropped else ()
 
     def close(self) -> Sequence[Chunk]:
@@ -111,7 +111,7 @@ class GeminiStream(StreamParser):
         if known is not None:
             return known, {}
         reader = self._readers[index] = CandidateReader(
-            index, asked=self._asked, ids=self._ids, kept=self._kept, findings=self._findings
+            index, asked=self._asked, ids=self._ids, kept=self._kept, config_problems=self._config_problems
         )
         return reader, {"role": "assistant"}
 

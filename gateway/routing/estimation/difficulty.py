@@ -55,23 +55,23 @@ class FailureRate:
 class PromptDifficulty:
     """`belief` is about how the weights differ from PRIOR_WEIGHTS; `judged` counts the outcomes behind it."""
 
-    belief: GaussianPosterior = field(default_factory=lambda: prior(_PRECISION))
+    posterior: GaussianPosterior = field(default_factory=lambda: prior(_PRECISION))
     judged: float = 0.0
 
     @property
     def weights(self) -> Vector:
         """Of a middling model's failure rate. A few outcomes move them little: they are hardly evidence about others."""
         trust = self.judged / (self.judged + _WEIGHTS_COUNT)
-        return tuple([usual + trust * own for usual, own in zip(PRIOR_WEIGHTS, self.belief.mean, strict=True)])
+        return tuple([usual + trust * own for usual, own in zip(PRIOR_WEIGHTS, self.posterior.mean, strict=True)])
 
     def update(self, x: Vector, quality: float, *, rate: float, weight: float) -> PromptDifficulty:
         """After an outcome of a model with this rate."""
         seen = tuple([rate * xi for xi in x])
         surprise = 1.0 - quality - dot(seen, PRIOR_WEIGHTS)
-        return PromptDifficulty(self.belief.update(seen, surprise, weight=weight), self.judged + weight)
+        return PromptDifficulty(self.posterior.update(seen, surprise, weight=weight), self.judged + weight)
 
     def decay(self, keep: float) -> PromptDifficulty:
-        return PromptDifficulty(self.belief.decay(keep, _PRECISION), self.judged)
+        return PromptDifficulty(self.posterior.decay(keep, _PRECISION), self.judged)
 
 
 def reference_failure_rate(x: Vector, weights: Vector) -> float:

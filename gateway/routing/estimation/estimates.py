@@ -71,35 +71,35 @@ class Estimates:
 
     tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
     means: Mapping[Key, Vector] = field(default_factory=dict)
-    beliefs: Mapping[Key, GaussianPosterior] = field(default_factory=dict)
+    posteriors: Mapping[Key, GaussianPosterior] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
-    tallies: Mapping[Group, QualityStats] = field(default_factory=dict)
-    exchange: CostQualityRate = field(default_factory=CostQualityRate)
+    bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
+    cost_rate: CostQualityRate = field(default_factory=CostQualityRate)
     ensemble: Ensemble | None = None
-    certainty: PosteriorVariances | None = None
+    posterior_variances: PosteriorVariances | None = None
     learned: int = 0
 
     def of(self, model: Model, facts: PromptFacts) -> Estimate:
         return self.across(ModelColumns([model]), facts)[0]
 
-    def across(self, lineup: ModelColumns, facts: PromptFacts) -> list[Estimate]:
+    def across(self, columns: ModelColumns, facts: PromptFacts) -> list[Estimate]:
         """The estimates of one request, in the lineup's order. What models share is worked out once: most have nothing of their own."""
         untried = {
-            tier: Estimate(_quality(facts, self.tiers[tier]), _UNTRIED_SPREAD) for tier in dict.fromkeys(lineup.tiers)
+            tier: Estimate(_quality(facts, self.tiers[tier]), _UNTRIED_SPREAD) for tier in dict.fromkeys(columns.tiers)
         }
-        estimates = [untried[tier] for tier in lineup.tiers]
+        estimates = [untried[tier] for tier in columns.tiers]
         if not self.means:
             return estimates
         seen, blended = self.support(facts), self._blended(facts)
         for key, own in self.means.items():
-            if (place := lineup.index.get(key)) is not None:
+            if (place := columns.index.get(key)) is not None:
                 quality = _clamp(blended(key, dot(facts.vector, own)))
                 estimates[place] = self._of_tried(key, facts, quality=quality, seen=seen)
         return estimates
 
-    def costs(self, lineup: ModelColumns, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
+    def costs(self, columns: ModelColumns, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
         """USD, in the lineup's order."""
-        return self.usage.expected_costs(lineup, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
+        return self.usage.expected_costs(columns, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
 
     def _blended(self, facts: PromptFacts) -> Callable[[Key, float], float]:
         """Draws a model's quality to the ensemble's, where there is one and the request's embedding is known."""
@@ -109,24 +109,24 @@ class Estimates:
         return self.ensemble.on(facts.vector, embedding)
 
     def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, seen: float) -> Estimate:
-        tally = similar(self.tallies, key, pattern=facts.pattern, complexity=facts.complexity)
+        stats = similar(self.bucket_stats, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=quality,
-            std=NOISE / math.sqrt(tally.count + _PRIOR_COUNT),
-            outcomes=int(tally.count + 1e-6),
-            confidence=confidence(tally, all_models=seen),
+            std=NOISE / math.sqrt(stats.count + _PRIOR_COUNT),
+            outcomes=int(stats.count + 1e-6),
+            confidence=confidence(stats, all_models=seen),
             has_outcomes=True,
         )
 
     def support(self, facts: PromptFacts) -> float:
         """Outcomes of like prompts, of all models."""
-        return similar(self.tallies, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
+        return similar(self.bucket_stats, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
 
     def posterior_std(self, facts: PromptFacts) -> Callable[[Key], float]:
         """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
-        if self.certainty is None:
-            return lambda key: NOISE * math.sqrt(self.beliefs[key].variance(facts.vector))
-        variances = self.certainty.variances(facts.vector)
+        if self.posterior_variances is None:
+            return lambda key: NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
+        variances = self.posterior_variances.variances(facts.vector)
         return lambda key: NOISE * math.sqrt(variances[key])
 
     def max_posterior_std(self, facts: PromptFacts) -> float:

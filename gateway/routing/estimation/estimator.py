@@ -87,7 +87,7 @@ class Observation:
 class ModelState:
     """What is known of one model. `belief` is about how its weights differ from those expected at its rate of failure."""
 
-    belief: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
+    posterior: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
     record: FailureRate = field(default_factory=FailureRate)
     watch: CusumDetector = field(default_factory=CusumDetector)
     count: int = 0
@@ -101,12 +101,12 @@ class EstimatorState:
     """
 
     learned: int = 0
-    hardship: PromptDifficulty = field(default_factory=PromptDifficulty)
+    difficulty: PromptDifficulty = field(default_factory=PromptDifficulty)
     own: Mapping[Key, ModelState] = field(default_factory=dict)
-    tallies: Mapping[Group, QualityStats] = field(default_factory=dict)
+    bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
     recent: Sequence[PromptFacts] = ()
-    exchange: CostQualityRate = field(default_factory=CostQualityRate)
+    cost_rate: CostQualityRate = field(default_factory=CostQualityRate)
     examples: Sequence[LabelledExample] = ()
     labels: int = 0
     next_fit: int = FITTED_FROM
@@ -121,20 +121,20 @@ class Estimator:
         memory = memory or EstimatorState()
         self._models = {(model.provider, model.name): model for model in catalog}
         self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
-        self._hardship = memory.hardship
+        self._difficulty = memory.difficulty
         # Models that the catalogue no longer lists are of no more use.
         self._own = {key: own for key, own in memory.own.items() if key in self._models}
-        self._tallies = dict(memory.tallies)
+        self._bucket_stats = dict(memory.bucket_stats)
         self._usage = TokenEstimator(memory.usage)
         self._recent = deque(memory.recent, maxlen=_RECENT)
-        self._exchange = memory.exchange
+        self._cost_rate = memory.cost_rate
         self._learned = memory.learned
         self._examples = deque(memory.examples, maxlen=_REMEMBERED + _MOST_APART)
         self._labels = memory.labels
         self._next_fit = memory.next_fit
         self._since_fit = memory.since_fit
         self._fitted = memory.fitted
-        self._certainty: PosteriorVariances | None = None
+        self._posterior_variances: PosteriorVariances | None = None
         self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
 
     @property
@@ -144,12 +144,12 @@ class Estimator:
     def memory(self) -> EstimatorState:
         return EstimatorState(
             learned=self._learned,
-            hardship=self._hardship,
+            difficulty=self._difficulty,
             own=dict(self._own),
-            tallies=dict(self._tallies),
+            bucket_stats=dict(self._bucket_stats),
             usage=self._usage.book(),
             recent=tuple(self._recent),
-            exchange=self._exchange,
+            cost_rate=self._cost_rate,
             examples=tuple(self._examples),
             labels=self._labels,
             next_fit=self._next_fit,
@@ -157,56 +157,56 @@ class Estimator:
             fitted=self._fitted,
         )
 
-    def learn(self, lessons: Sequence[Observation]) -> Estimates:
+    def learn(self, observations: Sequence[Observation]) -> Estimates:
         """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
-        last_turn = (self._learned + len(lessons)) // _EVERY * _EVERY
-        for lesson in lessons:
+        last_turn = (self._learned + len(observations)) // _EVERY * _EVERY
+        for observation in observations:
             self._learned += 1
-            model = self._models.get(lesson.model)
+            model = self._models.get(observation.model)
             if model is not None:
-                self._learn(model, lesson)
+                self._learn(model, observation)
             if self._learned == last_turn:
-                self._exchange = self._found(self.estimates())
+                self._cost_rate = self._found(self.estimates())
         return self.estimates()
 
-    def _learn(self, model: Model, lesson: Observation) -> None:
-        tokens = lesson.features.get("tokens", 0.0)
+    def _learn(self, model: Model, observation: Observation) -> None:
+        tokens = observation.features.get("tokens", 0.0)
         facts = PromptFacts(
             prompt="",
-            pattern=lesson.pattern,
-            complexity=lesson.complexity,
+            pattern=observation.pattern,
+            complexity=observation.complexity,
             tokens=int(tokens) if math.isfinite(tokens) else 0,
-            features=lesson.features,
-            vector=vector_of(lesson.pattern, lesson.features),
+            features=observation.features,
+            vector=vector_of(observation.pattern, observation.features),
         )
-        self._usage.learn(model, lesson.outcome, pattern=lesson.pattern, tokens=facts.tokens)
+        self._usage.learn(model, observation.outcome, pattern=observation.pattern, tokens=facts.tokens)
         self._recent.append(facts)
-        quality = lesson.outcome.quality
-        if quality is not None and lesson.weight > 0:
-            self._learn_quality(model, facts, quality=quality, weight=lesson.weight)
-            self._remember(model, facts, quality=quality, weight=lesson.weight)
+        quality = observation.outcome.quality
+        if quality is not None and observation.weight > 0:
+            self._learn_quality(model, facts, quality=quality, weight=observation.weight)
+            self._remember(model, facts, quality=quality, weight=observation.weight)
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
         own = self._own.get(model.key) or ModelState()
-        rate, weights = own.record.rate(model.tier), self._hardship.weights
+        rate, weights = own.record.rate(model.tier), self._difficulty.weights
         beyond = quality - dot(x, expected_weights(rate, weights))
-        watch = own.watch.update((beyond - dot(x, own.belief.mean)) / NOISE, weight=weight)
+        watch = own.watch.update((beyond - dot(x, own.posterior.mean)) / NOISE, weight=weight)
         self._own[model.key] = replace(
             own,
-            belief=own.belief.update(x, beyond, weight=weight),
+            posterior=own.posterior.update(x, beyond, weight=weight),
             record=own.record.plus(
                 failed=weight * (1.0 - quality), expected=weight * reference_failure_rate(x, weights)
             ),
             watch=watch,
             count=own.count + 1,
         )
-        self._hardship = self._hardship.update(x, quality, rate=rate, weight=weight)
+        self._difficulty = self._difficulty.update(x, quality, rate=rate, weight=weight)
         for counted in (model.key, ANY_MODEL):
             group = bucket_of(counted, pattern=facts.pattern, complexity=facts.complexity)
-            self._tallies[group] = self._tallies.get(group, NOTHING).plus(quality, weight=weight)
+            self._bucket_stats[group] = self._bucket_stats.get(group, NOTHING).plus(quality, weight=weight)
         if watch.drift_detected:
-            self._doubt(model.key)
+            self._uncertainty(model.key)
         elif (own.count + 1) % _FADED_EVERY == 0:
             self._fade(model.key)
 
@@ -224,7 +224,7 @@ class Estimator:
             self._fit_again()
 
     def _fit_again(self) -> None:
-        weights = self._hardship.weights
+        weights = self._difficulty.weights
         self._since_fit = 0
         self._fitted = {key: self._expected(key, own, weights) for key, own in self._own.items()}
         self._ensemble = self._fit(self._fitted)
@@ -239,20 +239,20 @@ class Estimator:
         """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
         own = self._own[key]
         self._own[key] = replace(
-            own, belief=own.belief.decay(_KEEP, OWN_PRECISION), record=own.record.decay(_KEEP * _KEEP)
+            own, posterior=own.posterior.decay(_KEEP, OWN_PRECISION), record=own.record.decay(_KEEP * _KEEP)
         )
-        self._hardship = self._hardship.decay(_KEEP)
+        self._difficulty = self._difficulty.decay(_KEEP)
 
-    def _doubt(self, key: Key) -> None:
+    def _uncertainty(self, key: Key) -> None:
         """The model has changed: what was known of it counts for little, the next outcomes for much."""
         own = self._own[key]
         self._own[key] = replace(
             own,
-            belief=own.belief.inflate(_AFTER_ALARM, OWN_PRECISION),
+            posterior=own.posterior.inflate(_AFTER_ALARM, OWN_PRECISION),
             record=own.record.decay(_AFTER_ALARM),
             watch=CusumDetector(),
         )
-        self._tallies = {group: tally for group, tally in self._tallies.items() if group[0] != key}
+        self._bucket_stats = {group: stats for group, stats in self._bucket_stats.items() if group[0] != key}
         others = [each for each in self._examples if each.model != key]
         self._examples = deque(others, maxlen=self._examples.maxlen)
         if self._ensemble is not None:
@@ -260,41 +260,41 @@ class Estimator:
 
     def estimates(self) -> Estimates:
         """What is known now."""
-        weights = self._hardship.weights
-        beliefs = {key: own.belief for key, own in self._own.items()}
-        self._certainty = self._certainty_of(beliefs) if self._ensemble is not None else None
+        weights = self._difficulty.weights
+        posteriors = {key: own.posterior for key, own in self._own.items()}
+        self._posterior_variances = self._certainty_of(posteriors) if self._ensemble is not None else None
         return Estimates(
             tiers={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
             means={key: self._weights(key, own, weights) for key, own in self._own.items()},
-            beliefs=beliefs,
+            posteriors=posteriors,
             usage=self._usage.book(),
-            tallies=dict(self._tallies),
-            exchange=self._exchange,
+            bucket_stats=dict(self._bucket_stats),
+            cost_rate=self._cost_rate,
             ensemble=self._ensemble,
-            certainty=self._certainty,
+            posterior_variances=self._posterior_variances,
             learned=self._learned,
         )
 
-    def _certainty_of(self, beliefs: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
+    def _certainty_of(self, posteriors: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
         from gateway.routing.estimation.variances import PosteriorVariances  # brings NumPy, as the ensemble does
 
-        return PosteriorVariances(beliefs, self._certainty)
+        return PosteriorVariances(posteriors, self._posterior_variances)
 
     def _expected(self, key: Key, own: ModelState, weights: Vector) -> Vector:
         return expected_weights(own.record.rate(self._models[key].tier), weights)
 
     def _weights(self, key: Key, own: ModelState, weights: Vector) -> Vector:
         expected = self._expected(key, own, weights)
-        return tuple([each + further for each, further in zip(expected, own.belief.mean, strict=True)])
+        return tuple([each + further for each, further in zip(expected, own.posterior.mean, strict=True)])
 
     def _found(self, estimates: Estimates) -> CostQualityRate:
-        lineup = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
-        rows = [estimates.across(lineup, facts) for facts in self._recent]
+        columns = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
+        rows = [estimates.across(columns, facts) for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
         hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
         best = hopes.index(max(hopes)) if hopes else 0
-        costs = [estimates.costs(lineup, facts) for facts in self._recent]
+        costs = [estimates.costs(columns, facts) for facts in self._recent]
         sample = [
             [(each.quality, cost) for each, cost in zip(*pair, strict=True)] for pair in zip(rows, costs, strict=True)
         ]
-        return fit_rate(sample, best=best, key=lineup.keys[best] if hopes else None)
+        return fit_rate(sample, best=best, key=columns.keys[best] if hopes else None)

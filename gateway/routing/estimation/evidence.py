@@ -52,15 +52,15 @@ def bucket_of(model: Key, *, pattern: str, complexity: float) -> Group:
     return model, pattern, _bin(complexity)
 
 
-def similar(tallies: Mapping[Group, QualityStats], model: Key, *, pattern: str, complexity: float) -> QualityStats:
+def similar(bucket_stats: Mapping[Group, QualityStats], model: Key, *, pattern: str, complexity: float) -> QualityStats:
     """The tally of a model's outcomes on like prompts."""
     middle = _bin(complexity)
     count = total = squares = 0.0
     for near in range(middle - _NEAR, middle + _NEAR + 1):
-        if tally := tallies.get((model, pattern, near)):
-            count += tally.count
-            total += tally.total
-            squares += tally.squares
+        if stats := bucket_stats.get((model, pattern, near)):
+            count += stats.count
+            total += stats.total
+            squares += stats.squares
     return QualityStats(count, total, squares)
 
 

@@ -35,9 +35,9 @@ class CheckpointError(ValueError):
 def dumps(memory: EstimatorState) -> bytes:
     document = {
         "learned": memory.learned,
-        "hardship": memory.hardship,
+        "hardship": memory.difficulty,
         "own": [[*key, own] for key, own in memory.own.items()],
-        "tallies": [[*key, pattern, place, tally] for (key, pattern, place), tally in memory.tallies.items()],
+        "tallies": [[*key, pattern, place, stats] for (key, pattern, place), stats in memory.bucket_stats.items()],
         "by_pattern": memory.usage.by_pattern,
         "by_model": [
             [pattern, *key, sums] for pattern, models in memory.usage.by_model.items() for key, sums in models.items()
@@ -46,7 +46,7 @@ def dumps(memory: EstimatorState) -> bytes:
         "recent": [
             [each.pattern, each.complexity, each.tokens, dict(each.features), each.vector] for each in memory.recent
         ],
-        "exchange": memory.exchange,
+        "exchange": memory.cost_rate,
         "examples": memory.examples,
         "labels": memory.labels,
         "next_fit": memory.next_fit,
@@ -71,17 +71,17 @@ def _plain(value: Any) -> Any:
 
 
 def _memory(told: Mapping[str, Any]) -> EstimatorState:
-    fitted, exchange = told["fitted"], told["exchange"]
+    fitted, cost_rate = told["fitted"], told["exchange"]
     by_model: dict[str, dict[tuple[str, str], RunningMeans]] = {}
     for pattern, provider, model, sums in told["by_model"]:
         by_model.setdefault(pattern, {})[provider, model] = _sums(sums)
     return EstimatorState(
         learned=int(told["learned"]),
-        hardship=PromptDifficulty(_belief(told["hardship"]["belief"]), _number(told["hardship"]["judged"])),
-        own={(provider, model): _acquaintance(own) for provider, model, own in told["own"]},
-        tallies={
-            ((provider, model), pattern, place): QualityStats(*map(_number, tally.values()))
-            for provider, model, pattern, place, tally in told["tallies"]
+        difficulty=PromptDifficulty(_posterior(told["hardship"]["belief"]), _number(told["hardship"]["judged"])),
+        own={(provider, model): _model_state(own) for provider, model, own in told["own"]},
+        bucket_stats={
+            ((provider, model), pattern, place): QualityStats(*map(_number, stats.values()))
+            for provider, model, pattern, place, stats in told["tallies"]
         },
         usage=TokenEstimates(
             by_pattern={pattern: _sums(sums) for pattern, sums in told["by_pattern"].items()},
@@ -91,11 +91,11 @@ def _memory(told: Mapping[str, Any]) -> EstimatorState:
             },
         ),
         recent=[_facts(*each) for each in told["recent"]],
-        exchange=CostQualityRate(
-            shares=_numbers(exchange["shares"]),
-            price=_number(exchange["price"]),
-            requests=int(exchange["requests"]),
-            best=None if exchange["best"] is None else (exchange["best"][0], exchange["best"][1]),
+        cost_rate=CostQualityRate(
+            shares=_numbers(cost_rate["shares"]),
+            price=_number(cost_rate["price"]),
+            requests=int(cost_rate["requests"]),
+            best=None if cost_rate["best"] is None else (cost_rate["best"][0], cost_rate["best"][1]),
         ),
         examples=[_example(each) for each in told["examples"]],
         labels=int(told["labels"]),
@@ -105,16 +105,16 @@ def _memory(told: Mapping[str, Any]) -> EstimatorState:
     )
 
 
-def _acquaintance(told: Mapping[str, Any]) -> ModelState:
+def _model_state(told: Mapping[str, Any]) -> ModelState:
     return ModelState(
-        belief=_belief(told["belief"]),
+        posterior=_posterior(told["belief"]),
         record=FailureRate(_number(told["record"]["failed"]), _number(told["record"]["expected"])),
         watch=CusumDetector(_number(told["watch"]["worse"]), _number(told["watch"]["better"])),
         count=int(told["count"]),
     )
 
 
-def _belief(told: Mapping[str, Any]) -> GaussianPosterior:
+def _posterior(told: Mapping[str, Any]) -> GaussianPosterior:
     rows = tuple([list(_vector(row)) for row in told["covariance"]])
     if len(rows) != SIZE:
         raise ValueError(f"{len(rows)} features instead of {SIZE}")

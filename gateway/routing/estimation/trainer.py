@@ -115,7 +115,7 @@ class OnlineTrainer:
             stored += page
             self._newest = page[-1].id
         if stored:
-            self._estimates = self._estimator.learn([_lesson(each) for each in stored])
+            self._estimates = self._estimator.learn([_observation(each) for each in stored])
             self._save(store, states)
         self._looked = self._clock()
 
@@ -168,7 +168,7 @@ def read_state(store: Store, state: Checkpoint) -> EstimatorState:
     return loads(body)
 
 
-def _lesson(stored: StoredOutcome) -> Observation:
+def _observation(stored: StoredOutcome) -> Observation:
     return Observation(
         model=(stored.provider, stored.model),
         pattern=stored.pattern,

@@ -52,16 +52,18 @@ class TokenEstimates:
         """Of any model: prompt tokens beyond the estimate, and completion tokens."""
         return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
 
-    def expected_costs(self, lineup: ModelColumns, *, pattern: str, tokens: int, max_tokens: int | None) -> list[float]:
+    def expected_costs(
+        self, columns: ModelColumns, *, pattern: str, tokens: int, max_tokens: int | None
+    ) -> list[float]:
         """USD for a prompt of so many tokens, model by model."""
         usual, owns = self.typical(pattern), self.by_model.get(pattern, {})
-        costs = lineup.listed(*_sized(usual, tokens=tokens, max_tokens=max_tokens))
+        costs = columns.listed(*_sized(usual, tokens=tokens, max_tokens=max_tokens))
         for key, own in owns.items():
-            if (place := lineup.index.get(key)) is not None:
+            if (place := columns.index.get(key)) is not None:
                 size = _sized(own.shrunk(*usual), tokens=tokens, max_tokens=max_tokens)
-                costs[place] = lineup.models[place].estimate(*size)
+                costs[place] = columns.models[place].estimate(*size)
         for key, (paid, listed) in self.paid.items():
-            if (place := lineup.index.get(key)) is not None and (cost := costs[place]) > 0:
+            if (place := columns.index.get(key)) is not None and (cost := costs[place]) > 0:
                 weight = _PRIOR_WEIGHT * cost
                 costs[place] = cost * (paid + weight) / (listed + weight)
         return costs

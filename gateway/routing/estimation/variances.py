@@ -19,12 +19,12 @@ Matrix = NDArray[np.float64]
 class PosteriorVariances:
     """A value. `before` is an earlier one, from which beliefs that did not change since are taken over."""
 
-    def __init__(self, beliefs: Mapping[Key, GaussianPosterior], before: PosteriorVariances | None = None) -> None:
+    def __init__(self, posteriors: Mapping[Key, GaussianPosterior], before: PosteriorVariances | None = None) -> None:
         self._covariances: dict[Key, tuple[GaussianPosterior, Matrix]] = {}
-        for key, belief in beliefs.items():
+        for key, posterior in posteriors.items():
             known = before._covariances.get(key) if before is not None else None
-            if known is None or known[0] is not belief:
-                known = belief, np.array(belief.covariance)
+            if known is None or known[0] is not posterior:
+                known = posterior, np.array(posterior.covariance)
             self._covariances[key] = known
         self._stacked = np.array([covariance for _, covariance in self._covariances.values()])
 

@@ -108,11 +108,11 @@ class SessionAffinity:
         agent = request.hints.agent_id
         return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
 
-    def record(self, visit: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
+    def record(self, lookup: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
         """The session was answered by this model, `tokens` being its prompt and answer; whoever it was, it holds the session now."""
-        if visit.housekeeping:
+        if lookup.housekeeping:
             return
-        key = (visit.key_id, visit.conversation)
+        key = (lookup.key_id, lookup.conversation)
         self._pinned.pop(key, None)
         self._pinned[key] = PinnedModel(provider, model, tokens, self._clock())
         while len(self._pinned) > self._capacity:

@@ -79,17 +79,17 @@ class PromptCaching:
         self._by_client = CacheBreakpoints(client=True, minimum=minimum)
         self._unmarked = CacheBreakpoints(minimum=minimum)
 
-    def routed(self, request: ChatRequest, visit: SessionLookup | None, *, prompt_tokens: int) -> CacheBreakpoints:
+    def routed(self, request: ChatRequest, lookup: SessionLookup | None, *, prompt_tokens: int) -> CacheBreakpoints:
         """For a request whose model the gateway chooses."""
         if has_marks(request):
             return self._by_client
         if self._mode == "off" or prompt_tokens < self._least:
             return self._unmarked
-        likelihood = _likelihood(request, visit)
+        likelihood = _likelihood(request, lookup)
         chosen = [
             key
             for key, least in self._marked
-            if prompt_tokens >= least and self._gain(key, visit, prompt_tokens, likelihood) > 0
+            if prompt_tokens >= least and self._gain(key, lookup, prompt_tokens, likelihood) > 0
         ]
         return CacheBreakpoints(models=frozenset(chosen), minimum=self._minimum)
 
@@ -105,11 +105,11 @@ class PromptCaching:
             return NO_MARKS
         return CacheBreakpoints(models=frozenset({key}))
 
-    def _gain(self, key: Key, visit: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
+    def _gain(self, key: Key, lookup: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
         """In units of price times tokens; only its sign counts."""
         premium, saving = _prices(self._catalog.get(*key))
-        held = visit is not None and visit.held is not None and visit.held.key == key
-        cached = min(visit.cached, prompt_tokens) if visit is not None and held else 0
+        held = lookup is not None and lookup.held is not None and lookup.held.key == key
+        cached = min(lookup.cached, prompt_tokens) if lookup is not None and held else 0
         return cached * saving + (prompt_tokens - cached) * (likelihood * saving - premium)
 
 
@@ -120,10 +120,10 @@ def _prices(model: Model | None) -> tuple[float, float]:
     return model.cache_write_price - model.input_price, model.input_price - model.cache_read_price
 
 
-def _likelihood(request: ChatRequest, visit: SessionLookup | None) -> float:
+def _likelihood(request: ChatRequest, lookup: SessionLookup | None) -> float:
     """That this request's prefix is read again soon, told from the request alone."""
     messages = request.messages
-    if visit.housekeeping if visit is not None else is_auxiliary_call(messages):
+    if lookup.housekeeping if lookup is not None else is_auxiliary_call(messages):
         return 0.0
     if messages[-1].get("role") == "tool":
         return OPEN_LOOP

@@ -31,7 +31,7 @@ _SAVING = 0.1
 class SwitchCost:
     """The prices of changing the model of one session, USD: `rewrites` is what writing its cached prefix anew costs a model."""
 
-    visit: SessionLookup
+    lookup: SessionLookup
     surcharges: Mapping[Key, float]
     loss: float
     rewrites: Mapping[Key, float] = field(default_factory=dict)
@@ -42,12 +42,12 @@ class SwitchCost:
 
 
 def switch_cost(
-    visit: SessionLookup, catalog: Catalog, *, prompt_tokens: int, marks: CacheBreakpoints = NO_MARKS
+    lookup: SessionLookup, catalog: Catalog, *, prompt_tokens: int, marks: CacheBreakpoints = NO_MARKS
 ) -> SwitchCost:
     """At the catalogue's prices; a model that it does not list holds nothing that could be lost."""
-    held = visit.held
+    held = lookup.held
     holder = catalog.get(*held.key) if held is not None else None
-    tokens = min(visit.cached, prompt_tokens)
+    tokens = min(lookup.cached, prompt_tokens)
     if holder is None or not marks.act_at(holder.key):
         tokens = 0
     loss = tokens * _cached_discount(holder) / 1e6 if holder is not None else 0.0
@@ -60,12 +60,12 @@ def switch_cost(
     if holder is not None and tokens:
         written = (prompt_tokens - tokens) / prompt_tokens if marks.needed_by(holder.key) else 0.0
         surcharges[holder.key] = written * surcharges.get(holder.key, 0.0) - loss
-    return SwitchCost(visit, surcharges, loss, rewrites)
+    return SwitchCost(lookup, surcharges, loss, rewrites)
 
 
 def keep_unless_worth_it(decision: RoutingDecision, prices: SwitchCost) -> RoutingDecision:
     """The decision, or the holder of the session in its place; the metadata tell `session_kept` and `switch_penalty` (USD)."""
-    held = prices.visit.held
+    held = prices.lookup.held
     if held is None:
         return decision
     entries: list[Mapping[str, Any]] = decision.metadata.get("candidates") or []
@@ -75,7 +75,7 @@ def keep_unless_worth_it(decision: RoutingDecision, prices: SwitchCost) -> Routi
         rivals = ((str(entry["provider"]), str(entry["model"])) for entry in entries if entry is not own)
         return _told(decision, kept=True, penalty=prices.penalty(next(rivals, held.key)))
     penalty = prices.penalty(chosen)
-    if own is None or own.get("cooling") or prices.visit.housekeeping or _worth_it(decision, own, prices.visit):
+    if own is None or own.get("cooling") or prices.lookup.housekeeping or _worth_it(decision, own, prices.lookup):
         return _told(decision, kept=False, penalty=penalty)
     said = f"The conversation stays with {held.provider}/{held.model}: to change to {chosen[0]}/{chosen[1]} would cost ${penalty:.6f} in lost cache."
     stayed = with_choice(decision, own, reasoning=said)
@@ -105,12 +105,12 @@ def with_choice(decision: RoutingDecision, entry: Mapping[str, Any], *, reasonin
     )
 
 
-def _worth_it(decision: RoutingDecision, own: Mapping[str, Any], visit: SessionLookup) -> bool:
+def _worth_it(decision: RoutingDecision, own: Mapping[str, Any], lookup: SessionLookup) -> bool:
     """Costs include the surcharges already."""
     told = decision.metadata
     propensity, quality, cost = told.get("propensity"), told.get("quality_score"), told.get("cost_estimate")
     explores = propensity is not None and propensity < 0.5
-    if visit.open_loop or explores:
+    if lookup.open_loop or explores:
         return False
     if quality is None or cost is None:
         return True  # a replaced strategy decided, and does not say why

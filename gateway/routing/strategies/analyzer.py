@@ -39,11 +39,11 @@ class QueryPatternAnalyzer:
         self,
         db_path: str | Path = "gateway.db",
         *,
-        knowledge: OnlineTrainer | None = None,
+        trainer: OnlineTrainer | None = None,
         tradeoff: float | None = None,
         seed: int | None = None,
     ) -> None:
-        self.knowledge = knowledge or OnlineTrainer(db_path, load_catalog())
+        self.trainer = trainer or OnlineTrainer(db_path, load_catalog())
         self.tradeoff = BALANCED if tradeoff is None else valid_tradeoff(tradeoff)
         self._seed = seed or 0
 
@@ -59,15 +59,15 @@ class QueryPatternAnalyzer:
         facts = cached_prompt_facts(prompt, context)
         if facts.complexity != complexity:
             facts = replace(facts, complexity=complexity)
-        estimates = self.knowledge.refreshed()
-        candidates = eligible(RoutingRequest(facts, context, self.knowledge.catalog, estimates))
+        estimates = self.trainer.refreshed()
+        candidates = eligible(RoutingRequest(facts, context, self.trainer.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
-        doubt_of = estimates.posterior_std(facts)
+        uncertainty_of = estimates.posterior_std(facts)
         ranked = rank(
             candidates,
-            exchange=estimates.exchange,
+            cost_rate=estimates.cost_rate,
             tradeoff=tradeoff,
-            doubt=Uncertainty(of=lambda each: doubt_of(each.key), most=estimates.max_posterior_std(facts)),
+            uncertainty=Uncertainty(of=lambda each: uncertainty_of(each.key), most=estimates.max_posterior_std(facts)),
             draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )
@@ -84,7 +84,7 @@ class QueryPatternAnalyzer:
         }
 
     def close(self) -> None:
-        self.knowledge.close()
+        self.trainer.close()
 
 
 def valid_tradeoff(tradeoff: float) -> float:

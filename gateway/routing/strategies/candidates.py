@@ -48,11 +48,11 @@ class RoutingRequest:
 def eligible(request: RoutingRequest) -> list[Candidate]:
     """In the catalogue's order. Raises NoRoute, saying what ruled out how many."""
     context = request.context
-    lineup = _of_use(request.catalog, tuple(context.available_providers), frozenset(context.needs))
-    if context.models is None and _fits_all(request, lineup):
-        candidates = _estimated(request, lineup)
+    columns = _of_use(request.catalog, tuple(context.available_providers), frozenset(context.needs))
+    if context.models is None and _fits_all(request, columns):
+        candidates = _estimated(request, columns)
     else:
-        candidates = eligible_among(request, lineup.models)
+        candidates = eligible_among(request, columns.models)
     if candidates:
         return candidates
     reasons = Counter(filter(None, (ineligible(model, request) for model in request.catalog)))
@@ -71,31 +71,31 @@ def _of_use(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str])
     return ModelColumns(model for model in catalog if model.provider in providers and model.can(needs))
 
 
-def _fits_all(request: RoutingRequest, lineup: ModelColumns) -> bool:
+def _fits_all(request: RoutingRequest, columns: ModelColumns) -> bool:
     size, asked = _sizes(request)
-    return not (size > lineup.least_window or lineup.least_output < asked)
+    return not (size > columns.least_window or columns.least_output < asked)
 
 
-def _estimated(request: RoutingRequest, lineup: ModelColumns) -> list[Candidate]:
+def _estimated(request: RoutingRequest, columns: ModelColumns) -> list[Candidate]:
     """Those within the limits on cost and quality."""
-    context, candidates = request.context, _candidates(request, lineup)
+    context, candidates = request.context, _candidates(request, columns)
     if context.max_cost is None and context.min_quality is None:
         return candidates
     return [each for each in candidates if _too_dear_or_poor(each, request) is None]
 
 
-def _candidates(request: RoutingRequest, lineup: ModelColumns) -> list[Candidate]:
+def _candidates(request: RoutingRequest, columns: ModelColumns) -> list[Candidate]:
     """The whole lineup, with what the context says of each: what it costs on top, and whether it rests."""
     context = request.context
-    estimates = request.estimates.across(lineup, request.facts)
-    costs = request.estimates.costs(lineup, request.facts, max_tokens=context.max_tokens)
+    estimates = request.estimates.across(columns, request.facts)
+    costs = request.estimates.costs(columns, request.facts, max_tokens=context.max_tokens)
     if surcharges := context.surcharges:
-        charged = zip(costs, map(surcharges.get, lineup.keys), strict=True)
+        charged = zip(costs, map(surcharges.get, columns.keys), strict=True)
         costs = [max(0.0, cost + surcharge) if surcharge else cost for cost, surcharge in charged]
     if not context.cooling:
-        return list(map(Candidate, lineup.models, estimates, costs))
+        return list(map(Candidate, columns.models, estimates, costs))
     return list(
-        map(Candidate, lineup.models, estimates, costs, [is_cooling_down(model, context) for model in lineup.models])
+        map(Candidate, columns.models, estimates, costs, [is_cooling_down(model, context) for model in columns.models])
     )
 
 

@@ -27,11 +27,11 @@ class HybridStrategy(RoutingStrategy):
         complexity: ComplexityStrategy | None = None,
     ) -> None:
         own = learning or LearningStrategy(db_path)
-        knowledge = own.analyzer.knowledge
-        self.catalog: Catalog = knowledge.catalog
+        trainer = own.analyzer.trainer
+        self.catalog: Catalog = trainer.catalog
         self.learning_strategy: RoutingStrategy = own
         self.complexity_strategy: RoutingStrategy = complexity or ComplexityStrategy(
-            knowledge.catalog, estimates=knowledge.snapshot
+            trainer.catalog, estimates=trainer.snapshot
         )
 
     def get_name(self) -> str:

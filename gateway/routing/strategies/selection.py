@@ -84,13 +84,13 @@ class _Objective:
         ]
 
     def benefits(
-        self, candidates: Sequence[Candidate], worths: Sequence[float], doubt: Uncertainty
+        self, candidates: Sequence[Candidate], worths: Sequence[float], uncertainty: Uncertainty
     ) -> Mapping[int, float]:
         """Of the doubt, by the places of tried models that could lead with it; the others' would change nothing."""
         scale = UCB_COEFFICIENT * self.exploration_weight
-        bar = max(worths) - scale * doubt.most
+        bar = max(worths) - scale * uncertainty.most
         return {
-            i: scale * doubt.of(each)
+            i: scale * uncertainty.of(each)
             for i, each in enumerate(candidates)
             if scale and each.estimate.has_outcomes and worths[i] >= bar
         }
@@ -99,30 +99,30 @@ class _Objective:
 def rank(
     candidates: Sequence[Candidate],
     *,
-    exchange: CostQualityRate,
+    cost_rate: CostQualityRate,
     tradeoff: float,
-    doubt: Uncertainty,
+    uncertainty: Uncertainty,
     draw: float,
     explore: bool,
 ) -> Ranked:
     """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
-    scales = _scales(candidates, exchange=exchange, tradeoff=tradeoff)
+    objective = _objective(candidates, cost_rate=cost_rate, tradeoff=tradeoff)
     claims, prices = (
-        scales.capped_quality([each.estimate for each in candidates]),
-        [scales.rate * each.cost for each in candidates],
+        objective.capped_quality([each.estimate for each in candidates]),
+        [objective.rate * each.cost for each in candidates],
     )
     worths = list(map(sub, claims, prices))
     hopes = list(worths)
-    for i, benefit in scales.benefits(candidates, worths, doubt).items():
+    for i, benefit in objective.benefits(candidates, worths, uncertainty).items():
         hopes[i] = min(1.0, claims[i] + benefit) - prices[i]  # no quality is above 1
-    order = sorted(range(len(candidates)), key=scales.places(candidates, hopes).__getitem__)
+    order = sorted(range(len(candidates)), key=objective.places(candidates, hopes).__getitem__)
     best, *others = order
     chances: Mapping[int, float] = {best: 1.0}
-    if explore and scales.exploration_weight > 0 and not candidates[best].cooling:
+    if explore and objective.exploration_weight > 0 and not candidates[best].cooling:
         bar = worths[best]
         good_cases = ((i, worths[i] + _GOOD_CASE * candidates[i].estimate.std) for i in others)
         hopeful = {i: case for i, case in good_cases if case >= bar and not candidates[i].cooling}
-        chances = _propensities(best, hopeful, share=EXPLORATION_RATE * scales.exploration_weight)
+        chances = _propensities(best, hopeful, share=EXPLORATION_RATE * objective.exploration_weight)
     drawn = _drawn(chances, draw)
     if drawn != best:
         order.remove(drawn)
@@ -131,16 +131,16 @@ def rank(
     return Ranked(order=tuple(ordered), best=candidates[best])
 
 
-def _scales(candidates: Sequence[Candidate], *, exchange: CostQualityRate, tradeoff: float) -> _Objective:
+def _objective(candidates: Sequence[Candidate], *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
     qualities = [each.estimate.quality for each in candidates]
     highest_quality = max(qualities)
     price = min([each.cost for each, quality in zip(candidates, qualities, strict=True) if quality == highest_quality])
     known = [each for each in candidates if each.estimate.outcomes]
     highest = max([each.estimate.quality for each in known], default=1.0)
-    best = exchange.best
+    best = cost_rate.best
     usual = None if best is None else next((each.cost for each in candidates if each.model.key == best), None)
     return _Objective(
-        rate=exchange.rate(tradeoff, price=price, usual=usual),
+        rate=cost_rate.rate(tradeoff, price=price, usual=usual),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
         proven=any(

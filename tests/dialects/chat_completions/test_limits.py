@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import json_body as body_module
 from gateway.completion import MAX_DATA_URL_HEAD
-from gateway.dialects import json_body as body_module
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.dialects.chat_completions.legacy import rewritten
 from gateway.dialects.chat_completions.messages import MAX_CALLED_NAME, MAX_ID, MAX_URL

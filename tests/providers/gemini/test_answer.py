@@ -32,7 +32,7 @@ def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> 
 
 def reader(asked: RequestContext | None = None, *, kept: SignatureCache | None = None) -> CandidateReader:
     return CandidateReader(
-        0, asked=asked or RequestContext(), ids=ids(), kept=kept or SignatureCache(), findings=Findings()
+        0, asked=asked or RequestContext(), ids=ids(), kept=kept or SignatureCache(), config_problems=Findings()
     )
 
 

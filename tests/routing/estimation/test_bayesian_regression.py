@@ -9,33 +9,33 @@ from gateway.routing.estimation.bayesian_regression import prior
 
 def test_belief_is_the_ridge_solution() -> None:
     """Without fading, updates one at a time lead to the closed form: for one feature, sum xy / (precision + sum xx)."""
-    belief = prior([2.0])
+    posterior = prior([2.0])
     for x, y, weight in [(1.0, 3.0, 1.0), (2.0, 5.0, 1.0), (1.0, 1.0, 0.5)]:
-        belief = belief.update([x], y, weight=weight)
+        posterior = posterior.update([x], y, weight=weight)
 
-    assert belief.mean[0] == pytest.approx((3 + 10 + 0.5) / (2 + 1 + 4 + 0.5))
+    assert posterior.mean[0] == pytest.approx((3 + 10 + 0.5) / (2 + 1 + 4 + 0.5))
 
 
 def test_weights_of_a_linear_truth_are_found() -> None:
     """With enough observations the prior hardly matters."""
     draw = random.Random(1).uniform  # a repeatable sample, no secret
-    belief = prior([1.0, 1.0, 1.0])
+    posterior = prior([1.0, 1.0, 1.0])
     for _ in range(300):
         x = [1.0, draw(-1, 1), draw(-1, 1)]
-        belief = belief.update(x, 0.5 + 0.3 * x[1] - 0.2 * x[2], weight=1.0)
+        posterior = posterior.update(x, 0.5 + 0.3 * x[1] - 0.2 * x[2], weight=1.0)
 
-    assert belief.mean == pytest.approx((0.5, 0.3, -0.2), abs=0.02)
+    assert posterior.mean == pytest.approx((0.5, 0.3, -0.2), abs=0.02)
 
 
 def test_fading_leads_back_to_the_prior() -> None:
     """A belief that is no longer fed is the prior again in the end, and halfway there on the way."""
     precision = [2.0, 4.0]
-    belief = prior(precision).update([1.0, 1.0], 1.0, weight=10.0)
+    posterior = prior(precision).update([1.0, 1.0], 1.0, weight=10.0)
     for _ in range(2000):
-        belief = belief.decay(0.99, precision)
+        posterior = posterior.decay(0.99, precision)
 
-    assert belief.mean == pytest.approx((0.0, 0.0), abs=1e-6)
-    assert [belief.variance(x) for x in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0])] == pytest.approx([0.5, 0.25, 0.75])
+    assert posterior.mean == pytest.approx((0.0, 0.0), abs=1e-6)
+    assert [posterior.variance(x) for x in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0])] == pytest.approx([0.5, 0.25, 0.75])
     half = prior(precision).update([1.0, 0.0], 1.0, weight=10.0).decay(0.5, precision)
     assert half.mean[0] == pytest.approx(0.5 * 10 / 12)
 
@@ -54,11 +54,11 @@ def test_faded_belief_follows_the_new_sooner() -> None:
 
 def test_widening_keeps_the_weights() -> None:
     """What is less sure is still the best guess."""
-    belief = prior([2.0]).update([1.0], 1.0, weight=100.0)
+    posterior = prior([2.0]).update([1.0], 1.0, weight=100.0)
 
-    widened = belief.inflate(0.25, [2.0])
+    widened = posterior.inflate(0.25, [2.0])
 
-    assert widened.mean == belief.mean
+    assert widened.mean == posterior.mean
     assert widened.variance([1.0]) == pytest.approx(0.25 / 102 + 0.75 / 2)
 
 
@@ -75,7 +75,7 @@ def test_learning_makes_a_new_belief() -> None:
 
 def test_variance_shrinks_with_observations() -> None:
     """The prediction is surer where something was seen: 1 / (precision + sum xx) for one feature."""
-    belief = prior([2.0, 2.0]).update([1.0, 0.0], 1.0, weight=1.0)
+    posterior = prior([2.0, 2.0]).update([1.0, 0.0], 1.0, weight=1.0)
 
-    assert belief.variance([1.0, 0.0]) == pytest.approx(1 / 3)
-    assert belief.variance([0.0, 1.0]) == pytest.approx(1 / 2)
+    assert posterior.variance([1.0, 0.0]) == pytest.approx(1 / 3)
+    assert posterior.variance([0.0, 1.0]) == pytest.approx(1 / 2)

@@ -10,18 +10,18 @@ from gateway.routing.estimation.cost_quality import CostQualityRate, Option, fit
 SAMPLE: list[list[Option]] = [[(0.5, 0.0001), (0.5 + 0.004 * i, 0.002)] for i in range(100)]
 
 
-def spent(exchange: CostQualityRate, tradeoff: float) -> float:
+def spent(cost_rate: CostQualityRate, tradeoff: float) -> float:
     """The share of requests that the dearer model gets."""
-    rate = exchange.rate(tradeoff, price=0.002)
+    rate = cost_rate.rate(tradeoff, price=0.002)
     return sum(better - rate * dear > good - rate * cheap for (good, cheap), (better, dear) in SAMPLE) / len(SAMPLE)
 
 
 def test_ends_of_the_tradeoff_are_absolute() -> None:
     """At 0 nothing outweighs a price, at 1 no price counts."""
-    exchange = fit_rate(SAMPLE, best=1)
+    cost_rate = fit_rate(SAMPLE, best=1)
 
-    assert exchange.rate(0.0, price=1.0) == math.inf
-    assert exchange.rate(1.0, price=1.0) == 0.0
+    assert cost_rate.rate(0.0, price=1.0) == math.inf
+    assert cost_rate.rate(1.0, price=1.0) == 0.0
 
 
 @pytest.mark.parametrize("tradeoff", [0.2, 0.35, 0.5, 0.65])
@@ -32,8 +32,8 @@ def test_tradeoff_is_the_share_of_the_span_that_is_spent(tradeoff: float) -> Non
 
 def test_more_tradeoff_never_means_a_higher_rate() -> None:
     """Turning the knob up spends more, at each step, with and without requests known."""
-    for exchange in (CostQualityRate(), fit_rate(SAMPLE, best=1)):
-        rates = [exchange.rate(step / 20, price=0.002) for step in range(21)]
+    for cost_rate in (CostQualityRate(), fit_rate(SAMPLE, best=1)):
+        rates = [cost_rate.rate(step / 20, price=0.002) for step in range(21)]
         assert rates == sorted(rates, reverse=True)
 
 
@@ -51,26 +51,26 @@ def test_gain_too_small_for_its_price_is_not_bought() -> None:
 )
 def test_without_a_span_the_rule_holds(sample: list[list[Option]]) -> None:
     """No requests, a free model or one that is best and cheapest leave the fixed rule."""
-    exchange = fit_rate(sample, best=0)
+    cost_rate = fit_rate(sample, best=0)
 
-    assert exchange == CostQualityRate()
-    assert exchange.rate(0.5, price=0.15) == pytest.approx(1.0)
-    assert exchange.rate(0.5, price=0.0) == 0.0
+    assert cost_rate == CostQualityRate()
+    assert cost_rate.rate(0.5, price=0.15) == pytest.approx(1.0)
+    assert cost_rate.rate(0.5, price=0.0) == 0.0
 
 
 def test_rates_beyond_those_tried_are_held_at_the_ends() -> None:
     """A share above or below all that were seen takes the nearest rate on trial."""
-    exchange = CostQualityRate(shares=tuple(0.9 - 0.01 * i for i in range(24)), price=0.001, requests=1000)
+    cost_rate = CostQualityRate(shares=tuple(0.9 - 0.01 * i for i in range(24)), price=0.001, requests=1000)
 
-    assert exchange.rate(0.95, price=1.0) < exchange.rate(0.8, price=1.0) < exchange.rate(0.1, price=1.0)
+    assert cost_rate.rate(0.95, price=1.0) < cost_rate.rate(0.8, price=1.0) < cost_rate.rate(0.1, price=1.0)
 
 
 def test_size_of_a_request_counts_in_part() -> None:
     """A request of ten times the usual cost is judged as one of about three times, a tenth as one of three quarters; without the best one's cost all count in full."""
-    exchange = fit_rate(SAMPLE, best=1, key=("claude", "best"))
-    full = exchange.rate(0.5, price=0.002)
+    cost_rate = fit_rate(SAMPLE, best=1, key=("claude", "best"))
+    full = cost_rate.rate(0.5, price=0.002)
 
-    assert exchange.best == ("claude", "best")
-    assert 10 * exchange.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
-    assert 0.1 * exchange.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
-    assert exchange.rate(0.5, price=0.002, usual=0.0) == full
+    assert cost_rate.best == ("claude", "best")
+    assert 10 * cost_rate.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
+    assert 0.1 * cost_rate.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
+    assert cost_rate.rate(0.5, price=0.002, usual=0.0) == full

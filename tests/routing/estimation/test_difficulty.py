@@ -20,10 +20,10 @@ from tests.routing.worlds import MODERATE
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
 
 
-def learned(hardship: PromptDifficulty, *, quality: float, times: int, rate: float = 1.0) -> PromptDifficulty:
+def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: float = 1.0) -> PromptDifficulty:
     for _ in range(times):
-        hardship = hardship.update(MIDDLING, quality, rate=rate, weight=1.0)
-    return hardship
+        difficulty = difficulty.update(MIDDLING, quality, rate=rate, weight=1.0)
+    return difficulty
 
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
@@ -59,8 +59,8 @@ def test_few_outcomes_move_all_models_little() -> None:
 
 def test_shared_hardship_fades() -> None:
     """What all models found hard long ago no longer is."""
-    hardship = learned(PromptDifficulty(), quality=0.0, times=60)
-    faded = hardship
+    difficulty = learned(PromptDifficulty(), quality=0.0, times=60)
+    faded = difficulty
     for _ in range(500):
         faded = faded.decay(0.98)
 

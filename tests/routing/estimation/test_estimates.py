@@ -51,11 +51,14 @@ def test_quality_is_held_to_its_range() -> None:
 def test_doubt_shrinks_where_outcomes_are() -> None:
     """Outcomes of a kind of prompt take the doubt from that kind, less from others, and never add to it."""
     seen, other = prompt_facts(MODERATE), prompt_facts("Solve 3x + 5 = 20")
-    belief = prior(OWN_PRECISION)
+    posterior = prior(OWN_PRECISION)
     for _ in range(50):
-        belief = belief.update(seen.vector, 1.0, weight=1.0)
-    beliefs = {("gemini", "x"): belief}
-    for estimates in (Estimates(beliefs=beliefs), Estimates(beliefs=beliefs, certainty=PosteriorVariances(beliefs))):
+        posterior = posterior.update(seen.vector, 1.0, weight=1.0)
+    posteriors = {("gemini", "x"): posterior}
+    for estimates in (
+        Estimates(posteriors=posteriors),
+        Estimates(posteriors=posteriors, posterior_variances=PosteriorVariances(posteriors)),
+    ):
         there, elsewhere = (estimates.posterior_std(facts)(("gemini", "x")) for facts in (seen, other))
 
         assert there < elsewhere / 2

@@ -14,7 +14,9 @@ from gateway.routing.types import Outcome
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
 
-def lesson(model: Model, prompt: str = MODERATE, *, quality: float | None = 0.9, weight: float = 1.0) -> Observation:
+def observation(
+    model: Model, prompt: str = MODERATE, *, quality: float | None = 0.9, weight: float = 1.0
+) -> Observation:
     facts = prompt_facts(prompt)
     outcome = Outcome(quality=quality, cost=0.001, input_tokens=20, output_tokens=100)
     key = (model.provider, model.name)
@@ -31,7 +33,7 @@ def cost(estimates: Estimates, model: Model) -> float:
 
 def test_quality_is_learned_from_outcomes() -> None:
     """Outcomes replace the tier's prior, for better and for worse."""
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=1.0), lesson(SONNET, quality=0.1)] * 60)
+    estimates = Estimator(THREE).learn([observation(FLASH, quality=1.0), observation(SONNET, quality=0.1)] * 60)
 
     assert estimate(estimates, FLASH).quality > 0.95
     assert estimate(estimates, SONNET).quality < 0.2
@@ -40,7 +42,7 @@ def test_quality_is_learned_from_outcomes() -> None:
 
 def test_what_is_hard_for_one_is_expected_to_be_hard_for_others() -> None:
     """A model without outcomes follows what those of others say of such prompts."""
-    estimates = Estimator(THREE).learn([lesson(SONNET, quality=0.2)] * 60)
+    estimates = Estimator(THREE).learn([observation(SONNET, quality=0.2)] * 60)
 
     assert estimate(estimates, HAIKU).quality < estimate(Estimates(), HAIKU).quality - 0.1
 
@@ -48,7 +50,7 @@ def test_what_is_hard_for_one_is_expected_to_be_hard_for_others() -> None:
 def test_prompts_are_told_apart() -> None:
     """A model that is good at one kind of prompt and bad at another is expected to be so."""
     other = "Prove that the sum of 17 and 25 equals 42, then calculate 3^5 = ?"
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=1.0), lesson(FLASH, other, quality=0.0)] * 60)
+    estimates = Estimator(THREE).learn([observation(FLASH, quality=1.0), observation(FLASH, other, quality=0.0)] * 60)
 
     assert estimate(estimates, FLASH).quality > 0.8
     assert estimate(estimates, FLASH, other).quality < 0.2
@@ -56,25 +58,25 @@ def test_prompts_are_told_apart() -> None:
 
 def test_division_into_calls_does_not_matter() -> None:
     """One lesson at a time or all at once, as after a restart: the same is known."""
-    lessons = [lesson((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]
+    observations = [observation((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]
     one_by_one, at_once = Estimator(THREE), Estimator(THREE)
 
-    for each in lessons:
+    for each in observations:
         last = one_by_one.learn([each])
 
-    assert last == at_once.learn(lessons)
+    assert last == at_once.learn(observations)
 
 
 def test_unknown_models_teach_nothing() -> None:
     """Outcomes of a model that the catalogue no longer lists are passed over."""
-    estimates = Estimator(THREE).learn([lesson(Model("gemini", "gone", "simple", 1, 1))] * 20)
+    estimates = Estimator(THREE).learn([observation(Model("gemini", "gone", "simple", 1, 1))] * 20)
 
     assert estimate(estimates, FLASH) == estimate(Estimates(), FLASH)
 
 
 def test_unknown_quality_teaches_cost_alone() -> None:
     """An outcome without quality tells how many tokens and dollars, not how good."""
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=None)] * 20)
+    estimates = Estimator(THREE).learn([observation(FLASH, quality=None)] * 20)
 
     assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
     assert cost(estimates, FLASH) > cost(Estimates(), FLASH)
@@ -82,8 +84,8 @@ def test_unknown_quality_teaches_cost_alone() -> None:
 
 def test_weight_limits_what_an_outcome_counts() -> None:
     """A weak label moves the estimate less than a sure one."""
-    weak = Estimator(THREE).learn([lesson(FLASH, quality=0.0, weight=0.1)] * 10)
-    sure = Estimator(THREE).learn([lesson(FLASH, quality=0.0)] * 10)
+    weak = Estimator(THREE).learn([observation(FLASH, quality=0.0, weight=0.1)] * 10)
+    sure = Estimator(THREE).learn([observation(FLASH, quality=0.0)] * 10)
 
     assert estimate(sure, FLASH).quality < estimate(weak, FLASH).quality < estimate(Estimates(), FLASH).quality
     assert estimate(weak, FLASH).outcomes == 1
@@ -91,7 +93,7 @@ def test_weight_limits_what_an_outcome_counts() -> None:
 
 def test_a_few_outcomes_of_others_rule_nobody_out() -> None:
     """A model without outcomes keeps about its tier's quality after a failure of another."""
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.0)])
+    estimates = Estimator(THREE).learn([observation(FLASH, quality=0.0)])
     before, after = estimate(Estimates(), SONNET), estimate(estimates, SONNET)
 
     assert after.quality == pytest.approx(before.quality, abs=0.06)
@@ -113,28 +115,30 @@ CELLS = [
 
 def test_many_labels_tell_topics_apart() -> None:
     """From some hundred labels on what a prompt is about counts, though no feature tells it."""
-    lessons = [lesson(FLASH, prompt, quality=q) for topic, q in ((WARS, 1.0), (CELLS, 0.0)) for prompt in topic[:4]]
-    estimates = Estimator(THREE).learn(lessons * 40)
+    observations = [
+        observation(FLASH, prompt, quality=q) for topic, q in ((WARS, 1.0), (CELLS, 0.0)) for prompt in topic[:4]
+    ]
+    estimates = Estimator(THREE).learn(observations * 40)
 
     assert estimates.ensemble is not None
-    assert estimates.certainty is not None
+    assert estimates.posterior_variances is not None
     assert estimate(estimates, FLASH, WARS[4]).quality > estimate(estimates, FLASH, CELLS[4]).quality + 0.3
 
 
 def test_few_labels_need_no_ensemble() -> None:
     """Below the least count, and for rows without an embedding, there is none."""
-    bare = [replace(lesson(FLASH), features={"length": 0.5}) for _ in range(FITTED_FROM)]
+    bare = [replace(observation(FLASH), features={"length": 0.5}) for _ in range(FITTED_FROM)]
 
-    assert Estimator(THREE).learn([lesson(FLASH)] * (FITTED_FROM - 1)).ensemble is None
+    assert Estimator(THREE).learn([observation(FLASH)] * (FITTED_FROM - 1)).ensemble is None
     assert Estimator(THREE).learn(bare).ensemble is None
-    assert Estimator(THREE).learn(bare).certainty is None
+    assert Estimator(THREE).learn(bare).posterior_variances is None
 
 
 def test_ensemble_does_not_hold_a_model_that_changed() -> None:
     """What it knew of the model goes when the model turns bad."""
     estimator = Estimator(THREE)
-    estimator.learn([lesson(SONNET, prompt, quality=0.95) for prompt in WARS] * 80)
-    estimates = estimator.learn([lesson(SONNET, WARS[0], quality=0.0)] * 30)
+    estimator.learn([observation(SONNET, prompt, quality=0.95) for prompt in WARS] * 80)
+    estimates = estimator.learn([observation(SONNET, WARS[0], quality=0.0)] * 30)
 
     assert estimate(estimates, SONNET, WARS[1]).quality < 0.4
 
@@ -142,7 +146,7 @@ def test_ensemble_does_not_hold_a_model_that_changed() -> None:
 def outcomes_until_left(estimator: Estimator) -> int:
     """How many failures of SONNET it takes until HAIKU, at 0.7, is expected to do better."""
     for count in range(1, 200):
-        estimates = estimator.learn([lesson(SONNET, quality=0.0)])
+        estimates = estimator.learn([observation(SONNET, quality=0.0)])
         if estimate(estimates, SONNET).quality < estimate(estimates, HAIKU).quality:
             return count
     raise AssertionError("never left")
@@ -151,7 +155,7 @@ def outcomes_until_left(estimator: Estimator) -> int:
 def test_model_that_turns_bad_is_left_within_thirty_outcomes() -> None:
     """However long it was good: 2,000 good outcomes do not hold it."""
     estimator = Estimator(THREE)
-    estimator.learn([lesson(SONNET, quality=0.95), lesson(HAIKU, quality=0.7)] * 1000)
+    estimator.learn([observation(SONNET, quality=0.95), observation(HAIKU, quality=0.7)] * 1000)
 
     assert outcomes_until_left(estimator) <= 30
 
@@ -159,8 +163,8 @@ def test_model_that_turns_bad_is_left_within_thirty_outcomes() -> None:
 def test_confidence_goes_with_a_change() -> None:
     """A model that turned bad is not known with high confidence any more."""
     estimator = Estimator(THREE)
-    before = estimator.learn([lesson(SONNET, quality=0.95)] * 200)
-    after = estimator.learn([lesson(SONNET, quality=0.0)] * 12)
+    before = estimator.learn([observation(SONNET, quality=0.95)] * 200)
+    after = estimator.learn([observation(SONNET, quality=0.0)] * 12)
 
     assert estimate(before, SONNET).confidence == "high"
     assert estimate(after, SONNET).confidence != "high"
@@ -169,24 +173,29 @@ def test_confidence_goes_with_a_change() -> None:
 def test_model_that_recovers_is_believed_again() -> None:
     """Nothing is for ever: after a bad spell good outcomes count."""
     estimator = Estimator(THREE)
-    estimator.learn([lesson(SONNET, quality=0.95)] * 300 + [lesson(SONNET, quality=0.0)] * 300)
-    estimates = estimator.learn([lesson(SONNET, quality=0.95)] * 40)
+    estimator.learn([observation(SONNET, quality=0.95)] * 300 + [observation(SONNET, quality=0.0)] * 300)
+    estimates = estimator.learn([observation(SONNET, quality=0.95)] * 40)
 
     assert estimate(estimates, SONNET).quality > 0.75
 
 
 def test_outcomes_without_weight_teach_no_quality() -> None:
     """Weight 0 leaves everything but the cost as it was."""
-    estimates = Estimator(THREE).learn([lesson(FLASH, quality=0.0, weight=0.0)] * 20)
+    estimates = Estimator(THREE).learn([observation(FLASH, quality=0.0, weight=0.0)] * 20)
 
     assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
 
 
 def test_exchange_rate_is_found_on_recent_requests() -> None:
     """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
-    taught = [lesson(FLASH, quality=0.3), lesson(HAIKU, quality=0.3), lesson(SONNET), lesson(SONNET)]
+    taught = [
+        observation(FLASH, quality=0.3),
+        observation(HAIKU, quality=0.3),
+        observation(SONNET),
+        observation(SONNET),
+    ]
     estimates = Estimator(THREE).learn(taught * 4)
 
-    assert estimates.exchange.requests == 16
-    assert estimates.exchange.price == pytest.approx(cost(estimates, SONNET))
-    assert Estimator(Catalog([])).learn([lesson(FLASH)] * 16).exchange.requests == 0
+    assert estimates.cost_rate.requests == 16
+    assert estimates.cost_rate.price == pytest.approx(cost(estimates, SONNET))
+    assert Estimator(Catalog([])).learn([observation(FLASH)] * 16).cost_rate.requests == 0

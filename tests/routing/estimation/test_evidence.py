@@ -7,7 +7,7 @@ from gateway.routing.estimation.evidence import NOTHING, QualityStats, bucket_of
 KEY = ("claude", "sonnet")
 
 
-def tally(*qualities: float) -> QualityStats:
+def stats(*qualities: float) -> QualityStats:
     result = NOTHING
     for quality in qualities:
         result = result.plus(quality, weight=1.0)
@@ -19,14 +19,14 @@ def tally(*qualities: float) -> QualityStats:
     [
         (NOTHING, 0, "low"),
         (NOTHING, 200, "low"),
-        (tally(*[1.0] * 9), 9, "low"),
-        (tally(*[1.0] * 10), 10, "medium"),
-        (tally(*[0.9] * 79), 79, "medium"),
-        (tally(*[0.9] * 80), 80, "high"),
-        (tally(*[0.9] * 20), 100, "high"),
-        (tally(*[0.9] * 19), 100, "medium"),
-        (tally(*[0.0, 1.0] * 45), 90, "medium"),
-        (tally(*[0.0, 1.0] * 60), 120, "high"),
+        (stats(*[1.0] * 9), 9, "low"),
+        (stats(*[1.0] * 10), 10, "medium"),
+        (stats(*[0.9] * 79), 79, "medium"),
+        (stats(*[0.9] * 80), 80, "high"),
+        (stats(*[0.9] * 20), 100, "high"),
+        (stats(*[0.9] * 19), 100, "medium"),
+        (stats(*[0.0, 1.0] * 45), 90, "medium"),
+        (stats(*[0.0, 1.0] * 60), 120, "high"),
     ],
 )
 def test_confidence_grows_with_outcomes_that_agree(own: QualityStats, all_models: float, level: str) -> None:
@@ -37,14 +37,14 @@ def test_confidence_grows_with_outcomes_that_agree(own: QualityStats, all_models
 @pytest.mark.parametrize(("complexity", "count"), [(0.3, 1), (0.5, 1), (0.65, 0), (0.1, 1), (0.05, 0), (1.0, 0)])
 def test_like_prompts_are_near_in_complexity(complexity: float, count: float) -> None:
     """Outcomes count for prompts of the same pattern whose complexity is about the same."""
-    tallies = {bucket_of(KEY, pattern="code", complexity=0.35): tally(1.0)}
+    bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.35): stats(1.0)}
 
-    assert similar(tallies, KEY, pattern="code", complexity=complexity).count == count
+    assert similar(bucket_stats, KEY, pattern="code", complexity=complexity).count == count
 
 
 def test_other_patterns_and_models_are_not_like() -> None:
     """Neither another pattern's nor another model's outcomes are counted."""
-    tallies = {bucket_of(KEY, pattern="code", complexity=0.3): tally(1.0)}
+    bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.3): stats(1.0)}
 
-    assert similar(tallies, KEY, pattern="math", complexity=0.3) == NOTHING
-    assert similar(tallies, ("claude", "haiku"), pattern="code", complexity=0.3) == NOTHING
+    assert similar(bucket_stats, KEY, pattern="math", complexity=0.3) == NOTHING
+    assert similar(bucket_stats, ("claude", "haiku"), pattern="code", complexity=0.3) == NOTHING

@@ -13,20 +13,20 @@ STEPPED = Model("gemini", "pro", "complex", 1, 5, context_prices=((1000, 2, 8),)
 
 def test_columns_are_in_the_models_order() -> None:
     """Keys, tiers and places are those of the models as they were given."""
-    lineup = ModelColumns([SONNET, FLASH])
+    columns = ModelColumns([SONNET, FLASH])
 
-    assert lineup.models == (SONNET, FLASH)
-    assert lineup.keys == (SONNET.key, FLASH.key)
-    assert lineup.tiers == ("complex", "simple")
-    assert lineup.index == {SONNET.key: 0, FLASH.key: 1}
+    assert columns.models == (SONNET, FLASH)
+    assert columns.keys == (SONNET.key, FLASH.key)
+    assert columns.tiers == ("complex", "simple")
+    assert columns.index == {SONNET.key: 0, FLASH.key: 1}
 
 
 @pytest.mark.parametrize("tokens", [10, 1000, 1001])
 def test_list_prices_are_the_models_own(tokens: int) -> None:
     """Also for prompts so large that a model's price is a higher one."""
-    lineup = ModelColumns([FLASH, STEPPED])
+    columns = ModelColumns([FLASH, STEPPED])
 
-    assert lineup.listed(tokens, 300) == [FLASH.estimate(tokens, 300), STEPPED.estimate(tokens, 300)]
+    assert columns.listed(tokens, 300) == [FLASH.estimate(tokens, 300), STEPPED.estimate(tokens, 300)]
 
 
 def test_unknown_limits_bound_nothing() -> None:

@@ -8,15 +8,16 @@ import pytest
 from gateway.catalog.catalog import Catalog
 from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
 from gateway.routing.estimation.snapshot import CheckpointError, dumps, loads
-from tests.routing.estimation.test_estimator import CELLS, WARS, estimate, lesson
+from tests.routing.estimation.test_estimator import CELLS, WARS, estimate, observation
 from tests.routing.worlds import FLASH, HAIKU, SONNET, THREE
 
 
-def lessons(count: int) -> list[Observation]:
+def observations(count: int) -> list[Observation]:
     """Of three models, on prompts of two topics, enough of them for an ensemble."""
     prompts = WARS + CELLS
     return [
-        lesson((FLASH, HAIKU, SONNET)[i % 3], prompts[i % 10], quality=float(i % 7 < 4 + i % 3)) for i in range(count)
+        observation((FLASH, HAIKU, SONNET)[i % 3], prompts[i % 10], quality=float(i % 7 < 4 + i % 3))
+        for i in range(count)
     ]
 
 
@@ -29,23 +30,23 @@ def broken(**changes: object) -> bytes:
 def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
     """It expects the same, to the last digit, and learns the same from what comes next, ensemble included."""
     original = Estimator(THREE)
-    original.learn(lessons(700))
+    original.learn(observations(700))
     restored = Estimator(THREE, loads(dumps(original.memory())))
 
     assert restored.update == 700
-    for more in ([], lessons(200)):
+    for more in ([], observations(200)):
         before, after = original.learn(more), restored.learn(more)
         assert before.ensemble is not None
         assert [estimate(after, model, WARS[0]) for model in THREE] == [
             estimate(before, model, WARS[0]) for model in THREE
         ]
-        assert after.exchange == before.exchange
+        assert after.cost_rate == before.cost_rate
 
 
 def test_few_outcomes_are_restored_too() -> None:
     """Before there is an ensemble, a state has none."""
     original = Estimator(THREE)
-    before = original.learn([lesson(FLASH, quality=0.2)] * 5)
+    before = original.learn([observation(FLASH, quality=0.2)] * 5)
 
     assert Estimator(THREE, loads(dumps(original.memory()))).estimates() == before
 
@@ -53,11 +54,11 @@ def test_few_outcomes_are_restored_too() -> None:
 def test_models_that_are_gone_do_no_harm() -> None:
     """A state that knows a model which the catalogue no longer lists serves for the others."""
     original = Estimator(THREE)
-    before = original.learn(lessons(700))
+    before = original.learn(observations(700))
     restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.memory())))
 
     assert estimate(restored.estimates(), FLASH).quality == pytest.approx(estimate(before, FLASH).quality, abs=0.02)
-    assert restored.learn([lesson(HAIKU), lesson(SONNET)]).learned == 702
+    assert restored.learn([observation(HAIKU), observation(SONNET)]).learned == 702
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,8 @@ def test_models_that_are_gone_do_no_harm() -> None:
         zlib.compress(b"nonsense"),
         zlib.compress(b"[]"),
         broken(learned="many"),
-        broken(hardship={"belief": {"covariance": [], "mean": []}, "judged": 1}),
-        broken(hardship={"belief": {"covariance": [], "mean": [0.0]}, "judged": 1}),
+        broken(difficulty={"belief": {"covariance": [], "mean": []}, "judged": 1}),
+        broken(difficulty={"belief": {"covariance": [], "mean": [0.0]}, "judged": 1}),
         broken(paid=[["gemini", "x", None, 1.0]]),
         broken(recent=[["code", 0.5, 10, {}, [1.0]]]),
         broken(examples=[{"model": ["a", "b"], "features": [], "embedding": [], "quality": 1.0, "weight": 1.0}]),

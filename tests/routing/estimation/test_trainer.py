@@ -37,13 +37,13 @@ def knowledge_of(store: MemoryStore, clock: Clock, *, poll_seconds: float | None
 def test_recorded_outcome_is_known_at_once() -> None:
     """When record returns, the outcome is committed and learned."""
     store = MemoryStore()
-    knowledge = knowledge_of(store, Clock())
+    trainer = knowledge_of(store, Clock())
 
-    knowledge.record(outcome())
+    trainer.record(outcome())
 
     assert len(store.kept) == 1
-    assert knowledge.snapshot().learned == 1
-    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
+    assert trainer.snapshot().learned == 1
+    assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
 
 
 def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
@@ -64,13 +64,13 @@ def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
 def test_news_of_others_are_looked_for_now_and_then() -> None:
     """Other processes' outcomes are known within seconds, without a look at each request."""
     store, clock = MemoryStore(), Clock()
-    knowledge = knowledge_of(store, clock)
-    knowledge.refreshed()
+    trainer = knowledge_of(store, clock)
+    trainer.refreshed()
     store.add_outcome(outcome())
 
-    assert knowledge.refreshed().learned == 0
+    assert trainer.refreshed().learned == 0
     clock.now += POLL_SECONDS
-    assert knowledge.refreshed().learned == 1
+    assert trainer.refreshed().learned == 1
 
 
 def test_only_the_newest_are_replayed() -> None:
@@ -78,46 +78,46 @@ def test_only_the_newest_are_replayed() -> None:
     store = MemoryStore()
     for _ in range(5):
         store.add_outcome(outcome())
-    knowledge = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
-    assert knowledge.refreshed().learned == 2
+    trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
+    assert trainer.refreshed().learned == 2
     store.add_outcome(outcome())
-    knowledge.refresh()
-    assert knowledge.refreshed().learned == 3
+    trainer.refresh()
+    assert trainer.refreshed().learned == 3
 
 
 def test_without_polling_only_refresh_reads() -> None:
     """Where the server refreshes on its own, deciding never reads the store."""
     store = MemoryStore()
     store.add_outcome(outcome())
-    knowledge = knowledge_of(store, Clock(), poll_seconds=None)
+    trainer = knowledge_of(store, Clock(), poll_seconds=None)
 
-    assert knowledge.refreshed().learned == 0
-    knowledge.refresh()
-    assert knowledge.refreshed().learned == 1
+    assert trainer.refreshed().learned == 0
+    trainer.refresh()
+    assert trainer.refreshed().learned == 1
 
 
 def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is decided on outcomes that could not be read at all; what is known already stays in use, and the failure is logged."""
     store, clock = MemoryStore(), Clock()
     store.broken = True
-    knowledge = knowledge_of(store, clock)
+    trainer = knowledge_of(store, clock)
     with pytest.raises(LedgerUnavailable):
-        knowledge.refreshed()
+        trainer.refreshed()
 
     store.broken = False
-    knowledge.record(outcome())
+    trainer.record(outcome())
     store.broken = True
     clock.now += POLL_SECONDS
 
-    assert knowledge.refreshed().learned == 1
+    assert trainer.refreshed().learned == 1
     assert "routing goes on" in caplog.text
 
 
 def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
     """While another thread reads, a decision is made on what is known."""
     store, clock = MemoryStore(), Clock()
-    knowledge = knowledge_of(store, clock)
-    knowledge.refreshed()
+    trainer = knowledge_of(store, clock)
+    trainer.refreshed()
     clock.now += POLL_SECONDS
     reading, go_on = threading.Event(), threading.Event()
 
@@ -127,11 +127,11 @@ def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
         return []
 
     store.outcomes = slow_outcomes  # type: ignore[method-assign]  # this store is slow for the length of the test
-    thread = threading.Thread(target=knowledge.refresh)
+    thread = threading.Thread(target=trainer.refresh)
     thread.start()
     reading.wait(10)
 
-    assert knowledge.refreshed().learned == 0
+    assert trainer.refreshed().learned == 0
     go_on.set()
     thread.join()
 
@@ -216,24 +216,24 @@ def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: p
 def test_an_order_to_go_back_is_followed() -> None:
     """Running gateways take up a reset or rollback at their next look, and forget what lay between."""
     store = MemoryStore()
-    knowledge = knowledge_of(store, Clock(), poll_seconds=None)
+    trainer = knowledge_of(store, Clock(), poll_seconds=None)
     served(store, SAVED_EVERY, quality=0.9)
-    knowledge.refresh()
-    good = knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality
+    trainer.refresh()
+    good = trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality
     served(store, 50, quality=0.0)
-    knowledge.refresh()
-    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality < good - 0.3
+    trainer.refresh()
+    assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality < good - 0.3
 
     store.add_state(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
-    knowledge.refresh()
-    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).quality == good
+    trainer.refresh()
+    assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality == good
 
     store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
-    knowledge.refresh()
-    assert knowledge.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 0
+    trainer.refresh()
+    assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 0
     served(store, 1)
-    knowledge.refresh()
-    assert knowledge.snapshot().learned == 1
+    trainer.refresh()
+    assert trainer.snapshot().learned == 1
 
 
 def test_outcomes_without_features_are_learned_by_pattern() -> None:
@@ -242,6 +242,6 @@ def test_outcomes_without_features_are_learned_by_pattern() -> None:
     store.add_outcome(
         StoredOutcome(provider="gemini", model=FLASH.name, pattern="explanation", complexity=0.34, quality=0.0)
     )
-    knowledge = knowledge_of(store, Clock())
+    trainer = knowledge_of(store, Clock())
 
-    assert knowledge.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
+    assert trainer.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1

@@ -46,13 +46,13 @@ def test_a_conversation_is_known_by_its_beginning(sessions: SessionAffinity, clo
     """Later turns find who answered the first; its key says nothing of the words."""
     began(sessions, asking(FIRST))
     clock.now = 10
-    visit = sessions.lookup(asking(SECOND), key_id=None)
-    assert visit.held == PinnedModel("gemini", "flash", 100, 0.0)
-    assert visit.held.key == ("gemini", "flash")
-    assert visit.cached == 100
-    assert visit.session_id.startswith("s-")
-    assert "irate" not in visit.session_id
-    assert visit.session_id != SessionAffinity(clock, secret=b"another").lookup(asking(SECOND), key_id=None).session_id
+    lookup = sessions.lookup(asking(SECOND), key_id=None)
+    assert lookup.held == PinnedModel("gemini", "flash", 100, 0.0)
+    assert lookup.held.key == ("gemini", "flash")
+    assert lookup.cached == 100
+    assert lookup.session_id.startswith("s-")
+    assert "irate" not in lookup.session_id
+    assert lookup.session_id != SessionAffinity(clock, secret=b"another").lookup(asking(SECOND), key_id=None).session_id
 
 
 OTHERS = [
@@ -74,9 +74,9 @@ def test_other_conversations(sessions: SessionAffinity, messages: list[dict[str,
 def test_a_named_session(sessions: SessionAffinity) -> None:
     """The client's own name holds from the first turn on, whatever is said."""
     began(sessions, asking(FIRST, "mine"))
-    visit = sessions.lookup(asking([HELLO], "mine"), key_id=None)
-    assert visit.session_id == "mine"
-    assert visit.held is not None
+    lookup = sessions.lookup(asking([HELLO], "mine"), key_id=None)
+    assert lookup.session_id == "mine"
+    assert lookup.held is not None
 
 
 def test_a_shared_name_does_not_join_conversations(sessions: SessionAffinity) -> None:
@@ -95,18 +95,18 @@ def test_a_subagent_has_a_conversation_of_its_own(sessions: SessionAffinity) -> 
     for session_id in ("mine", None):
         began(sessions, asking(FIRST, session_id))
         hints = RoutingHints(session_id=session_id, agent_id="reviewer")
-        visit = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
-        assert visit.held is None
-        assert visit.session_id == f"{sessions.session_id(asking(SECOND, session_id))}/reviewer"
+        lookup = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
+        assert lookup.held is None
+        assert lookup.session_id == f"{sessions.session_id(asking(SECOND, session_id))}/reviewer"
 
 
 def test_time_passes(sessions: SessionAffinity, clock: Clock) -> None:
     """A cache is counted on for minutes, a session is remembered for an hour."""
     began(sessions, asking(FIRST))
     clock.now = WARM + 1
-    visit = sessions.lookup(asking(SECOND), key_id=None)
-    assert visit.held is not None
-    assert visit.cached == 0
+    lookup = sessions.lookup(asking(SECOND), key_id=None)
+    assert lookup.held is not None
+    assert lookup.cached == 0
     clock.now = TTL + 1
     assert sessions.lookup(asking(SECOND), key_id=None).held is None
 

@@ -44,8 +44,8 @@ def caching(mode: CachingMode = "auto") -> PromptCaching:
     return PromptCaching(mode, CATALOG, minimum=least)
 
 
-def routed(request: ChatRequest, *, visit: SessionLookup | None = None, tokens: int = 5000) -> CacheBreakpoints:
-    return caching().routed(request, visit, prompt_tokens=tokens)
+def routed(request: ChatRequest, *, lookup: SessionLookup | None = None, tokens: int = 5000) -> CacheBreakpoints:
+    return caching().routed(request, lookup, prompt_tokens=tokens)
 
 
 LIKELY = {
@@ -80,12 +80,12 @@ def test_what_is_cached_is_read() -> None:
     """A prefix that the model holds pays for a breakpoint by itself; another model's or a cold one does not."""
     request = asking(SYSTEM, USER)
     warm = SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0), cached=4000)
-    assert routed(request, visit=warm).models == {OWN.key}
+    assert routed(request, lookup=warm).models == {OWN.key}
     assert not routed(
-        request, visit=SessionLookup("s", "s", held=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
+        request, lookup=SessionLookup("s", "s", held=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
     ).models
-    assert not routed(request, visit=SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0))).models
-    assert not routed(LIKELY["tools"], visit=SessionLookup("s", "s", housekeeping=True)).models
+    assert not routed(request, lookup=SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0))).models
+    assert not routed(LIKELY["tools"], lookup=SessionLookup("s", "s", housekeeping=True)).models
 
 
 def test_a_short_prompt_is_not_marked() -> None:

@@ -18,7 +18,7 @@ PLAIN = Model("openrouter", "plain", "simple", 1.0, 2.0)
 CATALOG = Catalog([CHEAP, DEAR, PLAIN])
 
 
-def visit(model: Model = DEAR, *, cached: int = 10_000, **facts: Any) -> SessionLookup:
+def lookup(model: Model = DEAR, *, cached: int = 10_000, **facts: Any) -> SessionLookup:
     return SessionLookup("s", "s", held=PinnedModel(model.provider, model.name, cached, 0.0), cached=cached, **facts)
 
 
@@ -43,12 +43,12 @@ def decision(*entries: dict[str, Any], propensity: float | None = 0.98, **told: 
 
 def test_prices() -> None:
     """The holder saves what its cache reads cheaper; a model that charges for writing its cache costs that more."""
-    prices = switch_cost(visit(), CATALOG, prompt_tokens=20_000)
+    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000)
     assert prices.loss == pytest.approx(0.027)
     assert prices.surcharges["claude", "sonnet"] == pytest.approx(-0.027)
     assert ("gemini", "flash") not in prices.surcharges
     assert prices.penalty(("gemini", "flash")) == pytest.approx(0.027)
-    assert switch_cost(visit(CHEAP), CATALOG, prompt_tokens=20_000).penalty(("claude", "sonnet")) == pytest.approx(
+    assert switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000).penalty(("claude", "sonnet")) == pytest.approx(
         0.009 + 0.0075
     )
 
@@ -63,23 +63,23 @@ MARKED = CacheBreakpoints(models=frozenset({DEAR.key}), minimum=least)
 
 def test_a_model_that_needs_breakpoints_has_a_cache_only_with_them() -> None:
     """Without them its holder saves nothing, so that nothing is lost by leaving it, and nobody pays for a write."""
-    prices = switch_cost(visit(), CATALOG, prompt_tokens=20_000, marks=CacheBreakpoints(minimum=least))
+    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, marks=CacheBreakpoints(minimum=least))
     assert (prices.loss, dict(prices.surcharges), prices.penalty(CHEAP.key)) == (0.0, {}, 0.0)
 
 
 def test_a_holder_with_breakpoints_writes_what_is_new() -> None:
     """It reads its prefix cheaper and pays for writing the rest."""
-    prices = switch_cost(visit(), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, marks=MARKED)
     assert prices.surcharges[DEAR.key] == pytest.approx(-0.027 + 0.0075)
     assert prices.penalty(CHEAP.key) == pytest.approx(0.027)
 
 
 def test_a_newcomer_with_breakpoints_writes_everything() -> None:
     """The whole prompt is written; what the change itself costs is the prefix that the holder has cached."""
-    for held in (visit(CHEAP), SessionLookup("s", "s")):
+    for held in (lookup(CHEAP), SessionLookup("s", "s")):
         prices = switch_cost(held, CATALOG, prompt_tokens=20_000, marks=MARKED)
         assert prices.surcharges[DEAR.key] == pytest.approx(0.015)
-    prices = switch_cost(visit(CHEAP), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    prices = switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000, marks=MARKED)
     assert prices.penalty(DEAR.key) == pytest.approx(0.009 + 0.0075)
 
 
@@ -87,7 +87,7 @@ def test_a_newcomer_with_breakpoints_writes_everything() -> None:
     "held",
     [
         SessionLookup("s", "s"),
-        visit(cached=0),
+        lookup(cached=0),
         SessionLookup("s", "s", held=PinnedModel("gemini", "unlisted", 9, 0.0), cached=9),
     ],
 )
@@ -99,8 +99,8 @@ def test_nothing_to_lose(held: SessionLookup) -> None:
 
 def test_no_more_is_lost_than_is_repeated() -> None:
     """The cached prefix is at most the prompt; a model without a cache loses none."""
-    assert switch_cost(visit(), CATALOG, prompt_tokens=100).loss == pytest.approx(0.00027)
-    assert switch_cost(visit(PLAIN), CATALOG, prompt_tokens=100).loss == 0.0
+    assert switch_cost(lookup(), CATALOG, prompt_tokens=100).loss == pytest.approx(0.00027)
+    assert switch_cost(lookup(PLAIN), CATALOG, prompt_tokens=100).loss == 0.0
 
 
 def test_a_new_conversation_is_left_alone() -> None:
@@ -112,11 +112,11 @@ def test_a_new_conversation_is_left_alone() -> None:
 def test_the_holder_is_chosen() -> None:
     """It stays, and the penalty is what the next best would have cost."""
     made = decision(entry(DEAR, quality=0.9, cost=0.01), entry(CHEAP, quality=0.7, cost=0.02))
-    told = keep_unless_worth_it(made, switch_cost(visit(), CATALOG, prompt_tokens=10_000)).metadata
+    told = keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).metadata
     assert told["session_kept"] is True
     assert told["switch_penalty"] == pytest.approx(0.027)
     alone = keep_unless_worth_it(
-        decision(entry(DEAR, quality=0.9, cost=0.01)), switch_cost(visit(), CATALOG, prompt_tokens=10_000)
+        decision(entry(DEAR, quality=0.9, cost=0.01)), switch_cost(lookup(), CATALOG, prompt_tokens=10_000)
     )
     assert alone.metadata["session_kept"] is True
 
@@ -132,7 +132,7 @@ WORTH_IT = [
 @pytest.mark.parametrize(("chosen", "other"), [case[:2] for case in WORTH_IT], ids=[case[2] for case in WORTH_IT])
 def test_changes_that_are_worth_it(chosen: dict[str, Any], other: dict[str, Any]) -> None:
     """They are made, and the row shows what they cost."""
-    settled = keep_unless_worth_it(decision(chosen, other), switch_cost(visit(), CATALOG, prompt_tokens=10_000))
+    settled = keep_unless_worth_it(decision(chosen, other), switch_cost(lookup(), CATALOG, prompt_tokens=10_000))
     assert (settled.provider, settled.metadata["session_kept"]) == ("gemini", False)
     assert settled.metadata["switch_penalty"] == pytest.approx(0.027)
 
@@ -148,7 +148,7 @@ NOT_WORTH_IT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 def test_changes_that_are_not(chosen: dict[str, Any], told: dict[str, Any], facts: dict[str, Any]) -> None:
     """The conversation stays with its model, which then is in front of the candidates, and the sentence says so."""
     made = decision(chosen, entry(DEAR, quality=0.9, cost=0.04), **told)
-    settled = keep_unless_worth_it(made, switch_cost(visit(**facts), CATALOG, prompt_tokens=10_000))
+    settled = keep_unless_worth_it(made, switch_cost(lookup(**facts), CATALOG, prompt_tokens=10_000))
     assert (settled.provider, settled.model) == ("claude", "sonnet")
     assert settled.metadata["session_kept"] is True
     assert settled.metadata["propensity"] == 1.0
@@ -160,7 +160,7 @@ def test_changes_that_are_not(chosen: dict[str, Any], told: dict[str, Any], fact
 def test_housekeeping_goes_where_it_is_cheapest() -> None:
     """The client's own calls are not held to the conversation's model."""
     made = decision(entry(CHEAP, quality=0.89, cost=0.0399), entry(DEAR, quality=0.9, cost=0.04))
-    settled = keep_unless_worth_it(made, switch_cost(visit(housekeeping=True), CATALOG, prompt_tokens=10_000))
+    settled = keep_unless_worth_it(made, switch_cost(lookup(housekeeping=True), CATALOG, prompt_tokens=10_000))
     assert settled.provider == "gemini"
 
 
@@ -169,4 +169,4 @@ def test_a_decision_that_says_little() -> None:
     made = decision(
         entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04), propensity=None, quality_score=None
     )
-    assert keep_unless_worth_it(made, switch_cost(visit(), CATALOG, prompt_tokens=10_000)).provider == "gemini"
+    assert keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).provider == "gemini"

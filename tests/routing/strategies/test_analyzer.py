@@ -16,7 +16,7 @@ PROVIDERS = ["gemini", "claude", "openrouter"]
 
 
 @pytest.fixture
-def knowledge(tmp_path: Path) -> OnlineTrainer:
+def trainer(tmp_path: Path) -> OnlineTrainer:
     return OnlineTrainer(tmp_path / "gateway.db", THREE)
 
 
@@ -35,13 +35,13 @@ def test_recommendation_has_the_promised_parts(tmp_path: Path) -> None:
     analyzer.close()
 
 
-def test_what_was_learned_is_recommended(knowledge: OnlineTrainer) -> None:
+def test_what_was_learned_is_recommended(trainer: OnlineTrainer) -> None:
     """Outcomes decide: the model that did well at the price is taken, and confidence grows with them."""
-    analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=0.5)
+    analyzer = QueryPatternAnalyzer(trainer=trainer, tradeoff=0.5)
     levels = []
     for i in range(100):
         for model, quality in ((FLASH, 0.1), (HAIKU, 0.95), (SONNET, 0.95)):
-            knowledge.record(stored(said(model, MODERATE), Outcome(quality=quality)))
+            trainer.record(stored(said(model, MODERATE), Outcome(quality=quality)))
         if i in (0, 10, 99):
             levels.append(analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)["confidence"])
 
@@ -52,9 +52,9 @@ def test_what_was_learned_is_recommended(knowledge: OnlineTrainer) -> None:
     assert found["outcomes"] == 300
 
 
-def test_rest_of_the_context_comes_with_the_providers(knowledge: OnlineTrainer) -> None:
+def test_rest_of_the_context_comes_with_the_providers(trainer: OnlineTrainer) -> None:
     """Limits and trade-off of the context hold although the method is given provider names."""
-    analyzer = QueryPatternAnalyzer(knowledge=knowledge, tradeoff=1.0)
+    analyzer = QueryPatternAnalyzer(trainer=trainer, tradeoff=1.0)
     context = RoutingContext(MODERATE, max_cost=0.002)
 
     assert analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)["model"] == SONNET.name
@@ -64,12 +64,12 @@ def test_rest_of_the_context_comes_with_the_providers(knowledge: OnlineTrainer) 
     assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == FLASH.name
 
 
-def test_explored_recommendation_says_so(knowledge: OnlineTrainer) -> None:
+def test_explored_recommendation_says_so(trainer: OnlineTrainer) -> None:
     """Some seed's first decisions explore; the reason then tells what was expected to be better."""
-    knowledge.record(stored(said(FLASH, MODERATE), Outcome(quality=0.7)))
+    trainer.record(stored(said(FLASH, MODERATE), Outcome(quality=0.7)))
     reasons = []
     for seed in range(300):
-        found = QueryPatternAnalyzer(knowledge=knowledge, seed=seed).recommend_provider(MODERATE, 0.34, PROVIDERS)
+        found = QueryPatternAnalyzer(trainer=trainer, seed=seed).recommend_provider(MODERATE, 0.34, PROVIDERS)
         if found["propensity"] < 0.5:
             reasons.append(found["reasoning"])
 
@@ -77,17 +77,17 @@ def test_explored_recommendation_says_so(knowledge: OnlineTrainer) -> None:
     assert all("tried to learn" in reason for reason in reasons)
 
 
-def test_only_candidate_is_explained(knowledge: OnlineTrainer) -> None:
+def test_only_candidate_is_explained(trainer: OnlineTrainer) -> None:
     """With one model left the reason does not compare."""
-    found = QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["gemini"])
+    found = QueryPatternAnalyzer(trainer=trainer).recommend_provider(MODERATE, 0.34, ["gemini"])
 
     assert "no other model" in found["reasoning"]
 
 
-def test_unknown_providers_have_no_route(knowledge: OnlineTrainer) -> None:
+def test_unknown_providers_have_no_route(trainer: OnlineTrainer) -> None:
     """Nothing is recommended that is not available."""
     with pytest.raises(NoRoute):
-        QueryPatternAnalyzer(knowledge=knowledge).recommend_provider(MODERATE, 0.34, ["nobody"])
+        QueryPatternAnalyzer(trainer=trainer).recommend_provider(MODERATE, 0.34, ["nobody"])
 
 
 @pytest.mark.parametrize("tradeoff", [-0.1, 1.1, float("nan")])

@@ -79,13 +79,15 @@ def test_expected_cost_and_quality_are_bounded(wishes: dict[str, Any], left: lis
 
 def test_failures_of_others_count_not_against_a_least_quality() -> None:
     """A model without outcomes has its tier's prior there; one with outcomes has what these say."""
-    lessons = [Observation(FLASH.key, "explanation", 0.4, prompt_facts(MODERATE).features, Outcome(quality=0.0))] * 60
-    taught = replace(asked(min_quality=0.75), estimates=Estimator(THREE).learn(lessons))
+    observations = [
+        Observation(FLASH.key, "explanation", 0.4, prompt_facts(MODERATE).features, Outcome(quality=0.0))
+    ] * 60
+    taught = replace(asked(min_quality=0.75), estimates=Estimator(THREE).learn(observations))
     told = Observation(SONNET.key, "explanation", 0.4, prompt_facts(MODERATE).features, Outcome(quality=0.0))
 
     assert taught.estimates.of(HAIKU, taught.facts).quality < 0.75
     assert names(taught) == [HAIKU.name, SONNET.name]
-    assert names(replace(taught, estimates=Estimator(THREE).learn([*lessons, *[told] * 60]))) == [HAIKU.name]
+    assert names(replace(taught, estimates=Estimator(THREE).learn([*observations, *[told] * 60]))) == [HAIKU.name]
 
 
 @pytest.mark.parametrize(

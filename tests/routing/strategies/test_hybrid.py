@@ -37,7 +37,7 @@ def learned(model: Model, confidence: str, **metadata: Any) -> RoutingDecision:
 
 @pytest.fixture
 def hybrid(tmp_path: Path) -> HybridStrategy:
-    analyzer = QueryPatternAnalyzer(knowledge=OnlineTrainer(tmp_path / "gateway.db", THREE))
+    analyzer = QueryPatternAnalyzer(trainer=OnlineTrainer(tmp_path / "gateway.db", THREE))
     return HybridStrategy(learning=LearningStrategy(analyzer=analyzer))
 
 

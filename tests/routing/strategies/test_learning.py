@@ -29,7 +29,7 @@ class FixedAnalyzer:
 
 
 def strategy_with(analyzer: FixedAnalyzer, tmp_path: Path) -> LearningStrategy:
-    strategy = LearningStrategy(analyzer=QueryPatternAnalyzer(knowledge=OnlineTrainer(tmp_path / "gateway.db", THREE)))
+    strategy = LearningStrategy(analyzer=QueryPatternAnalyzer(trainer=OnlineTrainer(tmp_path / "gateway.db", THREE)))
     strategy.analyzer = cast(QueryPatternAnalyzer, analyzer)
     return strategy
 

@@ -25,8 +25,10 @@ def ranked(
     doubts: Mapping[Model, float] | None = None,
 ) -> Ranked:
     known = doubts or {}
-    doubt = Uncertainty(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
-    return rank(candidates, exchange=CostQualityRate(), tradeoff=tradeoff, doubt=doubt, draw=draw, explore=explore)
+    uncertainty = Uncertainty(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
+    return rank(
+        candidates, cost_rate=CostQualityRate(), tradeoff=tradeoff, uncertainty=uncertainty, draw=draw, explore=explore
+    )
 
 
 @pytest.mark.parametrize(("tradeoff", "model"), [(0.0, FLASH), (0.1, FLASH), (0.9, SONNET), (1.0, SONNET)])
@@ -74,13 +76,15 @@ def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
     """A model that could not lead even with the most doubt is not looked at closely."""
     asked: list[Model] = []
 
-    def doubt_of(each: Candidate) -> float:
+    def uncertainty_of(each: Candidate) -> float:
         asked.append(each.model)
         return 0.01
 
     hopeless = candidate(FLASH, quality=0.1, cost=0.001, outcomes=50)
-    doubt = Uncertainty(of=doubt_of, most=0.2)
-    rank([hopeless, MIDDLE], exchange=CostQualityRate(), tradeoff=0.5, doubt=doubt, draw=0.0, explore=False)
+    uncertainty = Uncertainty(of=uncertainty_of, most=0.2)
+    rank(
+        [hopeless, MIDDLE], cost_rate=CostQualityRate(), tradeoff=0.5, uncertainty=uncertainty, draw=0.0, explore=False
+    )
 
     assert asked == [HAIKU]
 
