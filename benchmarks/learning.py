@@ -72,7 +72,7 @@ async def run(*, requests: int, seed: int, rated: float, model: str, folder: Pat
                 said = {"request_id": answer.headers["x-request-id"], "score": score}
                 (await gateway.client.post("/v1/feedback", json=said)).raise_for_status()
             await gateway.learned()
-        return asked, gateway.catalog.catalog
+        return asked, gateway.catalog
 
 
 def _asked(prompt: str, answer: httpx2.Response) -> Asked:

@@ -17,7 +17,7 @@ from tests.documents import ROOT
 sre_parse: Any = importlib.import_module("re._parser")  # the standard library's parser of patterns
 GATEWAY = ROOT / "gateway"
 TESTS = ROOT / "tests"
-MODULES = sorted(GATEWAY.rglob("*.py"))
+MODULES = sorted([*GATEWAY.rglob("*.py"), *(ROOT / "llm_simulator").rglob("*.py")])
 EVERYTHING = [*MODULES, *sorted(TESTS.rglob("*.py"))]
 MOST_LINES = 400
 
@@ -52,15 +52,15 @@ TESTED_ELSEWHERE = {
     "store/__init__.py": "a protocol and a value",
     "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
     "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
-    "routing/models.py": "values and a base class, made in every test of routing",
-    "web/openapi": "one document, which tests/api/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",
+    "routing/types.py": "values and a base class, made in every test of routing",
+    "api/openapi": "one document, which tests/api/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",
     "proxy": "its modules are steps of one story, which tests/proxy/test_chat.py follows from body to row",
-    "simulator/claude": "one table of requests goes through the vendor's modules together",
-    "simulator/gemini": "as simulator/claude",
-    "simulator/openrouter": "as simulator/claude",
-    "simulator/dialect.py": "what the three vendors have in common",
-    "simulator/mischief.py": "tests/llm_simulator/test_responses.py breaks connections with it",
-    "simulator/simulation.py": "the state that tests/llm_simulator/test_control.py reads",
+    "llm_simulator/claude": "one table of requests goes through the vendor's modules together",
+    "llm_simulator/gemini": "as llm_simulator/claude",
+    "llm_simulator/openrouter": "as llm_simulator/claude",
+    "llm_simulator/vendor.py": "what the three vendors have in common",
+    "llm_simulator/fault_injection.py": "tests/llm_simulator/test_responses.py breaks connections with it",
+    "llm_simulator/simulation.py": "the state that tests/llm_simulator/test_control.py reads",
 }
 
 
@@ -155,16 +155,21 @@ def _parts(value: ast.Dict | ast.List) -> Iterator[ast.expr | None]:
     yield from value.keys if isinstance(value, ast.Dict) else value.elts
 
 
+def inside(path: Path) -> Path:
+    """A module's path as its tests mirror it: within `gateway`, or with the name of the other package."""
+    return path.relative_to(GATEWAY) if path.is_relative_to(GATEWAY) else path.relative_to(ROOT)
+
+
 def own_tests(path: Path) -> bool:
     """Whether a module has its own test file: `x/y.py` in `tests/x/test_y.py`, or in files that begin so, or in a directory."""
-    relative = path.relative_to(GATEWAY)
+    relative = inside(path)
     folder = TESTS / relative.parent
     stem = "init" if path.stem == "__init__" else path.stem.strip("_")
     return any(folder.glob(f"test_{stem}*.py")) or (folder / path.stem).is_dir()
 
 
 def is_excepted(path: Path) -> bool:
-    relative = path.relative_to(GATEWAY)
+    relative = inside(path)
     return any(part.as_posix() in TESTED_ELSEWHERE for part in (relative, *relative.parents))
 
 
@@ -177,13 +182,13 @@ def test_every_module_has_its_tests(path: Path) -> None:
 
 def test_the_exceptions_are_needed() -> None:
     """What is listed as tested elsewhere is there, and a module in the list has no test file of its own."""
-    listed = [GATEWAY / name for name in TESTED_ELSEWHERE]
+    listed = [(ROOT if name.startswith("llm_simulator") else GATEWAY) / name for name in TESTED_ELSEWHERE]
     assert [name_of(path) for path in listed if not path.exists() or (path.is_file() and own_tests(path))] == []
 
 
 def test_page_and_style_are_packaged() -> None:
     """The dashboard's files are inside the package, and each static file there is served."""
-    web = GATEWAY / "web"
+    web = GATEWAY / "api" / "dashboard"
     assert {path.name for path in (web / "templates").iterdir()} == {"dashboard.html", "sign_in.html"}
     assert {path.name for path in (web / "static").iterdir()} == STATIC.keys()
 

@@ -80,7 +80,7 @@ def test_queries_are_put_together_from_own_names() -> None:
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     values = [part.value for text in texts for part in text.values if isinstance(part, ast.FormattedValue)]
     names = {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
-    own = {"rows", "_assigned", "len", "column", "columns", "name", "conditions", "values", "into", "where"}
+    own = {"encoding", "_assigned", "len", "column", "columns", "name", "conditions", "values", "into", "where"}
     assert {name for name in names if not name.isupper()} <= own
     members = {node.attr for value in values for node in ast.walk(value) if isinstance(node, ast.Attribute)}
     assert {member for member in members if not member.isupper()} <= {"join"}

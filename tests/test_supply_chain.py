@@ -53,6 +53,7 @@ def test_the_wheel_holds_the_gateway_and_nothing_else(tmp_path: Path) -> None:
     assert not [name for name in names if name.endswith((".pth", ".so", ".pyd", ".exe"))]
     assert {name.split("/")[0] for name in names} == {
         "gateway",
+        "llm_simulator",
         wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info",
     }
     assert "gateway/config/gateway.yaml" in names

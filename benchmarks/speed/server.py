@@ -116,7 +116,7 @@ async def _connected(body: bytes) -> Connected:
     )
     app = Application()
     sign_in = SignIn(
-        authenticator, AdminSessions(time.monotonic), pace=SlidingWindowLimiter(time.monotonic), demo=False
+        authenticator, AdminSessions(time.monotonic), rate_limiter=SlidingWindowLimiter(time.monotonic), demo=False
     )
     app.serve(build_routes([], chat=endpoint, authenticator=authenticator, sign_in=sign_in), Cors(authenticator))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)

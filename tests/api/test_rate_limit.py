@@ -72,11 +72,11 @@ def test_several_processes_at_once(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from gateway.errors import RateLimited
-from gateway.api.rate_limit import SharedPace
-pace, admitted = SharedPace(time.monotonic, Path(sys.argv[1])), 0
+from gateway.api.rate_limit import SharedSlidingWindowLimiter
+limiter, admitted = SharedSlidingWindowLimiter(time.monotonic, Path(sys.argv[1])), 0
 for _ in range(200):
     try:
-        pace.admit("a", rpm=100)
+        limiter.admit("a", rpm=100)
         admitted += 1
     except RateLimited:
         pass

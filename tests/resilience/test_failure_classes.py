@@ -9,7 +9,7 @@ from gateway.resilience import FailureScope, failure_policy
 
 
 @pytest.mark.parametrize(
-    ("kind", "elsewhere", "again", "harm"),
+    ("kind", "elsewhere", "again", "scope"),
     [
         (errors.UpstreamError, "any", False, FailureScope.DEPLOYMENT),
         (errors.UpstreamUnreachable, "any", True, FailureScope.PROVIDER),

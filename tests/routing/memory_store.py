@@ -56,7 +56,7 @@ class MemoryStore:
         done.set_result(number)
         return done
 
-    def refuse_state(self, number: int, problem: str) -> Future[None]:
+    def mark_unusable(self, number: int, problem: str) -> Future[None]:
         self.saved = [replace(each, problem=problem) if each.id == number else each for each in self.saved]
         done: Future[None] = Future()
         done.set_result(None)

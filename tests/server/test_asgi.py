@@ -76,7 +76,7 @@ async def test_served() -> None:
     assert connection.answers == 1
 
 
-@pytest.mark.parametrize("end", ["fed", "lost"])
+@pytest.mark.parametrize("end", ["end_of_body", "connection_lost"])
 async def test_nothing_to_continue_with(end: str) -> None:
     """Who has sent its body already, or has left, is not told to continue."""
     connection = FakeConnection()

@@ -143,7 +143,7 @@ async def test_nobody_reads() -> None:
     await turns()
     assert connection.reading
     client.feed(b"y" * HIGH_WATER)
-    client.fed()
+    client.end_of_body()
     assert len(await reading) == 2 * HIGH_WATER + 1
     assert connection.reading
 

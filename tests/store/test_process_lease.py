@@ -18,7 +18,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from gateway.store.process_lease import ProcessLease
-print(ProcessLease(Path(sys.argv[1])).claim(), flush=True)
+print(ProcessLease(Path(sys.argv[1])).acquire(), flush=True)
 sys.stdin.read()
 """
 

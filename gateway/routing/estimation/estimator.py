@@ -291,7 +291,7 @@ class Estimator:
         columns = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
         rows = [estimates.across(columns, facts) for facts in self._recent]
         # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
-        hopes = [sum(each.quality + _GOOD_CASE * each.spread for each in column) for column in zip(*rows, strict=True)]
+        hopes = [sum(each.quality + _GOOD_CASE * each.std for each in column) for column in zip(*rows, strict=True)]
         best = hopes.index(max(hopes)) if hopes else 0
         costs = [estimates.costs(columns, facts) for facts in self._recent]
         sample = [

@@ -24,7 +24,7 @@ from gateway.routing.prompt.patterns import PATTERNS
 from gateway.routing.types import PromptFacts
 
 # A state of other features, or in another layout, means something else by its numbers.
-_LAYOUT = 1
+_LAYOUT = 2
 FORMAT = blake2b(repr((_LAYOUT, NAMES, PATTERNS, DIMENSIONS)).encode(), digest_size=8).hexdigest()
 
 
@@ -35,9 +35,9 @@ class CheckpointError(ValueError):
 def dumps(memory: EstimatorState) -> bytes:
     document = {
         "learned": memory.learned,
-        "hardship": memory.difficulty,
+        "difficulty": memory.difficulty,
         "own": [[*key, own] for key, own in memory.own.items()],
-        "tallies": [[*key, pattern, place, stats] for (key, pattern, place), stats in memory.bucket_stats.items()],
+        "stats": [[*key, pattern, place, stats] for (key, pattern, place), stats in memory.bucket_stats.items()],
         "by_pattern": memory.usage.by_pattern,
         "by_model": [
             [pattern, *key, sums] for pattern, models in memory.usage.by_model.items() for key, sums in models.items()
@@ -46,7 +46,7 @@ def dumps(memory: EstimatorState) -> bytes:
         "recent": [
             [each.pattern, each.complexity, each.tokens, dict(each.features), each.vector] for each in memory.recent
         ],
-        "exchange": memory.cost_rate,
+        "cost_rate": memory.cost_rate,
         "examples": memory.examples,
         "labels": memory.labels,
         "next_fit": memory.next_fit,
@@ -71,17 +71,17 @@ def _plain(value: Any) -> Any:
 
 
 def _memory(told: Mapping[str, Any]) -> EstimatorState:
-    fitted, cost_rate = told["fitted"], told["exchange"]
+    fitted, cost_rate = told["fitted"], told["cost_rate"]
     by_model: dict[str, dict[tuple[str, str], RunningMeans]] = {}
     for pattern, provider, model, sums in told["by_model"]:
         by_model.setdefault(pattern, {})[provider, model] = _sums(sums)
     return EstimatorState(
         learned=int(told["learned"]),
-        difficulty=PromptDifficulty(_posterior(told["hardship"]["belief"]), _number(told["hardship"]["judged"])),
+        difficulty=PromptDifficulty(_posterior(told["difficulty"]["posterior"]), _number(told["difficulty"]["judged"])),
         own={(provider, model): _model_state(own) for provider, model, own in told["own"]},
         bucket_stats={
             ((provider, model), pattern, place): QualityStats(*map(_number, stats.values()))
-            for provider, model, pattern, place, stats in told["tallies"]
+            for provider, model, pattern, place, stats in told["stats"]
         },
         usage=TokenEstimates(
             by_pattern={pattern: _sums(sums) for pattern, sums in told["by_pattern"].items()},
@@ -107,7 +107,7 @@ def _memory(told: Mapping[str, Any]) -> EstimatorState:
 
 def _model_state(told: Mapping[str, Any]) -> ModelState:
     return ModelState(
-        posterior=_posterior(told["belief"]),
+        posterior=_posterior(told["posterior"]),
         record=FailureRate(_number(told["record"]["failed"]), _number(told["record"]["expected"])),
         watch=CusumDetector(_number(told["watch"]["worse"]), _number(told["watch"]["better"])),
         count=int(told["count"]),

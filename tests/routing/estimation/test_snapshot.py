@@ -69,8 +69,8 @@ def test_models_that_are_gone_do_no_harm() -> None:
         zlib.compress(b"nonsense"),
         zlib.compress(b"[]"),
         broken(learned="many"),
-        broken(difficulty={"belief": {"covariance": [], "mean": []}, "judged": 1}),
-        broken(difficulty={"belief": {"covariance": [], "mean": [0.0]}, "judged": 1}),
+        broken(difficulty={"posterior": {"covariance": [], "mean": []}, "judged": 1}),
+        broken(difficulty={"posterior": {"covariance": [], "mean": [0.0]}, "judged": 1}),
         broken(paid=[["gemini", "x", None, 1.0]]),
         broken(recent=[["code", 0.5, 10, {}, [1.0]]]),
         broken(examples=[{"model": ["a", "b"], "features": [], "embedding": [], "quality": 1.0, "weight": 1.0}]),
@@ -86,7 +86,7 @@ def test_what_is_no_state_is_refused(body: bytes) -> None:
 def test_sizes_are_held_to_this_version() -> None:
     """A belief about other features than ours is refused, even where its numbers are in order."""
     document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).memory())))
-    document["hardship"]["belief"]["covariance"].pop()
+    document["difficulty"]["posterior"]["covariance"].pop()
 
     with pytest.raises(CheckpointError, match="features instead of"):
         loads(zlib.compress(orjson.dumps(document)))
