@@ -17,7 +17,8 @@ from gateway.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # In the wheel config/ lies inside the package, in a checkout beside it.
-DIRECTORIES = (PACKAGE / "config", PACKAGE.parent / "config")
+# In the wheel `config/` is inside the package; in a checkout it stands beside it. `data/` is made by scripts, not written by people.
+DIRECTORIES = (PACKAGE / "data", PACKAGE / "config", PACKAGE.parent / "config")
 # libyaml's loader where PyYAML was built with it: several times as fast.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 OWN_RATES = (
@@ -27,7 +28,7 @@ OWN_RATES = (
 
 
 def packaged_file(name: str) -> Path:
-    """The path of a file of the packaged `config/`."""
+    """The path of a file of the packaged `config/` or `data/`. Raises FileNotFoundError."""
     for directory in DIRECTORIES:
         path = directory / name
         if path.is_file():
