@@ -1,26 +1,29 @@
-"""A closed loop of clients: each connection asks again as soon as it has its answer."""
+"""Load on a gateway: a closed loop of connections, or requests that arrive at random times."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import time
+from collections.abc import Callable, Iterator, Sequence
 
 LONGEST = 60.0  # seconds that a busy machine is given for the first answer
 
 
 class Client(asyncio.Protocol):
-    """Counts whole answers; anything but 200 is a failure."""
+    """A connection that counts whole answers; anything but 200 is a failure. `on_answer` is called after each."""
 
-    def __init__(self, request: bytes) -> None:
-        self._request = request
+    def __init__(self, on_answer: Callable[[Client], None]) -> None:
+        self._on_answer = on_answer
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
+        self.asked_at = 0.0
         self.answers = 0
         self.failures = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # create_connection gives a Transport; uvloop's is no subclass
-        self._ask()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -32,24 +35,31 @@ class Client(asyncio.Protocol):
             self._buffer = b""
             self.answers += 1
             self.failures += not head.startswith(b"HTTP/1.1 200")
-            self._ask()
+            self._on_answer(self)
+
+    def ask(self, request: bytes) -> None:
+        """Send a whole request."""
+        if self._transport is not None:
+            self.asked_at = time.monotonic()
+            self._transport.write(request)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _ask(self) -> None:
-        if self._transport is not None:
-            self._transport.write(self._request)
 
-
-async def run(port: int, body: bytes, *, connections: int, seconds: float) -> tuple[int, int, float]:
-    """Answers, failures and seconds: until `seconds` are over and one answer has come, a minute at most."""
+def requests_of(port: int, bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """The bodies as requests, again and again."""
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-    request = head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
-    loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(lambda: Client(request), "127.0.0.1", port) for _ in range(connections)]
-    clients = [client for _, client in made]
+    return itertools.cycle([head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body for body in bodies])
+
+
+async def run(port: int, bodies: Sequence[bytes], *, connections: int, seconds: float) -> tuple[int, int, float]:
+    """Answers, failures and seconds of a closed loop: until `seconds` are over and one answer has come, a minute at most."""
+    requests = requests_of(port, bodies)
+    clients = await _connected(port, connections, lambda client: client.ask(next(requests)))
+    for client in clients:
+        client.ask(next(requests))
     await asyncio.sleep(min(0.3, seconds))  # the first requests open connections and fill caches
     before, began = sum(client.answers for client in clients), time.monotonic()
     answers = 0
@@ -59,3 +69,40 @@ async def run(port: int, body: bytes, *, connections: int, seconds: float) -> tu
     for client in clients:
         client.close()
     return answers, sum(client.failures for client in clients), took
+
+
+async def latencies(
+    port: int, bodies: Sequence[bytes], *, rate: float, seconds: float, seed: int = 1
+) -> Sequence[float]:
+    """Sorted seconds from request to whole answer, of requests that arrive at random, `rate` a second (a Poisson process).
+
+    A request that finds no idle connection opens one, so that a slow answer does not hold back those behind it.
+    """
+    chance, requests, took, idle = random.Random(seed), requests_of(port, bodies), [], list[Client]()
+
+    def answered(client: Client) -> None:
+        took.append(time.monotonic() - client.asked_at)
+        idle.append(client)
+
+    idle += await _connected(port, 8, answered)
+    everyone = list(idle)
+    ends = at = time.monotonic()
+    ends += seconds
+    while (at := at + chance.expovariate(rate)) < ends:
+        await asyncio.sleep(max(0.0, at - time.monotonic()))
+        if not idle:
+            everyone += await _connected(port, 1, answered)
+            idle.append(everyone[-1])
+        idle.pop().ask(next(requests))
+    await asyncio.sleep(0.5)  # for the last answers
+    for client in everyone:
+        client.close()
+    if not took or any(client.failures for client in everyone):
+        raise RuntimeError(f"{len(took)} answers, {sum(client.failures for client in everyone)} failures")
+    return sorted(took)
+
+
+async def _connected(port: int, count: int, on_answer: Callable[[Client], None]) -> list[Client]:
+    loop = asyncio.get_running_loop()
+    made = [await loop.create_connection(lambda: Client(on_answer), "127.0.0.1", port) for _ in range(count)]
+    return [client for _, client in made]

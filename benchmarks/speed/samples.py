@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from typing import Any
 
 import orjson
@@ -27,6 +29,44 @@ def chat(model: str, *, kilobytes: int = 2, messages: int = 4, stream: bool = Fa
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return orjson.dumps(body)
+
+
+# What distinct prompts are made of: each is a task, on a subject, with text of some length to work on.
+_TASKS = (
+    "Summarize the following notes about {} in three sentences.",
+    "Write a Python function that validates {} and explain its edge cases.",
+    "Translate this text about {} into German, keeping names as they are.",
+    "Which of these statements about {} are wrong? Answer as a JSON list.",
+    "Compare two designs for {} and recommend one, with reasons.",
+    "Solve step by step: how many {} fit into 17 boxes of 24, if 5% are lost?",
+)
+_SUBJECTS = (
+    "invoices", "protein folding", "database indexes", "the French Revolution", "container ships", "kernel scheduling",
+    "sourdough bread", "option pricing", "bird migration", "tax returns", "unit tests", "glacier melt", "jazz harmony",
+)  # fmt: skip
+_WORDS = (
+    "measure", "however", "system", "between", "quickly", "river", "customer", "because", "value", "network", "three",
+    "result", "possible", "memory", "error", "answer", "should", "previous", "market", "simple", "table", "energy",
+    "return", "under", "question", "several", "process", "light", "language", "history", "change", "number", "music",
+)  # fmt: skip
+
+
+def distinct_chats(model: str, *, count: int, seed: int = 1) -> list[bytes]:
+    """Requests with one turn and a prompt of its own each, of 50 to 2,000 tokens (the logarithm is uniform)."""
+    chance = random.Random(seed)
+    return [_chat_of(model, _prompt(chance, number)) for number in range(count)]
+
+
+def _prompt(chance: random.Random, number: int) -> str:
+    tokens = math.exp(chance.uniform(math.log(50), math.log(2000)))
+    task = chance.choice(_TASKS).format(chance.choice(_SUBJECTS))
+    words = chance.choices(_WORDS, k=round(tokens / 1.3))
+    sentences = [" ".join(words[at : at + 12]).capitalize() + "." for at in range(0, len(words), 12)]
+    return f"{task} (case {number})\n\n" + "\n".join(sentences)
+
+
+def _chat_of(model: str, prompt: str) -> bytes:
+    return orjson.dumps({"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 256})
 
 
 OPENAI_USAGE = {"prompt_tokens": 420, "completion_tokens": 60, "total_tokens": 480}

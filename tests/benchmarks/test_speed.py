@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.speed import macro, micro
 from benchmarks.speed.__main__ import BASELINE, main
-from benchmarks.speed.samples import ANSWERS, chat, events
+from benchmarks.speed.samples import ANSWERS, chat, distinct_chats, events
 from benchmarks.speed.timing import microseconds
 from gateway.dialects.chat_completions import parse_chat_request
 
@@ -37,7 +37,9 @@ def test_the_whole_gateway_is_measured() -> None:
     """Start, requests and chunks of the gateway as a process are measured, and stand in the baseline."""
     baseline = orjson.loads(BASELINE.read_bytes())
     found = dict(macro.measured(seconds=0.3))
-    assert set(found) == {"gateway: start", *(scenario.name for scenario in macro.SCENARIOS)}
+    named = {scenario.name for scenario in macro.scenarios()}
+    further = {"gateway: start", macro.LEARNED_AUTO, *macro.LATENCIES, *macro.LEARNED_LATENCIES, *macro.MEMORY}
+    assert set(found) == named | further
     assert set(found) <= set(baseline)
     assert all(figure >= 0 for figure in found.values())
 
@@ -47,6 +49,13 @@ def test_samples_are_of_their_size(vendor: str) -> None:
     """A stream has its pieces and an end; a conversation is as long as it was asked to be."""
     assert len(events(vendor)) > 60
     assert len(parse_chat_request(chat("auto", kilobytes=100, messages=20)).messages) == 20
+
+
+def test_distinct_prompts_are_distinct() -> None:
+    """Each request of the corpus has a prompt of its own; the same seed makes the same ones."""
+    made = distinct_chats("auto", count=200)
+    assert len(set(made)) == 200
+    assert made == distinct_chats("auto", count=200)
 
 
 def test_least_of_the_rounds() -> None:
