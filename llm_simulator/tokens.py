@@ -45,23 +45,32 @@ class PromptCache:
         self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
     def remember(self, scope: str, prefix: str, *, tokens: int, ttl: float) -> None:
-        self._entries[self._key(scope, prefix)] = CacheEntry(tokens, self._clock() + ttl)
-        while len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        self._remember(self._digest(scope, prefix).digest(), tokens=tokens, ttl=ttl)
 
     def tokens(self, scope: str, prefix: str) -> int:
         """Tokens of this prefix if it is cached, else 0."""
-        entry = self._entries.get(self._key(scope, prefix))
-        return entry.tokens if entry and entry.expires > self._clock() else 0
+        return self._tokens(self._digest(scope, prefix).digest())
 
     def implicit(self, scope: str, text: str, *, ttl: float = 300) -> int:
         """Cached tokens of a prompt whose vendor caches whole blocks without being asked, then remembers it."""
         width = BLOCK_TOKENS * CHARS_PER_TOKEN
         cached = 0
+        digest = self._digest(scope, "")
         for end in range(width, len(text) + 1, width):
-            cached = self.tokens(scope, text[:end]) or cached
-            self.remember(scope, text[:end], tokens=end // CHARS_PER_TOKEN, ttl=ttl)
+            digest.update(text[end - width : end].encode("utf-8", "surrogatepass"))  # each block is hashed once
+            key = digest.digest()
+            cached = self._tokens(key) or cached
+            self._remember(key, tokens=end // CHARS_PER_TOKEN, ttl=ttl)
         return cached
 
-    def _key(self, scope: str, prefix: str) -> bytes:
-        return blake2b(f"{scope}\x1f{prefix}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    def _tokens(self, key: bytes) -> int:
+        entry = self._entries.get(key)
+        return entry.tokens if entry and entry.expires > self._clock() else 0
+
+    def _remember(self, key: bytes, *, tokens: int, ttl: float) -> None:
+        self._entries[key] = CacheEntry(tokens, self._clock() + ttl)
+        while len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+    def _digest(self, scope: str, prefix: str) -> blake2b:
+        return blake2b(f"{scope}\x1f{prefix}".encode("utf-8", "surrogatepass"), digest_size=16)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llm_simulator.tokens import PromptCache, count, count_media
@@ -46,3 +48,17 @@ def test_implicit() -> None:
     text = "a" * 10_000
     assert cache.implicit("s", text) == 0
     assert cache.implicit("s", text + "b" * 5000) == 2048
+
+
+def test_implicit_cache_hashes_each_character_once() -> None:
+    """The work on a prompt grows with its length, not with the square of it: an image of ten megabytes is answered at once."""
+    hashed: list[int] = []
+
+    class CountingDigest(PromptCache):
+        def _digest(self, scope: str, prefix: str) -> Any:
+            digest = super()._digest(scope, prefix)
+            hashed.append(len(prefix))
+            return digest
+
+    CountingDigest(clock=lambda: 0).implicit("s", "a" * 1_000_000)
+    assert sum(hashed) == 0
