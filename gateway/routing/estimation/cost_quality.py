@@ -15,6 +15,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.routing.estimation.examples import Key
+
 # Rates on trial, in quality per price of the best model: from "a quality of 0.001 is worth its price" upwards.
 _GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 # So many requests' worth of weight has the fixed rule.
@@ -24,7 +26,6 @@ _LEAST = 0.08
 # So much of a request's cost counts by its own size, the rest by the usual size.
 _OWN_SIZE = 0.25
 
-Key = tuple[str, str]
 Option = tuple[float, float]  # (quality, cost)
 
 

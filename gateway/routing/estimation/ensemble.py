@@ -16,17 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.routing.estimation.examples import Key, LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
-if TYPE_CHECKING:
-    from gateway.routing.estimation.estimator import LabelledExample
-
-Key = tuple[str, str]
 Vector = tuple[float, ...]
 Matrix = NDArray[np.float32]
 

@@ -9,10 +9,11 @@ from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog.catalog import Model, Tier
-from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import PRIORS, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, confidence, similar
+from gateway.routing.estimation.examples import Key
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
 from gateway.routing.prompt.embedding import unpacked
@@ -21,9 +22,6 @@ from gateway.routing.types import Confidence, PromptFacts
 
 if TYPE_CHECKING:
     from gateway.routing.estimation.ensemble import Ensemble
-    from gateway.routing.estimation.variances import PosteriorVariances
-
-Key = tuple[str, str]
 
 # Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
 NOISE = 0.4

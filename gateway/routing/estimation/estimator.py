@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gateway.catalog.catalog import TIERS, Catalog, Model
-from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot, prior
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
 from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
@@ -27,17 +27,17 @@ from gateway.routing.estimation.difficulty import (
     reference_failure_rate,
 )
 from gateway.routing.estimation.drift import CusumDetector
-from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates, Key
+from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates
 from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
+from gateway.routing.estimation.examples import Key, LabelledExample, Observation
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates, TokenEstimator
 from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import vector_of
-from gateway.routing.types import Outcome, PromptFacts
+from gateway.routing.types import PromptFacts
 
 if TYPE_CHECKING:
     from gateway.routing.estimation.ensemble import Ensemble
-    from gateway.routing.estimation.variances import PosteriorVariances
 
 # Recent requests on which the exchange rate is found, and how often it is found anew.
 _RECENT = 128
@@ -58,29 +58,6 @@ FITTED_FROM = 250
 _FITTED_AGAIN = 1.25
 _MOST_APART = 1_000
 _REMEMBERED = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledExample:
-    """A label as the ensemble is fitted to it, in little memory: thousands are kept."""
-
-    model: Key
-    features: Sequence[float]
-    embedding: Sequence[float]
-    quality: float
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One outcome with what was known of its request. `weight`, 0 to 1, is how much its quality counts."""
-
-    model: Key
-    pattern: str
-    complexity: float
-    features: Mapping[str, float]
-    outcome: Outcome
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +239,10 @@ class Estimator:
         """What is known now."""
         weights = self._difficulty.weights
         posteriors = {key: own.posterior for key, own in self._own.items()}
-        self._posterior_variances = self._certainty_of(posteriors) if self._ensemble is not None else None
+        if self._ensemble is not None:  # then NumPy is loaded
+            self._posterior_variances = PosteriorVariances(posteriors, self._posterior_variances)
+        else:
+            self._posterior_variances = None
         return Estimates(
             tiers={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
             means={key: self._weights(key, own, weights) for key, own in self._own.items()},
@@ -274,11 +254,6 @@ class Estimator:
             posterior_variances=self._posterior_variances,
             learned=self._learned,
         )
-
-    def _certainty_of(self, posteriors: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
-        from gateway.routing.estimation.variances import PosteriorVariances  # brings NumPy, as the ensemble does
-
-        return PosteriorVariances(posteriors, self._posterior_variances)
 
     def _expected(self, key: Key, own: ModelState, weights: Vector) -> Vector:
         return expected_weights(own.record.rate(self._models[key].tier), weights)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.routing.estimation.examples import Key
 from gateway.routing.types import Confidence
 
 # Like prompts have the same pattern and a complexity within so many bins of a tenth.
@@ -19,7 +20,6 @@ HIGH_FROM = 80
 OWN_FROM = 20
 HIGH_ERROR = 0.05
 
-Key = tuple[str, str]
 Group = tuple[Key, str, int]
 
 

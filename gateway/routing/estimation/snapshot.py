@@ -15,8 +15,9 @@ from gateway.routing.estimation.bayesian_regression import GaussianPosterior
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import FailureRate, PromptDifficulty
 from gateway.routing.estimation.drift import CusumDetector
-from gateway.routing.estimation.estimator import EstimatorState, LabelledExample, ModelState
+from gateway.routing.estimation.estimator import EstimatorState, ModelState
 from gateway.routing.estimation.evidence import QualityStats
+from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.estimation.usage import RunningMeans, TokenEstimates
 from gateway.routing.prompt.embedding import DIMENSIONS
 from gateway.routing.prompt.features import NAMES, SIZE

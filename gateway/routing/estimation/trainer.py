@@ -11,7 +11,8 @@ from pathlib import Path
 from gateway.catalog.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.routing.estimation.estimates import Estimates
-from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
+from gateway.routing.estimation.estimator import Estimator, EstimatorState
+from gateway.routing.estimation.examples import Observation
 from gateway.routing.estimation.snapshot import FORMAT, CheckpointError, dumps, loads
 from gateway.routing.types import Outcome
 from gateway.store import Checkpoint, Store, StoredOutcome

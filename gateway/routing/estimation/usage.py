@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.catalog.catalog import Model
+from gateway.routing.estimation.examples import Key
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.types import Outcome
 
@@ -13,8 +14,6 @@ from gateway.routing.types import Outcome
 EXPECTED_OUTPUT = 300
 # As many requests' worth of weight has what was expected before.
 _PRIOR_WEIGHT = 10.0
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

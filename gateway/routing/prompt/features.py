@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.routing.prompt.complexity import complexity_of
@@ -11,6 +13,10 @@ from gateway.routing.prompt.embedding import packaged_embedding, packed
 from gateway.routing.prompt.patterns import PATTERNS, pattern_of
 from gateway.routing.prompt.text_stats import TextStats, text_stats, tokens_of
 from gateway.routing.types import PromptFacts, RoutingContext
+
+_CAPACITY = 1000
+# In characters. A longer prompt is sampled, so extracting its features costs little more than hashing it.
+_LONGEST_CACHED = 32_768
 
 
 def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
@@ -41,24 +47,47 @@ def extract(prompt: str) -> PromptFeatures:
     return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), about)
 
 
+class RecentPrompts:
+    """An LRU cache of the features of recent prompts: while an agent runs tools, each of its requests repeats the same user turn.
+
+    Holds at most `capacity` entries, in memory only. The keys are hashes keyed with `secret`, so no prompt text is kept.
+    """
+
+    def __init__(self, *, secret: bytes, capacity: int = _CAPACITY) -> None:
+        self._secret = secret[:64]
+        self._capacity = capacity
+        self._features: OrderedDict[bytes, PromptFeatures] = OrderedDict()
+
+    def extract(self, prompt: str) -> PromptFeatures:
+        """`extract(prompt)`, from the cache where possible. Prompts above 32 KB are not cached."""
+        if len(prompt) > _LONGEST_CACHED:
+            return extract(prompt)
+        key = blake2b(prompt.encode(errors="surrogatepass"), key=self._secret, digest_size=16).digest()
+        features = self._features.pop(key, None) or extract(prompt)
+        self._features[key] = features
+        while len(self._features) > self._capacity:
+            self._features.popitem(last=False)
+        return features
+
+
 def prompt_facts(
-    prompt: str, context: RoutingContext | None = None, *, said: PromptFeatures | None = None
+    prompt: str, context: RoutingContext | None = None, *, extracted: PromptFeatures | None = None
 ) -> PromptFacts:
     """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them.
 
-    `said` is `said_in(prompt)`, where that is known already.
+    `extracted` is `extract(prompt)`, if the caller has it.
     """
-    if said is None:
-        said = extract(prompt)
-    tokens = said.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
-    of_request = _rounded(_request_features(context, own=said.tokens, tokens=tokens))
+    if extracted is None:
+        extracted = extract(prompt)
+    tokens = extracted.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
+    of_request = _rounded(_request_features(context, own=extracted.tokens, tokens=tokens))
     return PromptFacts(
         prompt=prompt,
-        pattern=said.pattern,
-        complexity=said.complexity,
+        pattern=extracted.pattern,
+        complexity=extracted.complexity,
         tokens=tokens,
-        features={**said.features, **of_request, "tokens": tokens, **said.embedding},
-        vector=(1.0, *said.values, *_values(of_request.values()), *_PLACES[said.pattern]),
+        features={**extracted.features, **of_request, "tokens": tokens, **extracted.embedding},
+        vector=(1.0, *extracted.values, *_values(of_request.values()), *_PLACES[extracted.pattern]),
     )
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gateway.routing.estimation.ensemble import LEAST, Ensemble, fit
-from gateway.routing.estimation.estimator import LabelledExample
+from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 KEY = ("gemini", "flash")

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog.catalog import TIERS, Model
-from gateway.routing.estimation.bayesian_regression import prior
+from gateway.routing.estimation.bayesian_regression import PosteriorVariances, prior
 from gateway.routing.estimation.estimates import OWN_PRECISION, Estimates
-from gateway.routing.estimation.variances import PosteriorVariances
 from gateway.routing.prompt.features import SIZE, prompt_facts
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
 

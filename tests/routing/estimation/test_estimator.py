@@ -7,7 +7,8 @@ import pytest
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.estimation.estimates import Estimate, Estimates
-from gateway.routing.estimation.estimator import FITTED_FROM, Estimator, Observation
+from gateway.routing.estimation.estimator import FITTED_FROM, Estimator
+from gateway.routing.estimation.examples import Observation
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from gateway.catalog.catalog import Catalog
-from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
+from gateway.routing.estimation.estimator import Estimator, EstimatorState
+from gateway.routing.estimation.examples import Observation
 from gateway.routing.estimation.snapshot import CheckpointError, dumps, loads
 from tests.routing.estimation.test_estimator import CELLS, WARS, estimate, observation
 from tests.routing.worlds import FLASH, HAIKU, SONNET, THREE
