@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.routing.estimation.ensemble import LEAST, Ensemble, fit
+from gateway.routing.estimation.ensemble import MIN_EXAMPLES, Ensemble, fit
 from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
@@ -40,7 +40,7 @@ def test_topics_are_told_apart() -> None:
 
 def test_few_labels_leave_the_online_estimate() -> None:
     """A model with fewer labels than the least, or none, is as it was estimated; the more there are, the less that counts."""
-    assert predicted(fit(examples(LEAST - 1), EXPECTED), 0, online=0.123) == 0.123
+    assert predicted(fit(examples(MIN_EXAMPLES - 1), EXPECTED), 0, online=0.123) == 0.123
     assert predicted(fit(examples(), EXPECTED), 0, online=0.123, key=OTHER) == 0.123
     assert predicted(fit([], EXPECTED), 0, online=0.123) == 0.123
     assert predicted(fit(examples(2000), EXPECTED), 1) < predicted(fit(examples(200), EXPECTED), 1)

@@ -43,8 +43,8 @@ def test_quality_is_held_to_its_range() -> None:
     """However far the weights reach, quality is 0 to 1."""
     model = Model("gemini", "x", "simple", 0.1, 0.1)
     for weight, quality in ((9.0, 1.0), (-9.0, 0.0)):
-        means = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
-        assert Estimates(means=means).of(model, prompt_facts(SIMPLE)).quality == quality
+        weights = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
+        assert Estimates(model_weights=weights).of(model, prompt_facts(SIMPLE)).quality == quality
 
 
 def test_doubt_shrinks_where_outcomes_are() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.estimation.estimates import Estimate, Estimates
-from gateway.routing.estimation.estimator import FITTED_FROM, Estimator
-from gateway.routing.estimation.examples import Observation
+from gateway.routing.estimation.estimator import Estimator
+from gateway.routing.estimation.examples import FIRST_FIT, Observation
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome
@@ -128,9 +128,9 @@ def test_many_labels_tell_topics_apart() -> None:
 
 def test_few_labels_need_no_ensemble() -> None:
     """Below the least count, and for rows without an embedding, there is none."""
-    bare = [replace(observation(FLASH), features={"length": 0.5}) for _ in range(FITTED_FROM)]
+    bare = [replace(observation(FLASH), features={"length": 0.5}) for _ in range(FIRST_FIT)]
 
-    assert Estimator(THREE).learn([observation(FLASH)] * (FITTED_FROM - 1)).ensemble is None
+    assert Estimator(THREE).learn([observation(FLASH)] * (FIRST_FIT - 1)).ensemble is None
     assert Estimator(THREE).learn(bare).ensemble is None
     assert Estimator(THREE).learn(bare).posterior_variances is None
 

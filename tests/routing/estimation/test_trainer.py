@@ -78,7 +78,7 @@ def test_only_the_newest_are_replayed() -> None:
     store = MemoryStore()
     for _ in range(5):
         store.add_outcome(outcome())
-    trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
+    trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replay_limit=2)
     assert trainer.refreshed().learned == 2
     store.add_outcome(outcome())
     trainer.refresh()
