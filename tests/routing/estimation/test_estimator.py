@@ -58,7 +58,7 @@ def test_prompts_are_told_apart() -> None:
 
 
 def test_division_into_calls_does_not_matter() -> None:
-    """One lesson at a time or all at once, as after a restart: the same is known."""
+    """One observation at a time or all at once, as after a restart: the estimates are the same."""
     observations = [observation((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]
     one_by_one, at_once = Estimator(THREE), Estimator(THREE)
 
@@ -187,8 +187,8 @@ def test_outcomes_without_weight_teach_no_quality() -> None:
     assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
 
 
-def test_exchange_rate_is_found_on_recent_requests() -> None:
-    """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
+def test_cost_rate_is_fitted_to_recent_requests() -> None:
+    """After some requests the rate is no longer the default; a catalogue without models has none."""
     taught = [
         observation(FLASH, quality=0.3),
         observation(HAIKU, quality=0.3),

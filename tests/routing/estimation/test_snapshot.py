@@ -23,13 +23,13 @@ def observations(count: int) -> list[Observation]:
 
 
 def broken(**changes: object) -> bytes:
-    """A sound state but for these."""
+    """A valid checkpoint with these members replaced."""
     document = orjson.loads(zlib.decompress(dumps(Estimator(THREE, EstimatorState()).state())))
     return zlib.compress(orjson.dumps({**document, **changes}))
 
 
-def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
-    """It expects the same, to the last digit, and learns the same from what comes next, ensemble included."""
+def test_restored_estimator_continues_with_identical_estimates() -> None:
+    """Estimates are equal to the last digit, now and after further outcomes, with the ensemble."""
     original = Estimator(THREE)
     original.learn(observations(700))
     restored = Estimator(THREE, loads(dumps(original.state())))
@@ -44,8 +44,8 @@ def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
         assert after.cost_rate == before.cost_rate
 
 
-def test_few_outcomes_are_restored_too() -> None:
-    """Before there is an ensemble, a state has none."""
+def test_state_without_ensemble_is_restored() -> None:
+    """Before the first fit a checkpoint has no ensemble."""
     original = Estimator(THREE)
     before = original.learn([observation(FLASH, quality=0.2)] * 5)
 
@@ -72,8 +72,8 @@ def test_checkpoint_of_layout_1_is_read() -> None:
     assert len(READABLE_FORMATS) == 2
 
 
-def test_models_that_are_gone_do_no_harm() -> None:
-    """A state that knows a model which the catalogue no longer lists serves for the others."""
+def test_models_missing_from_the_catalogue_are_dropped() -> None:
+    """A checkpoint with a model that the catalogue no longer lists is still good for the others."""
     original = Estimator(THREE)
     before = original.learn(observations(700))
     restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.state())))
@@ -98,14 +98,14 @@ def test_models_that_are_gone_do_no_harm() -> None:
     ],
     ids=["empty", "not packed", "not JSON", "no object", "no count", "no rows", "short", "null", "vector", "example"],
 )
-def test_what_is_no_state_is_refused(body: bytes) -> None:
-    """Damage is told from a state, whatever it looks like."""
+def test_invalid_checkpoints_are_refused(body: bytes) -> None:
+    """Any kind of damage is recognised."""
     with pytest.raises(CheckpointError):
         loads(body)
 
 
 def test_sizes_are_held_to_this_version() -> None:
-    """A belief about other features than ours is refused, even where its numbers are in order."""
+    """A posterior over other features is refused, even if its numbers are valid."""
     document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).state())))
     document["difficulty"]["posterior"]["covariance"].pop()
 
