@@ -61,7 +61,7 @@ from gateway.resilience import FailoverPolicy, KeyRotation, UpstreamHealth, depl
 from gateway.routing import RoutingEngine
 from gateway.routing.feedback.corroboration import Corroboration, keys_per_model
 from gateway.routing.feedback.implicit_feedback import ImplicitFeedback
-from gateway.routing.prompt.cache import RecentPrompts
+from gateway.routing.prompt.features import RecentPrompts
 from gateway.routing.refresh_loop import RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity
 from gateway.routing.sessions.prompt_caching import PromptCaching

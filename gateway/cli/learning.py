@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
-from gateway.routing.estimation.snapshot import FORMAT, CheckpointError
+from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, CheckpointError
 from gateway.routing.estimation.trainer import RESET, ROLLBACK, read_state
 from gateway.store import Checkpoint
 
@@ -28,7 +28,7 @@ def show(db: str | None) -> None:
         if not found:
             click.echo("No state is kept yet: the first one is kept after 1,000 outcomes.", err=True)
         for state in found:
-            foreign = state.format != FORMAT and "of another version"
+            foreign = state.format not in READABLE_FORMATS and "of another version"
             problem = state.problem or foreign or "sound"
             click.echo(f"{state.id} {state.timestamp} {state.origin:<8} {state.outcomes} outcomes: {problem}")
 

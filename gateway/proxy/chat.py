@@ -162,7 +162,7 @@ class ChatProxy:
         """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
         if self._cascade is None or not transaction.plan.auto_route:
             return completion
-        if check_format(transaction.request, completion.choices) != "broken":
+        if check_format(transaction.request, completion.choices) != "invalid":
             return completion
         better = attempts.escalate(self._cascade.next_tier(transaction.current, transaction.plan.candidates))
         if not better.open:
@@ -179,7 +179,7 @@ class ChatProxy:
 
     async def _finish(self, transaction: RequestTransaction, completion: Completion) -> ChatResult:
         transaction.dropped(completion.dropped)
-        answer = answer_of(completion.choices, form=check_format(transaction.request, completion.choices))
+        answer = answer_of(completion.choices, validity=check_format(transaction.request, completion.choices))
         chars = _answer_chars(completion) if completion.usage is None else 0
         record = await transaction.completed(completion.usage, answer_chars=chars, answer=answer)
         body = completion_body(

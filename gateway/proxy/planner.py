@@ -14,9 +14,8 @@ from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.proxy.spending_limits import Reservation, SpendingLimits
 from gateway.resilience import Candidate
 from gateway.routing import RoutingContext, RoutingDecision, RoutingEngine, context_of
-from gateway.routing.prompt.cache import RecentPrompts
 from gateway.routing.prompt.context import prompt_tokens
-from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.prompt.features import RecentPrompts, prompt_facts
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import NO_MARKS, CacheBreakpoints, PromptCaching
 from gateway.routing.sessions.switching_cost import keep_unless_worth_it, switch_cost, with_choice
@@ -263,8 +262,10 @@ class Planner:
             tradeoff=target.tradeoff if isinstance(target, Auto) else None,
             user_id=caller.key_id if caller else None,
         )
-        said = self._recent.said_in(context.prompt) if self._recent is not None else None
-        context.facts = prompt_facts(context.prompt, context, said=said)  # decision and baseline are made from the same
+        extracted = self._recent.extract(context.prompt) if self._recent is not None else None
+        context.facts = prompt_facts(
+            context.prompt, context, extracted=extracted
+        )  # decision and baseline are made from the same
         return (
             context
             if self._spending_limits is None

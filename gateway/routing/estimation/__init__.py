@@ -1,1 +1,1 @@
-"""What to expect of each model on a request, learned from outcomes."""
+"""Per-model predictions of quality and cost for a request, learned online from outcomes."""

@@ -1,11 +1,12 @@
-"""The exchange rate between quality and money at each point of the trade-off.
+"""The cost multiplier: how much quality one US dollar must buy, for each point of the cost-quality trade-off.
 
-A request goes to the model with the highest `quality - rate * cost`: one rate for all requests is what buys the most
-quality for a sum of money. Which rate? The trade-off is read as a share: at 0.3, about 30 % of what lies between always
-the cheapest and always the best model is spent, on the requests where it buys most. So the rate is found on a sample of
-recent requests. Three corrections: with few requests it leans to a fixed rule; a gain too small for its price is not bought
-even where the share would allow it; and a request's price counts in part as if it were the usual one. Expected gains are guesses, and a short
-request is not the better buy merely because any mistake on it is cheap; a very long one still costs nearly its price.
+A request goes to the model with the highest `quality - rate * cost`. One rate for all requests buys the most quality for a given total
+cost (Lagrange multiplier; Everett, Operations Research 11(3), 1963). The trade-off names that total: at 0.3, about 30 % of the span
+between "always the cheapest model" and "always the best model" is spent. The rate is therefore fitted to a sample of recent requests.
+
+Three corrections make it robust against estimation errors. With few requests in the sample, the rate is shrunk towards a default.
+The rate has a lower bound, so that a gain too small for its price is not bought even where the share would allow it. And only a part
+of a request's own size counts: otherwise short requests would always look like the better buy, because a mistake on them is cheap.
 """
 
 from __future__ import annotations
@@ -15,22 +16,26 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Rates on trial, in quality per price of the best model: from "a quality of 0.001 is worth its price" upwards.
-_GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
-# So many requests' worth of weight has the fixed rule.
-_RULE_WEIGHT = 32
-_RULE = 0.15
-_LEAST = 0.08
-# So much of a request's cost counts by its own size, the rest by the usual size.
-_OWN_SIZE = 0.25
+from gateway.routing.estimation.examples import Key
 
-Key = tuple[str, str]
+# Candidate rates, in quality per mean cost of the best model. The lowest pays that cost for a quality of 0.001.
+_GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
+# The default rate and the lower bound, at a trade-off of 0.5, in the same unit. The default counts as much as 32 requests.
+_DEFAULT_RATE = 0.15
+_MIN_RATE = 0.08
+_DEFAULT_WEIGHT = 32
+# The share of a request's cost that is proportional to its own size; the rest is that of a request of mean size.
+_OWN_SIZE_SHARE = 0.25
+
 Option = tuple[float, float]  # (quality, cost)
 
 
 @dataclass(frozen=True, slots=True)
 class CostQualityRate:
-    """`shares` are the shares of the span that the rates on trial spend, falling; `price` is the mean cost (USD) of the model that is `best`."""
+    """The fitted multiplier. `price` is the mean cost (USD) of the model `best` over the `requests` of the sample.
+
+    `shares` has for each rate of the grid the share of the cost span that it spends, in falling order.
+    """
 
     shares: tuple[float, ...] = ()
     price: float = 0.0
@@ -38,64 +43,70 @@ class CostQualityRate:
     best: Key | None = None
 
     def rate(self, tradeoff: float, *, price: float, usual: float | None = None) -> float:
-        """Quality per USD. `price` stands for the best model's cost while no requests are known; `usual` is that of `best` on this request."""
+        """Quality per USD at a trade-off of 0 (cheapest) to 1 (best quality).
+
+        `price` is the best model's cost (USD), used before the first fit. `usual` is the cost (USD) of `best` on this request.
+        """
         if tradeoff <= 0:
             return math.inf
         if tradeoff >= 1:
             return 0.0
         odds = (1 - tradeoff) / tradeoff
-        rule = _RULE * odds
+        default = _DEFAULT_RATE * odds
         if not self.shares:
-            return rule / price if price > 0 else 0.0
-        weight = self.requests / (self.requests + _RULE_WEIGHT)
-        mixed = math.exp(weight * math.log(self._found(tradeoff)) + (1 - weight) * math.log(rule))
-        return max(mixed, _LEAST * odds) / self.price * (_size_weight(usual / self.price) if usual else 1.0)
+            return default / price if price > 0 else 0.0
+        weight = self.requests / (self.requests + _DEFAULT_WEIGHT)
+        mixed = math.exp(weight * math.log(self._interpolated(tradeoff)) + (1 - weight) * math.log(default))
+        return max(mixed, _MIN_RATE * odds) / self.price * (_size_weight(usual / self.price) if usual else 1.0)
 
-    def _found(self, tradeoff: float) -> float:
-        """Where the falling shares pass the trade-off, between two rates on trial."""
-        place = bisect_left([-share for share in self.shares], -tradeoff)
-        if place == 0:
+    def _interpolated(self, tradeoff: float) -> float:
+        """The rate that spends the share `tradeoff`, by log-linear interpolation between two rates of the grid."""
+        index = bisect_left([-share for share in self.shares], -tradeoff)
+        if index == 0:
             return _GRID[0]
-        if place == len(_GRID):
+        if index == len(_GRID):
             return _GRID[-1]
-        above, below = self.shares[place - 1], self.shares[place]
-        low, high = math.log(_GRID[place - 1]), math.log(_GRID[place])
+        above, below = self.shares[index - 1], self.shares[index]
+        low, high = math.log(_GRID[index - 1]), math.log(_GRID[index])
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
 def _size_weight(size: float) -> float:
-    """What a request's cost is multiplied by; `size` is the request's, 1 the usual one."""
-    return _OWN_SIZE + (1.0 - _OWN_SIZE) / size
+    """The factor on a request's cost. `size` is relative to the mean request, which has the factor 1."""
+    return _OWN_SIZE_SHARE + (1.0 - _OWN_SIZE_SHARE) / size
 
 
 def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: Key | None = None) -> CostQualityRate:
-    """From the models' estimates on recent requests, each request's in the same order of models; `best` is the best one's place, `key` its name."""
+    """Fits the rate to a sample: for each request the options of all models, in the same order of models.
+
+    `best` is the index of the best model, `key` its name. Without a cost span between the cheapest and the best, nothing is fitted.
+    """
     if not sample:
         return CostQualityRate()
     size = len(sample)
-    price = sum(row[best][1] for row in sample) / size
-    least = sum(min(cost for _, cost in row) for row in sample) / size
-    if price <= least:
+    price = sum(options[best][1] for options in sample) / size
+    lowest = sum(min(cost for _, cost in options) for options in sample) / size
+    if price <= lowest:
         return CostQualityRate()
-    levels = [_size_weight(row[best][1] / price) for row in sample]
+    size_weights = [_size_weight(options[best][1] / price) for options in sample]
     shares = []
-    for tried in _GRID:
-        rate = tried / price
+    for candidate in _GRID:
+        rate = candidate / price
         spent = (
             -sum(
-                max((quality - rate * level * cost, -cost) for quality, cost in row)[1]
-                for row, level in zip(sample, levels, strict=True)
+                max((quality - rate * size_weight * cost, -cost) for quality, cost in options)[1]
+                for options, size_weight in zip(sample, size_weights, strict=True)
             )
             / size
         )
-        shares.append((spent - least) / (price - least))
-    return CostQualityRate(shares=_falling(shares), price=price, requests=size, best=key)
+        shares.append((spent - lowest) / (price - lowest))
+    return CostQualityRate(shares=_cumulative_minimum(shares), price=price, requests=size, best=key)
 
 
-def _falling(shares: Sequence[float]) -> tuple[float, ...]:
-    low = math.inf
-    falling = []
+def _cumulative_minimum(shares: Sequence[float]) -> tuple[float, ...]:
+    lowest = math.inf
+    result = []
     for share in shares:
-        low = min(low, share)
-        falling.append(low)
-    return tuple(falling)
+        lowest = min(lowest, share)
+        result.append(lowest)
+    return tuple(result)

@@ -1,9 +1,10 @@
-"""What all models find hard, and how much of it each one shows.
+"""Prompt difficulty, shared by all models, and the failure rate of each model relative to a reference model.
 
-A model is expected to fail on a request with the chance `rate x`, where `x'w` is the failure rate of a middling model there, learned from the
-outcomes of all, and `rate` is how many of a middling model's failures this one has: a strong model fails half as
-often, on whatever is hard. So what is learned of one model says of each other not only that it will do worse on such
-a request but how far the stronger ones are ahead: little where it is easy, much where it is hard.
+A model fails on a request with the expected probability `rate * x'w`. `x'w` is the failure probability of the reference model, a typical
+model of the moderate tier, on a request with the features x; its weights w are learned from the outcomes of all models. `rate` is the
+ratio of a model's failures to the reference model's: a strong model fails half as often on any kind of prompt. So an outcome of one
+model also tells how far other models are apart on such prompts: little on easy ones, much on hard ones. Difficulty and ability are
+the two parameters of item response theory (Rasch, 1960), here in a multiplicative form.
 """
 
 from __future__ import annotations
@@ -17,32 +18,35 @@ from gateway.routing.prompt.features import NAMES, SIZE
 
 Vector = tuple[float, ...]
 
-# A middling model fails on every fifth request of middling complexity, on more of the complex ones.
-_USUAL = 0.20
-_SLOPE = 0.09
+# The reference model's prior: it fails on 20 % of the requests of average complexity, on more of the complex ones.
+_REFERENCE_FAILURE_RATE = 0.20
+_COMPLEXITY_SLOPE = 0.09
 _COMPLEXITY = 1 + NAMES.index("complexity")
-PRIOR_WEIGHTS: Vector = tuple(_USUAL if i == 0 else _SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE))
+PRIOR_WEIGHTS: Vector = tuple(
+    _REFERENCE_FAILURE_RATE if i == 0 else _COMPLEXITY_SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE)
+)
 PRIOR_FAILURE_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
-# So before any outcome, on a request of middling complexity:
+# The resulting prior quality on a request of average complexity.
 PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
 
 _PRECISION: tuple[float, ...] = (5.0,) * SIZE
-# So many outcomes count as much as the prior: of all models for the weights, of the model itself for its rate.
-_WEIGHTS_COUNT = 20.0
-_RATE_COUNT = 20.0
-_LEAST, _MOST = 0.02, 0.98
+# Pseudo-counts of the priors, in outcomes: of all models for the weights, of one model for its rate.
+_WEIGHTS_PRIOR_COUNT = 20.0
+_RATE_PRIOR_COUNT = 20.0
+_MIN_PROBABILITY, _MAX_PROBABILITY = 0.02, 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class FailureRate:
-    """Of one model: how many failures (by weight) there were, and how many a middling model would have had."""
+    """Observed failures of one model and expected failures of the reference model on the same requests, both weighted."""
 
     failed: float = 0.0
     expected: float = 0.0
 
     def rate(self, tier: Tier) -> float:
-        firm = _RATE_COUNT * _USUAL
-        return (self.failed + firm * PRIOR_FAILURE_RATE[tier]) / (self.expected + firm)
+        """Observed over expected, shrunk towards the tier's prior."""
+        prior_failures = _RATE_PRIOR_COUNT * _REFERENCE_FAILURE_RATE
+        return (self.failed + prior_failures * PRIOR_FAILURE_RATE[tier]) / (self.expected + prior_failures)
 
     def plus(self, *, failed: float, expected: float) -> FailureRate:
         return FailureRate(self.failed + failed, self.expected + expected)
@@ -53,34 +57,42 @@ class FailureRate:
 
 @dataclass(frozen=True, slots=True)
 class PromptDifficulty:
-    """`belief` is about how the weights differ from PRIOR_WEIGHTS; `judged` counts the outcomes behind it."""
+    """The regression of the reference model's failures on the features.
+
+    `posterior` is over the difference of the weights from PRIOR_WEIGHTS, `weight_sum` the total weight of its outcomes.
+    """
 
     posterior: GaussianPosterior = field(default_factory=lambda: prior(_PRECISION))
-    judged: float = 0.0
+    weight_sum: float = 0.0
 
     @property
     def weights(self) -> Vector:
-        """Of a middling model's failure rate. A few outcomes move them little: they are hardly evidence about others."""
-        trust = self.judged / (self.judged + _WEIGHTS_COUNT)
-        return tuple([usual + trust * own for usual, own in zip(PRIOR_WEIGHTS, self.posterior.mean, strict=True)])
+        """The reference model's weights, shrunk towards the prior: a few outcomes say little about other models."""
+        shrinkage = self.weight_sum / (self.weight_sum + _WEIGHTS_PRIOR_COUNT)
+        return tuple(
+            [
+                prior_weight + shrinkage * difference
+                for prior_weight, difference in zip(PRIOR_WEIGHTS, self.posterior.mean, strict=True)
+            ]
+        )
 
     def update(self, x: Vector, quality: float, *, rate: float, weight: float) -> PromptDifficulty:
-        """After an outcome of a model with this rate."""
-        seen = tuple([rate * xi for xi in x])
-        surprise = 1.0 - quality - dot(seen, PRIOR_WEIGHTS)
-        return PromptDifficulty(self.posterior.update(seen, surprise, weight=weight), self.judged + weight)
+        """After an outcome of a model with this failure rate."""
+        scaled = tuple([rate * xi for xi in x])
+        residual = 1.0 - quality - dot(scaled, PRIOR_WEIGHTS)
+        return PromptDifficulty(self.posterior.update(scaled, residual, weight=weight), self.weight_sum + weight)
 
     def decay(self, keep: float) -> PromptDifficulty:
-        return PromptDifficulty(self.posterior.decay(keep, _PRECISION), self.judged)
+        return PromptDifficulty(self.posterior.decay(keep, _PRECISION), self.weight_sum)
 
 
 def reference_failure_rate(x: Vector, weights: Vector) -> float:
-    """A middling model's chance to fail."""
-    return min(_MOST, max(_LEAST, dot(x, weights)))
+    """The reference model's failure probability, from 0.02 to 0.98."""
+    return min(_MAX_PROBABILITY, max(_MIN_PROBABILITY, dot(x, weights)))
 
 
 def expected_weights(rate: float, weights: Vector) -> Vector:
-    """Of the quality of a model with this rate and nothing of its own."""
+    """The quality weights of a model with this failure rate, before its own deviations from them."""
     return (1.0 - rate * weights[0], *[-rate * weight for weight in weights[1:]])
 
 

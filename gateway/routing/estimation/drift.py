@@ -1,17 +1,17 @@
-"""Notices that a model is no longer what it was: the outcomes are too far on one side of what was expected, too often.
+"""Drift detection: notices that a model's quality has changed.
 
-Two sums (CUSUM, Page 1954), one for worse and one for better than expected, grow with each surprise beyond an allowance and fall
-with every outcome within it; one that passes the limit is news. Outcomes that are as expected pass it about once in 20,000,
-a model that begins to fail on everything after about ten.
+Two-sided CUSUM chart (Page, Biometrika 41, 1954): one sum for outcomes that are worse than predicted, one for better ones. A sum grows
+by each residual beyond the slack and falls with each residual within it. A sum above the threshold signals drift. With residuals as
+predicted, that happens about once in 20,000 outcomes; a model that starts to fail on everything is noticed after about ten.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# In standard deviations of one outcome.
-_ALLOWED = 0.75
-_LIMIT = 10.0
+# In standard deviations of one outcome: Page's reference value k and decision interval h.
+_SLACK = 0.75
+_THRESHOLD = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class CusumDetector:
     worse: float = 0.0
     better: float = 0.0
 
-    def update(self, surprise: float, *, weight: float) -> CusumDetector:
-        """`surprise` is quality minus what was expected, in standard deviations."""
+    def update(self, residual: float, *, weight: float) -> CusumDetector:
+        """`residual` is observed minus predicted quality, in standard deviations."""
         return CusumDetector(
-            worse=max(0.0, self.worse + weight * (-surprise - _ALLOWED)),
-            better=max(0.0, self.better + weight * (surprise - _ALLOWED)),
+            worse=max(0.0, self.worse + weight * (-residual - _SLACK)),
+            better=max(0.0, self.better + weight * (residual - _SLACK)),
         )
 
     @property
     def drift_detected(self) -> bool:
-        return max(self.worse, self.better) > _LIMIT
+        return max(self.worse, self.better) > _THRESHOLD

@@ -1,52 +1,52 @@
-"""What many labelled outcomes say together: for each model a ridge regression and the nearest neighbours, on features and embedding.
+"""A batch-trained ensemble per model: ridge regression and kernel-weighted nearest neighbours, on features and prompt embedding.
 
-The estimates that are learned one at a time are best from the start; from a few hundred labels on, what a prompt is about says more
-than its features do, and looking at all labels at once pays. Each model's quality here is a mixture of two predictions:
+The online estimates are better at the start. From a few hundred labels on, the topic of a prompt (its embedding) predicts more than its
+features, and fitting all labels at once pays off. The predicted quality of each model is a mixture of two predictors:
 
-    ridge        linear in the features and the embedding, fitted to what is left of quality after what is expected of the model
-    neighbours   what is expected of the model and the mean of what its outcomes were beyond that, each weighed by
-                 exp((cosine - 1) / TEMPERATURE) of its prompt's embedding to this one's; 0 where none is near
+    ridge        linear in features and embedding, fitted to the residuals of the quality against its expected value
+    knn          the expected value plus the mean residual of the model's labelled prompts, each weighted by the kernel
+                 exp((cosine similarity - 1) / TEMPERATURE) of the two embeddings; 0 where no prompt is similar (Nadaraya, Watson 1964)
 
-The weighing is a softmax, so the nearest few hundred of some thousands carry it. How much each of the two counts is found by leaving
-out one label after the other: the share of the neighbours is the one that would have predicted what was left out best (stacking, Wolpert 1992). NumPy does the sums; it is imported with
-this module, which is imported when there are labels enough for a first fit.
+The mixing weight minimises the squared leave-one-out error (stacking; Wolpert, Neural Networks 5, 1992). This module imports NumPy.
+It is imported itself only when there are enough labels for a first fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.routing.estimation.examples import Key, LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
-if TYPE_CHECKING:
-    from gateway.routing.estimation.estimator import LabelledExample
-
-Key = tuple[str, str]
 Vector = tuple[float, ...]
 Matrix = NDArray[np.float32]
 
-# Labels of a model from which it has a place in the ensemble, and how many count as much as the estimate learned one at a time.
-LEAST = 100
-_TRUST = 300.0
+# A model with fewer labels is left out.
+MIN_EXAMPLES = 100
+# The weight of the online estimate, in labels.
+_ONLINE_WEIGHT = 300.0
 
 TEMPERATURE = 0.08
-_PENALTY = 60.0
-# Neighbours that together weigh no more than this are not heard: a model's labels are of the prompts that it was chosen for.
-_NEAR_ENOUGH = 0.02
-# So many of the newest labels are left out in turn: their distances are a square.
+_RIDGE_PENALTY = 60.0
+# Added to the kernel mass, so that the predicted residual goes to 0 where few prompts are similar: a model's labels are biased to the
+# prompts that it was chosen for.
+_MIN_KERNEL_MASS = 0.02
+# Only the newest labels are used for the leave-one-out error of the neighbours: their kernel matrix is quadratic.
 _LEFT_OUT = 1_000
-# The embedding has length 1; features are about 1 each.
-_STRETCH = 3.0
+# Scales the embedding, which has length 1, to the size of the features, which are about 1 each.
+_EMBEDDING_SCALE = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """Of one model: the ridge's weights on features and embedding beside what is expected, and its outcomes' embeddings and what they were beyond that."""
+class _Member:
+    """The fit of one model: the weights of its expected quality, the ridge weights, and its labelled prompts.
+
+    `neighbours` are unit embeddings, one a row; `residuals` and `weights` are those of the same labels.
+    """
 
     expected: Matrix
     ridge: Matrix
@@ -59,117 +59,121 @@ class _Fitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stacked:
-    """All fitted models: a row for each, and each one's neighbours from its place in `starts` on."""
+    """All members as arrays, one row a model. The neighbours of all models are concatenated; each model's begin at its `starts`."""
 
     keys: Sequence[Key]
     expected: Matrix
     ridge: Matrix
-    shares: Matrix
+    mixing_weights: Matrix
     starts: NDArray[np.intp]
     neighbours: Matrix
     residuals: Matrix
     weights: Matrix
 
-    def predicted(self, features: Matrix, embedding: Matrix) -> Mapping[Key, float]:
-        """Each model's quality."""
+    def predict(self, features: Matrix, embedding: Matrix) -> Mapping[Key, float]:
+        """The quality of each model."""
         expected = self.expected @ features
-        linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_STRETCH)])
-        near = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
-        heard = np.add.reduceat(near, self.starts) + np.float32(_NEAR_ENOUGH)
-        among = expected + np.add.reduceat(near * self.residuals, self.starts) / heard
-        mixed = (1 - self.shares) * linear.clip(0, 1) + self.shares * among.clip(0, 1)
+        linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_EMBEDDING_SCALE)])
+        kernel = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
+        kernel_mass = np.add.reduceat(kernel, self.starts) + np.float32(_MIN_KERNEL_MASS)
+        knn = expected + np.add.reduceat(kernel * self.residuals, self.starts) / kernel_mass
+        mixed = (1 - self.mixing_weights) * linear.clip(0, 1) + self.mixing_weights * knn.clip(0, 1)
         return dict(zip(self.keys, mixed.tolist(), strict=True))
 
 
-def _stacked(fitted: Mapping[Key, _Fitted]) -> _Stacked:
-    each = list(fitted.values())
-    sizes = [len(one.weights) for one in each]
+def _stacked(members: Mapping[Key, _Member]) -> _Stacked:
+    values = list(members.values())
+    sizes = [len(member.weights) for member in values]
     return _Stacked(
-        keys=list(fitted),
-        expected=np.stack([one.expected for one in each]),
-        ridge=np.stack([one.ridge for one in each]),
-        shares=np.array([one.mixing_weight for one in each], np.float32),
+        keys=list(members),
+        expected=np.stack([member.expected for member in values]),
+        ridge=np.stack([member.ridge for member in values]),
+        mixing_weights=np.array([member.mixing_weight for member in values], np.float32),
         starts=np.cumsum([0, *sizes[:-1]]),
-        neighbours=np.concatenate([one.neighbours for one in each]),
-        residuals=np.concatenate([one.residuals for one in each]),
-        weights=np.concatenate([one.weights for one in each]),
+        neighbours=np.concatenate([member.neighbours for member in values]),
+        residuals=np.concatenate([member.residuals for member in values]),
+        weights=np.concatenate([member.weights for member in values]),
     )
 
 
 class Ensemble:
-    """`centre` is the mean embedding of the labelled prompts: what is common to all says nothing of one."""
+    """`centre` is the mean embedding of the training prompts. It is subtracted from each embedding before normalisation."""
 
-    def __init__(self, centre: Matrix, fitted: Mapping[Key, _Fitted]) -> None:
+    def __init__(self, centre: Matrix, members: Mapping[Key, _Member]) -> None:
         self._centre = centre
-        self._trust = {key: each.shrinkage for key, each in fitted.items()}
-        self._stacked = _stacked(fitted) if fitted else None
+        self._shrinkage = {key: member.shrinkage for key, member in members.items()}
+        self._stacked = _stacked(members) if members else None
 
     def on(self, features: Vector, embedding: Vector) -> Callable[[Key, float], float]:
-        """For one request: a model's quality from the online estimate of it, drawn to this one's by how many labels there are."""
+        """For one request: a function from a model and its online estimate to the estimate shrunk towards the ensemble's."""
         if self._stacked is None:
             return lambda key, online: online
-        x, e = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self._centre)
-        predicted = self._stacked.predicted(x, e)
+        x, unit_embedding = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self._centre)
+        predictions = self._stacked.predict(x, unit_embedding)
 
         def blended(key: Key, online: float) -> float:
-            trust = self._trust.get(key)
-            return online if trust is None else online + trust * (predicted[key] - online)
+            shrinkage = self._shrinkage.get(key)
+            return online if shrinkage is None else online + shrinkage * (predictions[key] - online)
 
         return blended
 
 
 def fit(examples: Collection[LabelledExample], expected: Mapping[Key, Vector]) -> Ensemble:
-    """From labelled outcomes, and the weights that are expected of each model without what it has of its own."""
-    embeddings = np.array([each.embedding for each in examples], np.float32).reshape(-1, DIMENSIONS)
+    """Fits all models that have enough labels. `expected` are the quality weights of each model without its own deviations."""
+    embeddings = np.array([example.embedding for example in examples], np.float32).reshape(-1, DIMENSIONS)
     centre = embeddings.mean(axis=0) if len(examples) else np.zeros(DIMENSIONS, np.float32)
     embeddings = _unit(embeddings - centre)
-    fitted = {}
+    members = {}
     for key, weights in expected.items():
-        own = [(place, each) for place, each in enumerate(examples) if each.model == key]
-        if len(own) >= LEAST:
-            places = [place for place, _ in own]
-            fitted[key] = _fitted([each for _, each in own], embeddings[places], np.asarray(weights, np.float32))
-    return Ensemble(centre, fitted)
+        of_model = [(index, example) for index, example in enumerate(examples) if example.model == key]
+        if len(of_model) >= MIN_EXAMPLES:
+            rows = [index for index, _ in of_model]
+            members[key] = _fit_member(
+                [example for _, example in of_model], embeddings[rows], np.asarray(weights, np.float32)
+            )
+    return Ensemble(centre, members)
 
 
-def _fitted(examples: Sequence[LabelledExample], embeddings: Matrix, expected: Matrix) -> _Fitted:
-    features = np.array([each.features for each in examples], np.float32)
-    qualities = np.array([each.quality for each in examples], np.float32)
-    weights = np.array([each.weight for each in examples], np.float32)
-    x = np.hstack([features, embeddings * np.float32(_STRETCH)]).astype(np.float64)
-    weighed = x * weights[:, None]
-    inverse = np.linalg.inv(weighed.T @ x + _PENALTY * np.eye(x.shape[1]))
-    beyond = qualities - features @ expected
-    ridge = inverse @ (weighed.T @ beyond)
-    # What a ridge fitted without a label says of it follows from how much the label pulled its own prediction.
-    pull = np.einsum("ij,ij->i", x @ inverse, weighed)
-    unseen = beyond - (beyond - x @ ridge) / np.maximum(1.0 - pull, 1e-6)
-    count = float(weights.sum())
-    return _Fitted(
+def _fit_member(examples: Sequence[LabelledExample], embeddings: Matrix, expected: Matrix) -> _Member:
+    features = np.array([example.features for example in examples], np.float32)
+    qualities = np.array([example.quality for example in examples], np.float32)
+    weights = np.array([example.weight for example in examples], np.float32)
+    x = np.hstack([features, embeddings * np.float32(_EMBEDDING_SCALE)]).astype(np.float64)
+    weighted = x * weights[:, None]
+    inverse = np.linalg.inv(weighted.T @ x + _RIDGE_PENALTY * np.eye(x.shape[1]))
+    residuals = qualities - features @ expected
+    ridge = inverse @ (weighted.T @ residuals)
+    # Leave-one-out predictions from the leverages h_ii, the diagonal of the hat matrix: y_i - r_i / (1 - h_ii) (Allen's PRESS, 1974).
+    leverage = np.einsum("ij,ij->i", x @ inverse, weighted)
+    linear = residuals - (residuals - x @ ridge) / np.maximum(1.0 - leverage, 1e-6)
+    knn = _leave_one_out_knn(embeddings[-_LEFT_OUT:], residuals[-_LEFT_OUT:], weights[-_LEFT_OUT:])
+    label_weight = float(weights.sum())
+    return _Member(
         expected=expected,
         ridge=ridge.astype(np.float32),
         neighbours=embeddings,
-        residuals=beyond,
+        residuals=residuals,
         weights=weights,
-        mixing_weight=_share(beyond[-_LEFT_OUT:], unseen[-_LEFT_OUT:], _among_others(embeddings, beyond, weights)),
-        shrinkage=count / (count + _TRUST),
+        mixing_weight=_mixing_weight(residuals[-_LEFT_OUT:], linear[-_LEFT_OUT:], knn),
+        shrinkage=label_weight / (label_weight + _ONLINE_WEIGHT),
     )
 
 
-def _among_others(embeddings: Matrix, beyond: Matrix, weights: Matrix) -> Matrix:
-    """What the neighbours say of each of the newest labels, itself left out."""
-    embeddings, beyond, weights = embeddings[-_LEFT_OUT:], beyond[-_LEFT_OUT:], weights[-_LEFT_OUT:]
-    near = np.exp((embeddings @ embeddings.T - np.float32(1.0)) / np.float32(TEMPERATURE))
-    np.fill_diagonal(near, 0.0)
-    said: Matrix = (near @ (weights * beyond) / (near @ weights + np.float32(_NEAR_ENOUGH))).astype(np.float32)
-    return said
+def _leave_one_out_knn(embeddings: Matrix, residuals: Matrix, weights: Matrix) -> Matrix:
+    """For each label, the residual that its neighbours predict without it."""
+    kernel = np.exp((embeddings @ embeddings.T - np.float32(1.0)) / np.float32(TEMPERATURE))
+    np.fill_diagonal(kernel, 0.0)
+    predictions: Matrix = (kernel @ (weights * residuals) / (kernel @ weights + np.float32(_MIN_KERNEL_MASS))).astype(
+        np.float32
+    )
+    return predictions
 
 
-def _share(beyond: Matrix, linear: NDArray[np.float64], among: Matrix) -> float:
-    """Of the neighbours in the mixture with the least squared error, from 0 to 1."""
-    apart = among - linear
-    total = float(apart @ apart)
-    return min(1.0, max(0.0, float((beyond - linear) @ apart) / total)) if total > 0 else 0.0
+def _mixing_weight(residuals: Matrix, linear: NDArray[np.float64], knn: Matrix) -> float:
+    """The weight of the neighbours, 0 to 1, that minimises the squared error of the mixture; 0 if the two predictors agree."""
+    difference = knn - linear
+    total = float(difference @ difference)
+    return min(1.0, max(0.0, float((residuals - linear) @ difference) / total)) if total > 0 else 0.0
 
 
 def _unit(vectors: Matrix) -> Matrix:

@@ -1,4 +1,4 @@
-"""What to expect of each model on a request: quality, its spread, and the usage that costs are made of. All that routing decides on beside what a model can do."""
+"""The estimates for one request: the expected quality of each model, its standard deviation, and the expected cost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog.catalog import Model, Tier
-from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import PRIORS, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, confidence, similar
+from gateway.routing.estimation.examples import Key
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
 from gateway.routing.prompt.embedding import unpacked
@@ -21,24 +22,20 @@ from gateway.routing.types import Confidence, PromptFacts
 
 if TYPE_CHECKING:
     from gateway.routing.estimation.ensemble import Ensemble
-    from gateway.routing.estimation.variances import PosteriorVariances
 
-Key = tuple[str, str]
-
-# Standard deviation of one outcome's quality around what the features explain, and how many outcomes the prior is worth.
+# The standard deviation of one outcome's quality around its prediction, and the pseudo-count of the prior in outcomes.
 NOISE = 0.4
 _PRIOR_COUNT = 4.0
-_UNTRIED_SPREAD = NOISE / math.sqrt(_PRIOR_COUNT)
+_PRIOR_STD = NOISE / math.sqrt(_PRIOR_COUNT)
 
-# How firmly each model's own weights are held to what is expected of it: its general level is learned soon, how it differs
-# on each feature later.
+# Prior precision of a model's own deviations: its general level is learned quickly, its deviation on each feature slowly.
 OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
 class Estimate(NamedTuple):
-    """Of one model on one request. `quality` is 0 to 1, `spread` its standard deviation.
+    """One model on one request. `quality` is 0 to 1, `std` its standard deviation from the number of outcomes.
 
-    `tried` says that it has outcomes at all, on whatever prompts.
+    `outcomes` counts the model's outcomes on similar prompts; `has_outcomes` says that it has any, on whatever prompts.
     """
 
     quality: float
@@ -49,7 +46,7 @@ class Estimate(NamedTuple):
 
 
 def prior_quality(tier: Tier, facts: PromptFacts) -> float:
-    """What is expected of a tier's models before any outcome."""
+    """The expected quality of a model of this tier before any outcome, 0 to 1."""
     return _quality(facts, PRIORS[tier])
 
 
@@ -63,14 +60,15 @@ def _clamp(quality: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """A snapshot of what was learned from `learned` outcomes; never changes, so any thread may read it.
+    """An immutable snapshot of what was learned from `learned` outcomes; safe to read from any thread.
 
-    `tiers` are the weights of a model of which nothing is known but its tier, `means` and `beliefs` those of each that has outcomes. `ensemble` and
-    `certainty` (the beliefs once more, for all models at once) are there where NumPy is.
+    `tier_weights` are the quality weights of a model without outcomes. `model_weights` are those of each model with outcomes, and
+    `posteriors` the posteriors of its own deviations. `ensemble` and `posterior_variances` (the posteriors, vectorised) are set
+    once there are enough labels for a first fit.
     """
 
-    tiers: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
-    means: Mapping[Key, Vector] = field(default_factory=dict)
+    tier_weights: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
+    model_weights: Mapping[Key, Vector] = field(default_factory=dict)
     posteriors: Mapping[Key, GaussianPosterior] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
     bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
@@ -83,53 +81,57 @@ class Estimates:
         return self.across(ModelColumns([model]), facts)[0]
 
     def across(self, columns: ModelColumns, facts: PromptFacts) -> list[Estimate]:
-        """The estimates of one request, in the lineup's order. What models share is worked out once: most have nothing of their own."""
-        untried = {
-            tier: Estimate(_quality(facts, self.tiers[tier]), _UNTRIED_SPREAD) for tier in dict.fromkeys(columns.tiers)
+        """The estimates of all models for one request, in the order of the columns. Models without outcomes share their tier's."""
+        by_tier = {
+            tier: Estimate(_quality(facts, self.tier_weights[tier]), _PRIOR_STD)
+            for tier in dict.fromkeys(columns.tiers)
         }
-        estimates = [untried[tier] for tier in columns.tiers]
-        if not self.means:
+        estimates = [by_tier[tier] for tier in columns.tiers]
+        if not self.model_weights:
             return estimates
-        seen, blended = self.support(facts), self._blended(facts)
-        for key, own in self.means.items():
-            if (place := columns.index.get(key)) is not None:
-                quality = _clamp(blended(key, dot(facts.vector, own)))
-                estimates[place] = self._of_tried(key, facts, quality=quality, seen=seen)
+        support, blended = self.support(facts), self._blended(facts)
+        for key, weights in self.model_weights.items():
+            if (index := columns.index.get(key)) is not None:
+                quality = _clamp(blended(key, dot(facts.vector, weights)))
+                estimates[index] = self._with_evidence(key, facts, quality=quality, support=support)
         return estimates
 
     def costs(self, columns: ModelColumns, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
-        """USD, in the lineup's order."""
+        """The expected cost (USD) of each model, in the order of the columns."""
         return self.usage.expected_costs(columns, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
 
     def _blended(self, facts: PromptFacts) -> Callable[[Key, float], float]:
-        """Draws a model's quality to the ensemble's, where there is one and the request's embedding is known."""
+        """Shrinks a model's online estimate towards the ensemble's, if there is one and the prompt's embedding is known."""
         embedding = None if self.ensemble is None else unpacked(facts.features)
         if self.ensemble is None or embedding is None:
             return lambda key, online: online
         return self.ensemble.on(facts.vector, embedding)
 
-    def _of_tried(self, key: Key, facts: PromptFacts, *, quality: float, seen: float) -> Estimate:
+    def _with_evidence(self, key: Key, facts: PromptFacts, *, quality: float, support: float) -> Estimate:
         stats = similar(self.bucket_stats, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=quality,
             std=NOISE / math.sqrt(stats.count + _PRIOR_COUNT),
             outcomes=int(stats.count + 1e-6),
-            confidence=confidence(stats, all_models=seen),
+            confidence=confidence(stats, all_models=support),
             has_outcomes=True,
         )
 
     def support(self, facts: PromptFacts) -> float:
-        """Outcomes of like prompts, of all models."""
+        """The weighted number of outcomes on similar prompts, of all models."""
         return similar(self.bucket_stats, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
 
     def posterior_std(self, facts: PromptFacts) -> Callable[[Key], float]:
-        """The standard deviation of a tried model's expected quality just there: large where its outcomes were of other prompts."""
+        """For one request: the posterior standard deviation of the expected quality of a model that has outcomes.
+
+        It is large where the model's outcomes were on other kinds of prompts.
+        """
         if self.posterior_variances is None:
             return lambda key: NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
         variances = self.posterior_variances.variances(facts.vector)
         return lambda key: NOISE * math.sqrt(variances[key])
 
     def max_posterior_std(self, facts: PromptFacts) -> float:
-        """The doubt about a model without outcomes; any outcome makes it less."""
+        """The prior standard deviation, of a model without outcomes: the upper bound of `posterior_std`."""
         squares = map(mul, facts.vector, facts.vector)
         return NOISE * math.sqrt(sum(map(truediv, squares, OWN_PRECISION)))

@@ -1,22 +1,23 @@
-"""Learns what to expect of each model from outcomes, one at a time.
+"""The online learner: updates the estimates of quality and cost with one outcome at a time.
 
-Quality is linear in the request's features: what is expected of any model with this one's rate of failure (`hardship`), plus weights of
-its own, which a Bayesian regression that follows drift holds near 0 (`regression`). So a model without outcomes is expected to do as
-its tier does on such a prompt. From some hundred labels on an `ensemble` is fitted to the newest of them, again and again, which the
-estimates are then drawn to. Tokens and cost are means by pattern, likewise shrunk.
+Together with `strategies/selection.py` this is a contextual bandit: each model is a Bayesian linear arm. Its quality is linear in the
+features of the request, in two parts: the quality expected at the model's failure rate (`difficulty`), shared by all models, and the
+model's own deviations from it, a Bayesian regression with forgetting that is shrunk to 0 (`bayesian_regression`). So a model without
+outcomes is expected to perform as its tier does on such a prompt. A CUSUM detector per model (`drift`) discounts what was learned when the
+model's quality changes. From a few hundred labels on, an `ensemble` is fitted periodically and the estimates are shrunk towards its
+predictions. Tokens and cost are shrunk means by pattern (`usage`).
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gateway.catalog.catalog import TIERS, Catalog, Model
-from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot, prior
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
 from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
@@ -27,146 +28,111 @@ from gateway.routing.estimation.difficulty import (
     reference_failure_rate,
 )
 from gateway.routing.estimation.drift import CusumDetector
-from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates, Key
+from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates
 from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
+from gateway.routing.estimation.examples import Key, Observation, ReplayBuffer, ReplayState, labelled_example
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates, TokenEstimator
-from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.prompt.features import vector_of
-from gateway.routing.types import Outcome, PromptFacts
+from gateway.routing.types import PromptFacts
 
 if TYPE_CHECKING:
     from gateway.routing.estimation.ensemble import Ensemble
-    from gateway.routing.estimation.variances import PosteriorVariances
 
-# Recent requests on which the exchange rate is found, and how often it is found anew.
-_RECENT = 128
-_EVERY = 16
-_GOOD_CASE = 2.0
+# The cost multiplier is fitted to this many of the newest requests, once per this many outcomes.
+_RATE_SAMPLE = 128
+_RATE_INTERVAL = 16
+# Optimism when the best model of the sample is chosen, in standard deviations.
+_OPTIMISM = 2.0
 
-# Of so many outcomes of a model the oldest count least; fading is done so often.
+# Forgetting: an effective memory of 4,000 outcomes of a model, applied once per 16 outcomes.
 _MEMORY = 4000.0
-_FADED_EVERY = 16
-_KEEP = math.sqrt(1.0 - _FADED_EVERY / _MEMORY)
+_DECAY_INTERVAL = 16
+_KEEP = math.sqrt(1.0 - _DECAY_INTERVAL / _MEMORY)
 
-# What is left of certainty when a model turns out to be another than it was.
-_AFTER_ALARM = 0.25
-
-
-# The ensemble is fitted first at so many labels, then each time there are that share more, to so many of the newest.
-FITTED_FROM = 250
-_FITTED_AGAIN = 1.25
-_MOST_APART = 1_000
-_REMEMBERED = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledExample:
-    """A label as the ensemble is fitted to it, in little memory: thousands are kept."""
-
-    model: Key
-    features: Sequence[float]
-    embedding: Sequence[float]
-    quality: float
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One outcome with what was known of its request. `weight`, 0 to 1, is how much its quality counts."""
-
-    model: Key
-    pattern: str
-    complexity: float
-    features: Mapping[str, float]
-    outcome: Outcome
-    weight: float = 1.0
+# The share of what was learned of a model that is kept when drift is detected.
+_KEEP_AFTER_DRIFT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What is known of one model. `belief` is about how its weights differ from those expected at its rate of failure."""
+    """What was learned of one model. `posterior` is over the deviations of its weights from those expected at its failure rate."""
 
     posterior: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
-    record: FailureRate = field(default_factory=FailureRate)
-    watch: CusumDetector = field(default_factory=CusumDetector)
+    failures: FailureRate = field(default_factory=FailureRate)
+    drift: CusumDetector = field(default_factory=CusumDetector)
     count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatorState:
-    """All that an estimator has learned, as a value.
+    """The complete state of an estimator. `learned` counts its outcomes, `recent` are the requests of the newest ones.
 
-    The ensemble can be made again: it was fitted to all but the last `since_fit` of `examples`, and to `fitted`, what was then expected.
+    The ensemble is not part of it: a restart fits it again to the training set of `replay` and the expected weights `fitted`.
     """
 
     learned: int = 0
     difficulty: PromptDifficulty = field(default_factory=PromptDifficulty)
-    own: Mapping[Key, ModelState] = field(default_factory=dict)
+    models: Mapping[Key, ModelState] = field(default_factory=dict)
     bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
     recent: Sequence[PromptFacts] = ()
     cost_rate: CostQualityRate = field(default_factory=CostQualityRate)
-    examples: Sequence[LabelledExample] = ()
-    labels: int = 0
-    next_fit: int = FITTED_FROM
-    since_fit: int = 0
+    replay: ReplayState = field(default_factory=ReplayState)
     fitted: Mapping[Key, Vector] | None = None
 
 
 class Estimator:
-    """Not thread-safe: one thread learns; the Estimates it publishes are for all."""
+    """Not thread-safe: one thread learns. The Estimates that it returns may be read by all."""
 
-    def __init__(self, catalog: Catalog, memory: EstimatorState | None = None) -> None:
-        memory = memory or EstimatorState()
-        self._models = {(model.provider, model.name): model for model in catalog}
-        self._usual = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
-        self._difficulty = memory.difficulty
-        # Models that the catalogue no longer lists are of no more use.
-        self._own = {key: own for key, own in memory.own.items() if key in self._models}
-        self._bucket_stats = dict(memory.bucket_stats)
-        self._usage = TokenEstimator(memory.usage)
-        self._recent = deque(memory.recent, maxlen=_RECENT)
-        self._cost_rate = memory.cost_rate
-        self._learned = memory.learned
-        self._examples = deque(memory.examples, maxlen=_REMEMBERED + _MOST_APART)
-        self._labels = memory.labels
-        self._next_fit = memory.next_fit
-        self._since_fit = memory.since_fit
-        self._fitted = memory.fitted
+    def __init__(self, catalog: Catalog, state: EstimatorState | None = None) -> None:
+        state = state or EstimatorState()
+        self._catalog = {(model.provider, model.name): model for model in catalog}
+        self._first_of_tier = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
+        self._difficulty = state.difficulty
+        # Models that are no longer in the catalogue are dropped.
+        self._models = {key: model_state for key, model_state in state.models.items() if key in self._catalog}
+        self._bucket_stats = dict(state.bucket_stats)
+        self._usage = TokenEstimator(state.usage)
+        self._recent = deque(state.recent, maxlen=_RATE_SAMPLE)
+        self._cost_rate = state.cost_rate
+        self._learned = state.learned
+        self._replay = ReplayBuffer(state.replay)
+        self._fitted = state.fitted
         self._posterior_variances: PosteriorVariances | None = None
-        self._ensemble = self._fit(memory.fitted) if memory.fitted is not None else None
+        self._ensemble = self._fit(state.fitted) if state.fitted is not None else None
 
     @property
-    def update(self) -> int:
+    def learned(self) -> int:
+        """How many outcomes were learned."""
         return self._learned
 
-    def memory(self) -> EstimatorState:
+    def state(self) -> EstimatorState:
         return EstimatorState(
             learned=self._learned,
             difficulty=self._difficulty,
-            own=dict(self._own),
+            models=dict(self._models),
             bucket_stats=dict(self._bucket_stats),
-            usage=self._usage.book(),
+            usage=self._usage.estimates(),
             recent=tuple(self._recent),
             cost_rate=self._cost_rate,
-            examples=tuple(self._examples),
-            labels=self._labels,
-            next_fit=self._next_fit,
-            since_fit=self._since_fit,
+            replay=self._replay.state(),
             fitted=self._fitted,
         )
 
     def learn(self, observations: Sequence[Observation]) -> Estimates:
-        """What is known after these too, however they are divided into calls. Models that the catalogue does not list teach nothing."""
-        last_turn = (self._learned + len(observations)) // _EVERY * _EVERY
+        """Learns the observations in order and returns the estimates after them. Splitting them into several calls changes nothing.
+
+        Observations of models that are not in the catalogue are counted and otherwise ignored.
+        """
+        last_rate_fit = (self._learned + len(observations)) // _RATE_INTERVAL * _RATE_INTERVAL
         for observation in observations:
             self._learned += 1
-            model = self._models.get(observation.model)
+            model = self._catalog.get(observation.model)
             if model is not None:
                 self._learn(model, observation)
-            if self._learned == last_turn:
-                self._cost_rate = self._found(self.estimates())
+            if self._learned == last_rate_fit:
+                self._cost_rate = self._fit_cost_rate(self.estimates())
         return self.estimates()
 
     def _learn(self, model: Model, observation: Observation) -> None:
@@ -184,90 +150,84 @@ class Estimator:
         quality = observation.outcome.quality
         if quality is not None and observation.weight > 0:
             self._learn_quality(model, facts, quality=quality, weight=observation.weight)
-            self._remember(model, facts, quality=quality, weight=observation.weight)
+            self._add_example(model, facts, quality=quality, weight=observation.weight)
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
-        own = self._own.get(model.key) or ModelState()
-        rate, weights = own.record.rate(model.tier), self._difficulty.weights
-        beyond = quality - dot(x, expected_weights(rate, weights))
-        watch = own.watch.update((beyond - dot(x, own.posterior.mean)) / NOISE, weight=weight)
-        self._own[model.key] = replace(
-            own,
-            posterior=own.posterior.update(x, beyond, weight=weight),
-            record=own.record.plus(
+        state = self._models.get(model.key) or ModelState()
+        rate, weights = state.failures.rate(model.tier), self._difficulty.weights
+        residual = quality - dot(x, expected_weights(rate, weights))
+        drift = state.drift.update((residual - dot(x, state.posterior.mean)) / NOISE, weight=weight)
+        self._models[model.key] = replace(
+            state,
+            posterior=state.posterior.update(x, residual, weight=weight),
+            failures=state.failures.plus(
                 failed=weight * (1.0 - quality), expected=weight * reference_failure_rate(x, weights)
             ),
-            watch=watch,
-            count=own.count + 1,
+            drift=drift,
+            count=state.count + 1,
         )
         self._difficulty = self._difficulty.update(x, quality, rate=rate, weight=weight)
-        for counted in (model.key, ANY_MODEL):
-            group = bucket_of(counted, pattern=facts.pattern, complexity=facts.complexity)
-            self._bucket_stats[group] = self._bucket_stats.get(group, NOTHING).plus(quality, weight=weight)
-        if watch.drift_detected:
-            self._uncertainty(model.key)
-        elif (own.count + 1) % _FADED_EVERY == 0:
-            self._fade(model.key)
+        for key in (model.key, ANY_MODEL):
+            bucket = bucket_of(key, pattern=facts.pattern, complexity=facts.complexity)
+            self._bucket_stats[bucket] = self._bucket_stats.get(bucket, NOTHING).plus(quality, weight=weight)
+        if drift.drift_detected:
+            self._discount(model.key)
+        elif (state.count + 1) % _DECAY_INTERVAL == 0:
+            self._decay(model.key)
 
-    def _remember(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
-        """For the ensemble, where the row has an embedding; fit it when that is due."""
-        embedding = unpacked(facts.features)
-        if embedding is None:
-            return
-        kept = LabelledExample(model.key, array("d", facts.vector), array("b", map(int, embedding)), quality, weight)
-        self._examples.append(kept)
-        self._labels += 1
-        self._since_fit += 1
-        if self._labels >= self._next_fit:
-            self._next_fit = min(int(_FITTED_AGAIN * self._labels), self._labels + _MOST_APART)
-            self._fit_again()
-
-    def _fit_again(self) -> None:
-        weights = self._difficulty.weights
-        self._since_fit = 0
-        self._fitted = {key: self._expected(key, own, weights) for key, own in self._own.items()}
-        self._ensemble = self._fit(self._fitted)
-
-    def _fit(self, expected: Mapping[Key, Vector]) -> Ensemble:
-        from gateway.routing.estimation.ensemble import fit  # brings NumPy: 24 MB that an idle gateway does without
-
-        last = len(self._examples) - self._since_fit
-        return fit(list(self._examples)[max(0, last - _REMEMBERED) : last], expected)
-
-    def _fade(self, key: Key) -> None:
-        """Time has passed, for this model and, since any one's outcomes are all's, for what they share."""
-        own = self._own[key]
-        self._own[key] = replace(
-            own, posterior=own.posterior.decay(_KEEP, OWN_PRECISION), record=own.record.decay(_KEEP * _KEEP)
+    def _decay(self, key: Key) -> None:
+        """Forgetting, of one model and of the difficulty that all models share."""
+        state = self._models[key]
+        self._models[key] = replace(
+            state, posterior=state.posterior.decay(_KEEP, OWN_PRECISION), failures=state.failures.decay(_KEEP * _KEEP)
         )
         self._difficulty = self._difficulty.decay(_KEEP)
 
-    def _uncertainty(self, key: Key) -> None:
-        """The model has changed: what was known of it counts for little, the next outcomes for much."""
-        own = self._own[key]
-        self._own[key] = replace(
-            own,
-            posterior=own.posterior.inflate(_AFTER_ALARM, OWN_PRECISION),
-            record=own.record.decay(_AFTER_ALARM),
-            watch=CusumDetector(),
+    def _discount(self, key: Key) -> None:
+        """After drift: inflates the model's uncertainty, so that its next outcomes count for much, and drops its older evidence."""
+        state = self._models[key]
+        self._models[key] = replace(
+            state,
+            posterior=state.posterior.inflate(_KEEP_AFTER_DRIFT, OWN_PRECISION),
+            failures=state.failures.decay(_KEEP_AFTER_DRIFT),
+            drift=CusumDetector(),
         )
-        self._bucket_stats = {group: stats for group, stats in self._bucket_stats.items() if group[0] != key}
-        others = [each for each in self._examples if each.model != key]
-        self._examples = deque(others, maxlen=self._examples.maxlen)
+        self._bucket_stats = {bucket: stats for bucket, stats in self._bucket_stats.items() if bucket[0] != key}
+        self._replay.remove_model(key)
         if self._ensemble is not None:
-            self._fit_again()
+            self._refit()
+
+    def _add_example(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        example = labelled_example(model.key, facts, quality=quality, weight=weight)
+        if example is None:
+            return
+        self._replay.add(example)
+        if self._replay.fit_due:
+            self._refit()
+
+    def _refit(self) -> None:
+        weights = self._difficulty.weights
+        self._replay.start_fit()
+        self._fitted = {key: self._expected_weights(key, state, weights) for key, state in self._models.items()}
+        self._ensemble = self._fit(self._fitted)
+
+    def _fit(self, expected: Mapping[Key, Vector]) -> Ensemble:
+        from gateway.routing.estimation.ensemble import fit  # imports NumPy: 24 MB that an idle gateway does not need
+
+        return fit(self._replay.training_set(), expected)
 
     def estimates(self) -> Estimates:
-        """What is known now."""
+        """The current estimates."""
         weights = self._difficulty.weights
-        posteriors = {key: own.posterior for key, own in self._own.items()}
-        self._posterior_variances = self._certainty_of(posteriors) if self._ensemble is not None else None
+        posteriors = {key: state.posterior for key, state in self._models.items()}
+        if self._ensemble is not None:  # then NumPy is loaded
+            self._posterior_variances = PosteriorVariances(posteriors, self._posterior_variances)
         return Estimates(
-            tiers={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
-            means={key: self._weights(key, own, weights) for key, own in self._own.items()},
+            tier_weights={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
+            model_weights={key: self._model_weights(key, state, weights) for key, state in self._models.items()},
             posteriors=posteriors,
-            usage=self._usage.book(),
+            usage=self._usage.estimates(),
             bucket_stats=dict(self._bucket_stats),
             cost_rate=self._cost_rate,
             ensemble=self._ensemble,
@@ -275,26 +235,29 @@ class Estimator:
             learned=self._learned,
         )
 
-    def _certainty_of(self, posteriors: Mapping[Key, GaussianPosterior]) -> PosteriorVariances:
-        from gateway.routing.estimation.variances import PosteriorVariances  # brings NumPy, as the ensemble does
+    def _expected_weights(self, key: Key, state: ModelState, weights: Vector) -> Vector:
+        """The model's quality weights without its own deviations."""
+        return expected_weights(state.failures.rate(self._catalog[key].tier), weights)
 
-        return PosteriorVariances(posteriors, self._posterior_variances)
+    def _model_weights(self, key: Key, state: ModelState, weights: Vector) -> Vector:
+        expected = self._expected_weights(key, state, weights)
+        return tuple([weight + deviation for weight, deviation in zip(expected, state.posterior.mean, strict=True)])
 
-    def _expected(self, key: Key, own: ModelState, weights: Vector) -> Vector:
-        return expected_weights(own.record.rate(self._models[key].tier), weights)
-
-    def _weights(self, key: Key, own: ModelState, weights: Vector) -> Vector:
-        expected = self._expected(key, own, weights)
-        return tuple([each + further for each, further in zip(expected, own.posterior.mean, strict=True)])
-
-    def _found(self, estimates: Estimates) -> CostQualityRate:
-        columns = ModelColumns(model for key, model in self._models.items() if key in self._own or model in self._usual)
+    def _fit_cost_rate(self, estimates: Estimates) -> CostQualityRate:
+        """Fits the cost multiplier to the recent requests, over the models with outcomes and the first model of each tier."""
+        columns = ModelColumns(
+            model for key, model in self._catalog.items() if key in self._models or model in self._first_of_tier
+        )
         rows = [estimates.across(columns, facts) for facts in self._recent]
-        # The best as far as can be hoped: else a poor start of the best would make the whole span look short.
-        hopes = [sum(each.quality + _GOOD_CASE * each.std for each in column) for column in zip(*rows, strict=True)]
-        best = hopes.index(max(hopes)) if hopes else 0
+        # The best model by its upper confidence bound: an unlucky start of the best model must not shrink the cost span.
+        bounds = [
+            sum(estimate.quality + _OPTIMISM * estimate.std for estimate in column)
+            for column in zip(*rows, strict=True)
+        ]
+        best = bounds.index(max(bounds)) if bounds else 0
         costs = [estimates.costs(columns, facts) for facts in self._recent]
         sample = [
-            [(each.quality, cost) for each, cost in zip(*pair, strict=True)] for pair in zip(rows, costs, strict=True)
+            [(estimate.quality, cost) for estimate, cost in zip(*pair, strict=True)]
+            for pair in zip(rows, costs, strict=True)
         ]
-        return fit_rate(sample, best=best, key=columns.keys[best] if hopes else None)
+        return fit_rate(sample, best=best, key=columns.keys[best] if bounds else None)

@@ -1,4 +1,4 @@
-"""How many outcomes of like prompts stand behind an estimate, and how far they agree: the confidence in it."""
+"""How many outcomes on similar prompts support an estimate and how far they agree: the confidence in the estimate."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.routing.estimation.examples import Key
 from gateway.routing.types import Confidence
 
-# Like prompts have the same pattern and a complexity within so many bins of a tenth.
+# Similar prompts have the same pattern and a complexity at most two bins of a tenth apart.
 _BINS = 10
-_NEAR = 2
+_NEIGHBOUR_BINS = 2
 
-# Outcomes of like prompts, of any model: about a hundred make a choice sure, a few of which may read as another pattern.
+# Outcomes on similar prompts, of any model. High confidence takes about a hundred, some of which may be classified as another pattern.
 MEDIUM_FROM = 10
 HIGH_FROM = 80
-# So many of them, at least, must be the chosen model's own, and agree: the standard error of their mean is small.
+# High confidence also takes this many of the model's own, and at most this standard error of their mean quality.
 OWN_FROM = 20
 HIGH_ERROR = 0.05
 
-Key = tuple[str, str]
-Group = tuple[Key, str, int]
+Group = tuple[Key, str, int]  # model, pattern, bin of the complexity
 
 
 @dataclass(frozen=True, slots=True)
 class QualityStats:
-    """Outcomes with a known quality: how many (by weight), and the sums of their qualities and squares."""
+    """Weighted count, sum and sum of squares of known qualities."""
 
     count: float = 0.0
     total: float = 0.0
@@ -44,7 +44,7 @@ class QualityStats:
 
 
 NOTHING = QualityStats()
-# The key under which the outcomes of all models are counted.
+# The key of the statistics of all models together.
 ANY_MODEL: Key = ("", "")
 
 
@@ -53,11 +53,11 @@ def bucket_of(model: Key, *, pattern: str, complexity: float) -> Group:
 
 
 def similar(bucket_stats: Mapping[Group, QualityStats], model: Key, *, pattern: str, complexity: float) -> QualityStats:
-    """The tally of a model's outcomes on like prompts."""
+    """The statistics of a model's outcomes on similar prompts."""
     middle = _bin(complexity)
     count = total = squares = 0.0
-    for near in range(middle - _NEAR, middle + _NEAR + 1):
-        if stats := bucket_stats.get((model, pattern, near)):
+    for bin_ in range(middle - _NEIGHBOUR_BINS, middle + _NEIGHBOUR_BINS + 1):
+        if stats := bucket_stats.get((model, pattern, bin_)):
             count += stats.count
             total += stats.total
             squares += stats.squares
@@ -65,11 +65,11 @@ def similar(bucket_stats: Mapping[Group, QualityStats], model: Key, *, pattern: 
 
 
 def confidence(own: QualityStats, *, all_models: float) -> Confidence:
-    """In an estimate with `own` outcomes behind it, of `all_models` outcomes of like prompts. Those who disagree must be more."""
-    seen, count = round(all_models, 6), round(own.count, 6)
-    if seen < MEDIUM_FROM or count < 1:
+    """From the model's own outcomes on similar prompts and the number of all models' outcomes on them."""
+    support, count = round(all_models, 6), round(own.count, 6)
+    if support < MEDIUM_FROM or count < 1:
         return "low"
-    if seen >= HIGH_FROM and count >= OWN_FROM and own.error <= HIGH_ERROR:
+    if support >= HIGH_FROM and count >= OWN_FROM and own.error <= HIGH_ERROR:
         return "high"
     return "medium"
 

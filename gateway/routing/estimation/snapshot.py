@@ -1,4 +1,7 @@
-"""What an estimator has learned, as bytes and back: compressed JSON of numbers and names, nothing that is run."""
+"""Checkpoint format: the state of an estimator as compressed JSON, and back.
+
+Posteriors, statistics and examples are stored under the names of their fields: renaming such a field takes a new layout.
+"""
 
 from __future__ import annotations
 
@@ -15,123 +18,154 @@ from gateway.routing.estimation.bayesian_regression import GaussianPosterior
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import FailureRate, PromptDifficulty
 from gateway.routing.estimation.drift import CusumDetector
-from gateway.routing.estimation.estimator import EstimatorState, LabelledExample, ModelState
+from gateway.routing.estimation.estimator import EstimatorState, ModelState
 from gateway.routing.estimation.evidence import QualityStats
+from gateway.routing.estimation.examples import LabelledExample, ReplayState
 from gateway.routing.estimation.usage import RunningMeans, TokenEstimates
 from gateway.routing.prompt.embedding import DIMENSIONS
 from gateway.routing.prompt.features import NAMES, SIZE
 from gateway.routing.prompt.patterns import PATTERNS
 from gateway.routing.types import PromptFacts
 
-# A state of other features, or in another layout, means something else by its numbers.
-_LAYOUT = 2
-FORMAT = blake2b(repr((_LAYOUT, NAMES, PATTERNS, DIMENSIONS)).encode(), digest_size=8).hexdigest()
+
+def _format(layout: int) -> str:
+    """Identifies the layout of the JSON together with the features that its numbers stand for."""
+    return blake2b(repr((layout, NAMES, PATTERNS, DIMENSIONS)).encode(), digest_size=8).hexdigest()
+
+
+FORMAT = _format(2)
+# Layout 1 has other names for some members.
+READABLE_FORMATS = frozenset({FORMAT, _format(1)})
 
 
 class CheckpointError(ValueError):
-    """The bytes are no state, or one of another version."""
+    """The bytes are not a checkpoint, or one of a format that cannot be read."""
 
 
-def dumps(memory: EstimatorState) -> bytes:
+def dumps(state: EstimatorState) -> bytes:
+    usage, replay = state.usage, state.replay
     document = {
-        "learned": memory.learned,
-        "difficulty": memory.difficulty,
-        "own": [[*key, own] for key, own in memory.own.items()],
-        "stats": [[*key, pattern, place, stats] for (key, pattern, place), stats in memory.bucket_stats.items()],
-        "by_pattern": memory.usage.by_pattern,
+        "learned": state.learned,
+        "difficulty": {"posterior": state.difficulty.posterior, "judged": state.difficulty.weight_sum},
+        "own": [[*key, _model_document(model)] for key, model in state.models.items()],
+        "stats": [[*key, pattern, bin_, stats] for (key, pattern, bin_), stats in state.bucket_stats.items()],
+        "by_pattern": usage.by_pattern,
         "by_model": [
-            [pattern, *key, sums] for pattern, models in memory.usage.by_model.items() for key, sums in models.items()
+            [pattern, *key, means] for pattern, models in usage.by_model.items() for key, means in models.items()
         ],
-        "paid": [[*key, *paid] for key, paid in memory.usage.paid.items()],
+        "paid": [[*key, *sums] for key, sums in usage.paid.items()],
         "recent": [
-            [each.pattern, each.complexity, each.tokens, dict(each.features), each.vector] for each in memory.recent
+            [facts.pattern, facts.complexity, facts.tokens, dict(facts.features), facts.vector]
+            for facts in state.recent
         ],
-        "cost_rate": memory.cost_rate,
-        "examples": memory.examples,
-        "labels": memory.labels,
-        "next_fit": memory.next_fit,
-        "since_fit": memory.since_fit,
-        "fitted": None if memory.fitted is None else [[*key, weights] for key, weights in memory.fitted.items()],
+        "cost_rate": state.cost_rate,
+        "examples": replay.examples,
+        "labels": replay.labels,
+        "next_fit": replay.next_fit,
+        "since_fit": replay.since_fit,
+        "fitted": None if state.fitted is None else [[*key, weights] for key, weights in state.fitted.items()],
     }
-    return zlib.compress(orjson.dumps(document, default=_plain), 1)
+    return zlib.compress(orjson.dumps(document, default=_array_as_list), 1)
 
 
 def loads(body: bytes) -> EstimatorState:
-    """Raises StateUnreadable."""
+    """Reads a checkpoint of any readable format. Raises CheckpointError."""
     try:
-        return _memory(orjson.loads(zlib.decompress(body)))
+        return _state(_upgraded(orjson.loads(zlib.decompress(body))))
     except (zlib.error, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"not a state of this version: {error}") from error
 
 
-def _plain(value: Any) -> Any:
+def _model_document(state: ModelState) -> dict[str, Any]:
+    return {"posterior": state.posterior, "record": state.failures, "watch": state.drift, "count": state.count}
+
+
+def _array_as_list(value: Any) -> Any:
     if isinstance(value, array):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no place in a state")
+    raise TypeError(f"a {type(value).__name__} cannot be stored in a checkpoint")
 
 
-def _memory(told: Mapping[str, Any]) -> EstimatorState:
-    fitted, cost_rate = told["fitted"], told["cost_rate"]
+def _upgraded(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document in the layout of today."""
+    if "hardship" not in document:
+        return document
+    difficulty = document["hardship"]
+    return {
+        **document,
+        "difficulty": {**difficulty, "posterior": difficulty["belief"]},
+        "own": [[*key, {**model, "posterior": model["belief"]}] for *key, model in document["own"]],
+        "stats": document["tallies"],
+        "cost_rate": document["exchange"],
+    }
+
+
+def _state(document: Mapping[str, Any]) -> EstimatorState:
+    fitted, cost_rate, difficulty = document["fitted"], document["cost_rate"], document["difficulty"]
     by_model: dict[str, dict[tuple[str, str], RunningMeans]] = {}
-    for pattern, provider, model, sums in told["by_model"]:
-        by_model.setdefault(pattern, {})[provider, model] = _sums(sums)
+    for pattern, provider, model, means in document["by_model"]:
+        by_model.setdefault(pattern, {})[provider, model] = _running_means(means)
     return EstimatorState(
-        learned=int(told["learned"]),
-        difficulty=PromptDifficulty(_posterior(told["difficulty"]["posterior"]), _number(told["difficulty"]["judged"])),
-        own={(provider, model): _model_state(own) for provider, model, own in told["own"]},
+        learned=int(document["learned"]),
+        difficulty=PromptDifficulty(_posterior(difficulty["posterior"]), _number(difficulty["judged"])),
+        models={(provider, model): _model_state(state) for provider, model, state in document["own"]},
         bucket_stats={
-            ((provider, model), pattern, place): QualityStats(*map(_number, stats.values()))
-            for provider, model, pattern, place, stats in told["stats"]
+            ((provider, model), pattern, bin_): QualityStats(*map(_number, stats.values()))
+            for provider, model, pattern, bin_, stats in document["stats"]
         },
         usage=TokenEstimates(
-            by_pattern={pattern: _sums(sums) for pattern, sums in told["by_pattern"].items()},
+            by_pattern={pattern: _running_means(means) for pattern, means in document["by_pattern"].items()},
             by_model=by_model,
             paid={
-                (provider, model): (_number(paid), _number(listed)) for provider, model, paid, listed in told["paid"]
+                (provider, model): (_number(paid), _number(list_price))
+                for provider, model, paid, list_price in document["paid"]
             },
         ),
-        recent=[_facts(*each) for each in told["recent"]],
+        recent=[_facts(*facts) for facts in document["recent"]],
         cost_rate=CostQualityRate(
             shares=_numbers(cost_rate["shares"]),
             price=_number(cost_rate["price"]),
             requests=int(cost_rate["requests"]),
             best=None if cost_rate["best"] is None else (cost_rate["best"][0], cost_rate["best"][1]),
         ),
-        examples=[_example(each) for each in told["examples"]],
-        labels=int(told["labels"]),
-        next_fit=int(told["next_fit"]),
-        since_fit=int(told["since_fit"]),
+        replay=ReplayState(
+            examples=[_example(example) for example in document["examples"]],
+            labels=int(document["labels"]),
+            next_fit=int(document["next_fit"]),
+            since_fit=int(document["since_fit"]),
+        ),
         fitted=None if fitted is None else {(provider, model): _vector(weights) for provider, model, weights in fitted},
     )
 
 
-def _model_state(told: Mapping[str, Any]) -> ModelState:
+def _model_state(document: Mapping[str, Any]) -> ModelState:
+    failures, drift = document["record"], document["watch"]
     return ModelState(
-        posterior=_posterior(told["posterior"]),
-        record=FailureRate(_number(told["record"]["failed"]), _number(told["record"]["expected"])),
-        watch=CusumDetector(_number(told["watch"]["worse"]), _number(told["watch"]["better"])),
-        count=int(told["count"]),
+        posterior=_posterior(document["posterior"]),
+        failures=FailureRate(_number(failures["failed"]), _number(failures["expected"])),
+        drift=CusumDetector(_number(drift["worse"]), _number(drift["better"])),
+        count=int(document["count"]),
     )
 
 
-def _posterior(told: Mapping[str, Any]) -> GaussianPosterior:
-    rows = tuple([list(_vector(row)) for row in told["covariance"]])
+def _posterior(document: Mapping[str, Any]) -> GaussianPosterior:
+    rows = tuple([list(_vector(row)) for row in document["covariance"]])
     if len(rows) != SIZE:
         raise ValueError(f"{len(rows)} features instead of {SIZE}")
-    return GaussianPosterior(covariance=rows, mean=_vector(told["mean"]))
+    return GaussianPosterior(covariance=rows, mean=_vector(document["mean"]))
 
 
-def _example(told: Mapping[str, Any]) -> LabelledExample:
-    provider, model = told["model"]
-    embedding = _numbers(told["embedding"])
+def _example(document: Mapping[str, Any]) -> LabelledExample:
+    provider, model = document["model"]
+    embedding = _numbers(document["embedding"])
     if len(embedding) != DIMENSIONS:
         raise ValueError(f"an embedding of {len(embedding)} numbers instead of {DIMENSIONS}")
     return LabelledExample(
         model=(provider, model),
-        features=array("d", _vector(told["features"])),
+        features=array("d", _vector(document["features"])),
         embedding=array("b", map(int, embedding)),
-        quality=_number(told["quality"]),
-        weight=_number(told["weight"]),
+        quality=_number(document["quality"]),
+        weight=_number(document["weight"]),
     )
 
 
@@ -141,21 +175,21 @@ def _facts(
     return PromptFacts("", pattern, _number(complexity), int(tokens), features, _vector(vector))
 
 
-def _sums(told: Mapping[str, Any]) -> RunningMeans:
-    return RunningMeans(_number(told["count"]), _number(told["surplus"]), _number(told["output"]))
+def _running_means(document: Mapping[str, Any]) -> RunningMeans:
+    return RunningMeans(_number(document["count"]), _number(document["surplus"]), _number(document["output"]))
 
 
-def _vector(told: Sequence[Any]) -> tuple[float, ...]:
-    if len(told) != SIZE:
-        raise ValueError(f"{len(told)} features instead of {SIZE}")
-    return _numbers(told)
+def _vector(values: Sequence[Any]) -> tuple[float, ...]:
+    if len(values) != SIZE:
+        raise ValueError(f"{len(values)} features instead of {SIZE}")
+    return _numbers(values)
 
 
-def _numbers(told: Sequence[Any]) -> tuple[float, ...]:
-    return tuple(map(_number, told))
+def _numbers(values: Sequence[Any]) -> tuple[float, ...]:
+    return tuple(map(_number, values))
 
 
-def _number(told: Any) -> float:
-    if not isinstance(told, int | float) or not math.isfinite(told):
-        raise ValueError(f"{told!r} is no number")
-    return float(told)
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)

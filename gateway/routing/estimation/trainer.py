@@ -1,4 +1,4 @@
-"""What the outcomes in the ledger teach, kept current: where routing's memory meets the store."""
+"""Keeps the estimates current with the outcomes in a store, and saves checkpoints of what was learned."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 from gateway.catalog.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.routing.estimation.estimates import Estimates
-from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
-from gateway.routing.estimation.snapshot import FORMAT, CheckpointError, dumps, loads
+from gateway.routing.estimation.estimator import Estimator, EstimatorState
+from gateway.routing.estimation.examples import Observation
+from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, CheckpointError, dumps, loads
 from gateway.routing.types import Outcome
 from gateway.store import Checkpoint, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
-# Other processes' outcomes are looked for this often (seconds), when a decision is asked for.
+# Seconds between two reads of the outcomes that other processes stored.
 POLL_SECONDS = 5.0
 _PAGE = 2_000
-# So many outcomes, the newest, are learned when a ledger is opened: more would not change much and take long.
+# Without a checkpoint, at most this many of the newest outcomes are learned at a start: older ones change little and take long.
 REPLAY_LIMIT = 20_000
-# So many outcomes lie between two states that are kept, so a start learns at most about as many again.
+# The least number of outcomes between two checkpoints, so a start learns at most about as many again.
 SAVED_EVERY = 1_000
-# Where a state comes from.
+# The origins of a checkpoint: this trainer, or an operator's command.
 SAVED, ROLLBACK, RESET = "saved", "rollback", "reset"
 
 
 class OnlineTrainer:
-    """The newest Estimates, from the outcomes in a store; opened and read when first asked.
+    """Learns the outcomes of a store in the order of their ids, so a restart and other processes reach the same estimates.
 
-    Everything is learned from what is stored, in the order of its ids, so that a restart and another process come to the
-    same. A start goes on from the newest state in the store; without one that can be read it begins with the prior and the newest `replayed`
-    outcomes. A rollback or reset that somebody orders is followed with the next look. `poll_seconds=None` leaves looking for new outcomes to who calls `refresh`, which blocks and may run in any
-    thread. A `store` that is given stays open.
+    A start continues from the newest readable checkpoint, else from the prior with the newest `replay_limit` outcomes. A rollback or
+    reset by an operator is followed at the next refresh. With `poll_seconds=None` only `refresh` reads the store; it blocks and may run
+    in any thread. Without a `store`, the file at `db_path` is opened at the first use. A `store` that is passed in is not closed.
     """
 
     def __init__(
@@ -47,56 +47,56 @@ class OnlineTrainer:
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float | None = POLL_SECONDS,
-        replayed: int = REPLAY_LIMIT,
+        replay_limit: int = REPLAY_LIMIT,
     ) -> None:
         self.catalog = catalog
         self._db_path = db_path
         self._store = store
-        self._owned = store is None
+        self._owns_store = store is None
         self._clock = clock
         self._poll_seconds = poll_seconds
-        self._replayed = replayed
+        self._replay_limit = replay_limit
         self._lock = threading.Lock()
         self._estimator = Estimator(catalog)
         self._estimates = Estimates()
-        self._newest: int | None = None
+        self._learned_to: int | None = None  # the id of the last outcome learned
         self._saved_to = 0
-        self._ordered = 0
-        self._looked: float | None = None
+        self._last_command = 0  # the id of the last rollback or reset followed
+        self._refreshed_at: float | None = None
 
     def snapshot(self) -> Estimates:
-        """What is known already; asks nobody."""
+        """The current estimates, without I/O."""
         return self._estimates
 
     def refreshed(self) -> Estimates:
-        """What is known, after a look for news where one is due. The first look must succeed; later ones are only logged."""
+        """The current estimates, after a refresh if one is due. The first refresh must succeed; errors of later ones are logged."""
         now = self._clock()
-        if self._looked is None:
+        if self._refreshed_at is None:
             if self._poll_seconds is not None:
                 self.refresh()
-        elif self._poll_seconds is not None and now - self._looked >= self._poll_seconds:
-            self._look(now)
+        elif self._poll_seconds is not None and now - self._refreshed_at >= self._poll_seconds:
+            self._try_refresh(now)
         return self._estimates
 
     def refresh(self) -> None:
-        """Learn what is stored and not yet known. Raises LedgerUnavailable."""
+        """Learns the outcomes that were stored since the last refresh. Raises LedgerUnavailable."""
         with self._lock:
             self._learn_new()
 
     def record(self, outcome: StoredOutcome) -> None:
-        """Commit the outcome, then learn it. Raises LedgerUnavailable."""
-        self._opened().add_outcome(outcome).result()
+        """Commits the outcome, then learns it. Raises LedgerUnavailable."""
+        self._open_store().add_outcome(outcome).result()
         self.refresh()
 
     def close(self) -> None:
-        if self._owned and self._store is not None:
+        if self._owns_store and self._store is not None:
             self._store.close()
 
-    def _look(self, now: float) -> None:
+    def _try_refresh(self, now: float) -> None:
         if not self._lock.acquire(blocking=False):
-            return  # somebody else is looking
+            return  # another thread is refreshing
         try:
-            self._looked = now
+            self._refreshed_at = now
             self._learn_new()
         except GatewayError:
             log.exception("outcomes could not be read; routing goes on with what it knows")
@@ -104,65 +104,67 @@ class OnlineTrainer:
             self._lock.release()
 
     def _learn_new(self) -> None:
-        store = self._opened()
-        states = store.states()
-        ordered = max((state.id for state in states if state.origin != SAVED and state.problem is None), default=0)
-        if self._newest is None or ordered > self._ordered:
-            self._ordered = ordered
-            self._newest = self._begun(store, states)
-        stored: list[StoredOutcome] = []
-        while page := store.outcomes(after=self._newest, limit=_PAGE):
-            stored += page
-            self._newest = page[-1].id
-        if stored:
-            self._estimates = self._estimator.learn([_observation(each) for each in stored])
-            self._save(store, states)
-        self._looked = self._clock()
+        store = self._open_store()
+        checkpoints = store.states()
+        commands = (each.id for each in checkpoints if each.origin != SAVED and each.problem is None)
+        last_command = max(commands, default=0)
+        if self._learned_to is None or last_command > self._last_command:
+            self._last_command = last_command
+            self._learned_to = self._restore(store, checkpoints)
+        outcomes: list[StoredOutcome] = []
+        while page := store.outcomes(after=self._learned_to, limit=_PAGE):
+            outcomes += page
+            self._learned_to = page[-1].id
+        if outcomes:
+            self._estimates = self._estimator.learn([_observation(outcome) for outcome in outcomes])
+            self._save(store, checkpoints)
+        self._refreshed_at = self._clock()
 
-    def _begun(self, store: Store, states: Sequence[Checkpoint]) -> int:
-        """Take up the newest state that can be read; the outcome's id up to which it knows all."""
-        for state in reversed(states):
-            if state.problem is not None:
+    def _restore(self, store: Store, checkpoints: Sequence[Checkpoint]) -> int:
+        """Loads the newest readable checkpoint; returns the id of the last outcome that it includes."""
+        for checkpoint in reversed(checkpoints):
+            if checkpoint.problem is not None:
                 continue
             try:
-                memory = read_state(store, state)
+                state = read_state(store, checkpoint)
             except CheckpointError as error:
-                log.error("learned state %d is left alone and kept: %s", state.id, error)
-                store.mark_unusable(state.id, str(error)).result()
+                log.error("learned state %d is left alone and kept: %s", checkpoint.id, error)
+                store.mark_unusable(checkpoint.id, str(error)).result()
                 continue
-            self._take(memory, saved_to=state.learned_to)
-            return state.learned_to
-        self._take(EstimatorState(), saved_to=0)
-        return max(0, store.newest_outcome() - self._replayed)
+            self._load(state, saved_to=checkpoint.learned_to)
+            return checkpoint.learned_to
+        self._load(EstimatorState(), saved_to=0)
+        return max(0, store.newest_outcome() - self._replay_limit)
 
-    def _take(self, memory: EstimatorState, *, saved_to: int) -> None:
-        self._estimator = Estimator(self.catalog, memory)
+    def _load(self, state: EstimatorState, *, saved_to: int) -> None:
+        self._estimator = Estimator(self.catalog, state)
         self._estimates = self._estimator.estimates()
         self._saved_to = saved_to
 
-    def _save(self, store: Store, states: Sequence[Checkpoint]) -> None:
-        """Keep what is known, unless another process just did."""
-        newest = self._newest or 0
-        self._saved_to = max(self._saved_to, max((each.learned_to for each in states if not each.problem), default=0))
-        if newest - self._saved_to < SAVED_EVERY:
+    def _save(self, store: Store, checkpoints: Sequence[Checkpoint]) -> None:
+        """Saves a checkpoint, unless this or another process saved one less than SAVED_EVERY outcomes ago."""
+        learned_to = self._learned_to or 0
+        newest = max((checkpoint.learned_to for checkpoint in checkpoints if not checkpoint.problem), default=0)
+        self._saved_to = max(self._saved_to, newest)
+        if learned_to - self._saved_to < SAVED_EVERY:
             return
-        self._saved_to = newest
-        state = Checkpoint(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.update)
-        store.add_state(state, dumps(self._estimator.memory())).result()
+        self._saved_to = learned_to
+        checkpoint = Checkpoint(SAVED, FORMAT, learned_to=learned_to, outcomes=self._estimator.learned)
+        store.add_state(checkpoint, dumps(self._estimator.state())).result()
 
-    def _opened(self) -> Store:
+    def _open_store(self) -> Store:
         if self._store is None:
             self._store = SqliteStore(self._db_path)
         return self._store
 
 
-def read_state(store: Store, state: Checkpoint) -> EstimatorState:
-    """Raises StateUnreadable."""
-    if state.origin == RESET:
+def read_state(store: Store, checkpoint: Checkpoint) -> EstimatorState:
+    """The state in a checkpoint. Raises CheckpointError."""
+    if checkpoint.origin == RESET:
         return EstimatorState()
-    if state.format != FORMAT:
+    if checkpoint.format not in READABLE_FORMATS:
         raise CheckpointError("another version of the gateway wrote it")
-    body = store.state_body(state.id)
+    body = store.state_body(checkpoint.id)
     if body is None:
         raise CheckpointError("its checksum is wrong")
     return loads(body)

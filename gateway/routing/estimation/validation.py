@@ -1,4 +1,4 @@
-"""Checks what callers say came of a decision, and makes it what the ledger stores."""
+"""Validates the outcomes that callers report and converts them to rows of the ledger."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome, RoutingDecision
 from gateway.store import StoredOutcome
 
-# Beyond these a figure is a mistake, not an outcome: USD, and seconds.
+# Upper bounds of a cost (USD) and a latency (seconds); above them the figure is a mistake.
 MOST_COST = 1e5
 MOST_LATENCY = 1e6
 
 
 def stored(decision: RoutingDecision, outcome: Outcome) -> StoredOutcome:
-    """Raises ValueError for a decision without prompt and features, and for figures that cannot be."""
-    pattern, complexity, features = _case(decision)
+    """Raises ValueError for a decision without prompt and features, and for figures out of range."""
+    pattern, complexity, features = _prompt_of(decision)
     for name in ("provider", "model"):
         if not isinstance(getattr(decision, name), str) or not getattr(decision, name):
             raise ValueError(f"the decision's {name} must be a name, not {getattr(decision, name)!r}")
@@ -37,14 +37,14 @@ def stored(decision: RoutingDecision, outcome: Outcome) -> StoredOutcome:
     )
 
 
-def _case(decision: RoutingDecision) -> tuple[str, float, Mapping[str, float]]:
-    """Pattern, complexity and features: as they were decided on, else read from the prompt of a hand-made decision."""
-    told: Mapping[str, Any] = decision.metadata or {}
-    pattern, complexity, features = told.get("pattern"), told.get("complexity"), told.get("features")
+def _prompt_of(decision: RoutingDecision) -> tuple[str, float, Mapping[str, float]]:
+    """Pattern, complexity and features: those of the decision, else computed from the prompt of a hand-made decision."""
+    metadata: Mapping[str, Any] = decision.metadata or {}
+    pattern, complexity, features = metadata.get("pattern"), metadata.get("complexity"), metadata.get("features")
     if isinstance(features, Mapping) and features and isinstance(pattern, str) and complexity is not None:
         numbers = {name: float(value) for name, value in features.items() if isinstance(value, int | float)}
         return pattern, float(complexity), numbers
-    prompt = told.get("prompt")
+    prompt = metadata.get("prompt")
     if not isinstance(prompt, str):
         raise ValueError('the decision was not made by route(): set its metadata["prompt"]')
     facts = prompt_facts(prompt)

@@ -1,1 +1,1 @@
-"""What can be told of an answer's quality without asking anyone: from the answer, and from what is asked next."""
+"""Labels for answers, from facts about the answer and from what its client does next."""

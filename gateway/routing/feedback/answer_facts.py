@@ -1,4 +1,4 @@
-"""Reads of an answer, whole or streamed, what its labels need."""
+"""Collects the facts of a complete or streamed answer that its labels depend on."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from gateway.routing.feedback.format_check import AnswerAssembler, Validity
 from gateway.routing.feedback.labels import AnswerFacts
 
 
-def answer_of(choices: Sequence[Json], *, form: Validity | None) -> AnswerFacts:
-    """Of a whole answer; `form` is that of `structure.form_of`."""
+def answer_of(choices: Sequence[Json], *, validity: Validity | None) -> AnswerFacts:
+    """The facts of a complete answer. `validity` is the result of `check_format`."""
     finish_reason: str | None = None
     empty, refused = True, False
     for choice in choices:
         message = choice.get("message") or {}
         finish_reason = finish_reason or choice.get("finish_reason")
-        empty = empty and not _says(message)
+        empty = empty and not _has_content(message)
         refused = refused or bool(message.get("refusal"))
-    return AnswerFacts(finish_reason, empty=empty, refused=refused, form=form)
+    return AnswerFacts(finish_reason, empty=empty, refused=refused, validity=validity)
 
 
 class AnswerCollector:
-    """Listens to a stream's choices."""
+    """Collects the facts of a streamed answer, chunk by chunk."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._gathered = AnswerAssembler(request)
-        self._finish: str | None = None
+        self._assembler = AnswerAssembler(request)
+        self._finish_reason: str | None = None
         self._empty = True
         self._refused = False
 
     def add(self, choice: Json) -> None:
-        """One choice of a chunk."""
+        """Takes one choice of a chunk."""
         delta = choice.get("delta") or {}
-        self._finish = choice.get("finish_reason") or self._finish
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
         self._refused = self._refused or bool(delta.get("refusal"))
-        self._empty = self._empty and not _says(delta)
-        self._gathered.add(choice)
+        self._empty = self._empty and not _has_content(delta)
+        self._assembler.add(choice)
 
     def answer(self) -> AnswerFacts:
-        """Of the whole stream, once it has ended."""
-        return AnswerFacts(self._finish, empty=self._empty, refused=self._refused, form=self._gathered.form())
+        """The facts of the whole answer, after the end of the stream."""
+        validity = self._assembler.validity()
+        return AnswerFacts(self._finish_reason, empty=self._empty, refused=self._refused, validity=validity)
 
 
-def _says(message: Json) -> bool:
+def _has_content(message: Json) -> bool:
     return any(message.get(name) for name in ("content", "tool_calls", "refusal", "images", "audio"))

@@ -1,60 +1,61 @@
-"""Whose labels count for everybody: with several keys, one key's labels of a model count once enough different keys have used that model.
+"""Corroboration of labels: with several virtual keys, a label from one key is learned only for models that enough keys have used.
 
-Else a few clicks of one tenant on a young ledger would change where everybody's requests go.
+Without this rule, a few clicks of one tenant on a new ledger could change the routing of everybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from gateway.routing.estimation.examples import Key
 from gateway.store import Store
 
-# So many different keys make a label more than one tenant's word.
+# A label needs this many different keys with routed requests to its model.
 CORROBORATING_KEYS = 5
-# What a caller can bring about by what it sends. Costs, broken deployments and the tier's prior (`unremarkable`) always count.
+# Sources of labels that a caller can provoke by what it sends. Costs, broken deployments and the tier's prior (`unremarkable`) always count.
 PROVOKED = frozenset(
     {"failed_validation", "passed_validation", "empty", "refused", "truncated", "resent", "overridden"}
 )
 
-# From so many rows a start takes which keys' requests each model has answered.
-WITNESSING = 5_000
-
-Model = tuple[str, str]
+# The number of the ledger's newest rows that are read at a start.
+_ROWS_READ = 5_000
 
 
 class KeysPerModel:
-    """Which keys' routed requests each model has answered, as far as it matters: `most` keys of a model are kept."""
+    """The keys whose routed requests each model has answered, at most `most` of a model."""
 
     def __init__(self, most: int = 100) -> None:
         self._most = most
-        self._keys: dict[Model, set[str]] = {}
+        self._keys: dict[Key, set[str]] = {}
 
-    def add(self, model: Model, key_id: str | None) -> None:
+    def add(self, model: Key, key_id: str | None) -> None:
         if key_id is None:
             return
-        known = self._keys.setdefault(model, set())
-        if len(known) < self._most:
-            known.add(key_id)
+        keys = self._keys.setdefault(model, set())
+        if len(keys) < self._most:
+            keys.add(key_id)
 
-    def add_all(self, seen: Iterable[tuple[Model, str | None]]) -> None:
-        for model, key_id in seen:
+    def add_all(self, pairs: Iterable[tuple[Key, str | None]]) -> None:
+        for model, key_id in pairs:
             self.add(model, key_id)
 
-    def of(self, model: Model) -> int:
+    def of(self, model: Key) -> int:
+        """The number of keys."""
         return len(self._keys.get(model, ()))
 
 
-def keys_per_model(store: Store, *, newest: int = WITNESSING) -> KeysPerModel:
-    """Those of the ledger's newest rows, for a start."""
-    witnesses = KeysPerModel()
-    witnesses.add_all(
-        ((row["provider"], row["model"]), row["key_id"]) for row in store.strong_share_by_key(newest=newest)
-    )
-    return witnesses
+def keys_per_model(store: Store, *, newest: int = _ROWS_READ) -> KeysPerModel:
+    """From the newest rows of the ledger, at a start."""
+    keys = KeysPerModel()
+    keys.add_all(((row["provider"], row["model"]), row["key_id"]) for row in store.strong_share_by_key(newest=newest))
+    return keys
 
 
 class Corroboration:
-    """The rule for one configuration. `issued` tells how many keys may call now: a single key, or none, is the operator's own and needs no other."""
+    """The rule for one configuration. `issued` returns the number of valid keys.
+
+    With one key or none, all labels are the operator's own and need no corroboration.
+    """
 
     def __init__(
         self,
@@ -68,9 +69,9 @@ class Corroboration:
         self._needed = needed
 
     def needed(self, key_id: str | None) -> int:
-        """How many keys have to have spoken before what this one says of a model counts for all."""
+        """The number of keys that must have used a model before a label from this key is learned."""
         return 1 if key_id is None or self._issued() <= 1 else self._needed
 
-    def accepts(self, source: str, model: Model, key_id: str | None) -> bool:
-        """Whether a label that the gateway makes of this key's request is learned."""
+    def accepts(self, source: str, model: Key, key_id: str | None) -> bool:
+        """Whether a label that was derived from a request of this key is learned."""
         return source not in PROVOKED or self.witnesses.of(model) >= self.needed(key_id) or self.needed(key_id) == 1

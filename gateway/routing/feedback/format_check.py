@@ -1,4 +1,4 @@
-"""Whether a structured answer keeps the form that its request prescribed: tool calls and JSON answers."""
+"""Checks a structured answer against the format that its request prescribes: tool calls and JSON answers."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ import orjson
 from gateway.completion import ChatRequest, Json
 from gateway.routing.feedback.json_schema import violation
 
-Validity = Literal["kept", "broken"]
+Validity = Literal["valid", "invalid"]
 
-# Such an answer ended early, so its form says nothing about the model.
-_CUT_SHORT = frozenset({"length", "content_filter"})
+# Finish reasons of incomplete answers, whose format says nothing about the model.
+_INCOMPLETE = frozenset({"length", "content_filter"})
 _JSON_FORMATS = frozenset({"json_schema", "json_object"})
-# Characters of a streamed answer that are kept for its check.
-_MOST_GATHERED = 1_000_000
+# Characters of a streamed answer that are kept for the check. A longer answer is not checked.
+_MAX_CHARACTERS = 1_000_000
 
 
-def prescribes_form(request: ChatRequest) -> bool:
-    """Whether any answer to this request can be checked."""
-    return bool(request.body.get("tools")) or _format_of(request) in _JSON_FORMATS
+def prescribes_format(request: ChatRequest) -> bool:
+    """Whether answers to this request can be checked."""
+    return bool(request.body.get("tools")) or _response_format(request) in _JSON_FORMATS
 
 
 def check_format(request: ChatRequest, choices: Sequence[Json]) -> Validity | None:
-    """`broken` when one choice breaks what was prescribed; None when there was nothing to check."""
-    calling = [choice for choice in choices if (choice.get("message") or {}).get("tool_calls")]
-    if not calling and not prescribes_form(request):
+    """`invalid` if any choice violates the prescribed format; None if there is nothing to check."""
+    any_calls = any((choice.get("message") or {}).get("tool_calls") for choice in choices)
+    if not any_calls and not prescribes_format(request):
         return None
-    found: set[Validity] = set()
-    tools = _tools(request.body)
+    results: set[Validity] = set()
+    tools = _parameters_by_tool(request.body)
     for choice in choices:
         message = choice.get("message") or {}
-        if choice.get("finish_reason") not in _CUT_SHORT and not message.get("refusal"):
-            found.update(_forms(message, request, tools=tools))
-    if not found:
+        if choice.get("finish_reason") not in _INCOMPLETE and not message.get("refusal"):
+            results.update(_check_message(message, request, tools=tools))
+    if not results:
         return None
-    return "broken" if "broken" in found else "kept"
+    return "invalid" if "invalid" in results else "valid"
 
 
-def _forms(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> Iterator[Validity]:
+def _check_message(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> Iterator[Validity]:
     calls = message.get("tool_calls") or ()
     for call in calls:
         if isinstance(call.get("function"), Mapping):
-            yield "kept" if _call_fits(call["function"], tools) else "broken"
+            yield "valid" if _is_valid_call(call["function"], tools) else "invalid"
     if calls:
         return
-    if _must_call(request.body):
-        yield "broken"
-    elif _format_of(request) in _JSON_FORMATS:
-        yield "kept" if _content_fits(message.get("content"), request.body["response_format"]) else "broken"
+    if _requires_call(request.body):
+        yield "invalid"
+    elif _response_format(request) in _JSON_FORMATS:
+        yield "valid" if _is_valid_content(message.get("content"), request.body["response_format"]) else "invalid"
 
 
-def _call_fits(function: Json, tools: Mapping[str, Any]) -> bool:
+def _is_valid_call(function: Json, tools: Mapping[str, Any]) -> bool:
     if function.get("name") not in tools:
         return False
     try:
@@ -63,76 +63,76 @@ def _call_fits(function: Json, tools: Mapping[str, Any]) -> bool:
     return isinstance(arguments, dict) and violation(arguments, tools[function["name"]]) is None
 
 
-def _content_fits(content: Any, answer_format: Json) -> bool:
+def _is_valid_content(content: Any, response_format: Json) -> bool:
     try:
         value = orjson.loads(content)
     except (orjson.JSONDecodeError, TypeError):
         return False
-    if answer_format["type"] == "json_object":
+    if response_format["type"] == "json_object":
         return isinstance(value, dict)
-    return violation(value, (answer_format.get("json_schema") or {}).get("schema")) is None
+    return violation(value, (response_format.get("json_schema") or {}).get("schema")) is None
 
 
-def _tools(body: Json) -> dict[str, Any]:
+def _parameters_by_tool(body: Json) -> dict[str, Any]:
     """The schema of each function's arguments, by its name."""
     functions = (tool.get("function") for tool in body.get("tools") or ())
     return {str(each.get("name")): each.get("parameters") for each in functions if isinstance(each, Mapping)}
 
 
-def _must_call(body: Json) -> bool:
+def _requires_call(body: Json) -> bool:
     choice = body.get("tool_choice")
     return bool(body.get("tools")) and (choice == "required" or isinstance(choice, Mapping))
 
 
-def _format_of(request: ChatRequest) -> str | None:
+def _response_format(request: ChatRequest) -> str | None:
     return (request.body.get("response_format") or {}).get("type")
 
 
 class AnswerAssembler:
-    """Puts a streamed structured answer together again, as far as its check needs it; a very long one is given up."""
+    """Assembles a streamed structured answer for its check. Keeps nothing of answers without a prescribed format."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
-        self._wanted = prescribes_form(request)
+        self._checked = prescribes_format(request)
         self._size = 0
         self._choices: dict[int, dict[str, Any]] = {}
 
     def add(self, choice: Json) -> None:
-        """One choice of a chunk."""
-        if not self._wanted:
+        """Takes one choice of a chunk."""
+        if not self._checked:
             return
-        whole = self._choices.setdefault(choice.get("index", 0), {"content": [], "calls": {}, "message": {}})
+        partial = self._choices.setdefault(choice.get("index", 0), {"content": [], "calls": {}, "message": {}})
         delta = choice.get("delta") or {}
         if choice.get("finish_reason"):
-            whole["finish_reason"] = choice["finish_reason"]
+            partial["finish_reason"] = choice["finish_reason"]
         if delta.get("refusal"):
-            whole["message"]["refusal"] = True
-        self._text(whole["content"], delta.get("content"))
+            partial["message"]["refusal"] = True
+        self._add_text(partial["content"], delta.get("content"))
         for call in delta.get("tool_calls") or ():
-            self._call(whole["calls"], call)
+            self._add_call(partial["calls"], call)
 
-    def form(self) -> Validity | None:
-        """Of the whole answer, once it has ended."""
-        if not self._wanted or self._size > _MOST_GATHERED:
+    def validity(self) -> Validity | None:
+        """The result of `check_format` for the whole answer, after the end of the stream."""
+        if not self._checked or self._size > _MAX_CHARACTERS:
             return None
-        return check_format(self._request, [_joined(choice) for choice in self._choices.values()])
+        return check_format(self._request, [_assembled(choice) for choice in self._choices.values()])
 
-    def _call(self, calls: dict[int, dict[str, Any]], call: Json) -> None:
+    def _add_call(self, calls: dict[int, dict[str, Any]], call: Json) -> None:
         function = call.get("function")
         if not isinstance(function, Mapping):
             return
-        whole = calls.setdefault(call.get("index", 0), {"name": None, "arguments": []})
-        whole["name"] = function.get("name") or whole["name"]
-        self._text(whole["arguments"], function.get("arguments"))
+        partial = calls.setdefault(call.get("index", 0), {"name": None, "arguments": []})
+        partial["name"] = function.get("name") or partial["name"]
+        self._add_text(partial["arguments"], function.get("arguments"))
 
-    def _text(self, parts: list[str], text: str | None) -> None:
+    def _add_text(self, parts: list[str], text: str | None) -> None:
         if text:
             self._size += len(text)
-            if self._size <= _MOST_GATHERED:
+            if self._size <= _MAX_CHARACTERS:
                 parts.append(text)
 
 
-def _joined(choice: Mapping[str, Any]) -> dict[str, Any]:
+def _assembled(choice: Mapping[str, Any]) -> dict[str, Any]:
     calls = [
         {"function": {"name": call["name"], "arguments": "".join(call["arguments"])}}
         for call in choice["calls"].values()

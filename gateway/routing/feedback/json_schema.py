@@ -1,9 +1,9 @@
-"""Whether a JSON value breaks a JSON schema, by the keywords that tool and answer schemas are written in.
+"""Validates a JSON value against a JSON schema, with the keywords that tool and answer schemas use.
 
 Checked are `type`, `enum`, `const`, `required`, `properties`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
-`maxItems`, `anyOf`, `oneOf` (as anyOf), `allOf` and local `$ref`, as JSON Schema 2020-12 defines them. Every other keyword,
-and whatever is no schema, counts as satisfied: an answer is only called wrong when it surely is. The work is bounded, so
-that no schema and no answer can hold up the process.
+`maxItems`, `anyOf`, `oneOf` (as anyOf), `allOf` and local `$ref`, as JSON Schema 2020-12 defines them. Any other keyword,
+and anything that is not a schema, counts as satisfied: an answer is called invalid only if it certainly is. The work is bounded, so
+that no schema and no answer can block the process.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# Schemas looked at for one value, and how deep; what lies beyond counts as satisfied.
-MOST_STEPS = 20_000
-DEEPEST = 64
+# Limits on the schemas checked for one value and on their depth. Anything beyond counts as satisfied.
+MAX_STEPS = 20_000
+MAX_DEPTH = 64
 
 
 def _is_number(value: object) -> bool:
@@ -32,12 +32,12 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
 
 
 def violation(value: Any, schema: Any) -> str | None:
-    """Where and by which keyword the value breaks the schema, as `$.city: type`; None when it is not known to."""
+    """Path and keyword of the first violation, for example `$.city: type`; None if none is found."""
     return _Check(schema).at(value, schema, path="$", depth=0)
 
 
 class _Check:
-    """One value against one schema; `root` is what references are resolved in."""
+    """One validation with its budget of steps. `root` is the schema that references point into."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -47,7 +47,7 @@ class _Check:
         self._steps += 1
         if schema is False:
             return f"{path}: not allowed"
-        if not isinstance(schema, Mapping) or depth > DEEPEST or self._steps > MOST_STEPS:
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._steps > MAX_STEPS:
             return None
         if not _of_type(value, schema.get("type")):
             return f"{path}: type"
@@ -63,12 +63,12 @@ class _Check:
 
     def _combined(self, value: Any, schema: Mapping[str, Any], *, path: str, depth: int) -> str | None:
         if isinstance(schema.get("$ref"), str):
-            wrong = self.at(value, self._target(schema["$ref"]), path=path, depth=depth + 1)
-            if wrong:
-                return wrong
+            error = self.at(value, self._target(schema["$ref"]), path=path, depth=depth + 1)
+            if error:
+                return error
         for part in _list(schema, "allOf"):
-            if wrong := self.at(value, part, path=path, depth=depth + 1):
-                return wrong
+            if error := self.at(value, part, path=path, depth=depth + 1):
+                return error
         for keyword in ("anyOf", "oneOf"):
             branches = _list(schema, keyword)
             if branches and all(self.at(value, branch, path=path, depth=depth + 1) for branch in branches):
@@ -87,18 +87,18 @@ class _Check:
             if isinstance(name, str) and name not in value:
                 return f"{path}: required"
         properties = schema.get("properties")
-        named: Mapping[str, Any] = properties if isinstance(properties, Mapping) else {}
+        declared: Mapping[str, Any] = properties if isinstance(properties, Mapping) else {}
         patterned = "patternProperties" in schema
         others = schema.get("additionalProperties", True)
         for name, member in value.items():
-            if name in named:
-                wrong = self.at(member, named[name], path=f"{path}.{name[:40]}", depth=depth)
+            if name in declared:
+                error = self.at(member, declared[name], path=f"{path}.{name[:40]}", depth=depth)
             elif patterned:
                 continue
             else:
-                wrong = self.at(member, others, path=f"{path}.*", depth=depth)
-            if wrong:
-                return wrong
+                error = self.at(member, others, path=f"{path}.*", depth=depth)
+            if error:
+                return error
         return None
 
     def _items(self, value: list[Any], schema: Mapping[str, Any], *, path: str, depth: int) -> str | None:
@@ -106,17 +106,17 @@ class _Check:
             return f"{path}: minItems"
         if _is_number(schema.get("maxItems")) and len(value) > schema["maxItems"]:
             return f"{path}: maxItems"
-        first = _list(schema, "prefixItems")
+        prefix = _list(schema, "prefixItems")
         for index, item in enumerate(value):
-            rule = first[index] if index < len(first) else schema.get("items", True)
-            if wrong := self.at(item, rule, path=f"{path}[{index}]", depth=depth):
-                return wrong
-            if self._steps > MOST_STEPS:
+            rule = prefix[index] if index < len(prefix) else schema.get("items", True)
+            if error := self.at(item, rule, path=f"{path}[{index}]", depth=depth):
+                return error
+            if self._steps > MAX_STEPS:
                 return None
         return None
 
     def _target(self, reference: str) -> Any:
-        """What a local reference names; True, which everything satisfies, for any other."""
+        """The target of a local reference; True, which everything satisfies, for any other."""
         if not reference.startswith("#"):
             return True
         target: Any = self._root
@@ -131,12 +131,12 @@ def _list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _of_type(value: Any, wanted: Any) -> bool:
-    names = wanted if isinstance(wanted, list) else [wanted]
-    known = [_TYPES[name] for name in names if isinstance(name, str) and name in _TYPES]
-    return len(known) < len(names) or any(fits(value) for fits in known)
+def _of_type(value: Any, declared: Any) -> bool:
+    names = declared if isinstance(declared, list) else [declared]
+    checks = [_TYPES[name] for name in names if isinstance(name, str) and name in _TYPES]
+    return len(checks) < len(names) or any(check(value) for check in checks)
 
 
 def _same(value: Any, other: Any) -> bool:
-    """Equal as JSON: 1 is 1.0, but true is not 1."""
+    """Equality of JSON values: 1 equals 1.0, but true does not equal 1."""
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)

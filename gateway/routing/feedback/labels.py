@@ -1,9 +1,9 @@
-"""What can be told of an answer's quality without asking anyone: facts of the answer in, a weak label out.
+"""Labels from the answer alone: weak estimates of its quality that need nobody's opinion.
 
-A label is an outcome with a source, a quality and a weight: how much it counts beside a person's own score, which weighs 1.
-Failures alone would teach that whatever is used is bad, since the model that answers most also fails most. So answers with
-nothing wrong count too: those that keep a prescribed form as such, one in sixteen of the others as what is expected of the
-model's tier anyway. No label ever changes what was answered.
+A label has a source, a quality and a weight relative to a person's explicit score, which has weight 1 (weak supervision). Learning from
+failures alone would punish the models that are used most, because they also fail most often. So good answers count too: every answer
+that satisfies a prescribed format, and one in sixteen of the others, with the prior quality of its model's tier. A label never changes
+an answer.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from gateway.catalog.catalog import Tier
 from gateway.routing.estimation.difficulty import PRIOR_QUALITY
 from gateway.routing.feedback.format_check import Validity
 
-_UNREMARKABLE_SHARE = 16
-# A client that sets a lower limit wants its answer cut.
+# One in this many unremarkable answers gets a label.
+_SAMPLING_INTERVAL = 16
+# In tokens. A client with a lower limit intends to cut the answer.
 _LOW_LIMIT = 256
 
 
@@ -45,17 +46,17 @@ UNREMARKABLE: Mapping[Tier, Label] = {
 
 
 class AnswerFacts(NamedTuple):
-    """What is known of a whole answer: why it ended, whether it said anything, whether it refused, whether it kept its form."""
+    """The facts of a complete answer. `validity` is None where no format was prescribed or the answer was cut short."""
 
     finish_reason: str | None = None
     empty: bool = False
     refused: bool = False
-    form: Validity | None = None
+    validity: Validity | None = None
 
 
 def label_of(answer: AnswerFacts, *, max_tokens: int | None, tier: Tier | None, request_id: str) -> Label | None:
-    """The most telling label of a finished answer. `tier` is the answering model's, `max_tokens` what the client asked for."""
-    if answer.form == "broken":
+    """The most informative label of a complete answer. `max_tokens` is the client's limit, `tier` that of the answering model."""
+    if answer.validity == "invalid":
         return FAILED_VALIDATION
     if answer.refused or answer.finish_reason == "content_filter":
         return REFUSED
@@ -63,13 +64,13 @@ def label_of(answer: AnswerFacts, *, max_tokens: int | None, tier: Tier | None, 
         return TRUNCATED if max_tokens is None or max_tokens >= _LOW_LIMIT else None
     if answer.empty:
         return EMPTY
-    if answer.form == "kept":
+    if answer.validity == "valid":
         return PASSED_VALIDATION
-    if tier is None or not _drawn(request_id):
+    if tier is None or not _sampled(request_id):
         return None
     return UNREMARKABLE[tier]
 
 
-def _drawn(request_id: str) -> bool:
-    """One request in sixteen, the same ones whenever it is asked."""
-    return blake2b(request_id.encode(errors="replace"), digest_size=1).digest()[0] % _UNREMARKABLE_SHARE == 0
+def _sampled(request_id: str) -> bool:
+    """Selects one request in sixteen, deterministically by its id."""
+    return blake2b(request_id.encode(errors="replace"), digest_size=1).digest()[0] % _SAMPLING_INTERVAL == 0

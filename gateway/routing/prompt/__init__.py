@@ -1,1 +1,1 @@
-"""What a request is, as numbers, needs and a pattern: read once, from the newest human turn."""
+"""Features of a request: the newest user text as numbers and a pattern, the abilities it needs, and its size."""

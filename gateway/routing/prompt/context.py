@@ -1,4 +1,4 @@
-"""What routing needs to know of a chat request: its newest human turn, what it asks of a model, how large it is."""
+"""The routing context of a chat request: the newest user text, the abilities it needs, and its size in tokens."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gateway.routing.prompt.text_stats import tokens_of
 from gateway.routing.prompt.user_text import strip_harness_text
 from gateway.routing.types import RoutingContext
 
-# Tokens of a part that is not text; vendors count images by size, so this is the usual one, not the largest.
+# Tokens of a part that is not text. Vendors count images by their size; this is a typical value, not the maximum.
 _PART_TOKENS = {"image_url": 1_000, "input_audio": 1_000}
-_BYTES_A_PDF_TOKEN = 60
+_BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
-# User turns that may hold nothing but a harness' words before the search for a person's is given up.
-_TURNS = 8
-# JSON values that are counted one by one; of more than that the size tells, which is rather too much.
-_COUNTED = 10_000
-_BYTES_A_JSON_TOKEN = 3
+# At most this many of the newest user messages are searched for text that a person wrote.
+_SEARCHED_MESSAGES = 8
+# At most this many JSON values are counted one by one. Beyond that the serialized size is used, which overestimates.
+_MAX_COUNTED = 10_000
+_BYTES_PER_JSON_TOKEN = 3
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -33,7 +33,7 @@ def context_of(
     tradeoff: float | None = None,
     user_id: str | None = None,
 ) -> RoutingContext:
-    """The context of a checked request. Linear in the request, of whose texts nothing is copied but the newest turn."""
+    """The context of a validated request. Linear in its size; copies no text except the newest user message."""
     body, hints = request.body, request.hints
     return RoutingContext(
         prompt=last_user_text(request.messages),
@@ -53,13 +53,15 @@ def context_of(
 
 
 def last_user_text(messages: Sequence[Json]) -> str:
-    """The last thing a person said: user turns that hold only what a harness put there are passed over, so are tools' results.
+    """The last text that a person wrote. User messages with nothing but harness text are skipped, and so are tool results.
 
-    Without any in the newest turns, the last text of a user, else of anybody.
+    If the newest user messages have none, the last text of the user, else of any role.
     """
-    for message in islice((each for each in reversed(messages) if each.get("role") == "user"), _TURNS):
-        if said := strip_harness_text(_text(message)):
-            return said
+    for message in islice(
+        (message for message in reversed(messages) if message.get("role") == "user"), _SEARCHED_MESSAGES
+    ):
+        if text := strip_harness_text(_text(message)):
+            return text
     for role in ("user", "system", "developer", "assistant"):
         for message in reversed(messages):
             if message.get("role") == role and (text := _text(message)):
@@ -68,13 +70,13 @@ def last_user_text(messages: Sequence[Json]) -> str:
 
 
 def prompt_tokens_of(request: ChatRequest) -> int:
-    """The estimate that the request carries, else a new one."""
-    known = request.prompt_tokens
-    return prompt_tokens(request.body, request.messages) if known is None else known
+    """The estimate that the request carries, else a newly computed one."""
+    tokens = request.prompt_tokens
+    return prompt_tokens(request.body, request.messages) if tokens is None else tokens
 
 
 def prompt_tokens(body: Json, messages: Sequence[Json]) -> int:
-    """About how many tokens the whole prompt is, tools and schemas included."""
+    """An estimate of the whole prompt in tokens, including tools and schemas."""
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in messages)
     return total + sum(_json_tokens(body.get(name)) for name in ("tools", "response_format"))
 
@@ -92,13 +94,13 @@ def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
         yield "audio_output"
     if "image" in (body.get("modalities") or ()):
         yield "image_output"
-    if _reasons(body):
+    if _wants_reasoning(body):
         yield "reasoning"
     for part in _parts(messages):
         yield from _part_needs(part)
 
 
-def _reasons(body: Json) -> bool:
+def _wants_reasoning(body: Json) -> bool:
     reasoning = body.get("reasoning")
     effort = body.get("reasoning_effort") or (reasoning.get("effort") if isinstance(reasoning, dict) else None)
     return bool(effort) and effort not in _IDLE_EFFORTS
@@ -138,33 +140,33 @@ def _text(message: Json) -> str:
 def _message_tokens(message: Json) -> int:
     content = message.get("content")
     total = tokens_of(content) if isinstance(content, str) else sum(map(_part_tokens, content or ()))
-    drawn = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
-    return total + drawn + _json_tokens(message.get("tool_calls"))
+    images = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
+    return total + images + _json_tokens(message.get("tool_calls"))
 
 
 def _part_tokens(part: Json) -> int:
     kind = part.get("type")
     if kind == "file":
-        return len((part.get("file") or {}).get("file_data") or "") // _BYTES_A_PDF_TOKEN
+        return len((part.get("file") or {}).get("file_data") or "") // _BYTES_PER_PDF_TOKEN
     return _PART_TOKENS.get(str(kind)) or tokens_of(part.get("text") or part.get("refusal") or "")
 
 
 def _json_tokens(value: Any) -> int:
-    """Of a JSON value's names and texts, however deep; about a token for each other value and mark."""
+    """An estimate for a JSON value at any depth: its names and strings, and about one token for each other value."""
     total = counted = 0
-    waiting = [] if value is None else [value]
-    while waiting:
-        each = waiting.pop()
+    stack = [] if value is None else [value]
+    while stack:
+        item = stack.pop()
         counted += 1
-        if counted > _COUNTED:
-            return len(orjson.dumps(value)) // _BYTES_A_JSON_TOKEN
-        if isinstance(each, str):
-            total += tokens_of(each)
-        elif isinstance(each, dict):
-            waiting += each.values()
-            total += sum(len(name) // 4 + 2 for name in each)
-        elif isinstance(each, list):
-            waiting += each
+        if counted > _MAX_COUNTED:
+            return len(orjson.dumps(value)) // _BYTES_PER_JSON_TOKEN
+        if isinstance(item, str):
+            total += tokens_of(item)
+        elif isinstance(item, dict):
+            stack += item.values()
+            total += sum(len(name) // 4 + 2 for name in item)
+        elif isinstance(item, list):
+            stack += item
         else:
             total += 1
     return total

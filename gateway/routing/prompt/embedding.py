@@ -1,8 +1,8 @@
-"""A prompt as sixty numbers that say what it is about: the mean of its words' vectors, out of a table that ships with the gateway.
+"""Static prompt embedding of 60 dimensions: the mean of the vectors of the prompt's distinct words, from a packaged table.
 
-The table comes from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0; `scripts/embedding` makes it), the words are that model's
-WordPiece vocabulary. No model runs here: each distinct word is looked up once. A word's numbers are bytes, 128 for 0; with a byte
-of room for each they make one large integer, and adding such integers adds sixty numbers at a time.
+The table is derived from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) by `scripts/embedding`; its words are that model's WordPiece
+vocabulary. No model runs here. A component is one byte with an offset of 128. For speed, each word vector is stored as one large integer
+with 16 bits per component: adding two such integers adds all 60 components at once (SIMD within a register).
 """
 
 from __future__ import annotations
@@ -20,116 +20,121 @@ from gateway.catalog.packaged import packaged_file
 from gateway.routing.prompt.text_stats import sampled
 
 DIMENSIONS = 60
-_ZERO = 128
-# So many numbers of a byte add up to less than two bytes hold.
-_AT_ONCE = 256
-_LANES = 2 * DIMENSIONS
+_OFFSET = 128
+# The sum of this many bytes fits into 16 bits.
+_BATCH = 256
+_ROW_BYTES = 2 * DIMENSIONS
 _SUMS = f"<{DIMENSIONS}H"
-_NOTHING = bytes([_ZERO]) * DIMENSIONS
+_ZERO_VECTOR = bytes([_OFFSET]) * DIMENSIONS
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
-_APART = {code: " " for code in range(128) if not chr(code).isalnum()}
-# Looking for a word's pieces takes time quadratic in its length: longer ones are no words, and more than so many no language.
-_LONGEST = 24
-_MOST_IN_PIECES = 64
+_SEPARATORS = {code: " " for code in range(128) if not chr(code).isalnum()}
+# Splitting a word into pieces takes quadratic time, so longer words are ignored, and of the unknown ones all after the first 64.
+_MAX_WORD_LENGTH = 24
+_MAX_SPLIT_WORDS = 64
 
-# A row of the ledger holds numbers by name: six of the sixty bytes fit exactly into one that JSON and SQLite keep.
-_PACKED = 6
-NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _PACKED))
+# The ledger stores features as named numbers. Six bytes fit exactly into one double, so 60 bytes take ten numbers.
+_BYTES_PER_NUMBER = 6
+NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _BYTES_PER_NUMBER))
 
 Vector = tuple[float, ...]
 
 
 class Embedding:
-    """`words` in the order of their rows in `table`, which has DIMENSIONS bytes each; `##` stands before those that go on a word."""
+    """`table` has DIMENSIONS bytes for each of `words`, in order. The prefix `##` marks pieces that continue a word."""
 
     def __init__(self, words: Iterable[str], table: bytes) -> None:
-        spaced = bytearray(2 * len(table))
-        spaced[::2] = table
-        rows = (spaced[start : start + _LANES] for start in range(0, len(spaced), _LANES))
+        padded = bytearray(2 * len(table))
+        padded[::2] = table
+        rows = (padded[start : start + _ROW_BYTES] for start in range(0, len(padded), _ROW_BYTES))
         self._words: dict[str, int] = {}
-        self._endings: dict[str, int] = {}
+        self._continuations: dict[str, int] = {}
         for word, row in zip(words, rows, strict=True):
-            known, name = (self._endings, word[2:]) if word.startswith("##") else (self._words, word)
-            known[name] = int.from_bytes(row, "little")
+            vocabulary, name = (self._continuations, word[2:]) if word.startswith("##") else (self._words, word)
+            vocabulary[name] = int.from_bytes(row, "little")
 
     def __len__(self) -> int:
-        return len(self._words) + len(self._endings)
+        return len(self._words) + len(self._continuations)
 
     def of(self, prompt: str) -> bytes:
-        """A number a byte, 128 for 0; all 0 for a prompt without a known word."""
+        """One byte per component, with an offset of 128; all components 0 for a prompt without a known word."""
         rows = self._rows(_plain(sampled(prompt)))
         if not rows:
-            return _NOTHING
+            return _ZERO_VECTOR
         sums = [0] * DIMENSIONS
-        for start in range(0, len(rows), _AT_ONCE):
-            lanes = sum(rows[start : start + _AT_ONCE]).to_bytes(_LANES, "little")
-            sums = list(map(add, sums, unpack(_SUMS, lanes)))
+        for start in range(0, len(rows), _BATCH):
+            packed_sum = sum(rows[start : start + _BATCH]).to_bytes(_ROW_BYTES, "little")
+            sums = list(map(add, sums, unpack(_SUMS, packed_sum)))
         count = len(rows)
-        return bytes([round(total / count) for total in sums])
+        return bytes([round(component / count) for component in sums])
 
     def _rows(self, text: str) -> list[int]:
-        """Each distinct word's numbers, or those of its pieces where it is not known whole."""
-        words, known = dict.fromkeys(_words(text)), self._words
-        rows = [known[word] for word in words if word in known]
+        """The vector of each distinct word, or those of its pieces if the word is not in the vocabulary."""
+        words, vocabulary = dict.fromkeys(_words(text)), self._words
+        rows = [vocabulary[word] for word in words if word in vocabulary]
         if len(rows) < len(words):
-            others = (word for word in words if word not in known and len(word) <= _LONGEST)
-            for word in islice(others, _MOST_IN_PIECES):
+            unknown = (word for word in words if word not in vocabulary and len(word) <= _MAX_WORD_LENGTH)
+            for word in islice(unknown, _MAX_SPLIT_WORDS):
                 rows += self._pieces(word)
         return rows
 
     def _pieces(self, word: str) -> list[int]:
-        """WordPiece: the longest known beginning, then the longest known continuation, as far as that leads."""
+        """WordPiece tokenization: repeatedly the longest piece in the vocabulary, until none matches (Wu et al., 2016)."""
         rows: list[int] = []
-        rest, known = word, self._words
+        rest, vocabulary = word, self._words
         while rest:
             end = len(rest)
-            while end and rest[:end] not in known:
+            while end and rest[:end] not in vocabulary:
                 end -= 1
             if not end:
                 break
-            rows.append(known[rest[:end]])
-            rest, known = rest[end:], self._endings
+            rows.append(vocabulary[rest[:end]])
+            rest, vocabulary = rest[end:], self._continuations
         return rows
 
 
 def _words(text: str) -> list[str]:
-    """Its words, and each of its marks at least once. Plain ASCII is taken apart without looking at each character in turn."""
+    """The words and each punctuation mark at least once. ASCII text is split by translation, which is faster than the pattern."""
     if not text.isascii():
         return _WORD.findall(text)
-    return [*text.translate(_APART).split(), *[mark for mark in punctuation if mark in text]]
+    return [*text.translate(_SEPARATORS).split(), *[mark for mark in punctuation if mark in text]]
 
 
 def _plain(text: str) -> str:
-    """Lower case, without accents, as the vocabulary is."""
+    """Lower case without accents, like the vocabulary."""
     lower = text.lower()
     if lower.isascii():
         return lower
-    return "".join(each for each in unicodedata.normalize("NFD", lower) if not unicodedata.combining(each))
+    return "".join(
+        character for character in unicodedata.normalize("NFD", lower) if not unicodedata.combining(character)
+    )
 
 
 @cache
 def packaged_embedding() -> Embedding:
-    """That of the packaged table, read when it is first needed."""
+    """The embedding with the packaged table, loaded at first use."""
     words = packaged_file("embedding.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return Embedding(words, packaged_file("embedding.bin").read_bytes())
 
 
 def packed(octets: bytes) -> dict[str, float]:
-    """The sixty numbers as ten, by name."""
-    return {name: float(int.from_bytes(octets[i * _PACKED : (i + 1) * _PACKED], "big")) for i, name in enumerate(NAMES)}
+    """The 60 bytes as ten named numbers."""
+    return {
+        name: float(int.from_bytes(octets[i * _BYTES_PER_NUMBER : (i + 1) * _BYTES_PER_NUMBER], "big"))
+        for i, name in enumerate(NAMES)
+    }
 
 
 def numbers(octets: bytes) -> Vector:
-    """From -128 to 127."""
-    return tuple([float(octet - _ZERO) for octet in octets])
+    """The components, from -128 to 127."""
+    return tuple([float(octet - _OFFSET) for octet in octets])
 
 
 def unpacked(features: Mapping[str, float]) -> Vector | None:
-    """What `packed` made; None where it is missing or is not that."""
+    """The components from the numbers of `packed`; None if one is missing or invalid."""
     octets = b""
     for name in NAMES:
         value = features.get(name)
-        if not isinstance(value, int | float) or not 0 <= value < 256**_PACKED or value != int(value):
+        if not isinstance(value, int | float) or not 0 <= value < 256**_BYTES_PER_NUMBER or value != int(value):
             return None
-        octets += int(value).to_bytes(_PACKED, "big")
+        octets += int(value).to_bytes(_BYTES_PER_NUMBER, "big")
     return numbers(octets)

@@ -1,9 +1,11 @@
-"""A request as the numbers that quality and cost are predicted from: computed here, stored by name, never text."""
+"""The features of a request, from which quality and cost are predicted: numbers stored by name, never text."""
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.routing.prompt.complexity import complexity_of
@@ -12,17 +14,21 @@ from gateway.routing.prompt.patterns import PATTERNS, pattern_of
 from gateway.routing.prompt.text_stats import TextStats, text_stats, tokens_of
 from gateway.routing.types import PromptFacts, RoutingContext
 
+_CAPACITY = 1000
+# In characters. A longer prompt is sampled, so extracting its features costs little more than hashing it.
+_LONGEST_CACHED = 32_768
+
 
 def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
-    """The facts that came with the context, where they are of this prompt; else a fresh reading."""
-    known = context.facts
-    return known if known is not None and known.prompt == prompt else prompt_facts(prompt, context)
+    """The facts in the context if they belong to this prompt, else newly extracted ones."""
+    facts = context.facts
+    return facts if facts is not None and facts.prompt == prompt else prompt_facts(prompt, context)
 
 
 class PromptFeatures(NamedTuple):
-    """What a prompt says by itself, in whatever request it stands: `tokens` is its own size.
+    """The features of a prompt that do not depend on the rest of its request. `tokens` is the size of the prompt alone.
 
-    `features` are numbers by name, `values` the same as they stand in a vector, `about` is its packed embedding.
+    `values` are the values of `features` as the vector holds them; `embedding` is the packed embedding.
     """
 
     pattern: str
@@ -34,31 +40,54 @@ class PromptFeatures(NamedTuple):
 
 
 def extract(prompt: str) -> PromptFeatures:
-    reading = text_stats(prompt)
-    pattern, complexity = pattern_of(reading), complexity_of(reading)
-    features = _rounded(_prompt_features(reading, complexity))
-    about = packed(packaged_embedding().of(prompt))
-    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), about)
+    stats = text_stats(prompt)
+    pattern, complexity = pattern_of(stats), complexity_of(stats)
+    features = _rounded(_prompt_features(stats, complexity))
+    embedding = packed(packaged_embedding().of(prompt))
+    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), embedding)
+
+
+class RecentPrompts:
+    """An LRU cache of the features of recent prompts: while an agent runs tools, each of its requests repeats the same user turn.
+
+    Holds at most `capacity` entries, in memory only. The keys are hashes keyed with `secret`, so no prompt text is kept.
+    """
+
+    def __init__(self, *, secret: bytes, capacity: int = _CAPACITY) -> None:
+        self._secret = secret[:64]
+        self._capacity = capacity
+        self._features: OrderedDict[bytes, PromptFeatures] = OrderedDict()
+
+    def extract(self, prompt: str) -> PromptFeatures:
+        """`extract(prompt)`, from the cache where possible. Prompts above 32 KB are not cached."""
+        if len(prompt) > _LONGEST_CACHED:
+            return extract(prompt)
+        key = blake2b(prompt.encode(errors="surrogatepass"), key=self._secret, digest_size=16).digest()
+        features = self._features.pop(key, None) or extract(prompt)
+        self._features[key] = features
+        while len(self._features) > self._capacity:
+            self._features.popitem(last=False)
+        return features
 
 
 def prompt_facts(
-    prompt: str, context: RoutingContext | None = None, *, said: PromptFeatures | None = None
+    prompt: str, context: RoutingContext | None = None, *, extracted: PromptFeatures | None = None
 ) -> PromptFacts:
-    """Features are centred near 0 and about 1 wide; the packed embedding and the prompt's size come with them.
+    """The features of a request, centred near 0 with a scale of about 1, with the packed embedding and the prompt's size.
 
-    `said` is `said_in(prompt)`, where that is known already.
+    `extracted` is `extract(prompt)`, if the caller has it.
     """
-    if said is None:
-        said = extract(prompt)
-    tokens = said.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
-    of_request = _rounded(_request_features(context, own=said.tokens, tokens=tokens))
+    if extracted is None:
+        extracted = extract(prompt)
+    tokens = extracted.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
+    of_request = _rounded(_request_features(context, prompt_tokens=extracted.tokens, tokens=tokens))
     return PromptFacts(
         prompt=prompt,
-        pattern=said.pattern,
-        complexity=said.complexity,
+        pattern=extracted.pattern,
+        complexity=extracted.complexity,
         tokens=tokens,
-        features={**said.features, **of_request, "tokens": tokens, **said.embedding},
-        vector=(1.0, *said.values, *_values(of_request.values()), *_PLACES[said.pattern]),
+        features={**extracted.features, **of_request, "tokens": tokens, **extracted.embedding},
+        vector=(1.0, *extracted.values, *_values(of_request.values()), *_ONE_HOT[extracted.pattern]),
     )
 
 
@@ -74,7 +103,7 @@ def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
         "length": length,
         "length_squared": min(4.0, length * length) - 1.0,
         "complexity": (complexity - 0.35) * 4,
-        "word_length": _clamp((r.letters_a_word - 4.5) / 1.2),
+        "word_length": _clamp((r.mean_word_length - 4.5) / 1.2),
         "long_words": r.long_words * 5 - 0.8,
         "capitals": r.capitals * 4 - 0.5,
         "variety": r.variety * 4 - 3.0,
@@ -95,8 +124,8 @@ def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
     }
 
 
-def _request_features(context: RoutingContext | None, *, own: int, tokens: int) -> dict[str, float]:
-    """Zero for a bare prompt, so that one given alone and one in a bare request read the same."""
+def _request_features(context: RoutingContext | None, *, prompt_tokens: int, tokens: int) -> dict[str, float]:
+    """All 0 without a context, so that a prompt alone and the same prompt in a minimal request have equal features."""
     if context is None:
         return {"tools": 0.0, "schema": 0.0, "media": 0.0, "turns": 0.0, "history": 0.0}
     needs = context.needs
@@ -105,7 +134,7 @@ def _request_features(context: RoutingContext | None, *, own: int, tokens: int) 
         "schema": float("json_schema" in needs),
         "media": float(not needs.isdisjoint(("vision", "audio", "pdf"))),
         "turns": math.log1p(max(0, context.turns - 1)) * 0.7,
-        "history": math.log1p(max(0, tokens - own) / 1000) * 0.5,
+        "history": math.log1p(max(0, tokens - prompt_tokens) / 1000) * 0.5,
     }
 
 
@@ -115,20 +144,20 @@ def _clamp(value: float) -> float:
 
 NAMES: tuple[str, ...] = (
     *_prompt_features(text_stats(""), 0.0),
-    *_request_features(None, own=0, tokens=0),
+    *_request_features(None, prompt_tokens=0, tokens=0),
 )
 SIZE = 1 + len(NAMES) + len(PATTERNS)
-_PLACES: Mapping[str, tuple[float, ...]] = {
+_ONE_HOT: Mapping[str, tuple[float, ...]] = {
     pattern: tuple(1.0 if pattern == name else 0.0 for name in PATTERNS) for pattern in PATTERNS
 }
-_NOWHERE = (0.0,) * len(PATTERNS)
+_UNKNOWN_PATTERN = (0.0,) * len(PATTERNS)
 
 
 def vector_of(pattern: str, features: Mapping[str, float]) -> tuple[float, ...]:
-    """The constant, the features in order, then one place for each pattern. What is missing counts as typical, 0."""
-    return (1.0, *_values([features.get(name) for name in NAMES]), *_PLACES.get(pattern, _NOWHERE))
+    """A constant 1, the features in order, and the pattern one-hot encoded. A missing feature counts as average, 0."""
+    return (1.0, *_values([features.get(name) for name in NAMES]), *_ONE_HOT.get(pattern, _UNKNOWN_PATTERN))
 
 
 def _values(features: Iterable[object]) -> tuple[float, ...]:
-    """As they stand in a vector: what is not a number of moderate size counts as typical, 0."""
-    return tuple([each if isinstance(each, int | float) and -10.0 <= each <= 10.0 else 0.0 for each in features])
+    """The features as the vector holds them: a value that is not a number from -10 to 10 counts as average, 0."""
+    return tuple([value if isinstance(value, int | float) and -10.0 <= value <= 10.0 else 0.0 for value in features])

@@ -1,4 +1,4 @@
-"""The words by which a prompt says what it wants, in the languages that clients write most."""
+"""Cue words that show what a prompt asks for, in the most frequent languages of clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Cue -> lower-case words. A word counts once however often it stands there.
+# Cue -> lower-case words. Repeated words count once.
 WORDS: Mapping[str, frozenset[str]] = {
     "greeting": _words(
         "hello hi hey thanks thank bye goodbye morning evening ok okay welcome cheers please yes no nice great cool "
@@ -101,13 +101,13 @@ WORDS: Mapping[str, frozenset[str]] = {
     ),
 }
 
-# Word -> the cues that it is one of.
-MEANINGS: Mapping[str, tuple[str, ...]] = {
+# Word -> its cues.
+CUES_BY_WORD: Mapping[str, tuple[str, ...]] = {
     word: tuple(cue for cue, words in WORDS.items() if word in words) for word in frozenset().union(*WORDS.values())
 }
 
-# For scripts without spaces between words, and for inflecting ones: parts of the text itself.
-PARTS: Mapping[str, tuple[str, ...]] = {
+# Substrings instead of words, for scripts without spaces between words and for inflected languages.
+SUBSTRINGS: Mapping[str, tuple[str, ...]] = {
     "greeting": (
         "你好",
         "您好",

@@ -1,4 +1,4 @@
-"""What kind of work a prompt asks for, as one of a handful of named patterns."""
+"""Classifies a prompt by the kind of task: one of a fixed set of named patterns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from gateway.routing.prompt.lexicon import WORDS
 from gateway.routing.prompt.text_stats import TextStats, text_stats
 
-# How strongly each pattern is meant, from the reading. The first of the strongest wins; `general` when none is.
-_STRENGTHS: Mapping[str, Callable[[TextStats], float]] = {
+# A score for each pattern. The first pattern with the highest score wins; `general` if no score reaches 1.
+_SCORES: Mapping[str, Callable[[TextStats], float]] = {
     "translation": lambda r: 3.0 * r.cues["translate"],
     "summarization": lambda r: 2.5 * r.cues["summary"],
     "code": lambda r: (
@@ -27,9 +27,9 @@ _STRENGTHS: Mapping[str, Callable[[TextStats], float]] = {
     "question": lambda r: 0.9 * (r.cues["ask"] > 0) + 0.2 * (r.questions > 0),
     "conversation": lambda r: 2.0 * (r.cues["greeting"] > 0 and r.words < 8),
 }
-PATTERNS = (*_STRENGTHS, "general")
+PATTERNS = (*_SCORES, "general")
 
-# An instruction usually opens with its verb: then that is what is asked, whatever the text to work on talks about.
+# An instruction usually starts with its verb, which names the task whatever the attached text is about.
 _OPENERS: Mapping[str, str] = {
     "translate": "translation",
     "summary": "summarization",
@@ -49,11 +49,11 @@ def identify_pattern(prompt: str) -> str:
     return pattern_of(text_stats(prompt))
 
 
-def pattern_of(reading: TextStats) -> str:
-    strengths = {name: strength(reading) for name, strength in _STRENGTHS.items()}
+def pattern_of(stats: TextStats) -> str:
+    scores = {name: score(stats) for name, score in _SCORES.items()}
     for cue, name in _OPENERS.items():
-        if reading.first_word in WORDS[cue] and reading.first_word not in WORDS["ask"]:
-            strengths[name] += _OPENER_WEIGHT
+        if stats.first_word in WORDS[cue] and stats.first_word not in WORDS["ask"]:
+            scores[name] += _OPENER_WEIGHT
             break
-    strongest = max(strengths, key=strengths.__getitem__)
-    return strongest if strengths[strongest] >= 1.0 else "general"
+    best = max(scores, key=scores.__getitem__)
+    return best if scores[best] >= 1.0 else "general"

@@ -1,11 +1,11 @@
-"""Tells what a person wrote from what their harness wrapped around it."""
+"""Extracts what a person wrote from a user message, without the elements that a harness added to it."""
 
 from __future__ import annotations
 
 import re
 
-# Elements that coding agents and chat clients put into the user's turn.
-_TAGS = (
+# Elements that coding agents and chat clients add to the user message.
+_HARNESS_TAGS = (
     "system-reminder",
     "system_reminder",
     "environment_details",
@@ -34,49 +34,49 @@ _TAGS = (
     "editorContext",
     "reminderInstructions",
 )
-_OPENING = re.compile(f"<({'|'.join(map(re.escape, _TAGS))})(?=[\\s>])[^<>]{{0,500}}>")
-# Characters of a turn that are looked through, half at each end: a turn of megabytes must not hold up the others.
+_OPENING = re.compile(f"<({'|'.join(map(re.escape, _HARNESS_TAGS))})(?=[\\s>])[^<>]{{0,500}}>")
+# Characters of a message that are searched, half at each end, so that a message of megabytes does not delay other requests.
 MOST_READ = 65_536
-# Elements that hold what the person wrote.
-_SPOKEN = ("user_query", "task", "user_message", "userRequest", "feedback")
+# Elements that contain what the person wrote.
+_USER_TAGS = ("user_query", "task", "user_message", "userRequest", "feedback")
 
 
 def strip_harness_text(text: str) -> str:
-    """The text without harness elements, stripped; what stands in an element of the person's own words wins.
+    """The content of the last element that holds the user's own words, else the text without harness elements; stripped.
 
-    Linear in the text, of which only the ends are looked through, and left, when it is very long and has such elements at all.
+    Linear in the text. If the text contains `<` and is longer than MOST_READ, only its two ends are searched and returned.
     """
     if "<" not in text:
         return text.strip()
     if len(text) > MOST_READ:
         text = f"{text[: MOST_READ // 2]}\n{text[-MOST_READ // 2 :]}"
-    for tag in _SPOKEN:
-        inner = _inside(text, tag)
-        if inner:
-            return inner
-    return _without_envelopes(text).strip()
+    for tag in _USER_TAGS:
+        content = _content_of(text, tag)
+        if content:
+            return content
+    return _without_harness_elements(text).strip()
 
 
-def _inside(text: str, tag: str) -> str:
-    """The last such element's content, when the element is whole."""
+def _content_of(text: str, tag: str) -> str:
+    """The content of the last element with this tag, if it is closed."""
     end = text.rfind(f"</{tag}>")
     start = text.rfind(f"<{tag}>", 0, end) if end >= 0 else -1
     return text[start + len(tag) + 2 : end].strip() if start >= 0 else ""
 
 
-def _without_envelopes(text: str) -> str:
-    kept: list[str] = []
+def _without_harness_elements(text: str) -> str:
+    parts: list[str] = []
     unclosed: set[str] = set()
     position = 0
     while opening := _OPENING.search(text, position):
         tag = opening[1]
         end = -1 if tag in unclosed else text.find(f"</{tag}>", opening.end())
         if end < 0:
-            # None further on either: whoever writes about a tag means it, and it is not looked for again.
+            # Not closed: the user writes about the tag. Later occurrences are not closed either and are not searched again.
             unclosed.add(tag)
-            kept.append(text[position : opening.end()])
+            parts.append(text[position : opening.end()])
             position = opening.end()
             continue
-        kept.append(text[position : opening.start()])
+        parts.append(text[position : opening.start()])
         position = end + len(tag) + 3
-    return "".join((*kept, text[position:]))
+    return "".join((*parts, text[position:]))

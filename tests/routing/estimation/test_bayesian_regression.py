@@ -4,11 +4,12 @@ import random
 
 import pytest
 
-from gateway.routing.estimation.bayesian_regression import prior
+from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, prior
+from gateway.routing.estimation.examples import Key
 
 
-def test_belief_is_the_ridge_solution() -> None:
-    """Without fading, updates one at a time lead to the closed form: for one feature, sum xy / (precision + sum xx)."""
+def test_posterior_mean_is_the_ridge_solution() -> None:
+    """Without decay, sequential updates give the closed form: for one feature, sum xy / (precision + sum xx)."""
     posterior = prior([2.0])
     for x, y, weight in [(1.0, 3.0, 1.0), (2.0, 5.0, 1.0), (1.0, 1.0, 0.5)]:
         posterior = posterior.update([x], y, weight=weight)
@@ -16,7 +17,7 @@ def test_belief_is_the_ridge_solution() -> None:
     assert posterior.mean[0] == pytest.approx((3 + 10 + 0.5) / (2 + 1 + 4 + 0.5))
 
 
-def test_weights_of_a_linear_truth_are_found() -> None:
+def test_weights_of_a_linear_function_are_learned() -> None:
     """With enough observations the prior hardly matters."""
     draw = random.Random(1).uniform  # a repeatable sample, no secret
     posterior = prior([1.0, 1.0, 1.0])
@@ -27,8 +28,8 @@ def test_weights_of_a_linear_truth_are_found() -> None:
     assert posterior.mean == pytest.approx((0.5, 0.3, -0.2), abs=0.02)
 
 
-def test_fading_leads_back_to_the_prior() -> None:
-    """A belief that is no longer fed is the prior again in the end, and halfway there on the way."""
+def test_decay_returns_to_the_prior() -> None:
+    """Without observations the posterior converges to the prior; a decay by half halves the mean."""
     precision = [2.0, 4.0]
     posterior = prior(precision).update([1.0, 1.0], 1.0, weight=10.0)
     for _ in range(2000):
@@ -40,30 +41,30 @@ def test_fading_leads_back_to_the_prior() -> None:
     assert half.mean[0] == pytest.approx(0.5 * 10 / 12)
 
 
-def test_faded_belief_follows_the_new_sooner() -> None:
-    """After a change of what is true, one that fades has left the old behind when the other still believes it."""
+def test_decay_adapts_to_a_change_faster() -> None:
+    """After a change of the true weights, the posterior with decay has adapted while the one without has not."""
     precision = [4.0]
-    fading, firm = prior(precision), prior(precision)
+    decaying, static = prior(precision), prior(precision)
     for y in [1.0] * 500 + [0.0] * 100:
-        fading = fading.update([1.0], y, weight=1.0).decay(0.99, precision)
-        firm = firm.update([1.0], y, weight=1.0)
+        decaying = decaying.update([1.0], y, weight=1.0).decay(0.99, precision)
+        static = static.update([1.0], y, weight=1.0)
 
-    assert fading.mean[0] < 0.2
-    assert firm.mean[0] > 0.7
+    assert decaying.mean[0] < 0.2
+    assert static.mean[0] > 0.7
 
 
-def test_widening_keeps_the_weights() -> None:
-    """What is less sure is still the best guess."""
+def test_inflation_keeps_the_mean() -> None:
+    """More uncertainty does not change the expected weights."""
     posterior = prior([2.0]).update([1.0], 1.0, weight=100.0)
 
-    widened = posterior.inflate(0.25, [2.0])
+    inflated = posterior.inflate(0.25, [2.0])
 
-    assert widened.mean == posterior.mean
-    assert widened.variance([1.0]) == pytest.approx(0.25 / 102 + 0.75 / 2)
+    assert inflated.mean == posterior.mean
+    assert inflated.variance([1.0]) == pytest.approx(0.25 / 102 + 0.75 / 2)
 
 
-def test_learning_makes_a_new_belief() -> None:
-    """A belief that another thread reads does not change under it, and features never seen stay as they were."""
+def test_update_returns_a_new_posterior() -> None:
+    """The old posterior does not change, because another thread may read it; rows of features that were never observed are shared."""
     before = prior([1.0, 1.0])
 
     after = before.update([1.0, 0.0], 1.0, weight=1.0)
@@ -74,8 +75,44 @@ def test_learning_makes_a_new_belief() -> None:
 
 
 def test_variance_shrinks_with_observations() -> None:
-    """The prediction is surer where something was seen: 1 / (precision + sum xx) for one feature."""
+    """The variance falls in the observed directions: 1 / (precision + sum xx) for one feature."""
     posterior = prior([2.0, 2.0]).update([1.0, 0.0], 1.0, weight=1.0)
 
     assert posterior.variance([1.0, 0.0]) == pytest.approx(1 / 3)
     assert posterior.variance([0.0, 1.0]) == pytest.approx(1 / 2)
+
+
+ONE, OTHER = ("gemini", "one"), ("claude", "other")
+X = (1.0, -0.5, 2.0)
+
+
+def taught(*qualities: float) -> GaussianPosterior:
+    posterior = prior((12.0, 60.0, 60.0))
+    for quality in qualities:
+        posterior = posterior.update((1.0, 0.3, 0.0), quality, weight=1.0)
+    return posterior
+
+
+def variances(posteriors: dict[Key, GaussianPosterior]) -> dict[Key, object]:
+    return {key: pytest.approx(posterior.variance(X), rel=1e-12) for key, posterior in posteriors.items()}
+
+
+def test_vectorised_variances_equal_single_ones() -> None:
+    """They are those of the posteriors."""
+    posteriors = {ONE: taught(1.0, 0.0, 0.5), OTHER: taught()}
+
+    assert PosteriorVariances(posteriors).variances(X) == variances(posteriors)
+
+
+def test_only_changed_posteriors_are_converted_again() -> None:
+    """Converted posteriors are reused only if they are the same objects; models may be added and removed."""
+    third = ("openrouter", "third")
+    before = PosteriorVariances({ONE: taught(1.0), OTHER: (same := taught())})
+    posteriors = {third: taught(0.2), OTHER: same, ONE: taught(1.0, 1.0)}
+
+    assert PosteriorVariances(posteriors, before).variances(X) == variances(posteriors)
+
+
+def test_no_variance_is_negative() -> None:
+    """Rounding errors below 0 are clipped, so that the square root exists."""
+    assert PosteriorVariances({ONE: GaussianPosterior(([-1e-18],), (0.0,))}).variances((1.0,)) == {ONE: 0.0}

@@ -57,18 +57,18 @@ def test_few_outcomes_move_all_models_little() -> None:
     assert often > 0.6
 
 
-def test_shared_hardship_fades() -> None:
-    """What all models found hard long ago no longer is."""
+def test_shared_difficulty_decays() -> None:
+    """Difficulty learned long ago returns to the prior."""
     difficulty = learned(PromptDifficulty(), quality=0.0, times=60)
-    faded = difficulty
+    decayed = difficulty
     for _ in range(500):
-        faded = faded.decay(0.98)
+        decayed = decayed.decay(0.98)
 
-    assert dot(MIDDLING, faded.weights) == pytest.approx(0.2, abs=0.01)
+    assert dot(MIDDLING, decayed.weights) == pytest.approx(0.2, abs=0.01)
 
 
 def test_rate_starts_at_the_tiers_and_is_learned() -> None:
-    """A record without outcomes has the tier's rate, a long one its own, and a faded one leans back."""
+    """A record without outcomes has the tier's rate, a long one its own, and a decayed one leans back."""
     record = FailureRate()
     assert record.rate("simple") == PRIOR_FAILURE_RATE["simple"]
     for _ in range(200):

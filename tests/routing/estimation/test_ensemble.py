@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from gateway.routing.estimation.ensemble import LEAST, Ensemble, fit
-from gateway.routing.estimation.estimator import LabelledExample
+from gateway.routing.estimation.ensemble import MIN_EXAMPLES, Ensemble, fit
+from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 KEY = ("gemini", "flash")
@@ -30,24 +30,24 @@ def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: tuple
     return ensemble.on(FEATURES, about(topic))(key, online)
 
 
-def test_topics_are_told_apart() -> None:
-    """What the features cannot tell, the embedding does."""
+def test_topics_are_distinguished() -> None:
+    """The embedding separates prompts whose features are equal."""
     ensemble = fit(examples(), EXPECTED)
 
     assert predicted(ensemble, 0) > 0.65
     assert predicted(ensemble, 1) < 0.35
 
 
-def test_few_labels_leave_the_online_estimate() -> None:
-    """A model with fewer labels than the least, or none, is as it was estimated; the more there are, the less that counts."""
-    assert predicted(fit(examples(LEAST - 1), EXPECTED), 0, online=0.123) == 0.123
+def test_online_estimate_is_kept_with_few_labels() -> None:
+    """Below MIN_EXAMPLES labels the online estimate is returned; the more labels, the less it counts."""
+    assert predicted(fit(examples(MIN_EXAMPLES - 1), EXPECTED), 0, online=0.123) == 0.123
     assert predicted(fit(examples(), EXPECTED), 0, online=0.123, key=OTHER) == 0.123
     assert predicted(fit([], EXPECTED), 0, online=0.123) == 0.123
     assert predicted(fit(examples(2000), EXPECTED), 1) < predicted(fit(examples(200), EXPECTED), 1)
 
 
-def test_labels_count_by_their_weight() -> None:
-    """Wrong labels of little weight do not outweigh right ones."""
+def test_labels_are_weighted() -> None:
+    """Wrong labels of low weight do not outweigh right ones."""
     wrong = [LabelledExample(KEY, FEATURES, each.embedding, 1.0 - each.quality, 0.1) for each in examples()]
 
     assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
@@ -58,36 +58,36 @@ def signed(one: float, other: float, draw: random.Random) -> tuple[float, ...]:
     return (60.0 * one, 60.0 * other, *[draw.gauss(0.0, 3.0) for _ in range(DIMENSIONS - 2)])
 
 
-def test_neighbours_count_where_they_know_better() -> None:
-    """What is not linear is theirs to say."""
+def test_neighbours_predict_what_is_not_linear() -> None:
+    """The mixing weight favours the neighbours where the ridge cannot fit the labels."""
     draw = random.Random(2)
     signs = [(1.0 - 2.0 * (i % 2), 1.0 - 2.0 * (i // 2 % 2)) for i in range(600)]
-    taught = [LabelledExample(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
-    said = fit(taught, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
+    labelled = [LabelledExample(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
+    quality = fit(labelled, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
 
-    assert said < 0.3
+    assert quality < 0.3
 
 
-def test_neighbours_keep_out_of_what_they_do_not_know() -> None:
-    """Where a feature tells all and the embedding is noise, the ridge alone speaks: better than half of it would."""
+def test_neighbours_are_ignored_where_embeddings_are_noise() -> None:
+    """Where one feature determines the quality, the ridge alone predicts, not an equal mixture."""
     draw = random.Random(4)
-    taught = [
+    labelled = [
         LabelledExample(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)
     ]
-    ensemble = fit(taught, EXPECTED)
+    ensemble = fit(labelled, EXPECTED)
 
     assert ensemble.on((1.0, 1.0), about(99, draw))(KEY, 0.95) > 0.85
 
 
 def test_the_same_labels_give_the_same_ensemble() -> None:
-    """Nothing in the fit is left to chance."""
+    """The fit is deterministic."""
     one, other = fit(examples(), EXPECTED), fit(examples(), EXPECTED)
 
     assert [predicted(one, topic) for topic in (0, 1, 2)] == [predicted(other, topic) for topic in (0, 1, 2)]
 
 
-def test_identical_prompts_do_no_harm() -> None:
-    """All labels on one prompt: the mean of its qualities is what is left."""
+def test_identical_prompts_predict_their_mean() -> None:
+    """With all labels on one prompt, the mean of their qualities is predicted."""
     same = [LabelledExample(KEY, FEATURES, about(0), float(i % 4 == 0), 1.0) for i in range(400)]
 
     assert predicted(fit(same, EXPECTED), 0, online=0.25) == pytest.approx(0.25, abs=0.1)

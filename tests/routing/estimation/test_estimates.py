@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog.catalog import TIERS, Model
-from gateway.routing.estimation.bayesian_regression import prior
+from gateway.routing.estimation.bayesian_regression import PosteriorVariances, prior
 from gateway.routing.estimation.estimates import OWN_PRECISION, Estimates
-from gateway.routing.estimation.variances import PosteriorVariances
 from gateway.routing.prompt.features import SIZE, prompt_facts
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
 
@@ -32,24 +31,24 @@ def test_weaker_tiers_lose_more_on_complex_prompts() -> None:
     assert quality["complex", SIMPLE] - quality["complex", COMPLEX] < 0.15
 
 
-def test_nothing_is_known_of_a_model_without_outcomes() -> None:
-    """No outcomes, low confidence, a wide spread."""
+def test_model_without_outcomes_has_low_confidence() -> None:
+    """No outcomes, low confidence, the standard deviation of the prior."""
     estimate = Estimates().of(SONNET, prompt_facts(MODERATE))
 
     assert (estimate.outcomes, estimate.confidence, estimate.has_outcomes) == (0, "low", False)
     assert estimate.std == pytest.approx(0.2)
 
 
-def test_quality_is_held_to_its_range() -> None:
-    """However far the weights reach, quality is 0 to 1."""
+def test_quality_is_clamped_to_its_range() -> None:
+    """Quality is 0 to 1 for any weights."""
     model = Model("gemini", "x", "simple", 0.1, 0.1)
     for weight, quality in ((9.0, 1.0), (-9.0, 0.0)):
-        means = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
-        assert Estimates(means=means).of(model, prompt_facts(SIMPLE)).quality == quality
+        weights = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
+        assert Estimates(model_weights=weights).of(model, prompt_facts(SIMPLE)).quality == quality
 
 
-def test_doubt_shrinks_where_outcomes_are() -> None:
-    """Outcomes of a kind of prompt take the doubt from that kind, less from others, and never add to it."""
+def test_posterior_std_shrinks_where_outcomes_are() -> None:
+    """Outcomes on one kind of prompt reduce its standard deviation most, that of others less, and never increase it."""
     seen, other = prompt_facts(MODERATE), prompt_facts("Solve 3x + 5 = 20")
     posterior = prior(OWN_PRECISION)
     for _ in range(50):

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.estimation.estimates import Estimate, Estimates
-from gateway.routing.estimation.estimator import FITTED_FROM, Estimator, Observation
+from gateway.routing.estimation.estimator import Estimator
+from gateway.routing.estimation.examples import FIRST_FIT, Observation
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome
@@ -57,7 +58,7 @@ def test_prompts_are_told_apart() -> None:
 
 
 def test_division_into_calls_does_not_matter() -> None:
-    """One lesson at a time or all at once, as after a restart: the same is known."""
+    """One observation at a time or all at once, as after a restart: the estimates are the same."""
     observations = [observation((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]
     one_by_one, at_once = Estimator(THREE), Estimator(THREE)
 
@@ -127,9 +128,9 @@ def test_many_labels_tell_topics_apart() -> None:
 
 def test_few_labels_need_no_ensemble() -> None:
     """Below the least count, and for rows without an embedding, there is none."""
-    bare = [replace(observation(FLASH), features={"length": 0.5}) for _ in range(FITTED_FROM)]
+    bare = [replace(observation(FLASH), features={"length": 0.5}) for _ in range(FIRST_FIT)]
 
-    assert Estimator(THREE).learn([observation(FLASH)] * (FITTED_FROM - 1)).ensemble is None
+    assert Estimator(THREE).learn([observation(FLASH)] * (FIRST_FIT - 1)).ensemble is None
     assert Estimator(THREE).learn(bare).ensemble is None
     assert Estimator(THREE).learn(bare).posterior_variances is None
 
@@ -186,8 +187,8 @@ def test_outcomes_without_weight_teach_no_quality() -> None:
     assert estimate(estimates, FLASH).quality == estimate(Estimates(), FLASH).quality
 
 
-def test_exchange_rate_is_found_on_recent_requests() -> None:
-    """After some requests the rate no longer is the fixed rule's; a catalogue without models has none."""
+def test_cost_rate_is_fitted_to_recent_requests() -> None:
+    """After some requests the rate is no longer the default; a catalogue without models has none."""
     taught = [
         observation(FLASH, quality=0.3),
         observation(HAIKU, quality=0.3),

@@ -30,20 +30,20 @@ def stats(*qualities: float) -> QualityStats:
     ],
 )
 def test_confidence_grows_with_outcomes_that_agree(own: QualityStats, all_models: float, level: str) -> None:
-    """About a hundred outcomes of like prompts make a choice sure, more when the model's own disagree."""
+    """About a hundred outcomes on similar prompts give high confidence; more are needed if the model's own disagree."""
     assert confidence(own, all_models=all_models) == level
 
 
 @pytest.mark.parametrize(("complexity", "count"), [(0.3, 1), (0.5, 1), (0.65, 0), (0.1, 1), (0.05, 0), (1.0, 0)])
-def test_like_prompts_are_near_in_complexity(complexity: float, count: float) -> None:
-    """Outcomes count for prompts of the same pattern whose complexity is about the same."""
+def test_similar_prompts_have_a_similar_complexity(complexity: float, count: float) -> None:
+    """Outcomes count for prompts with the same pattern and about the same complexity."""
     bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.35): stats(1.0)}
 
     assert similar(bucket_stats, KEY, pattern="code", complexity=complexity).count == count
 
 
-def test_other_patterns_and_models_are_not_like() -> None:
-    """Neither another pattern's nor another model's outcomes are counted."""
+def test_other_patterns_and_models_are_not_similar() -> None:
+    """Outcomes with another pattern or of another model are not counted."""
     bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.3): stats(1.0)}
 
     assert similar(bucket_stats, KEY, pattern="math", complexity=0.3) == NOTHING

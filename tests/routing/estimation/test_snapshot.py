@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from gateway.catalog.catalog import Catalog
-from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
-from gateway.routing.estimation.snapshot import CheckpointError, dumps, loads
+from gateway.routing.estimation.estimator import Estimator, EstimatorState
+from gateway.routing.estimation.examples import Observation
+from gateway.routing.estimation.snapshot import READABLE_FORMATS, CheckpointError, dumps, loads
 from tests.routing.estimation.test_estimator import CELLS, WARS, estimate, observation
 from tests.routing.worlds import FLASH, HAIKU, SONNET, THREE
 
@@ -22,18 +23,18 @@ def observations(count: int) -> list[Observation]:
 
 
 def broken(**changes: object) -> bytes:
-    """A sound state but for these."""
-    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE, EstimatorState()).memory())))
+    """A valid checkpoint with these members replaced."""
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE, EstimatorState()).state())))
     return zlib.compress(orjson.dumps({**document, **changes}))
 
 
-def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
-    """It expects the same, to the last digit, and learns the same from what comes next, ensemble included."""
+def test_restored_estimator_continues_with_identical_estimates() -> None:
+    """Estimates are equal to the last digit, now and after further outcomes, with the ensemble."""
     original = Estimator(THREE)
     original.learn(observations(700))
-    restored = Estimator(THREE, loads(dumps(original.memory())))
+    restored = Estimator(THREE, loads(dumps(original.state())))
 
-    assert restored.update == 700
+    assert restored.learned == 700
     for more in ([], observations(200)):
         before, after = original.learn(more), restored.learn(more)
         assert before.ensemble is not None
@@ -43,19 +44,39 @@ def test_a_restored_estimator_goes_on_as_if_nothing_had_been() -> None:
         assert after.cost_rate == before.cost_rate
 
 
-def test_few_outcomes_are_restored_too() -> None:
-    """Before there is an ensemble, a state has none."""
+def test_state_without_ensemble_is_restored() -> None:
+    """Before the first fit a checkpoint has no ensemble."""
     original = Estimator(THREE)
     before = original.learn([observation(FLASH, quality=0.2)] * 5)
 
-    assert Estimator(THREE, loads(dumps(original.memory()))).estimates() == before
+    assert Estimator(THREE, loads(dumps(original.state()))).estimates() == before
 
 
-def test_models_that_are_gone_do_no_harm() -> None:
-    """A state that knows a model which the catalogue no longer lists serves for the others."""
+def in_layout_1(body: bytes) -> bytes:
+    """The same state under the names of layout 1."""
+    document = orjson.loads(zlib.decompress(body))
+    renamed = {"difficulty": "hardship", "stats": "tallies", "cost_rate": "exchange"}
+    document = {renamed.get(name, name): value for name, value in document.items()}
+    for belief in (document["hardship"], *[model for _, _, model in document["own"]]):
+        belief["belief"] = belief.pop("posterior")
+    return zlib.compress(orjson.dumps(document))
+
+
+def test_checkpoint_of_layout_1_is_read() -> None:
+    """A ledger that an earlier version wrote keeps what was learned."""
+    estimator = Estimator(THREE)
+    estimator.learn(observations(700))
+    body = dumps(estimator.state())
+
+    assert loads(in_layout_1(body)) == loads(body)
+    assert len(READABLE_FORMATS) == 2
+
+
+def test_models_missing_from_the_catalogue_are_dropped() -> None:
+    """A checkpoint with a model that the catalogue no longer lists is still good for the others."""
     original = Estimator(THREE)
     before = original.learn(observations(700))
-    restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.memory())))
+    restored = Estimator(Catalog([FLASH, SONNET]), loads(dumps(original.state())))
 
     assert estimate(restored.estimates(), FLASH).quality == pytest.approx(estimate(before, FLASH).quality, abs=0.02)
     assert restored.learn([observation(HAIKU), observation(SONNET)]).learned == 702
@@ -77,15 +98,15 @@ def test_models_that_are_gone_do_no_harm() -> None:
     ],
     ids=["empty", "not packed", "not JSON", "no object", "no count", "no rows", "short", "null", "vector", "example"],
 )
-def test_what_is_no_state_is_refused(body: bytes) -> None:
-    """Damage is told from a state, whatever it looks like."""
+def test_invalid_checkpoints_are_refused(body: bytes) -> None:
+    """Any kind of damage is recognised."""
     with pytest.raises(CheckpointError):
         loads(body)
 
 
 def test_sizes_are_held_to_this_version() -> None:
-    """A belief about other features than ours is refused, even where its numbers are in order."""
-    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).memory())))
+    """A posterior over other features is refused, even if its numbers are valid."""
+    document = orjson.loads(zlib.decompress(dumps(Estimator(THREE).state())))
     document["difficulty"]["posterior"]["covariance"].pop()
 
     with pytest.raises(CheckpointError, match="features instead of"):

@@ -30,14 +30,14 @@ def outcome(quality: float = 0.1) -> StoredOutcome:
     return stored(said(FLASH, MODERATE), Outcome(quality=quality, cost=0.001))
 
 
-def knowledge_of(store: MemoryStore, clock: Clock, *, poll_seconds: float | None = POLL_SECONDS) -> OnlineTrainer:
+def trainer_on(store: MemoryStore, clock: Clock, *, poll_seconds: float | None = POLL_SECONDS) -> OnlineTrainer:
     return OnlineTrainer("unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=poll_seconds)
 
 
 def test_recorded_outcome_is_known_at_once() -> None:
     """When record returns, the outcome is committed and learned."""
     store = MemoryStore()
-    trainer = knowledge_of(store, Clock())
+    trainer = trainer_on(store, Clock())
 
     trainer.record(outcome())
 
@@ -47,7 +47,7 @@ def test_recorded_outcome_is_known_at_once() -> None:
 
 
 def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
-    """Knowledge made later on the same file knows what was recorded; until asked it opens nothing."""
+    """A trainer created later on the same file learns what was recorded; nothing is opened before the first use."""
     path = tmp_path / "gateway.db"
     first, later = OnlineTrainer(path, THREE), OnlineTrainer(path, THREE)
     assert not path.exists()
@@ -64,7 +64,7 @@ def test_file_is_opened_when_first_asked_and_read_whole(tmp_path: Path) -> None:
 def test_news_of_others_are_looked_for_now_and_then() -> None:
     """Other processes' outcomes are known within seconds, without a look at each request."""
     store, clock = MemoryStore(), Clock()
-    trainer = knowledge_of(store, clock)
+    trainer = trainer_on(store, clock)
     trainer.refreshed()
     store.add_outcome(outcome())
 
@@ -78,7 +78,7 @@ def test_only_the_newest_are_replayed() -> None:
     store = MemoryStore()
     for _ in range(5):
         store.add_outcome(outcome())
-    trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replayed=2)
+    trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replay_limit=2)
     assert trainer.refreshed().learned == 2
     store.add_outcome(outcome())
     trainer.refresh()
@@ -89,7 +89,7 @@ def test_without_polling_only_refresh_reads() -> None:
     """Where the server refreshes on its own, deciding never reads the store."""
     store = MemoryStore()
     store.add_outcome(outcome())
-    trainer = knowledge_of(store, Clock(), poll_seconds=None)
+    trainer = trainer_on(store, Clock(), poll_seconds=None)
 
     assert trainer.refreshed().learned == 0
     trainer.refresh()
@@ -100,7 +100,7 @@ def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFi
     """Nothing is decided on outcomes that could not be read at all; what is known already stays in use, and the failure is logged."""
     store, clock = MemoryStore(), Clock()
     store.broken = True
-    trainer = knowledge_of(store, clock)
+    trainer = trainer_on(store, clock)
     with pytest.raises(LedgerUnavailable):
         trainer.refreshed()
 
@@ -116,7 +116,7 @@ def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFi
 def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
     """While another thread reads, a decision is made on what is known."""
     store, clock = MemoryStore(), Clock()
-    trainer = knowledge_of(store, clock)
+    trainer = trainer_on(store, clock)
     trainer.refreshed()
     clock.now += POLL_SECONDS
     reading, go_on = threading.Event(), threading.Event()
@@ -139,7 +139,7 @@ def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
 def test_own_store_is_closed_and_a_given_one_stays_open(tmp_path: Path) -> None:
     """Who opens closes; closing twice or before any use does no harm."""
     given = MemoryStore()
-    knowledge_of(given, Clock()).close()
+    trainer_on(given, Clock()).close()
     assert not given.closed
 
     own = OnlineTrainer(tmp_path / "gateway.db", THREE)
@@ -157,13 +157,13 @@ def served(store: MemoryStore, count: int, *, quality: float = 0.1) -> None:
 def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
     """What was learned is kept every so often; a start reads that and only what came after, and knows the same."""
     store = MemoryStore()
-    first = knowledge_of(store, Clock())
+    first = trainer_on(store, Clock())
     served(store, SAVED_EVERY)
     first.refresh()
     served(store, 3)
     first.refresh()
 
-    again = knowledge_of(store, Clock())
+    again = trainer_on(store, Clock())
     asked: list[int] = []
     answered = store.outcomes
     store.outcomes = lambda *, after=0, limit=0: asked.append(after) or answered(after=after, limit=limit)  # type: ignore[method-assign, func-returns-value]  # notes what is asked for
@@ -177,7 +177,7 @@ def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixtur
 def test_only_one_of_several_processes_keeps_a_state() -> None:
     """Where another process kept one lately, there is no need for a second."""
     store = MemoryStore()
-    one, other = knowledge_of(store, Clock()), knowledge_of(store, Clock())
+    one, other = trainer_on(store, Clock()), trainer_on(store, Clock())
     served(store, SAVED_EVERY)
     one.refresh()
     other.refresh()
@@ -186,7 +186,7 @@ def test_only_one_of_several_processes_keeps_a_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "problem"),
     [
         ({"format": "other"}, "another version"),
         ({"body": None}, "checksum"),
@@ -194,11 +194,13 @@ def test_only_one_of_several_processes_keeps_a_state() -> None:
     ],
     ids=["version", "checksum", "content"],
 )
-def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture) -> None:
-    """One that cannot be used is logged, kept with its problem, and what is in the ledger is learned from the prior on."""
+def test_unreadable_checkpoint_is_logged_and_kept(
+    harm: dict[str, Any], problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is marked with its problem, and the outcomes of the ledger are learned from the prior."""
     store = MemoryStore()
     served(store, SAVED_EVERY)
-    knowledge_of(store, Clock()).refresh()
+    trainer_on(store, Clock()).refresh()
     if "format" in harm:
         store.saved = [replace(store.saved[0], format=harm["format"])]
     elif harm["body"] is None:
@@ -206,17 +208,17 @@ def test_a_bad_state_is_told_and_kept(harm: dict[str, Any], said: str, caplog: p
     else:
         store.bodies[1] = harm["body"]
 
-    estimates = knowledge_of(store, Clock()).refreshed()
+    estimates = trainer_on(store, Clock()).refreshed()
 
-    assert said in caplog.text
-    assert said in (store.saved[0].problem or "")
+    assert problem in caplog.text
+    assert problem in (store.saved[0].problem or "")
     assert estimates.learned == SAVED_EVERY
 
 
 def test_an_order_to_go_back_is_followed() -> None:
     """Running gateways take up a reset or rollback at their next look, and forget what lay between."""
     store = MemoryStore()
-    trainer = knowledge_of(store, Clock(), poll_seconds=None)
+    trainer = trainer_on(store, Clock(), poll_seconds=None)
     served(store, SAVED_EVERY, quality=0.9)
     trainer.refresh()
     good = trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality
@@ -242,6 +244,6 @@ def test_outcomes_without_features_are_learned_by_pattern() -> None:
     store.add_outcome(
         StoredOutcome(provider="gemini", model=FLASH.name, pattern="explanation", complexity=0.34, quality=0.0)
     )
-    trainer = knowledge_of(store, Clock())
+    trainer = trainer_on(store, Clock())
 
     assert trainer.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1

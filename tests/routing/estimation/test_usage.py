@@ -8,8 +8,8 @@ from gateway.routing.types import Outcome
 from tests.routing.worlds import FLASH, HAIKU, SONNET
 
 
-def expected(book: TokenEstimates, *, max_tokens: int | None = None) -> float:
-    costs = book.expected_costs(ModelColumns([FLASH, SONNET]), pattern="code", tokens=1000, max_tokens=max_tokens)
+def expected(estimates: TokenEstimates, *, max_tokens: int | None = None) -> float:
+    costs = estimates.expected_costs(ModelColumns([FLASH, SONNET]), pattern="code", tokens=1000, max_tokens=max_tokens)
     return costs[1]
 
 
@@ -26,36 +26,36 @@ def test_asked_length_bounds_what_is_expected(asked: int, output: int) -> None:
 
 def test_tokens_are_learned_by_model_and_pattern() -> None:
     """Many outcomes of the pattern replace what was expected, the model's own most of all."""
-    ledger = TokenEstimator()
+    estimator = TokenEstimator()
     for _ in range(500):
-        ledger.learn(SONNET, Outcome(input_tokens=1200, output_tokens=40), pattern="code", tokens=1000)
-        ledger.learn(HAIKU, Outcome(input_tokens=1000, output_tokens=90), pattern="code", tokens=1000)
+        estimator.learn(SONNET, Outcome(input_tokens=1200, output_tokens=40), pattern="code", tokens=1000)
+        estimator.learn(HAIKU, Outcome(input_tokens=1000, output_tokens=90), pattern="code", tokens=1000)
 
-    assert expected(ledger.book()) == pytest.approx((1200 * 3 + 40 * 15) / 1e6, rel=0.02)
+    assert expected(estimator.estimates()) == pytest.approx((1200 * 3 + 40 * 15) / 1e6, rel=0.02)
 
 
 def test_other_models_tell_what_to_expect_of_a_new_one() -> None:
     """How long answers to a pattern are is first taken from all models."""
-    ledger = TokenEstimator()
+    estimator = TokenEstimator()
     for _ in range(500):
-        ledger.learn(HAIKU, Outcome(input_tokens=1000, output_tokens=10), pattern="code", tokens=1000)
+        estimator.learn(HAIKU, Outcome(input_tokens=1000, output_tokens=10), pattern="code", tokens=1000)
 
-    assert expected(ledger.book()) == pytest.approx((1000 * 3 + 10 * 15) / 1e6, rel=0.05)
+    assert expected(estimator.estimates()) == pytest.approx((1000 * 3 + 10 * 15) / 1e6, rel=0.05)
 
 
 def test_what_was_paid_corrects_the_list_price() -> None:
     """A model that always costs half of its list price, caches and all, is expected to go on so."""
-    ledger = TokenEstimator()
+    estimator = TokenEstimator()
     for _ in range(500):
-        ledger.learn(SONNET, Outcome(cost=0.00375), pattern="code", tokens=1000)
+        estimator.learn(SONNET, Outcome(cost=0.00375), pattern="code", tokens=1000)
 
-    assert expected(ledger.book()) == pytest.approx(0.00375, rel=0.02)
+    assert expected(estimator.estimates()) == pytest.approx(0.00375, rel=0.02)
 
 
 def test_unknown_prompt_size_teaches_no_surplus() -> None:
     """An outcome whose prompt was not measured says nothing of tokens beyond the estimate."""
-    ledger = TokenEstimator()
+    estimator = TokenEstimator()
     for _ in range(500):
-        ledger.learn(SONNET, Outcome(input_tokens=9000, output_tokens=300), pattern="code", tokens=0)
+        estimator.learn(SONNET, Outcome(input_tokens=9000, output_tokens=300), pattern="code", tokens=0)
 
-    assert expected(ledger.book()) == pytest.approx((1000 * 3 + 300 * 15) / 1e6)
+    assert expected(estimator.estimates()) == pytest.approx((1000 * 3 + 300 * 15) / 1e6)

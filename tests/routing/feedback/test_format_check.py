@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.completion import ChatRequest
-from gateway.routing.feedback.format_check import AnswerAssembler, check_format, prescribes_form
+from gateway.routing.feedback.format_check import AnswerAssembler, check_format, prescribes_format
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}, {"type": "custom"}]}
@@ -31,26 +31,26 @@ def text(content: str | None, **choice: Any) -> dict[str, Any]:
 CASES: list[tuple[dict[str, Any], list[dict[str, Any]], str | None]] = [
     ({}, [text("anything")], None),
     (TOOLS, [text("no tool was needed")], None),
-    (TOOLS, [call()], "kept"),
-    (TOOLS, [call('{"town": "Bonn"}')], "broken"),
-    (TOOLS, [call("not JSON")], "broken"),
-    (TOOLS, [call('"text"')], "broken"),
-    (TOOLS, [call(name="unheard_of")], "broken"),
+    (TOOLS, [call()], "valid"),
+    (TOOLS, [call('{"town": "Bonn"}')], "invalid"),
+    (TOOLS, [call("not JSON")], "invalid"),
+    (TOOLS, [call('"text"')], "invalid"),
+    (TOOLS, [call(name="unheard_of")], "invalid"),
     (TOOLS, [{"message": {"tool_calls": [{"type": "custom", "custom": {"input": "x"}}]}}], None),
-    (ANY_TOOL, [call("", "ping")], "kept"),
-    (ANY_TOOL, [call(None, "ping")], "kept"),
-    ({**TOOLS, "tool_choice": "required"}, [text("no")], "broken"),
-    ({**TOOLS, "tool_choice": {"type": "function"}}, [text("no")], "broken"),
-    (JSON, [text('{"city": "Bonn"}')], "kept"),
-    (JSON, [text('{"city": 1}')], "broken"),
-    (JSON, [text("Bonn")], "broken"),
-    (JSON, [text(None)], "broken"),
+    (ANY_TOOL, [call("", "ping")], "valid"),
+    (ANY_TOOL, [call(None, "ping")], "valid"),
+    ({**TOOLS, "tool_choice": "required"}, [text("no")], "invalid"),
+    ({**TOOLS, "tool_choice": {"type": "function"}}, [text("no")], "invalid"),
+    (JSON, [text('{"city": "Bonn"}')], "valid"),
+    (JSON, [text('{"city": 1}')], "invalid"),
+    (JSON, [text("Bonn")], "invalid"),
+    (JSON, [text(None)], "invalid"),
     (JSON, [text('{"ci', finish_reason="length")], None),
     (JSON, [{"message": {"refusal": "No."}}], None),
-    (JSON, [text('{"city": "Bonn"}'), text("Bonn")], "broken"),
-    (OBJECT, [text("{}")], "kept"),
-    (OBJECT, [text("[]")], "broken"),
-    ({"response_format": {"type": "json_schema"}}, [text("1")], "kept"),
+    (JSON, [text('{"city": "Bonn"}'), text("Bonn")], "invalid"),
+    (OBJECT, [text("{}")], "valid"),
+    (OBJECT, [text("[]")], "invalid"),
+    ({"response_format": {"type": "json_schema"}}, [text("1")], "valid"),
     ({"response_format": {"type": "text"}}, [text("1")], None),
 ]
 
@@ -64,7 +64,7 @@ def test_forms(body: dict[str, Any], choices: list[dict[str, Any]], expected: st
 def test_what_prescribes_a_form() -> None:
     """Tools and JSON formats do."""
     assert [
-        prescribes_form(asking(**body)) for body in (TOOLS, JSON, OBJECT, {}, {"response_format": {"type": "text"}})
+        prescribes_format(asking(**body)) for body in (TOOLS, JSON, OBJECT, {}, {"response_format": {"type": "text"}})
     ] == [
         True,
         True,
@@ -80,24 +80,24 @@ def test_streams_are_put_together() -> None:
     for function in ({"name": "weather", "arguments": ""}, {"arguments": '{"ci'}, {"arguments": 'ty": "Bonn"}'}):
         gathered.add({"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}, {"index": 1}]}})
     gathered.add({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
-    assert gathered.form() == "kept"
+    assert gathered.validity() == "valid"
 
     gathered = AnswerAssembler(asking(**JSON))
     for piece in ('{"ci', 'ty": 1}'):
         gathered.add({"delta": {"content": piece}})
-    assert gathered.form() == "broken"
+    assert gathered.validity() == "invalid"
 
     refused = AnswerAssembler(asking(**JSON))
     refused.add({"delta": {"refusal": "No."}})
-    assert refused.form() is None
+    assert refused.validity() is None
 
 
 def test_streams_that_are_not_gathered() -> None:
     """Nothing is kept of a stream whose form is free, and a huge one is not kept to its end."""
     free = AnswerAssembler(asking())
     free.add({"delta": {"content": "x"}})
-    assert free.form() is None
+    assert free.validity() is None
     huge = AnswerAssembler(asking(**JSON))
     for _ in range(3):
         huge.add({"delta": {"content": "x" * 500_000}})
-    assert huge.form() is None
+    assert huge.validity() is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.routing.feedback.json_schema import MOST_STEPS, violation
+from gateway.routing.feedback.json_schema import MAX_STEPS, violation
 
 CITY = {
     "type": "object",
@@ -78,8 +78,8 @@ def test_endless_schemas_end() -> None:
         deep = [deep]
     assert violation(1, {"$ref": "#"}) is None
     assert violation(deep, {"items": {"$ref": "#"}}) is None
-    assert violation(["x"] * (MOST_STEPS + 9), {"items": {"anyOf": [{"type": "string"}, {}]}}) is None
-    assert violation({f"{n}": n for n in range(MOST_STEPS + 9)}, {"additionalProperties": {"type": "integer"}}) is None
+    assert violation(["x"] * (MAX_STEPS + 9), {"items": {"anyOf": [{"type": "string"}, {}]}}) is None
+    assert violation({f"{n}": n for n in range(MAX_STEPS + 9)}, {"additionalProperties": {"type": "integer"}}) is None
 
 
 VALUES = st.recursive(

@@ -7,8 +7,8 @@ import pytest
 from gateway.routing.feedback.labels import UNREMARKABLE, AnswerFacts, label_of
 
 CASES: list[tuple[AnswerFacts, int | None, str | None]] = [
-    (AnswerFacts("tool_calls", form="broken"), None, "failed_validation"),
-    (AnswerFacts("stop", form="kept"), None, "passed_validation"),
+    (AnswerFacts("tool_calls", validity="invalid"), None, "failed_validation"),
+    (AnswerFacts("stop", validity="valid"), None, "passed_validation"),
     (AnswerFacts("content_filter"), None, "refused"),
     (AnswerFacts("stop", refused=True), None, "refused"),
     (AnswerFacts("length"), None, "truncated"),

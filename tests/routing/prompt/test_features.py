@@ -5,7 +5,15 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.prompt.features import NAMES, SIZE, cached_prompt_facts, prompt_facts, vector_of
+from gateway.routing.prompt.features import (
+    NAMES,
+    SIZE,
+    RecentPrompts,
+    cached_prompt_facts,
+    extract,
+    prompt_facts,
+    vector_of,
+)
 from gateway.routing.types import RoutingContext
 
 
@@ -57,3 +65,39 @@ def test_known_facts_are_used_for_their_own_prompt_only() -> None:
 
     assert cached_prompt_facts("Hello", context) is context.facts
     assert cached_prompt_facts("Explain TCP", context).pattern == "explanation"
+
+
+@given(st.text(st.characters(), max_size=200))
+def test_cached_features_equal_extracted_ones(prompt: str) -> None:
+    """The cache returns what `extract` returns, so the facts of any request are the same."""
+    recent = RecentPrompts(secret=b"secret")
+    context = RoutingContext(prompt, prompt_tokens=5000, turns=3, needs=frozenset({"tools"}))
+    for _ in range(2):
+        assert prompt_facts(prompt, context, extracted=recent.extract(prompt)) == prompt_facts(prompt, context)
+
+
+def test_features_of_a_recent_prompt_are_extracted_once() -> None:
+    """A repeated prompt comes from the cache; a different one does not, and a very long one is never cached."""
+    recent = RecentPrompts(secret=b"secret")
+    assert recent.extract("Explain HTTP") is recent.extract("Explain HTTP")
+    assert recent.extract("Explain TCP") is not recent.extract("Explain HTTP")
+    huge = "word " * 10_000
+    assert recent.extract(huge) == recent.extract(huge) == extract(huge)
+    assert recent.extract(huge) is not recent.extract(huge)
+
+
+def test_cache_evicts_the_least_recently_used_prompt() -> None:
+    """The cache holds `capacity` prompts, and a hit makes a prompt the newest."""
+    recent = RecentPrompts(secret=b"secret", capacity=2)
+    first, second = recent.extract("one"), recent.extract("two")
+    assert recent.extract("one") is first
+    recent.extract("three")
+    assert recent.extract("one") is first
+    assert recent.extract("two") is not second
+
+
+def test_cache_keeps_no_prompt_text() -> None:
+    """The text of a prompt does not appear anywhere in the cache."""
+    recent = RecentPrompts(secret=b"secret")
+    recent.extract("my very secret prompt")
+    assert "secret prompt" not in repr(vars(recent))

@@ -9,7 +9,8 @@ import pytest
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
 from gateway.routing.estimation.estimates import Estimates
-from gateway.routing.estimation.estimator import Estimator, Observation
+from gateway.routing.estimation.estimator import Estimator
+from gateway.routing.estimation.examples import Observation
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.candidates import RoutingRequest, candidate_json, eligible, ineligibility
 from gateway.routing.types import Outcome, RoutingContext
