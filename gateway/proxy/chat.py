@@ -15,14 +15,13 @@ from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerU
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
-from gateway.proxy.escalation import Cascade
 from gateway.proxy.planner import AutoRoute, Caller, Planner
 from gateway.proxy.settlement import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.transaction import LedgerServices, RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
 from gateway.records import RequestRecord
-from gateway.resilience import AttemptSequence, FailoverPolicy
+from gateway.resilience import AttemptSequence, Cascade, FailoverPolicy
 from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
 from gateway.routing.feedback.format_check import check_format
 from gateway.sse import DONE, encode

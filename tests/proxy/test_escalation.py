@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog.catalog import Catalog, Model
-from gateway.proxy.escalation import Cascade
-from gateway.resilience import Candidate
 from llm_simulator.simulation import Simulation
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.proxy.simulated import simulated
@@ -151,14 +148,3 @@ def test_streams_are_labelled(make_gateway: MakeGateway, simulation: Simulation,
     gateway = make_gateway(upstream, config=CHEAPEST)
     ask(gateway, **TOOLS, stream=True)
     assert labels(gateway) == [("failed_validation", "gemini-2.5-flash-lite")]
-
-
-def test_the_next_tier() -> None:
-    """It is the nearest one above; nothing is above the highest, nor above a model that is not listed."""
-    tiers = {"a": "simple", "b": "complex", "c": "moderate", "d": "complex"}
-    cascade = Cascade(Catalog([Model("p", name, tier, 1.0, 1.0) for name, tier in tiers.items()]))  # type: ignore[arg-type]  # the dict's strings are tiers
-    a, b, c, d, unlisted = (Candidate("p", name) for name in ("a", "b", "c", "d", "x"))
-    assert cascade.next_tier(("p", "a"), [a, b, c, d, unlisted]) == (c,)
-    assert cascade.next_tier(("p", "a"), [a, b, d]) == (b, d)
-    assert cascade.next_tier(("p", "b"), [b, a]) == ()
-    assert cascade.next_tier(("p", "x"), [unlisted, b]) == ()
