@@ -11,13 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.completion import Chunk, Usage
+from gateway.completion import Chunk, Completion, Usage
 from gateway.errors import LedgerUnavailable, UpstreamOverloaded
 from gateway.proxy import ChatError
 from gateway.proxy import transaction as transaction_module
 from gateway.proxy.request_end import End
 from gateway.proxy.settlement import ReceivedAnswer
 from gateway.proxy.transaction import TRANSITIONS, State
+from gateway.resilience import Candidate
 from gateway.routing.feedback.labels import AnswerFacts
 from gateway.store import StoredOutcome
 from gateway.store.sqlite import SqliteStore
@@ -26,6 +27,7 @@ from tests.proxy.transactions import HAIKU, NoOutcomes, transaction_on
 from tests.upstreams import failing
 
 CLAUDE = "claude/claude-haiku-5-5"
+SONNET = Candidate("claude", "claude-sonnet-5-5")
 
 
 def broken(request: httpx2.Request) -> httpx2.Response:
@@ -176,3 +178,20 @@ async def test_a_request_is_settled_once(store: SqliteStore) -> None:
         assert transaction.record.status == "ok"
         with pytest.raises(RuntimeError, match="settled has no transition 'settle'"):
             transaction.settle(WHOLE)
+
+
+async def test_a_rejected_answer_is_kept_when_the_ledger_takes_no_further_attempt(store: SqliteStore) -> None:
+    """The answer that failed validation is given and priced; the attempt that was not made is closed and free."""
+    async with transaction_on(store) as transaction:
+        await transaction.begin()
+        await transaction.call(HAIKU)
+        transaction.first_byte(Chunk())
+        transaction.reject(Completion([{"message": {"content": "x"}}], USAGE))
+        await transaction.call(SONNET)
+        transaction.keep_rejected(LedgerUnavailable("No room."))
+        record = await transaction.finish(End.completed(ReceivedAnswer(USAGE), AnswerFacts()))
+    assert (record.status, record.selected_model, record.usage) == ("ok", HAIKU.model, USAGE)
+    assert [(attempt.status, attempt.error) for attempt in record.attempts] == [
+        ("settled", "failed_validation"),
+        ("failed_free", "ledger_unavailable"),
+    ]
