@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -161,12 +161,11 @@ class ChatProxy:
             return completion, form
         transaction.reject(completion)
         try:
-            escalated = await self._call_until_answered(transaction, better)
+            # Only a streamed request has a streamed answer.
+            escalated = cast(Completion, await self._call_until_answered(transaction, better))
         except GatewayError as error:
             transaction.keep_rejected(error)
             return completion, form
-        if isinstance(escalated, UpstreamStream):
-            raise TypeError("a request that is not streamed has a streamed answer")
         return escalated, check_format(transaction.request, escalated.choices)
 
     async def _encode(self, completion: Completion, record: RequestRecord, request: ChatRequest) -> bytes:

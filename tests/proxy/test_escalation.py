@@ -41,7 +41,7 @@ def upstream(simulation: Simulation) -> Iterator[Upstream]:
 
 def ask(gateway: GatewayUnderTest, **body: Any) -> dict[str, Any]:
     """The ledger's row of one request to the cheapest of three tiers."""
-    response = gateway.ask(PROMPT, model="auto:cheap", routing=ROUTING, **body)
+    response = gateway.ask(PROMPT, **{"model": "auto:cheap", "routing": ROUTING, **body})
     assert response.status_code == 200, response.text
     return gateway.rows[-1]
 
@@ -100,6 +100,15 @@ def test_only_once(make_gateway: MakeGateway, simulation: Simulation, upstream: 
         ("failed_validation", "gemini-2.5-flash-lite"),
         ("failed_validation", "claude-haiku-5-5"),
     ]
+
+
+def test_no_better_model_is_a_candidate(make_gateway: MakeGateway, simulation: Simulation, upstream: Upstream) -> None:
+    """When no candidate is of a higher tier, the answer is given as it came, with its label."""
+    weak(simulation)
+    gateway = make_gateway(upstream, config=CHEAPEST)
+    row = ask(gateway, **TOOLS, routing={"models": ["gemini/gemini-2.5-flash-lite"]})
+    assert (len(row["attempts"]), row["selected_model"]) == (1, "gemini-2.5-flash-lite")
+    assert labels(gateway) == [("failed_validation", "gemini-2.5-flash-lite")]
 
 
 def test_nobody_better_answers(make_gateway: MakeGateway, simulation: Simulation, upstream: Upstream) -> None:
