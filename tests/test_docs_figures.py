@@ -9,8 +9,8 @@ from gateway.providers.claude.profiles import profile_of as claude
 from gateway.providers.claude.thinking import thinking_fields
 from gateway.providers.gemini.profiles import profile_of as gemini
 from gateway.providers.reasoning import Reasoning
-from gateway.resilience import upstream_health
-from gateway.resilience.failover import SHORT_RETRY_AFTER, RetryBudget
+from gateway.resilience import RetryBudget, upstream_health
+from gateway.resilience.failover import SHORT_RETRY_AFTER
 from gateway.routing.estimation.evidence import HIGH_FROM, MEDIUM_FROM
 from gateway.routing.estimation.usage import EXPECTED_OUTPUT
 from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW

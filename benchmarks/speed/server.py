@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
@@ -25,7 +25,7 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SlidingWindowLimiter
 from gateway.api.request_ids import RequestIds
 from gateway.api.routes import Application, build_routes
-from gateway.proxy import ChatProxy, ChatResult, ChatStream
+from gateway.proxy import ChatProxy, ChatResult, ChatStream, EventSink
 from gateway.records import RequestRecord
 from gateway.server.connection import ServerConnection
 
@@ -70,9 +70,12 @@ class Proxy:
 class Stream:
     record = RECORD
 
-    async def events(self) -> AsyncIterator[bytes]:
+    sent_at = 0.0
+
+    async def send_to(self, client: EventSink) -> None:
         for _ in range(CHUNKS):
-            yield PIECE
+            if not client.send_nowait(PIECE):
+                await client.send(PIECE)
 
     async def aclose(self) -> None:
         """There is nothing to close."""

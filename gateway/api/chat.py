@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: it is the hot path."""
+"""`POST /v1/chat/completions`: authenticate, read, parse, serve and respond. Hot path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.routing.prompt.context import prompt_tokens_of
 
 
 class ChatEndpoint:
-    """Reads, serves and answers one completion a call; a client that leaves cancels it wherever it stands."""
+    """Serves one completion per call. A client that leaves cancels it (`disconnect.py`)."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ChatEndpoint:
 
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
-        answer = ResponseWriter(client, request_id, keep_alive=self._keep_alive)
+        response = ResponseWriter(client, request_id, keep_alive=self._keep_alive)
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
@@ -70,27 +70,27 @@ class ChatEndpoint:
                 del raw
                 request = with_client_session(request, client.fields)
                 caller = caller_from(client.fields, principal=principal)
-                with CancelOnDisconnect(client, answer, lifecycle=self._lifecycle):
+                with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:
                         served = await self._proxy.serve(
-                            request, request_id=request_id, auto_route=auto_route, caller=caller, waiting=answer
+                            request, request_id=request_id, auto_route=auto_route, caller=caller, response=response
                         )
-                        await answer.send(served)
+                        await response.send(served)
         except ClientDisconnected:
             return
-        except ChatError as failed:
-            await answer.send_error(failed.error, gateway_headers(failed.record))
+        except ChatError as failure:
+            await response.send_error(failure.error, gateway_headers(failure.record))
         except GatewayError as error:
-            await answer.send_error(error)
+            await response.send_error(error)
         except Exception:  # the server logs it
-            await answer.send_error(internal_error())
+            await response.send_error(internal_error())
             raise
         finally:
-            answer.close()
+            response.close()
 
 
 async def parse_body(raw: bytes, *, worker: BodyExecutor) -> ChatRequest:
-    """The checked request; a large body is parsed and measured by `worker`."""
+    """Parse and check a request; `worker` does it for a large body, with the count of prompt tokens."""
     return await worker.run(len(raw), partial(_parsed, raw))
 
 
@@ -114,12 +114,12 @@ def requested_mode(query: bytes) -> AutoRoute:
 
 
 def caller_from(fields: HeaderMap, *, principal: Principal) -> Caller:
-    """Who calls, with the ids that official SDKs and proxies send along."""
-    own_id = fields.get(b"x-request-id") or fields.get(b"x-client-request-id")
+    """The caller, with the ids that official SDKs and proxies send."""
+    client_id = fields.get(b"x-request-id") or fields.get(b"x-client-request-id")
     retries = fields.get(b"x-stainless-retry-count", b"")
     return Caller(
         key_id=principal.key_id,
-        client_request_id=header_text(own_id.decode("latin-1"))[:128] if own_id else None,
+        client_request_id=header_text(client_id.decode("latin-1"))[:128] if client_id else None,
         retries=int(retries[:4]) if retries[:4].isdigit() else None,
         key=principal.key,
     )

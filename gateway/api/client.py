@@ -1,6 +1,6 @@
-"""Who asked a direct route: what came from there, and the way back, whatever carries the two.
+"""Request and response of a route that bypasses ASGI, as one interface over a raw connection or over ASGI.
 
-A head is header lines, each with its line end, without the status line and the empty one: it is written as it is.
+A head is the header lines, each with its line end, without the status line and the empty line.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.api.body import BodyShare, read_body
 
-HeaderList = Sequence[tuple[bytes, bytes]]  # as they were sent, names in lower case
-HeaderMap = Mapping[bytes, bytes]  # the same by name; the last of those that were sent twice
+HeaderList = Sequence[tuple[bytes, bytes]]  # in the order of sending, names in lower case
+HeaderMap = Mapping[bytes, bytes]  # by name; the last one of a repeated header
 
 
 class RawRequest(Protocol):
-    """`query` is the raw query string. What is sent to a client that has left is dropped."""
+    """`query` is the raw query string. Bytes for a client that has left are dropped."""
 
     @property
     def method(self) -> str: ...
@@ -33,39 +33,42 @@ class RawRequest(Protocol):
     def fields(self) -> HeaderMap: ...
 
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
-        """All of it, at most `limit` bytes, taken from `share`. Raises what `refuse_unreadable` does, RequestTooLarge, Overloaded, ClientGone."""
+        """The whole body, at most `limit` bytes, which are taken from `share`.
 
-    def on_disconnect(self, left: Callable[[], None]) -> None:
-        """From now on, call `left` when the client leaves, from the event loop, not from within the task that serves it."""
+        Raises InvalidRequest for a content encoding, RequestTooLarge, Overloaded, ClientDisconnected.
+        """
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the client leaves: from the event loop, never from within the task that serves the request."""
 
     def off_disconnect(self) -> None:
-        """Nobody wants to know any more."""
+        """Drop the callback."""
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
-        """The whole answer; its length is added to the head."""
+        """Send a whole response; its length is added to the head."""
 
     async def begin(self, head: bytes) -> None:
-        """The head of a streamed answer, with status 200."""
+        """Send the head of a streamed response, with status 200."""
 
     async def send(self, piece: bytes) -> None:
-        """A piece of a streamed answer, not empty. Waits while the client does not read."""
+        """Send a piece of a streamed response, not empty. Waits while the client does not read."""
 
     def send_nowait(self, piece: bytes) -> bool:
-        """The same without waiting; False where it would have to, then the piece is not taken."""
+        """Like `send` without waiting. False, and nothing is sent, while the client does not read."""
 
     async def end(self) -> None:
-        """A streamed answer is whole."""
+        """End a streamed response."""
 
 
 class DirectEndpoint(Protocol):
-    """What answers a direct route."""
+    """The handler of a route that bypasses ASGI."""
 
     async def serve(self, client: RawRequest) -> None:
-        """Answers every error itself; one that it raises as well is a mistake of ours and belongs into the log."""
+        """Respond, to errors as well. An exception that is raised in spite of that is a bug, to be logged."""
 
 
 class AsgiRawRequest:
-    """A client behind an ASGI server, which tells of its leaving only to whom listens: that is a task of its own."""
+    """A client behind an ASGI server. A task of its own waits for `http.disconnect`, which ASGI reports to a reader only."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
@@ -79,13 +82,13 @@ class AsgiRawRequest:
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
         return await read_body(self.fields, self._receive, limit=limit, share=share)
 
-    def on_disconnect(self, left: Callable[[], None]) -> None:
-        self._watcher = asyncio.create_task(self._listen(left))
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        self._watcher = asyncio.create_task(self._listen(callback))
 
-    async def _listen(self, left: Callable[[], None]) -> None:
+    async def _listen(self, callback: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             continue
-        left()
+        callback()
 
     def off_disconnect(self) -> None:
         if self._watcher is not None:
@@ -109,7 +112,7 @@ class AsgiRawRequest:
 
 
 class AsgiAdapter:
-    """A direct endpoint as an ASGI application."""
+    """A DirectEndpoint as an ASGI application."""
 
     def __init__(self, endpoint: DirectEndpoint) -> None:
         self._endpoint = endpoint

@@ -1,8 +1,14 @@
-"""Ends the work on a request when its client leaves, or when the gateway does.
+"""Cancels the work on a request when its client leaves, or when the gateway stops.
 
-What is sent to a client that is gone is dropped without a word, so whoever serves one has to be told, and its task cancelled.
-The rules of such a cancellation are those of `asyncio.timeout`: it is remembered who asked for it, taken back with `uncancel`,
-and becomes an exception of our own, unless somebody else wants the task cancelled too.
+The way of a disconnect, which no code between the socket and the ledger mentions:
+
+    ServerConnection.connection_lost -> DirectRequest.connection_lost -> CancelOnDisconnect.interrupt -> task.cancel()
+    -> CancelledError where the task waits -> RequestTransaction.abandon (the row is settled as cancelled)
+    -> CancelOnDisconnect.__exit__ -> uncancel, and ClientDisconnected in place of the CancelledError
+
+The rules are those of `asyncio.timeout`: the cancellation is taken back with `uncancel` and becomes an exception of this
+module, unless the task was cancelled by somebody else, too. Without this, the gateway would go on paying for an answer that
+nobody reads: bytes for a client that has left are dropped without an error.
 """
 
 from __future__ import annotations
@@ -17,22 +23,22 @@ from gateway.errors import GatewayError
 
 
 class HasFinishing(Protocol):
-    """What a client is given; `last` from the moment the last of it is being sent, when there is nothing to be saved any more."""
+    """A response; `finishing` once its last bytes are being sent, when a cancellation would save nothing."""
 
     @property
     def finishing(self) -> bool: ...
 
 
 class CancelOnDisconnect:
-    """Around the work on one request: raises ClientGone, or why it was interrupted, as soon as that is so."""
+    """Context manager around the work on one request: raises ClientDisconnected, or the reason of the interruption."""
 
-    __slots__ = ("_answer", "_cancelling", "_client", "_lifecycle", "_task", "_why")
+    __slots__ = ("_answer", "_cancelling", "_client", "_lifecycle", "_reason", "_task")
 
     def __init__(self, client: RawRequest, answer: HasFinishing, *, lifecycle: Lifecycle) -> None:
         self._client = client
         self._answer = answer
         self._lifecycle = lifecycle
-        self._why: GatewayError | None = None
+        self._reason: GatewayError | None = None
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
@@ -41,19 +47,19 @@ class CancelOnDisconnect:
         self._lifecycle.start(self)
         self._task = task
         self._cancelling = task.cancelling()
-        self._client.on_disconnect(self._left)
+        self._client.on_disconnect(self._on_disconnect)
 
-    def _left(self) -> None:
+    def _on_disconnect(self) -> None:
         self.interrupt(ClientDisconnected("The client left."))
 
-    def interrupt(self, why: GatewayError) -> None:
-        """Called from elsewhere, so the task that works is waiting for something: the cancellation reaches it there."""
-        if self._why is None and not self._answer.finishing:
-            self._why = why
+    def interrupt(self, reason: GatewayError) -> None:
+        """Cancel the task; called from another task or a callback, so the task is waiting and the cancellation reaches it there."""
+        if self._reason is None and not self._answer.finishing:
+            self._reason = reason
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._client.off_disconnect()
         self._lifecycle.closed(self)
-        if self._why is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise self._why from None
+        if self._reason is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise self._reason from None

@@ -1,10 +1,11 @@
-"""What a client gets: one whole answer, a stream of events, or an error, before or after the first byte."""
+"""Writes the response of a chat completion: a whole answer, a stream of events, or an error before or after the first byte."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Protocol
 
 import orjson
 
@@ -16,18 +17,18 @@ from gateway.proxy import ChatResult, ChatStream
 from gateway.records import RequestRecord
 from gateway.sse import encode
 
-KEEP_ALIVE = 10.0  # seconds of silence after which a stream says that it is still there
+KEEP_ALIVE = 10.0  # seconds of silence after which a stream gets a comment
 COMMENT = b": keep-alive\n\n"
 JSON = "content-type: application/json\r\n"
-# The last line keeps nginx from collecting a stream before it passes it on.
+# The last line keeps nginx from buffering the stream.
 SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache, no-store\r\nx-accel-buffering: no\r\n"
 
 
 class ResponseWriter:
-    """`last` is True from the moment the last of it is being sent; `keep_alive` is in seconds.
+    """Writes to one client. `finishing` is True once the last bytes are being sent. The owner calls `close` in the end.
 
-    A stream begins when there is content, or after `keep_alive` seconds without: then its head has only what is known of
-    the decision, and comments follow until there is content or an error. Who has an Answer calls `close` in the end.
+    A stream begins with its first content, or after `keep_alive` seconds without: then the head has only the headers that
+    are known from the decision, and comments follow until there is content or an error.
     """
 
     __slots__ = ("_client", "_head", "_keep_alive", "_started", "_streaming", "_ticker", "finishing")
@@ -43,21 +44,21 @@ class ResponseWriter:
 
     @property
     def started(self) -> bool:
-        """Whether the client has got a status."""
+        """Whether the client has received a status."""
         return self._started
 
     def on_routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """A streamed request is recorded, and its answer may begin."""
+        """A streamed request is recorded, so its response may begin."""
         begin = partial(self._begin_early, record)
         self._ticker = KeepAlive(self._client, interval=self._keep_alive, begin=begin, loop=loop)
 
     def close(self) -> None:
-        """No more comments, wherever the work on the request ended."""
+        """Send no more comments."""
         if self._ticker is not None:
             self._ticker.stop()
 
     async def send(self, served: ChatResult | ChatStream) -> None:
-        """Send a whole answer or a stream to its end; the stream is closed whatever happens."""
+        """Send a whole answer, or a stream to its end. The stream is closed in any case."""
         if isinstance(served, ChatResult):
             head = f"{self._head}{gateway_headers(served.record)}{cost_headers(served.record)}{JSON}"
             self._started = self.finishing = True
@@ -71,9 +72,12 @@ class ResponseWriter:
             else:
                 await self._begin(gateway_headers(served.record))
                 self._ticker.started()
-            await self._stream(served, self._ticker)
+            self._ticker.watch(served)
+            await served.send_to(self._client)
+            self._ticker.stop()
             await self._end()
         finally:
+            self.close()
             await served.aclose()
 
     async def _begin(self, head: str) -> None:
@@ -81,47 +85,46 @@ class ResponseWriter:
         await self._client.begin(f"{self._head}{head}{SSE}".encode("latin-1"))
 
     async def _begin_early(self, record: RequestRecord) -> bool:
-        """Begin without content; False where the answer has begun meanwhile."""
+        """Begin without content; False if the response has begun meanwhile."""
         if self._started:
             return False
         await self._begin(decision_head(record))
         return True
 
     async def send_error(self, error: GatewayError, head: str = "") -> None:
-        """Tell the error: as an answer, or as the last event of a stream. A whole answer that was begun can only be cut."""
+        """Send an error: as the response, or as the last event of a stream. A whole answer that has begun can only be cut."""
         if not self._started:
             self._started = True
             self.close()
             response = error_response(error)
-            told = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
+            headers = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
-            await self._client.respond(response.status_code, head.encode("latin-1") + told, bytes(response.body))
+            await self._client.respond(response.status_code, head.encode("latin-1") + headers, bytes(response.body))
         elif self._streaming and self._ticker is not None:
             await self._ticker.on_activity()
             self._ticker.stop()
             await self._client.send(encode(orjson.dumps(error_event(error))))
             await self._end()
 
-    async def _stream(self, served: ChatStream, ticker: KeepAlive) -> None:
-        try:
-            while piece := await served.next(ticker.send_nowait):
-                await ticker.send(piece)
-        finally:
-            ticker.stop()
-
     async def _end(self) -> None:
         self.finishing = True
         await self._client.end()
 
 
-class KeepAlive:
-    """Passes on whole events, and sends an SSE comment whenever there was none for `interval` seconds.
+class SentEvents(Protocol):
+    @property
+    def sent_at(self) -> float:
+        """When the last event was sent, by the event loop's clock."""
 
-    A timer does that, so that a pending read of the upstream is never touched. The comments go out in turn with the events.
-    `begin` is called before the first of them, which is left out where it answers False.
+
+class KeepAlive:
+    """Sends an SSE comment whenever a client was sent nothing for `interval` seconds.
+
+    A timer does this, so that a pending read of the upstream is never cancelled. `begin` is called before the first
+    comment, which is omitted if it returns False.
     """
 
-    __slots__ = ("_begin", "_client", "_comment", "_interval", "_last", "_loop", "_timer")
+    __slots__ = ("_begin", "_client", "_comment", "_events", "_interval", "_last", "_loop", "_timer")
 
     def __init__(
         self,
@@ -138,21 +141,18 @@ class KeepAlive:
         self._last = self._loop.time()
         self._timer = self._loop.call_later(interval, self._tick)
         self._comment: asyncio.Task[None] | None = None
+        self._events: SentEvents | None = None
 
-    def send_nowait(self, piece: bytes) -> bool:
-        self._last = self._loop.time()
-        return self._client.send_nowait(piece)
-
-    async def send(self, piece: bytes) -> None:
-        self._last = self._loop.time()
-        await self._client.send(piece)
+    def watch(self, events: SentEvents) -> None:
+        """From now on the events count, too."""
+        self._events = events
 
     def started(self) -> None:
-        """The stream has begun with an event of its own."""
+        """The response has begun without a comment."""
         self._begin = None
 
     async def on_activity(self) -> None:
-        """Returns once no comment is on its way."""
+        """Wait until no comment is being sent."""
         if self._comment is not None and not self._comment.done():
             await asyncio.wait([self._comment])
 
@@ -162,15 +162,18 @@ class KeepAlive:
             self._comment.cancel()
 
     def _tick(self) -> None:
+        if self._events is not None:
+            self._last = max(self._last, self._events.sent_at)
         silent = self._loop.time() - self._last
         left = self._interval - silent
         if left <= 0:
             left = self._interval
-            if self._comment is None or self._comment.done():  # else the client does not even read the one before
+            if self._comment is None or self._comment.done():  # else the client does not read
                 self._comment = self._loop.create_task(self._send_comment())
         self._timer = self._loop.call_later(left, self._tick)
 
     async def _send_comment(self) -> None:
         begin, self._begin = self._begin, None
         if begin is None or await begin():
-            await self.send(COMMENT)
+            self._last = self._loop.time()
+            await self._client.send(COMMENT)

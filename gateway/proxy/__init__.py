@@ -1,8 +1,11 @@
-"""From a checked request to an answer and its row."""
+"""One completion, from a checked request to an answer and its settled row."""
 
-from gateway.proxy.chat import ChatError, ChatProxy, ChatResult, ChatStream
+from gateway.proxy.chat import ChatProxy, ChatResult
 from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
-from gateway.proxy.transaction import LedgerServices, Observer
+from gateway.proxy.request_end import ChatError
+from gateway.proxy.services import LedgerServices, Observer
+from gateway.proxy.stream import ChatStream, EventSink
+from gateway.proxy.transaction import PendingResponse
 
 __all__ = [
     "AutoRoute",
@@ -11,8 +14,10 @@ __all__ = [
     "ChatProxy",
     "ChatResult",
     "ChatStream",
+    "EventSink",
     "LedgerServices",
     "Observer",
+    "PendingResponse",
     "Plan",
     "Planner",
 ]

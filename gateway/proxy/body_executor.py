@@ -1,4 +1,4 @@
-"""Large bodies are parsed, translated and written in a thread, so that the event loop goes on serving everybody else."""
+"""Runs the work on large bodies (parse, translate, encode) in a thread, so that it does not block the event loop."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-# Bytes from which the work on a body may take longer than the event loop may be held: a tool's schema takes up to 80 ns a byte.
+# Bytes; the work on a larger body would block the event loop too long: a tool's schema takes up to 80 ns a byte.
 LARGE = 131_072
 
 Result = TypeVar("Result")
 
 
 class BodyExecutor:
-    """One thread, in which large bodies take turns: more would share the same interpreter's lock with the event loop."""
+    """One thread for all large bodies: more threads would compete with the event loop for the interpreter lock."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-bodies")
 
     async def run(self, size: int, work: Callable[[], Result]) -> Result:
-        """What `work` returns or raises; it is done at once where `size` bytes are few. Must not touch what the loop changes."""
+        """Run `work`, in the thread if `size` exceeds LARGE bytes, and return its result.
+
+        `work` must not use anything that the event loop changes meanwhile.
+        """
         return work() if size <= LARGE else await self.run_in_thread(work)
 
     async def run_in_thread(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns or raises, done in the thread whatever its size."""
+        """Run `work` in the thread and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:
-        """Nothing new is begun; what is under way ends by itself."""
+        """Start no further work; work that is running is not waited for."""
         self._executor.shutdown(wait=False, cancel_futures=True)

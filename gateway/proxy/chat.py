@@ -1,41 +1,38 @@
-"""One chat completion, top to bottom: plan, insert, ask, open, answer, price, settle."""
+"""Serves a chat completion: plan, insert, call, validate, settle. `ChatProxy.serve` is the whole story.
+
+Two things happen elsewhere. A client that leaves cancels the task that runs `serve` (`api/disconnect.py`), and the
+transaction settles the row as cancelled. What follows the commit of the row is drawn in `transaction.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, cast
 
 import orjson
 
-from gateway.completion import ChatRequest, Chunk, Completion, Usage
-from gateway.dialects.chat_completions.answers import ChunkWriter, completion_body
-from gateway.errors import BudgetExceeded, GatewayError, InvalidRequest, LedgerUnavailable, UpstreamError, error_event
+from gateway.completion import ChatRequest, Completion
+from gateway.dialects.chat_completions.answers import completion_body
+from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
-from gateway.proxy.escalation import Cascade
-from gateway.proxy.planner import AutoRoute, Caller, Planner
-from gateway.proxy.settlement import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
+from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
+from gateway.proxy.request_end import End
+from gateway.proxy.response_fields import completion_id, full_name, openai_usage
+from gateway.proxy.services import LedgerServices
+from gateway.proxy.settlement import new_record, received
+from gateway.proxy.stream import ChatStream
 from gateway.proxy.time_limits import RequestTimeLimits
-from gateway.proxy.transaction import LedgerServices, RequestTransaction
+from gateway.proxy.transaction import PendingResponse, RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
 from gateway.records import RequestRecord
-from gateway.resilience import AttemptSequence, FailoverPolicy
-from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
-from gateway.routing.feedback.format_check import check_format
-from gateway.sse import DONE, encode
+from gateway.resilience import AttemptSequence, Candidate, Cascade, FailoverPolicy
+from gateway.routing.feedback.answer_facts import answer_of
+from gateway.routing.feedback.format_check import Validity, check_format
 from gateway.transport import Transport
-
-
-class ChatError(Exception):
-    """A routed request that ended in `error`; its row is settled in `record`."""
-
-    def __init__(self, error: GatewayError, record: RequestRecord) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.record = record
 
 
 class ChatResult(NamedTuple):
@@ -45,19 +42,8 @@ class ChatResult(NamedTuple):
     record: RequestRecord
 
 
-class Waiting(Protocol):
-    """Who keeps a streaming client company until there is an answer."""
-
-    @property
-    def started(self) -> bool:
-        """Whether the client has got a status already."""
-
-    def on_routed(self, record: RequestRecord) -> None:
-        """The row is inserted, so the answer may begin."""
-
-
 class ChatProxy:
-    """Serves chat completions; owns nothing that it was given."""
+    """Serves chat completions. `cascade` is None where answers that fail validation are given as they are."""
 
     def __init__(
         self,
@@ -71,14 +57,14 @@ class ChatProxy:
         cascade: Cascade | None = None,
         worker: BodyExecutor | None = None,
     ) -> None:
-        self._worker = worker or BodyExecutor()
-        self._cascade = cascade
         self._planner = planner
         self._providers = providers
         self._transport = transport
         self._policy = policy
         self._services = services
         self._times = times
+        self._cascade = cascade
+        self._worker = worker or BodyExecutor()
 
     async def serve(
         self,
@@ -87,237 +73,111 @@ class ChatProxy:
         request_id: str,
         auto_route: AutoRoute,
         caller: Caller,
-        waiting: Waiting | None = None,
+        response: PendingResponse | None = None,
     ) -> ChatResult | ChatStream:
-        """Raises ChatFailed once routed, GatewayError before. A ChatStream has to be closed by who gets it.
+        """Raises GatewayError before a model is chosen, ChatError after. The caller closes a ChatStream.
 
-        `waiting` is told when a streamed request is recorded: from then on its answer may begin before there is content.
+        `response` is notified when a streamed request is recorded: from then on it may begin without content.
         """
         plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
-        at = self._services.now()
-        record = new_record(
-            plan, request, request_id=request_id, at=at, caller=caller, features=self._services.features
-        )
-        transaction = RequestTransaction(plan, request, record, services=self._services, at=at)
-        try:
-            await transaction.begin()
-            if waiting is not None and request.stream:
-                waiting.on_routed(transaction.record)
-            candidates = transaction.plan.candidates
-            deadline = self._times.deadline(request, candidates)
-            opened, attempts = await self._call_until_answered(
-                transaction, self._policy.begin(candidates, pinned=plan.pinned, deadline=deadline)
-            )
-            if isinstance(opened, UpstreamStream):
-                return ChatStream(
-                    transaction, opened, attempts, created=int(self._services.now().timestamp()), worker=self._worker
-                )
-            return await self._finish(transaction, await self._escalate_if_invalid(transaction, opened, attempts))
-        except (LedgerUnavailable, BudgetExceeded) as error:
-            transaction.ledger_refused(error)
-            raise
-        except GatewayError as error:
-            begun = waiting is not None and waiting.started
-            raise ChatError(error, await transaction.failed(error, begun=begun)) from error
-        except asyncio.CancelledError:
-            transaction.cancelled()
-            raise
-        except Exception:  # a mistake of ours: the row is closed all the same
-            if not transaction.settled:
-                await transaction.failed(GatewayError("The gateway failed.", code="internal_error"))
-            raise
+        async with self._transaction(
+            plan, request, request_id=request_id, caller=caller, response=response
+        ) as transaction:
+            await transaction.begin()  # the row is inserted and the money held
+            attempts = self._attempts(transaction)
+            answer = await self._call_until_answered(transaction, attempts)
+            if isinstance(answer, UpstreamStream):
+                return ChatStream(transaction, answer, attempts, created=self._unix_time(), worker=self._worker)
+            completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
+            facts = answer_of(completion.choices, validity=validity)
+            record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
+        return ChatResult(await self._encode(completion, record, request), record)
+
+    def _transaction(
+        self,
+        plan: Plan,
+        request: ChatRequest,
+        *,
+        request_id: str,
+        caller: Caller,
+        response: PendingResponse | None,
+    ) -> RequestTransaction:
+        services, at = self._services, self._services.now()
+        record = new_record(plan, request, request_id=request_id, at=at, caller=caller, features=services.features)
+        return RequestTransaction(plan, request, record, services=services, at=at, response=response)
+
+    def _attempts(self, transaction: RequestTransaction) -> AttemptSequence:
+        plan = transaction.plan
+        deadline = self._times.deadline(transaction.request, plan.candidates)
+        return self._policy.begin(plan.candidates, pinned=plan.pinned, deadline=deadline)
 
     async def _call_until_answered(
         self, transaction: RequestTransaction, attempts: AttemptSequence
-    ) -> tuple[Completion | UpstreamStream, AttemptSequence]:
+    ) -> Completion | UpstreamStream:
+        """The first answer that begins. Raises the error of the last attempt, or that of all."""
         while (candidate := attempts.next()) is not None:
-            await transaction.attempt(candidate)
             try:
-                opened = await call_upstream(
-                    self._providers[candidate.deployment],
-                    transaction.request_to(candidate),
-                    candidate.model,
-                    transport=self._transport,
-                    timeouts=self._times.timeouts(transaction.request, candidate, attempts.remaining),
-                    worker=self._worker,
-                )
+                sent = await transaction.call(candidate)
+                answer = await self._call(candidate, sent, remaining=attempts.remaining)
             except InvalidRequest as error:
-                transaction.attempt_failed(error)
+                transaction.call_failed(error)
                 attempts.unsupported(error)
             except UpstreamError as error:
-                transaction.attempt_failed(error)
+                transaction.call_failed(error)
                 await asyncio.sleep(attempts.failed(error))
             except BaseException:
                 attempts.abandoned()
                 raise
             else:
                 attempts.succeeded()
-                transaction.first_byte(opened.first if isinstance(opened, UpstreamStream) else opened)
-                return opened, attempts
+                transaction.first_byte(answer.first if isinstance(answer, UpstreamStream) else answer)
+                return answer
         raise attempts.exhausted()
+
+    async def _call(
+        self, candidate: Candidate, request: ChatRequest, *, remaining: float
+    ) -> Completion | UpstreamStream:
+        return await call_upstream(
+            self._providers[candidate.deployment],
+            request,
+            candidate.model,
+            transport=self._transport,
+            timeouts=self._times.timeouts(request, candidate, remaining),
+            worker=self._worker,
+        )
 
     async def _escalate_if_invalid(
         self, transaction: RequestTransaction, completion: Completion, attempts: AttemptSequence
-    ) -> Completion:
-        """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
-        if self._cascade is None or not transaction.plan.auto_route:
-            return completion
-        if check_format(transaction.request, completion.choices) != "invalid":
-            return completion
+    ) -> tuple[Completion, Validity | None]:
+        """The answer, or under `auto` one of the next tier if it breaks its prescribed form; and how the form was kept.
+
+        This is tried once. If no better model answers, the first answer is given.
+        """
+        validity = check_format(transaction.request, completion.choices)
+        if validity != "invalid" or self._cascade is None or not transaction.plan.auto_route:
+            return completion, validity
         better = attempts.escalate(self._cascade.next_tier(transaction.current, transaction.plan.candidates))
         if not better.open:
-            return completion
-        transaction.set_rejected(completion, answer_chars=_answer_chars(completion))
+            return completion, validity
+        transaction.reject(completion)
         try:
-            opened, _ = await self._call_until_answered(transaction, better)
-        except GatewayError:
-            opened = None
-        if isinstance(opened, Completion):
-            return opened
-        transaction.keep_rejected()
-        return completion
+            # Only a streamed request has a streamed answer.
+            escalated = cast(Completion, await self._call_until_answered(transaction, better))
+        except GatewayError as error:
+            transaction.keep_rejected(error)
+            return completion, validity
+        return escalated, check_format(transaction.request, escalated.choices)
 
-    async def _finish(self, transaction: RequestTransaction, completion: Completion) -> ChatResult:
-        transaction.dropped(completion.dropped)
-        answer = answer_of(completion.choices, validity=check_format(transaction.request, completion.choices))
-        chars = _answer_chars(completion) if completion.usage is None else 0
-        record = await transaction.completed(completion.usage, answer_chars=chars, answer=answer)
+    async def _encode(self, completion: Completion, record: RequestRecord, request: ChatRequest) -> bytes:
         body = completion_body(
             completion,
             id=completion_id(record),
-            created=int(self._services.now().timestamp()),
+            created=self._unix_time(),
             model=full_name(record),
             usage=openai_usage(record),
-            legacy_functions=transaction.request.legacy_functions,
+            legacy_functions=request.legacy_functions,
         )
-        raw = await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
-        return ChatResult(raw, record)
+        return await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
 
-
-class ChatStream:
-    """An open streamed answer. Whoever serves it asks for `next` until nothing comes, and calls `aclose` whatever happens."""
-
-    __slots__ = (
-        "_attempts",
-        "_chars",
-        "_collector",
-        "_finished",
-        "_transaction",
-        "_unsent",
-        "_upstream",
-        "_usage",
-        "_worker",
-        "_writer",
-        "record",
-    )
-
-    def __init__(
-        self,
-        transaction: RequestTransaction,
-        upstream: UpstreamStream,
-        attempts: AttemptSequence,
-        *,
-        created: int,
-        worker: BodyExecutor,
-    ) -> None:
-        self._worker = worker
-        self._transaction = transaction
-        self._upstream = upstream
-        self._attempts = attempts
-        self._usage: Usage | None = None
-        self._chars = 0
-        self._unsent = b""
-        self._finished = False
-        self._collector = AnswerCollector(transaction.request)
-        self.record = transaction.record
-        self._writer = ChunkWriter(
-            id=completion_id(transaction.record),
-            created=created,
-            model=full_name(transaction.record),
-            include_usage=transaction.request.include_usage,
-            legacy_functions=transaction.request.legacy_functions,
-        )
-
-    async def next(self, option: Callable[[bytes], bool]) -> bytes:
-        """Ready bytes, none once all were given; the last come after the row is committed.
-
-        Most are not answered but given to `offer` as they come, until it does not take what it is offered: that is answered.
-        A break ends with an error event and without [DONE].
-        """
-        if self._finished:
-            return b""
-        try:
-            if await self._upstream.stream_into(
-                partial(self._forward, option), large=partial(self._pass_on_large, option)
-            ):
-                return self._unsent
-            self._finished = True
-            answer = self._collector.answer()
-            self.record = await self._transaction.completed(self._usage, answer_chars=self._chars, answer=answer)
-        except UpstreamError as error:
-            self._finished = True
-            self._attempts.failed(error)
-            self.record = await self._transaction.stream_failed(error, self._usage, answer_chars=self._chars)
-            return encode(orjson.dumps(error_event(error)))
-        except LedgerUnavailable as error:
-            return encode(orjson.dumps(error_event(error)))
-        if self._transaction.request.include_usage:
-            return self._writer.usage(openai_usage(self.record), answered_by(self.record)) + DONE
-        return DONE
-
-    def _forward(self, option: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
-        return self._offered(option, self._written(chunks))
-
-    async def _pass_on_large(self, option: Callable[[bytes], bool], chunks: Sequence[Chunk]) -> bool:
-        """The same with the chunks written in a thread, so that the event loop goes on meanwhile."""
-        return self._offered(option, await self._worker.run_in_thread(partial(self._written, chunks)))
-
-    def _written(self, chunks: Sequence[Chunk]) -> bytes:
-        return b"".join([self._write(chunk) for chunk in chunks])
-
-    def _offered(self, option: Callable[[bytes], bool], out: bytes) -> bool:
-        if not out or option(out):
-            return True
-        self._unsent = out
-        return False
-
-    def _write(self, chunk: Chunk) -> bytes:
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        if chunk.dropped:
-            self._transaction.dropped(chunk.dropped)
-        for choice in chunk.choices:
-            self._chars += len(chunk.text) if chunk.text is not None else _message_chars(choice.get("delta") or {})
-            self._collector.add(choice)
-        return self._writer.write(chunk)
-
-    async def aclose(self) -> None:
-        """End the upstream's stream, and settle the row as cancelled unless it is settled."""
-        self._transaction.cancelled(self._usage, answer_chars=self._chars)
-        await self._upstream.aclose()
-
-
-def full_name(record: RequestRecord) -> str:
-    """The answering model's full name, as in `response.model`."""
-    return f"{record.selected_provider}/{record.selected_model}"
-
-
-def completion_id(record: RequestRecord) -> str:
-    """The completion's id, made from the request's."""
-    return "chatcmpl-" + record.request_id.removeprefix("req_")
-
-
-def _answer_chars(completion: Completion) -> int:
-    return sum(_message_chars(choice.get("message") or {}) for choice in completion.choices)
-
-
-# About 1,300 tokens, what a picture of 1024 x 1024 is billed as: https://ai.google.dev/gemini-api/docs/pricing
-IMAGE_CHARS = 1_300 * CHARS_PER_TOKEN
-
-
-def _message_chars(message: Mapping[str, Any]) -> int:
-    """Characters of an answer or delta that were billed as output, roughly."""
-    chars = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
-    for call in message.get("tool_calls") or ():
-        chars += len((call.get("function") or {}).get("arguments") or "")
-    return chars + IMAGE_CHARS * len(message.get("images") or ())
+    def _unix_time(self) -> int:
+        return int(self._services.now().timestamp())

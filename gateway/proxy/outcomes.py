@@ -1,10 +1,9 @@
-"""What a request teaches: labels of its answer and of earlier ones, and which model its conversation is with."""
+"""Collects what the router learns from a request: labels of its answer and of earlier ones, and the session's model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 from gateway.catalog.catalog import Catalog
 from gateway.completion import ChatRequest, Usage
@@ -21,16 +20,8 @@ from gateway.store import Store, StoredOutcome
 Key = tuple[str, str]
 
 
-class RequestEnd(NamedTuple):
-    """How a request ended besides its row: `answer` where one was finished, who `broke` on it, whose answers were `rejected`."""
-
-    answer: AnswerFacts | None = None
-    broke: Sequence[Key] = ()
-    rejected: Sequence[Key] = ()
-
-
 class OutcomeCollector:
-    """Says what is learned of a request. None of it may delay an answer, and what is lost is only not learned."""
+    """Turns requests into outcomes. Nothing here delays an answer; an outcome that is lost is only not learned from."""
 
     def __init__(
         self,
@@ -48,7 +39,10 @@ class OutcomeCollector:
         self._corroboration = corroboration or Corroboration()
 
     def on_request(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> PromptTurn | None:
-        """A request has begun; it may say something of the answer before. None where a named model leaves nothing to notice."""
+        """Label the previous answer of the conversation, if this request says something about it.
+
+        Returns None for a named model while there is no recent answer that it could be about.
+        """
         if plan.pinned and not self._implicit_feedback.has_recent:
             return None
         visit = plan.visit
@@ -58,7 +52,7 @@ class OutcomeCollector:
             session_id=visit.conversation if visit is not None else self._sessions.conversation(request),
             fresh=request.messages[-1].get("role") == "user",
         )
-        if not record.client_retries:  # an SDK repeats a request because of an error, not of an answer
+        if not record.client_retries:  # an SDK retries because of an error, not because of an answer
             rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
             label = self._implicit_feedback.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
@@ -66,16 +60,31 @@ class OutcomeCollector:
         return turn
 
     def on_settled(
-        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, turn: PromptTurn | None, ending: RequestEnd
+        self,
+        plan: Plan,
+        request: ChatRequest,
+        record: RequestRecord,
+        *,
+        turn: PromptTurn | None,
+        answer: AnswerFacts | None = None,
+        failed: Sequence[Key] = (),
+        rejected: Sequence[Key] = (),
     ) -> Sequence[StoredOutcome]:
-        """What a row that is final teaches, to be stored with it. A pinned request teaches only where the router looked on."""
+        """The outcomes of a settled row, to be stored with it. A pinned request has some only in shadow mode.
+
+        `answer` is given for a whole answer; `failed` are models that failed on the request, `rejected` those whose answers
+        failed validation.
+        """
         if plan.pinned and plan.shadow is None:
             return ()
         served = outcome_of(record, plan)
         plain = without_usage(served)
         if record.status == "ok" and not plan.pinned:
             self._corroboration.witnesses.add((served.provider, served.model), record.key_id)
-        labels = self._labelled(record, request, plain=plain, ending=ending)
+        labels = [_labelled(plain, key, FAILED_VALIDATION) for key in rejected]
+        labels += [_labelled(plain, key, UPSTREAM_ERROR) for key in failed]
+        if record.status == "ok" and answer is not None:
+            labels += self._answer_label(record, request, plain=plain, answer=answer)
         outcomes = [served, *(label for label in labels if self._counts(label, record))]
         if record.status == "ok":
             self._remember(plan, record, served=served, plain=plain, turn=turn)
@@ -87,40 +96,36 @@ class OutcomeCollector:
     def _remember(
         self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: PromptTurn | None
     ) -> None:
-        """Who answered, for the requests that follow."""
+        """Remember the answering model, for the next requests of the conversation."""
         if plan.visit is not None:
-            tokens = _kept_in_cache(plan, record.usage, (served.provider, served.model))
+            tokens = _cached_tokens(plan, record.usage, (served.provider, served.model))
             self._sessions.record(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
             self._implicit_feedback.on_response(turn, plain, rank=rank)
 
-    def _labelled(
-        self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, ending: RequestEnd
+    def _answer_label(
+        self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, answer: AnswerFacts
     ) -> list[StoredOutcome]:
-        found = [_of(plain, key, FAILED_VALIDATION) for key in ending.rejected]
-        found += [_of(plain, key, UPSTREAM_ERROR) for key in ending.broke]
-        if record.status == "ok" and ending.answer is not None:
-            key = (plain.provider, plain.model)
-            listed = self._catalog.get(*key)
-            label = label_of(
-                ending.answer,
-                max_tokens=request.body.get("max_completion_tokens", request.body.get("max_tokens")),
-                tier=listed.tier if listed is not None else None,
-                request_id=record.request_id,
-            )
-            if label is not None:
-                found.append(_of(plain, key, label))
-        return found
+        """The label of the answer itself, if it has one."""
+        key = (plain.provider, plain.model)
+        model = self._catalog.get(*key)
+        label = label_of(
+            answer,
+            max_tokens=request.body.get("max_completion_tokens", request.body.get("max_tokens")),
+            tier=model.tier if model is not None else None,
+            request_id=record.request_id,
+        )
+        return [] if label is None else [_labelled(plain, key, label)]
 
     def _rank(self, provider: str, model: str) -> int:
-        """The tier of a model, 0 to 2; -1 for one that is not listed."""
-        listed = self._catalog.get(provider, model)
-        return listed.rank if listed is not None else -1
+        """The rank of a model's tier, 0 to 2; -1 for a model that is not in the catalog."""
+        entry = self._catalog.get(provider, model)
+        return entry.rank if entry is not None else -1
 
 
-def _kept_in_cache(plan: Plan, usage: Usage | None, key: Key) -> int:
-    """Tokens that the model's cache should hold now: where it keeps only what is marked, those that were read or written."""
+def _cached_tokens(plan: Plan, usage: Usage | None, key: Key) -> int:
+    """Tokens that the model's prompt cache should hold now; with explicit breakpoints, only those that were read or written."""
     if usage is None:
         return 0
     if not plan.marks.needed_by(key):
@@ -129,7 +134,7 @@ def _kept_in_cache(plan: Plan, usage: Usage | None, key: Key) -> int:
 
 
 def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
-    """What strategies may learn from a settled row; its quality is not known yet."""
+    """The outcome of a settled row, without a quality."""
     seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
     usage = record.usage
     attempt = answering_attempt(record.attempts, usage)
@@ -152,16 +157,16 @@ def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
 
 
 def _without_surcharge(cost: Decimal, plan: Plan, key: Key) -> float:
-    """The cost without what the decision had counted for this conversation's cache, which must not be learned a second time."""
+    """The cost without the decision's surcharge for a cold cache, which must not be learned a second time."""
     return max(0.0, float(cost) - plan.context.surcharges.get(key, 0.0))
 
 
 def without_usage(served: StoredOutcome) -> StoredOutcome:
-    """The same case without what it cost and took, which is counted once."""
+    """The outcome without cost, tokens and latency, which are counted once."""
     return served._replace(cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
 
 
-def _of(plain: StoredOutcome, key: Key, label: Label) -> StoredOutcome:
+def _labelled(plain: StoredOutcome, key: Key, label: Label) -> StoredOutcome:
     return plain._replace(
         provider=key[0], model=key[1], source=label.source, quality=label.quality, weight=label.weight
     )

@@ -1,31 +1,56 @@
-"""What a request came to: attempts and usage become costs, costs become the settled row."""
+"""The money of a request: usage is estimated where the provider reports none, priced, and compared with the baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
-
-from gateway.catalog import PriceTable, cost, plain_number
-from gateway.completion import ChatRequest, Usage
+from gateway.catalog import PriceTable, cost
+from gateway.completion import ChatRequest, Completion, Usage
 from gateway.proxy.planner import Caller, Plan
 from gateway.records import Attempt, RequestRecord
 from gateway.routing.prompt.context import prompt_tokens_of
 from gateway.routing.strategies.decisions import POLICY_VERSION
 
-_ROUTER = "openrouter/"  # so begin the ids of OpenRouter's own models, which choose among others
+_ROUTER = "openrouter/"  # prefix of OpenRouter's own models, which choose among others
 
 CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.openai.com/en/articles/4936856
+# About 1,300 tokens, the price of a picture of 1024 x 1024: https://ai.google.dev/gemini-api/docs/pricing
+IMAGE_CHARS = 1_300 * CHARS_PER_TOKEN
 
 
-def estimated_usage(request: ChatRequest, *, answer_chars: int) -> Usage:
-    """Tokens of an answer whose provider told none, or not the last of them."""
-    return Usage(
-        prompt_tokens=prompt_tokens_of(request), completion_tokens=-(-answer_chars // CHARS_PER_TOKEN), estimated=True
-    )
+class ReceivedAnswer(NamedTuple):
+    """What was received of an answer: `usage` if the provider reported it, characters of output, kinds of content that were dropped."""
+
+    usage: Usage | None = None
+    chars: int = 0
+    dropped: Sequence[str] = ()
+
+
+def received(completion: Completion) -> ReceivedAnswer:
+    """All of a completion."""
+    chars = 0
+    if completion.usage is None:
+        chars = sum(message_chars(choice.get("message") or {}) for choice in completion.choices)
+    return ReceivedAnswer(completion.usage, chars, completion.dropped)
+
+
+def message_chars(message: Mapping[str, Any]) -> int:
+    """Characters of a message or delta that are billed as output, roughly."""
+    chars = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
+    for call in message.get("tool_calls") or ():
+        chars += len((call.get("function") or {}).get("arguments") or "")
+    return chars + IMAGE_CHARS * len(message.get("images") or ())
+
+
+def usage_of(request: ChatRequest, answer: ReceivedAnswer) -> Usage:
+    """The provider's usage, else an estimate from the prompt and the characters received."""
+    if answer.usage is not None:
+        return answer.usage
+    completion_tokens = -(-answer.chars // CHARS_PER_TOKEN)
+    return Usage(prompt_tokens=prompt_tokens_of(request), completion_tokens=completion_tokens, estimated=True)
 
 
 class CostCalculator:
@@ -41,10 +66,10 @@ class CostCalculator:
     def settle(
         self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime, **ended: Any
     ) -> RequestRecord:
-        """The record with how it `ended` and what that cost: all attempts against the baseline's cost on the same usage.
+        """The record with its final members (`ended`), the cost of all attempts, and the baseline's cost on the same usage.
 
-        The baseline's interval assumes that the baseline model would have written between half and twice as many tokens;
-        where baseline and answering model are the same, or the baseline is a router that chose this model, it is exact.
+        The baseline's interval assumes that the baseline model would have written between half and twice as many tokens.
+        It is exact if the baseline is the answering model, or a router that chose it.
         """
         spent = _total(attempts)
         baseline = (record.baseline_provider, record.baseline_model)
@@ -78,7 +103,7 @@ class CostCalculator:
     def _shadow_cost(
         self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime
     ) -> Decimal | None:
-        """What the choice that was only noted would have cost on the same usage."""
+        """The cost of the shadow decision's model on the same usage."""
         if usage is None or record.shadow_provider is None or record.shadow_model is None:
             return None
         if (record.shadow_provider, record.shadow_model) == (record.selected_provider, record.selected_model):
@@ -87,7 +112,7 @@ class CostCalculator:
 
 
 def _scaled(usage: Usage, factor: float) -> Usage:
-    """With so many times the completion, and without the cost that the provider named for another."""
+    """The usage with `factor` times the completion, without the cost that the provider reported for its own."""
     return usage._replace(
         completion_tokens=round(usage.completion_tokens * factor),
         completion_audio_tokens=round(usage.completion_audio_tokens * factor),
@@ -98,18 +123,18 @@ def _scaled(usage: Usage, factor: float) -> Usage:
 
 
 def answering_attempt(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
-    """The attempt that gave the answer; another may have been tried after it in vain."""
+    """The attempt whose answer was used; a later one may have failed."""
     return next((attempt for attempt in reversed(attempts) if usage is not None and attempt.usage is usage), None)
 
 
 def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | None:
-    """What the answer itself cost, USD."""
+    """Cost of the answering attempt, USD."""
     attempt = answering_attempt(attempts, usage)
     return attempt.cost if attempt is not None else None
 
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:
-    """What all attempts cost; None as soon as one that was billed has no known price."""
+    """Cost of all attempts, USD; None if a billed one has no known price."""
     total = Decimal(0)
     for attempt in attempts:
         if attempt.cost is None:
@@ -118,38 +143,6 @@ def _total(attempts: Sequence[Attempt]) -> Decimal | None:
             continue
         total += attempt.cost
     return total
-
-
-def openai_usage(record: RequestRecord) -> dict[str, Any]:
-    """OpenAI's usage object with OpenRouter's `cost` and our `cost_details` (USD)."""
-    usage = record.usage or Usage()
-    return {
-        **usage.openai(),
-        "cost": _number(record.actual_cost),
-        "cost_details": {
-            "baseline_model": f"{record.baseline_provider}/{record.baseline_model}",
-            "baseline_cost": _number(record.baseline_cost),
-            "baseline_cost_low": _number(record.baseline_cost_low),
-            "baseline_cost_high": _number(record.baseline_cost_high),
-            "savings": _number(record.cost_savings),
-            "evidence": record.evidence,
-        },
-    }
-
-
-def answered_by(record: RequestRecord) -> dict[str, Any]:
-    """Who answered, after how many attempts: what the headers of a stream that was opened early could not tell."""
-    told: dict[str, Any] = {
-        "provider": record.selected_provider,
-        "model": record.selected_model,
-        "attempts": len(record.attempts) or 1,
-        "fallback": record.fallback_used,
-    }
-    return {**told, "fallback_reason": record.fallback_reason} if record.fallback_used else told
-
-
-def _number(amount: Decimal | None) -> float | orjson.Fragment | None:
-    return None if amount is None else plain_number(float(amount))
 
 
 def new_record(

@@ -1,4 +1,4 @@
-"""Requests whose row could not be closed because the ledger took no writes: kept here until it does."""
+"""Keeps rows that could not be settled while the ledger was unavailable, and writes them later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ RETRY_SECONDS = 5.0
 
 
 class SettlementRetryQueue:
-    """Oldest first, `size` at most; used by one event loop. What is here when the process is killed is closed as `interrupted` by the next start."""
+    """At most `size` rows, oldest first, for one event loop.
+
+    If the process is killed, the next start closes their requests as `interrupted`.
+    """
 
     def __init__(
         self, store: Store, *, size: int = SIZE, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -26,38 +29,38 @@ class SettlementRetryQueue:
         self._store = store
         self._sleep = sleep
         self._size = size
-        self._waiting: deque[tuple[RequestRecord, Callable[[], None]]] = deque()
+        self._queue: deque[tuple[RequestRecord, Callable[[], None]]] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
     def full(self) -> bool:
-        return len(self._waiting) >= self._size
+        return len(self._queue) >= self._size
 
     def add(self, record: RequestRecord, then: Callable[[], None]) -> bool:
-        """Whether there was room. `then` is called once the row is committed."""
+        """Add a row; False if the queue is full. `then` is called once the row is committed."""
         if not self.full:
-            self._waiting.append((record, then))
+            self._queue.append((record, then))
             return True
         return False
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Retry every RETRY_SECONDS until cancelled."""
         while True:
             await self._sleep(RETRY_SECONDS)
             await self.retry()
 
     async def retry(self) -> None:
-        """Close what can be closed now."""
-        while self._waiting:
-            record, then = self._waiting[0]
+        """Write the rows, up to the first one that the ledger does not take."""
+        while self._queue:
+            record, then = self._queue[0]
             try:
                 await asyncio.wrap_future(self._store.settle(record))
             except LedgerUnavailable:
                 return
-            except Exception:  # a row at fault must not keep the others waiting
+            except Exception:  # a row that cannot be written must not block the others
                 log.exception("the row of %s cannot be written", record.request_id)
             else:
                 then()
-            self._waiting.popleft()
+            self._queue.popleft()

@@ -1,4 +1,4 @@
-"""How long a request may take, and each of its calls: by the model that is asked and by whether it thinks."""
+"""Time limits of a request and of each of its calls, by model and by whether the model may think."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gateway.providers.reasoning import asked_reasoning
 from gateway.resilience import Candidate
 from gateway.transport import TimeLimits, Timeouts
 
-Overrides = Mapping[str, float]  # some of the members of TimeLimits
+Overrides = Mapping[str, float]  # some members of TimeLimits, seconds
 
 
 class RequestTimeLimits:
-    """`common` limits, those that `providers` replace by name, and those that `models` replace by (provider, model)."""
+    """`common` limits, with those that a provider (by name) or a model (by provider and name) overrides."""
 
     def __init__(
         self,
@@ -26,37 +26,43 @@ class RequestTimeLimits:
     ) -> None:
         self._common = common
         self._catalog = catalog
-        self._providers = {name: common._replace(**own) for name, own in (providers or {}).items() if own}
-        self._models = {
-            (provider, model): self._providers.get(provider, common)._replace(**own)
-            for (provider, model), own in (models or {}).items()
+        self._providers = {
+            name: common._replace(**overrides) for name, overrides in (providers or {}).items() if overrides
         }
-        self._own = bool(self._providers or self._models)
+        self._models = {
+            (provider, model): self._providers.get(provider, common)._replace(**overrides)
+            for (provider, model), overrides in (models or {}).items()
+        }
+        self._has_overrides = bool(self._providers or self._models)
 
     def limits(self, candidate: Candidate) -> TimeLimits:
-        """The model's own limits, else its provider's, else the common ones."""
-        own = self._models.get((candidate.provider, candidate.model))
-        return own or self._providers.get(candidate.provider, self._common)
+        """The model's limits, else its provider's, else the common ones."""
+        overridden = self._models.get((candidate.provider, candidate.model))
+        return overridden or self._providers.get(candidate.provider, self._common)
 
     def deadline(self, request: ChatRequest, candidates: Sequence[Candidate]) -> float:
-        """Seconds for the request with all its attempts: the common limit, or a candidate's own where that is longer.
+        """Seconds for the request with all its attempts: the longest of the common limit and the candidates' limits.
 
-        A candidate's shorter limit so leaves time for another one.
+        So a candidate with a shorter limit leaves time for another one.
         """
-        limits = {self._common, *(self.limits(candidate) for candidate in candidates)} if self._own else {self._common}
-        return max(each.stream if request.stream else each.total for each in limits)
+        limits = (
+            {self._common, *(self.limits(candidate) for candidate in candidates)}
+            if self._has_overrides
+            else {self._common}
+        )
+        return max(limit.stream if request.stream else limit.total for limit in limits)
 
     def timeouts(self, request: ChatRequest, candidate: Candidate, remaining: float) -> Timeouts:
-        """Those of one call, within the `remaining` seconds of its request. Raises InvalidRequest for an unknown effort."""
+        """The timeouts of one call, within the `remaining` seconds of its request. Raises InvalidRequest for an unknown effort."""
         limits = self.limits(candidate)
         if not request.stream:
             return limits.of_answer(remaining)
         return limits.of_stream(remaining, thinks=self._thinks(request, candidate))
 
     def _thinks(self, request: ChatRequest, candidate: Candidate) -> bool:
-        """Whether the model may think before it answers: it can, as far as is known, and the client did not switch that off."""
-        asked = asked_reasoning(request.body)
-        if asked is not None and asked.effort in ("none", "minimal"):
+        """Whether the model may think before it answers: the client did not disable it, and the catalog does not exclude it."""
+        reasoning = asked_reasoning(request.body)
+        if reasoning is not None and reasoning.effort in ("none", "minimal"):
             return False
-        listed = self._catalog.get(candidate.provider, candidate.model)
-        return listed is None or listed.can(("reasoning",))
+        model = self._catalog.get(candidate.provider, candidate.model)
+        return model is None or model.can(("reasoning",))

@@ -1,98 +1,144 @@
-"""One request under way: its row, its attempts and its clock, from the first insert to the one settlement."""
+"""The unit of work of one request: its row in the ledger, from the insert before the first call to the one settlement.
+
+                call        first_byte    fail    reject    settle
+    OPEN        CALLING     -             -       -         SETTLED
+    CALLING     -           ANSWERING     OPEN    -         SETTLED
+    ANSWERING   -           -             -       OPEN      SETTLED
+    SETTLED     -           -             -       -         -
+
+OPEN: no call is under way. CALLING: an upstream was called. ANSWERING: its answer has begun. SETTLED: the final row was
+given to the ledger. Every request ends by `settle`; leaving `async with transaction` by an exception settles with the End
+that belongs to the exception.
+
+What happens at the commit is not visible in the code that settles:
+
+    settle -> Store.write -> (writer's thread commits) -> _on_commit, in the event loop -> observers (metrics, log, learning)
+
+`_on_commit` runs even if the task that served the request is cancelled meanwhile. If the ledger is unavailable it puts the
+row into the `SettlementRetryQueue`, which calls the observers later.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from enum import Enum
+from types import MappingProxyType, TracebackType
+from typing import Literal, Protocol
 
 from gateway.completion import ChatRequest, Chunk, Completion, Usage
-from gateway.errors import GatewayError, LedgerUnavailable, NotFound, UpstreamError
-from gateway.proxy.outcomes import OutcomeCollector, RequestEnd
+from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
+from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
 from gateway.proxy.planner import Plan
-from gateway.proxy.settlement import CostCalculator, estimated_usage
-from gateway.proxy.settlement_retry import SettlementRetryQueue
-from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
+from gateway.proxy.request_end import ChatError, End, code_of
+from gateway.proxy.services import LedgerServices
+from gateway.proxy.settlement import ReceivedAnswer, received, usage_of
+from gateway.records import Attempt, RequestRecord
 from gateway.resilience import Candidate
-from gateway.resilience.failure_classes import FailureScope, failure_policy
 from gateway.routing.feedback.implicit_feedback import PromptTurn
-from gateway.routing.feedback.labels import AnswerFacts
 from gateway.routing.sessions.prompt_caching import with_breakpoints
-from gateway.store import InsertRequest, SettleRequest, Store, StoredOutcome, UpsertAttempt
+from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAttempt
 
 log = logging.getLogger(__name__)
-MOST_KINDS = 16  # of content that was dropped, for one answer
-Observer = Callable[[RequestRecord], None]
-Incomplete = Callable[
-    [str, Sequence[str]], None
-]  # a provider, and the kinds of content of its answer that were dropped
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerServices:
-    """Where an exchange is written down, and by which clocks: `clock` in monotonic seconds, `now` in UTC.
-
-    `ending` tells whether the gateway itself is cutting what is open; `features` whether rows keep what the router saw;
-    `unrecorded` whether requests without a budget are served while their rows can only be kept in `unsettled`.
-    """
-
-    store: Store
-    cost_calculator: CostCalculator
-    clock: Callable[[], float]
-    now: Callable[[], datetime]
-    outcome_collector: OutcomeCollector
-    settlement_retries: SettlementRetryQueue
-    observers: Sequence[Observer] = ()
-    incomplete: Incomplete = lambda provider, kinds: None
-    ending: Callable[[], bool] = lambda: False
-    features: bool = True
-    unrecorded: bool = False
+class State(Enum):
+    OPEN = "open"
+    CALLING = "calling"
+    ANSWERING = "answering"
+    SETTLED = "settled"
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedCompletion:
-    """An answer that was paid for and not good enough: whose it was, as the row and as the attempt names them."""
+Event = Literal["call", "first_byte", "fail", "reject", "settle"]
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = MappingProxyType(
+    {
+        State.OPEN: {"call": State.CALLING, "settle": State.SETTLED},
+        State.CALLING: {"first_byte": State.ANSWERING, "fail": State.OPEN, "settle": State.SETTLED},
+        State.ANSWERING: {"reject": State.OPEN, "settle": State.SETTLED},
+        State.SETTLED: {},
+    }
+)
 
-    selected: tuple[str, str]
-    usage: Usage
-    key: tuple[str, str]
+
+class PendingResponse(Protocol):
+    """The client's response, before there is an answer."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has received a status."""
+
+    def on_routed(self, record: RequestRecord) -> None:
+        """The row is inserted: a stream may begin before there is content."""
+
+
+class Receiver(Protocol):
+    @property
+    def received(self) -> ReceivedAnswer: ...
 
 
 class RequestTransaction:
-    """Settles exactly once: `completed`, `failed`, `broken` or `cancelled`, whichever comes first."""
+    """One request. `record` is the row as it is known, `request` what is sent: the client's, within the spending limits."""
 
     def __init__(
-        self, plan: Plan, request: ChatRequest, record: RequestRecord, *, services: LedgerServices, at: datetime
+        self,
+        plan: Plan,
+        request: ChatRequest,
+        record: RequestRecord,
+        *,
+        services: LedgerServices,
+        at: datetime,
+        response: PendingResponse | None = None,
     ) -> None:
         self.plan = plan
         self.request = request
         self.record = record
         self._services = services
-        self._began = services.clock()
         self._at = at
-        self._attempts: list[Attempt] = []
-        self._attempt_began = self._began
-        self._first_byte: float | None = None
-        self._upstream_id: str | None = None
-        self._settled = False
+        self._response = response
+        self._state = State.OPEN
+        self._log = AttemptLog(services.cost_calculator, clock=services.clock, at=at)
+        self._receiver: Receiver | None = None
         self._inserted = True
-        self._kept = False
+        self._queued_for_retry = False
         self._turn: PromptTurn | None = None
-        self._broke: list[tuple[str, str]] = []
-        self._rejected: list[RejectedCompletion] = []
-        self._kept_usage: Usage | None = None
-        self._answer: AnswerFacts | None = None
-        self._dropped: list[str] = []
+        self._kept_usage: Usage | None = None  # of a rejected answer that is given all the same
+        self._end: End | None = None
 
-    @property
-    def settled(self) -> bool:
-        return self._settled
+    async def __aenter__(self) -> RequestTransaction:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Settle after an exception. Raises ChatError in place of a GatewayError, except where the ledger is what failed."""
+        if error is None or self._state is State.SETTLED:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self.abandon()
+        elif isinstance(error, LedgerUnavailable | BudgetExceeded):
+            if self._log.attempts:
+                self.settle(End.ledger_refused(error))
+        elif isinstance(error, GatewayError):
+            raise ChatError(error, await self.finish(self._end_of(error))) from error
+        elif isinstance(error, Exception):  # a bug: the row is settled all the same
+            await self.finish(self._end_of(GatewayError("The gateway failed.", code="internal_error")))
+
+    def _end_of(self, error: GatewayError) -> End:
+        if self._state is State.ANSWERING:
+            return End.stream_failed(error, self._received())
+        return End.failed(error, begun=self._response is not None and self._response.started)
+
+    def _move(self, event: Event) -> None:
+        try:
+            self._state = TRANSITIONS[self._state][event]
+        except KeyError:
+            raise RuntimeError(f"a request that is {self._state.value} has no transition {event!r}") from None
 
     async def begin(self) -> None:
-        """Insert the row and hold the money; nothing may cost any before this is committed. Raises LedgerUnavailable, BudgetExceeded."""
+        """Insert the row and hold the money, before anything may cost some. Raises LedgerUnavailable, BudgetExceeded."""
         reservation = self.plan.reservation
         try:
             held = await self._services.store.write(
@@ -107,224 +153,183 @@ class RequestTransaction:
             self.plan = replace(self.plan, candidates=option.candidates)
             self.request = option.applied(self.request)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
+        if self._response is not None and self.request.stream:
+            self._response.on_routed(self.record)
 
-    async def attempt(self, candidate: Candidate) -> None:
-        """Another upstream is about to be called. The first is named by the row already."""
-        self._attempt_began = self._services.clock()
-        self._upstream_id = None
-        attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
-        self._attempts.append(attempt)
-        key = (candidate.provider, candidate.model)
-        if key != (self.record.selected_provider, self.record.selected_model):
-            marker = self.plan.marks.placed_by(key)
-            self.record = self.record._replace(selected_provider=key[0], selected_model=key[1], cache_marks=marker)
+    async def call(self, candidate: Candidate) -> ChatRequest:
+        """Record the next attempt; returns the request to send. Raises LedgerUnavailable, BudgetExceeded.
+
+        The row names the first attempt already. A request to a model that needs them gets the gateway's cache breakpoints.
+        """
+        self._move("call")
+        attempt = self._log.open(candidate)
+        marker = self.plan.marks.placed_by(self._log.current)
+        if self._log.current != (self.record.selected_provider, self.record.selected_model):
+            self._select(self._log.current, self._log.current)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
+        return with_breakpoints(self.request) if marker == "gateway" else self.request
 
-    def request_to(self, candidate: Candidate) -> ChatRequest:
-        """What a candidate is asked: the client's request, with the gateway's cache breakpoints where that pays."""
-        if self.plan.marks.placed_by((candidate.provider, candidate.model)) != "gateway":
-            return self.request
-        return with_breakpoints(self.request)
+    def _select(self, selected: tuple[str, str], key: tuple[str, str]) -> None:
+        marker = self.plan.marks.placed_by(key)
+        self.record = self.record._replace(
+            selected_provider=selected[0], selected_model=selected[1], cache_marks=marker
+        )
 
     async def _insert(self, attempt: Attempt) -> None:
         try:
             await self._services.store.write(UpsertAttempt(self.record.request_id, attempt))
         except NotFound:
-            self._inserted = False  # the file was replaced meanwhile; the settlement brings the whole row
+            self._inserted = False  # the file was replaced meanwhile; the settlement writes the whole row
         except LedgerUnavailable:
             if not self._may_go_unrecorded:
                 raise
-
-    def ledger_refused(self, error: GatewayError) -> None:
-        """The ledger takes no more of this request, so the attempt that was next is not made. Nothing is awaited."""
-        if self._attempts and not self._settled:
-            self._close_attempt("failed_free", usage=None, error=error)
-            self.record = self.record._replace(error_code=error.code or error.type)
-            self._write("error", usage=self._billed_usage(), http_status=error.status)
 
     @property
     def _may_go_unrecorded(self) -> bool:
         """Whether the request is served though its row cannot be written now."""
         return self._services.unrecorded and not self._services.settlement_retries.full
 
-    def attempt_failed(self, error: GatewayError) -> None:
-        """The attempt is over; a later one may still answer, then the row says why this one did not."""
+    def call_failed(self, error: GatewayError) -> None:
+        """The call is over without an answer. If a later one answers, the row says why this one did not."""
+        self._move("fail")
         maybe_billed = isinstance(error, UpstreamError) and error.maybe_billed
-        usage = estimated_usage(self.request, answer_chars=0) if maybe_billed else None
-        self._close_attempt("unknown_estimated" if maybe_billed else "failed_free", usage=usage, error=error)
-        failed = self._attempts[-1]
-        if isinstance(error, UpstreamError) and failure_policy(error).scope is FailureScope.DEPLOYMENT:
-            self._broke.append((failed.provider, failed.model))
+        self._log.failed(error, usage=usage_of(self.request, ReceivedAnswer()) if maybe_billed else None)
         self._note_fallback(error)
         self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 
-    def set_rejected(self, completion: Completion, *, answer_chars: int) -> None:
-        """The answer came and is paid for, but breaks the form it had to have; a better model is asked."""
-        usage = completion.usage or estimated_usage(self.request, answer_chars=answer_chars)
+    def first_byte(self, answer: Completion | Chunk) -> None:
+        """The answer has begun, so no other upstream is called. `answer` may name the model that wrote it."""
+        self._move("first_byte")
+        self._log.answered(answer.upstream_id)
+        if answer.model is not None and answer.model != self.record.selected_model:
+            self.record = self.record._replace(selected_model=answer.model)
+        if len(self._log.attempts) > 1:  # a stream's headers are written from this
+            self.record = self.record._replace(
+                attempts=tuple(self._log.attempts), fallback_used=self.record.fallback_used or self._log.fell_back
+            )
+
+    def receive_from(self, receiver: Receiver) -> None:
+        """Ask `receiver` what came of the answer if the request ends before the answer is whole."""
+        self._receiver = receiver
+
+    def reject(self, completion: Completion) -> None:
+        """The answer is paid for but fails validation; a better model is called."""
+        self._move("reject")
+        usage = usage_of(self.request, received(completion))
         error = GatewayError("The answer breaks the form that the request prescribes.", code="failed_validation")
         selected = (self.record.selected_provider, self.record.selected_model)
-        self._rejected.append(RejectedCompletion(selected, usage, key=self.current))
-        self._close_attempt("settled", usage=usage, error=error)
+        self._log.rejected.append(RejectedAnswer(selected, self.current, usage))
+        self._log.close("settled", usage=usage, error=error)
         self._note_fallback(error)
 
-    def keep_rejected(self) -> None:
-        """No better model answered, so the rejected answer is the best there is."""
-        rejected = self._rejected.pop()
-        provider, model = rejected.selected
-        marker = self.plan.marks.placed_by(rejected.key)
-        self.record = self.record._replace(selected_provider=provider, selected_model=model, cache_marks=marker)
+    def keep_rejected(self, error: GatewayError) -> None:
+        """No better model answered, because of `error`, so the rejected answer is given."""
+        if self._state is State.CALLING:  # the ledger did not take the attempt, so it was not made
+            self._move("fail")
+            self._log.close("failed_free", usage=None, error=error)
+        rejected = self._log.rejected.pop()
+        self._select(rejected.selected, rejected.key)
         self._kept_usage = rejected.usage
 
     @property
     def current(self) -> tuple[str, str]:
         """Provider and model of the newest attempt."""
-        return self._attempts[-1].provider, self._attempts[-1].model
-
-    @property
-    def _fell_back(self) -> bool:
-        """Whether more than one model was asked; the same one again is no fallback."""
-        return len({(attempt.provider, attempt.model) for attempt in self._attempts}) > 1
+        return self._log.current
 
     def _note_fallback(self, error: GatewayError) -> None:
         provider, model = self.current
         billed = " (may be billed)" if isinstance(error, UpstreamError) and error.maybe_billed else ""
-        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {error.code or error.type}{billed}"
+        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {code_of(error)}{billed}"
         self.record = self.record._replace(fallback_reason=reason)
 
-    def first_byte(self, answer: Completion | Chunk) -> None:
-        """The answer's first byte is here: no other upstream will be asked. `answer` may say who gave it."""
-        self._first_byte = self._services.clock() - self._began
-        self._upstream_id = answer.upstream_id
-        if answer.model is not None and answer.model != self.record.selected_model:
-            self.record = self.record._replace(selected_model=answer.model)
-        if len(self._attempts) > 1:  # a stream's headers are written from this
-            self.record = self.record._replace(
-                attempts=tuple(self._attempts), fallback_used=self.record.fallback_used or self._fell_back
-            )
+    def abandon(self) -> None:
+        """Settle a request that nobody serves any more, unless it is settled. Awaits nothing: safe in a cancelled task."""
+        if self._state is not State.SETTLED:
+            self.settle(End.cancelled(self._received(), by_gateway=self._services.ending()))
 
-    def dropped(self, kinds: Sequence[str]) -> None:
-        """The answer had content of these kinds, which OpenAI's shape has no place for."""
-        for kind in kinds:
-            if kind not in self._dropped and len(self._dropped) < MOST_KINDS:
-                self._dropped.append(kind)
-
-    async def completed(self, usage: Usage | None, *, answer_chars: int, answer: AnswerFacts) -> RequestRecord:
-        """The answer is whole; returns once that is committed. Raises LedgerUnavailable."""
-        self._answer = answer
-        known = self._kept_usage
-        if known is None:
-            known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-            self._close_attempt("settled", usage=known)
-        return await self._settle("ok", usage=known, http_status=200, finish_reason=answer.finish_reason)
-
-    async def failed(self, error: GatewayError, *, begun: bool = False) -> RequestRecord:
-        """No upstream answered: the client gets `error`, as an event where its stream has `begun` with status 200."""
-        fallback = self.record.fallback_used or self._fell_back
-        self.record = self.record._replace(error_code=error.code or error.type, fallback_used=fallback)
-        return await self._settle("error", usage=self._billed_usage(), http_status=200 if begun else error.status)
-
-    async def stream_failed(self, error: UpstreamError, usage: Usage | None, *, answer_chars: int) -> RequestRecord:
-        """The stream broke after its first byte: what was received is charged as far as it is known."""
-        known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-        known = known._replace(estimated=True)
-        self._close_attempt("unknown_estimated", usage=known, error=error)
-        self.record = self.record._replace(error_code=error.code or error.type)
-        return await self._settle("error", usage=known, http_status=200)
-
-    def cancelled(self, usage: Usage | None = None, *, answer_chars: int = 0) -> None:
-        """The client left, or the gateway is ending. Nothing is awaited, so this is safe in a task that is being cancelled."""
-        if self._settled:
-            return
-        known = None
-        if self._attempts and self._attempts[-1].status == "reserved":
-            known = usage if usage is not None else estimated_usage(self.request, answer_chars=answer_chars)
-            known = known._replace(estimated=True)
-            self._close_attempt("cancelled_estimated", usage=known)
-        if self._services.ending():
-            self.record = self.record._replace(error_code="interrupted")
-            self._write("interrupted", usage=known, http_status=503)
-        else:
-            self._write("cancelled", usage=known, http_status=499)
-
-    def _billed_usage(self) -> Usage | None:
-        return next((attempt.usage for attempt in reversed(self._attempts) if attempt.usage is not None), None)
-
-    def _close_attempt(self, status: AttemptStatus, *, usage: Usage | None, error: GatewayError | None = None) -> None:
-        attempt = self._attempts[-1]
-        self._attempts[-1] = attempt._replace(
-            status=status,
-            upstream_id=self._upstream_id,
-            usage=usage,
-            cost=self._price(attempt, usage),
-            error=None if error is None else error.code or error.type,
-            upstream_status=error.upstream_status if isinstance(error, UpstreamError) else None,
-            first_byte=self._first_byte,
-            duration=self._services.clock() - self._attempt_began,
-        )
-
-    def _price(self, attempt: Attempt, usage: Usage | None) -> Decimal | None:
-        return (
-            None
-            if usage is None
-            else self._services.cost_calculator.cost(usage, attempt.provider, attempt.model, at=self._at)
-        )
-
-    async def _settle(
-        self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
-    ) -> RequestRecord:
+    async def finish(self, end: End) -> RequestRecord:
+        """Settle, and wait until the row is committed. Raises LedgerUnavailable, unless the row may be written later."""
         try:
-            await self._write(status, usage=usage, http_status=http_status, finish_reason=finish_reason)
+            await self.settle(end)
         except LedgerUnavailable:
-            if not (self._services.unrecorded and self._kept):  # `_tell` was called before
+            if not (self._services.unrecorded and self._queued_for_retry):
                 raise
         return self.record
 
-    def _write(
-        self, status: RequestStatus, *, usage: Usage | None, http_status: int, finish_reason: str | None = None
-    ) -> asyncio.Future[None]:
-        self._settled = True
-        called = bool(self._attempts)
-        if not called:  # nobody was called, which the first attempt has to say: the row named one
+    def settle(self, end: End) -> asyncio.Future[None]:
+        """Price the row and give it to the ledger; the only way to end. The future is done at the commit and need not be awaited."""
+        usage = self._close_open_attempt(end)
+        self._move("settle")
+        self._end = end
+        called = bool(self._log.attempts)
+        if not called:  # the row named a model that was not called
             first = Attempt(1, self.record.selected_provider, self.record.selected_model, status="failed_free")
-            self._attempts.append(first)
+            self._log.attempts.append(first)
+        if end.status == "error" and end.attempt is None:
+            self.record = self.record._replace(fallback_used=self.record.fallback_used or self._log.fell_back)
         self.record = self._services.cost_calculator.settle(
             self.record,
-            attempts=self._attempts,
+            attempts=self._log.attempts,
             usage=usage,
             at=self._at,
-            status=status,
+            status=end.status,
+            error_code=end.error_code,
             fallback_reason=self.record.fallback_reason if self.record.fallback_used else None,
-            http_status=http_status,
-            finish_reason=finish_reason,
-            first_byte=self._first_byte,
-            duration=self._services.clock() - self._began,
+            http_status=end.http_status,
+            finish_reason=None if end.answer is None else end.answer.finish_reason,
+            first_byte=self._log.first_byte,
+            duration=self._log.duration,
         )
-        outcomes = self._outcomes() if called and status != "interrupted" else ()
+        outcomes = self._outcomes(end) if called and end.status != "interrupted" else ()
         return self._services.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 
-    def _outcomes(self) -> Sequence[StoredOutcome]:
-        """What the row teaches. A mistake of ours in that costs the lesson, not the row or the answer."""
-        ending = RequestEnd(self._answer, broke=self._broke, rejected=[each.key for each in self._rejected])
+    def _close_open_attempt(self, end: End) -> Usage | None:
+        """Close the attempt that is under way, if one is; returns the usage of the row."""
+        if self._kept_usage is not None:
+            return self._kept_usage
+        if end.attempt is None:
+            return self._log.billed_usage
+        if self._state not in (State.CALLING, State.ANSWERING):
+            return None
+        if end.attempt == "failed_free":
+            self._log.close(end.attempt, usage=None, error=end.error)
+            return self._log.billed_usage
+        usage = usage_of(self.request, end.received)
+        if end.attempt != "settled":
+            usage = usage._replace(estimated=True)
+        self._log.close(end.attempt, usage=usage, error=end.error)
+        return usage
+
+    def _received(self) -> ReceivedAnswer:
+        return ReceivedAnswer() if self._receiver is None else self._receiver.received
+
+    def _outcomes(self, end: End) -> Sequence[StoredOutcome]:
+        """What the router learns from the row."""
         try:
             return self._services.outcome_collector.on_settled(
-                self.plan, self.request, self.record, turn=self._turn, ending=ending
+                self.plan,
+                self.request,
+                self.record,
+                turn=self._turn,
+                answer=end.answer,
+                failed=self._log.failed_models,
+                rejected=[rejected.key for rejected in self._log.rejected],
             )
-        except Exception:  # a mistake of ours: the row and the answer matter more
-            log.exception("nothing is learned from %s by a mistake of ours", self.record.request_id)
+        except Exception:  # a bug: the row and the answer matter more than the outcome
+            log.exception("nothing is learned from %s because of an internal error", self.record.request_id)
             return ()
 
     def _on_commit(self, error: BaseException | None) -> None:
-        """The row is safe, whoever still waits for that: the observers may know."""
         if error is None:
             self._notify()
         elif isinstance(error, LedgerUnavailable) and self._services.settlement_retries.add(self.record, self._notify):
-            self._kept = True
+            self._queued_for_retry = True
         else:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
 
     def _notify(self) -> None:
         for observer in self._services.observers:
             observer(self.record)
-        if self._dropped:
-            self._services.incomplete(self.record.selected_provider, self._dropped)
+        if self._end is not None and self._end.received.dropped:
+            self._services.incomplete(self.record.selected_provider, self._end.received.dropped)

@@ -1,4 +1,4 @@
-"""Warnings about answers that people who run the gateway should know of: once for each cause, not for each request."""
+"""Logs warnings for operators about answers: unknown costs and dropped content, once per cause."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable, Sequence
 from gateway.records import RequestRecord
 
 log = logging.getLogger(__name__)
-MOST_CAUSES = 1_000  # remembered; models and kinds are named by clients and providers
+MAX_CAUSES = 1_000  # limits the memory, since clients and providers choose the names
 
 
 class OperatorWarnings:
-    """Hears of settled rows, and of answers that were passed on without some of their content."""
+    """Observes settled rows, and answers that were passed on without some of their content."""
 
     def __init__(self, *, count_incomplete: Callable[[str], None] = lambda provider: None) -> None:
         self._count_incomplete = count_incomplete
-        self._told: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, str]] = set()
 
     def observe(self, record: RequestRecord) -> None:
-        """Warn where what an attempt cost is not known."""
+        """Warn if the cost of an attempt is unknown."""
         if record.actual_cost is None:
             for attempt in record.attempts:
                 if attempt.usage is not None and attempt.cost is None:
                     self._unpriced(f"{attempt.provider}/{attempt.model}")
 
     def incomplete(self, provider: str, kinds: Sequence[str]) -> None:
-        """Count an answer, and warn of the kinds of its content that could not be passed on."""
+        """Count an answer from which content of these kinds was dropped, and warn about each new kind."""
         self._count_incomplete(provider)
         for kind in kinds:
             if self._is_new(f"content of {provider}", kind):
@@ -46,7 +46,7 @@ class OperatorWarnings:
 
     def _is_new(self, topic: str, name: str) -> bool:
         cause = (topic, name[:200])
-        if cause in self._told or len(self._told) >= MOST_CAUSES:
+        if cause in self._seen or len(self._seen) >= MAX_CAUSES:
             return False
-        self._told.add(cause)
+        self._seen.add(cause)
         return True

@@ -1,18 +1,21 @@
-"""What to do when an upstream fails: who is tried next and when, who rests and for how long, what the client is told."""
+"""What happens after an upstream fails: which candidate is called next and when, which upstreams cool down, what the client is told."""
 
-from gateway.resilience.failover import AttemptSequence, Candidate, FailoverPolicy, deployment
+from gateway.resilience.failover import AttemptSequence, Candidate, Cascade, FailoverPolicy, deployment
 from gateway.resilience.failure_classes import FailurePolicy, FailureScope, failure_policy
 from gateway.resilience.key_rotation import KeyRotation
+from gateway.resilience.retry_budget import RetryBudget
 from gateway.resilience.upstream_health import CooldownStarted, UpstreamHealth
 
 __all__ = [
     "AttemptSequence",
     "Candidate",
+    "Cascade",
     "CooldownStarted",
     "FailoverPolicy",
     "FailurePolicy",
     "FailureScope",
     "KeyRotation",
+    "RetryBudget",
     "UpstreamHealth",
     "deployment",
     "failure_policy",

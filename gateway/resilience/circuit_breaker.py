@@ -1,4 +1,4 @@
-"""Three small memories of failure: a rate over the last seconds, a breaker on it, and a pause that doubles."""
+"""Failure counting over a time window, exponential backoff, and the circuit breaker that uses both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class RollingCounter:
-    """How many happened, and how many of them were marked, within the last `span` seconds; kept by the second."""
+    """Counts events, and the marked ones among them, over the last `span` seconds, with a resolution of one second."""
 
     def __init__(self, span: float) -> None:
         self._span = span
@@ -26,7 +26,7 @@ class RollingCounter:
             self._marked += 1
 
     def counts(self, now: float) -> tuple[int, int]:
-        """(all, marked)"""
+        """(all events, marked events)."""
         while self._seconds and self._seconds[0][0] <= now - self._span:
             _, total, marked = self._seconds.popleft()
             self._total -= total
@@ -39,7 +39,7 @@ class RollingCounter:
 
 
 class ExponentialBackoff:
-    """A rest of `first` seconds that doubles up to `longest` each time it is needed again before a success."""
+    """A pause of `first` seconds, doubled up to `longest` each time it starts again without a success in between."""
 
     def __init__(self, *, first: float, longest: float) -> None:
         self._first = first
@@ -48,7 +48,7 @@ class ExponentialBackoff:
         self.until = 0.0
 
     def start(self, now: float) -> float:
-        """The seconds it will last; 0 when it is running already: failures that were under way change nothing."""
+        """Start the pause; returns its seconds, or 0 if it is running already (the failure belongs to a request from before)."""
         if now < self.until:
             return 0.0
         self._length = min(self._longest, self._length * 2) or self._first
@@ -60,15 +60,15 @@ class ExponentialBackoff:
 
 
 class CircuitBreaker:
-    """Opens when at least half of 5 or more failed within 30 s, or 3 in a row with nothing else; then for 5 s, doubling to 60 s.
+    """Opens when at least half of 5 or more requests fail within 30 s, or 3 of 3; for 5 s at first, doubling to 60 s.
 
-    After that one probe at a time passes. One success closes it; opening again within a minute of that goes on doubling,
-    so that an upstream which fails half of the time is not tried over and over.
+    Then it is half-open and lets one probe at a time pass. One success closes it. If it opens again within a minute, the
+    doubling continues, so that an upstream which fails half of the time is not tried again and again.
     """
 
     SPAN, ENOUGH, IN_A_ROW, RATE = 30.0, 5, 3, 0.5
     FIRST, LONGEST, RELAPSE = 5.0, 60.0, 60.0
-    PROBE = 60.0  # seconds after which a probe that never reported no longer keeps others out
+    PROBE = 60.0  # seconds after which a probe without a result no longer blocks others
 
     def __init__(self) -> None:
         self._counter = RollingCounter(self.SPAN)
@@ -79,19 +79,19 @@ class CircuitBreaker:
         self._probing_until = 0.0
 
     def is_open(self, now: float) -> bool:
-        """Open, or half-open with its probe under way."""
+        """Open, or half-open while its probe is running."""
         return self._open and now < max(self._pause.until, self._probing_until)
 
     def remaining(self, now: float) -> float:
         return max(self._pause.until, self._probing_until) - now if self.is_open(now) else 0.0
 
     def acquire_probe(self, now: float) -> None:
-        """A request is on its way; when half-open it is the probe."""
+        """A request is sent; if the breaker is half-open, it is the probe."""
         if self._open and not self.is_open(now):
             self._probing_until = now + self.PROBE
 
     def release(self) -> None:
-        """That request ended without saying anything about the upstream."""
+        """The request ended without a result for the upstream's health."""
         self._probing_until = 0.0
 
     def succeeded(self, now: float) -> None:
@@ -104,7 +104,7 @@ class CircuitBreaker:
             self._counter.clear()
 
     def failed(self, now: float) -> float:
-        """The seconds for which this failure opened it, 0 when it did not."""
+        """Count a failure; returns the seconds for which it opened the breaker, else 0."""
         self._counter.add(now, marked=True)
         self._in_a_row += 1
         self._probing_until = 0.0

@@ -1,4 +1,4 @@
-"""What each class of upstream error says about trying on."""
+"""What each class of upstream error means for retry, failover and the upstream's health."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from gateway.errors import (
 
 
 class FailureScope(Enum):
-    """What is unwell after a failure."""
+    """What a failure affects."""
 
     NOTHING = "the request, not the upstream"
     DEPLOYMENT = "this model at this provider"
     RATE = "this model's quota for now"
-    MODEL = "the model is not there"
+    MODEL = "the model is missing"
     PROVIDER = "the way to the provider"
     KEY = "the provider's key or account"
 
@@ -42,15 +42,15 @@ class FailureScope(Enum):
 
     @property
     def is_load_related(self) -> bool:
-        """Whether asking the same provider at once adds to its trouble."""
+        """Whether an immediate retry at the same provider would add to its load."""
         return self in (FailureScope.DEPLOYMENT, FailureScope.RATE, FailureScope.PROVIDER, FailureScope.KEY)
 
 
 @dataclass(frozen=True, slots=True)
 class FailurePolicy:
-    """`elsewhere`: which other candidates may do better. `again`: whether the same deployment may, after a pause.
+    """`failover`: which other candidates may succeed. `retry`: whether the same deployment may, after a wait.
 
-    `at_once`: the same deployment is asked a second time before any other and without a pause.
+    `at_once`: the same deployment is called a second time, before any other and without a wait.
     """
 
     failover: Literal["any", "larger", "none"]
@@ -64,8 +64,8 @@ FAILURE_POLICIES: dict[type[BaseException], FailurePolicy] = {
     UpstreamUnreachable: FailurePolicy("any", retry=True, scope=FailureScope.PROVIDER),
     UpstreamTLS: FailurePolicy("any", retry=False, scope=FailureScope.PROVIDER),
     UpstreamDisconnected: FailurePolicy("any", retry=False, scope=FailureScope.PROVIDER),
-    # Upstreams close idle connections as they like, which says nothing about their health. This is the only failure
-    # that may have been billed and is repeated at the same deployment: once, as an attempt of its own.
+    # Upstreams may close idle connections at any time, so their health is not affected. This is the only failure that
+    # may be billed and is repeated at the same deployment: once, as an attempt of its own.
     UpstreamStaleConnection: FailurePolicy("any", retry=False, scope=FailureScope.NOTHING, at_once=True),
     UpstreamOverloaded: FailurePolicy("any", retry=True, scope=FailureScope.DEPLOYMENT),
     UpstreamRateLimited: FailurePolicy("any", retry=True, scope=FailureScope.RATE),
@@ -76,12 +76,12 @@ FAILURE_POLICIES: dict[type[BaseException], FailurePolicy] = {
     UpstreamRejected: FailurePolicy("none", retry=False, scope=FailureScope.NOTHING),
     UpstreamUnsupportedMedia: FailurePolicy("any", retry=False, scope=FailureScope.NOTHING),
     ContextLengthExceeded: FailurePolicy("larger", retry=False, scope=FailureScope.NOTHING),
-    # These two may be billed already: another candidate may answer, but the same one is not paid twice.
+    # These two may be billed: another candidate may answer, but the same one is not paid twice.
     UpstreamInvalidResponse: FailurePolicy("any", retry=False, scope=FailureScope.DEPLOYMENT),
     UpstreamTimeout: FailurePolicy("any", retry=False, scope=FailureScope.DEPLOYMENT),
 }
 
 
 def failure_policy(error: UpstreamError) -> FailurePolicy:
-    """That of the error's nearest listed class."""
-    return next(FAILURE_POLICIES[kind] for kind in type(error).__mro__ if kind in FAILURE_POLICIES)
+    """The policy of the error's nearest base class in the table."""
+    return next(FAILURE_POLICIES[base] for base in type(error).__mro__ if base in FAILURE_POLICIES)

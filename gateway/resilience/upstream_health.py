@@ -1,4 +1,4 @@
-"""Which providers and models rest after failures, and until when; shared by all requests of a process."""
+"""Cooldowns of providers and models after failures; shared by all requests of a process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gateway.errors import UpstreamError
 from gateway.resilience.circuit_breaker import CircuitBreaker, ExponentialBackoff
 from gateway.resilience.failure_classes import FailureScope, failure_policy
 
-LONGEST_RETRY_AFTER = 600.0  # seconds; providers have named absurd ones
+LONGEST_RETRY_AFTER = 600.0  # seconds; some providers send absurd values
 MODEL_MISSING = 600.0  # seconds
-REMEMBERED = 2000  # deployments; names of models are the clients' to choose
+MAX_DEPLOYMENTS = 2000  # deployments; a limit, since clients choose the names of models
 
 
 @dataclass(frozen=True, slots=True)
 class CooldownStarted:
-    """A rest began: of one model, or of the whole provider (`model` None). `code` is the error's, `seconds` how long."""
+    """A cooldown of `seconds` began, of one model or of the whole provider (`model` is None), after an error with `code`."""
 
     provider: str
     model: str | None
@@ -27,9 +27,9 @@ class CooldownStarted:
 
 @dataclass(slots=True)
 class _Health:
-    """What is known of one deployment, or of a provider. Times are by the monotonic clock.
+    """The health of a deployment, or of a provider. Times are monotonic seconds.
 
-    Nothing of it rests unless it is `unwell`: from a failure until a success finds it well again.
+    It is `degraded` from a failure until a success after which nothing is cooling down; the other members matter only then.
     """
 
     circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
@@ -49,7 +49,7 @@ class _Health:
         )
 
     def succeeded(self, now: float) -> None:
-        """A quota's rest goes on: the answer may be older than that."""
+        """Clear everything but a rate limit's cooldown, which may be younger than the answer."""
         self.circuit_breaker.succeeded(now)
         if self.degraded:
             self.key.reset()
@@ -60,7 +60,7 @@ class _Health:
 
 
 class UpstreamHealth:
-    """`clock` is monotonic seconds; `observe` is told once of each rest that begins."""
+    """`clock` is monotonic seconds; `observe` is called once for each cooldown that begins."""
 
     def __init__(self, clock: Callable[[], float], *, observe: Callable[[CooldownStarted], None] | None = None) -> None:
         self._clock = clock
@@ -68,48 +68,48 @@ class UpstreamHealth:
         self._health: OrderedDict[tuple[str, str | None], _Health] = OrderedDict()
 
     def cooling(self) -> frozenset[tuple[str, str | None]]:
-        """(provider, model) pairs to be tried last; model None is the whole provider."""
+        """The (provider, model) pairs that are cooling down; model None is the whole provider."""
         now = self._clock()
         return frozenset(key for key, health in self._health.items() if health.cooling(now))
 
     def is_cooling_down(self, provider: str, model: str) -> bool:
-        """Whether this deployment, or its whole provider, is cooling."""
+        """Whether this deployment, or its whole provider, is cooling down."""
         now = self._clock()
         return any(health.cooling(now) for health in self._of(provider, model))
 
     def broken(self, provider: str, model: str) -> bool:
-        """Whether a breaker is open on the way to this deployment."""
+        """Whether the circuit breaker of the deployment or of its provider is open."""
         now = self._clock()
         return any(health.circuit_breaker.is_open(now) for health in self._of(provider, model))
 
     def missing(self, provider: str, model: str) -> bool:
-        """Whether the provider said within the last minutes that it has no such model."""
+        """Whether the provider answered within the last MODEL_MISSING seconds that it has no such model."""
         health = self._health.get((provider, model))
         return health is not None and self._clock() < health.missing_until
 
     def refused_until(self, provider: str, model: str) -> float | None:
-        """Seconds left of a Retry-After that the provider named for this model; other rests refuse nobody."""
+        """Seconds left of the provider's Retry-After for this model; None without one. Other cooldowns refuse no request."""
         health = self._health.get((provider, model))
         left = health.retry_after_until - self._clock() if health is not None else 0.0
         return left if left > 0 else None
 
     def acquire_probe(self, provider: str, model: str) -> bool:
-        """A request goes there; whether it was cooling. Where a breaker is half-open it is the probe that others wait for."""
-        rested = False
+        """Note that a request is sent; if a breaker is half-open, the request is its probe. Returns whether it was cooling down."""
+        was_cooling = False
         for health in self._of(provider, model):
             if health.degraded:
                 now = self._clock()
-                rested = rested or health.cooling(now)
+                was_cooling = was_cooling or health.cooling(now)
                 health.circuit_breaker.acquire_probe(now)
-        return rested
+        return was_cooling
 
     def release(self, provider: str, model: str) -> None:
-        """That request ended early and says nothing about the upstream."""
+        """The request ended without a result for the upstream's health."""
         for health in self._of(provider, model):
             health.circuit_breaker.release()
 
     def succeeded(self, provider: str, model: str) -> None:
-        """One success clears the deployment and its provider."""
+        """A request was answered: clear the deployment and its provider."""
         now = self._clock()
         self._at(provider, None).succeeded(now)
         self._at(provider, model).succeeded(now)
@@ -120,18 +120,18 @@ class UpstreamHealth:
         if not scope.provider_wide:
             self._reached(provider)
         target = None if scope.provider_wide else model
-        seconds = self._rest(self._at(provider, target), scope, error.retry_after)
+        seconds = self._cool_down(self._at(provider, target), scope, error.retry_after)
         if seconds and self._observe is not None:
             self._observe(CooldownStarted(provider, target, error.code or error.type, seconds))
 
     def _reached(self, provider: str) -> None:
-        """It answered, so the way there is open, however bad the answer was."""
+        """The provider responded, so it is reachable, whatever the response was."""
         health = self._health.get((provider, None))
         if health is not None:
             health.circuit_breaker.succeeded(self._clock())
 
-    def _rest(self, health: _Health, scope: FailureScope, retry_after: float | None) -> float:
-        """Begin what this harm calls for; the seconds it lasts, 0 when nothing new began."""
+    def _cool_down(self, health: _Health, scope: FailureScope, retry_after: float | None) -> float:
+        """Start the cooldown for this scope; returns its seconds, 0 if no new one started."""
         now = self._clock()
         if scope is FailureScope.NOTHING:
             return 0.0
@@ -147,26 +147,26 @@ class UpstreamHealth:
 
     @staticmethod
     def _mark_missing(health: _Health, now: float) -> float:
-        news = now >= health.missing_until
+        is_new = now >= health.missing_until
         health.missing_until = now + MODEL_MISSING
-        return MODEL_MISSING if news else 0.0
+        return MODEL_MISSING if is_new else 0.0
 
     @staticmethod
     def _apply_retry_after(health: _Health, now: float, retry_after: float) -> float:
         seconds = min(LONGEST_RETRY_AFTER, max(0.0, retry_after))
-        news = now >= health.retry_after_until
+        is_new = now >= health.retry_after_until
         health.retry_after_until = max(health.retry_after_until, now + seconds)
-        return seconds if news else 0.0
+        return seconds if is_new else 0.0
 
     def _of(self, provider: str, model: str) -> list[_Health]:
-        own, shared = self._health.get((provider, model)), self._health.get((provider, None))
-        return [health for health in (shared, own) if health is not None]
+        deployment, shared = self._health.get((provider, model)), self._health.get((provider, None))
+        return [health for health in (shared, deployment) if health is not None]
 
     def _at(self, provider: str, model: str | None) -> _Health:
         health = self._health.get((provider, model))
         if health is None:
             health = self._health[provider, model] = _Health()
-            if len(self._health) > REMEMBERED:
+            if len(self._health) > MAX_DEPLOYMENTS:
                 self._health.popitem(last=False)
         else:
             self._health.move_to_end((provider, model))

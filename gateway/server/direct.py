@@ -1,4 +1,4 @@
-"""A request of a direct route at its connection, without ASGI between: most of what a request costs in HTTP was that."""
+"""Request and response of a route that bypasses ASGI, over the gateway's own HTTP/1.1 connection."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from gateway.api.body import BodyShare, ClientDisconnected, alone, check_encoding, too_large
 from gateway.api.client import DirectEndpoint, HeaderList, HeaderMap
 
-HIGH_WATER = (
-    8 * 1024
-)  # bytes of a body that are taken from the network before somebody reads it: the key is checked first
+HIGH_WATER = 8 * 1024  # bytes of a body that are read from the network before the caller's key is checked
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -22,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class ConnectionLike(Protocol):
-    """The connection, as its requests see it."""
+    """The part of a connection that its requests use."""
 
     @property
     def write_paused(self) -> bool:
-        """Whether the client has to read before more is written."""
+        """Whether the client has to read before more should be written."""
 
     async def drain(self) -> None:
-        """Returns once it has, or has left."""
+        """Wait until the client has read, or has left."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -38,10 +36,10 @@ class ConnectionLike(Protocol):
     def resume_reading(self) -> None: ...
 
     def default_headers(self) -> bytes:
-        """Header lines that every answer has."""
+        """Header lines of every response."""
 
     def response_done(self) -> None:
-        """The request being served is; it was the connection's last one unless its `keep_alive` is true."""
+        """The current request is done; the connection goes on only if its `keep_alive` is True."""
 
     def is_closing(self) -> bool: ...
 
@@ -49,15 +47,15 @@ class ConnectionLike(Protocol):
 
 
 class DirectRequest:
-    """Fed by the connection while the endpoint serves it."""
+    """One request. The connection feeds it while the endpoint serves it."""
 
     __slots__ = (
         "_arrival",
         "_chunked",
         "_connection",
+        "_disconnect_callback",
         "_endpoint",
         "_gone",
-        "_left",
         "_limit",
         "_pieces",
         "_size",
@@ -83,7 +81,7 @@ class DirectRequest:
         chunked: bool,
         keep_alive: bool,
     ) -> None:
-        """`chunked` where the client's version of HTTP knows of chunks; `keep_alive` where the connection may be used again."""
+        """`chunked`: the client understands chunked encoding (HTTP/1.1). `keep_alive`: the connection may be used again."""
         self._connection = connection
         self._endpoint = endpoint
         self.method = method
@@ -96,13 +94,13 @@ class DirectRequest:
         self._size = self._limit = 0
         self._whole = self._gone = False
         self._arrival: asyncio.Future[None] | None = None
-        self._left: Callable[[], None] | None = None
+        self._disconnect_callback: Callable[[], None] | None = None
         self.response_started = self.response_complete = False
 
-    # What the connection tells.
+    # Called by the connection.
 
     def feed(self, piece: bytes) -> None:
-        """More of the body."""
+        """The next bytes of the body."""
         self._pieces.append(piece)
         self._size += len(piece)
         if self._arrival is None:
@@ -112,7 +110,7 @@ class DirectRequest:
             self._wake_reader()
 
     def end_of_body(self) -> None:
-        """That was all of it."""
+        """The body is complete."""
         self._whole = True
         self._wake_reader()
 
@@ -123,20 +121,20 @@ class DirectRequest:
         self._notify_disconnect()
 
     async def run(self) -> None:
-        """Have it served; an answer that stays cut ends the connection."""
+        """Serve the request; a response that is not complete ends the connection."""
         try:
             await self._endpoint.serve(self)
-        except Exception:  # a mistake of ours: the client was told as far as it could be, the log gets it whole
-            log.exception("a request failed by a mistake of ours")
+        except Exception:  # a bug; the client has its error already, as far as that was possible
+            log.exception("a request failed because of an internal error")
         finally:
             if not (self.response_complete or self._gone):
                 self._connection.close()
 
-    # What the endpoint asks for.
+    # Called by the endpoint.
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody reads the body."""
+        """Whether the endpoint reads the body."""
         return self._limit > 0
 
     async def body(self, *, limit: int, share: BodyShare | None = None) -> bytes:
@@ -151,7 +149,7 @@ class DirectRequest:
         self._connection.resume_reading()
         try:
             while not self._gone and self._size <= limit:
-                if self._size > self._limit:  # the length was not told: as much again is taken each time
+                if self._size > self._limit:  # the length is not announced: the share is doubled
                     self._limit = share.cover(2 * self._size, limit=limit)
                 if self._whole:
                     break
@@ -167,21 +165,21 @@ class DirectRequest:
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def on_disconnect(self, left: Callable[[], None]) -> None:
-        self._left = left
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        self._disconnect_callback = callback
         if self._gone:
             asyncio.get_running_loop().call_soon(self._notify_disconnect)
 
     def off_disconnect(self) -> None:
-        self._left = None
+        self._disconnect_callback = None
 
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
         if self._gone:
             return
-        shown = b"" if self.method == "HEAD" else body
-        self._connection.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + shown)
+        content = b"" if self.method == "HEAD" else body
+        self._connection.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + content)
         self._complete()
 
     async def begin(self, head: bytes) -> None:
@@ -194,17 +192,18 @@ class DirectRequest:
     async def send(self, piece: bytes) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
-        self._write(piece)
+        if not self._gone:
+            self._connection.write(self._framed(piece))
 
     def send_nowait(self, piece: bytes) -> bool:
         if self._connection.write_paused:
             return False
-        self._write(piece)
+        if not self._gone:
+            self._connection.write(self._framed(piece))
         return True
 
-    def _write(self, piece: bytes) -> None:
-        if not self._gone:
-            self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
 
     async def end(self) -> None:
         if self._connection.write_paused:
@@ -229,5 +228,5 @@ class DirectRequest:
             self._arrival.set_result(None)
 
     def _notify_disconnect(self) -> None:
-        if self._left is not None:
-            self._left()
+        if self._disconnect_callback is not None:
+            self._disconnect_callback()

@@ -11,7 +11,7 @@ import pytest
 from gateway.api import client as web
 from gateway.api.response import KeepAlive, ResponseWriter
 from gateway.errors import GatewayError, Overloaded
-from gateway.proxy import ChatResult, ChatStream
+from gateway.proxy import ChatResult, ChatStream, EventSink
 from gateway.records import RequestRecord
 
 RECORD = RequestRecord(
@@ -77,18 +77,18 @@ class Stream:
     def __init__(self, *pieces: bytes, failure: Exception | None = None) -> None:
         self.released = asyncio.Semaphore(0)
         self.closed = 0
+        self.sent_at = 0.0
         self._pieces = list(pieces)
         self._failure = failure
 
-    async def next(self, option: Callable[[bytes], bool]) -> bytes:
+    async def send_to(self, client: EventSink) -> None:
         while self._pieces:
             await self.released.acquire()
             piece = self._pieces.pop(0)
-            if not option(piece):
-                return piece
+            if not client.send_nowait(piece):
+                await client.send(piece)
         if self._failure is not None:
             raise self._failure
-        return b""
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -167,25 +167,20 @@ class Clock:
 
 
 async def test_pieces_are_signs_of_life() -> None:
-    """The time of silence runs from the last piece, sent or offered: where they keep coming there are no comments."""
-    client, clock = Client(), Clock()
-    client.offered = b""
+    """The time of silence runs from the last event or comment: while events keep coming there are no comments."""
+    client, clock, stream = Client(), Clock(), Stream()
     ticker = KeepAlive(cast(web.RawRequest, client), interval=15, loop=cast(asyncio.AbstractEventLoop, clock))
-    clock.now = 10
-    await ticker.send(b"1")
-    clock.now = 15
+    ticker.watch(stream)
+    stream.sent_at = 10
+    for clock.now in (15, 25):
+        clock.action()
+        await asyncio.sleep(0)
+    assert (clock.waits, client.body) == ([15, 10, 15], b": keep-alive\n\n")
+    clock.now = stream.sent_at = 36
+    clock.now = 40
     clock.action()
     await asyncio.sleep(0)
-    clock.now = 20
-    assert ticker.send_nowait(b"2")
-    clock.now = 25
-    clock.action()
-    await asyncio.sleep(0)
-    assert (clock.waits, client.body, client.offered) == ([15, 10, 10], b"1", b"2")
-    clock.now = 35
-    clock.action()
-    await asyncio.sleep(0)
-    assert (clock.waits, client.body) == ([15, 10, 10, 15], b"1: keep-alive\n\n")
+    assert (clock.waits, client.body) == ([15, 10, 15, 11], b": keep-alive\n\n")
     ticker.stop()
 
 

@@ -375,3 +375,25 @@ def test_a_named_model_again(make_gateway: MakeGateway) -> None:
         gateway.ask(model="claude/claude-haiku-4-5", routing=routing)
     assert [row["session_id"] for row in gateway.rows] == [None, "mine", None]
     assert {row["selected_model"] for row in gateway.rows} == {"claude-haiku-4-5"}
+
+
+STOPS = [str(number) for number in range(9)]  # Gemini takes at most five
+
+
+def test_a_request_that_a_named_model_cannot_take_is_the_clients_error(make_gateway: MakeGateway) -> None:
+    """What the dialect of a named model cannot express is a 400, and its attempt is free."""
+    gateway = make_gateway(answer())
+    response = gateway.ask(model="gemini/gemini-3.8-flash", stop=STOPS)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "stop")
+    (row,) = gateway.rows
+    assert (row["status"], [attempt["status"] for attempt in row["attempts"]]) == ("error", ["failed_free"])
+
+
+def test_auto_goes_on_after_a_model_that_cannot_take_the_request(make_gateway: MakeGateway) -> None:
+    """Under `auto` the next candidate is called, which is not counted as a retry."""
+    gateway = make_gateway(answer())
+    routing = {"models": ["gemini/gemini-3.8-flash", "claude/claude-haiku-5-5"]}
+    response = gateway.ask(model="auto:cheap", routing=routing, stop=STOPS)
+    assert response.status_code == 200, response.text
+    (row,) = gateway.rows
+    assert row["selected_provider"] == "claude"

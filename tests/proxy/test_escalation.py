@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog.catalog import Catalog, Model
-from gateway.proxy.escalation import Cascade
-from gateway.resilience import Candidate
 from llm_simulator.simulation import Simulation
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.proxy.simulated import simulated
@@ -44,7 +41,7 @@ def upstream(simulation: Simulation) -> Iterator[Upstream]:
 
 def ask(gateway: GatewayUnderTest, **body: Any) -> dict[str, Any]:
     """The ledger's row of one request to the cheapest of three tiers."""
-    response = gateway.ask(PROMPT, model="auto:cheap", routing=ROUTING, **body)
+    response = gateway.ask(PROMPT, **{"model": "auto:cheap", "routing": ROUTING, **body})
     assert response.status_code == 200, response.text
     return gateway.rows[-1]
 
@@ -105,6 +102,15 @@ def test_only_once(make_gateway: MakeGateway, simulation: Simulation, upstream: 
     ]
 
 
+def test_no_better_model_is_a_candidate(make_gateway: MakeGateway, simulation: Simulation, upstream: Upstream) -> None:
+    """When no candidate is of a higher tier, the answer is given as it came, with its label."""
+    weak(simulation)
+    gateway = make_gateway(upstream, config=CHEAPEST)
+    row = ask(gateway, **TOOLS, routing={"models": ["gemini/gemini-2.5-flash-lite"]})
+    assert (len(row["attempts"]), row["selected_model"]) == (1, "gemini-2.5-flash-lite")
+    assert labels(gateway) == [("failed_validation", "gemini-2.5-flash-lite")]
+
+
 def test_nobody_better_answers(make_gateway: MakeGateway, simulation: Simulation, upstream: Upstream) -> None:
     """When the next tier is down, the first answer is better than none, and the row names who gave it."""
     weak(simulation)
@@ -151,14 +157,3 @@ def test_streams_are_labelled(make_gateway: MakeGateway, simulation: Simulation,
     gateway = make_gateway(upstream, config=CHEAPEST)
     ask(gateway, **TOOLS, stream=True)
     assert labels(gateway) == [("failed_validation", "gemini-2.5-flash-lite")]
-
-
-def test_the_next_tier() -> None:
-    """It is the nearest one above; nothing is above the highest, nor above a model that is not listed."""
-    tiers = {"a": "simple", "b": "complex", "c": "moderate", "d": "complex"}
-    cascade = Cascade(Catalog([Model("p", name, tier, 1.0, 1.0) for name, tier in tiers.items()]))  # type: ignore[arg-type]  # the dict's strings are tiers
-    a, b, c, d, unlisted = (Candidate("p", name) for name in ("a", "b", "c", "d", "x"))
-    assert cascade.next_tier(("p", "a"), [a, b, c, d, unlisted]) == (c,)
-    assert cascade.next_tier(("p", "a"), [a, b, d]) == (b, d)
-    assert cascade.next_tier(("p", "b"), [b, a]) == ()
-    assert cascade.next_tier(("p", "x"), [unlisted, b]) == ()

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from gateway.catalog.packaged import load_prices
-from gateway.completion import Usage
-from gateway.dialects.chat_completions import parse_chat_request
-from gateway.proxy.outcomes import OutcomeCollector
-from gateway.proxy.planner import Caller, Plan
-from gateway.proxy.settlement import CostCalculator, new_record
-from gateway.proxy.settlement_retry import SettlementRetryQueue
-from gateway.proxy.transaction import LedgerServices, RequestTransaction
+from gateway.completion import Chunk, Completion, Usage
+from gateway.errors import LedgerUnavailable, UpstreamOverloaded
+from gateway.proxy import ChatError
+from gateway.proxy import transaction as transaction_module
+from gateway.proxy.request_end import End
+from gateway.proxy.settlement import ReceivedAnswer
+from gateway.proxy.transaction import TRANSITIONS, State
 from gateway.resilience import Candidate
-from gateway.routing import RoutingContext, RoutingDecision
 from gateway.routing.feedback.labels import AnswerFacts
+from gateway.store import StoredOutcome
 from gateway.store.sqlite import SqliteStore
 from tests.conftest import MakeGateway
+from tests.proxy.transactions import HAIKU, NoOutcomes, transaction_on
 from tests.upstreams import failing
 
 CLAUDE = "claude/claude-haiku-5-5"
+SONNET = Candidate("claude", "claude-sonnet-5-5")
 
 
 def broken(request: httpx2.Request) -> httpx2.Response:
@@ -73,48 +74,124 @@ def test_observers_hear_of_every_row(make_gateway: MakeGateway) -> None:
     assert [line.rpartition(" ")[2] for line in counted] == ["1.0", "1.0"]
 
 
-class Distracted(OutcomeCollector):
-    """Learns nothing, and fails at that."""
-
-    def __init__(self) -> None:
-        pass
-
-    def on_request(self, *_: Any) -> None:
-        pass
-
-    def on_settled(self, *_: Any, **__: Any) -> Any:
-        raise RuntimeError("a mistake of ours")
+class FailingOutcomes(NoOutcomes):
+    def on_settled(self, *_: Any, **__: Any) -> Sequence[StoredOutcome]:
+        raise RuntimeError("a bug")
 
 
-def test_a_mistake_in_learning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When nothing can be learned from a row for a mistake of ours, the row is settled and the answer given all the same."""
-    store = SqliteStore(tmp_path / "gateway.db")
-    haiku = Candidate("claude", "claude-haiku-5-5")
-    decision = RoutingDecision(haiku.provider, haiku.model, "low", "hybrid", "It will do.", False)
-    plan = Plan(decision, (haiku,), haiku, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
-    request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}')
-    at = datetime(2026, 11, 28, tzinfo=UTC)
-    services = LedgerServices(
-        store=store,
-        cost_calculator=CostCalculator(load_prices()),
-        clock=time.monotonic,
-        now=lambda: at,
-        outcome_collector=Distracted(),
-        settlement_retries=SettlementRetryQueue(store),
-    )
-    record = new_record(plan, request, request_id="req_1", at=at, caller=Caller(), features=True)
+USAGE = Usage(prompt_tokens=9, completion_tokens=1)
+WHOLE = End.completed(ReceivedAnswer(USAGE), AnswerFacts())
 
-    async def served() -> str:
-        transaction = RequestTransaction(plan, request, record, services=services, at=at)
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "gateway.db")) as store:
+        yield store
+
+
+def row_of(store: SqliteStore) -> Any:
+    return store.request("req_1")
+
+
+async def test_a_mistake_in_learning(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    """When collecting outcomes fails because of a bug, the row is settled and the answer given all the same."""
+    async with transaction_on(store, outcomes=FailingOutcomes()) as transaction:
         await transaction.begin()
-        await transaction.attempt(haiku)
-        return (
-            await transaction.completed(
-                Usage(prompt_tokens=9, completion_tokens=1), answer_chars=1, answer=AnswerFacts()
-            )
-        ).status
-
-    assert asyncio.run(served()) == "ok"
-    assert (store.request("req_1") or {})["status"] == "ok"
+        await transaction.call(HAIKU)
+        assert (await transaction.finish(WHOLE)).status == "ok"
+    assert row_of(store)["status"] == "ok"
     assert "nothing is learned from req_1" in caplog.text
-    store.close()
+
+
+def test_the_drawn_table_is_the_table() -> None:
+    """The table of states in the module's docstring says what the code allows."""
+    lines = (transaction_module.__doc__ or "").splitlines()
+    events, *rows = [line.split() for line in lines if line.startswith("    ") and "->" not in line]
+    drawn = {
+        State[name]: {event: State[target] for event, target in zip(events, targets, strict=True) if target != "-"}
+        for name, *targets in rows
+    }
+    assert drawn == TRANSITIONS
+
+
+ENDS = {
+    "cancelled": (asyncio.CancelledError(), asyncio.CancelledError, ("cancelled", 499, None)),
+    "upstream": (UpstreamOverloaded("Busy.", provider="claude"), ChatError, ("error", 503, "upstream_overloaded")),
+    "ledger": (LedgerUnavailable("No room."), LedgerUnavailable, ("error", 503, "ledger_unavailable")),
+    "bug": (RuntimeError("a bug"), RuntimeError, ("error", 500, "internal_error")),
+}
+
+
+@pytest.mark.parametrize(("error", "raised", "expected"), ENDS.values(), ids=ENDS)
+async def test_an_exception_that_leaves_the_block_settles(
+    store: SqliteStore, error: BaseException, raised: type[BaseException], expected: tuple[object, ...]
+) -> None:
+    """Each exception has its end: status, HTTP status and error code of the row."""
+    transaction = transaction_on(store)
+
+    async def serve() -> None:
+        async with transaction:
+            await transaction.begin()
+            await transaction.call(HAIKU)
+            if isinstance(error, UpstreamOverloaded):
+                transaction.call_failed(error)
+            raise error
+
+    with pytest.raises(raised):
+        await serve()
+    record = transaction.record
+    assert (record.status, record.http_status, record.error_code) == expected
+
+
+class Half:
+    received = ReceivedAnswer(None, 400)
+
+
+@pytest.mark.parametrize("error", [UpstreamOverloaded("Busy."), RuntimeError("a bug")], ids=["upstream", "bug"])
+async def test_an_answer_that_breaks_is_charged_by_estimate(store: SqliteStore, error: Exception) -> None:
+    """After the first byte, what was received is charged, whatever broke."""
+    transaction = transaction_on(store, stream=True)
+
+    async def serve() -> None:
+        async with transaction:
+            await transaction.begin()
+            await transaction.call(HAIKU)
+            transaction.first_byte(Chunk())
+            transaction.receive_from(Half())
+            raise error
+
+    with pytest.raises((ChatError, RuntimeError)):
+        await serve()
+    (attempt,) = transaction.record.attempts
+    assert (transaction.record.status, transaction.record.http_status) == ("error", 200)
+    assert (attempt.status, attempt.usage and attempt.usage.completion_tokens) == ("unknown_estimated", 100)
+    assert transaction.record.estimated
+
+
+async def test_a_request_is_settled_once(store: SqliteStore) -> None:
+    """After the settlement `abandon` does nothing, and a second end is a bug."""
+    async with transaction_on(store) as transaction:
+        await transaction.begin()
+        await transaction.call(HAIKU)
+        await transaction.finish(WHOLE)
+        transaction.abandon()
+        assert transaction.record.status == "ok"
+        with pytest.raises(RuntimeError, match="settled has no transition 'settle'"):
+            transaction.settle(WHOLE)
+
+
+async def test_a_rejected_answer_is_kept_when_the_ledger_takes_no_further_attempt(store: SqliteStore) -> None:
+    """The answer that failed validation is given and priced; the attempt that was not made is closed and free."""
+    async with transaction_on(store) as transaction:
+        await transaction.begin()
+        await transaction.call(HAIKU)
+        transaction.first_byte(Chunk())
+        transaction.reject(Completion([{"message": {"content": "x"}}], USAGE))
+        await transaction.call(SONNET)
+        transaction.keep_rejected(LedgerUnavailable("No room."))
+        record = await transaction.finish(End.completed(ReceivedAnswer(USAGE), AnswerFacts()))
+    assert (record.status, record.selected_model, record.usage) == ("ok", HAIKU.model, USAGE)
+    assert [(attempt.status, attempt.error) for attempt in record.attempts] == [
+        ("settled", "failed_validation"),
+        ("failed_free", "ledger_unavailable"),
+    ]

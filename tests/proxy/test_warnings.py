@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.completion import Usage
-from gateway.proxy.warnings import MOST_CAUSES, OperatorWarnings
+from gateway.proxy.warnings import MAX_CAUSES, OperatorWarnings
 from gateway.records import Attempt, RequestRecord
 
 
@@ -50,6 +50,6 @@ def test_content_that_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None
 def test_what_is_remembered_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     """Names come from clients and providers, so there is an end to the warnings."""
     notices = OperatorWarnings()
-    for number in range(MOST_CAUSES + 10):
+    for number in range(MAX_CAUSES + 10):
         notices.observe(record(cost=None, model=str(number)))
-    assert len(caplog.messages) == MOST_CAUSES
+    assert len(caplog.messages) == MAX_CAUSES

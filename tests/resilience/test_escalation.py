@@ -1,9 +1,10 @@
-"""Asking better models where the answer came but will not do."""
+"""Attempts at better models after an answer that is not good enough."""
 
 from __future__ import annotations
 
+from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import UpstreamOverloaded, UpstreamUnreachable
-from gateway.resilience import Candidate, FailoverPolicy, UpstreamHealth
+from gateway.resilience import Candidate, Cascade, FailoverPolicy, UpstreamHealth
 from tests.resilience.clocks import Clock
 
 WEAK = Candidate("gemini", "flash")
@@ -51,3 +52,14 @@ def test_no_time_is_left() -> None:
     assert better.remaining == 1
     clock.now += 2
     assert not better.open
+
+
+def test_the_next_tier() -> None:
+    """It is the nearest one above; nothing is above the highest, nor above a model that is not listed."""
+    tiers = {"a": "simple", "b": "complex", "c": "moderate", "d": "complex"}
+    cascade = Cascade(Catalog([Model("p", name, tier, 1.0, 1.0) for name, tier in tiers.items()]))  # type: ignore[arg-type]  # the dict's strings are tiers
+    a, b, c, d, unlisted = (Candidate("p", name) for name in ("a", "b", "c", "d", "x"))
+    assert cascade.next_tier(("p", "a"), [a, b, c, d, unlisted]) == (c,)
+    assert cascade.next_tier(("p", "a"), [a, b, d]) == (b, d)
+    assert cascade.next_tier(("p", "b"), [b, a]) == ()
+    assert cascade.next_tier(("p", "x"), [unlisted, b]) == ()

@@ -16,7 +16,7 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.resilience import CooldownStarted, UpstreamHealth
-from gateway.resilience.upstream_health import REMEMBERED
+from gateway.resilience.upstream_health import MAX_DEPLOYMENTS
 from tests.resilience.clocks import Clock
 
 SONNET = ("claude", "sonnet")
@@ -170,7 +170,7 @@ def test_reached_at_last(upstream_health: UpstreamHealth) -> None:
 def test_bounded_memory() -> None:
     """Names that clients make up do not fill the memory, and without an observer nothing is told."""
     upstream_health = UpstreamHealth(Clock())
-    for number in range(REMEMBERED + 10):
+    for number in range(MAX_DEPLOYMENTS + 10):
         upstream_health.failed("openrouter", str(number), UpstreamModelNotFound("no such model"))
-    assert len(upstream_health.cooling()) == REMEMBERED
+    assert len(upstream_health.cooling()) == MAX_DEPLOYMENTS
     assert not upstream_health.missing("openrouter", "0")

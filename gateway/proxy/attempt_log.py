@@ -1,0 +1,95 @@
+"""Keeps the attempts of one request as the ledger records them: opened, timed, priced and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.completion import Usage
+from gateway.errors import GatewayError, UpstreamError
+from gateway.proxy.request_end import code_of
+from gateway.proxy.settlement import CostCalculator
+from gateway.records import Attempt, AttemptStatus
+from gateway.resilience import Candidate, FailureScope, failure_policy
+
+Key = tuple[str, str]
+
+
+class RejectedAnswer(NamedTuple):
+    """An answer that was paid for and failed validation: the model's name in the row (`selected`) and in its attempt (`key`)."""
+
+    selected: Key
+    key: Key
+    usage: Usage
+
+
+class AttemptLog:
+    """At most the last attempt is open. `clock` is monotonic seconds; costs are those at the time `at`."""
+
+    def __init__(self, cost_calculator: CostCalculator, *, clock: Callable[[], float], at: datetime) -> None:
+        self._cost_calculator = cost_calculator
+        self._clock = clock
+        self._at = at
+        self._began = self._attempt_began = clock()
+        self._upstream_id: str | None = None
+        self.attempts: list[Attempt] = []
+        self.first_byte: float | None = None  # seconds from the start of the request
+        self.failed_models: list[Key] = []
+        self.rejected: list[RejectedAnswer] = []
+
+    @property
+    def duration(self) -> float:
+        """Seconds since the start of the request."""
+        return self._clock() - self._began
+
+    @property
+    def current(self) -> Key:
+        """Provider and model of the newest attempt."""
+        return self.attempts[-1].provider, self.attempts[-1].model
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether more than one model was called; a retry of the same one is no fallback."""
+        return len({(attempt.provider, attempt.model) for attempt in self.attempts}) > 1
+
+    @property
+    def billed_usage(self) -> Usage | None:
+        """The usage of the last attempt that has one."""
+        return next((attempt.usage for attempt in reversed(self.attempts) if attempt.usage is not None), None)
+
+    def open(self, candidate: Candidate) -> Attempt:
+        """An upstream is about to be called."""
+        self._attempt_began = self._clock()
+        self._upstream_id = None
+        attempt = Attempt(len(self.attempts) + 1, candidate.provider, candidate.model)
+        self.attempts.append(attempt)
+        return attempt
+
+    def answered(self, upstream_id: str | None) -> None:
+        """The first byte of the open attempt's answer arrived."""
+        self.first_byte = self.duration
+        self._upstream_id = upstream_id
+
+    def failed(self, error: GatewayError, *, usage: Usage | None) -> None:
+        """Close the open attempt after `error`; `usage` is the estimate of what may be billed all the same."""
+        self.close("failed_free" if usage is None else "unknown_estimated", usage=usage, error=error)
+        if isinstance(error, UpstreamError) and failure_policy(error).scope is FailureScope.DEPLOYMENT:
+            self.failed_models.append(self.current)
+
+    def close(self, status: AttemptStatus, *, usage: Usage | None, error: GatewayError | None = None) -> None:
+        """Close and price the open attempt."""
+        attempt = self.attempts[-1]
+        cost = None
+        if usage is not None:
+            cost = self._cost_calculator.cost(usage, attempt.provider, attempt.model, at=self._at)
+        self.attempts[-1] = attempt._replace(
+            status=status,
+            upstream_id=self._upstream_id,
+            usage=usage,
+            cost=cost,
+            error=None if error is None else code_of(error),
+            upstream_status=error.upstream_status if isinstance(error, UpstreamError) else None,
+            first_byte=self.first_byte,
+            duration=self._clock() - self._attempt_began,
+        )
