@@ -20,7 +20,7 @@ class ModelColumns:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
-        self.index = {key: place for place, key in enumerate(self.keys)}
+        self.index: dict[tuple[str, str], int] = {key: place for place, key in enumerate(self.keys)}
         self.least_window = _least(model.context_window for model in self.models)
         self.least_output = _least(model.max_output for model in self.models)
         self._prices = tuple([(model.input_price, model.output_price) for model in self.models])

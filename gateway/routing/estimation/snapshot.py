@@ -67,6 +67,8 @@ def loads(body: bytes) -> EstimatorState:
 def _plain(value: Any) -> Any:
     if isinstance(value, array):
         return value.tolist()
+    if isinstance(value, tuple):  # a ModelKey: orjson writes only plain tuples
+        return list(value)
     raise TypeError(f"{type(value).__name__} has no place in a state")
 
 

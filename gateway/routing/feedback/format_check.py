@@ -21,7 +21,7 @@ _MOST_GATHERED = 1_000_000
 
 def prescribes_form(request: ChatRequest) -> bool:
     """Whether any answer to this request can be checked."""
-    return bool(request.body.get("tools")) or _format_of(request) in _JSON_FORMATS
+    return bool(request.body.get("tools")) or request.response_format in _JSON_FORMATS
 
 
 def check_format(request: ChatRequest, choices: Sequence[Json]) -> Validity | None:
@@ -49,7 +49,7 @@ def _forms(message: Json, request: ChatRequest, *, tools: Mapping[str, Any]) -> 
         return
     if _must_call(request.body):
         yield "broken"
-    elif _format_of(request) in _JSON_FORMATS:
+    elif request.response_format in _JSON_FORMATS:
         yield "kept" if _content_fits(message.get("content"), request.body["response_format"]) else "broken"
 
 
@@ -82,10 +82,6 @@ def _tools(body: Json) -> dict[str, Any]:
 def _must_call(body: Json) -> bool:
     choice = body.get("tool_choice")
     return bool(body.get("tools")) and (choice == "required" or isinstance(choice, Mapping))
-
-
-def _format_of(request: ChatRequest) -> str | None:
-    return (request.body.get("response_format") or {}).get("type")
 
 
 class AnswerAssembler:
