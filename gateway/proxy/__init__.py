@@ -1,18 +1,13 @@
 """From a checked request to an answer and its row."""
 
 from gateway.proxy.chat import ChatError, ChatProxy, ChatResult, ChatStream
-from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
 from gateway.proxy.transaction import LedgerServices, Observer
 
 __all__ = [
-    "AutoRoute",
-    "Caller",
     "ChatError",
     "ChatProxy",
     "ChatResult",
     "ChatStream",
     "LedgerServices",
     "Observer",
-    "Plan",
-    "Planner",
 ]

@@ -16,15 +16,13 @@ from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.escalation import Cascade
-from gateway.proxy.planner import AutoRoute, Caller, Planner
 from gateway.proxy.settlement import CHARS_PER_TOKEN, answered_by, new_record, openai_usage
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.transaction import LedgerServices, RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
 from gateway.records import RequestRecord
 from gateway.resilience import AttemptSequence, FailoverPolicy
-from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
-from gateway.routing.feedback.format_check import check_format
+from gateway.routing import AnswerCollector, Caller, Planner, RoutingMode, answer_of, check_format
 from gateway.sse import DONE, encode
 from gateway.transport import Transport
 
@@ -85,7 +83,7 @@ class ChatProxy:
         request: ChatRequest,
         *,
         request_id: str,
-        auto_route: AutoRoute,
+        mode: RoutingMode | None,
         caller: Caller,
         waiting: Waiting | None = None,
     ) -> ChatResult | ChatStream:
@@ -93,7 +91,7 @@ class ChatProxy:
 
         `waiting` is told when a streamed request is recorded: from then on its answer may begin before there is content.
         """
-        plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
+        plan = self._planner.plan(request, mode=mode, caller=caller)
         at = self._services.now()
         record = new_record(
             plan, request, request_id=request_id, at=at, caller=caller, features=self._services.features
@@ -160,7 +158,7 @@ class ChatProxy:
         self, transaction: RequestTransaction, completion: Completion, attempts: AttemptSequence
     ) -> Completion:
         """The completion, or one of the next tier where it breaks its prescribed form. Once; what no better model mends is kept."""
-        if self._cascade is None or not transaction.plan.auto_route:
+        if self._cascade is None or transaction.plan.mode is not RoutingMode.AUTO:
             return completion
         if check_format(transaction.request, completion.choices) != "broken":
             return completion

@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, Usage
 from gateway.errors import GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.outcomes import OutcomeCollector, RequestEnd
-from gateway.proxy.planner import Plan
 from gateway.proxy.settlement import CostCalculator, estimated_usage
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.records import Attempt, AttemptStatus, RequestRecord, RequestStatus
 from gateway.resilience import Candidate
 from gateway.resilience.failure_classes import FailureScope, failure_policy
-from gateway.routing.feedback.implicit_feedback import PromptTurn
-from gateway.routing.feedback.labels import AnswerFacts
-from gateway.routing.sessions.prompt_caching import with_breakpoints
+from gateway.routing import AnswerFacts, Plan, PromptTurn, with_breakpoints
 from gateway.store import InsertRequest, SettleRequest, Store, StoredOutcome, UpsertAttempt
 
 log = logging.getLogger(__name__)
@@ -58,7 +56,7 @@ class RejectedCompletion:
 
     selected: tuple[str, str]
     usage: Usage
-    key: tuple[str, str]
+    key: ModelKey
 
 
 class RequestTransaction:
@@ -81,7 +79,7 @@ class RequestTransaction:
         self._inserted = True
         self._kept = False
         self._turn: PromptTurn | None = None
-        self._broke: list[tuple[str, str]] = []
+        self._broke: list[ModelKey] = []
         self._rejected: list[RejectedCompletion] = []
         self._kept_usage: Usage | None = None
         self._answer: AnswerFacts | None = None
@@ -114,16 +112,16 @@ class RequestTransaction:
         self._upstream_id = None
         attempt = Attempt(number=len(self._attempts) + 1, provider=candidate.provider, model=candidate.model)
         self._attempts.append(attempt)
-        key = (candidate.provider, candidate.model)
+        key = ModelKey(candidate.provider, candidate.model)
         if key != (self.record.selected_provider, self.record.selected_model):
-            marker = self.plan.marks.placed_by(key)
+            marker = self.plan.breakpoints.placed_by(key)
             self.record = self.record._replace(selected_provider=key[0], selected_model=key[1], cache_marks=marker)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
 
     def request_to(self, candidate: Candidate) -> ChatRequest:
         """What a candidate is asked: the client's request, with the gateway's cache breakpoints where that pays."""
-        if self.plan.marks.placed_by((candidate.provider, candidate.model)) != "gateway":
+        if self.plan.breakpoints.placed_by(ModelKey(candidate.provider, candidate.model)) != "gateway":
             return self.request
         return with_breakpoints(self.request)
 
@@ -155,7 +153,7 @@ class RequestTransaction:
         self._close_attempt("unknown_estimated" if maybe_billed else "failed_free", usage=usage, error=error)
         failed = self._attempts[-1]
         if isinstance(error, UpstreamError) and failure_policy(error).scope is FailureScope.DEPLOYMENT:
-            self._broke.append((failed.provider, failed.model))
+            self._broke.append(ModelKey(failed.provider, failed.model))
         self._note_fallback(error)
         self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 
@@ -172,14 +170,14 @@ class RequestTransaction:
         """No better model answered, so the rejected answer is the best there is."""
         rejected = self._rejected.pop()
         provider, model = rejected.selected
-        marker = self.plan.marks.placed_by(rejected.key)
+        marker = self.plan.breakpoints.placed_by(rejected.key)
         self.record = self.record._replace(selected_provider=provider, selected_model=model, cache_marks=marker)
         self._kept_usage = rejected.usage
 
     @property
-    def current(self) -> tuple[str, str]:
+    def current(self) -> ModelKey:
         """Provider and model of the newest attempt."""
-        return self._attempts[-1].provider, self._attempts[-1].model
+        return ModelKey(self._attempts[-1].provider, self._attempts[-1].model)
 
     @property
     def _fell_back(self) -> bool:

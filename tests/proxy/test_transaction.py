@@ -11,17 +11,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.catalog.packaged import load_prices
 from gateway.completion import Usage
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.proxy.outcomes import OutcomeCollector
-from gateway.proxy.planner import Caller, Plan
 from gateway.proxy.settlement import CostCalculator, new_record
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.transaction import LedgerServices, RequestTransaction
 from gateway.resilience import Candidate
-from gateway.routing import RoutingContext, RoutingDecision
-from gateway.routing.feedback.labels import AnswerFacts
+from gateway.routing import AnswerFacts, Caller, Plan, Ranking, RoutingContext, RoutingMode
 from gateway.store.sqlite import SqliteStore
 from tests.conftest import MakeGateway
 from tests.upstreams import failing
@@ -90,8 +89,9 @@ def test_a_mistake_in_learning(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     """When nothing can be learned from a row for a mistake of ours, the row is settled and the answer given all the same."""
     store = SqliteStore(tmp_path / "gateway.db")
     haiku = Candidate("claude", "claude-haiku-5-5")
-    decision = RoutingDecision(haiku.provider, haiku.model, "low", "hybrid", "It will do.", False)
-    plan = Plan(decision, (haiku,), haiku, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
+    key = ModelKey(haiku.provider, haiku.model)
+    ranking = Ranking(key, "hybrid", "low", "It will do.")
+    plan = Plan(ranking, (haiku,), key, RoutingContext(prompt="2+2?"), RoutingMode.AUTO)
     request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}')
     at = datetime(2026, 11, 28, tzinfo=UTC)
     services = LedgerServices(

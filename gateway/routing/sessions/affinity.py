@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.catalog.catalog import ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
 
@@ -34,8 +35,8 @@ class PinnedModel:
     at: float
 
     @property
-    def key(self) -> tuple[str, str]:
-        return self.provider, self.model
+    def key(self) -> ModelKey:
+        return ModelKey(self.provider, self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,14 @@ class SessionLookup:
     """One request's place in its conversation.
 
     `session_id` is for the ledger, `conversation` is what is remembered by: the same, unless several conversations share the
-    session's name. `held` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have.
+    session's name. `pinned` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have.
     `open_loop` says that the newest message is a tool's result, `housekeeping` that the call is the client's own.
     """
 
     session_id: str
     conversation: str
     key_id: str | None = None
-    held: PinnedModel | None = None
+    pinned: PinnedModel | None = None
     cached: int = 0
     open_loop: bool = False
     housekeeping: bool = False
@@ -71,16 +72,16 @@ class SessionAffinity:
         conversation = self.conversation(request) if request.hints.shared_session else session_id  # hashed once
         named = request.hints.session_id is not None and not request.hints.shared_session
         continues = named or any(map(_answers, request.messages))
-        held = self._pinned.get((key_id, conversation)) if continues else None
-        age = self._clock() - held.at if held is not None else 0.0
+        pinned = self._pinned.get((key_id, conversation)) if continues else None
+        age = self._clock() - pinned.at if pinned is not None else 0.0
         if age > TTL:
-            held = None
+            pinned = None
         return SessionLookup(
             session_id=session_id,
             conversation=conversation,
             key_id=key_id,
-            held=held,
-            cached=held.tokens if held is not None and age <= WARM else 0,
+            pinned=pinned,
+            cached=pinned.tokens if pinned is not None and age <= WARM else 0,
             open_loop=bool(request.messages) and request.messages[-1].get("role") == "tool",
             housekeeping=is_auxiliary_call(request.messages),
         )

@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.catalog.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
 from gateway.routing.sessions.affinity import SessionLookup
 
-Key = tuple[str, str]
 CachingMode = Literal["off", "auto", "always"]
 Minimum = Callable[[str, str], int | None]
 
@@ -46,25 +45,25 @@ class CacheBreakpoints:
     """
 
     client: bool = False
-    models: frozenset[Key] = frozenset()
+    models: frozenset[ModelKey] = frozenset()
     minimum: Minimum = lambda provider, model: None
 
-    def needed_by(self, key: Key) -> bool:
+    def needed_by(self, key: ModelKey) -> bool:
         """Whether that model caches only what is marked."""
         return self.minimum(*key) is not None
 
-    def act_at(self, key: Key) -> bool:
+    def act_at(self, key: ModelKey) -> bool:
         """Whether that model caches this request: marked by whoever it is, or without marks."""
         return self.client or key in self.models or not self.needed_by(key)
 
-    def placed_by(self, key: Key) -> Literal["client", "gateway"] | None:
+    def placed_by(self, key: ModelKey) -> Literal["client", "gateway"] | None:
         """Whose breakpoints a request to that model has."""
         if self.client:
             return "client"
         return "gateway" if key in self.models else None
 
 
-NO_MARKS = CacheBreakpoints()
+NO_BREAKPOINTS = CacheBreakpoints()
 
 
 class PromptCaching:
@@ -93,22 +92,22 @@ class PromptCaching:
         ]
         return CacheBreakpoints(models=frozenset(chosen), minimum=self._minimum)
 
-    def named(self, request: ChatRequest, key: Key, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
+    def named(self, request: ChatRequest, key: ModelKey, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
         """For a request whose model the client names; `prompt_tokens` is asked only where it counts."""
         if has_marks(request):
             return self._by_client
         least = self._minimum(*key) if self._mode == "always" else None
         if least is None:
-            return NO_MARKS
+            return NO_BREAKPOINTS
         tokens = prompt_tokens()
         if tokens < least or self._gain(key, None, tokens, _likelihood(request, None)) <= 0:
-            return NO_MARKS
+            return NO_BREAKPOINTS
         return CacheBreakpoints(models=frozenset({key}))
 
-    def _gain(self, key: Key, lookup: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
+    def _gain(self, key: ModelKey, lookup: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
         """In units of price times tokens; only its sign counts."""
         premium, saving = _prices(self._catalog.get(*key))
-        held = lookup is not None and lookup.held is not None and lookup.held.key == key
+        held = lookup is not None and lookup.pinned is not None and lookup.pinned.key == key
         cached = min(lookup.cached, prompt_tokens) if lookup is not None and held else 0
         return cached * saving + (prompt_tokens - cached) * (likelihood * saving - premium)
 

@@ -19,8 +19,8 @@ from gateway.catalog.catalog import Auto, Catalog
 from gateway.completion import ChatRequest
 from gateway.errors import Forbidden, GatewayError, ModelNotFound
 from gateway.resilience import Candidate
-from gateway.routing import RoutingContext
 from gateway.routing.prompt.context import prompt_tokens_of
+from gateway.routing.types import RoutingContext
 
 # Tokens to which an answer may be limited when the client set no limit and money is short, tried in this order.
 OUTPUT_CAPS = (16_384, 4_096, 1_024, 256)
@@ -149,7 +149,7 @@ class SpendingLimits:
         self, candidates: tuple[Candidate, ...], request: ChatRequest, *, most: int | None
     ) -> tuple[PricedOption, ...]:
         _refuse_unpriced(request)
-        asked = _limit_of(request)
+        asked = request.output_limit
         steps = (None, *OUTPUT_CAPS) if asked is None else (None,)
         table = self._table(candidates, request, steps=steps)
         if not table:
@@ -193,20 +193,14 @@ class SpendingLimits:
         if price is None:
             return None
         listed = self._catalog.get(candidate.provider, candidate.model)
-        limits = (_limit_of(request), listed.max_output if listed else None)
+        limits = (request.output_limit, listed.max_output if listed else None)
         alone = worst_case(prompt, 0, price)
         return _CostBound(
             prompt_nano=nano_dollars(alone),
             million_nano=nano_dollars(worst_case(prompt, 1_000_000, price) - alone),
             longest=min((limit for limit in limits if limit is not None), default=None),
-            answers=request.body.get("n") or 1,
+            answers=request.choices,
         )
-
-
-def _limit_of(request: ChatRequest) -> int | None:
-    """The client's own limit for an answer, in tokens."""
-    limit: int | None = request.body.get("max_completion_tokens", request.body.get("max_tokens"))
-    return limit
 
 
 def _most_expensive(costs: Iterable[int | None]) -> int | None:
