@@ -1,8 +1,7 @@
-"""What a request may cost at most, whose budgets have to hold that much, and which models its key may use.
+"""Limits of keys and budgets: which models a key may use, the most that a request can cost, and the holds that reserve it.
 
-All of this holds after the router decided, whatever it decided and whatever the client asked for. Where the client set no
-limit to the answer, a budget with too little left for the longest one may still have enough for a shorter one: then the
-answer is limited to that, so that what is held is always the most that can be spent.
+The limits apply after routing, to every decision and every named model. A hold is always the most that can be spent. Where the
+client set no output limit and a budget is too small for the longest answer, the answer is limited to a length that fits.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ from gateway.resilience import Candidate
 from gateway.routing.prompt.context import prompt_tokens_of
 from gateway.routing.types import RoutingContext
 
-# Tokens to which an answer may be limited when the client set no limit and money is short, tried in this order.
+# Output limits in tokens for requests without one, tried in this order when a budget is too small for the longest answer.
 OUTPUT_CAPS = (16_384, 4_096, 1_024, 256)
-PROMPT_MARGIN = 1.25  # our count of prompt tokens is an estimate
-# What the price table has no rates for.
+PROMPT_MARGIN = 1.25  # the number of prompt tokens is an estimate
+# Members of a body whose price the table does not know.
 _UNPRICED_MEMBERS = ("web_search_options", "plugins", "audio")
 _PRICED_TIERS = ("auto", "default", "flex", None)
-_ONE_MODEL_ONLY = ("gemini", "claude")  # the others may be told of further models in the body
+_ONE_MODEL_ONLY = ("gemini", "claude")  # other providers accept a list of fallback models in the body
 
 
 @dataclass(frozen=True, slots=True)
 class PricedOption:
-    """One way to serve a request: who may be asked, at what cost at most, and how many tokens an answer may have (None: as asked)."""
+    """One way to serve a request: its candidates, the most it can cost, and an output limit in tokens (None: the client's)."""
 
     candidates: tuple[Candidate, ...]
     amount_nano: int
     max_output: int | None = None
 
     def applied(self, request: ChatRequest) -> ChatRequest:
-        """The request as it is sent under this offer."""
+        """The request with this option's output limit."""
         if self.max_output is None:
             return request
         return request._replace(body={**request.body, "max_completion_tokens": self.max_output})
@@ -48,7 +47,7 @@ class PricedOption:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The offers, best first, and what has to be held for them: the first offer that every account can hold is taken."""
+    """The options, best first, and the holds for them: the first option whose amount every account can hold is used."""
 
     offers: tuple[PricedOption, ...]
     holds: tuple[Hold, ...] = ()
@@ -56,26 +55,26 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class _CostBound:
-    """The most that one candidate can cost: nano-dollars for the prompt and for a million tokens of answer.
+    """The most that one candidate can cost: nano-dollars for the prompt and for a million output tokens.
 
-    `longest` is how many tokens the answer may have, None where nothing says so; `answers` how many there are.
+    `max_output` is the output limit in tokens of each of the `choices`, None where there is none.
     """
 
     prompt_nano: int
     million_nano: int
-    longest: int | None
-    answers: int
+    max_output: int | None
+    choices: int
 
-    def at(self, step: int | None) -> int | None:
-        """With the answer limited to `step` tokens; None where there is no bound."""
-        limits = [limit for limit in (self.longest, step) if limit is not None]
+    def at(self, cap: int | None) -> int | None:
+        """With each answer limited to `cap` tokens; None where the cost has no bound."""
+        limits = [limit for limit in (self.max_output, cap) if limit is not None]
         if not limits:
             return None
-        return self.prompt_nano - (-min(limits) * self.answers * self.million_nano // 1_000_000)
+        return self.prompt_nano - (-min(limits) * self.choices * self.million_nano // 1_000_000)  # rounded up
 
 
 class SpendingLimits:
-    """Made once; `daily` is the budget of everybody together, `attempts` how many candidates one request may try."""
+    """`daily` is the budget of all callers together, `attempts` the number of candidates that one request may try."""
 
     def __init__(
         self,
@@ -93,7 +92,7 @@ class SpendingLimits:
         self._attempts = attempts
 
     def restrict(self, context: RoutingContext, key: VirtualKey | None) -> RoutingContext:
-        """The context within what the key may use, so that the router chooses among that. Raises Forbidden when it is nothing."""
+        """The context restricted to the models that the key may use. Raises Forbidden when there are none."""
         if key is None or not key.is_restricted:
             return context
         wanted = None if context.models is None else set(map(self._full_name, context.models))
@@ -106,111 +105,112 @@ class SpendingLimits:
     def reservation_for(
         self, candidates: Sequence[Candidate], request: ChatRequest, *, key: VirtualKey | None
     ) -> tuple[tuple[Candidate, ...], Reservation | None]:
-        """The candidates that are left, and what they may cost where that is limited. Raises Forbidden."""
-        left = tuple(candidates)
+        """The candidates that the key may use and pay for, and the reservation where a budget or a key limits the cost. Raises Forbidden."""
+        permitted = tuple(candidates)
         if key is not None and key.is_restricted:
-            left = self._permitted(left, request, key)
+            permitted = self._permitted(permitted, request, key)
         accounts = self._accounts(key)
-        most = None if key is None else key.max_cost_nano
-        if not accounts and most is None:
-            return left, None
-        offers = self._offers(left, request, most=most)
-        amounts, now = tuple(option.amount_nano for option in offers), self._now()
+        limit_nano = None if key is None else key.max_cost_nano
+        if not accounts and limit_nano is None:
+            return permitted, None
+        options = self._options(permitted, request, limit_nano=limit_nano)
+        amounts, now = tuple(option.amount_nano for option in options), self._now()
         holds = tuple(Hold(account, budget, amounts, now) for account, budget in accounts)
-        return offers[0].candidates, Reservation(offers, holds)
+        return options[0].candidates, Reservation(options, holds)
 
     def _accounts(self, key: VirtualKey | None) -> list[tuple[str, Budget]]:
-        own = [] if key is None or key.budget is None else [(key.id, key.budget)]
-        return own if self._daily is None else [*own, (GLOBAL, self._daily)]
+        accounts = [] if key is None or key.budget is None else [(key.id, key.budget)]
+        return accounts if self._daily is None else [*accounts, (GLOBAL, self._daily)]
 
     def _full_name(self, name: str) -> str:
         try:
             target = self._catalog.resolve(name)
         except ModelNotFound:
             return name
-        return name if isinstance(target, Auto) else f"{target.provider}/{target.model}"
+        return name if isinstance(target, Auto) else target.key.full_name
 
     def _permitted(
         self, candidates: tuple[Candidate, ...], request: ChatRequest, key: VirtualKey
     ) -> tuple[Candidate, ...]:
-        """A client's own list of fallbacks goes to the upstream with the request, so all of it has to be permitted."""
-        objections = [self._objection(candidate, request, key) for candidate in candidates]
-        left = tuple(c for c, objection in zip(candidates, objections, strict=True) if objection is None)
-        if left:
-            return left
-        raise Forbidden(f"{objections[0]}.", param="model", code="model_not_allowed")
+        """The client's list of fallbacks goes to the upstream with the request, so the key must permit all of it."""
+        denials = [self._denial_reason(candidate, request, key) for candidate in candidates]
+        permitted = tuple(c for c, denial in zip(candidates, denials, strict=True) if denial is None)
+        if permitted:
+            return permitted
+        raise Forbidden(f"{denials[0]}.", param="model", code="model_not_allowed")
 
-    def _objection(self, candidate: Candidate, request: ChatRequest, key: VirtualKey) -> str | None:
-        asked = (candidate, *_fallbacks(candidate, request))
-        found = (key.denial_reason(each.full_name, self._catalog.get(each.provider, each.model)) for each in asked)
-        return next(filter(None, found), None)
+    def _denial_reason(self, candidate: Candidate, request: ChatRequest, key: VirtualKey) -> str | None:
+        models = (candidate, *_fallbacks(candidate, request))
+        reasons = (key.denial_reason(each.full_name, self._catalog.get(each.provider, each.model)) for each in models)
+        return next(filter(None, reasons), None)
 
-    def _offers(
-        self, candidates: tuple[Candidate, ...], request: ChatRequest, *, most: int | None
+    def _options(
+        self, candidates: tuple[Candidate, ...], request: ChatRequest, *, limit_nano: int | None
     ) -> tuple[PricedOption, ...]:
         _refuse_unpriced(request)
-        asked = request.output_limit
-        steps = (None, *OUTPUT_CAPS) if asked is None else (None,)
-        table = self._table(candidates, request, steps=steps)
+        caps = (None, *OUTPUT_CAPS) if request.output_limit is None else (None,)
+        table = self._costs(candidates, request, caps=caps)
         if not table:
             raise _unknown_price(candidates[0])
-        within = [c for c, costs in table.items() if any(_fits(cost, most) for cost in costs)]
+        within = [c for c, costs in table.items() if any(_fits(cost, limit_nano) for cost in costs)]
         if not within:
-            raise _over_limit(min(cost for costs in table.values() for cost in _known(costs)), most or 0)
-        offers = [
-            self._option([(c, cost) for c in within if _fits(cost := table[c][index], most)], max_output=step)
-            for index, step in enumerate(steps)
-            if _fits(table[within[0]][index], most)
+            raise _over_limit(min(cost for costs in table.values() for cost in _known(costs)), limit_nano or 0)
+        first = table[within[0]]
+        options = [
+            self._option([(c, cost) for c in within if _fits(cost := table[c][index], limit_nano)], max_output=cap)
+            for index, cap in enumerate(caps)
+            if _fits(first[index], limit_nano)
         ]
-        last, alone = offers[-1], min(_known(table[within[0]]))
-        if alone < last.amount_nano:
-            offers.append(replace(last, candidates=(within[0],), amount_nano=alone))
-        return tuple(offers)
+        last, first_alone = options[-1], min(_known(first))
+        if first_alone < last.amount_nano:
+            options.append(replace(last, candidates=(within[0],), amount_nano=first_alone))
+        return tuple(options)
 
     def _option(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> PricedOption:
-        """As much as the dearest of those that would be tried first; dearer ones that come later are left out."""
+        """Holds the highest cost of the candidates that fit into the number of attempts; later ones that cost more are left out."""
         known = [(candidate, cost) for candidate, cost in costs if cost is not None]
         amount = max(cost for _, cost in known[: self._attempts])
         return PricedOption(tuple(candidate for candidate, cost in known if cost <= amount), amount, max_output)
 
-    def _table(
-        self, candidates: Sequence[Candidate], request: ChatRequest, *, steps: Sequence[int | None]
+    def _costs(
+        self, candidates: Sequence[Candidate], request: ChatRequest, *, caps: Sequence[int | None]
     ) -> dict[Candidate, list[int | None]]:
-        """What each candidate may cost at each step, those whose price is known."""
+        """The most that each candidate can cost at each output cap, in nano-dollars; candidates of unknown price are left out."""
         prompt = math.ceil(prompt_tokens_of(request) * PROMPT_MARGIN)
         table: dict[Candidate, list[int | None]] = {}
         for candidate in candidates:
-            asked = (candidate, *_fallbacks(candidate, request))
-            bounds = [self._bound(each, request, prompt=prompt) for each in asked]
+            models = (candidate, *_fallbacks(candidate, request))
+            bounds = [self._bound(each, request, prompt=prompt) for each in models]
             known = [bound for bound in bounds if bound is not None]
             if len(known) == len(bounds):
-                table[candidate] = [_most_expensive(bound.at(step) for bound in known) for step in steps]
+                table[candidate] = [_most_expensive(bound.at(cap) for bound in known) for cap in caps]
         return table
 
     def _bound(self, candidate: Candidate, request: ChatRequest, *, prompt: int) -> _CostBound | None:
-        """At the rates that the bill uses, those of the prompt's size; None when the price is not known."""
+        """At the rates of the bill, which depend on the prompt's size; None when the price is not known."""
         price = self._prices.price(candidate.provider, candidate.model, self._now())
         if price is None:
             return None
         listed = self._catalog.get(candidate.provider, candidate.model)
         limits = (request.output_limit, listed.max_output if listed else None)
-        alone = worst_case(prompt, 0, price)
+        prompt_cost = worst_case(prompt, 0, price)
         return _CostBound(
-            prompt_nano=nano_dollars(alone),
-            million_nano=nano_dollars(worst_case(prompt, 1_000_000, price) - alone),
-            longest=min((limit for limit in limits if limit is not None), default=None),
-            answers=request.choices,
+            prompt_nano=nano_dollars(prompt_cost),
+            million_nano=nano_dollars(worst_case(prompt, 1_000_000, price) - prompt_cost),
+            max_output=min((limit for limit in limits if limit is not None), default=None),
+            choices=request.choices,
         )
 
 
 def _most_expensive(costs: Iterable[int | None]) -> int | None:
-    found = list(costs)
-    known = _known(found)
-    return max(known) if len(known) == len(found) else None
+    """None as soon as one cost has no bound."""
+    costs = list(costs)
+    known = _known(costs)
+    return max(known) if len(known) == len(costs) else None
 
 
 def _fallbacks(candidate: Candidate, request: ChatRequest) -> Iterator[Candidate]:
-    """OpenRouter's `models`: whom it may ask instead."""
+    """OpenRouter's `models`: those that it may call instead. https://openrouter.ai/docs/features/model-routing"""
     if candidate.provider not in _ONE_MODEL_ONLY:
         for name in request.body.get("models") or ():
             rest = name.removeprefix("openrouter/")
@@ -232,8 +232,8 @@ def _refuse_unpriced(request: ChatRequest) -> None:
         )
 
 
-def _fits(cost: int | None, most: int | None) -> bool:
-    return cost is not None and (most is None or cost <= most)
+def _fits(cost: int | None, limit_nano: int | None) -> bool:
+    return cost is not None and (limit_nano is None or cost <= limit_nano)
 
 
 def _known(costs: Sequence[int | None]) -> list[int]:
@@ -248,9 +248,9 @@ def _unknown_price(candidate: Candidate) -> GatewayError:
     )
 
 
-def _over_limit(least: int, most: int) -> GatewayError:
+def _over_limit(least_nano: int, limit_nano: int) -> GatewayError:
     return Forbidden(
-        f"This request may cost up to {usd(least)} USD, this key's limit for one is {usd(most)}. "
+        f"This request may cost up to {usd(least_nano)} USD, this key's limit for one is {usd(limit_nano)}. "
         "A shorter prompt, a smaller max_tokens or a cheaper model may fit.",
         param="model",
         code="max_cost_exceeded",

@@ -82,7 +82,7 @@ def keep_unless_worth_it(ranking: Ranking, cost: SwitchCost) -> SessionChoice:
         alternative = next((key for key in ranking.keys if key != pinned_key), pinned_key)
         return SessionChoice(ranking, kept=True, penalty=cost.penalty(alternative))
     penalty = cost.penalty(chosen)
-    if pinned is None or pinned.cooling or cost.lookup.housekeeping or _worth_it(ranking, pinned, cost.lookup):
+    if pinned is None or pinned.cooling or cost.lookup.auxiliary or _worth_it(ranking, pinned, cost.lookup):
         return SessionChoice(ranking, kept=False, penalty=penalty)
     reason = (
         f"The conversation stays with {pinned_key.full_name}: "

@@ -126,7 +126,7 @@ def test_housekeeping_moves_nothing(sessions: SessionAffinity) -> None:
     title = sessions.lookup(
         asking([{"role": "user", "content": "Generate a short title for this chat"}], "mine"), key_id=None
     )
-    assert title.housekeeping
+    assert title.auxiliary
     assert title.pinned is not None
     sessions.record(title, provider="claude", model="haiku", tokens=1)
     assert sessions.lookup(asking(SECOND, "mine"), key_id=None).pinned == title.pinned

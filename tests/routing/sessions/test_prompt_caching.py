@@ -85,7 +85,7 @@ def test_what_is_cached_is_read() -> None:
         request, lookup=SessionLookup("s", "s", pinned=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
     ).models
     assert not routed(request, lookup=SessionLookup("s", "s", pinned=PinnedModel(*OWN.key, 4000, 0.0))).models
-    assert not routed(LIKELY["tools"], lookup=SessionLookup("s", "s", housekeeping=True)).models
+    assert not routed(LIKELY["tools"], lookup=SessionLookup("s", "s", auxiliary=True)).models
 
 
 def test_a_short_prompt_is_not_marked() -> None:

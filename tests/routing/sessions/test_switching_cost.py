@@ -157,7 +157,7 @@ def test_changes_that_are_not(chosen: ScoredModel, told: dict[str, Any], facts: 
 def test_housekeeping_goes_where_it_is_cheapest() -> None:
     """The client's own calls are not held to the conversation's model."""
     made = ranking(entry(CHEAP, quality=0.89, cost=0.0399), entry(DEAR, quality=0.9, cost=0.04))
-    settled = keep_unless_worth_it(made, switch_cost(lookup(housekeeping=True), CATALOG, prompt_tokens=10_000))
+    settled = keep_unless_worth_it(made, switch_cost(lookup(auxiliary=True), CATALOG, prompt_tokens=10_000))
     assert settled.ranking.chosen == CHEAP.key
 
 
