@@ -135,7 +135,10 @@ def test_a_keys_money_bounds_the_plan(engine: RoutingEngine) -> None:
     """The first candidate that the key can pay for is the choice, and the reason says so before that of the router."""
     planning = planner(engine, spending_limits=LIMITS)
     request, mode = asking(COMPLEX, max_tokens=1000), RoutingMode.COMPLEXITY
-    assert planning.plan(request, mode=mode).ranking.chosen == SONNET.key
+    rich = planning.plan(request, mode=mode, caller=Caller(key=replace(KEY, max_cost_nano=10**9)))
+    assert rich.reservation is not None
+    assert rich.ranking == planning.plan(request, mode=mode).ranking
+    assert rich.ranking.chosen == SONNET.key
     plan = planning.plan(request, mode=mode, caller=Caller(key=replace(KEY, max_cost_nano=10_000_000)))
     assert plan.ranking.chosen == HAIKU.key
     assert plan.reservation is not None
