@@ -104,7 +104,7 @@ class Planner:
         self._pinned_plan = lru_cache(CACHED_NAMES)(self._new_pinned_plan)
 
     def plan(self, request: ChatRequest, *, mode: RoutingMode | None = None, caller: Caller = ANONYMOUS) -> Plan:
-        """`mode` is what the client asked for, None if it did not.
+        """`mode` is the client's wish, None without one.
 
         Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget).
         """
@@ -115,13 +115,13 @@ class Planner:
         plan = self._plan(request, target, mode=mode, caller=caller)
         return self._within_limits(plan, request, caller=caller)
 
-    def _mode(self, target: Target, asked: RoutingMode | None) -> RoutingMode:
-        """The mode that counts: a configured shadow mode holds unless the client asks for complexity alone."""
-        if asked is RoutingMode.SHADOW or (self._shadow and asked is not RoutingMode.COMPLEXITY):
+    def _mode(self, target: Target, requested: RoutingMode | None) -> RoutingMode:
+        """The effective mode. A configured shadow mode applies unless the client requests complexity alone."""
+        if requested is RoutingMode.SHADOW or (self._shadow and requested is not RoutingMode.COMPLEXITY):
             return RoutingMode.SHADOW
-        if isinstance(target, Pinned) and asked is not RoutingMode.AUTO:
+        if isinstance(target, Pinned) and requested is not RoutingMode.AUTO:
             return RoutingMode.PINNED
-        return RoutingMode.COMPLEXITY if asked is RoutingMode.COMPLEXITY else RoutingMode.AUTO
+        return RoutingMode.COMPLEXITY if requested is RoutingMode.COMPLEXITY else RoutingMode.AUTO
 
     def _plan(self, request: ChatRequest, target: Target, *, mode: RoutingMode, caller: Caller) -> Plan:
         if mode is RoutingMode.PINNED and isinstance(target, Pinned):

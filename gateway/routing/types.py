@@ -1,4 +1,4 @@
-"""Values and interfaces of routing: what a strategy is given, what it answers, and what came of that."""
+"""Values and interfaces of routing: the context of a request, a strategy's decision, and its outcome."""
 
 from __future__ import annotations
 

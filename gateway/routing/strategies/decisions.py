@@ -42,7 +42,7 @@ def validate(ranking: Ranking, request: RoutingRequest, *, strategies: Collectio
 
 
 def complete(ranking: Ranking, request: RoutingRequest) -> Ranking:
-    """Adds what ledger and failover need and a replaced strategy did not say; what it said stays."""
+    """Adds the estimates that ledger and failover need where a replaced strategy has none; its own metadata stays."""
     if ranking.scored:
         return ranking
     passed, facts = ranking.passed, request.facts

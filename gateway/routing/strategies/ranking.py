@@ -201,7 +201,7 @@ class Ranking(NamedTuple):
         )
 
     def to_decision(self) -> RoutingDecision:
-        """The Python API's decision. What a replaced strategy said of itself stays as it said it."""
+        """The Python API's decision; the metadata of a replaced strategy is unchanged."""
         metadata: dict[str, Any] = {}
         if self.scored:
             metadata = {
