@@ -48,22 +48,26 @@ from gateway.observability.prometheus import Gauges, PrometheusExporter
 from gateway.periodic import every
 from gateway.providers.base import Provider, SignatureCache, UpstreamEndpoint
 from gateway.providers.plugins import provider_kinds
-from gateway.proxy import ChatProxy, LedgerServices, Planner
+from gateway.proxy import ChatProxy, LedgerServices
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.settlement_retry import SettlementRetryQueue
-from gateway.proxy.spending_limits import SpendingLimits
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth, deployment
-from gateway.routing import RoutingEngine
-from gateway.routing.feedback.corroboration import Corroboration, keys_per_model
-from gateway.routing.feedback.implicit_feedback import ImplicitFeedback
-from gateway.routing.prompt.features import RecentPrompts
-from gateway.routing.refresh_loop import RefreshLoop
-from gateway.routing.sessions.affinity import SessionAffinity
-from gateway.routing.sessions.prompt_caching import PromptCaching
+from gateway.routing import (
+    Corroboration,
+    ImplicitFeedback,
+    Planner,
+    PromptCaching,
+    RecentPrompts,
+    RefreshLoop,
+    RoutingEngine,
+    SessionAffinity,
+    SpendingLimits,
+    keys_per_model,
+)
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.connection import LedgerDamaged, quarantine

@@ -66,6 +66,28 @@ class ChatRequest(NamedTuple):
     size: int = 0
     prompt_tokens: int | None = None
 
+    @property
+    def output_limit(self) -> int | None:
+        """The client's limit for one answer, in tokens."""
+        return output_limit(self.body)
+
+    @property
+    def choices(self) -> int:
+        """How many answers the client wants (`n`)."""
+        return self.body.get("n") or 1
+
+    @property
+    def response_format(self) -> str | None:
+        """The type of the prescribed answer format: `text`, `json_object`, `json_schema`; None where there is none."""
+        kind: str | None = (self.body.get("response_format") or {}).get("type")
+        return kind
+
+
+def output_limit(body: Json) -> int | None:
+    """The newer name wins: https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_completion_tokens."""
+    limit: int | None = body.get("max_completion_tokens")
+    return body.get("max_tokens") if limit is None else limit
+
 
 class UpstreamRequest(NamedTuple):
     """What goes to a provider: one POST.

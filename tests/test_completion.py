@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from gateway.completion import Usage, count
+from gateway.completion import ChatRequest, Usage, count
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,30 @@ def test_openai_usage() -> None:
         "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 4, "audio_tokens": 6},
         "completion_tokens_details": {"reasoning_tokens": 4},
     }
+
+
+def chat(**members: Any) -> ChatRequest:
+    return ChatRequest(body=members, model="auto", messages=[])
+
+
+@pytest.mark.parametrize(
+    ("members", "limit"),
+    [
+        ({}, None),
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 7}, 7),
+        ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": 5, "max_completion_tokens": 0}, 0),
+        ({"max_tokens": 5, "max_completion_tokens": None}, 5),
+    ],
+)
+def test_the_newer_name_of_the_output_limit_wins(members: dict[str, Any], limit: int | None) -> None:
+    """Where the client sets both, also to 0; null counts as absent."""
+    assert chat(**members).output_limit == limit
+
+
+def test_choices_and_answer_format_have_defaults() -> None:
+    """One choice and no prescribed format, unless the body says otherwise."""
+    assert (chat().choices, chat().response_format) == (1, None)
+    asked = chat(n=3, response_format={"type": "json_object"})
+    assert (asked.choices, asked.response_format) == (3, "json_object")

@@ -21,9 +21,9 @@ from gateway.completion import ChatRequest
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.dialects.client_sessions import with_client_session
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
-from gateway.proxy import AutoRoute, Caller, ChatError, ChatProxy
+from gateway.proxy import ChatError, ChatProxy
 from gateway.proxy.body_executor import LARGE, BodyExecutor
-from gateway.routing.prompt.context import prompt_tokens_of
+from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 
 
 class ChatEndpoint:
@@ -61,7 +61,7 @@ class ChatEndpoint:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
             principal = self._authenticator.authenticate(client.headers, Role.CLIENT)
-            auto_route = requested_mode(client.query)
+            mode = requested_mode(client.query)
             self._admission.check_capacity()
             await self._start_pacer.wait()
             with self._bodies.share() as share:
@@ -73,7 +73,7 @@ class ChatEndpoint:
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:
                         served = await self._proxy.serve(
-                            request, request_id=request_id, auto_route=auto_route, caller=caller, response=response
+                            request, request_id=request_id, mode=mode, caller=caller, response=response
                         )
                         await response.send(served)
         except ClientDisconnected:
@@ -96,20 +96,25 @@ async def parse_body(raw: bytes, *, worker: BodyExecutor) -> ChatRequest:
 
 def _parsed(raw: bytes) -> ChatRequest:
     request = parse_chat_request(raw)
-    return request if len(raw) <= LARGE else request._replace(prompt_tokens=prompt_tokens_of(request))
+    return request if len(raw) <= LARGE else with_prompt_tokens(request)
 
 
-def requested_mode(query: bytes) -> AutoRoute:
-    """`?auto_route=`: true, false, shadow, or None when absent."""
+_MODES = {
+    "true": RoutingMode.AUTO,
+    "1": RoutingMode.AUTO,
+    "false": RoutingMode.COMPLEXITY,
+    "0": RoutingMode.COMPLEXITY,
+    "shadow": RoutingMode.SHADOW,
+}
+
+
+def requested_mode(query: bytes) -> RoutingMode | None:
+    """The routing mode of `?auto_route=`; None when it is absent. Raises InvalidRequest."""
     if b"auto_route" not in query:
         return None
     value = QueryParams(query.decode("latin-1")).get("auto_route", "").lower()
-    if value in ("true", "1"):
-        return True
-    if value in ("false", "0"):
-        return False
-    if value == "shadow":
-        return "shadow"
+    if (mode := _MODES.get(value)) is not None:
+        return mode
     raise InvalidRequest(f"auto_route must be `true`, `false` or `shadow`, not {value!r}.", param="auto_route")
 
 

@@ -1,4 +1,4 @@
-"""`POST /v1/route`: the decision for a chat body, every candidate and why; nobody is called."""
+"""`POST /v1/route`: the plan for a chat body, without a call of any upstream."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gateway.api.body import BodyBudget, read_body
 from gateway.api.chat import caller_from, parse_body, requested_mode
 from gateway.catalog import plain_numbers
 from gateway.dialects.client_sessions import with_client_session
-from gateway.proxy import Plan, Planner
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.routing import Plan, Planner
 
 
 class RoutePreview:
@@ -33,36 +33,36 @@ class RoutePreview:
     async def route(self, request: Request) -> Response:
         fields = dict(request.scope["headers"])
         caller = caller_from(fields, principal=request.scope["principal"])
-        auto_route = requested_mode(request.scope["query_string"])
+        mode = requested_mode(request.scope["query_string"])
         with self._bodies.share() as share:
             raw = await read_body(fields, request.receive, limit=self._max_body_bytes, share=share)
             chat = with_client_session(await parse_body(raw, worker=self._worker), fields)
-            plan = self._planner.plan(chat, auto_route=auto_route, caller=caller)
+            plan = self._planner.plan(chat, mode=mode, caller=caller)
         return Response(orjson.dumps(plain_numbers(plan_json(plan))), media_type="application/json")
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """A plan for people and tools; costs are USD."""
-    decision, metadata = plan.decision, plan.decision.metadata
+    ranking, chosen = plan.ranking, plan.ranking.chosen
     return {
         "object": "routing.decision",
-        "model": f"{decision.provider}/{decision.model}",
-        "provider": decision.provider,
-        "strategy_used": decision.strategy_used,
-        "confidence": None if plan.pinned else decision.confidence,
-        "reasoning": decision.reasoning,
-        "fallback_used": decision.fallback_used,
-        "fallback_reason": metadata.get("fallback_reason"),
-        "experimental": bool(metadata.get("experimental")),
-        "pattern": metadata.get("pattern"),
-        "complexity": metadata.get("complexity"),
-        "propensity": metadata.get("propensity"),
-        "quality_score": metadata.get("quality_score"),
-        "cost_estimate": metadata.get("cost_estimate"),
+        "model": chosen.full_name,
+        "provider": chosen.provider,
+        "strategy_used": ranking.strategy,
+        "confidence": None if plan.pinned else ranking.confidence,
+        "reasoning": ranking.reasoning,
+        "fallback_used": ranking.fallback_used,
+        "fallback_reason": ranking.fallback_reason,
+        "experimental": bool(ranking.experimental),
+        "pattern": ranking.pattern,
+        "complexity": ranking.complexity,
+        "propensity": ranking.propensity,
+        "quality_score": ranking.quality,
+        "cost_estimate": ranking.cost,
         "baseline_model": plan.baseline.full_name,
-        "candidates": metadata.get("candidates") or [{"provider": decision.provider, "model": decision.model}],
-        "features": metadata.get("features") or {},
+        "candidates": list(ranking.candidates) or [{"provider": chosen.provider, "model": chosen.name}],
+        "features": dict(ranking.features),
         "needs": sorted(plan.context.needs),
         "prompt_tokens": plan.context.prompt_tokens,
-        "cache_marks": plan.marks.placed_by((decision.provider, decision.model)),
+        "cache_marks": plan.breakpoints.placed_by(chosen),
     }

@@ -1,6 +1,6 @@
 """Models, their names, and what they cost."""
 
-from gateway.catalog.catalog import Auto, Catalog, Model, Pinned
+from gateway.catalog.catalog import Auto, Catalog, Model, ModelKey, Pinned
 from gateway.catalog.cost import Price, Rate, cost, nano_dollars, worst_case
 from gateway.catalog.plain_decimals import plain_decimal, plain_number, plain_numbers, usd_text
 from gateway.catalog.price_table import PriceTable
@@ -9,6 +9,7 @@ __all__ = [
     "Auto",
     "Catalog",
     "Model",
+    "ModelKey",
     "Pinned",
     "Price",
     "PriceTable",

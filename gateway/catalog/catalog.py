@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from gateway.errors import ConfigError, ModelNotFound
 
@@ -45,6 +45,18 @@ LONGEST_ID = 256
 COMPARED = 100
 
 
+class ModelKey(NamedTuple):
+    """Identifies a model: its provider, and the provider's own id of it. Equal to the plain pair."""
+
+    provider: str
+    name: str
+
+    @property
+    def full_name(self) -> str:
+        """The name that clients use."""
+        return f"{self.provider}/{self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Auto:
     """The gateway routes; `tradeoff` is 0.0 (cheapest that will do) to 1.0 (best quality)."""
@@ -59,6 +71,10 @@ class Pinned:
     provider: str
     model: str
     listed: Model | None
+
+    @property
+    def key(self) -> ModelKey:
+        return ModelKey(self.provider, self.model)
 
 
 Target = Auto | Pinned
@@ -86,10 +102,10 @@ class Model:
     max_output: int | None = None
     abilities: frozenset[str] | None = None
     created: int = 0
-    key: tuple[str, str] = field(init=False, repr=False, compare=False)
+    key: ModelKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", (self.provider, self.name))
+        object.__setattr__(self, "key", ModelKey(self.provider, self.name))
 
     @property
     def full_name(self) -> str:
@@ -130,7 +146,7 @@ class Catalog:
         tradeoffs: Mapping[str, float] = TRADEOFFS,
     ) -> None:
         self._models = tuple(models)
-        self._by_key = {model.key: model for model in self._models}
+        self._by_key: dict[tuple[str, str], Model] = {model.key: model for model in self._models}
         self._prefixes = {name: name for name in (*self.providers, *providers)} | PREFIXES
         self._tradeoffs = tradeoffs
         self._auto = {"auto": Auto(tradeoffs["balanced"])} | {f"auto:{k}": Auto(v) for k, v in tradeoffs.items()}

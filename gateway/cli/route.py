@@ -16,11 +16,12 @@ from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import GatewayError
-from gateway.proxy import Planner
-from gateway.routing import RoutingEngine
+from gateway.routing import Planner, RoutingEngine, RoutingMode
 from gateway.settings import Settings
 from gateway.store.read_only import ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
+
+_MODES = {None: None, True: RoutingMode.AUTO, False: RoutingMode.COMPLEXITY}
 
 
 @click.command()
@@ -48,7 +49,7 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
             with closing(engine):
                 engine.refresh()
                 planner = Planner(engine, catalog, providers=providers, cooling=frozenset, baseline=settings.baseline)
-                plan = planner.plan(parse_chat_request(request), auto_route=auto_route)
+                plan = planner.plan(parse_chat_request(request), mode=_MODES[auto_route])
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     answer = plan_json(plan)

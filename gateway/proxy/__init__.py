@@ -1,15 +1,12 @@
 """One completion, from a checked request to an answer and its settled row."""
 
 from gateway.proxy.chat import ChatProxy, ChatResult
-from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
 from gateway.proxy.request_end import ChatError
 from gateway.proxy.services import LedgerServices, Observer
 from gateway.proxy.stream import ChatStream, EventSink
 from gateway.proxy.transaction import PendingResponse
 
 __all__ = [
-    "AutoRoute",
-    "Caller",
     "ChatError",
     "ChatProxy",
     "ChatResult",
@@ -18,6 +15,4 @@ __all__ = [
     "LedgerServices",
     "Observer",
     "PendingResponse",
-    "Plan",
-    "Planner",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
+from gateway.catalog import ModelKey
 from gateway.completion import Usage
 from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.request_end import code_of
@@ -13,14 +14,12 @@ from gateway.proxy.settlement import CostCalculator
 from gateway.records import Attempt, AttemptStatus
 from gateway.resilience import Candidate, FailureScope, failure_policy
 
-Key = tuple[str, str]
-
 
 class RejectedAnswer(NamedTuple):
     """An answer that was paid for and failed validation: the model's name in the row (`selected`) and in its attempt (`key`)."""
 
-    selected: Key
-    key: Key
+    selected: ModelKey
+    key: ModelKey
     usage: Usage
 
 
@@ -35,7 +34,7 @@ class AttemptLog:
         self._upstream_id: str | None = None
         self.attempts: list[Attempt] = []
         self.first_byte: float | None = None  # seconds from the start of the request
-        self.failed_models: list[Key] = []
+        self.failed_models: list[ModelKey] = []
         self.rejected: list[RejectedAnswer] = []
 
     @property
@@ -44,9 +43,9 @@ class AttemptLog:
         return self._clock() - self._began
 
     @property
-    def current(self) -> Key:
+    def current(self) -> ModelKey:
         """Provider and model of the newest attempt."""
-        return self.attempts[-1].provider, self.attempts[-1].model
+        return ModelKey(self.attempts[-1].provider, self.attempts[-1].model)
 
     @property
     def fell_back(self) -> bool:

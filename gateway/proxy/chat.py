@@ -19,7 +19,6 @@ from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
-from gateway.proxy.planner import AutoRoute, Caller, Plan, Planner
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import completion_id, full_name, openai_usage
 from gateway.proxy.services import LedgerServices
@@ -30,8 +29,7 @@ from gateway.proxy.transaction import PendingResponse, RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
 from gateway.records import RequestRecord
 from gateway.resilience import AttemptSequence, Candidate, Cascade, FailoverPolicy
-from gateway.routing.feedback.answer_facts import answer_of
-from gateway.routing.feedback.format_check import Validity, check_format
+from gateway.routing import Caller, Plan, Planner, RoutingMode, Validity, answer_of, check_format
 from gateway.transport import Transport
 
 
@@ -71,7 +69,7 @@ class ChatProxy:
         request: ChatRequest,
         *,
         request_id: str,
-        auto_route: AutoRoute,
+        mode: RoutingMode | None,
         caller: Caller,
         response: PendingResponse | None = None,
     ) -> ChatResult | ChatStream:
@@ -79,7 +77,7 @@ class ChatProxy:
 
         `response` is notified when a streamed request is recorded: from then on it may begin without content.
         """
-        plan = self._planner.plan(request, auto_route=auto_route, caller=caller)
+        plan = self._planner.plan(request, mode=mode, caller=caller)
         async with self._transaction(
             plan, request, request_id=request_id, caller=caller, response=response
         ) as transaction:
@@ -154,7 +152,7 @@ class ChatProxy:
         This is tried once. If no better model answers, the first answer is given.
         """
         validity = check_format(transaction.request, completion.choices)
-        if validity != "invalid" or self._cascade is None or not transaction.plan.auto_route:
+        if validity != "invalid" or self._cascade is None or transaction.plan.mode is not RoutingMode.AUTO:
             return completion, validity
         better = attempts.escalate(self._cascade.next_tier(transaction.current, transaction.plan.candidates))
         if not better.open:

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
 from gateway.completion import ChatRequest, Usage
-from gateway.proxy.planner import Plan
 from gateway.proxy.settlement import answering_attempt
 from gateway.records import RequestRecord
-from gateway.routing.feedback.corroboration import Corroboration
-from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
-from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
-from gateway.routing.prompt.context import last_user_text
-from gateway.routing.sessions.affinity import SessionAffinity
+from gateway.routing import (
+    FAILED_VALIDATION,
+    UPSTREAM_ERROR,
+    AnswerFacts,
+    Corroboration,
+    ImplicitFeedback,
+    Label,
+    Plan,
+    PromptTurn,
+    SessionAffinity,
+    label_of,
+    last_user_text,
+)
 from gateway.store import Store, StoredOutcome
-
-Key = tuple[str, str]
 
 
 class OutcomeCollector:
@@ -45,15 +51,15 @@ class OutcomeCollector:
         """
         if plan.pinned and not self._implicit_feedback.has_recent:
             return None
-        visit = plan.visit
+        session = plan.session
         turn = self._implicit_feedback.turn(
             plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
-            session_id=visit.conversation if visit is not None else self._sessions.conversation(request),
+            session_id=session.conversation if session is not None else self._sessions.conversation(request),
             fresh=request.messages[-1].get("role") == "user",
         )
         if not record.client_retries:  # an SDK retries because of an error, not because of an answer
-            rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
+            rank = self._rank(*plan.ranking.chosen) if plan.pinned else None
             label = self._implicit_feedback.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
                 self._store.add_outcome(label)
@@ -67,8 +73,8 @@ class OutcomeCollector:
         *,
         turn: PromptTurn | None,
         answer: AnswerFacts | None = None,
-        failed: Sequence[Key] = (),
-        rejected: Sequence[Key] = (),
+        failed: Sequence[ModelKey] = (),
+        rejected: Sequence[ModelKey] = (),
     ) -> Sequence[StoredOutcome]:
         """The outcomes of a settled row, to be stored with it. A pinned request has some only in shadow mode.
 
@@ -80,7 +86,7 @@ class OutcomeCollector:
         served = outcome_of(record, plan)
         plain = without_usage(served)
         if record.status == "ok" and not plan.pinned:
-            self._corroboration.witnesses.add((served.provider, served.model), record.key_id)
+            self._corroboration.witnesses.add(ModelKey(served.provider, served.model), record.key_id)
         labels = [_labelled(plain, key, FAILED_VALIDATION) for key in rejected]
         labels += [_labelled(plain, key, UPSTREAM_ERROR) for key in failed]
         if record.status == "ok" and answer is not None:
@@ -91,15 +97,15 @@ class OutcomeCollector:
         return outcomes
 
     def _counts(self, label: StoredOutcome, record: RequestRecord) -> bool:
-        return self._corroboration.accepts(label.source, (label.provider, label.model), record.key_id)
+        return self._corroboration.accepts(label.source, ModelKey(label.provider, label.model), record.key_id)
 
     def _remember(
         self, plan: Plan, record: RequestRecord, *, served: StoredOutcome, plain: StoredOutcome, turn: PromptTurn | None
     ) -> None:
         """Remember the answering model, for the next requests of the conversation."""
-        if plan.visit is not None:
-            tokens = _cached_tokens(plan, record.usage, (served.provider, served.model))
-            self._sessions.record(plan.visit, provider=served.provider, model=served.model, tokens=tokens)
+        if plan.session is not None:
+            tokens = _cached_tokens(plan, record.usage, ModelKey(served.provider, served.model))
+            self._sessions.record(plan.session, provider=served.provider, model=served.model, tokens=tokens)
         if turn is not None and not plan.pinned:
             rank = self._rank(served.provider, served.model)
             self._implicit_feedback.on_response(turn, plain, rank=rank)
@@ -108,11 +114,11 @@ class OutcomeCollector:
         self, record: RequestRecord, request: ChatRequest, *, plain: StoredOutcome, answer: AnswerFacts
     ) -> list[StoredOutcome]:
         """The label of the answer itself, if it has one."""
-        key = (plain.provider, plain.model)
+        key = ModelKey(plain.provider, plain.model)
         model = self._catalog.get(*key)
         label = label_of(
             answer,
-            max_tokens=request.body.get("max_completion_tokens", request.body.get("max_tokens")),
+            max_tokens=request.output_limit,
             tier=model.tier if model is not None else None,
             request_id=record.request_id,
         )
@@ -124,28 +130,31 @@ class OutcomeCollector:
         return entry.rank if entry is not None else -1
 
 
-def _cached_tokens(plan: Plan, usage: Usage | None, key: Key) -> int:
+def _cached_tokens(plan: Plan, usage: Usage | None, key: ModelKey) -> int:
     """Tokens that the model's prompt cache should hold now; with explicit breakpoints, only those that were read or written."""
     if usage is None:
         return 0
-    if not plan.marks.needed_by(key):
+    if not plan.breakpoints.needed_by(key):
         return usage.total_tokens
     return usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
 
 
 def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
     """The outcome of a settled row, without a quality."""
-    seen = plan.shadow.metadata if plan.shadow is not None else plan.decision.metadata
+    ranking = plan.shadow or plan.ranking
     usage = record.usage
     attempt = answering_attempt(record.attempts, usage)
-    key = (record.selected_provider, record.selected_model) if attempt is None else (attempt.provider, attempt.model)
+    if attempt is None:
+        key = ModelKey(record.selected_provider, record.selected_model)
+    else:
+        key = ModelKey(attempt.provider, attempt.model)
     return StoredOutcome(
         request_id=record.request_id,
         timestamp=record.timestamp,
         provider=key[0],
         model=key[1],
-        pattern=seen.get("pattern") or "",
-        complexity=seen.get("complexity") or 0.0,
+        pattern=ranking.pattern or "",
+        complexity=ranking.complexity or 0.0,
         cost=None if attempt is None or attempt.cost is None else _without_surcharge(attempt.cost, plan, key),
         input_tokens=usage.prompt_tokens if usage is not None else None,
         output_tokens=usage.completion_tokens if usage is not None else None,
@@ -156,7 +165,7 @@ def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
     )
 
 
-def _without_surcharge(cost: Decimal, plan: Plan, key: Key) -> float:
+def _without_surcharge(cost: Decimal, plan: Plan, key: ModelKey) -> float:
     """The cost without the decision's surcharge for a cold cache, which must not be learned a second time."""
     return max(0.0, float(cost) - plan.context.surcharges.get(key, 0.0))
 
@@ -166,7 +175,7 @@ def without_usage(served: StoredOutcome) -> StoredOutcome:
     return served._replace(cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
 
 
-def _labelled(plain: StoredOutcome, key: Key, label: Label) -> StoredOutcome:
+def _labelled(plain: StoredOutcome, key: ModelKey, label: Label) -> StoredOutcome:
     return plain._replace(
         provider=key[0], model=key[1], source=label.source, quality=label.quality, weight=label.weight
     )

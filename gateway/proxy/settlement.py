@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 from gateway.catalog import PriceTable, cost
 from gateway.completion import ChatRequest, Completion, Usage
-from gateway.proxy.planner import Caller, Plan
 from gateway.records import Attempt, RequestRecord
-from gateway.routing.prompt.context import prompt_tokens_of
-from gateway.routing.strategies.decisions import POLICY_VERSION
+from gateway.routing import POLICY_VERSION, Caller, Plan, RoutingMode, prompt_tokens_of
 
 _ROUTER = "openrouter/"  # prefix of OpenRouter's own models, which choose among others
 
@@ -149,36 +147,35 @@ def new_record(
     plan: Plan, request: ChatRequest, *, request_id: str, at: datetime, caller: Caller, features: bool
 ) -> RequestRecord:
     """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""
-    decision, metadata = plan.decision, plan.decision.metadata
-    looked_on = plan.shadow.metadata if plan.shadow is not None else {}
-    strategy_failed = plan.decision.fallback_used
+    ranking, chosen, shadow = plan.ranking, plan.ranking.chosen, plan.shadow
+    estimated = ranking if ranking.scored or shadow is None else shadow
     return RequestRecord(
         request_id=request_id,
         timestamp=at.isoformat(timespec="milliseconds"),
-        strategy_used=decision.strategy_used,
-        selected_provider=decision.provider,
-        selected_model=decision.model,
+        strategy_used=ranking.strategy,
+        selected_provider=chosen.provider,
+        selected_model=chosen.name,
         baseline_provider=plan.baseline.provider,
-        baseline_model=plan.baseline.model,
-        confidence=None if plan.pinned else decision.confidence,
-        pattern_detected=metadata.get("pattern"),
-        complexity_score=metadata.get("complexity"),
-        experimental=bool(metadata.get("experimental")),
-        fallback_used=strategy_failed,
-        fallback_reason=_strategy_reason(metadata) if strategy_failed else None,
-        auto_route=plan.auto_route,
+        baseline_model=plan.baseline.name,
+        confidence=None if plan.pinned else ranking.confidence,
+        pattern_detected=ranking.pattern,
+        complexity_score=ranking.complexity,
+        experimental=bool(ranking.experimental),
+        fallback_used=ranking.fallback_used,
+        fallback_reason=_strategy_reason(ranking.fallback_reason) if ranking.fallback_used else None,
+        auto_route=plan.mode is RoutingMode.AUTO,
         requested_model=request.model,
-        reasoning=decision.reasoning,
+        reasoning=ranking.reasoning,
         policy_version=POLICY_VERSION,
-        propensity=metadata.get("propensity"),
-        candidates=tuple(metadata.get("candidates") or looked_on.get("candidates") or ()),
-        features=(metadata.get("features") or looked_on.get("features") or {}) if features else {},
-        session_id=plan.visit.session_id if plan.visit is not None else request.hints.conversation,
-        session_kept=metadata.get("session_kept"),
-        switch_penalty=metadata.get("switch_penalty"),
-        cache_marks=plan.marks.placed_by((decision.provider, decision.model)),
-        shadow_provider=plan.shadow.provider if plan.shadow is not None else None,
-        shadow_model=plan.shadow.model if plan.shadow is not None else None,
+        propensity=ranking.propensity,
+        candidates=estimated.candidates,
+        features=estimated.features if features else {},
+        session_id=plan.session.session_id if plan.session is not None else request.hints.conversation,
+        session_kept=plan.session_kept,
+        switch_penalty=plan.switch_penalty,
+        cache_marks=plan.breakpoints.placed_by(chosen),
+        shadow_provider=shadow.chosen.provider if shadow is not None else None,
+        shadow_model=shadow.chosen.name if shadow is not None else None,
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,
@@ -186,6 +183,6 @@ def new_record(
     )
 
 
-def _strategy_reason(metadata: dict[str, Any]) -> str:
-    reason = str(metadata.get("fallback_reason") or "unknown")
+def _strategy_reason(reason: str | None) -> str:
+    reason = reason or "unknown"
     return reason if reason.startswith("strategy:") else f"strategy: {reason}"

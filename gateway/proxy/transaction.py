@@ -29,17 +29,16 @@ from enum import Enum
 from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol
 
+from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
-from gateway.proxy.planner import Plan
 from gateway.proxy.request_end import ChatError, End, code_of
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.settlement import ReceivedAnswer, received, usage_of
 from gateway.records import Attempt, RequestRecord
 from gateway.resilience import Candidate
-from gateway.routing.feedback.implicit_feedback import PromptTurn
-from gateway.routing.sessions.prompt_caching import with_breakpoints
+from gateway.routing import Plan, PromptTurn, with_breakpoints
 from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAttempt
 
 log = logging.getLogger(__name__)
@@ -163,15 +162,15 @@ class RequestTransaction:
         """
         self._move("call")
         attempt = self._log.open(candidate)
-        marker = self.plan.marks.placed_by(self._log.current)
+        marker = self.plan.breakpoints.placed_by(self._log.current)
         if self._log.current != (self.record.selected_provider, self.record.selected_model):
             self._select(self._log.current, self._log.current)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
         return with_breakpoints(self.request) if marker == "gateway" else self.request
 
-    def _select(self, selected: tuple[str, str], key: tuple[str, str]) -> None:
-        marker = self.plan.marks.placed_by(key)
+    def _select(self, selected: ModelKey, key: ModelKey) -> None:
+        marker = self.plan.breakpoints.placed_by(key)
         self.record = self.record._replace(
             selected_provider=selected[0], selected_model=selected[1], cache_marks=marker
         )
@@ -218,7 +217,7 @@ class RequestTransaction:
         self._move("reject")
         usage = usage_of(self.request, received(completion))
         error = GatewayError("The answer breaks the form that the request prescribes.", code="failed_validation")
-        selected = (self.record.selected_provider, self.record.selected_model)
+        selected = ModelKey(self.record.selected_provider, self.record.selected_model)
         self._log.rejected.append(RejectedAnswer(selected, self.current, usage))
         self._log.close("settled", usage=usage, error=error)
         self._note_fallback(error)
@@ -233,7 +232,7 @@ class RequestTransaction:
         self._kept_usage = rejected.usage
 
     @property
-    def current(self) -> tuple[str, str]:
+    def current(self) -> ModelKey:
         """Provider and model of the newest attempt."""
         return self._log.current
 

@@ -1,32 +1,82 @@
-"""Which model answers a request, decided from what the request is and from what came of earlier ones."""
+"""Chooses the model of each request, from the request and from the outcomes of earlier ones.
+
+Other packages import from here and nothing deeper.
+"""
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
+from gateway.routing.feedback.corroboration import Corroboration, keys_per_model
+from gateway.routing.feedback.format_check import Validity, check_format
+from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
+from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
 from gateway.routing.metrics import MetricsCollector
+from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
-from gateway.routing.prompt.context import context_of
+from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
+from gateway.routing.prompt.features import RecentPrompts
+from gateway.routing.refresh_loop import RefreshLoop
+from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
+from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
+from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
-from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking, ScoredModel
+from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingMode, RoutingStrategy
 
 __all__ = [
+    "FAILED_VALIDATION",
+    "POLICY_VERSION",
+    "UPSTREAM_ERROR",
+    "AnswerCollector",
+    "AnswerFacts",
+    "CacheBreakpoints",
+    "Caller",
     "Catalog",
     "ComplexityStrategy",
+    "Corroboration",
     "HybridStrategy",
+    "ImplicitFeedback",
+    "Label",
     "LearningStrategy",
     "MetricsCollector",
     "Model",
     "NoRoute",
     "Outcome",
+    "Plan",
+    "Planner",
+    "PricedOption",
+    "PromptCaching",
+    "PromptTurn",
     "QueryPatternAnalyzer",
+    "Ranking",
+    "RecentPrompts",
+    "RefreshLoop",
+    "Reservation",
     "RoutingContext",
     "RoutingDecision",
     "RoutingEngine",
     "RoutingError",
+    "RoutingMode",
     "RoutingStrategy",
+    "ScoredModel",
+    "SessionAffinity",
+    "SessionLookup",
+    "SpendingLimits",
+    "Validity",
+    "answer_of",
+    "check_format",
     "context_of",
+    "from here and nothing deeper. The first group is the Python API",
+    "keys_per_model",
+    "label_of",
+    "last_user_text",
+    "prompt_tokens_of",
     "score_complexity",
+    "the rest serves the gateway.",
+    "with_breakpoints",
+    "with_prompt_tokens",
 ]

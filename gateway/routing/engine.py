@@ -1,4 +1,4 @@
-"""Asks the strategies, checks what they decide, and teaches them what came of it."""
+"""Runs the strategies, checks what they answer, and records the outcomes of decisions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from gateway.catalog.catalog import Catalog
+from gateway.catalog.catalog import Catalog, ModelKey
 from gateway.catalog.packaged import load_catalog
 from gateway.errors import NoRoute
 from gateway.routing.estimation.trainer import POLL_SECONDS, OnlineTrainer
@@ -16,24 +16,26 @@ from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.embedding import packaged_embedding
 from gateway.routing.prompt.features import cached_prompt_facts
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
+from gateway.routing.strategies.base import choose_by, rank_by
 from gateway.routing.strategies.candidates import RoutingRequest
 from gateway.routing.strategies.complexity import ComplexityStrategy
-from gateway.routing.strategies.decisions import fill_metadata, reason_of, validate
+from gateway.routing.strategies.decisions import complete, reason_of, validate
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
+from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingStrategy
 from gateway.store import Store
 
-_OWN = frozenset({"learning", "complexity", "hybrid"})
+_BUILT_IN = frozenset({"learning", "complexity", "hybrid"})
 
 
 class RoutingEngine:
     """Routes prompts to models of a catalogue, by default the packaged one.
 
     `tradeoff` runs from 0.0 (cheapest that will do) to 1.0 (best quality), 0.5 by default. The same `seed`, outcomes and
-    order give the same decisions. With a `store` the engine reads it only when `refresh` is called, which may be in any
-    thread; without one it opens `db_path` and looks for other processes' outcomes itself, `poll_seconds` apart.
-    Entries of `strategies` may be replaced.
+    order give the same decisions. With a `store`, the engine reads it only when `refresh` is called, in any thread. Without
+    one it opens `db_path` and reads the outcomes of other processes itself, every `POLL_SECONDS`.
+    Callers may replace entries of `strategies`.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class RoutingEngine:
             "complexity": complexity,
             "hybrid": HybridStrategy(db_path, learning=learning, complexity=complexity),
         }
-        # Callers may replace or break what stands in `strategies`; this one is ours.
+        # Callers may replace the entries of `strategies`; this one they cannot reach.
         self._fallback = ComplexityStrategy(self.catalog, estimates=self._trainer.snapshot)
 
     def route(self, prompt: str, auto_route: bool = False, context: RoutingContext | None = None) -> RoutingDecision:
@@ -66,39 +68,38 @@ class RoutingEngine:
 
         Raises only NoRoute: when nothing in the catalogue satisfies the context.
         """
+        return self.rank(prompt, strategy="hybrid" if auto_route else "complexity", context=context).to_decision()
+
+    def rank(self, prompt: str, *, strategy: str, context: RoutingContext | None = None) -> Ranking:
+        """As `route`, by an entry of `strategies`, typed. Raises only NoRoute."""
         try:
             request = self._request(prompt, context)
         except (TypeError, ValueError, AttributeError) as error:
             raise NoRoute(f"This cannot be routed: {error}") from error
         try:
-            return self._decided("hybrid" if auto_route else "complexity", request)
-        except Exception as error:  # a strategy may be anybody's; whatever it raises, the request is routed
-            return self._fallen_back(request, error)
+            return self._checked(strategy, request)
+        except Exception as error:  # callers may replace a strategy; whatever it raises, the request is routed
+            return self._fall_back(request, error)
 
-    def usual(self, prompt: str, context: RoutingContext) -> tuple[str, str]:
-        """The provider and model that `route` would choose by complexity, without describing the others. Raises NoRoute."""
-        strategy = self.strategies["complexity"]
-        if type(strategy) is ComplexityStrategy and "route" not in vars(strategy):
-            request = self._request(prompt, context)
-            model = strategy.choice(request.facts, request.context)
-            return model.provider, model.name
-        decision = self.route(prompt, context=context)  # the strategy was replaced
-        return decision.provider, decision.model
+    def baseline(self, prompt: str, context: RoutingContext) -> ModelKey:
+        """The model that complexity alone would choose. Raises NoRoute."""
+        chosen = choose_by(self.strategies.get("complexity"), prompt, context)
+        return self.rank(prompt, strategy="complexity", context=context).chosen if chosen is None else chosen
 
     def record_outcome(self, decision: RoutingDecision, outcome: Outcome) -> None:
-        """Commit what came of a decision and learn it; the next `route` knows. Raises ValueError, LedgerUnavailable.
+        """Commit the outcome of a decision and learn from it; the next `route` uses it. Raises ValueError, LedgerUnavailable.
 
         Takes decisions of `route`, and others with their prompt in `metadata["prompt"]`.
         """
         self._trainer.record(stored(decision, outcome))
 
     def refresh(self) -> None:
-        """Learn what other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
-        packaged_embedding()  # the first request does not wait for its table
+        """Learn the outcomes that other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
+        packaged_embedding()  # loads the table before the first request needs it
         self._trainer.refresh()
 
     def close(self) -> None:
-        """May be called twice. A store that was given stays open."""
+        """May be called twice. A `store` passed to the constructor stays open."""
         self._trainer.close()
 
     def __enter__(self) -> RoutingEngine:
@@ -119,25 +120,28 @@ class RoutingEngine:
             context = replace(context, prompt=prompt, facts=facts)
         return RoutingRequest(facts, context, self.catalog, self._trainer.snapshot())
 
-    def _decided(self, name: str, request: RoutingRequest) -> RoutingDecision:
-        decision = self.strategies[name].route(request.context.prompt, request.context)
-        known = self._trainer.snapshot()
-        if known is not request.estimates:  # the strategy looked for news and found some
-            request = replace(request, estimates=known)
-        return fill_metadata(validate(decision, request, strategies=self._names()), request)
+    def _checked(self, name: str, request: RoutingRequest) -> Ranking:
+        ranking = rank_by(self.strategies[name], request.context.prompt, request.context)
+        estimates = self._trainer.snapshot()
+        if estimates is not request.estimates:  # the strategy learned new outcomes first
+            request = replace(request, estimates=estimates)
+        return complete(validate(ranking, request, strategies=self._names()), request)
 
     def _names(self) -> frozenset[str]:
-        """What `strategy_used` may say: our own names, the entries' keys, and what strategies put there call themselves."""
-        own_words = {each.get_name() for each in self.strategies.values() if isinstance(each, RoutingStrategy)}
-        return _OWN | self.strategies.keys() | own_words
+        """The allowed values of `strategy_used`: the built-in names, the keys of `strategies`, and the names of its entries."""
+        names = {each.get_name() for each in self.strategies.values() if isinstance(each, RoutingStrategy)}
+        return _BUILT_IN | self.strategies.keys() | names
 
-    def _fallen_back(self, request: RoutingRequest, error: Exception) -> RoutingDecision:
+    def _fall_back(self, request: RoutingRequest, error: Exception) -> Ranking:
         try:
-            decision = self._fallback.route(request.context.prompt, request.context)
+            ranking = self._fallback.rank(request.context.prompt, request.context)
         except NoRoute:
             raise
-        except Exception as failure:  # such as a context whose limits are no numbers
+        except Exception as failure:  # such as a context whose limits are not numbers
             raise NoRoute(f"This cannot be routed: {failure}") from failure
-        metadata = {**decision.metadata, "fallback_reason": reason_of(error), "experimental": False}
-        reasoning = f"{decision.reasoning} The strategy failed."
-        return replace(decision, fallback_used=True, reasoning=reasoning, metadata=metadata)
+        return ranking._replace(
+            fallback_used=True,
+            fallback_reason=reason_of(error),
+            experimental=False,
+            reasoning=f"{ranking.reasoning} The strategy failed.",
+        )

@@ -1,4 +1,4 @@
-"""What routing decisions cost and saved, logged to and read from the ledger without a gateway around them."""
+"""Logs routing decisions to the ledger and reads their costs and savings, without a gateway."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FALLBACK_CAUSES = ("strategy:", "upstream:")
 
 
 class MetricsCollector:
-    """Logs decisions beside their baselines. `store` is used instead of opening `db_path`, and stays open."""
+    """Logs decisions with their baselines. A `store` is used instead of opening `db_path`, and stays open."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class MetricsCollector:
         auto_route: bool,
         request_id: str | None = None,
     ) -> str:
-        """Commit one row, its costs being the decisions' estimates; the row's request id. A known id is not logged again."""
+        """Commit one row whose costs are the decisions' estimates; returns its request id. An id that is in the ledger is not logged again."""
         record = self._record(decision, baseline_decision, auto_route=auto_route, request_id=request_id)
         self._store.settle(record).result()
         return record.request_id
@@ -64,9 +64,9 @@ class MetricsCollector:
     def _record(
         self, decision: RoutingDecision, baseline: RoutingDecision, *, auto_route: bool, request_id: str | None
     ) -> RequestRecord:
-        seen: Mapping[str, Any] = decision.metadata or {}
+        metadata: Mapping[str, Any] = decision.metadata or {}
         pinned = decision.strategy_used == "pinned"
-        candidates, features = seen.get("candidates"), seen.get("features")
+        candidates, features = metadata.get("candidates"), metadata.get("features")
         return RequestRecord(
             request_id=request_id or uuid.uuid4().hex,
             timestamp=self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
@@ -78,24 +78,24 @@ class MetricsCollector:
             confidence=None if pinned else decision.confidence,
             baseline_cost=_cost(baseline),
             actual_cost=_cost(decision),
-            pattern_detected=None if pinned else seen.get("pattern"),
-            complexity_score=None if pinned else seen.get("complexity"),
-            experimental=bool(seen.get("experimental")),
+            pattern_detected=None if pinned else metadata.get("pattern"),
+            complexity_score=None if pinned else metadata.get("complexity"),
+            experimental=bool(metadata.get("experimental")),
             fallback_used=bool(decision.fallback_used),
-            fallback_reason=_fallback_reason(seen.get("fallback_reason")),
+            fallback_reason=_fallback_reason(metadata.get("fallback_reason")),
             status="ok",
             auto_route=bool(auto_route),
             reasoning=decision.reasoning,
             evidence="estimated",
             estimated=True,
-            propensity=seen.get("propensity"),
+            propensity=metadata.get("propensity"),
             candidates=candidates if isinstance(candidates, Sequence) else (),
             features=features if isinstance(features, Mapping) else {},
         )
 
 
 def _cost(decision: RoutingDecision) -> Decimal | None:
-    """A decision's estimate in USD; None when it has none that is a number."""
+    """A decision's estimate in USD; None when it is not a number."""
     estimate = (decision.metadata or {}).get("cost_estimate")
     if isinstance(estimate, bool) or not isinstance(estimate, int | float | Decimal):
         return None
@@ -103,8 +103,8 @@ def _cost(decision: RoutingDecision) -> Decimal | None:
 
 
 def _fallback_reason(reason: object) -> str | None:
-    """The ledger's reasons begin with what failed; a library's decision can only have lost its strategy."""
+    """The ledger's reasons start with what failed; outside a gateway only the strategy can fail."""
     if not reason:
         return None
-    written = str(reason)
-    return written if written.startswith(_FALLBACK_CAUSES) else f"strategy: {written}"
+    text = str(reason)
+    return text if text.startswith(_FALLBACK_CAUSES) else f"strategy: {text}"

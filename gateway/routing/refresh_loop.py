@@ -1,4 +1,4 @@
-"""Stored outcomes to strategies: this process's own at once, other processes' on a timer."""
+"""Feeds stored outcomes to the strategies: those of this process soon, those of other processes on a timer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-# While answers keep coming, learning takes no more than this share of the time, unless that would keep news for longer (seconds).
+# Under load, refreshes take at most this share of the time, but outcomes wait no longer than this (seconds).
 _SHARE = 0.02
 _LONGEST = 5.0
 
 
 class RefreshLoop:
-    """Runs `refresh` off the loop, `interval` seconds apart or when `nudge` is called; one at a time.
+    """Runs `refresh` in a thread, every `interval` seconds or after `wake`; one at a time.
 
-    Under load every answer nudges, so a refresh takes what came in the `pause` seconds after the first of them, and in longer
-    ones where refreshes take long: most of one's cost is the same for one outcome and for a hundred.
-    A refresh that fails is logged and tried again at the next turn: routing goes on with what it knows.
+    Every answer wakes the loop, so a refresh is delayed by `pause` seconds to take several outcomes at once, and longer where
+    refreshes are slow: most of the cost does not depend on the number of outcomes.
+    A failed refresh is logged and repeated in the next round; routing continues with what it knows.
     """
 
     def __init__(
@@ -32,33 +32,33 @@ class RefreshLoop:
     ) -> None:
         self._refresh = refresh
         self._clock = clock
-        self._took = 0.0
+        self._last_duration = 0.0
         self._interval = interval
         self._pause = pause
-        self._nudged = asyncio.Event()
+        self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There is something new to learn."""
-        self._nudged.set()
+        """There are new outcomes."""
+        self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until it is cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._nudged.wait(), self._interval)
+                await asyncio.wait_for(self._woken.wait(), self._interval)
             except TimeoutError:
-                log.debug("time to look for outcomes of other processes")
+                log.debug("interval over: read the outcomes of other processes")
             else:
-                await asyncio.sleep(batching_delay(self._took, pause=self._pause))
-            self._nudged.clear()
-            began = self._clock()
+                await asyncio.sleep(batching_delay(self._last_duration, pause=self._pause))
+            self._woken.clear()
+            started = self._clock()
             try:
                 await asyncio.to_thread(self._refresh)
-            except Exception:  # whatever broke is logged, and serving goes on
+            except Exception:  # serving continues
                 log.exception("strategies could not learn from the ledger; routing goes on with what they know")
-            self._took = self._clock() - began
+            self._last_duration = self._clock() - started
 
 
-def batching_delay(took: float, *, pause: float) -> float:
-    """Seconds to wait for more, once there is news, when the last refresh took so many."""
-    return max(pause, min(_LONGEST, took / _SHARE))
+def batching_delay(last_duration: float, *, pause: float) -> float:
+    """Seconds to wait for more outcomes before a refresh, from the duration of the last one in seconds."""
+    return max(pause, min(_LONGEST, last_duration / _SHARE))

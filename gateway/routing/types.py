@@ -1,19 +1,31 @@
-"""What goes into a routing decision and what comes out."""
+"""Values and interfaces of routing: the context of a request, a strategy's decision, and its outcome."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Literal
+
+from gateway.catalog.catalog import ModelKey
 
 Confidence = Literal["high", "medium", "low"]
 CONFIDENCES: frozenset[str] = frozenset({"high", "medium", "low"})
 
 
+class RoutingMode(Enum):
+    """Who chooses the model of a request."""
+
+    PINNED = "pinned"  # the client
+    COMPLEXITY = "complexity"  # complexity alone, nothing learned
+    AUTO = "auto"  # the hybrid strategy
+    SHADOW = "shadow"  # the client or the baseline; the hybrid strategy's choice is only recorded
+
+
 @dataclass(frozen=True, slots=True)
 class PromptFacts:
-    """What was read of one request: `tokens` is the whole prompt's size; `features` are numbers by name, `vector` the same in order."""
+    """Numbers that describe one request. `tokens` is the size of the whole prompt; `vector` holds `features` in a fixed order."""
 
     prompt: str
     pattern: str
@@ -23,16 +35,16 @@ class PromptFacts:
     vector: tuple[float, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RoutingContext:
     """What a strategy may know of a request besides the prompt.
 
-    `prompt` is the newest human turn. `max_cost` bounds the expected cost in USD, `min_quality` the expected quality (0 to 1).
-    `needs` are names in `catalog.ABILITIES`. `prompt_tokens` is the whole prompt's size (None: estimated from `prompt`),
-    `max_tokens` what the client asked for. `models` narrows the choice to these full or own names. `cooling` holds
-    (provider, model) pairs that are tried last; a pair with model None is the whole provider. `tradeoff` overrides the engine's.
-    `surcharges` (USD, by provider and model) come on top of what a model is expected to cost, negative ones for what its cache saves.
-    `facts` spares strategies that are asked one after the other reading the prompt again; they are of `facts.prompt` alone.
+    `prompt` is the newest text of the user. `max_cost` limits the expected cost in USD, `min_quality` the expected quality (0 to 1).
+    `needs` are names in `catalog.ABILITIES`. `prompt_tokens` is the size of the whole prompt (None: estimated from `prompt`),
+    `max_tokens` the client's limit for the answer. `models` restricts the choice to these full names or ids. `cooling` holds
+    (provider, model) pairs to try last; model None means the whole provider. `tradeoff` (0 to 1) replaces the engine's.
+    `surcharges` (USD) are added to a model's expected cost; negative values are savings of its cache.
+    `facts` are those of `facts.prompt`, so that several strategies read the prompt only once.
     """
 
     prompt: str
@@ -48,17 +60,17 @@ class RoutingContext:
     models: tuple[str, ...] | None = None
     cooling: frozenset[tuple[str, str | None]] = frozenset()
     tradeoff: float | None = None
-    surcharges: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    surcharges: Mapping[ModelKey, float] = field(default_factory=dict, repr=False)
     facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(slots=True)
 class RoutingDecision:
-    """Which model, how sure, and why.
+    """The Python API's answer: the model, the confidence and the reason.
 
     `metadata` may hold: `pattern`, `complexity`, `quality_score`, `cost_estimate` (USD), `experimental`, `learning_mismatch`,
     `fallback_reason`, `propensity` (probability that this choice was drawn), `candidates` (every candidate with its
-    estimates, best first: the order in which `auto` fails over), `features` (numbers), `outcomes` (of like prompts, any model's).
+    estimates, best first: the order in which `auto` fails over), `features` (numbers), `outcomes` (of similar prompts, any model's).
     """
 
     provider: str
@@ -72,7 +84,7 @@ class RoutingDecision:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a decision: quality 0 to 1 (None: unknown), cost in USD, latency in seconds, an error's code."""
+    """The result of a decision: quality 0 to 1 (None: unknown), cost in USD, latency in seconds, an error's code."""
 
     quality: float | None = None
     cost: float | None = None
@@ -83,12 +95,12 @@ class Outcome:
 
 
 class RoutingStrategy(ABC):
-    """A way to choose a model. Same state, same seed: same answer."""
+    """Chooses a model. The same state and the same seed give the same answer."""
 
     @abstractmethod
     def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
-        """The choice for `prompt` within `context`. Raises NoRoute when nothing satisfies it."""
+        """The choice for `prompt` within `context`. Raises NoRoute when no model satisfies it."""
 
     @abstractmethod
     def get_name(self) -> str:
-        """The name stored as `strategy_used`."""
+        """The name that is stored as `strategy_used`."""

@@ -17,8 +17,8 @@ from gateway.accounts.budgets import GLOBAL, Balance, Budget, Hold, period
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.app import Environment, create_app
 from gateway.dialects.chat_completions import parse_chat_request
-from gateway.proxy.spending_limits import SpendingLimits
 from gateway.resilience import Candidate
+from gateway.routing import SpendingLimits
 from gateway.settings import Settings, load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport

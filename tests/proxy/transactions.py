@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.catalog import ModelKey
 from gateway.catalog.packaged import load_prices
 from gateway.completion import ChatRequest
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.proxy.outcomes import OutcomeCollector
-from gateway.proxy.planner import Caller, Plan
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.settlement import CostCalculator, new_record
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.transaction import RequestTransaction
 from gateway.resilience import Candidate
-from gateway.routing import RoutingContext, RoutingDecision
+from gateway.routing import Caller, Plan, Ranking, RoutingContext, RoutingMode
 from gateway.store import StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
@@ -47,8 +47,9 @@ def transaction_on(
     store: SqliteStore, *, outcomes: OutcomeCollector | None = None, stream: bool = False
 ) -> RequestTransaction:
     """The transaction of request `req_1`, for which only Haiku is a candidate. It has not begun."""
-    decision = RoutingDecision(HAIKU.provider, HAIKU.model, "low", "hybrid", "It will do.", False)
-    plan = Plan(decision, (HAIKU,), HAIKU, RoutingContext(prompt="2+2?"), auto_route=True, pinned=False)
+    key = ModelKey(HAIKU.provider, HAIKU.model)
+    ranking = Ranking(key, "hybrid", "low", "It will do.")
+    plan = Plan(ranking, (HAIKU,), key, RoutingContext(prompt="2+2?"), RoutingMode.AUTO)
     request = chat_request(stream=stream)
     services = LedgerServices(
         store=store,

@@ -11,6 +11,8 @@ import pytest
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing import NoRoute, Outcome, RoutingContext, RoutingDecision, RoutingEngine
 from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.types import RoutingStrategy
 from gateway.store.sqlite import SqliteStore
 from tests.routing.strategies.test_hybrid import Fixed
@@ -314,10 +316,37 @@ def test_context_is_by_default_all_the_catalogues_providers(tmp_path: Path) -> N
         assert engine.route(SIMPLE, auto_route=True).provider == "ollama"
 
 
-def test_usual_model(engine: RoutingEngine) -> None:
-    """The usual model is what routing by complexity chooses, also where that strategy was replaced."""
+def test_baseline_is_what_complexity_chooses(engine: RoutingEngine) -> None:
+    """The baseline is the choice of routing by complexity, also where that strategy or its `route` was replaced."""
     context = RoutingContext(MODERATE)
-    assert engine.usual(MODERATE, context) == (HAIKU.provider, HAIKU.name)
+    assert engine.baseline(MODERATE, context) == HAIKU.key
 
-    engine.strategies["complexity"] = Fixed(decision(SONNET, confidence="medium", strategy_used="complexity"))
-    assert engine.usual(MODERATE, context) == (SONNET.provider, SONNET.name)
+    replacement = Fixed(decision(SONNET, confidence="medium", strategy_used="complexity"))
+    engine.strategies["complexity"].route = replacement.route  # type: ignore[method-assign]  # what callers may do
+    assert engine.baseline(MODERATE, context) == SONNET.key
+
+    engine.strategies["complexity"] = replacement
+    assert engine.baseline(MODERATE, context) == SONNET.key
+
+
+def test_a_decision_is_its_ranking(engine: RoutingEngine) -> None:
+    """`route` answers what `rank` does, with dicts where the Python API promises them."""
+    ranking = engine.rank(MODERATE, strategy="hybrid")
+    made = engine.route(MODERATE, auto_route=True)
+
+    assert ranking.to_decision() == made
+    assert ranking.chosen == (made.provider, made.model)
+    assert list(ranking.candidates) == made.metadata["candidates"]
+    assert [key.name for key in ranking.keys] == [each["model"] for each in made.metadata["candidates"]]
+
+
+def test_an_overridden_rank_is_what_route_answers(engine: RoutingEngine) -> None:
+    """A subclass of a built-in strategy may override `rank`; `route` follows it."""
+
+    class Last(ComplexityStrategy):
+        def rank(self, prompt: str, context: RoutingContext) -> Ranking:
+            ranking = super().rank(prompt, context)
+            return ranking.choose(ranking.scored[-1], because="Mine.")
+
+    engine.strategies["complexity"] = Last(THREE)
+    assert engine.route(SIMPLE).model == SONNET.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.estimation.estimates import Estimate
-from gateway.routing.strategies.candidates import Candidate
+from gateway.routing.strategies.ranking import ScoredModel
 from gateway.routing.types import Confidence, RoutingDecision
 
 FLASH = Model(provider="gemini", name="gemini-9-flash", tier="simple", input_price=0.1, output_price=0.4)
@@ -17,7 +17,7 @@ MODERATE = "Explain how HTTP works"
 COMPLEX = "Analyze the architectural trade-offs between " * 10
 
 
-def candidate(
+def scored(
     model: Model,
     *,
     quality: float = 0.8,
@@ -27,9 +27,9 @@ def candidate(
     spread: float = 0.2,
     cooling: bool = False,
     tried: bool = True,
-) -> Candidate:
+) -> ScoredModel:
     estimate = Estimate(quality=quality, std=spread, outcomes=outcomes, confidence=confidence, has_outcomes=tried)
-    return Candidate(model=model, estimate=estimate, cost=cost, cooling=cooling)
+    return ScoredModel(model=model, estimate=estimate, cost=cost, cooling=cooling)
 
 
 def said(model: Model, prompt: str) -> RoutingDecision:

@@ -80,10 +80,8 @@ def _refuse_impossible(asked: Json) -> None:
 
 def _max_tokens(request: ChatRequest, profile: ClaudeProfile) -> int:
     """What the client set, at most what the model takes; else all of it, for OpenAI's default is no limit."""
-    for name in ("max_completion_tokens", "max_tokens"):
-        asked = request.body.get(name)
-        if asked is not None:
-            return min(int(asked), profile.max_output)
+    if (limit := request.output_limit) is not None:
+        return min(int(limit), profile.max_output)
     return profile.max_output if request.stream else min(profile.max_output, UNSTREAMED_TOKENS)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gateway.completion import Json
+from gateway.completion import Json, output_limit
 from gateway.errors import InvalidRequest
 from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.reasoning import asked_reasoning
@@ -31,7 +31,7 @@ def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
         for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
             if body.get(theirs) is not None:
                 config[ours] = min(body[theirs], MAX_PENALTY)
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = output_limit(body)
     if limit is not None:
         config["maxOutputTokens"] = min(limit, profile.max_output_tokens)
     if body.get("seed") is not None:

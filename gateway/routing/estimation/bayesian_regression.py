@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import TYPE_CHECKING
 
-from gateway.routing.estimation.examples import Key
+from gateway.catalog import ModelKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,10 +78,12 @@ class PosteriorVariances:
     converted again.
     """
 
-    def __init__(self, posteriors: Mapping[Key, GaussianPosterior], previous: PosteriorVariances | None = None) -> None:
+    def __init__(
+        self, posteriors: Mapping[ModelKey, GaussianPosterior], previous: PosteriorVariances | None = None
+    ) -> None:
         import numpy as np
 
-        self._covariances: dict[Key, tuple[GaussianPosterior, NDArray[np.float64]]] = {}
+        self._covariances: dict[ModelKey, tuple[GaussianPosterior, NDArray[np.float64]]] = {}
         for key, posterior in posteriors.items():
             converted = previous._covariances.get(key) if previous is not None else None
             if converted is None or converted[0] is not posterior:
@@ -89,7 +91,7 @@ class PosteriorVariances:
             self._covariances[key] = converted
         self._stacked = np.array([covariance for _, covariance in self._covariances.values()])
 
-    def variances(self, x: Sequence[float]) -> Mapping[Key, float]:
+    def variances(self, x: Sequence[float]) -> Mapping[ModelKey, float]:
         """The variance of each model's prediction at `x`, in units of the noise variance."""
         import numpy as np
 

@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.routing.estimation.examples import Key
+from gateway.catalog import ModelKey
 
 # Candidate rates, in quality per mean cost of the best model. The lowest pays that cost for a quality of 0.001.
 _GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
@@ -40,7 +40,7 @@ class CostQualityRate:
     shares: tuple[float, ...] = ()
     price: float = 0.0
     requests: int = 0
-    best: Key | None = None
+    best: ModelKey | None = None
 
     def rate(self, tradeoff: float, *, price: float, usual: float | None = None) -> float:
         """Quality per USD at a trade-off of 0 (cheapest) to 1 (best quality).
@@ -76,7 +76,7 @@ def _size_weight(size: float) -> float:
     return _OWN_SIZE_SHARE + (1.0 - _OWN_SIZE_SHARE) / size
 
 
-def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: Key | None = None) -> CostQualityRate:
+def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: ModelKey | None = None) -> CostQualityRate:
     """Fits the rate to a sample: for each request the options of all models, in the same order of models.
 
     `best` is the index of the best model, `key` its name. Without a cost span between the cheapest and the best, nothing is fitted.

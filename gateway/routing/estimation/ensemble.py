@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.routing.estimation.examples import Key, LabelledExample
+from gateway.catalog import ModelKey
+from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 Vector = tuple[float, ...]
@@ -61,7 +62,7 @@ class _Member:
 class _Stacked:
     """All members as arrays, one row a model. The neighbours of all models are concatenated; each model's begin at its `starts`."""
 
-    keys: Sequence[Key]
+    keys: Sequence[ModelKey]
     expected: Matrix
     ridge: Matrix
     mixing_weights: Matrix
@@ -70,7 +71,7 @@ class _Stacked:
     residuals: Matrix
     weights: Matrix
 
-    def predict(self, features: Matrix, embedding: Matrix) -> Mapping[Key, float]:
+    def predict(self, features: Matrix, embedding: Matrix) -> Mapping[ModelKey, float]:
         """The quality of each model."""
         expected = self.expected @ features
         linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_EMBEDDING_SCALE)])
@@ -81,7 +82,7 @@ class _Stacked:
         return dict(zip(self.keys, mixed.tolist(), strict=True))
 
 
-def _stacked(members: Mapping[Key, _Member]) -> _Stacked:
+def _stacked(members: Mapping[ModelKey, _Member]) -> _Stacked:
     values = list(members.values())
     sizes = [len(member.weights) for member in values]
     return _Stacked(
@@ -99,26 +100,26 @@ def _stacked(members: Mapping[Key, _Member]) -> _Stacked:
 class Ensemble:
     """`centre` is the mean embedding of the training prompts. It is subtracted from each embedding before normalisation."""
 
-    def __init__(self, centre: Matrix, members: Mapping[Key, _Member]) -> None:
+    def __init__(self, centre: Matrix, members: Mapping[ModelKey, _Member]) -> None:
         self._centre = centre
         self._shrinkage = {key: member.shrinkage for key, member in members.items()}
         self._stacked = _stacked(members) if members else None
 
-    def on(self, features: Vector, embedding: Vector) -> Callable[[Key, float], float]:
+    def on(self, features: Vector, embedding: Vector) -> Callable[[ModelKey, float], float]:
         """For one request: a function from a model and its online estimate to the estimate shrunk towards the ensemble's."""
         if self._stacked is None:
             return lambda key, online: online
         x, unit_embedding = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self._centre)
         predictions = self._stacked.predict(x, unit_embedding)
 
-        def blended(key: Key, online: float) -> float:
+        def blended(key: ModelKey, online: float) -> float:
             shrinkage = self._shrinkage.get(key)
             return online if shrinkage is None else online + shrinkage * (predictions[key] - online)
 
         return blended
 
 
-def fit(examples: Collection[LabelledExample], expected: Mapping[Key, Vector]) -> Ensemble:
+def fit(examples: Collection[LabelledExample], expected: Mapping[ModelKey, Vector]) -> Ensemble:
     """Fits all models that have enough labels. `expected` are the quality weights of each model without its own deviations."""
     embeddings = np.array([example.embedding for example in examples], np.float32).reshape(-1, DIMENSIONS)
     centre = embeddings.mean(axis=0) if len(examples) else np.zeros(DIMENSIONS, np.float32)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Model, Tier
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import PRIORS, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, confidence, similar
-from gateway.routing.estimation.examples import Key
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
 from gateway.routing.prompt.embedding import unpacked
@@ -68,8 +68,8 @@ class Estimates:
     """
 
     tier_weights: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
-    model_weights: Mapping[Key, Vector] = field(default_factory=dict)
-    posteriors: Mapping[Key, GaussianPosterior] = field(default_factory=dict)
+    model_weights: Mapping[ModelKey, Vector] = field(default_factory=dict)
+    posteriors: Mapping[ModelKey, GaussianPosterior] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
     bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
     cost_rate: CostQualityRate = field(default_factory=CostQualityRate)
@@ -100,14 +100,14 @@ class Estimates:
         """The expected cost (USD) of each model, in the order of the columns."""
         return self.usage.expected_costs(columns, pattern=facts.pattern, tokens=facts.tokens, max_tokens=max_tokens)
 
-    def _blended(self, facts: PromptFacts) -> Callable[[Key, float], float]:
+    def _blended(self, facts: PromptFacts) -> Callable[[ModelKey, float], float]:
         """Shrinks a model's online estimate towards the ensemble's, if there is one and the prompt's embedding is known."""
         embedding = None if self.ensemble is None else unpacked(facts.features)
         if self.ensemble is None or embedding is None:
             return lambda key, online: online
         return self.ensemble.on(facts.vector, embedding)
 
-    def _with_evidence(self, key: Key, facts: PromptFacts, *, quality: float, support: float) -> Estimate:
+    def _with_evidence(self, key: ModelKey, facts: PromptFacts, *, quality: float, support: float) -> Estimate:
         stats = similar(self.bucket_stats, key, pattern=facts.pattern, complexity=facts.complexity)
         return Estimate(
             quality=quality,
@@ -121,7 +121,7 @@ class Estimates:
         """The weighted number of outcomes on similar prompts, of all models."""
         return similar(self.bucket_stats, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
 
-    def posterior_std(self, facts: PromptFacts) -> Callable[[Key], float]:
+    def posterior_std(self, facts: PromptFacts) -> Callable[[ModelKey], float]:
         """For one request: the posterior standard deviation of the expected quality of a model that has outcomes.
 
         It is large where the model's outcomes were on other kinds of prompts.

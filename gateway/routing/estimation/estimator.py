@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import TIERS, Catalog, Model
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
@@ -30,7 +31,7 @@ from gateway.routing.estimation.difficulty import (
 from gateway.routing.estimation.drift import CusumDetector
 from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates
 from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
-from gateway.routing.estimation.examples import Key, Observation, ReplayBuffer, ReplayState, labelled_example
+from gateway.routing.estimation.examples import Observation, ReplayBuffer, ReplayState, labelled_example
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates, TokenEstimator
 from gateway.routing.prompt.features import vector_of
@@ -73,13 +74,13 @@ class EstimatorState:
 
     learned: int = 0
     difficulty: PromptDifficulty = field(default_factory=PromptDifficulty)
-    models: Mapping[Key, ModelState] = field(default_factory=dict)
+    models: Mapping[ModelKey, ModelState] = field(default_factory=dict)
     bucket_stats: Mapping[Group, QualityStats] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
     recent: Sequence[PromptFacts] = ()
     cost_rate: CostQualityRate = field(default_factory=CostQualityRate)
     replay: ReplayState = field(default_factory=ReplayState)
-    fitted: Mapping[Key, Vector] | None = None
+    fitted: Mapping[ModelKey, Vector] | None = None
 
 
 class Estimator:
@@ -176,7 +177,7 @@ class Estimator:
         elif (state.count + 1) % _DECAY_INTERVAL == 0:
             self._decay(model.key)
 
-    def _decay(self, key: Key) -> None:
+    def _decay(self, key: ModelKey) -> None:
         """Forgetting, of one model and of the difficulty that all models share."""
         state = self._models[key]
         self._models[key] = replace(
@@ -184,7 +185,7 @@ class Estimator:
         )
         self._difficulty = self._difficulty.decay(_KEEP)
 
-    def _discount(self, key: Key) -> None:
+    def _discount(self, key: ModelKey) -> None:
         """After drift: inflates the model's uncertainty, so that its next outcomes count for much, and drops its older evidence."""
         state = self._models[key]
         self._models[key] = replace(
@@ -212,7 +213,7 @@ class Estimator:
         self._fitted = {key: self._expected_weights(key, state, weights) for key, state in self._models.items()}
         self._ensemble = self._fit(self._fitted)
 
-    def _fit(self, expected: Mapping[Key, Vector]) -> Ensemble:
+    def _fit(self, expected: Mapping[ModelKey, Vector]) -> Ensemble:
         from gateway.routing.estimation.ensemble import fit  # imports NumPy: 24 MB that an idle gateway does not need
 
         return fit(self._replay.training_set(), expected)
@@ -235,11 +236,11 @@ class Estimator:
             learned=self._learned,
         )
 
-    def _expected_weights(self, key: Key, state: ModelState, weights: Vector) -> Vector:
+    def _expected_weights(self, key: ModelKey, state: ModelState, weights: Vector) -> Vector:
         """The model's quality weights without its own deviations."""
         return expected_weights(state.failures.rate(self._catalog[key].tier), weights)
 
-    def _model_weights(self, key: Key, state: ModelState, weights: Vector) -> Vector:
+    def _model_weights(self, key: ModelKey, state: ModelState, weights: Vector) -> Vector:
         expected = self._expected_weights(key, state, weights)
         return tuple([weight + deviation for weight, deviation in zip(expected, state.posterior.mean, strict=True)])
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.routing.estimation.examples import Key
+from gateway.catalog import ModelKey
 from gateway.routing.types import Confidence
 
 # Similar prompts have the same pattern and a complexity at most two bins of a tenth apart.
@@ -20,7 +20,7 @@ HIGH_FROM = 80
 OWN_FROM = 20
 HIGH_ERROR = 0.05
 
-Group = tuple[Key, str, int]  # model, pattern, bin of the complexity
+Group = tuple[ModelKey, str, int]  # model, pattern, bin of the complexity
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,16 @@ class QualityStats:
 
 NOTHING = QualityStats()
 # The key of the statistics of all models together.
-ANY_MODEL: Key = ("", "")
+ANY_MODEL = ModelKey("", "")
 
 
-def bucket_of(model: Key, *, pattern: str, complexity: float) -> Group:
+def bucket_of(model: ModelKey, *, pattern: str, complexity: float) -> Group:
     return model, pattern, _bin(complexity)
 
 
-def similar(bucket_stats: Mapping[Group, QualityStats], model: Key, *, pattern: str, complexity: float) -> QualityStats:
+def similar(
+    bucket_stats: Mapping[Group, QualityStats], model: ModelKey, *, pattern: str, complexity: float
+) -> QualityStats:
     """The statistics of a model's outcomes on similar prompts."""
     middle = _bin(complexity)
     count = total = squares = 0.0

@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.catalog import ModelKey
 from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.types import Outcome, PromptFacts
-
-Key = tuple[str, str]  # provider and model
 
 # The ensemble is fitted first at this many labels, then each time there are 25 % more, at the latest after 1,000.
 FIRST_FIT = 250
@@ -24,7 +23,7 @@ _TRAINING_SIZE = 5_000
 class Observation:
     """An outcome and the features of its request. `weight` (0 to 1) is the weight of the outcome's quality."""
 
-    model: Key
+    model: ModelKey
     pattern: str
     complexity: float
     features: Mapping[str, float]
@@ -36,14 +35,14 @@ class Observation:
 class LabelledExample:
     """A training example of the ensemble. Thousands are kept, so both vectors are compact arrays."""
 
-    model: Key
+    model: ModelKey
     features: Sequence[float]
     embedding: Sequence[float]
     quality: float
     weight: float
 
 
-def labelled_example(model: Key, facts: PromptFacts, *, quality: float, weight: float) -> LabelledExample | None:
+def labelled_example(model: ModelKey, facts: PromptFacts, *, quality: float, weight: float) -> LabelledExample | None:
     """None if the stored features hold no embedding."""
     embedding = unpacked(facts.features)
     if embedding is None:
@@ -85,7 +84,7 @@ class ReplayBuffer:
         self._labels += 1
         self._since_fit += 1
 
-    def remove_model(self, model: Key) -> None:
+    def remove_model(self, model: ModelKey) -> None:
         """Drops the examples of a model whose quality has changed."""
         others = [example for example in self._examples if example.model != model]
         self._examples = deque(others, maxlen=self._examples.maxlen)

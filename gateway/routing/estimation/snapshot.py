@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import FailureRate, PromptDifficulty
@@ -83,6 +84,8 @@ def _model_document(state: ModelState) -> dict[str, Any]:
 def _array_as_list(value: Any) -> Any:
     if isinstance(value, array):
         return value.tolist()
+    if isinstance(value, tuple):  # a ModelKey: orjson writes only plain tuples
+        return list(value)
     raise TypeError(f"a {type(value).__name__} cannot be stored in a checkpoint")
 
 
@@ -102,22 +105,22 @@ def _upgraded(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _state(document: Mapping[str, Any]) -> EstimatorState:
     fitted, cost_rate, difficulty = document["fitted"], document["cost_rate"], document["difficulty"]
-    by_model: dict[str, dict[tuple[str, str], RunningMeans]] = {}
+    by_model: dict[str, dict[ModelKey, RunningMeans]] = {}
     for pattern, provider, model, means in document["by_model"]:
-        by_model.setdefault(pattern, {})[provider, model] = _running_means(means)
+        by_model.setdefault(pattern, {})[ModelKey(provider, model)] = _running_means(means)
     return EstimatorState(
         learned=int(document["learned"]),
         difficulty=PromptDifficulty(_posterior(difficulty["posterior"]), _number(difficulty["judged"])),
-        models={(provider, model): _model_state(state) for provider, model, state in document["own"]},
+        models={ModelKey(provider, model): _model_state(state) for provider, model, state in document["own"]},
         bucket_stats={
-            ((provider, model), pattern, bin_): QualityStats(*map(_number, stats.values()))
+            (ModelKey(provider, model), pattern, bin_): QualityStats(*map(_number, stats.values()))
             for provider, model, pattern, bin_, stats in document["stats"]
         },
         usage=TokenEstimates(
             by_pattern={pattern: _running_means(means) for pattern, means in document["by_pattern"].items()},
             by_model=by_model,
             paid={
-                (provider, model): (_number(paid), _number(list_price))
+                ModelKey(provider, model): (_number(paid), _number(list_price))
                 for provider, model, paid, list_price in document["paid"]
             },
         ),
@@ -126,7 +129,7 @@ def _state(document: Mapping[str, Any]) -> EstimatorState:
             shares=_numbers(cost_rate["shares"]),
             price=_number(cost_rate["price"]),
             requests=int(cost_rate["requests"]),
-            best=None if cost_rate["best"] is None else (cost_rate["best"][0], cost_rate["best"][1]),
+            best=None if cost_rate["best"] is None else ModelKey(*cost_rate["best"]),
         ),
         replay=ReplayState(
             examples=[_example(example) for example in document["examples"]],
@@ -134,7 +137,9 @@ def _state(document: Mapping[str, Any]) -> EstimatorState:
             next_fit=int(document["next_fit"]),
             since_fit=int(document["since_fit"]),
         ),
-        fitted=None if fitted is None else {(provider, model): _vector(weights) for provider, model, weights in fitted},
+        fitted=None
+        if fitted is None
+        else {ModelKey(provider, model): _vector(weights) for provider, model, weights in fitted},
     )
 
 
@@ -161,7 +166,7 @@ def _example(document: Mapping[str, Any]) -> LabelledExample:
     if len(embedding) != DIMENSIONS:
         raise ValueError(f"an embedding of {len(embedding)} numbers instead of {DIMENSIONS}")
     return LabelledExample(
-        model=(provider, model),
+        model=ModelKey(provider, model),
         features=array("d", _vector(document["features"])),
         embedding=array("b", map(int, embedding)),
         quality=_number(document["quality"]),

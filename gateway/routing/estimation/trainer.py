@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.routing.estimation.estimates import Estimates
@@ -172,7 +173,7 @@ def read_state(store: Store, checkpoint: Checkpoint) -> EstimatorState:
 
 def _observation(stored: StoredOutcome) -> Observation:
     return Observation(
-        model=(stored.provider, stored.model),
+        model=ModelKey(stored.provider, stored.model),
         pattern=stored.pattern,
         complexity=stored.complexity,
         features=stored.features or {},

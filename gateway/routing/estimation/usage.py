@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Model
-from gateway.routing.estimation.examples import Key
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.types import Outcome
 
@@ -47,8 +47,8 @@ class TokenEstimates:
     """
 
     by_pattern: Mapping[str, RunningMeans] = field(default_factory=dict)
-    by_model: Mapping[str, Mapping[Key, RunningMeans]] = field(default_factory=dict)
-    paid: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
+    by_model: Mapping[str, Mapping[ModelKey, RunningMeans]] = field(default_factory=dict)
+    paid: Mapping[ModelKey, tuple[float, float]] = field(default_factory=dict)
 
     def typical(self, pattern: str) -> tuple[float, float]:
         """The means over all models: prompt tokens minus their estimate, and completion tokens."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gateway.routing.estimation.examples import Key
+from gateway.catalog import ModelKey
 from gateway.store import Store
 
 # A label needs this many different keys with routed requests to its model.
@@ -26,20 +26,20 @@ class KeysPerModel:
 
     def __init__(self, most: int = 100) -> None:
         self._most = most
-        self._keys: dict[Key, set[str]] = {}
+        self._keys: dict[ModelKey, set[str]] = {}
 
-    def add(self, model: Key, key_id: str | None) -> None:
+    def add(self, model: ModelKey, key_id: str | None) -> None:
         if key_id is None:
             return
         keys = self._keys.setdefault(model, set())
         if len(keys) < self._most:
             keys.add(key_id)
 
-    def add_all(self, pairs: Iterable[tuple[Key, str | None]]) -> None:
+    def add_all(self, pairs: Iterable[tuple[ModelKey, str | None]]) -> None:
         for model, key_id in pairs:
             self.add(model, key_id)
 
-    def of(self, model: Key) -> int:
+    def of(self, model: ModelKey) -> int:
         """The number of keys."""
         return len(self._keys.get(model, ()))
 
@@ -47,7 +47,9 @@ class KeysPerModel:
 def keys_per_model(store: Store, *, newest: int = _ROWS_READ) -> KeysPerModel:
     """From the newest rows of the ledger, at a start."""
     keys = KeysPerModel()
-    keys.add_all(((row["provider"], row["model"]), row["key_id"]) for row in store.strong_share_by_key(newest=newest))
+    keys.add_all(
+        (ModelKey(row["provider"], row["model"]), row["key_id"]) for row in store.strong_share_by_key(newest=newest)
+    )
     return keys
 
 
@@ -72,6 +74,6 @@ class Corroboration:
         """The number of keys that must have used a model before a label from this key is learned."""
         return 1 if key_id is None or self._issued() <= 1 else self._needed
 
-    def accepts(self, source: str, model: Key, key_id: str | None) -> bool:
+    def accepts(self, source: str, model: ModelKey, key_id: str | None) -> bool:
         """Whether a label that was derived from a request of this key is learned."""
         return source not in PROVOKED or self.witnesses.of(model) >= self.needed(key_id) or self.needed(key_id) == 1

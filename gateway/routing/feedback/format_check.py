@@ -21,7 +21,7 @@ _MAX_CHARACTERS = 1_000_000
 
 def prescribes_format(request: ChatRequest) -> bool:
     """Whether answers to this request can be checked."""
-    return bool(request.body.get("tools")) or _response_format(request) in _JSON_FORMATS
+    return bool(request.body.get("tools")) or request.response_format in _JSON_FORMATS
 
 
 def check_format(request: ChatRequest, choices: Sequence[Json]) -> Validity | None:
@@ -49,7 +49,7 @@ def _check_message(message: Json, request: ChatRequest, *, tools: Mapping[str, A
         return
     if _requires_call(request.body):
         yield "invalid"
-    elif _response_format(request) in _JSON_FORMATS:
+    elif request.response_format in _JSON_FORMATS:
         yield "valid" if _is_valid_content(message.get("content"), request.body["response_format"]) else "invalid"
 
 
@@ -82,10 +82,6 @@ def _parameters_by_tool(body: Json) -> dict[str, Any]:
 def _requires_call(body: Json) -> bool:
     choice = body.get("tool_choice")
     return bool(body.get("tools")) and (choice == "required" or isinstance(choice, Mapping))
-
-
-def _response_format(request: ChatRequest) -> str | None:
-    return (request.body.get("response_format") or {}).get("type")
 
 
 class AnswerAssembler:

@@ -34,7 +34,7 @@ def context_of(
     user_id: str | None = None,
 ) -> RoutingContext:
     """The context of a validated request. Linear in its size; copies no text except the newest user message."""
-    body, hints = request.body, request.hints
+    hints = request.hints
     return RoutingContext(
         prompt=last_user_text(request.messages),
         user_id=user_id,
@@ -42,9 +42,9 @@ def context_of(
         available_providers=list(available_providers),
         max_cost=hints.max_cost,
         min_quality=hints.min_quality,
-        needs=frozenset(_needs(body, request.messages)),
+        needs=frozenset(_needs(request)),
         prompt_tokens=prompt_tokens_of(request),
-        max_tokens=body.get("max_completion_tokens", body.get("max_tokens")),
+        max_tokens=request.output_limit,
         turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
         models=hints.models,
         cooling=cooling,
@@ -69,24 +69,26 @@ def last_user_text(messages: Sequence[Json]) -> str:
     return ""
 
 
+def with_prompt_tokens(request: ChatRequest) -> ChatRequest:
+    """The request with its estimate, so that nothing estimates it again."""
+    return request._replace(prompt_tokens=prompt_tokens_of(request)) if request.prompt_tokens is None else request
+
+
 def prompt_tokens_of(request: ChatRequest) -> int:
-    """The estimate that the request carries, else a newly computed one."""
-    tokens = request.prompt_tokens
-    return prompt_tokens(request.body, request.messages) if tokens is None else tokens
+    """The estimate that the request carries, else a newly computed one: tokens of the whole prompt, tools and schemas included."""
+    if request.prompt_tokens is not None:
+        return request.prompt_tokens
+    total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in request.messages)
+    return total + sum(_json_tokens(request.body.get(name)) for name in ("tools", "response_format"))
 
 
-def prompt_tokens(body: Json, messages: Sequence[Json]) -> int:
-    """An estimate of the whole prompt in tokens, including tools and schemas."""
-    total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in messages)
-    return total + sum(_json_tokens(body.get(name)) for name in ("tools", "response_format"))
-
-
-def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
+def _needs(request: ChatRequest) -> Iterator[str]:
+    body = request.body
     if body.get("tools"):
         yield "tools"
-    if (body.get("response_format") or {}).get("type") == "json_schema":
+    if request.response_format == "json_schema":
         yield "json_schema"
-    if (body.get("n") or 1) > 1:
+    if request.choices > 1:
         yield "n"
     if body.get("logprobs"):
         yield "logprobs"
@@ -96,7 +98,7 @@ def _needs(body: Json, messages: Sequence[Json]) -> Iterator[str]:
         yield "image_output"
     if _wants_reasoning(body):
         yield "reasoning"
-    for part in _parts(messages):
+    for part in _parts(request.messages):
         yield from _part_needs(part)
 
 

@@ -1,1 +1,1 @@
-"""Keeps a conversation with its model, and prices leaving it."""
+"""Session affinity: which model a conversation is pinned to, and what a change of model costs."""

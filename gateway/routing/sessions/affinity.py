@@ -1,8 +1,8 @@
-"""Which conversation a request belongs to, and which model holds its cached prefix.
+"""Finds the conversation that a request belongs to, and the model that has its prefix in the cache.
 
-A session's key is the name that the client gives it (`routing.session_id`, or a header or field of its own: `gateway.dialects.client_sessions`),
-else a keyed hash of what a conversation begins with: its instructions and its first user turn, which every later request of it
-repeats. A subagent's id is appended to either. Only hashes and names are kept, in memory, for an hour.
+A session is identified by the name that the client gives it (`routing.session_id`, or a header or field of the client:
+`gateway.dialects.client_sessions`), else by a keyed hash of the instructions and the first user turn, which every later request of
+the conversation repeats. A subagent's id is appended to either. Only hashes and names are kept, in memory, for an hour.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.catalog.catalog import ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
 
 TTL = 3600.0  # seconds that a session is remembered
-# Seconds that a vendor's cache is counted on after its last use: the shortest lifetime that one promises.
+# Seconds after its last use for which a cache is expected to exist: the shortest lifetime that a vendor promises.
 WARM = 300.0
 _CAPACITY = 10_000
-# Characters of each opening message that make the key.
-_READ = 65_536
-_READ_IN_ALL = 4 * _READ  # of all of them, however many parts they have
+# Characters that are hashed: of one part of an opening message, and of all parts together.
+_HASHED = 65_536
+_HASHED_IN_ALL = 4 * _HASHED
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedModel:
-    """Who answered a session last, when (monotonic seconds), and how many tokens its next request will repeat."""
+    """The model that answered a session last, when (monotonic seconds), and the tokens that the next request will repeat."""
 
     provider: str
     model: str
@@ -34,26 +35,26 @@ class PinnedModel:
     at: float
 
     @property
-    def key(self) -> tuple[str, str]:
-        return self.provider, self.model
+    def key(self) -> ModelKey:
+        return ModelKey(self.provider, self.model)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLookup:
     """One request's place in its conversation.
 
-    `session_id` is for the ledger, `conversation` is what is remembered by: the same, unless several conversations share the
-    session's name. `held` is None when it opens one. `cached` are the tokens that the holder's cache is expected to have.
-    `open_loop` says that the newest message is a tool's result, `housekeeping` that the call is the client's own.
+    `session_id` goes into the ledger, `conversation` is the key of the pinned model: the same, unless several conversations share
+    the session's name. `pinned` is None for the first request. `cached` is the number of tokens that the pinned model's cache is
+    expected to hold. `open_loop`: the newest message is a tool's result. `auxiliary`: an auxiliary call of the client itself.
     """
 
     session_id: str
     conversation: str
     key_id: str | None = None
-    held: PinnedModel | None = None
+    pinned: PinnedModel | None = None
     cached: int = 0
     open_loop: bool = False
-    housekeeping: bool = False
+    auxiliary: bool = False
 
 
 class SessionAffinity:
@@ -66,51 +67,53 @@ class SessionAffinity:
         self._pinned: OrderedDict[tuple[str | None, str], PinnedModel] = OrderedDict()
 
     def lookup(self, request: ChatRequest, *, key_id: str | None) -> SessionLookup:
-        """Changes nothing. The first turn of a conversation without a name of its own finds nothing to continue."""
+        """Read-only. The first turn of a conversation without a name has no pinned model."""
         session_id = self.session_id(request)
-        conversation = self.conversation(request) if request.hints.shared_session else session_id  # hashed once
+        conversation = (
+            self.conversation(request) if request.hints.shared_session else session_id
+        )  # so that the hash is computed once
         named = request.hints.session_id is not None and not request.hints.shared_session
         continues = named or any(map(_answers, request.messages))
-        held = self._pinned.get((key_id, conversation)) if continues else None
-        age = self._clock() - held.at if held is not None else 0.0
+        pinned = self._pinned.get((key_id, conversation)) if continues else None
+        age = self._clock() - pinned.at if pinned is not None else 0.0
         if age > TTL:
-            held = None
+            pinned = None
         return SessionLookup(
             session_id=session_id,
             conversation=conversation,
             key_id=key_id,
-            held=held,
-            cached=held.tokens if held is not None and age <= WARM else 0,
+            pinned=pinned,
+            cached=pinned.tokens if pinned is not None and age <= WARM else 0,
             open_loop=bool(request.messages) and request.messages[-1].get("role") == "tool",
-            housekeeping=is_auxiliary_call(request.messages),
+            auxiliary=is_auxiliary_call(request.messages),
         )
 
     def session_id(self, request: ChatRequest) -> str:
-        """The client's own, else one that says nothing of the content."""
-        if (named := request.hints.conversation) is not None:
-            return named
+        """The client's name for the session, else a hash that does not reveal the content."""
+        if (name := request.hints.conversation) is not None:
+            return name
         return self._derived(request)
 
     def conversation(self, request: ChatRequest) -> str:
-        """What a request's conversation is remembered by. A name that several conversations may share does not join them."""
+        """The key of a request's conversation. A name that several conversations may share does not merge them."""
         if not request.hints.shared_session:
             return self.session_id(request)
         return f"{self.session_id(request)}/{self._derived(request)}"
 
     def _derived(self, request: ChatRequest) -> str:
         digest = blake2b(key=self._secret, digest_size=12)
-        read = 0
+        hashed = 0
         for text in _opening(request.messages):
             digest.update(text.encode(errors="replace") + b"\0")
-            read += len(text) + 1
-            if read > _READ_IN_ALL:
+            hashed += len(text) + 1
+            if hashed > _HASHED_IN_ALL:
                 break
         agent = request.hints.agent_id
         return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
 
     def record(self, lookup: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
-        """The session was answered by this model, `tokens` being its prompt and answer; whoever it was, it holds the session now."""
-        if lookup.housekeeping:
+        """Pin the session to the model that answered it; `tokens` is the size of prompt and answer."""
+        if lookup.auxiliary:
             return
         key = (lookup.key_id, lookup.conversation)
         self._pinned.pop(key, None)
@@ -124,13 +127,13 @@ def _answers(message: Json) -> bool:
 
 
 def _opening(messages: Iterable[Json]) -> Iterator[str]:
-    """What stands before the first answer: instructions and the first user turn."""
+    """The texts before the first answer: instructions and the first user turn."""
     for message in messages:
         if _answers(message):
             return
         content = message.get("content")
         texts = [part.get("text") or "" for part in content] if isinstance(content, list) else [content or ""]
         yield str(message.get("role"))
-        yield from (text[:_READ] for text in texts)
+        yield from (text[:_HASHED] for text in texts)
         if message.get("role") == "user":
             return

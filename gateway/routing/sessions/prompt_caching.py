@@ -5,8 +5,9 @@ costs less (a tenth), so breakpoints pay when the conversation probably goes on 
 
     gain = cached * saving + new * (likelihood * saving - premium)
 
-`cached` tokens are in this model's cache already, `new` tokens will be written; `saving` is input minus cache read and `premium`
-is cache write minus input, per token. A client that places breakpoints of its own is never interfered with.
+`cached` tokens are in this model's cache already, `new` tokens will be written; `saving` is the input price minus the cache read
+price and `premium` is the cache write price minus the input price, per token. The gateway adds none where the client placed some.
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching.
 """
 
 from __future__ import annotations
@@ -16,23 +17,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.catalog.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
 from gateway.routing.sessions.affinity import SessionLookup
 
-Key = tuple[str, str]
 CachingMode = Literal["off", "auto", "always"]
 Minimum = Callable[[str, str], int | None]
 
-# How probable it is that a request's prefix is read again within the cache's lifetime.
+# Probability that a request's prefix is read again within the cache's lifetime.
 OPEN_LOOP = 0.9
 WITH_TOOLS = 0.7
 CONTINUED = 0.6
 NAMED_SESSION = 0.5
 SINGLE = 0.1
-# (premium, saving) as shares of the input price, for models whose prices are not known: Anthropic's.
-_USUAL = (0.25, 0.9)
+# (premium, saving) as shares of the input price, for models of unknown price: Anthropic's list prices.
+_DEFAULT = (0.25, 0.9)
 _BREAKPOINT: Json = {"type": "ephemeral"}
 _MARKS = ("cache_control", "prompt_cache_breakpoint")
 
@@ -41,34 +41,34 @@ _MARKS = ("cache_control", "prompt_cache_breakpoint")
 class CacheBreakpoints:
     """Cache breakpoints of one request.
 
-    `client` says that the client placed its own. `models` get the gateway's. `minimum` gives the tokens from which a model's
-    breakpoints act, None for a model that needs none.
+    `client`: the client placed its own. `models` get the gateway's. `minimum` returns the number of prompt tokens from which a
+    model's breakpoints have an effect, None for a model that caches without.
     """
 
     client: bool = False
-    models: frozenset[Key] = frozenset()
+    models: frozenset[ModelKey] = frozenset()
     minimum: Minimum = lambda provider, model: None
 
-    def needed_by(self, key: Key) -> bool:
-        """Whether that model caches only what is marked."""
+    def needed_by(self, key: ModelKey) -> bool:
+        """Whether that model caches only up to breakpoints."""
         return self.minimum(*key) is not None
 
-    def act_at(self, key: Key) -> bool:
-        """Whether that model caches this request: marked by whoever it is, or without marks."""
+    def act_at(self, key: ModelKey) -> bool:
+        """Whether that model caches this request, by the breakpoints of client or gateway, or without any."""
         return self.client or key in self.models or not self.needed_by(key)
 
-    def placed_by(self, key: Key) -> Literal["client", "gateway"] | None:
-        """Whose breakpoints a request to that model has."""
+    def placed_by(self, key: ModelKey) -> Literal["client", "gateway"] | None:
+        """Who placed the breakpoints of a request to that model."""
         if self.client:
             return "client"
         return "gateway" if key in self.models else None
 
 
-NO_MARKS = CacheBreakpoints()
+NO_BREAKPOINTS = CacheBreakpoints()
 
 
 class PromptCaching:
-    """The setting `prompt_caching`, at the catalogue's prices."""
+    """Applies the setting `prompt_caching` at the catalogue's prices."""
 
     def __init__(self, mode: CachingMode, catalog: Catalog, *, minimum: Minimum) -> None:
         self._mode = mode
@@ -93,37 +93,37 @@ class PromptCaching:
         ]
         return CacheBreakpoints(models=frozenset(chosen), minimum=self._minimum)
 
-    def named(self, request: ChatRequest, key: Key, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
-        """For a request whose model the client names; `prompt_tokens` is asked only where it counts."""
+    def named(self, request: ChatRequest, key: ModelKey, *, prompt_tokens: Callable[[], int]) -> CacheBreakpoints:
+        """For a request whose model the client names; `prompt_tokens` is called only where the size matters."""
         if has_marks(request):
             return self._by_client
         least = self._minimum(*key) if self._mode == "always" else None
         if least is None:
-            return NO_MARKS
+            return NO_BREAKPOINTS
         tokens = prompt_tokens()
         if tokens < least or self._gain(key, None, tokens, _likelihood(request, None)) <= 0:
-            return NO_MARKS
+            return NO_BREAKPOINTS
         return CacheBreakpoints(models=frozenset({key}))
 
-    def _gain(self, key: Key, lookup: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
-        """In units of price times tokens; only its sign counts."""
+    def _gain(self, key: ModelKey, lookup: SessionLookup | None, prompt_tokens: int, likelihood: float) -> float:
+        """The gain of the module's docstring, in tokens times price; only its sign matters."""
         premium, saving = _prices(self._catalog.get(*key))
-        held = lookup is not None and lookup.held is not None and lookup.held.key == key
-        cached = min(lookup.cached, prompt_tokens) if lookup is not None and held else 0
+        pinned = lookup.pinned if lookup is not None else None
+        cached = min(lookup.cached, prompt_tokens) if lookup and pinned and pinned.key == key else 0
         return cached * saving + (prompt_tokens - cached) * (likelihood * saving - premium)
 
 
 def _prices(model: Model | None) -> tuple[float, float]:
-    """Premium of a write and saving of a read."""
+    """(premium of a write, saving of a read)"""
     if model is None or model.cache_read_price is None or model.cache_write_price is None:
-        return _USUAL
+        return _DEFAULT
     return model.cache_write_price - model.input_price, model.input_price - model.cache_read_price
 
 
 def _likelihood(request: ChatRequest, lookup: SessionLookup | None) -> float:
-    """That this request's prefix is read again soon, told from the request alone."""
+    """The probability that this request's prefix is read again soon, from the request alone."""
     messages = request.messages
-    if lookup.housekeeping if lookup is not None else is_auxiliary_call(messages):
+    if lookup.auxiliary if lookup is not None else is_auxiliary_call(messages):
         return 0.0
     if messages[-1].get("role") == "tool":
         return OPEN_LOOP
@@ -137,12 +137,12 @@ def _likelihood(request: ChatRequest, lookup: SessionLookup | None) -> float:
 
 
 def _forces_a_tool(body: Json) -> bool:
-    """A forced call in a first turn is how clients ask for one structured answer."""
+    """A forced call in the first turn usually asks for a single structured answer."""
     return body.get("tool_choice", "auto") not in ("auto", "none")
 
 
 def has_marks(request: ChatRequest) -> bool:
-    """Whether the client placed any cache breakpoint itself: at the top, on a message, a part or a tool."""
+    """Whether the client placed a cache breakpoint: at the top, on a message, a part or a tool."""
     if "cache_control" in request.body:
         return True
     for message in request.messages:
@@ -156,10 +156,10 @@ def has_marks(request: ChatRequest) -> bool:
 
 
 def with_breakpoints(request: ChatRequest) -> ChatRequest:
-    """The request with at most three breakpoints: after the instructions, where the request before ended, and at its own end.
+    """The request with at most three breakpoints: after the instructions, at the end of the previous request, and at its own end.
 
-    The first is on the last leading instruction, else on the last tool. The second makes sure that the prefix is found however
-    many blocks were added since: the API looks back over 20 only.
+    The first is on the last leading instruction, else on the last tool. The second makes sure that the prefix is found: the API
+    looks back over 20 blocks only.
     """
     messages = list(request.messages)
     instructions = _last_instruction(messages)
@@ -177,7 +177,7 @@ def with_breakpoints(request: ChatRequest) -> ChatRequest:
 
 
 def _last_instruction(messages: Iterable[Mapping[str, Any]]) -> int | None:
-    """Of the instructions that a history begins with."""
+    """The index of the last instruction at the start."""
     last = None
     for index, message in enumerate(messages):
         if message["role"] not in ("system", "developer"):
@@ -187,7 +187,7 @@ def _last_instruction(messages: Iterable[Mapping[str, Any]]) -> int | None:
 
 
 def _end_before(messages: Sequence[Json]) -> int | None:
-    """The message before the last run of the assistant's, with which the request before ended."""
+    """The index of the message before the last assistant turn: the end of the previous request."""
     index = len(messages) - 2
     while index >= 0 and messages[index]["role"] != "assistant":
         index -= 1

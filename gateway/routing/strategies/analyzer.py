@@ -1,4 +1,4 @@
-"""Names the pattern of a prompt and recommends a model for it from what was learned."""
+"""Names the pattern of a prompt and ranks the models for it by what was learned."""
 
 from __future__ import annotations
 
@@ -10,30 +10,18 @@ from typing import Any
 from gateway.catalog import usd_text
 from gateway.catalog.packaged import load_catalog
 from gateway.routing.estimation.trainer import OnlineTrainer
-from gateway.routing.prompt.features import cached_prompt_facts
+from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
-from gateway.routing.strategies.candidates import Candidate, RoutingRequest, eligible
-from gateway.routing.strategies.decisions import decision_metadata
-from gateway.routing.strategies.selection import Ranked, Uncertainty, draw_of, rank
+from gateway.routing.strategies.candidates import RoutingRequest, eligible
+from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from gateway.routing.strategies.selection import Selection, Uncertainty, draw_of, select
 from gateway.routing.types import PromptFacts, RoutingContext
 
 BALANCED = 0.5
 
 
-class AvailableProviders(list[str]):
-    """The available providers' names, together with the context they come from.
-
-    `recommend_provider` is called with names alone by whoever likes, and its replacements are written for that; what else a
-    context says reaches our own analyzer this way.
-    """
-
-    def __init__(self, context: RoutingContext) -> None:
-        super().__init__(context.available_providers)
-        self.context = context
-
-
 class QueryPatternAnalyzer:
-    """`tradeoff` (0 to 1) holds where the context has none; `seed` decides which requests explore."""
+    """`tradeoff` (0 to 1) applies where the context has none; `seed` decides which requests explore."""
 
     def __init__(
         self,
@@ -51,70 +39,77 @@ class QueryPatternAnalyzer:
         return identify_pattern(prompt)
 
     def recommend_provider(self, prompt: str, complexity: float, available_providers: Sequence[str]) -> dict[str, Any]:
-        """`provider`, `model`, `confidence`, `reasoning`, `quality_score` (0 to 1), `avg_cost` (USD), and what a decision's metadata holds.
+        """`provider`, `model`, `confidence`, `reasoning`, `quality_score` (0 to 1), `avg_cost` (USD), and the metadata of a decision.
 
-        Raises NoRoute when no model of these providers will do.
+        Raises NoRoute when no model of these providers is eligible.
         """
-        context = _context_of(prompt, available_providers)
-        facts = cached_prompt_facts(prompt, context)
+        context = RoutingContext(prompt=prompt, available_providers=list(available_providers))
+        facts = prompt_facts(prompt, context)
         if facts.complexity != complexity:
             facts = replace(facts, complexity=complexity)
+        decision = self.rank(facts, context).to_decision()
+        return {
+            "provider": decision.provider,
+            "model": decision.model,
+            "confidence": decision.confidence,
+            "reasoning": decision.reasoning,
+            "avg_cost": decision.metadata["cost_estimate"],
+            **decision.metadata,
+        }
+
+    def rank(self, facts: PromptFacts, context: RoutingContext, *, strategy: str = "learning") -> Ranking:
+        """The models that may answer, best first. Raises NoRoute, ValueError for a trade-off outside of 0 to 1."""
         estimates = self.trainer.refreshed()
-        candidates = eligible(RoutingRequest(facts, context, self.trainer.catalog, estimates))
+        models = eligible(RoutingRequest(facts, context, self.trainer.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
-        uncertainty_of = estimates.posterior_std(facts)
-        ranked = rank(
-            candidates,
+        posterior_std = estimates.posterior_std(facts)
+        selection = select(
+            models,
             cost_rate=estimates.cost_rate,
             tradeoff=tradeoff,
-            uncertainty=Uncertainty(of=lambda each: uncertainty_of(each.key), most=estimates.max_posterior_std(facts)),
-            draw=draw_of(prompt, seed=self._seed, learned=estimates.learned),
+            uncertainty=Uncertainty(of=lambda each: posterior_std(each.key), most=estimates.max_posterior_std(facts)),
+            draw=draw_of(facts.prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )
-        chosen = ranked.chosen
-        return {
-            "provider": chosen.model.provider,
-            "model": chosen.model.name,
-            "confidence": chosen.estimate.confidence,
-            "reasoning": _reasoning(ranked, facts=facts, tradeoff=tradeoff),
-            "avg_cost": chosen.cost,
-            "tradeoff": tradeoff,
-            **decision_metadata(facts, ranked.order),
-            "outcomes": round(estimates.support(facts)),
-        }
+        return Ranking.of_models(
+            selection.order,
+            facts,
+            strategy=strategy,
+            confidence=selection.chosen.estimate.confidence,
+            reasoning=_reasoning(selection, facts=facts, tradeoff=tradeoff),
+            outcomes=round(estimates.support(facts)),
+            tradeoff=tradeoff,
+        )
 
     def close(self) -> None:
         self.trainer.close()
 
 
 def valid_tradeoff(tradeoff: float) -> float:
+    """Raises ValueError outside of 0.0 to 1.0."""
     if not 0.0 <= tradeoff <= 1.0:
         raise ValueError(f"the tradeoff must be from 0.0 to 1.0, not {tradeoff!r}")
     return tradeoff
 
 
-def _context_of(prompt: str, providers: Sequence[str]) -> RoutingContext:
-    if isinstance(providers, AvailableProviders):
-        return providers.context
-    return RoutingContext(prompt=prompt, available_providers=list(providers))
-
-
-def _reasoning(ranked: Ranked, *, facts: PromptFacts, tradeoff: float) -> str:
-    chosen = ranked.chosen
-    said = (
+def _reasoning(selection: Selection, *, facts: PromptFacts, tradeoff: float) -> str:
+    chosen = selection.chosen
+    expected = (
         f"{facts.pattern} of complexity {facts.complexity:.2f}: {chosen.model.full_name} is expected to reach quality "
         f"{chosen.estimate.quality:.2f} for {_usd(chosen)} ({chosen.estimate.outcomes} own outcomes on like prompts)"
     )
-    if len(ranked.order) == 1:
-        return f"{said}; no other model may answer this request."
-    other = ranked.order[1]
-    compared = f"{other.model.full_name} {other.estimate.quality:.2f} for {_usd(other)}"
-    if ranked.explored:
-        best = ranked.best
-        expected = f"{best.model.full_name} {best.estimate.quality:.2f} for {_usd(best)}"
-        return f"{said}; tried to learn about it, though {expected} is expected to be the better bargain."
-    return f"{said}, against {compared}; at trade-off {tradeoff:.2f} that is the better bargain."
+    if len(selection.order) == 1:
+        return f"{expected}; no other model may answer this request."
+    if selection.explored:
+        return f"{expected}; tried to learn about it, though {_bargain(selection.best)} is expected to be the better bargain."
+    return (
+        f"{expected}, against {_bargain(selection.order[1])}; at trade-off {tradeoff:.2f} that is the better bargain."
+    )
 
 
-def _usd(candidate: Candidate) -> str:
-    return usd_text(candidate.cost)
+def _bargain(scored: ScoredModel) -> str:
+    return f"{scored.model.full_name} {scored.estimate.quality:.2f} for {_usd(scored)}"
+
+
+def _usd(scored: ScoredModel) -> str:
+    return usd_text(scored.cost)

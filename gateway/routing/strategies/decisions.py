@@ -1,42 +1,23 @@
-"""Builds decisions from ranked candidates, and checks those that strategies hand in."""
+"""Checks what strategies answer: callers may replace any of them, so a decision may hold anything."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from gateway.catalog.catalog import Catalog
+from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.errors import RoutingError
-from gateway.routing.strategies.candidates import Candidate, RoutingRequest, candidate_json, eligible, ineligibility
-from gateway.routing.types import CONFIDENCES, PromptFacts, RoutingDecision
+from gateway.routing.strategies.candidates import RoutingRequest, eligible, ineligibility, scored_models
+from gateway.routing.strategies.ranking import Ranking, ScoredModel, number
+from gateway.routing.types import CONFIDENCES, RoutingDecision
 
-# Stored with each row, so that decisions of different rules are not compared as if they were of one.
-POLICY_VERSION = "1"
 _REASON_LENGTH = 300
 
 
-def decision_metadata(facts: PromptFacts, order: Sequence[Candidate]) -> dict[str, Any]:
-    """The metadata of a decision for the first of `order`."""
-    chosen = order[0]
-    return {
-        "pattern": facts.pattern,
-        "complexity": facts.complexity,
-        "quality_score": round(chosen.estimate.quality, 4),
-        "cost_estimate": chosen.cost,
-        "propensity": chosen.propensity,
-        "outcomes": chosen.estimate.outcomes,
-        "candidates": [candidate_json(candidate) for candidate in order],
-        "features": dict(facts.features),
-        "prompt_tokens": facts.tokens,
-        "policy_version": POLICY_VERSION,
-    }
-
-
 def well_formed(decision: object, providers: Collection[str]) -> RoutingDecision:
-    """A decision from a strategy that somebody may have replaced, its metadata a dict. Raises RoutingError, saying what is wrong."""
+    """The decision, its metadata a dict. Raises RoutingError, saying what is wrong."""
     if not isinstance(decision, RoutingDecision):
-        raise RoutingError(f"the strategy returned {_named(decision)} instead of a decision")
+        raise RoutingError(f"the strategy returned {_type_of(decision)} instead of a decision")
     if not isinstance(decision.provider, str) or decision.provider not in providers:
         raise RoutingError(f"provider {_shown(decision.provider)} is not available")
     if not isinstance(decision.model, str) or not decision.model:
@@ -45,41 +26,80 @@ def well_formed(decision: object, providers: Collection[str]) -> RoutingDecision
         raise RoutingError(f"confidence {_shown(decision.confidence)} is not one of high, medium, low")
     metadata = {} if decision.metadata is None else decision.metadata
     if not isinstance(metadata, dict):
-        raise RoutingError(f"metadata is {_named(metadata)}")
+        raise RoutingError(f"metadata is {_type_of(metadata)}")
     return decision if decision.metadata is metadata else replace(decision, metadata=metadata)
 
 
-def validate(decision: object, request: RoutingRequest, *, strategies: Collection[str]) -> RoutingDecision:
-    """The decision with its model by its own name. Raises RoutingError, saying what the request does not allow."""
-    formed = by_own_name(well_formed(decision, request.context.available_providers), request.catalog)
-    if not isinstance(formed.strategy_used, str) or formed.strategy_used not in strategies:
-        raise RoutingError(f"strategy {_shown(formed.strategy_used)} is not known")
-    wrong = ineligibility(formed.provider, formed.model, request)
-    if wrong:
-        raise RoutingError(wrong)
-    return formed
+def validate(ranking: Ranking, request: RoutingRequest, *, strategies: Collection[str]) -> Ranking:
+    """The ranking with its choice by the model's own name. Raises RoutingError, saying what the request does not allow."""
+    resolved = by_own_name(ranking, request.catalog)
+    if not isinstance(resolved.strategy, str) or resolved.strategy not in strategies:
+        raise RoutingError(f"strategy {_shown(resolved.strategy)} is not known")
+    objection = ineligibility(*resolved.chosen, request)
+    if objection:
+        raise RoutingError(objection)
+    return resolved
 
 
-def fill_metadata(decision: RoutingDecision, request: RoutingRequest) -> RoutingDecision:
-    """What the ledger and the failover need and a replaced strategy did not tell; what it told stays."""
-    told = decision.metadata
-    if "candidates" in told and "features" in told and "pattern" in told:
-        return decision
-    candidates = sorted(
-        eligible(request), key=lambda each: (each.key != (decision.provider, decision.model), each.cooling)
+def complete(ranking: Ranking, request: RoutingRequest) -> Ranking:
+    """Adds the estimates that ledger and failover need where a replaced strategy has none; its own metadata stays."""
+    if ranking.scored:
+        return ranking
+    passed, facts = ranking.passed, request.facts
+    if "candidates" in passed:
+        scored: Sequence[ScoredModel] = list(_passed_models(passed["candidates"], request))
+    else:
+        scored = sorted(eligible(request), key=lambda each: (each.key != ranking.chosen, each.cooling))
+    if not scored:
+        return ranking
+    first = scored[0]
+    return ranking._replace(
+        scored=scored,
+        pattern=facts.pattern if ranking.pattern is None else ranking.pattern,
+        complexity=facts.complexity if ranking.complexity is None else ranking.complexity,
+        prompt_tokens=facts.tokens,
+        features=ranking.features if "features" in passed else facts.features,
+        quality=first.shown_quality if "quality_score" not in passed else ranking.quality,
+        cost=first.cost if "cost_estimate" not in passed else ranking.cost,
+        outcomes=first.estimate.outcomes if "outcomes" not in passed else ranking.outcomes,
     )
-    return replace(decision, metadata={**decision_metadata(request.facts, candidates), "propensity": None, **told})
 
 
-def by_own_name(decision: RoutingDecision, catalog: Catalog) -> RoutingDecision:
-    """An alias or full name is as good as the provider's own id where it means a model of the same provider."""
-    if catalog.get(decision.provider, decision.model) is not None:
-        return decision
-    full_name = catalog.aliases.get(decision.model, decision.model)
+def _passed_models(entries: object, request: RoutingRequest) -> Iterator[ScoredModel]:
+    """Candidates in the order of a replaced strategy, with its figures where it gives some; unlisted models are left out."""
+    listed: dict[ModelKey, tuple[Model, Mapping[str, object]]] = {}
+    for entry in entries if isinstance(entries, Sequence) else ():
+        if isinstance(entry, Mapping):
+            model = request.catalog.get(str(entry.get("provider")), str(entry.get("model")))
+            if model is not None:
+                listed.setdefault(model.key, (model, entry))
+    models = [model for model, _ in listed.values()]
+    for scored, (_, entry) in zip(scored_models(request, models), listed.values(), strict=True):
+        quality, std, cost, outcomes, propensity = (
+            number(entry.get(name)) for name in ("quality", "spread", "cost", "outcomes", "propensity")
+        )
+        estimate = scored.estimate
+        yield scored._replace(
+            estimate=estimate._replace(
+                quality=estimate.quality if quality is None else quality,
+                std=estimate.std if std is None else std,
+                outcomes=estimate.outcomes if outcomes is None else int(outcomes),
+            ),
+            cost=scored.cost if cost is None else cost,
+            propensity=scored.propensity if propensity is None else propensity,
+        )
+
+
+def by_own_name(ranking: Ranking, catalog: Catalog) -> Ranking:
+    """Replaces an alias or full name of the choice by the provider's own id, where it means a model of the same provider."""
+    chosen = ranking.chosen
+    if catalog.get(*chosen) is not None:
+        return ranking
+    full_name = catalog.aliases.get(chosen.name, chosen.name)
     model = next((each for each in catalog if each.full_name == full_name), None)
-    if model is None or model.provider != decision.provider:
-        return decision
-    return replace(decision, model=model.name)
+    if model is None or model.provider != chosen.provider:
+        return ranking
+    return ranking._replace(chosen=model.key)
 
 
 def reason_of(error: BaseException) -> str:
@@ -92,5 +112,5 @@ def _shown(value: object) -> str:
     return repr(value)[:80]
 
 
-def _named(value: object) -> str:
+def _type_of(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"

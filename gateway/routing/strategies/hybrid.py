@@ -1,23 +1,23 @@
-"""Routes by what was learned, with complexity as the second opinion and the fallback."""
+"""Routes by what was learned; complexity is the second opinion and the fallback."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gateway.catalog.catalog import Catalog
+from gateway.routing.strategies.base import RankingStrategy, rank_by
 from gateway.routing.strategies.complexity import ComplexityStrategy
-from gateway.routing.strategies.decisions import by_own_name, reason_of, well_formed
+from gateway.routing.strategies.decisions import by_own_name, reason_of
 from gateway.routing.strategies.learning import LearningStrategy
-from gateway.routing.types import RoutingContext, RoutingDecision, RoutingStrategy
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.types import RoutingContext, RoutingStrategy
 
-# So many outcomes of like prompts outweigh a difference of two tiers from complexity's choice.
+# Outcomes on similar prompts from which on a choice two tiers away from complexity's is followed.
 ENOUGH_OUTCOMES = 50
 
 
-class HybridStrategy(RoutingStrategy):
-    """Both strategies may be replaced; `learning_strategy`'s decisions may lack metadata, be nonsense or never come."""
+class HybridStrategy(RankingStrategy):
+    """Callers may replace both strategies. The decisions of `learning_strategy` may lack metadata, be invalid or never come."""
 
     def __init__(
         self,
@@ -26,10 +26,10 @@ class HybridStrategy(RoutingStrategy):
         learning: LearningStrategy | None = None,
         complexity: ComplexityStrategy | None = None,
     ) -> None:
-        own = learning or LearningStrategy(db_path)
-        trainer = own.analyzer.trainer
+        learning = learning or LearningStrategy(db_path)
+        trainer = learning.analyzer.trainer
         self.catalog: Catalog = trainer.catalog
-        self.learning_strategy: RoutingStrategy = own
+        self.learning_strategy: RoutingStrategy = learning
         self.complexity_strategy: RoutingStrategy = complexity or ComplexityStrategy(
             trainer.catalog, estimates=trainer.snapshot
         )
@@ -37,58 +37,45 @@ class HybridStrategy(RoutingStrategy):
     def get_name(self) -> str:
         return "hybrid"
 
-    def route(self, prompt: str, context: RoutingContext) -> RoutingDecision:
+    def rank(self, prompt: str, context: RoutingContext) -> Ranking:
         try:
-            learned = self._learned(prompt, context)
-        except Exception as error:  # whatever a replaced strategy raises, a request must not fail for it
-            return _fallen_back(self.complexity_strategy.route(prompt, context), error)
+            learned = by_own_name(rank_by(self.learning_strategy, prompt, context), self.catalog)
+        except Exception as error:  # a replaced strategy may raise anything; the request is routed all the same
+            return _fallback(rank_by(self.complexity_strategy, prompt, context), error)
         if learned.confidence != "high":
-            return self._taken(learned, experimental=True)
-        if _outcomes(learned) >= ENOUGH_OUTCOMES:
-            return self._taken(learned, experimental=False)
-        usual = self.complexity_strategy.route(prompt, context)
-        return self._taken(learned, experimental=False) if self._near(learned, usual) else _mismatch(usual, learned)
+            return self._follow(learned, experimental=True)
+        if (learned.outcomes or 0) >= ENOUGH_OUTCOMES:
+            return self._follow(learned, experimental=False)
+        usual = rank_by(self.complexity_strategy, prompt, context)
+        if self._within_one_tier(learned, usual):
+            return self._follow(learned, experimental=False)
+        return _mismatch(usual, learned)
 
-    def _learned(self, prompt: str, context: RoutingContext) -> RoutingDecision:
-        decision = self.learning_strategy.route(prompt, context)
-        return by_own_name(well_formed(decision, context.available_providers), self.catalog)
-
-    def _near(self, learned: RoutingDecision, usual: RoutingDecision) -> bool:
-        """Within one tier; a model that the catalogue does not list is near to none."""
-        one = self.catalog.get(learned.provider, learned.model)
-        other = self.catalog.get(usual.provider, usual.model)
+    def _within_one_tier(self, learned: Ranking, usual: Ranking) -> bool:
+        """Models that the catalogue does not list have no tier."""
+        one, other = self.catalog.get(*learned.chosen), self.catalog.get(*usual.chosen)
         return one is not None and other is not None and abs(one.rank - other.rank) <= 1
 
-    def _taken(self, learned: RoutingDecision, *, experimental: bool) -> RoutingDecision:
-        return RoutingDecision(
-            provider=learned.provider,
-            model=learned.model,
-            confidence=learned.confidence,
-            strategy_used=self.get_name(),
-            reasoning=learned.reasoning,
-            fallback_used=learned.fallback_used,
-            metadata={**learned.metadata, "experimental": experimental, "learning_mismatch": False},
-        )
+    def _follow(self, learned: Ranking, *, experimental: bool) -> Ranking:
+        return learned._replace(strategy=self.get_name(), experimental=experimental, learning_mismatch=False)
 
 
-def _mismatch(usual: RoutingDecision, learned: RoutingDecision) -> RoutingDecision:
-    named = f"{learned.provider}/{learned.model}"
-    said = f"{usual.reasoning} Learning's {named} is more than one tier away, with too few outcomes behind it."
-    return _instead(usual, reasoning=said, learning_mismatch=True)
+def _mismatch(usual: Ranking, learned: Ranking) -> Ranking:
+    name = learned.chosen.full_name
+    return usual._replace(
+        strategy="complexity",
+        reasoning=f"{usual.reasoning} Learning's {name} is more than one tier away, with too few outcomes behind it.",
+        experimental=bool(usual.experimental),
+        learning_mismatch=True,
+    )
 
 
-def _fallen_back(usual: RoutingDecision, error: Exception) -> RoutingDecision:
-    reason = reason_of(error)
-    decision = _instead(usual, reasoning=f"{usual.reasoning} Learning failed.", fallback_reason=reason)
-    return replace(decision, fallback_used=True)
-
-
-def _instead(usual: RoutingDecision, *, reasoning: str, **told: Any) -> RoutingDecision:
-    metadata = {"experimental": False, "learning_mismatch": False, **usual.metadata, **told}
-    return replace(usual, reasoning=reasoning, strategy_used="complexity", metadata=metadata)
-
-
-def _outcomes(decision: RoutingDecision) -> float:
-    """Of like prompts, as the decision tells; 0 where it tells nothing that is a number."""
-    told = decision.metadata.get("outcomes")
-    return told if isinstance(told, int | float) and not isinstance(told, bool) else 0
+def _fallback(usual: Ranking, error: Exception) -> Ranking:
+    return usual._replace(
+        strategy="complexity",
+        reasoning=f"{usual.reasoning} Learning failed.",
+        experimental=bool(usual.experimental),
+        learning_mismatch=bool(usual.learning_mismatch),
+        fallback_used=True,
+        fallback_reason=reason_of(error),
+    )

@@ -1,10 +1,12 @@
-"""Which of the able candidates to take at a point of the trade-off, and with what chance a less tried one.
+"""Chooses one of the eligible models at a point of the cost-quality trade-off, and explores.
 
-The candidate with the highest `quality - rate * cost` is taken, with three corrections for what is not known. A model that
-was tried gets some benefit of the doubt, so that an unlucky start is not for ever. One that was hardly tried on such
-prompts is not believed to mend more than half of what a tried one lacks: its tier's reputation does not count above that.
-And where outcomes show a model to do well, it is not left for one that was never tried on anything: those have
-the explored share of decisions, drawn with exactly known chances, to show what they can do.
+The model with the highest utility `quality - rate * cost` is chosen, with three corrections for uncertainty:
+
+- A model with outcomes gets an upper-confidence bonus (UCB), so that a few bad outcomes at the start do not exclude it for good.
+- A model with fewer than 5 outcomes on similar prompts may claim at most half of the gap between the best tried model and 1.0:
+  the tier's prior does not count above that.
+- Where outcomes prove a model good, a model without any outcome does not replace it. Untried models get their outcomes from
+  exploration: a small share of decisions, drawn with exactly known probabilities (propensities).
 """
 
 from __future__ import annotations
@@ -17,33 +19,34 @@ from operator import sub
 
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.estimates import Estimate
-from gateway.routing.strategies.candidates import Candidate
+from gateway.routing.strategies.ranking import ScoredModel
 
-# Most decisions that may try another model; never one that is clearly worse: even its good case is below the best.
+# The largest share of decisions that explores. A model is explored only if its good case, this many standard deviations above
+# its expected quality, reaches the best utility.
 EXPLORATION_RATE = 0.02
 _GOOD_CASE = 2.0
 
-# So many standard deviations of what a tried model is expected to do are the benefit of the doubt.
+# The upper-confidence bonus in posterior standard deviations of a tried model.
 UCB_COEFFICIENT = 0.375
 
-# From so many outcomes of like prompts on a model's reputation no longer matters.
+# From this many outcomes on similar prompts on, the claim of a model is not limited; below, to this share of the gap.
 _ENOUGH = 5
 _BELIEVED = 0.5
 
-# With so many, of at least this quality, it is not left for one never tried.
+# A model with this many outcomes, and at least this quality, is not left for one without outcomes.
 _SETTLED = 10
 _PROVEN_QUALITY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """`order` is that of failover, the chosen one first. `explored` says it was drawn although `best` is expected to do better."""
+class Selection:
+    """`order` is the failover order, the chosen model first. `best` has the highest utility; an explored choice is another one."""
 
-    order: tuple[Candidate, ...]
-    best: Candidate
+    order: tuple[ScoredModel, ...]
+    best: ScoredModel
 
     @property
-    def chosen(self) -> Candidate:
+    def chosen(self) -> ScoredModel:
         return self.order[0]
 
     @property
@@ -53,15 +56,18 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """The standard deviation of a candidate's expected quality on this request, and the most it can be: the first takes time to tell."""
+    """The standard deviation of a model's expected quality on this request, and an upper bound of it, which is cheaper to compute."""
 
-    of: Callable[[Candidate], float]
+    of: Callable[[ScoredModel], float]
     most: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Objective:
-    """How candidates compare on one request: USD to quality, openness to the less tried, and the most that these may claim."""
+    """What a choice maximizes on one request.
+
+    `rate` is quality per USD, `exploration_weight` is 0 (none) to 1, `ceiling` the most that a model with few outcomes may claim.
+    """
 
     rate: float
     exploration_weight: float
@@ -69,80 +75,80 @@ class _Objective:
     proven: bool
 
     def capped_quality(self, estimates: Sequence[Estimate]) -> list[float]:
-        """The quality that each may claim."""
+        """The quality that each model may claim."""
         ceiling = self.ceiling
         return [each.quality if each.quality <= ceiling or each.outcomes >= _ENOUGH else ceiling for each in estimates]
 
-    def places(self, candidates: Sequence[Candidate], worths: Sequence[float]) -> list[tuple[bool, bool, float, float]]:
-        """To sort by, best first; a tie goes to the cheaper or better, then to the catalogue's order."""
+    def sort_keys(
+        self, models: Sequence[ScoredModel], utilities: Sequence[float]
+    ) -> list[tuple[bool, bool, float, float]]:
+        """Ascending: cooling models last; a tie goes to the cheaper or better model, then to the catalogue's order."""
         if self.rate == math.inf:
-            return [(each.cooling, False, each.cost, -each.estimate.quality) for each in candidates]
+            return [(each.cooling, False, each.cost, -each.estimate.quality) for each in models]
         proven = self.proven
         return [
-            (cooling, proven and not estimate.has_outcomes, -worth, cost)
-            for (_, estimate, cost, cooling, _), worth in zip(candidates, worths, strict=True)
+            (cooling, proven and not estimate.has_outcomes, -utility, cost)
+            for (_, estimate, cost, cooling, _), utility in zip(models, utilities, strict=True)
         ]
 
-    def benefits(
-        self, candidates: Sequence[Candidate], worths: Sequence[float], uncertainty: Uncertainty
+    def bonuses(
+        self, models: Sequence[ScoredModel], utilities: Sequence[float], uncertainty: Uncertainty
     ) -> Mapping[int, float]:
-        """Of the doubt, by the places of tried models that could lead with it; the others' would change nothing."""
+        """Upper-confidence bonuses by index, for tried models that could become the best by it; others would change nothing."""
         scale = UCB_COEFFICIENT * self.exploration_weight
-        bar = max(worths) - scale * uncertainty.most
+        threshold = max(utilities) - scale * uncertainty.most
         return {
             i: scale * uncertainty.of(each)
-            for i, each in enumerate(candidates)
-            if scale and each.estimate.has_outcomes and worths[i] >= bar
+            for i, each in enumerate(models)
+            if scale and each.estimate.has_outcomes and utilities[i] >= threshold
         }
 
 
-def rank(
-    candidates: Sequence[Candidate],
+def select(
+    models: Sequence[ScoredModel],
     *,
     cost_rate: CostQualityRate,
     tradeoff: float,
     uncertainty: Uncertainty,
     draw: float,
     explore: bool,
-) -> Ranked:
-    """`draw` is uniform in [0, 1). At either end of the trade-off only price or only quality counts, and nothing is explored."""
-    objective = _objective(candidates, cost_rate=cost_rate, tradeoff=tradeoff)
-    claims, prices = (
-        objective.capped_quality([each.estimate for each in candidates]),
-        [objective.rate * each.cost for each in candidates],
-    )
-    worths = list(map(sub, claims, prices))
-    hopes = list(worths)
-    for i, benefit in objective.benefits(candidates, worths, uncertainty).items():
-        hopes[i] = min(1.0, claims[i] + benefit) - prices[i]  # no quality is above 1
-    order = sorted(range(len(candidates)), key=objective.places(candidates, hopes).__getitem__)
+) -> Selection:
+    """`draw` is uniform in [0, 1). At either end of the trade-off only cost or only quality counts, and nothing is explored."""
+    objective = _objective(models, cost_rate=cost_rate, tradeoff=tradeoff)
+    qualities = objective.capped_quality([each.estimate for each in models])
+    prices = [objective.rate * each.cost for each in models]
+    utilities = list(map(sub, qualities, prices))
+    ucb_scores = list(utilities)
+    for i, bonus in objective.bonuses(models, utilities, uncertainty).items():
+        ucb_scores[i] = min(1.0, qualities[i] + bonus) - prices[i]  # no quality is above 1
+    order = sorted(range(len(models)), key=objective.sort_keys(models, ucb_scores).__getitem__)
     best, *others = order
-    chances: Mapping[int, float] = {best: 1.0}
-    if explore and objective.exploration_weight > 0 and not candidates[best].cooling:
-        bar = worths[best]
-        good_cases = ((i, worths[i] + _GOOD_CASE * candidates[i].estimate.std) for i in others)
-        hopeful = {i: case for i, case in good_cases if case >= bar and not candidates[i].cooling}
-        chances = _propensities(best, hopeful, share=EXPLORATION_RATE * objective.exploration_weight)
-    drawn = _drawn(chances, draw)
+    propensities: Mapping[int, float] = {best: 1.0}
+    if explore and objective.exploration_weight > 0 and not models[best].cooling:
+        threshold = utilities[best]
+        good_cases = ((i, utilities[i] + _GOOD_CASE * models[i].estimate.std) for i in others)
+        promising = {i: case for i, case in good_cases if case >= threshold and not models[i].cooling}
+        propensities = _propensities(best, promising, share=EXPLORATION_RATE * objective.exploration_weight)
+    drawn = _drawn(propensities, draw)
     if drawn != best:
         order.remove(drawn)
         order.insert(0, drawn)
-    ordered = [candidates[i].with_propensity(chances[i]) if i in chances else candidates[i] for i in order]
-    return Ranked(order=tuple(ordered), best=candidates[best])
+    ordered = [models[i].with_propensity(propensities[i]) if i in propensities else models[i] for i in order]
+    return Selection(order=tuple(ordered), best=models[best])
 
 
-def _objective(candidates: Sequence[Candidate], *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
-    qualities = [each.estimate.quality for each in candidates]
+def _objective(models: Sequence[ScoredModel], *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
+    qualities = [each.estimate.quality for each in models]
     highest_quality = max(qualities)
-    price = min([each.cost for each, quality in zip(candidates, qualities, strict=True) if quality == highest_quality])
-    known = [each for each in candidates if each.estimate.outcomes]
-    highest = max([each.estimate.quality for each in known], default=1.0)
+    price = min([each.cost for each, quality in zip(models, qualities, strict=True) if quality == highest_quality])
+    known = [each for each in models if each.estimate.outcomes]
+    highest_known = max([each.estimate.quality for each in known], default=1.0)
     best = cost_rate.best
-    usual = None if best is None else next((each.cost for each in candidates if each.model.key == best), None)
+    usual_cost = None if best is None else next((each.cost for each in models if each.model.key == best), None)
     return _Objective(
-        rate=cost_rate.rate(tradeoff, price=price, usual=usual),
+        rate=cost_rate.rate(tradeoff, price=price, usual=usual_cost),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
-        ceiling=highest + _BELIEVED * (1.0 - highest) if known else math.inf,
+        ceiling=highest_known + _BELIEVED * (1.0 - highest_known) if known else math.inf,
         proven=any(
             each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
             for each in known
@@ -151,22 +157,22 @@ def _objective(candidates: Sequence[Candidate], *, cost_rate: CostQualityRate, t
 
 
 def _propensities(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:
-    """The best first; half of the share goes to the most promising of the others, half to all of them alike. `others` has their good cases."""
+    """By index, the best first. Half of `share` goes to the most promising of `others` (their good cases), half to all of them equally."""
     if not others:
         return {best: 1.0}
-    chances = {best: 1.0 - share} | dict.fromkeys(others, share / 2 / len(others))
-    chances[max(others, key=others.__getitem__)] += share / 2
-    return chances
+    propensities = {best: 1.0 - share} | dict.fromkeys(others, share / 2 / len(others))
+    propensities[max(others, key=others.__getitem__)] += share / 2
+    return propensities
 
 
-def _drawn(chances: Mapping[int, float], draw: float) -> int:
-    """The first candidate up to which the chances add up to more than `draw`; rounding leaves the rest to the first."""
+def _drawn(propensities: Mapping[int, float], draw: float) -> int:
+    """The first index whose cumulative propensity exceeds `draw`; what rounding leaves over goes to the first index."""
     total = 0.0
-    for each, chance in chances.items():
-        total += chance
+    for index, propensity in propensities.items():
+        total += propensity
         if draw < total:
-            return each
-    return next(iter(chances))
+            return index
+    return next(iter(propensities))
 
 
 def draw_of(prompt: str, *, seed: int, learned: int) -> float:

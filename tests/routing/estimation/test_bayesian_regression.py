@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, prior
-from gateway.routing.estimation.examples import Key
 
 
 def test_posterior_mean_is_the_ridge_solution() -> None:
@@ -82,7 +82,7 @@ def test_variance_shrinks_with_observations() -> None:
     assert posterior.variance([0.0, 1.0]) == pytest.approx(1 / 2)
 
 
-ONE, OTHER = ("gemini", "one"), ("claude", "other")
+ONE, OTHER = ModelKey("gemini", "one"), ModelKey("claude", "other")
 X = (1.0, -0.5, 2.0)
 
 
@@ -93,7 +93,7 @@ def taught(*qualities: float) -> GaussianPosterior:
     return posterior
 
 
-def variances(posteriors: dict[Key, GaussianPosterior]) -> dict[Key, object]:
+def variances(posteriors: dict[ModelKey, GaussianPosterior]) -> dict[ModelKey, object]:
     return {key: pytest.approx(posterior.variance(X), rel=1e-12) for key, posterior in posteriors.items()}
 
 
@@ -106,7 +106,7 @@ def test_vectorised_variances_equal_single_ones() -> None:
 
 def test_only_changed_posteriors_are_converted_again() -> None:
     """Converted posteriors are reused only if they are the same objects; models may be added and removed."""
-    third = ("openrouter", "third")
+    third = ModelKey("openrouter", "third")
     before = PosteriorVariances({ONE: taught(1.0), OTHER: (same := taught())})
     posteriors = {third: taught(0.2), OTHER: same, ONE: taught(1.0, 1.0)}
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.cost_quality import CostQualityRate, Option, fit_rate
 
 # On each of a hundred requests the second model is better by another 0.01, at 20 times the price.
@@ -67,10 +68,10 @@ def test_rates_beyond_those_tried_are_held_at_the_ends() -> None:
 
 def test_size_of_a_request_counts_in_part() -> None:
     """A request of ten times the usual cost is judged as one of about three times, a tenth as one of three quarters; without the best one's cost all count in full."""
-    cost_rate = fit_rate(SAMPLE, best=1, key=("claude", "best"))
+    cost_rate = fit_rate(SAMPLE, best=1, key=ModelKey("claude", "best"))
     full = cost_rate.rate(0.5, price=0.002)
 
-    assert cost_rate.best == ("claude", "best")
+    assert cost_rate.best == ModelKey("claude", "best")
     assert 10 * cost_rate.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
     assert 0.1 * cost_rate.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
     assert cost_rate.rate(0.5, price=0.002, usual=0.0) == full

@@ -4,12 +4,13 @@ import random
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.ensemble import MIN_EXAMPLES, Ensemble, fit
 from gateway.routing.estimation.examples import LabelledExample
 from gateway.routing.prompt.embedding import DIMENSIONS
 
-KEY = ("gemini", "flash")
-OTHER = ("claude", "sonnet")
+KEY = ModelKey("gemini", "flash")
+OTHER = ModelKey("claude", "sonnet")
 EXPECTED = {KEY: (0.7, 0.0), OTHER: (0.9, 0.0)}
 FEATURES = (1.0, 0.0)
 
@@ -20,13 +21,13 @@ def about(topic: int, draw: random.Random | None = None) -> tuple[float, ...]:
     return tuple(noise(0.0, 3.0) + (60.0 if i == topic else 0.0) for i in range(DIMENSIONS))
 
 
-def examples(count: int = 400, *, model: tuple[str, str] = KEY) -> list[LabelledExample]:
+def examples(count: int = 400, *, model: ModelKey = KEY) -> list[LabelledExample]:
     """Good answers about topic 0, bad ones about topic 1."""
     draw = random.Random(1)
     return [LabelledExample(model, FEATURES, about(i % 2, draw), float(i % 2 == 0), 1.0) for i in range(count)]
 
 
-def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: tuple[str, str] = KEY) -> float:
+def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: ModelKey = KEY) -> float:
     return ensemble.on(FEATURES, about(topic))(key, online)
 
 

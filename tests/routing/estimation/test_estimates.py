@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.catalog.catalog import TIERS, Model
 from gateway.routing.estimation.bayesian_regression import PosteriorVariances, prior
 from gateway.routing.estimation.estimates import OWN_PRECISION, Estimates
@@ -43,7 +44,7 @@ def test_quality_is_clamped_to_its_range() -> None:
     """Quality is 0 to 1 for any weights."""
     model = Model("gemini", "x", "simple", 0.1, 0.1)
     for weight, quality in ((9.0, 1.0), (-9.0, 0.0)):
-        weights = {("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
+        weights = {ModelKey("gemini", "x"): (weight, *[0.0] * (SIZE - 1))}
         assert Estimates(model_weights=weights).of(model, prompt_facts(SIMPLE)).quality == quality
 
 
@@ -53,12 +54,12 @@ def test_posterior_std_shrinks_where_outcomes_are() -> None:
     posterior = prior(OWN_PRECISION)
     for _ in range(50):
         posterior = posterior.update(seen.vector, 1.0, weight=1.0)
-    posteriors = {("gemini", "x"): posterior}
+    posteriors = {ModelKey("gemini", "x"): posterior}
     for estimates in (
         Estimates(posteriors=posteriors),
         Estimates(posteriors=posteriors, posterior_variances=PosteriorVariances(posteriors)),
     ):
-        there, elsewhere = (estimates.posterior_std(facts)(("gemini", "x")) for facts in (seen, other))
+        there, elsewhere = (estimates.posterior_std(facts)(ModelKey("gemini", "x")) for facts in (seen, other))
 
         assert there < elsewhere / 2
         assert elsewhere < estimates.max_posterior_std(other)

@@ -20,7 +20,7 @@ def observation(
 ) -> Observation:
     facts = prompt_facts(prompt)
     outcome = Outcome(quality=quality, cost=0.001, input_tokens=20, output_tokens=100)
-    key = (model.provider, model.name)
+    key = model.key
     return Observation(key, facts.pattern, facts.complexity, facts.features, outcome, weight=weight)
 
 
@@ -102,7 +102,7 @@ def test_a_few_outcomes_of_others_rule_nobody_out() -> None:
 
 def test_prompt_sizes_that_are_no_numbers_are_passed_over() -> None:
     """A stored size of NaN does not break learning."""
-    key = (FLASH.provider, FLASH.name)
+    key = FLASH.key
     broken = Observation(key, "code", 0.3, {"tokens": math.nan}, Outcome(quality=1.0, cost=0.1))
 
     assert Estimator(THREE).learn([broken]).learned == 1

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.evidence import NOTHING, QualityStats, bucket_of, confidence, similar
 
-KEY = ("claude", "sonnet")
+KEY = ModelKey("claude", "sonnet")
 
 
 def stats(*qualities: float) -> QualityStats:
@@ -47,4 +48,4 @@ def test_other_patterns_and_models_are_not_similar() -> None:
     bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.3): stats(1.0)}
 
     assert similar(bucket_stats, KEY, pattern="math", complexity=0.3) == NOTHING
-    assert similar(bucket_stats, ("claude", "haiku"), pattern="code", complexity=0.3) == NOTHING
+    assert similar(bucket_stats, ModelKey("claude", "haiku"), pattern="code", complexity=0.3) == NOTHING

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.catalog import ModelKey
 from gateway.routing.estimation.examples import (
     FIRST_FIT,
     LabelledExample,
@@ -13,7 +14,7 @@ from gateway.routing.prompt.features import prompt_facts
 from tests.routing.worlds import FLASH, MODERATE, SONNET
 
 
-def example(quality: float = 1.0, *, model: tuple[str, str] = FLASH.key) -> LabelledExample:
+def example(quality: float = 1.0, *, model: ModelKey = FLASH.key) -> LabelledExample:
     return LabelledExample(model, (1.0,), (0.0,), quality, 1.0)
 
 

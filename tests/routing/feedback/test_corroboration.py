@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.catalog import ModelKey
 from gateway.routing.feedback.corroboration import PROVOKED, Corroboration, KeysPerModel
 
-MODEL = ("gemini", "flash")
+MODEL = ModelKey("gemini", "flash")
 
 
 def rule(*keys: str, issued: int = 9, needed: int = 3) -> Corroboration:
@@ -20,7 +21,7 @@ def test_a_few_keys_teach_nothing(source: str) -> None:
     """What a caller can provoke counts once enough different keys have used the model; one key's many requests are one key."""
     assert not rule("a", "b", "b", "b").accepts(source, MODEL, "a")
     assert rule("a", "b", "c").accepts(source, MODEL, "a")
-    assert not rule("a", "b", "c").accepts(source, ("gemini", "other"), "a")
+    assert not rule("a", "b", "c").accepts(source, ModelKey("gemini", "other"), "a")
 
 
 @pytest.mark.parametrize("source", ["served", "upstream_error", "unremarkable"])

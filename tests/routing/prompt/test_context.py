@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.completion import ChatRequest, RoutingHints
-from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens
+from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
 
 
 def user(content: Any) -> dict[str, Any]:
@@ -15,6 +15,10 @@ def user(content: Any) -> dict[str, Any]:
 def request(*messages: dict[str, Any], hints: RoutingHints | None = None, **members: Any) -> ChatRequest:
     body = {"model": "auto", "messages": list(messages), **members}
     return ChatRequest(body=body, model="auto", messages=list(messages), hints=hints or RoutingHints())
+
+
+def prompt_tokens(body: dict[str, Any], messages: list[dict[str, Any]]) -> int:
+    return prompt_tokens_of(request(*messages, **body))
 
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
@@ -116,3 +120,11 @@ def test_prompt_tokens_count_everything_but_media_bytes() -> None:
     assert prompt_tokens({}, [pdf]) == pytest.approx(10_000, rel=0.01)
     assert prompt_tokens(tools, [user("x")]) > 1_000
     assert prompt_tokens({}, [user("x"), CALL]) > prompt_tokens({}, [user("x")]) + 8
+
+
+def test_prompt_tokens_are_estimated_once() -> None:
+    """A request that carries its estimate is not measured again."""
+    measured = with_prompt_tokens(request(user("word " * 100)))
+    assert measured.prompt_tokens == prompt_tokens({}, [user("word " * 100)])
+    assert with_prompt_tokens(measured) is measured
+    assert prompt_tokens_of(measured._replace(prompt_tokens=7)) == 7

@@ -47,8 +47,8 @@ def test_a_conversation_is_known_by_its_beginning(sessions: SessionAffinity, clo
     began(sessions, asking(FIRST))
     clock.now = 10
     lookup = sessions.lookup(asking(SECOND), key_id=None)
-    assert lookup.held == PinnedModel("gemini", "flash", 100, 0.0)
-    assert lookup.held.key == ("gemini", "flash")
+    assert lookup.pinned == PinnedModel("gemini", "flash", 100, 0.0)
+    assert lookup.pinned.key == ("gemini", "flash")
     assert lookup.cached == 100
     assert lookup.session_id.startswith("s-")
     assert "irate" not in lookup.session_id
@@ -68,7 +68,7 @@ OTHERS = [
 def test_other_conversations(sessions: SessionAffinity, messages: list[dict[str, Any]], key_id: str | None) -> None:
     """Another beginning or another key is another conversation, and the same first turn begins a new one."""
     began(sessions, asking(FIRST))
-    assert sessions.lookup(asking(messages), key_id=key_id).held is None
+    assert sessions.lookup(asking(messages), key_id=key_id).pinned is None
 
 
 def test_a_named_session(sessions: SessionAffinity) -> None:
@@ -76,7 +76,7 @@ def test_a_named_session(sessions: SessionAffinity) -> None:
     began(sessions, asking(FIRST, "mine"))
     lookup = sessions.lookup(asking([HELLO], "mine"), key_id=None)
     assert lookup.session_id == "mine"
-    assert lookup.held is not None
+    assert lookup.pinned is not None
 
 
 def test_a_shared_name_does_not_join_conversations(sessions: SessionAffinity) -> None:
@@ -84,10 +84,10 @@ def test_a_shared_name_does_not_join_conversations(sessions: SessionAffinity) ->
     hints = RoutingHints(session_id="app", shared_session=True)
     began(sessions, asking(FIRST)._replace(hints=hints))
     later = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
-    assert (later.session_id, later.held is not None) == ("app", True)
+    assert (later.session_id, later.pinned is not None) == ("app", True)
     other = [SYSTEM, {"role": "user", "content": "Hi"}, *SECOND[2:]]
-    assert sessions.lookup(asking(other)._replace(hints=hints), key_id=None).held is None
-    assert sessions.lookup(asking(FIRST)._replace(hints=hints), key_id=None).held is None
+    assert sessions.lookup(asking(other)._replace(hints=hints), key_id=None).pinned is None
+    assert sessions.lookup(asking(FIRST)._replace(hints=hints), key_id=None).pinned is None
 
 
 def test_a_subagent_has_a_conversation_of_its_own(sessions: SessionAffinity) -> None:
@@ -96,7 +96,7 @@ def test_a_subagent_has_a_conversation_of_its_own(sessions: SessionAffinity) -> 
         began(sessions, asking(FIRST, session_id))
         hints = RoutingHints(session_id=session_id, agent_id="reviewer")
         lookup = sessions.lookup(asking(SECOND)._replace(hints=hints), key_id=None)
-        assert lookup.held is None
+        assert lookup.pinned is None
         assert lookup.session_id == f"{sessions.session_id(asking(SECOND, session_id))}/reviewer"
 
 
@@ -105,17 +105,17 @@ def test_time_passes(sessions: SessionAffinity, clock: Clock) -> None:
     began(sessions, asking(FIRST))
     clock.now = WARM + 1
     lookup = sessions.lookup(asking(SECOND), key_id=None)
-    assert lookup.held is not None
+    assert lookup.pinned is not None
     assert lookup.cached == 0
     clock.now = TTL + 1
-    assert sessions.lookup(asking(SECOND), key_id=None).held is None
+    assert sessions.lookup(asking(SECOND), key_id=None).pinned is None
 
 
 def test_the_session_follows_who_answers(sessions: SessionAffinity) -> None:
     """Whoever answered last holds the session, whatever was planned."""
     began(sessions, asking(FIRST))
     sessions.record(sessions.lookup(asking(SECOND), key_id=None), provider="claude", model="haiku", tokens=200)
-    held = sessions.lookup(asking(SECOND), key_id=None).held
+    held = sessions.lookup(asking(SECOND), key_id=None).pinned
     assert held is not None
     assert (held.key, held.tokens) == (("claude", "haiku"), 200)
 
@@ -126,10 +126,10 @@ def test_housekeeping_moves_nothing(sessions: SessionAffinity) -> None:
     title = sessions.lookup(
         asking([{"role": "user", "content": "Generate a short title for this chat"}], "mine"), key_id=None
     )
-    assert title.housekeeping
-    assert title.held is not None
+    assert title.auxiliary
+    assert title.pinned is not None
     sessions.record(title, provider="claude", model="haiku", tokens=1)
-    assert sessions.lookup(asking(SECOND, "mine"), key_id=None).held == title.held
+    assert sessions.lookup(asking(SECOND, "mine"), key_id=None).pinned == title.pinned
 
 
 def test_an_open_tool_loop(sessions: SessionAffinity) -> None:
@@ -143,7 +143,7 @@ def test_bounded(sessions: SessionAffinity) -> None:
     """The sessions that were quiet longest are forgotten when there are too many."""
     for name in ("a", "b", "a", "c"):
         began(sessions, asking(FIRST, name))
-    known = [sessions.lookup(asking(FIRST, name), key_id=None).held is not None for name in "abc"]
+    known = [sessions.lookup(asking(FIRST, name), key_id=None).pinned is not None for name in "abc"]
     assert known == [True, False, True]
 
 

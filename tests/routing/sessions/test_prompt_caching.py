@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.completion import ChatRequest, RoutingHints
 from gateway.routing.sessions.affinity import PinnedModel, SessionLookup
 from gateway.routing.sessions.prompt_caching import (
@@ -79,13 +79,13 @@ def test_what_is_asked_once_is_not_written(case: str) -> None:
 def test_what_is_cached_is_read() -> None:
     """A prefix that the model holds pays for a breakpoint by itself; another model's or a cold one does not."""
     request = asking(SYSTEM, USER)
-    warm = SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0), cached=4000)
+    warm = SessionLookup("s", "s", pinned=PinnedModel(*OWN.key, 4000, 0.0), cached=4000)
     assert routed(request, lookup=warm).models == {OWN.key}
     assert not routed(
-        request, lookup=SessionLookup("s", "s", held=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
+        request, lookup=SessionLookup("s", "s", pinned=PinnedModel(*OTHER.key, 4000, 0.0), cached=4000)
     ).models
-    assert not routed(request, lookup=SessionLookup("s", "s", held=PinnedModel(*OWN.key, 4000, 0.0))).models
-    assert not routed(LIKELY["tools"], lookup=SessionLookup("s", "s", housekeeping=True)).models
+    assert not routed(request, lookup=SessionLookup("s", "s", pinned=PinnedModel(*OWN.key, 4000, 0.0))).models
+    assert not routed(LIKELY["tools"], lookup=SessionLookup("s", "s", auxiliary=True)).models
 
 
 def test_a_short_prompt_is_not_marked() -> None:
@@ -108,7 +108,7 @@ def test_the_setting() -> None:
 def test_a_named_model_is_weighed_by_the_same_rule() -> None:
     """Unknown prices count as Anthropic's usual ones; a model that needs no breakpoints gets none and is not counted."""
     always = caching("always")
-    unlisted = ("claude", "unlisted")
+    unlisted = ModelKey("claude", "unlisted")
     assert always.named(LIKELY["tools"], unlisted, prompt_tokens=lambda: 5000).models == {unlisted}
     assert not always.named(UNLIKELY["a single question"], unlisted, prompt_tokens=lambda: 5000).models
     assert not always.named(LIKELY["tools"], unlisted, prompt_tokens=lambda: 10).models

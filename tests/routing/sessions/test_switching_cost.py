@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.catalog.catalog import Catalog, Model
+from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.sessions.affinity import PinnedModel, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints
 from gateway.routing.sessions.switching_cost import keep_unless_worth_it, switch_cost
-from gateway.routing.types import RoutingDecision
+from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from tests.routing.worlds import scored
 
 CHEAP = Model("gemini", "flash", "simple", 1.0, 2.0, cache_read_price=0.1)
 DEAR = Model("claude", "sonnet", "complex", 3.0, 15.0, cache_read_price=0.3, cache_write_price=3.75)
@@ -19,38 +21,29 @@ CATALOG = Catalog([CHEAP, DEAR, PLAIN])
 
 
 def lookup(model: Model = DEAR, *, cached: int = 10_000, **facts: Any) -> SessionLookup:
-    return SessionLookup("s", "s", held=PinnedModel(model.provider, model.name, cached, 0.0), cached=cached, **facts)
+    return SessionLookup("s", "s", pinned=PinnedModel(model.provider, model.name, cached, 0.0), cached=cached, **facts)
 
 
-def entry(model: Model, *, quality: float, cost: float, cooling: bool = False) -> dict[str, Any]:
-    return {"provider": model.provider, "model": model.name, "quality": quality, "cost": cost, "cooling": cooling}
+def entry(model: Model, *, quality: float, cost: float, cooling: bool = False) -> ScoredModel:
+    return scored(model, quality=quality, cost=cost, cooling=cooling)
 
 
-def decision(*entries: dict[str, Any], propensity: float | None = 0.98, **told: Any) -> RoutingDecision:
+def ranking(*entries: ScoredModel, propensity: float | None = 0.98, **changes: Any) -> Ranking:
     """For the first of the entries."""
-    first = entries[0]
-    metadata = {
-        "candidates": list(entries),
-        "propensity": propensity,
-        "quality_score": first["quality"],
-        "cost_estimate": first["cost"],
-        **told,
-    }
-    return RoutingDecision(
-        first["provider"], first["model"], "high", "hybrid", "The better bargain.", metadata=metadata
+    ranked = Ranking.of_models(
+        entries, prompt_facts("Hello"), strategy="hybrid", confidence="high", reasoning="The better bargain."
     )
+    return ranked._replace(propensity=propensity, **changes)
 
 
 def test_prices() -> None:
     """The holder saves what its cache reads cheaper; a model that charges for writing its cache costs that more."""
     prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000)
     assert prices.loss == pytest.approx(0.027)
-    assert prices.surcharges["claude", "sonnet"] == pytest.approx(-0.027)
-    assert ("gemini", "flash") not in prices.surcharges
-    assert prices.penalty(("gemini", "flash")) == pytest.approx(0.027)
-    assert switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000).penalty(("claude", "sonnet")) == pytest.approx(
-        0.009 + 0.0075
-    )
+    assert prices.surcharges[DEAR.key] == pytest.approx(-0.027)
+    assert CHEAP.key not in prices.surcharges
+    assert prices.penalty(CHEAP.key) == pytest.approx(0.027)
+    assert switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000).penalty(DEAR.key) == pytest.approx(0.009 + 0.0075)
 
 
 def least(provider: str, model: str) -> int | None:
@@ -63,13 +56,13 @@ MARKED = CacheBreakpoints(models=frozenset({DEAR.key}), minimum=least)
 
 def test_a_model_that_needs_breakpoints_has_a_cache_only_with_them() -> None:
     """Without them its holder saves nothing, so that nothing is lost by leaving it, and nobody pays for a write."""
-    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, marks=CacheBreakpoints(minimum=least))
+    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, breakpoints=CacheBreakpoints(minimum=least))
     assert (prices.loss, dict(prices.surcharges), prices.penalty(CHEAP.key)) == (0.0, {}, 0.0)
 
 
 def test_a_holder_with_breakpoints_writes_what_is_new() -> None:
     """It reads its prefix cheaper and pays for writing the rest."""
-    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    prices = switch_cost(lookup(), CATALOG, prompt_tokens=20_000, breakpoints=MARKED)
     assert prices.surcharges[DEAR.key] == pytest.approx(-0.027 + 0.0075)
     assert prices.penalty(CHEAP.key) == pytest.approx(0.027)
 
@@ -77,9 +70,9 @@ def test_a_holder_with_breakpoints_writes_what_is_new() -> None:
 def test_a_newcomer_with_breakpoints_writes_everything() -> None:
     """The whole prompt is written; what the change itself costs is the prefix that the holder has cached."""
     for held in (lookup(CHEAP), SessionLookup("s", "s")):
-        prices = switch_cost(held, CATALOG, prompt_tokens=20_000, marks=MARKED)
+        prices = switch_cost(held, CATALOG, prompt_tokens=20_000, breakpoints=MARKED)
         assert prices.surcharges[DEAR.key] == pytest.approx(0.015)
-    prices = switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000, marks=MARKED)
+    prices = switch_cost(lookup(CHEAP), CATALOG, prompt_tokens=20_000, breakpoints=MARKED)
     assert prices.penalty(DEAR.key) == pytest.approx(0.009 + 0.0075)
 
 
@@ -88,7 +81,7 @@ def test_a_newcomer_with_breakpoints_writes_everything() -> None:
     [
         SessionLookup("s", "s"),
         lookup(cached=0),
-        SessionLookup("s", "s", held=PinnedModel("gemini", "unlisted", 9, 0.0), cached=9),
+        SessionLookup("s", "s", pinned=PinnedModel("gemini", "unlisted", 9, 0.0), cached=9),
     ],
 )
 def test_nothing_to_lose(held: SessionLookup) -> None:
@@ -105,20 +98,24 @@ def test_no_more_is_lost_than_is_repeated() -> None:
 
 def test_a_new_conversation_is_left_alone() -> None:
     """Without a holder the decision stands as it is, and tells of no session."""
-    made = decision(entry(CHEAP, quality=0.7, cost=0.01))
-    assert keep_unless_worth_it(made, switch_cost(SessionLookup("s", "s"), CATALOG, prompt_tokens=10)) is made
+    made = ranking(entry(CHEAP, quality=0.7, cost=0.01))
+    assert keep_unless_worth_it(made, switch_cost(SessionLookup("s", "s"), CATALOG, prompt_tokens=10)) == (
+        made,
+        None,
+        None,
+    )
 
 
 def test_the_holder_is_chosen() -> None:
     """It stays, and the penalty is what the next best would have cost."""
-    made = decision(entry(DEAR, quality=0.9, cost=0.01), entry(CHEAP, quality=0.7, cost=0.02))
-    told = keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).metadata
-    assert told["session_kept"] is True
-    assert told["switch_penalty"] == pytest.approx(0.027)
+    made = ranking(entry(DEAR, quality=0.9, cost=0.01), entry(CHEAP, quality=0.7, cost=0.02))
+    stayed = keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000))
+    assert stayed.kept is True
+    assert stayed.penalty == pytest.approx(0.027)
     alone = keep_unless_worth_it(
-        decision(entry(DEAR, quality=0.9, cost=0.01)), switch_cost(lookup(), CATALOG, prompt_tokens=10_000)
+        ranking(entry(DEAR, quality=0.9, cost=0.01)), switch_cost(lookup(), CATALOG, prompt_tokens=10_000)
     )
-    assert alone.metadata["session_kept"] is True
+    assert alone.kept is True
 
 
 WORTH_IT = [
@@ -130,14 +127,14 @@ WORTH_IT = [
 
 
 @pytest.mark.parametrize(("chosen", "other"), [case[:2] for case in WORTH_IT], ids=[case[2] for case in WORTH_IT])
-def test_changes_that_are_worth_it(chosen: dict[str, Any], other: dict[str, Any]) -> None:
+def test_changes_that_are_worth_it(chosen: ScoredModel, other: ScoredModel) -> None:
     """They are made, and the row shows what they cost."""
-    settled = keep_unless_worth_it(decision(chosen, other), switch_cost(lookup(), CATALOG, prompt_tokens=10_000))
-    assert (settled.provider, settled.metadata["session_kept"]) == ("gemini", False)
-    assert settled.metadata["switch_penalty"] == pytest.approx(0.027)
+    settled = keep_unless_worth_it(ranking(chosen, other), switch_cost(lookup(), CATALOG, prompt_tokens=10_000))
+    assert (settled.ranking.chosen, settled.kept) == (CHEAP.key, False)
+    assert settled.penalty == pytest.approx(0.027)
 
 
-NOT_WORTH_IT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+NOT_WORTH_IT: list[tuple[ScoredModel, dict[str, Any], dict[str, Any]]] = [
     (entry(CHEAP, quality=0.89, cost=0.0399), {}, {}),
     (entry(CHEAP, quality=0.99, cost=0.001), {"propensity": 0.001}, {}),
     (entry(CHEAP, quality=0.99, cost=0.001), {}, {"open_loop": True}),
@@ -145,28 +142,28 @@ NOT_WORTH_IT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("chosen", "told", "facts"), NOT_WORTH_IT, ids=["next to nothing", "explored", "tool loop"])
-def test_changes_that_are_not(chosen: dict[str, Any], told: dict[str, Any], facts: dict[str, Any]) -> None:
+def test_changes_that_are_not(chosen: ScoredModel, told: dict[str, Any], facts: dict[str, Any]) -> None:
     """The conversation stays with its model, which then is in front of the candidates, and the sentence says so."""
-    made = decision(chosen, entry(DEAR, quality=0.9, cost=0.04), **told)
+    made = ranking(chosen, entry(DEAR, quality=0.9, cost=0.04), **told)
     settled = keep_unless_worth_it(made, switch_cost(lookup(**facts), CATALOG, prompt_tokens=10_000))
-    assert (settled.provider, settled.model) == ("claude", "sonnet")
-    assert settled.metadata["session_kept"] is True
-    assert settled.metadata["propensity"] == 1.0
-    assert settled.metadata["cost_estimate"] == 0.04
-    assert [each["model"] for each in settled.metadata["candidates"]] == ["sonnet", "flash"]
-    assert "stays with claude/sonnet" in settled.reasoning
+    assert settled.kept is True
+    assert settled.ranking.chosen == DEAR.key
+    assert settled.ranking.propensity == 1.0
+    assert settled.ranking.cost == 0.04
+    assert settled.ranking.keys == (DEAR.key, CHEAP.key)
+    assert "stays with claude/sonnet" in settled.ranking.reasoning
 
 
 def test_housekeeping_goes_where_it_is_cheapest() -> None:
     """The client's own calls are not held to the conversation's model."""
-    made = decision(entry(CHEAP, quality=0.89, cost=0.0399), entry(DEAR, quality=0.9, cost=0.04))
-    settled = keep_unless_worth_it(made, switch_cost(lookup(housekeeping=True), CATALOG, prompt_tokens=10_000))
-    assert settled.provider == "gemini"
+    made = ranking(entry(CHEAP, quality=0.89, cost=0.0399), entry(DEAR, quality=0.9, cost=0.04))
+    settled = keep_unless_worth_it(made, switch_cost(lookup(auxiliary=True), CATALOG, prompt_tokens=10_000))
+    assert settled.ranking.chosen == CHEAP.key
 
 
 def test_a_decision_that_says_little() -> None:
     """What a replaced strategy decides without figures is taken."""
-    made = decision(
-        entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04), propensity=None, quality_score=None
+    made = ranking(
+        entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04), propensity=None, quality=None
     )
-    assert keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).provider == "gemini"
+    assert keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).ranking.chosen == CHEAP.key

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from gateway.errors import NoRoute
 from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.complexity import score_complexity
-from gateway.routing.strategies.analyzer import AvailableProviders, QueryPatternAnalyzer, valid_tradeoff
+from gateway.routing.prompt.features import prompt_facts
+from gateway.routing.strategies.analyzer import QueryPatternAnalyzer, valid_tradeoff
 from gateway.routing.types import Outcome, RoutingContext
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE, said
 
@@ -52,16 +54,15 @@ def test_what_was_learned_is_recommended(trainer: OnlineTrainer) -> None:
     assert found["outcomes"] == 300
 
 
-def test_rest_of_the_context_comes_with_the_providers(trainer: OnlineTrainer) -> None:
-    """Limits and trade-off of the context hold although the method is given provider names."""
+def test_a_ranking_keeps_to_the_rest_of_the_context(trainer: OnlineTrainer) -> None:
+    """Limits and trade-off of the context count, which `recommend_provider` cannot be given."""
     analyzer = QueryPatternAnalyzer(trainer=trainer, tradeoff=1.0)
     context = RoutingContext(MODERATE, max_cost=0.002)
+    facts = prompt_facts(MODERATE, context)
 
     assert analyzer.recommend_provider(MODERATE, 0.34, PROVIDERS)["model"] == SONNET.name
-    assert AvailableProviders(context) == PROVIDERS
-    assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == HAIKU.name
-    context.tradeoff = 0.0
-    assert analyzer.recommend_provider(MODERATE, 0.34, AvailableProviders(context))["model"] == FLASH.name
+    assert analyzer.rank(facts, context).chosen == HAIKU.key
+    assert analyzer.rank(facts, replace(context, tradeoff=0.0)).chosen == FLASH.key
 
 
 def test_explored_recommendation_says_so(trainer: OnlineTrainer) -> None:

@@ -12,7 +12,7 @@ from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.estimation.estimator import Estimator
 from gateway.routing.estimation.examples import Observation
 from gateway.routing.prompt.features import prompt_facts
-from gateway.routing.strategies.candidates import RoutingRequest, candidate_json, eligible, ineligibility
+from gateway.routing.strategies.candidates import RoutingRequest, eligible, ineligibility
 from gateway.routing.types import Outcome, RoutingContext
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
@@ -119,8 +119,8 @@ def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
     """A cooling provider or model stays a candidate."""
     marked = {each.key: each.cooling for each in eligible(asked(cooling=frozenset({cooling})))}
 
-    assert marked["claude", HAIKU.name]
-    assert not marked["gemini", FLASH.name]
+    assert marked[HAIKU.key]
+    assert not marked[FLASH.key]
 
 
 def test_surcharges_are_part_of_the_expected_cost() -> None:
@@ -161,7 +161,7 @@ def test_what_a_model_cannot_do_is_told() -> None:
 
 def test_shown_candidate_is_plain_data() -> None:
     """A candidate is told with its estimates, ready for JSON."""
-    told = candidate_json(eligible(asked())[0])
+    told = eligible(asked())[0].to_json()
 
     assert (told["provider"], told["model"], told["tier"], told["outcomes"]) == ("gemini", FLASH.name, "simple", 0)
     assert told["cost"] > 0

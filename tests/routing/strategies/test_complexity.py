@@ -6,7 +6,6 @@ import pytest
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.types import RoutingContext
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
@@ -106,11 +105,11 @@ def test_choice_is_that_of_route(prompt: str, wishes: dict[str, Any]) -> None:
     """The choice that looks at the usual model first is the one that describing all of them comes to."""
     strategy, context = ComplexityStrategy(MANY), RoutingContext(prompt, **wishes)
 
-    assert strategy.choice(prompt_facts(prompt, context), context).name == strategy.route(prompt, context).model
+    assert strategy.choose(prompt, context).name == strategy.route(prompt, context).model
 
 
 def test_choice_without_a_usual_model() -> None:
     """Where nobody is the tier's usual model, the choice is the cheapest."""
     strategy, context = ComplexityStrategy(Catalog([CHEAP, CHEAPER])), RoutingContext(MODERATE)
 
-    assert strategy.choice(prompt_facts(MODERATE, context), context) == CHEAPER
+    assert strategy.choose(MODERATE, context) == CHEAPER.key

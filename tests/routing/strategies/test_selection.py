@@ -8,25 +8,25 @@ from hypothesis import strategies as st
 
 from gateway.catalog.catalog import Model
 from gateway.routing.estimation.cost_quality import CostQualityRate
-from gateway.routing.strategies.candidates import Candidate
-from gateway.routing.strategies.selection import EXPLORATION_RATE, Ranked, Uncertainty, draw_of, rank
-from tests.routing.worlds import FLASH, HAIKU, SONNET, candidate
+from gateway.routing.strategies.ranking import ScoredModel
+from gateway.routing.strategies.selection import EXPLORATION_RATE, Selection, Uncertainty, draw_of, select
+from tests.routing.worlds import FLASH, HAIKU, SONNET, scored
 
-CHEAP = candidate(FLASH, quality=0.6, cost=0.0001, outcomes=100)
-MIDDLE = candidate(HAIKU, quality=0.75, cost=0.001, outcomes=100)
-BEST = candidate(SONNET, quality=0.9, cost=0.003, outcomes=100)
+CHEAP = scored(FLASH, quality=0.6, cost=0.0001, outcomes=100)
+MIDDLE = scored(HAIKU, quality=0.75, cost=0.001, outcomes=100)
+BEST = scored(SONNET, quality=0.9, cost=0.003, outcomes=100)
 
 
-def ranked(
-    *candidates: Candidate,
+def selected(
+    *candidates: ScoredModel,
     tradeoff: float = 0.5,
     draw: float = 0.999,
     explore: bool = False,
     doubts: Mapping[Model, float] | None = None,
-) -> Ranked:
+) -> Selection:
     known = doubts or {}
     uncertainty = Uncertainty(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
-    return rank(
+    return select(
         candidates, cost_rate=CostQualityRate(), tradeoff=tradeoff, uncertainty=uncertainty, draw=draw, explore=explore
     )
 
@@ -34,55 +34,55 @@ def ranked(
 @pytest.mark.parametrize(("tradeoff", "model"), [(0.0, FLASH), (0.1, FLASH), (0.9, SONNET), (1.0, SONNET)])
 def test_tradeoff_goes_from_cheapest_to_best(tradeoff: float, model: object) -> None:
     """At 0 the cheapest is taken, at 1 the best."""
-    assert ranked(CHEAP, MIDDLE, BEST, tradeoff=tradeoff).chosen.model is model
+    assert selected(CHEAP, MIDDLE, BEST, tradeoff=tradeoff).chosen.model is model
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=2))
 def test_turning_up_never_lowers_the_quality(points: list[float]) -> None:
     """With the same estimates, a higher trade-off takes a model at least as good."""
-    low, high = (ranked(CHEAP, MIDDLE, BEST, tradeoff=t).chosen.estimate.quality for t in sorted(points))
+    low, high = (selected(CHEAP, MIDDLE, BEST, tradeoff=t).chosen.estimate.quality for t in sorted(points))
 
     assert low <= high
 
 
 def test_ties_go_to_the_cheaper_then_to_the_catalogues_order() -> None:
     """Equal candidates are chosen between the same way each time."""
-    same = candidate(HAIKU, quality=0.6, cost=0.0001, outcomes=100)
+    same = scored(HAIKU, quality=0.6, cost=0.0001, outcomes=100)
 
-    assert ranked(CHEAP, same, tradeoff=1.0).chosen.model is FLASH
-    assert ranked(same, CHEAP, tradeoff=0.0).chosen.model is HAIKU
+    assert selected(CHEAP, same, tradeoff=1.0).chosen.model is FLASH
+    assert selected(same, CHEAP, tradeoff=0.0).chosen.model is HAIKU
 
 
 def test_cooling_candidates_come_last() -> None:
     """A cooling model is tried when all others failed, never left out, and when all are cooling the best still leads."""
-    cooling = candidate(SONNET, quality=0.9, cost=0.003, outcomes=100, cooling=True)
+    cooling = scored(SONNET, quality=0.9, cost=0.003, outcomes=100, cooling=True)
 
-    assert [each.model for each in ranked(cooling, CHEAP, MIDDLE, tradeoff=1.0).order] == [HAIKU, FLASH, SONNET]
-    assert ranked(cooling, tradeoff=0.5, explore=True).chosen.propensity == 1.0
+    assert [each.model for each in selected(cooling, CHEAP, MIDDLE, tradeoff=1.0).order] == [HAIKU, FLASH, SONNET]
+    assert selected(cooling, tradeoff=0.5, explore=True).chosen.propensity == 1.0
 
 
 def test_benefit_of_the_doubt_brings_an_unlucky_model_back() -> None:
     """A tried model about which there is doubt may rank before one that is known to be slightly better."""
-    unlucky = candidate(FLASH, quality=0.73, cost=0.001, outcomes=6)
-    unknown = candidate(FLASH, quality=0.73, cost=0.001, outcomes=6, tried=False)
+    unlucky = scored(FLASH, quality=0.73, cost=0.001, outcomes=6)
+    unknown = scored(FLASH, quality=0.73, cost=0.001, outcomes=6, tried=False)
     doubts = {FLASH: 0.1}
 
-    assert ranked(unlucky, MIDDLE, doubts=doubts).chosen.model is FLASH
-    assert ranked(unlucky, MIDDLE, doubts=doubts, tradeoff=1.0).chosen.model is HAIKU
-    assert ranked(unknown, MIDDLE, doubts=doubts).chosen.model is HAIKU
+    assert selected(unlucky, MIDDLE, doubts=doubts).chosen.model is FLASH
+    assert selected(unlucky, MIDDLE, doubts=doubts, tradeoff=1.0).chosen.model is HAIKU
+    assert selected(unknown, MIDDLE, doubts=doubts).chosen.model is HAIKU
 
 
 def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
     """A model that could not lead even with the most doubt is not looked at closely."""
     asked: list[Model] = []
 
-    def uncertainty_of(each: Candidate) -> float:
+    def uncertainty_of(each: ScoredModel) -> float:
         asked.append(each.model)
         return 0.01
 
-    hopeless = candidate(FLASH, quality=0.1, cost=0.001, outcomes=50)
+    hopeless = scored(FLASH, quality=0.1, cost=0.001, outcomes=50)
     uncertainty = Uncertainty(of=uncertainty_of, most=0.2)
-    rank(
+    select(
         [hopeless, MIDDLE], cost_rate=CostQualityRate(), tradeoff=0.5, uncertainty=uncertainty, draw=0.0, explore=False
     )
 
@@ -91,33 +91,33 @@ def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
 
 def test_reputation_counts_half_of_what_is_lacking() -> None:
     """An untried model is not believed to mend more than half of what a tried one lacks."""
-    good = candidate(FLASH, quality=0.9, cost=0.0001, outcomes=3)
-    praised = candidate(SONNET, quality=1.0, cost=0.003)
+    good = scored(FLASH, quality=0.9, cost=0.0001, outcomes=3)
+    praised = scored(SONNET, quality=1.0, cost=0.003)
 
-    assert ranked(good, praised, tradeoff=0.7).chosen.model is FLASH
-    assert ranked(candidate(FLASH, quality=0.6, cost=0.0001), praised, tradeoff=0.7).chosen.model is SONNET
+    assert selected(good, praised, tradeoff=0.7).chosen.model is FLASH
+    assert selected(scored(FLASH, quality=0.6, cost=0.0001), praised, tradeoff=0.7).chosen.model is SONNET
 
 
 def test_proven_model_is_not_left_for_one_never_tried() -> None:
     """What outcomes show to do well stays, unless another was tried as well or price is all that counts."""
-    proven = candidate(SONNET, quality=0.95, cost=0.003, outcomes=10)
-    untried = candidate(FLASH, quality=0.94, cost=0.0001, tried=False)
-    tried = candidate(FLASH, quality=0.94, cost=0.0001)
+    proven = scored(SONNET, quality=0.95, cost=0.003, outcomes=10)
+    untried = scored(FLASH, quality=0.94, cost=0.0001, tried=False)
+    tried = scored(FLASH, quality=0.94, cost=0.0001)
 
-    assert ranked(untried, proven).chosen.model is SONNET
-    assert ranked(tried, proven).chosen.model is FLASH
-    assert ranked(untried, proven, tradeoff=0.0).chosen.model is FLASH
+    assert selected(untried, proven).chosen.model is SONNET
+    assert selected(tried, proven).chosen.model is FLASH
+    assert selected(untried, proven, tradeoff=0.0).chosen.model is FLASH
 
 
 @given(st.floats(0.01, 0.99))
 def test_chances_are_exact(tradeoff: float) -> None:
     """Propensities add up to one, exploration to at most two in a hundred, and draws follow them."""
-    told = ranked(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=0.0)
+    told = selected(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=0.0)
     chances = {each.model: each.propensity for each in told.order}
     draws = 500
     counts = dict.fromkeys(chances, 0)
     for i in range(draws):
-        counts[ranked(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=(i + 0.5) / draws).chosen.model] += 1
+        counts[selected(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=(i + 0.5) / draws).chosen.model] += 1
 
     assert sum(chances.values()) == pytest.approx(1.0)
     assert told.chosen.propensity >= 1 - EXPLORATION_RATE
@@ -126,7 +126,7 @@ def test_chances_are_exact(tradeoff: float) -> None:
 
 def test_explored_decision_says_so() -> None:
     """A draw from the explored share takes another than the best, with the chance it had."""
-    told = ranked(CHEAP, MIDDLE, BEST, explore=True, draw=0.9999)
+    told = selected(CHEAP, MIDDLE, BEST, explore=True, draw=0.9999)
 
     assert told.explored
     assert told.chosen is not told.best
@@ -136,10 +136,10 @@ def test_explored_decision_says_so() -> None:
 
 def test_clearly_worse_models_are_not_explored() -> None:
     """Known to be worse even in its good case, a model gets no share; neither does a cooling one."""
-    worse = candidate(FLASH, quality=0.2, cost=0.001, outcomes=400, spread=0.02)
-    cooling = candidate(HAIKU, quality=0.9, cost=0.001, cooling=True)
+    worse = scored(FLASH, quality=0.2, cost=0.001, outcomes=400, spread=0.02)
+    cooling = scored(HAIKU, quality=0.9, cost=0.001, cooling=True)
 
-    told = ranked(worse, cooling, BEST, explore=True)
+    told = selected(worse, cooling, BEST, explore=True)
 
     assert [each.propensity for each in told.order] == [1.0, 0.0, 0.0]
 
@@ -147,12 +147,14 @@ def test_clearly_worse_models_are_not_explored() -> None:
 @pytest.mark.parametrize("tradeoff", [0.0, 1.0])
 def test_ends_of_the_tradeoff_explore_nothing(tradeoff: float) -> None:
     """At either end the choice is certain."""
-    assert ranked(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=0.99999).chosen.propensity == 1.0
+    assert selected(CHEAP, MIDDLE, BEST, tradeoff=tradeoff, explore=True, draw=0.99999).chosen.propensity == 1.0
 
 
 def test_rounding_leaves_the_rest_to_the_best() -> None:
     """A draw beyond what the chances add up to in floating point takes the best."""
-    assert ranked(CHEAP, MIDDLE, BEST, explore=True, draw=1.0).chosen.model is ranked(CHEAP, MIDDLE, BEST).chosen.model
+    assert (
+        selected(CHEAP, MIDDLE, BEST, explore=True, draw=1.0).chosen.model is selected(CHEAP, MIDDLE, BEST).chosen.model
+    )
 
 
 @given(st.text(st.characters()), st.integers(0, 9), st.integers(0, 9))

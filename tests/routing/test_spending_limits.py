@@ -15,9 +15,9 @@ from gateway.catalog import Price, PriceTable, Rate
 from gateway.catalog.catalog import Catalog, Model
 from gateway.completion import ChatRequest
 from gateway.errors import Forbidden
-from gateway.proxy.spending_limits import OUTPUT_CAPS, Reservation, SpendingLimits
 from gateway.resilience import Candidate
 from gateway.routing import RoutingContext
+from gateway.routing.spending_limits import OUTPUT_CAPS, Reservation, SpendingLimits
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BUDGET = Budget(10**9, "day")

@@ -1,0 +1,322 @@
+"""Plans one request before anything is sent: who chooses the model, the models in failover order, the baseline, the reservation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.accounts.virtual_keys import VirtualKey
+from gateway.catalog.catalog import Auto, Catalog, ModelKey, Pinned, Target
+from gateway.completion import ChatRequest
+from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
+from gateway.resilience import Candidate
+from gateway.routing.engine import RoutingEngine
+from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
+from gateway.routing.prompt.features import RecentPrompts, prompt_facts
+from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
+from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching
+from gateway.routing.sessions.switching_cost import SessionChoice, keep_unless_worth_it, switch_cost
+from gateway.routing.spending_limits import Reservation, SpendingLimits
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.types import RoutingContext, RoutingMode
+
+CACHED_NAMES = 1000  # model names whose meaning and plan are cached; clients choose them
+PINNED = "pinned"  # `strategy_used` of a request whose client named the model
+_PROVIDER_ALIASES = {"anthropic": "claude"}
+
+
+class Caller(NamedTuple):
+    """The client: its key's id (never the key), the ids in its headers, and the limits of its virtual `key`."""
+
+    key_id: str | None = None
+    client_request_id: str | None = None
+    retries: int | None = None
+    key: VirtualKey | None = None
+
+
+ANONYMOUS = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
+
+    `session` is the request's place in its conversation, `session_kept` whether it stays with its model, and `switch_penalty`
+    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode.
+    `reservation` is what the request may cost, where that is limited. `breakpoints` are the cache breakpoints that it gets.
+    """
+
+    ranking: Ranking
+    candidates: tuple[Candidate, ...]
+    baseline: ModelKey
+    context: RoutingContext
+    mode: RoutingMode
+    session: SessionLookup | None = None
+    session_kept: bool | None = None
+    switch_penalty: float | None = None
+    shadow: Ranking | None = None
+    reservation: Reservation | None = None
+    breakpoints: CacheBreakpoints = NO_BREAKPOINTS
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the client's model answers: in mode PINNED, and in shadow mode where the client named one."""
+        return self.ranking.strategy == PINNED
+
+
+class Planner:
+    """Turns a request into a plan; calls no upstream.
+
+    `cooling` returns the (provider, model) pairs that are cooling down, `baseline` is the name of a configured baseline.
+    Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
+    `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
+    """
+
+    def __init__(
+        self,
+        engine: RoutingEngine,
+        catalog: Catalog,
+        *,
+        providers: tuple[str, ...],
+        cooling: Callable[[], frozenset[tuple[str, str | None]]],
+        baseline: str | None = None,
+        sessions: SessionAffinity | None = None,
+        shadow: bool = False,
+        spending_limits: SpendingLimits | None = None,
+        recent: RecentPrompts | None = None,
+        caching: PromptCaching | None = None,
+    ) -> None:
+        self._engine = engine
+        self._caching = caching
+        self._recent = recent
+        self._spending_limits = spending_limits
+        self._sessions = sessions
+        self._shadow = shadow
+        self._catalog = catalog
+        self._listed = {model.key: Candidate(model.provider, model.name, model.context_window) for model in catalog}
+        self._providers = providers
+        self._cooling = cooling
+        self._baseline = baseline
+        self._target = lru_cache(CACHED_NAMES)(catalog.resolve)
+        self._pinned_plan = lru_cache(CACHED_NAMES)(self._new_pinned_plan)
+
+    def plan(self, request: ChatRequest, *, mode: RoutingMode | None = None, caller: Caller = ANONYMOUS) -> Plan:
+        """`mode` is the client's wish, None without one.
+
+        Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget).
+        """
+        target = self._target(request.model)
+        mode = self._mode(target, mode)
+        if mode is not RoutingMode.PINNED:
+            request = with_prompt_tokens(request)
+        plan = self._plan(request, target, mode=mode, caller=caller)
+        return self._within_limits(plan, request, caller=caller)
+
+    def _mode(self, target: Target, requested: RoutingMode | None) -> RoutingMode:
+        """The effective mode. A configured shadow mode applies unless the client requests complexity alone."""
+        if requested is RoutingMode.SHADOW or (self._shadow and requested is not RoutingMode.COMPLEXITY):
+            return RoutingMode.SHADOW
+        if isinstance(target, Pinned) and requested is not RoutingMode.AUTO:
+            return RoutingMode.PINNED
+        return RoutingMode.COMPLEXITY if requested is RoutingMode.COMPLEXITY else RoutingMode.AUTO
+
+    def _plan(self, request: ChatRequest, target: Target, *, mode: RoutingMode, caller: Caller) -> Plan:
+        if mode is RoutingMode.PINNED and isinstance(target, Pinned):
+            return self._plan_pinned(request, target)
+        if mode is RoutingMode.COMPLEXITY:
+            return self._plan_by_complexity(request, target, caller=caller)
+        if mode is RoutingMode.SHADOW:
+            return self._plan_shadow(request, target, caller=caller)
+        return self._plan_auto(request, target, caller=caller)
+
+    def _plan_auto(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
+        session = None if self._sessions is None else self._sessions.lookup(request, key_id=caller.key_id)
+        context = self._context(request, target, caller=caller, session=session)
+        breakpoints = self._breakpoints(request, session, context)
+        baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
+        choice, context = self._rank_auto(context, session, breakpoints)
+        return Plan(
+            ranking=choice.ranking,
+            candidates=self._candidates(choice.ranking),
+            baseline=baseline,
+            context=context,
+            mode=RoutingMode.AUTO,
+            session=session,
+            session_kept=choice.kept,
+            switch_penalty=choice.penalty,
+            breakpoints=breakpoints,
+        )
+
+    def _plan_by_complexity(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
+        context = self._context(request, target, caller=caller)
+        ranking = self._engine.rank(context.prompt, strategy="complexity", context=context)
+        return Plan(
+            ranking=ranking,
+            candidates=self._candidates(ranking),
+            baseline=self._named_baseline(request, target) or ranking.chosen,
+            context=context,
+            mode=RoutingMode.COMPLEXITY,
+            breakpoints=self._breakpoints(request, None, context),
+        )
+
+    def _plan_shadow(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
+        """The named model answers, or the baseline for `auto`; the choice of `auto` is only recorded."""
+        if isinstance(target, Pinned):
+            plan = self._plan_pinned(request, target)
+            shadow = self._shadow_of_pinned(request, target, caller=caller)
+            return replace(plan, mode=RoutingMode.SHADOW, shadow=shadow)
+        context = self._context(request, target, caller=caller)
+        ranking = self._engine.rank(context.prompt, strategy="complexity", context=context)
+        baseline = self._named_baseline(request, target) or ranking.chosen
+        ranking = _with_baseline_first(ranking, baseline)
+        return Plan(
+            ranking=ranking,
+            candidates=self._candidates(ranking),
+            baseline=baseline,
+            context=context,
+            mode=RoutingMode.SHADOW,
+            shadow=self._engine.rank(context.prompt, strategy="hybrid", context=context),
+        )
+
+    def _shadow_of_pinned(self, request: ChatRequest, target: Pinned, *, caller: Caller) -> Ranking | None:
+        """None where `auto` could not have served the request; that is no reason to refuse it."""
+        try:
+            context = self._context(request, target, caller=caller)
+            return self._engine.rank(context.prompt, strategy="hybrid", context=context)
+        except (NoRoute, Forbidden, InvalidRequest):
+            return None
+
+    def _rank_auto(
+        self, context: RoutingContext, session: SessionLookup | None, breakpoints: CacheBreakpoints
+    ) -> tuple[SessionChoice, RoutingContext]:
+        """The ranking at the costs of this conversation, and the context with them; a change of model that is not worth its cost is undone."""
+        if session is None:
+            return SessionChoice(self._engine.rank(context.prompt, strategy="hybrid", context=context)), context
+        tokens = context.prompt_tokens or 0
+        cost = switch_cost(session, self._catalog, prompt_tokens=tokens, breakpoints=breakpoints)
+        if cost.surcharges:
+            context = replace(context, surcharges=cost.surcharges)
+        ranking = self._engine.rank(context.prompt, strategy="hybrid", context=context)
+        return keep_unless_worth_it(ranking, cost), context
+
+    def _plan_pinned(self, request: ChatRequest, target: Pinned) -> Plan:
+        plan = self._pinned_plan(request.model, target.provider, target.model)
+        if self._caching is not None:
+            key = plan.ranking.chosen
+            breakpoints = self._caching.named(request, key, prompt_tokens=lambda: prompt_tokens_of(request))
+            plan = plan if breakpoints is NO_BREAKPOINTS else replace(plan, breakpoints=breakpoints)
+        if request.hints.session_id is None:
+            return plan
+        return replace(plan, context=RoutingContext(prompt="", session_id=request.hints.conversation))
+
+    def _new_pinned_plan(self, name: str, provider: str, model: str) -> Plan:
+        """The plan of all requests that name this model by this name. Raises NotFound."""
+        key = ModelKey(provider, model)
+        if key.provider not in self._providers:
+            raise NotFound(
+                f"The provider {key.provider!r} of model {name!r} is not enabled on this gateway: its key is not set. "
+                f"Enabled: {', '.join(self._providers) or 'none'}.",
+                param="model",
+                code="model_not_found",
+            )
+        return Plan(
+            ranking=Ranking(
+                chosen=key,
+                strategy=PINNED,
+                confidence="high",
+                reasoning=f"The client named {key.full_name}.",
+                propensity=1.0,
+            ),
+            candidates=(self._candidate(key),),
+            baseline=key,
+            context=RoutingContext(prompt=""),
+            mode=RoutingMode.PINNED,
+        )
+
+    def _context(
+        self, request: ChatRequest, target: Target, *, caller: Caller, session: SessionLookup | None = None
+    ) -> RoutingContext:
+        """All that strategies may know of the request, within what the caller's key may use. Raises InvalidRequest, NoRoute, Forbidden."""
+        context = context_of(
+            request,
+            available_providers=self._available_providers(request),
+            cooling=self._cooling(),
+            tradeoff=target.tradeoff if isinstance(target, Auto) else None,
+            user_id=caller.key_id,
+        )
+        features = self._recent.extract(context.prompt) if self._recent is not None else None
+        context = replace(
+            context,
+            session_id=context.session_id if session is None else session.session_id,
+            facts=prompt_facts(context.prompt, context, extracted=features),  # shared by decision and baseline
+        )
+        return context if self._spending_limits is None else self._spending_limits.restrict(context, caller.key)
+
+    def _available_providers(self, request: ChatRequest) -> list[str]:
+        wanted = request.hints.providers
+        if wanted is None:
+            available = list(self._providers)
+        else:
+            names = {_PROVIDER_ALIASES.get(name, name) for name in wanted}
+            available = [name for name in self._providers if name in names]
+        if available:
+            return available
+        enabled = ", ".join(self._providers)
+        if wanted is not None and self._providers:
+            raise InvalidRequest(
+                f"'routing.providers' names no provider of this gateway: {', '.join(map(repr, wanted))}. Enabled are: {enabled}.",
+                param="routing.providers",
+            )
+        raise NoRoute(f"No provider is left: enabled are {enabled or 'none'}.")
+
+    def _breakpoints(
+        self, request: ChatRequest, session: SessionLookup | None, context: RoutingContext
+    ) -> CacheBreakpoints:
+        if self._caching is None:
+            return NO_BREAKPOINTS
+        return self._caching.routed(request, session, prompt_tokens=context.prompt_tokens or 0)
+
+    def _named_baseline(self, request: ChatRequest, target: Target) -> ModelKey | None:
+        """The baseline by the request's hint, its model's name, or the configuration; else complexity's choice is the baseline."""
+        named = request.hints.baseline or (None if isinstance(target, Pinned) else self._baseline)
+        if named is not None:
+            baseline = self._catalog.resolve(named)
+            if isinstance(baseline, Auto):
+                raise InvalidRequest("The baseline must be a model, not `auto`.", param="routing.baseline")
+            return baseline.key
+        return target.key if isinstance(target, Pinned) else None
+
+    def _within_limits(self, plan: Plan, request: ChatRequest, *, caller: Caller) -> Plan:
+        """The plan with the candidates that the caller may use and pay for; the first of them is the choice."""
+        if self._spending_limits is None:
+            return plan
+        candidates, reservation = self._spending_limits.reservation_for(plan.candidates, request, key=caller.key)
+        if reservation is None and candidates == plan.candidates:
+            return plan
+        return replace(
+            plan, ranking=_within(plan.ranking, candidates[0]), candidates=candidates, reservation=reservation
+        )
+
+    def _candidates(self, ranking: Ranking) -> tuple[Candidate, ...]:
+        return tuple([self._candidate(key) for key in dict.fromkeys([ranking.chosen, *ranking.keys])])
+
+    def _candidate(self, key: ModelKey) -> Candidate:
+        return self._listed.get(key) or Candidate(*key)
+
+
+def _within(ranking: Ranking, first: Candidate) -> Ranking:
+    """The ranking with the first permitted candidate in front."""
+    permitted = ranking.of(ModelKey(first.provider, first.model))
+    if permitted is None or permitted.key == ranking.chosen:
+        return ranking
+    return ranking.choose(permitted, because=f"Within the limits of the key or budget it is {permitted.key.full_name}.")
+
+
+def _with_baseline_first(ranking: Ranking, baseline: ModelKey) -> Ranking:
+    """The ranking with the baseline in front, if the baseline can serve the request."""
+    scored = ranking.of(baseline)
+    if scored is None or scored is ranking.scored[0]:
+        return ranking
+    return ranking.choose(scored, because=f"Shadow mode: the baseline {baseline.full_name} answers.")
