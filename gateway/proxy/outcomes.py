@@ -16,7 +16,7 @@ from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptT
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
 from gateway.routing.prompt.context import last_user_text
 from gateway.routing.sessions.affinity import SessionAffinity
-from gateway.store import Store, StoredOutcome
+from gateway.store import InsertOutcome, Store, StoredOutcome
 
 Key = tuple[str, str]
 
@@ -62,7 +62,7 @@ class OutcomeCollector:
             rank = self._rank(plan.decision.provider, plan.decision.model) if plan.pinned else None
             label = self._implicit_feedback.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
-                self._store.add_outcome(label)
+                self._store.submit(InsertOutcome(label))
         return turn
 
     def on_settled(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.errors import LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import Store
+from gateway.store import SettleRequest, Store
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class SettlementRetryQueue:
         while self._waiting:
             record, then = self._waiting[0]
             try:
-                await asyncio.wrap_future(self._store.settle(record))
+                await self._store.write(SettleRequest(record))
             except LedgerUnavailable:
                 return
             except Exception:  # a row at fault must not keep the others waiting

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, AttemptStatus, RequestStatus
+from gateway.store import InsertRequest, SettleRequest, UpsertAttempt
 from gateway.store.sql import tuples
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
@@ -56,20 +57,20 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(request_id=requests)
     def begin_again(self, request_id: str) -> None:
-        assert isinstance(self.home.begin(begun(request_id)).exception(), Conflict)
+        assert isinstance(self.home.submit(InsertRequest(begun(request_id))).exception(), Conflict)
 
     @rule(request_id=requests, number=st.integers(1, 3), status=st.sampled_from(ATTEMPT_STATES))
     def attempt(self, request_id: str, number: int, status: AttemptStatus) -> None:
         cost = None if status == "reserved" else Decimal(number)
-        self.home.attempt(request_id, Attempt(number, "gemini", "flash", status, cost)).result()
+        self.home.submit(UpsertAttempt(request_id, Attempt(number, "gemini", "flash", status, cost))).result()
 
     @rule(request_id=requests, status=st.sampled_from(ENDS), cost=st.integers(0, 5))
     def settle(self, request_id: str, status: RequestStatus, cost: int) -> None:
-        self.home.settle(ended(request_id, status=status, actual_cost=Decimal(cost))).result()
+        self.home.submit(SettleRequest(ended(request_id, status=status, actual_cost=Decimal(cost)))).result()
 
     @rule(request_id=consumes(requests), status=st.sampled_from(ENDS))
     def settle_with_open_attempts(self, request_id: str, status: RequestStatus) -> None:
-        self.other.settle(ended(request_id, status=status, attempts=())).result()
+        self.other.submit(SettleRequest(ended(request_id, status=status, attempts=()))).result()
 
     @rule()
     def die_and_recover(self) -> None:
@@ -79,7 +80,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def unknown(self) -> None:
-        assert isinstance(self.home.attempt("never", Attempt(1, "p", "m")).exception(), NotFound)
+        assert isinstance(self.home.submit(UpsertAttempt("never", Attempt(1, "p", "m"))).exception(), NotFound)
 
     @invariant()
     def ends_stand(self) -> None:
@@ -87,7 +88,7 @@ class Ledger(RuleBasedStateMachine):
         with closing(apsw.Connection(str(self.home.path))) as connection:
             rows = tuples(connection, "SELECT request_id, status, actual_cost_nano, estimated FROM routing_metrics")
             attempts = tuples(connection, "SELECT id, status, cost_nano, request_id FROM attempts")
-            (counted,) = tuples(connection, "SELECT total(requests), total(cost_nano) FROM sums WHERE unit = 'hour'")
+            (counted,) = tuples(connection, "SELECT total(requests), total(cost_nano) FROM rollup WHERE unit = 'hour'")
         closed = {row[0]: row[1:] for row in rows if row[1] != "open"}
         finished = {attempt[0]: attempt[1:] for attempt in attempts if attempt[1] != "reserved"}
 
@@ -105,7 +106,7 @@ class Ledger(RuleBasedStateMachine):
     def begin_in(self, store: SqliteStore) -> str:
         self.count += 1
         request_id = f"r{self.count}"
-        store.begin(begun(request_id)).result()
+        store.submit(InsertRequest(begun(request_id))).result()
         return request_id
 
 

@@ -14,7 +14,7 @@ from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.estimation.estimator import Estimator, EstimatorState, Observation
 from gateway.routing.estimation.snapshot import FORMAT, CheckpointError, dumps, loads
 from gateway.routing.types import Outcome
-from gateway.store import Checkpoint, Store, StoredOutcome
+from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, RejectCheckpoint, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class OnlineTrainer:
 
     def record(self, outcome: StoredOutcome) -> None:
         """Commit the outcome, then learn it. Raises LedgerUnavailable."""
-        self._opened().add_outcome(outcome).result()
+        self._opened().submit(InsertOutcome(outcome)).result()
         self.refresh()
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class OnlineTrainer:
                 memory = read_state(store, state)
             except CheckpointError as error:
                 log.error("learned state %d is left alone and kept: %s", state.id, error)
-                store.mark_unusable(state.id, str(error)).result()
+                store.submit(RejectCheckpoint(state.id, str(error))).result()
                 continue
             self._take(memory, saved_to=state.learned_to)
             return state.learned_to
@@ -148,7 +148,7 @@ class OnlineTrainer:
             return
         self._saved_to = newest
         state = Checkpoint(SAVED, FORMAT, learned_to=newest, outcomes=self._estimator.update)
-        store.add_state(state, dumps(self._estimator.memory())).result()
+        store.submit(InsertCheckpoint(state, dumps(self._estimator.memory()))).result()
 
     def _opened(self) -> Store:
         if self._store is None:
