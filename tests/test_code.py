@@ -81,8 +81,8 @@ def test_queries_are_put_together_from_own_names(module: str) -> None:
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     values = [part.value for text in texts for part in text.values if isinstance(part, ast.FormattedValue)]
     names = {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
-    modules, functions = {"encoding", "rollup", "len"}, {"_assignments", "_conflict"}
-    constants = {"_", "column", "columns", "name", "kind", "expression", "event", "row", "sign", "condition"}
+    modules, functions = {"encoding", "rollup", "len"}, {"_assignments"}
+    constants = {"_", "column", "columns", "name", "kind", "expression", "event", "row", "sign", "measure"}
     placeholders = {"conditions", "where"}
     assert {name for name in names if not name.isupper()} <= modules | functions | constants | placeholders
     members = {node.attr for value in values for node in ast.walk(value) if isinstance(node, ast.Attribute)}

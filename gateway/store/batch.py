@@ -1,7 +1,7 @@
 """Applies what waits for one commit to SQLite, with as few statements as possible.
 
-Fast path: the inserts and settlements of a batch are written with `executemany` and added to the rollup once. If any row needs
-special handling, the writer rolls the transaction back and applies each operation on its own (`apply_one`).
+Fast path: the inserts and settlements of a batch are written with `executemany`. If any row needs special handling, the
+writer rolls the transaction back and applies each operation on its own (`apply_one`).
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owne
 
 
 Run = list[tuple[int, Operation]]
+# A tuple, because evaluating a union for each `isinstance` is slow.
+_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome)
 
 
 def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
@@ -115,7 +117,7 @@ def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
     run: Run = []
     inserted: set[str] = set()
     for index, operation in enumerate(batch):
-        groupable = isinstance(operation, InsertRequest | SettleRequest | InsertOutcome)
+        groupable = isinstance(operation, _GROUPABLE)
         if run and (
             not groupable or (isinstance(operation, SettleRequest) and operation.record.request_id in inserted)
         ):
@@ -140,9 +142,8 @@ def _insert_requests(connection: apsw.Connection, records: Sequence[RequestRecor
     if not records:
         return
     before = connection.total_changes()
-    connection.executemany(
-        sql.INSERT_REQUEST, [encoding.insert_values(record, owner=owner.acquire()) for record in records]
-    )
+    owner_id = owner.acquire()
+    connection.executemany(sql.INSERT_REQUEST, [encoding.insert_values(record, owner=owner_id) for record in records])
     if connection.total_changes() - before != len(records):
         raise NotBatchable
 
@@ -161,12 +162,12 @@ def _settle_requests(connection: apsw.Connection, records: Sequence[RequestRecor
     ]
     before = connection.total_changes()
     connection.executemany(
-        sql.SETTLE_COUNTED, [(*row, len(record.attempts)) for row, record in zip(rows, records, strict=True)]
+        sql.SETTLE_COMPLETE, [(*row, len(record.attempts)) for row, record in zip(rows, records, strict=True)]
     )
     connection.executemany(sql.UPSERT_ATTEMPT, attempts)
-    if connection.total_changes() - before != len(rows) + len(attempts):
+    # The total includes the changes of the rollup's trigger.
+    if connection.total_changes() - before != len(rows) * (1 + rollup.UNITS) + len(attempts):
         raise NotBatchable
-    _add_to_rollup(connection, ids)
     if connection.execute(sql.ANY_HOLD).get:
         for record, request_id in zip(records, ids, strict=True):
             budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
@@ -175,12 +176,6 @@ def _settle_requests(connection: apsw.Connection, records: Sequence[RequestRecor
 def _insert_outcomes(connection: apsw.Connection, outcomes: Sequence[StoredOutcome]) -> None:
     if outcomes:
         connection.executemany(sql.INSERT_OUTCOME, map(encoding.outcome_values, outcomes))
-
-
-def _add_to_rollup(connection: apsw.Connection, ids: Sequence[str]) -> None:
-    for hour, *values in sql.tuples(connection, rollup.DELTA, (encoding.dumps(ids),)):
-        connection.execute(rollup.ADD, ("hour", hour, *values))
-        connection.execute(rollup.ADD, ("day", hour[:10], *values))
 
 
 def _is_complete(record: RequestRecord) -> bool:

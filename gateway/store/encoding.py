@@ -65,8 +65,6 @@ ATTEMPT_COLUMNS = (
 _insert_texts = attrgetter(*_INSERT_TEXT)
 _settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")
 _attempt_texts = attrgetter(*_ATTEMPT_TEXT)
-# Columns that reports leave out.
-_INTERNAL_COLUMNS = ("owner", "counted")
 _NO_USAGE = (None,) * len(USAGE_COLUMNS)
 _NUMBERS = frozenset({int, float})
 _BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
@@ -227,9 +225,7 @@ def _features(stored: str | None) -> dict[str, float] | None:
 
 def decode_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as the API shows it: JSON columns parsed, flags as booleans, without nano-dollar columns."""
-    values = {
-        name: value for name, value in row.items() if not name.endswith("_nano") and name not in _INTERNAL_COLUMNS
-    }
+    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name != "owner"}
     for name in _JSON_COLUMNS:
         if name in values:
             values[name] = loads(values[name])

@@ -13,7 +13,6 @@ from gateway.errors import LedgerUnavailable
 from gateway.store import rollup
 
 # The status check compares with each word separately: for an IN list of more than two values SQLite builds a temporary table, per row.
-# `counted` is 1 when the gateway added the row to the rollup itself as it was settled (`rollup.ADD`); the update trigger then skips it.
 _ROUTING_METRICS = """
 CREATE TABLE IF NOT EXISTS routing_metrics (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,7 +76,6 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     shadow_model TEXT,
     shadow_cost REAL,
     shadow_cost_nano INTEGER CHECK (shadow_cost_nano >= 0),
-    counted INTEGER NOT NULL DEFAULT 0,
     cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway'))
 )"""
 
@@ -245,6 +243,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         "DROP TRIGGER sums_update",
         "DROP TRIGGER sums_delete",
         "DROP VIEW row_facts",
+        "ALTER TABLE routing_metrics DROP COLUMN counted",
         "ALTER TABLE sums RENAME TO rollup",
         "ALTER TABLE learned_states RENAME TO checkpoints",
         rollup.VIEW,

@@ -46,8 +46,8 @@ ON CONFLICT (request_id) DO NOTHING"""  # noqa: S608 - constants
 _SETTLE = f"UPDATE routing_metrics SET {_assignments(encoding.SETTLE_COLUMNS)}"  # noqa: S608 - constants
 _OPEN = " WHERE request_id = ? AND status = 'open'"
 SETTLE_REQUEST = _SETTLE + _OPEN
-# For a row whose attempts are all listed and which the gateway adds to the rollup itself: `counted` keeps the trigger from it.
-SETTLE_COUNTED = f"{_SETTLE}, counted = 1{_OPEN} AND counted = 0 AND attempts <= ?"
+# Only if the ledger knows no attempt that the record does not list.
+SETTLE_COMPLETE = f"{SETTLE_REQUEST} AND attempts <= ?"
 
 ANY_HOLD = "SELECT EXISTS (SELECT 1 FROM holds)"
 
