@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 DIRECTORIES = (PACKAGE / "config", PACKAGE.parent / "config")
 # The libyaml loader, if PyYAML has it, is several times faster.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OWN_RATES = (
+_OVERRIDE_RATES = (
     "input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio", "output_image",
     "output_video",
 )  # fmt: skip
@@ -69,11 +69,11 @@ def build_catalog(
 
 def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
     """The prices in `models.yaml` by (provider, id)."""
-    return {(row["provider"], row["id"]): _own_price(row["prices"]) for row in document["models"] if row.get("prices")}
+    return {(row["provider"], row["id"]): _price(row["prices"]) for row in document["models"] if row.get("prices")}
 
 
-def _own_price(row: Mapping[str, float]) -> Price:
-    rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in OWN_RATES if row.get(kind) is not None}
+def _price(row: Mapping[str, float]) -> Price:
+    rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in _OVERRIDE_RATES if row.get(kind) is not None}
     return Price(**rates)
 
 

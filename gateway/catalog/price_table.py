@@ -42,7 +42,7 @@ class PriceTable:
     """The prices of all models of a snapshot; each is compiled on first use.
 
     A row applies to the names that satisfy its `match`, or to its `id`. Names are compared in lower case and the first match wins, as
-    in `genai-prices`, the source of the data. `version` starts with the date of the snapshot. `own` prices override the snapshot.
+    in `genai-prices`, the source of the data. `version` starts with the date of the snapshot. `overrides` win over the snapshot.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class PriceTable:
         rows: Mapping[str, Sequence[Mapping[str, Any]]],
         *,
         version: str,
-        own: Mapping[tuple[str, str], Price] | None = None,
+        overrides: Mapping[tuple[str, str], Price] | None = None,
     ) -> None:
         self._rows = rows
-        self._own = dict(own or {})
+        self._overrides = dict(overrides or {})
         self._compiled: dict[tuple[str, str], tuple[DatedPrice, ...]] = {}
         self.version = version
         self.dated = date.fromisoformat(version[:10])
@@ -69,12 +69,12 @@ class PriceTable:
 
     def with_own(self, prices: Mapping[tuple[str, str], Price]) -> PriceTable:
         """A table in which the given prices by (provider, model) override the snapshot."""
-        return PriceTable(self._rows, version=self.version, own={**self._own, **prices})
+        return PriceTable(self._rows, version=self.version, overrides={**self._overrides, **prices})
 
     def price(self, provider: str, model: str, at: datetime) -> Price | None:
         """The price at the time `at` (UTC if naive); None if the table does not have the model."""
-        if own := self._own.get((provider, model)):
-            return own
+        if override := self._overrides.get((provider, model)):
+            return override
         key = (provider, model)
         prices = self._compiled.get(key)
         if prices is None:

@@ -62,6 +62,12 @@ ATTEMPT_COLUMNS = (
     "duration",
 )  # fmt: skip
 
+# Columns of an outcome, in the order of `outcome_values`.
+OUTCOME_COLUMNS = (
+    "timestamp", "request_id", "provider", "model", "pattern", "source", "error", "complexity", "quality", "cost", "input_tokens",
+    "output_tokens", "latency", "features", "weight",
+)  # fmt: skip
+
 _insert_texts = attrgetter(*_INSERT_TEXT)
 _settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")
 _attempt_texts = attrgetter(*_ATTEMPT_TEXT)
@@ -175,24 +181,25 @@ def attempt_values(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
     )
 
 
-def outcome_values(outcome: StoredOutcome) -> dict[str, Any]:
-    return {
-        "timestamp": text(outcome.timestamp),
-        "request_id": text(outcome.request_id),
-        "provider": text(outcome.provider),
-        "model": text(outcome.model),
-        "pattern": text(outcome.pattern),
-        "complexity": real(outcome.complexity) or 0.0,
-        "quality": real(outcome.quality),
-        "cost": real(outcome.cost),
-        "input_tokens": integer(outcome.input_tokens),
-        "output_tokens": integer(outcome.output_tokens),
-        "latency": real(outcome.latency),
-        "error": text(outcome.error),
-        "features": None if outcome.features is None else dumps(dict(outcome.features)),
-        "source": text(outcome.source),
-        "weight": real(outcome.weight) or 0.0,
-    }
+def outcome_values(outcome: StoredOutcome) -> tuple[Any, ...]:
+    """The values of an outcome, in the order of `OUTCOME_COLUMNS`."""
+    return (
+        text(outcome.timestamp),
+        text(outcome.request_id),
+        text(outcome.provider),
+        text(outcome.model),
+        text(outcome.pattern),
+        text(outcome.source),
+        text(outcome.error),
+        real(outcome.complexity) or 0.0,
+        real(outcome.quality),
+        real(outcome.cost),
+        integer(outcome.input_tokens),
+        integer(outcome.output_tokens),
+        real(outcome.latency),
+        None if outcome.features is None else dumps(dict(outcome.features)),
+        real(outcome.weight) or 0.0,
+    )
 
 
 def decode_outcome(row: Mapping[str, Any]) -> StoredOutcome:

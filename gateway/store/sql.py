@@ -136,19 +136,10 @@ SET_FEEDBACK_SCORE = "UPDATE routing_metrics SET feedback_score = :score WHERE r
 
 FEEDBACK_OF = "SELECT timestamp, score, comment, key_id FROM feedback WHERE request_id = ?"
 
-INSERT_OUTCOME = """
-INSERT INTO outcomes (
-    timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency, error,
-    features, source, weight
-) VALUES (
-    :timestamp, :request_id, :provider, :model, :pattern, :complexity, :quality, :cost, :input_tokens, :output_tokens,
-    :latency, :error, :features, :source, :weight
-)"""
+INSERT_OUTCOME = f"""
+INSERT INTO outcomes ({", ".join(encoding.OUTCOME_COLUMNS)}) VALUES ({"?, " * (len(encoding.OUTCOME_COLUMNS) - 1)}?)"""  # noqa: S608 - constants
 
-OUTCOMES = """
-SELECT id, timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency,
-    error, features, source, weight
-FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"""
+OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 

@@ -199,11 +199,13 @@ def test_usd() -> None:
     assert encoding.usd(1_500_000_000) == 1.5
 
 
+def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
+    return dict(zip(encoding.OUTCOME_COLUMNS, encoding.outcome_values(outcome), strict=True))
+
+
 def test_outcome_row() -> None:
-    """An outcome's odd figures are unknown, not an error."""
-    row = encoding.outcome_values(
-        StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan"))
-    )
+    """Invalid numbers of an outcome are stored as unknown."""
+    row = outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
 
     assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
 
@@ -220,7 +222,7 @@ def test_rows_read_back() -> None:
 def test_outcomes_read_back() -> None:
     """A stored outcome is the outcome it was."""
     outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
-    row = {**encoding.outcome_values(outcome), "id": 7}
+    row = {**outcome_row(outcome), "id": 7}
     with closing(apsw.Connection(":memory:")) as connection:
         columns = ", ".join(f":{name} AS {name}" for name in row)
         (stored,) = sql.dicts(connection, "SELECT " + columns, row)
@@ -243,6 +245,6 @@ def test_outcomes_read_back() -> None:
 )
 def test_features_read_back(stored: str | None, features: object) -> None:
     """What is no finite number is left out, whoever wrote it; what is no object is no features."""
-    row = {**encoding.outcome_values(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
+    row = {**outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
 
     assert encoding.decode_outcome(row).features == features
