@@ -1,3 +1,5 @@
+"""Checkpoints as rows: bodies, checksums and which ones remain."""
+
 from __future__ import annotations
 
 from pathlib import Path
