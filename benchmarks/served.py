@@ -17,6 +17,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.errors import NotFound
 from gateway.records import Attempt
 from gateway.settings import load
+from gateway.store import UpsertAttempt
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport
 from llm_simulator.app import create_app as create_simulator
@@ -52,7 +53,7 @@ class Served:
 
     def _learn(self) -> None:
         with suppress(NotFound):  # the last in the queue is a change that cannot be made
-            self.store.attempt("nobody's", Attempt(1, "", "")).result()
+            self.store.submit(UpsertAttempt("nobody's", Attempt(1, "", ""))).result()
         self.gateway.engine.refresh()
 
 

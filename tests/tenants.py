@@ -9,6 +9,7 @@ import httpx2
 
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.app import Gateway
+from gateway.store import InsertVirtualKey
 from tests.conftest import GatewayUnderTest
 
 
@@ -17,7 +18,7 @@ def issue(gateway: GatewayUnderTest, name: str = "tenant", **limits: Any) -> str
     secret = f"gw-{name}-of-the-tests"
     made = datetime(2026, 1, 1, tzinfo=UTC)
     key = VirtualKey(id=f"key_{name}", name=name, digest=digest_of(secret), last4="ests", created=made, **limits)
-    gateway.store.add_key(key).result()
+    gateway.store.submit(InsertVirtualKey(key)).result()
     inner: Gateway = gateway.app.state.gateway
     inner.key_cache.refresh()
     return secret

@@ -74,13 +74,16 @@ def test_values_are_parameters(path: Path) -> None:
     assert [query for query in made if "PRAGMA" not in query] == []
 
 
-def test_queries_are_put_together_from_own_names() -> None:
+@pytest.mark.parametrize("module", ["sql.py", "rollup.py"])
+def test_queries_are_put_together_from_own_names(module: str) -> None:
     """The few queries that are put together hold constants, names of columns out of constants, and placeholders."""
-    tree = ast.parse((ROOT / "gateway" / "store" / "sql.py").read_text())
+    tree = ast.parse((ROOT / "gateway" / "store" / module).read_text())
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     values = [part.value for text in texts for part in text.values if isinstance(part, ast.FormattedValue)]
     names = {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
-    own = {"encoding", "_assigned", "len", "column", "columns", "name", "conditions", "values", "into", "where"}
-    assert {name for name in names if not name.isupper()} <= own
+    modules, functions = {"encoding", "rollup", "len"}, {"_assignments"}
+    constants = {"_", "column", "columns", "name", "kind", "expression", "event", "row", "sign", "measure"}
+    placeholders = {"conditions", "where"}
+    assert {name for name in names if not name.isupper()} <= modules | functions | constants | placeholders
     members = {node.attr for value in values for node in ast.walk(value) if isinstance(node, ast.Attribute)}
-    assert {member for member in members if not member.isupper()} <= {"join"}
+    assert {member for member in members if not member.isupper()} <= {"join", "items"}

@@ -18,6 +18,7 @@ from gateway.providers.base import Provider, UpstreamEndpoint
 from gateway.records import Attempt, RequestRecord
 from gateway.routing import RoutingEngine, context_of
 from gateway.sse import SSEDecoder
+from gateway.store import InsertRequest, SettleRequest
 from gateway.store.sqlite import SqliteStore
 
 BATCH = 16  # rows in one commit, as under load
@@ -95,9 +96,9 @@ def _ledger(folder: Path, stack: ExitStack) -> Callable[[], object]:
 
     def write() -> None:
         ids = [f"req_{next(numbers)}" for _ in range(BATCH)]
-        for waiting in [store.begin(begun._replace(request_id=each)) for each in ids]:
+        for waiting in [store.submit(InsertRequest(begun._replace(request_id=each))) for each in ids]:
             waiting.result()
-        for waiting_too in [store.settle(ended._replace(request_id=each)) for each in ids]:
+        for waiting_too in [store.submit(SettleRequest(ended._replace(request_id=each))) for each in ids]:
             waiting_too.result()
 
     return write

@@ -1,1 +1,1 @@
-"""Virtual keys and budgets: values and rules; the store keeps them."""
+"""Virtual keys, budgets and the weight of their labels: values and rules. The store persists them."""

@@ -1,4 +1,4 @@
-"""How much may be spent within which calendar window, and what is held of it while a request is under way."""
+"""Spending limits per calendar window, and the amounts held while a request runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gateway.errors import BudgetExceeded
 
 Window = Literal["hour", "day", "week", "month", "total"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
-# The account of everybody together, for the cap that the configuration sets.
+# The account of all callers together, for the cap in the configuration.
 GLOBAL = "*"
-# A hold whose request never ended is charged in full after this; longer than any request may take.
+# After this time the hold of a request that never ended is charged in full. Longer than any request may take.
 HOLD_SECONDS = 900.0
 HELD_RETRY_SECONDS = 1.0
 _BUDGET = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/(\w+))?")
@@ -23,19 +23,19 @@ _BUDGET = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/(\w+))?")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """`limit_nano` nano-dollars (1e-9 USD) in each window; windows begin with the UTC calendar's hours, days, Mondays and months."""
+    """A limit of `limit_nano` nano-dollars (1e-9 USD) per window. Windows are hours, days, weeks (from Monday) and months in UTC."""
 
     limit_nano: int
     window: Window = "total"
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """`5/day`: 5 USD in every day; `100`: 100 USD in all. Raises ValueError."""
-        found = _BUDGET.fullmatch(text.strip())
-        window = (found[2] or "total") if found else ""
-        for known in WINDOWS:
-            if found and window == known:
-                return cls(nano_dollars(Decimal(found[1])), known)
+        """`5/day` is 5 USD per day, `100` is 100 USD in total. Raises ValueError."""
+        match = _BUDGET.fullmatch(text.strip())
+        name = (match[2] or "total") if match else ""
+        for window in WINDOWS:
+            if match and name == window:
+                return cls(nano_dollars(Decimal(match[1])), window)
         raise ValueError(f"{text!r} is no budget: write USD per {', '.join(WINDOWS)}, such as 5/day")
 
     def __str__(self) -> str:
@@ -43,35 +43,35 @@ class Budget:
 
 
 def period(window: Window, now: datetime) -> str:
-    """The name of the window that `now` lies in: its kind and when it began."""
-    began = _began(window, now.astimezone(UTC))
-    return window if began is None else f"{window} {began:%Y-%m-%dT%H}"
+    """The name of the window that contains `now`: its kind and its start."""
+    start = _window_start(window, now.astimezone(UTC))
+    return window if start is None else f"{window} {start:%Y-%m-%dT%H}"
 
 
 def resets(window: Window, now: datetime) -> datetime | None:
-    """When the window that `now` lies in ends; never for `total`."""
-    began = _began(window, now.astimezone(UTC))
-    if began is None:
+    """The end of the window that contains `now`; None for `total`, which never ends."""
+    start = _window_start(window, now.astimezone(UTC))
+    if start is None:
         return None
     if window == "month":
-        return (began + timedelta(days=32)).replace(day=1)
-    return began + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[window]
+        return (start + timedelta(days=32)).replace(day=1)
+    return start + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[window]
 
 
-def _began(window: Window, now: datetime) -> datetime | None:
+def _window_start(window: Window, now: datetime) -> datetime | None:
     if window == "total":
         return None
     hour = now.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
-    began = {"hour": hour, "day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
-    return began[window]
+    starts = {"hour": hour, "day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
+    return starts[window]
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one request sets aside at a moment from one account's budget.
+    """A reservation of money from one account's budget for one request, made at `at`.
 
-    `amounts_nano` are what it would take, best first: the first that still fits is held.
+    `amounts_nano` are alternatives in nano-dollars, preferred first; the store holds the first that fits.
     """
 
     account: str
@@ -81,7 +81,7 @@ class Hold:
 
     @property
     def period(self) -> str:
-        """The window it belongs to, also when it is settled in a later one."""
+        """The window that is charged, even if the request is settled in a later one."""
         return period(self.budget.window, self.at)
 
     @property
@@ -95,14 +95,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is spent and what is held of an account's budget in one window, in nano-dollars."""
+    """Spent and held amounts of one account in one window, in nano-dollars."""
 
     used_nano: int = 0
     held_nano: int = 0
 
 
 def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
-    """Why the least that the request would take is not to be had: spent, or only held by requests under way."""
+    """The error for a request whose smallest amount does not fit: the budget is spent, or held by running requests."""
     least, budget = hold.amounts_nano[-1], hold.budget
     whose = "This gateway's budget" if hold.account == GLOBAL else "This key's budget"
     each = "in all" if budget.window == "total" else f"per {budget.window}"
@@ -121,5 +121,5 @@ def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
 
 
 def usd(nano: int) -> str:
-    """Nano-dollars as USD in plain digits."""
+    """Nano-dollars as USD, without an exponent or trailing zeros."""
     return f"{Decimal(nano).scaleb(-9):f}".rstrip("0").rstrip(".") if nano else "0"

@@ -1,4 +1,4 @@
-"""The virtual keys and the ledger's admin key in memory, so that nobody waits for the store to know a key."""
+"""Virtual keys and the ledger's admin key in memory, so that authentication does not wait for the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 
 
 class LossMarker(Protocol):
-    """Remembers, across restarts, that keys were lost with a ledger."""
+    """Records across restarts that keys were lost with a ledger."""
 
     @property
     def is_set(self) -> bool: ...
@@ -20,10 +20,10 @@ class LossMarker(Protocol):
 
 
 class VirtualKeyCache:
-    """What `load` and `load_admin` told at the last `refresh`; `live` keys could be used then. While they fail, what was known still counts.
+    """The keys that `load` and `load_admin` returned at the last successful `refresh`; `live` of them were usable then.
 
-    `keyed` is true from the first key on, and stays true: a gateway that has had a key, revoked or not, is not open again
-    before it is started anew. It is true from the start where `lost` says that the keys of an earlier ledger are gone.
+    `any_keys` becomes true with the first key and stays true until a restart, even when all keys are revoked: a gateway that has had
+    a key does not become open. It is also true if `lost` records that the keys of an earlier ledger were lost.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class VirtualKeyCache:
         self.live = 0
 
     def refresh(self) -> None:
-        """Blocks. Sets the marker where all keys that were known are gone, so that a restart stays closed too."""
+        """Load the keys. If all known keys are gone, set the marker, so that the gateway also stays closed after a restart. Blocks."""
         if self._lost is not None:
             self.any_keys = self.any_keys or self._lost.is_set
         keys, admin = self._load(), self._load_admin()
@@ -60,6 +60,6 @@ class VirtualKeyCache:
         self.live = sum(key.live(now) for key in keys)
 
     def lookup(self, digest: bytes) -> VirtualKey | None:
-        """The live key of this SHA-256 digest."""
+        """The usable key with this SHA-256 digest."""
         key = self._keys.get(digest)
         return key if key is not None and key.live(self._now()) else None

@@ -1,4 +1,4 @@
-"""Virtual keys: what a key that the gateway gave out may do, and until when."""
+"""Virtual keys: what a key issued by the gateway may do, and until when."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class VirtualKey:
-    """One key by its SHA-256 digest; the key itself is nowhere. `rpm` is requests a minute, `max_cost_nano` per request.
+    """One key, identified by its SHA-256 digest; the secret itself is not stored.
 
-    `models` are full names, `*` standing for anything (`gemini/*`); None leaves all. Limits that are None do not limit.
+    `rpm` is requests per minute, `max_cost_nano` nano-dollars per request. `models` are full names with `*` as a wildcard (`gemini/*`).
+    A limit of None is no limit.
     """
 
     id: str
@@ -37,16 +38,16 @@ class VirtualKey:
     max_cost_nano: int | None = None
 
     def live(self, now: datetime) -> bool:
-        """Whether it opens anything now."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked is None and (self.expires is None or now < self.expires)
 
     @property
     def is_restricted(self) -> bool:
-        """Whether some models are not for it."""
+        """Whether some models are denied."""
         return self.models is not None or self.max_tier is not None
 
     def denial_reason(self, full_name: str, listed: Model | None) -> str | None:
-        """Why this key may not use a model; None when it may. Below the highest tier a model without a known tier is refused."""
+        """Why this key may not use a model; None if it may. With a `max_tier` below the highest, an unlisted model is denied."""
         if self.models is not None and not any(fnmatchcase(full_name, pattern) for pattern in self.models):
             return f"{full_name} is not among the models of this key"
         if self.max_tier is None or self.max_tier == TIERS[-1]:
@@ -60,13 +61,13 @@ class VirtualKey:
         return None
 
     def allowed(self, models: Iterable[Model]) -> list[Model]:
-        """Those that this key may use."""
+        """The models that this key may use."""
         return [model for model in models if self.denial_reason(model.full_name, model) is None]
 
 
 @dataclass(frozen=True, slots=True)
 class AdminKey:
-    """The admin key that the ledger keeps, by its SHA-256 digest; the key itself is nowhere."""
+    """The admin key of the ledger, identified by its SHA-256 digest; the secret itself is not stored."""
 
     digest: bytes = field(repr=False)
     last4: str
@@ -74,5 +75,5 @@ class AdminKey:
 
 
 def digest_of(key: str) -> bytes:
-    """What is stored of a key, and what it is looked up by: with 192 random bits or more it needs no salt."""
+    """The SHA-256 digest under which a key is stored and looked up. Secrets have at least 192 random bits, so no salt is needed."""
     return hashlib.sha256(key.encode()).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -15,7 +14,7 @@ from gateway.api.auth import Principal
 from gateway.api.body import read_body
 from gateway.errors import InvalidRequest
 from gateway.records import Feedback
-from gateway.store import Store
+from gateway.store import InsertFeedback, Store
 
 BODY_LIMIT = 64 * 1024
 
@@ -83,7 +82,7 @@ class FeedbackEndpoint:
             comment=body.comment,
             key_id=principal.key_id,
         )
-        await asyncio.wrap_future(self._store.add_feedback(feedback, keys=self._needed(principal.key_id)))
+        await self._store.write(InsertFeedback(feedback, keys=self._needed(principal.key_id)))
         self._rated(body.request_id)
         return JSONResponse({"object": "feedback", "request_id": body.request_id, "score": body.value})
 

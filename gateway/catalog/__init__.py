@@ -1,4 +1,4 @@
-"""Models, their names, and what they cost."""
+"""Models, their names and prices, and the cost of usage."""
 
 from gateway.catalog.catalog import Auto, Catalog, Model, ModelKey, Pinned
 from gateway.catalog.cost import Price, Rate, cost, nano_dollars, worst_case

@@ -1,4 +1,4 @@
-"""The models that can be routed to, and what the model names that clients send mean."""
+"""The models that requests can be routed to, and the resolution of model names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.errors import ConfigError, ModelNotFound
 Tier = Literal["simple", "moderate", "complex"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
-# What a request may need of a model, and a model may be listed with (`n`: several choices at once).
+# Abilities that a request may need and a model may have. `n` means several choices per request.
 ABILITIES = frozenset(
     {
         "tools",
@@ -30,9 +30,9 @@ ABILITIES = frozenset(
     }
 )
 
-# `auto:<name>` and the trade-off it stands for, 0.0 (cheapest that will do) to 1.0 (best quality); `auto` is `balanced`.
+# Trade-offs by the name after `auto:`, from 0.0 (cheapest sufficient model) to 1.0 (best quality); `auto` means `balanced`.
 TRADEOFFS: Mapping[str, float] = {"cheap": 0.2, "balanced": 0.5, "quality": 0.8}
-# What stands before the first slash of a full name, and the provider it means.
+# Providers by the prefix of a full name, before the first slash.
 PREFIXES = {
     "gemini": "gemini",
     "claude": "claude",
@@ -40,9 +40,9 @@ PREFIXES = {
     "openrouter": "openrouter",
 }
 ID = re.compile(r"[A-Za-z0-9._:@-]+(/[A-Za-z0-9._:@-]+){0,128}")
-LONGEST_ID = 256
-# Clients choose the names, and likeness takes quadratic time.
-COMPARED = 100
+MAX_ID_LENGTH = 256
+# Clients choose the names, and fuzzy matching takes quadratic time.
+MAX_FUZZY_LENGTH = 100
 
 
 class ModelKey(NamedTuple):
@@ -59,14 +59,14 @@ class ModelKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """The gateway routes; `tradeoff` is 0.0 (cheapest that will do) to 1.0 (best quality)."""
+    """The gateway chooses the model; `tradeoff` is 0.0 (cheapest sufficient model) to 1.0 (best quality)."""
 
     tradeoff: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The client named a model; `listed` is its row in the catalogue, if it has one."""
+    """The client chose a model; `listed` is its catalogue entry, or None."""
 
     provider: str
     model: str
@@ -84,9 +84,9 @@ Target = Auto | Pinned
 class Model:
     """One model as routing sees it. Prices are USD per million tokens; limits are tokens.
 
-    `name` is the provider's own id. An unknown limit (None) or unknown abilities (None) never exclude a model.
-    `context_prices` are `(prompt tokens above which, input price, output price)`, rising. `key` is provider and name, made once:
-    every decision asks for it many times.
+    `name` is the provider's model id. An unknown limit (None) or unknown abilities (None) never exclude a model.
+    `context_prices` are `(threshold in prompt tokens, input price, output price)`, ascending; a price applies above its threshold.
+    `key` is `(provider, name)`, built once because every decision reads it many times.
     """
 
     provider: str
@@ -118,7 +118,7 @@ class Model:
         return TIERS.index(self.tier)
 
     def estimate(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Expected list price in USD of a request of that size, nothing cached."""
+        """Expected cost in USD of a request of this size at list prices, without cache reads."""
         input_price, output_price = self.input_price, self.output_price
         for above, tier_input, tier_output in self.context_prices:
             if prompt_tokens > above:
@@ -126,15 +126,15 @@ class Model:
         return (prompt_tokens * input_price + completion_tokens * output_price) / 1e6
 
     def can(self, needs: Iterable[str]) -> bool:
-        """Whether it can do all of `needs` (names in ABILITIES), as far as is known."""
+        """Whether the model has all of `needs` (names in ABILITIES); True if its abilities are unknown."""
         return self.abilities is None or self.abilities.issuperset(needs)
 
 
 class Catalog:
     """An ordered, immutable set of models, found by (provider, name) or by any name a client may use.
 
-    `aliases` maps names to names; `providers` are further prefixes of full names; `tradeoffs` what stands after `auto:`.
-    Raises ConfigError for an alias that leads nowhere, to itself, or is named as `auto` is.
+    `aliases` maps names to names, `providers` are additional prefixes of full names, `tradeoffs` are the names after `auto:`.
+    Raises ConfigError for an alias of an unknown model, a circular alias, or one that is named like `auto`.
     """
 
     def __init__(
@@ -171,39 +171,41 @@ class Catalog:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that needs no guessing: `auto` and its kin, aliases, full names."""
+        """All exact names: `auto` and its variants, aliases, full names."""
         return (*self._auto, *self.aliases, *(model.full_name for model in self._models))
 
     def resolve(self, name: str) -> Target:
-        """What `name` means: `auto`, an alias, a full name (listed or not), or the id of exactly one model."""
+        """Resolve `auto`, an alias, a full name (listed or not), or the id of exactly one model. Raises ModelNotFound."""
         while name in self.aliases:
             name = self.aliases[name]
         if auto := self._auto.get(name):
             return auto
-        return self._full_name(name) or self._own_id(name)
+        return self._by_full_name(name) or self._by_id(name)
 
-    def _full_name(self, name: str) -> Pinned | None:
+    def _by_full_name(self, name: str) -> Pinned | None:
         prefix, _, model = name.partition("/")
         provider = self._prefixes.get(prefix)
         if provider is None or not _is_id(model):
             return None
         listed = self.get(provider, model)
         if provider == "openrouter" and "/" not in model and not listed:
-            model = name  # OpenRouter's own models, as `openrouter/auto`, have its name for their vendor
+            model = name  # OpenRouter's own models, such as `openrouter/auto`, have `openrouter` as vendor
         return Pinned(provider, model, listed)
 
-    def _own_id(self, name: str) -> Pinned:
-        found = [model for model in self._models if model.name == name]
-        if len(found) != 1:
-            raise self._not_found(name, [model.full_name for model in found])
-        return Pinned(found[0].provider, found[0].name, found[0])
+    def _by_id(self, name: str) -> Pinned:
+        matches = [model for model in self._models if model.name == name]
+        if len(matches) != 1:
+            raise self._not_found(name, [model.full_name for model in matches])
+        return Pinned(matches[0].provider, matches[0].name, matches[0])
 
     def _not_found(self, name: str, candidates: list[str]) -> ModelNotFound:
-        shown = name if len(name) <= COMPARED else f"{name[:COMPARED]}..."
+        shown = name if len(name) <= MAX_FUZZY_LENGTH else f"{name[:MAX_FUZZY_LENGTH]}..."
         ids = (model.name for model in self._models)
-        nearest = candidates or get_close_matches(name[:COMPARED], dict.fromkeys((*self.names, *ids)), n=3, cutoff=0.5)
+        nearest = candidates or get_close_matches(
+            name[:MAX_FUZZY_LENGTH], dict.fromkeys((*self.names, *ids)), n=3, cutoff=0.5
+        )
         hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
-        alias = f"{name}: auto" if ID.fullmatch(name[:COMPARED]) and name == shown else "name: auto"
+        alias = f"{name}: auto" if ID.fullmatch(name[:MAX_FUZZY_LENGTH]) and name == shown else "name: auto"
         return ModelNotFound(
             f"The model {shown!r} does not exist. Use `auto`, or an alias (`aliases: {{{alias}}}` in gateway.yaml makes one). {hint}"
             "GET /v1/models, or `gateway models`, lists the names; "
@@ -212,23 +214,23 @@ class Catalog:
         )
 
     def with_aliases(self, aliases: Mapping[str, str]) -> Catalog:
-        """The same models under these further names."""
+        """A catalogue with additional aliases."""
         names = {**self.aliases, **aliases}
         return Catalog(self._models, aliases=names, providers=self._prefixes, tradeoffs=self._tradeoffs)
 
     def alias_problems(self, aliases: Mapping[str, str]) -> dict[str, str]:
-        """Why some of `aliases` cannot be used, by alias."""
-        found = ((alias, self._alias_problem(alias, aliases)) for alias in aliases)
-        return {alias: problem for alias, problem in found if problem}
+        """The problems of unusable aliases, by alias."""
+        problems = ((alias, self._alias_problem(alias, aliases)) for alias in aliases)
+        return {alias: problem for alias, problem in problems if problem}
 
     def _alias_problem(self, alias: str, aliases: Mapping[str, str]) -> str | None:
         if alias in self._auto:
             return "the name is the gateway's own"
-        passed, name = [alias], aliases[alias]
+        visited, name = [alias], aliases[alias]
         while name in aliases:
-            if name in passed:
-                return f"it goes round in a circle: {' -> '.join([*passed, name])}"
-            passed.append(name)
+            if name in visited:
+                return f"it goes round in a circle: {' -> '.join([*visited, name])}"
+            visited.append(name)
             name = aliases[name]
         try:
             self.resolve(name)
@@ -238,5 +240,7 @@ class Catalog:
 
 
 def _is_id(text: str) -> bool:
-    """Letters, digits and `. _ - : / @`, with no empty, `.` or `..` segment: nothing that could change a URL's path."""
-    return len(text) <= LONGEST_ID and ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))
+    """Whether a text has only letters, digits and `. _ - : / @`, and no empty, `.` or `..` segment, so that it is safe in a URL path."""
+    return (
+        len(text) <= MAX_ID_LENGTH and ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))
+    )

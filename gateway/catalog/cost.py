@@ -1,4 +1,4 @@
-"""The rates of one model, and what usage costs at them."""
+"""The rates of a model, and the cost of usage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NANO = Decimal(1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """USD per million tokens; `tiers` are `(prompt tokens above which, USD per million)`, rising: all tokens pay the tier's rate."""
+    """USD per million tokens. `tiers` are `(threshold in prompt tokens, USD per million)`, ascending; above a threshold, its rate applies to all tokens."""
 
     base: Decimal
     tiers: tuple[tuple[int, Decimal], ...] = ()
@@ -28,11 +28,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The rates of one model. A kind without a rate of its own is charged as what it is part of.
+    """The rates of one model. A token kind without a rate has the rate of the kind that includes it.
 
-    Cache reads, cache writes and audio are part of the input (cached audio of the cache reads, the hour's cache writes of
-    the cache writes), reasoning is part of the output. Audio, images and video that a model makes are the exception: they
-    cost up to 20 times as much as text, so without a rate of their own their cost is unknown.
+    Input includes cache reads, cache writes and audio; cache reads include cached audio; cache writes include one-hour cache writes;
+    output includes reasoning. Generated audio, images and video are exceptions: they cost up to 20 times as much as text, so without
+    a rate their cost is unknown.
     """
 
     input: Rate
@@ -49,7 +49,7 @@ class Price:
 
 
 def cost(usage: Usage, price: Price | None) -> Decimal | None:
-    """USD for `usage`: the provider's own figure where it gave one, else by `price`; None when neither is known."""
+    """The cost of `usage` in USD: the amount reported by the provider, else computed from `price`; None if neither is known."""
     if usage.reported_cost is not None:
         return usage.reported_cost
     if price is None:
@@ -60,7 +60,7 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
 
 
 def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
-    """Every prompt token once, at the rate of the most special kind it belongs to; in millionths."""
+    """The cost of the prompt in millionths of a USD. Each token is charged once, at the rate of its most specific kind."""
     if not (
         usage.cached_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens or usage.prompt_audio_tokens
     ):
@@ -80,7 +80,7 @@ def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
 
 
 def _completion_cost(usage: Usage, price: Price, size: int) -> Decimal | None:
-    """Every completion token once, in millionths; None where a kind that is not text has no rate."""
+    """The cost of the completion in millionths of a USD; each token is charged once. None if a media kind has no rate."""
     left = usage.completion_tokens
     total = Decimal(0)
     media = (
@@ -103,7 +103,7 @@ def _completion_cost(usage: Usage, price: Price, size: int) -> Decimal | None:
 
 
 def worst_case(prompt_tokens: int, max_tokens: int, price: Price) -> Decimal:
-    """The most that a request of this size can cost in USD: all of the prompt at the dearest input rate, all of the output allowed."""
+    """The highest possible cost in USD: the whole prompt at the highest input rate, `max_tokens` at the highest output rate."""
     inputs = (price.input, price.cache_write, price.cache_write_1h, price.input_audio)
     outputs = (price.output, price.output_reasoning, price.output_audio, price.output_image, price.output_video)
     prompt = max(rate.at(prompt_tokens) for rate in inputs if rate)
@@ -112,5 +112,5 @@ def worst_case(prompt_tokens: int, max_tokens: int, price: Price) -> Decimal:
 
 
 def nano_dollars(amount: Decimal) -> int:
-    """USD as integer nano-dollars, the unit in which money is added up."""
+    """USD as integer nano-dollars, the unit of all sums."""
     return int((amount * NANO).to_integral_value(ROUND_HALF_EVEN))

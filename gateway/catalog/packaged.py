@@ -1,4 +1,4 @@
-"""The files that ship with the gateway: where they are, and the catalogue and prices read from them."""
+"""The packaged files: their location, and the catalogue and prices loaded from them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from gateway.catalog.price_table import PriceTable
 from gateway.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
-# In the wheel config/ lies inside the package, in a checkout beside it.
-# In the wheel `config/` is inside the package; in a checkout it stands beside it. `data/` is made by scripts, not written by people.
+# In the wheel, config/ is inside the package; in a checkout it is beside it. Scripts make what is in data/.
 DIRECTORIES = (PACKAGE / "data", PACKAGE / "config", PACKAGE.parent / "config")
-# libyaml's loader where PyYAML was built with it: several times as fast.
+# The libyaml loader, if PyYAML has it, is several times faster.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OWN_RATES = (
+_OVERRIDE_RATES = (
     "input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio", "output_image",
     "output_video",
 )  # fmt: skip
@@ -56,9 +55,9 @@ def build_catalog(
     providers: Iterable[str] = (),
     tradeoffs: Mapping[str, float] = TRADEOFFS,
 ) -> Catalog:
-    """A catalogue from the contents of a valid `models.yaml`; a model's own `prices` win over the table's.
+    """A catalogue from the contents of a valid `models.yaml`; `prices` of a model override the table.
 
-    Its `aliases` are left to the caller. Raises ConfigError for models without a price: they could not be compared with the others.
+    The caller adds the `aliases`. Raises ConfigError for models without a price, because routing could not compare them.
     """
     priced = prices.with_own(own_prices(document))
     rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"]]
@@ -69,12 +68,12 @@ def build_catalog(
 
 
 def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
-    """The prices that the rows of `models.yaml` give themselves, by (provider, id)."""
-    return {(row["provider"], row["id"]): _own_price(row["prices"]) for row in document["models"] if row.get("prices")}
+    """The prices in `models.yaml` by (provider, id)."""
+    return {(row["provider"], row["id"]): _price(row["prices"]) for row in document["models"] if row.get("prices")}
 
 
-def _own_price(row: Mapping[str, float]) -> Price:
-    rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in OWN_RATES if row.get(kind) is not None}
+def _price(row: Mapping[str, float]) -> Price:
+    rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in _OVERRIDE_RATES if row.get(kind) is not None}
     return Price(**rates)
 
 
@@ -103,6 +102,6 @@ def _base(rate: Rate | None) -> float | None:
 
 
 def _context_prices(price: Price) -> tuple[tuple[int, float, float], ...]:
-    """`(prompt tokens above which, input, output)` for every size at which either price changes."""
+    """`(threshold in prompt tokens, input price, output price)` for every threshold at which either price changes."""
     sizes = sorted({above for rate in (price.input, price.output) for above, _ in rate.tiers})
     return tuple((size, float(price.input.at(size + 1)), float(price.output.at(size + 1))) for size in sizes)

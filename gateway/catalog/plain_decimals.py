@@ -1,4 +1,4 @@
-"""Money in plain decimals, as text and in JSON: no exponent, and never $0.000000 for what costs something."""
+"""Formats money without an exponent, in text and JSON; a positive amount is never shown as $0.000000."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-# orjson writes what is below the first with an exponent, as `1e-7`; what is below the second keeps it, for nobody reads so many zeros.
+# orjson writes numbers below the first limit with an exponent (`1e-7`). Numbers below the second keep it: too many zeros to read.
 _EXPONENT_BELOW = 1e-5
 _MOST_ZEROS = 1e-30
 _PLACES = 6
@@ -30,18 +30,18 @@ def usd_text(amount: float | Decimal) -> str:
 
 
 def plain_number(number: float) -> float | orjson.Fragment:
-    """A number as orjson should get it."""
+    """A number that orjson writes without an exponent."""
     if _MOST_ZEROS < abs(number) < _EXPONENT_BELOW:
         return orjson.Fragment(plain_decimal(number))
     return number
 
 
 def plain_numbers(value: Any) -> Any:
-    """JSON data with each number as `plain_number` makes it."""
+    """JSON data whose numbers orjson writes without an exponent."""
     if isinstance(value, float):
         return plain_number(value)
     if isinstance(value, dict):
-        return {name: plain_numbers(each) for name, each in value.items()}
+        return {name: plain_numbers(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_numbers(each) for each in value]
+        return [plain_numbers(item) for item in value]
     return value

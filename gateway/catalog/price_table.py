@@ -1,4 +1,4 @@
-"""The price snapshot: which price of which model is in force at which moment."""
+"""The price snapshot: the price of each model at a given time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import orjson
 
 from gateway.catalog.cost import Price, Rate
 
-# The last parts of dated ids: OpenRouter writes `-20260910` where others write `-2026-09-10`.
+# The date suffix of model ids: OpenRouter writes `-20260910` where others write `-2026-09-10`.
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
-# Clients choose the names that are looked up, so what is remembered of them is bounded.
-REMEMBERED = 4096
+# Clients choose the names that are looked up, so the cache is bounded.
+CACHE_SIZE = 4096
 
 Clause = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class DatedPrice:
-    """A price and when it is in force: from a UTC day on, or every day between two UTC times (which may span midnight)."""
+    """A price and when it applies: from a UTC date on, or daily between two UTC times, possibly across midnight."""
 
     price: Price
     start: date | None = None
@@ -39,11 +39,10 @@ class DatedPrice:
 
 
 class PriceTable:
-    """Prices of every model of a snapshot, each compiled when it is first asked for.
+    """The prices of all models of a snapshot; each is compiled on first use.
 
-    A row's `match` tells which names mean its model; a row without one means its own `id`. Names are compared in lower
-    case and the first row that matches decides, as in `genai-prices`, whose data this is. `version` opens with the day on
-    which the snapshot was made.
+    A row applies to the names that satisfy its `match`, or to its `id`. Names are compared in lower case and the first match wins, as
+    in `genai-prices`, the source of the data. `version` starts with the date of the snapshot. `overrides` win over the snapshot.
     """
 
     def __init__(
@@ -51,17 +50,17 @@ class PriceTable:
         rows: Mapping[str, Sequence[Mapping[str, Any]]],
         *,
         version: str,
-        own: Mapping[tuple[str, str], Price] | None = None,
+        overrides: Mapping[tuple[str, str], Price] | None = None,
     ) -> None:
         self._rows = rows
-        self._own = dict(own or {})
-        self._found: dict[tuple[str, str], tuple[DatedPrice, ...]] = {}
+        self._overrides = dict(overrides or {})
+        self._compiled: dict[tuple[str, str], tuple[DatedPrice, ...]] = {}
         self.version = version
         self.dated = date.fromisoformat(version[:10])
 
     @classmethod
     def loads(cls, raw: bytes) -> PriceTable:
-        """From the JSON that `scripts/prices` writes. Raises ValueError when it is not that."""
+        """Load the JSON that `scripts/prices` writes. Raises ValueError for anything else."""
         document = orjson.loads(raw)
         try:
             return cls(document["providers"], version=document["version"])
@@ -69,19 +68,19 @@ class PriceTable:
             raise ValueError(f"not a price snapshot: {error!r}") from error
 
     def with_own(self, prices: Mapping[tuple[str, str], Price]) -> PriceTable:
-        """The same table with prices that the configuration gives by (provider, model)."""
-        return PriceTable(self._rows, version=self.version, own={**self._own, **prices})
+        """A table in which the given prices by (provider, model) override the snapshot."""
+        return PriceTable(self._rows, version=self.version, overrides={**self._overrides, **prices})
 
     def price(self, provider: str, model: str, at: datetime) -> Price | None:
-        """The price of a request made `at` that moment (naive: UTC); None when the model is not in the table."""
-        if own := self._own.get((provider, model)):
-            return own
+        """The price at the time `at` (UTC if naive); None if the table does not have the model."""
+        if override := self._overrides.get((provider, model)):
+            return override
         key = (provider, model)
-        prices = self._found.get(key)
+        prices = self._compiled.get(key)
         if prices is None:
-            if len(self._found) >= REMEMBERED:
-                self._found.clear()
-            prices = self._found[key] = self._compile(provider, model)
+            if len(self._compiled) >= CACHE_SIZE:
+                self._compiled.clear()
+            prices = self._compiled[key] = self._compile(provider, model)
         if not prices:
             return None
         moment = at if at.tzinfo is None or at.tzinfo is UTC else at.astimezone(UTC)
@@ -103,7 +102,7 @@ class PriceTable:
 
 
 def matches(clause: Clause, name: str) -> bool:
-    """Whether a lower-case name satisfies a clause: one operator and its operand; `equals` may list several names."""
+    """Whether a lower-case name satisfies a clause, which is one operator and its operand; `equals` accepts a list of names."""
     ((operator, operand),) = clause.items()
     match operator:
         case "equals":
@@ -132,7 +131,7 @@ def _dated_price(entry: Mapping[str, Any]) -> DatedPrice:
 
 
 def rate(value: float | Mapping[str, Any]) -> Rate:
-    """A number, or `{"base": number, "tiers": [[above, number], ...]}`; the decimal figure as it is written."""
+    """A rate from a number, or from `{"base": number, "tiers": [[threshold, number], ...]}`; decimals are exact as written."""
     if isinstance(value, Mapping):
         return Rate(decimal(value["base"]), tuple((above, decimal(figure)) for above, figure in value["tiers"]))
     return Rate(decimal(value))

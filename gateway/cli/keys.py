@@ -22,7 +22,7 @@ from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import InsertAdminKey, InsertVirtualKey, ReplaceAdminKey, RevokeVirtualKey, RotateVirtualKey, Store
 
 SECRET_BYTES = 32
 _LIFETIME = re.compile(r"([0-9]{1,5})([hdw])")
@@ -104,7 +104,7 @@ def create(
         click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
     admin_secret = new_secret(ADMIN_PREFIX)
     with changing(path, create=True) as store:
-        made = not has_configured_admin(settings) and store.add_admin_key(new_admin_key(admin_secret)).result()
+        made = not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
         if made:  # first of all: from the virtual key on, the admin routes ask for it
             click.echo(f"admin key: {admin_secret}", err=True)
             click.echo(
@@ -112,7 +112,7 @@ def create(
                 "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` makes another.",
                 err=True,
             )
-        store.add_key(key).result()
+        store.submit(InsertVirtualKey(key)).result()
     click.echo(secret)
     click.echo(f"{key.id} {key.name}: {limits(key)}. This is the only time the key is shown.", err=True)
 
@@ -127,7 +127,7 @@ def admin(db: str | None) -> None:
     settings = settings_or_exit(environment())
     secret = new_secret(ADMIN_PREFIX)
     with changing(db or settings.db, create=True) as store:
-        store.replace_admin_key(new_admin_key(secret)).result()
+        store.submit(ReplaceAdminKey(new_admin_key(secret))).result()
     click.echo(secret)
     click.echo("This is the only time the admin key is shown.", err=True)
     if has_configured_admin(settings):
@@ -161,7 +161,7 @@ def rotate(key: str, db: str | None) -> None:
     secret = new_secret()
     with changing(db) as store:
         found = live_key(store, key)
-        store.rotate_key(found.id, digest=digest_of(secret), last4=secret[-SHOWN:]).result()
+        store.submit(RotateVirtualKey(found.id, digest=digest_of(secret), last4=secret[-SHOWN:])).result()
     click.echo(secret)
     click.echo(f"{found.id} {shown(found.name)}: the old key is refused from now on.", err=True)
 
@@ -173,7 +173,7 @@ def revoke(key: str, db: str | None) -> None:
     """End KEY (its name or id) for ever. Its rows in the ledger stay."""
     with changing(db) as store:
         found = live_key(store, key)
-        store.revoke_key(found.id, at=datetime.now(UTC)).result()
+        store.submit(RevokeVirtualKey(found.id, at=datetime.now(UTC))).result()
     click.echo(f"{found.id} {shown(found.name)} is revoked.", err=True)
 
 

@@ -7,7 +7,7 @@ import click
 from gateway.cli.ledgers import DB, READ_DB, changing, ledger_to_read, reading
 from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, CheckpointError
 from gateway.routing.estimation.trainer import RESET, ROLLBACK, read_state
-from gateway.store import Checkpoint
+from gateway.store import Checkpoint, InsertCheckpoint
 
 
 @click.group()
@@ -48,7 +48,7 @@ def rollback(state: int, db: str | None) -> None:
             raise click.ClickException(f"State {state} cannot be used: {error}.") from error
         origin = RESET if found.origin == RESET else ROLLBACK
         ordered = Checkpoint(origin, found.format, learned_to=store.newest_outcome(), outcomes=found.outcomes)
-        store.add_state(ordered, store.state_body(state) or b"").result()
+        store.submit(InsertCheckpoint(ordered, store.state_body(state) or b"")).result()
     click.echo(f"Routing goes on from state {state}, of {found.outcomes} outcomes.")
 
 
@@ -57,5 +57,7 @@ def rollback(state: int, db: str | None) -> None:
 def reset(db: str | None) -> None:
     """Forget all that was learned: every model is expected to do as its tier does."""
     with changing(db) as store:
-        store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"").result()
+        store.submit(
+            InsertCheckpoint(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
+        ).result()
     click.echo("Routing starts anew.")

@@ -23,7 +23,7 @@ from gateway.routing import (
     label_of,
     last_user_text,
 )
-from gateway.store import Store, StoredOutcome
+from gateway.store import InsertOutcome, Store, StoredOutcome
 
 
 class OutcomeCollector:
@@ -62,7 +62,7 @@ class OutcomeCollector:
             rank = self._rank(*plan.ranking.chosen) if plan.pinned else None
             label = self._implicit_feedback.on_request(turn, named_rank=rank)
             if label is not None and self._counts(label, record):
-                self._store.add_outcome(label)
+                self._store.submit(InsertOutcome(label))
         return turn
 
     def on_settled(

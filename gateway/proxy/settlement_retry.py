@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.errors import LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import Store
+from gateway.store import SettleRequest, Store
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class SettlementRetryQueue:
         while self._queue:
             record, then = self._queue[0]
             try:
-                await asyncio.wrap_future(self._store.settle(record))
+                await self._store.write(SettleRequest(record))
             except LedgerUnavailable:
                 return
             except Exception:  # a row that cannot be written must not block the others

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.records import RequestRecord
 from gateway.routing.types import RoutingDecision
-from gateway.store import Store
+from gateway.store import SettleRequest, Store
 from gateway.store.sqlite import SqliteStore
 
 _FALLBACK_CAUSES = ("strategy:", "upstream:")
@@ -41,7 +41,7 @@ class MetricsCollector:
     ) -> str:
         """Commit one row whose costs are the decisions' estimates; returns its request id. An id that is in the ledger is not logged again."""
         record = self._record(decision, baseline_decision, auto_route=auto_route, request_id=request_id)
-        self._store.settle(record).result()
+        self._store.submit(SettleRequest(record)).result()
         return record.request_id
 
     def get_savings_summary(self, days: float = 30) -> dict[str, Any]:

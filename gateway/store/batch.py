@@ -1,8 +1,7 @@
-"""What waits for one commit, written in as few calls as it can be.
+"""Applies what waits for one commit to SQLite, with as few statements as possible.
 
-Nearly every change begins a row or settles one that was begun here, and is like the others. Those are written kind by kind, and
-added to the sums once. Whatever turns out not to be like that undoes the whole batch, and each change is then done by itself, in
-`changes`, which knows every case.
+Fast path: the inserts and settlements of a batch are written with `executemany`. If any row needs special handling, the
+writer rolls the transaction back and applies each operation on its own (`apply_one`).
 """
 
 from __future__ import annotations
@@ -14,145 +13,173 @@ import apsw
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import (
+from gateway.store import budgets, checkpoints, encoding, requests, rollup, sql, user_feedback, virtual_keys
+from gateway.store.mutations import (
+    InsertAdminKey,
+    InsertCheckpoint,
+    InsertFeedback,
     InsertOutcome,
     InsertRequest,
+    InsertVirtualKey,
+    Mutation,
+    RejectCheckpoint,
+    ReplaceAdminKey,
+    RevokeVirtualKey,
+    RotateVirtualKey,
     SettleRequest,
     StoredOutcome,
     UpsertAttempt,
-    budgets,
-    encoding,
-    mutations,
-    sql,
 )
 from gateway.store.process_lease import ProcessLease
 
-Mutation = InsertRequest | SettleRequest | UpsertAttempt | InsertOutcome | Callable[[apsw.Connection], Any]
+# A mutation, or work that only this store does (recovery, probe), as a function of the connection.
+Operation = Mutation[Any] | Callable[[apsw.Connection], Any]
 
 
 class NotBatchable(Exception):
-    """A change needs a closer look than it gets among many."""
+    """A row of the batch needs special handling."""
 
 
-def apply_one(connection: apsw.Connection, change: Mutation, *, owner: ProcessLease) -> Any:
-    """What a change answers; a refusal (unknown, repeated) is an answer too and was decided before anything was written."""
+def apply_one(connection: apsw.Connection, operation: Operation, *, owner: ProcessLease) -> Any:
+    """The result of an operation. A refusal (unknown, repeated) is a result too: it is raised before anything was written."""
     try:
-        match change:
-            case InsertRequest():
-                return mutations.begin(connection, change, owner=owner)
-            case SettleRequest(record, outcomes):
-                mutations.settle(connection, record)
-                _learn(connection, outcomes)
-                return None
-            case UpsertAttempt(request_id, attempt):
-                return mutations.attempt(connection, request_id, attempt)
-            case InsertOutcome(outcome):
-                return mutations.add_outcome(connection, outcome)
-            case _:
-                return change(connection)
+        return _apply(connection, operation, owner=owner)
     except LedgerUnavailable:
         raise
     except GatewayError as refusal:
         return refusal
 
 
-def apply_batch(connection: apsw.Connection, batch: Sequence[Mutation], *, owner: ProcessLease) -> list[Any]:
-    """What each of them answers, as if they were done one after the other; Unusual, or any other error, when they cannot be."""
-    answers: list[Any] = [None] * len(batch)
+def _apply(connection: apsw.Connection, operation: Operation, *, owner: ProcessLease) -> Any:
+    match operation:
+        case InsertRequest():
+            return requests.insert(connection, operation, owner=owner)
+        case SettleRequest(record, outcomes):
+            requests.settle(connection, record)
+            return _insert_outcomes(connection, outcomes)
+        case UpsertAttempt(request_id, attempt):
+            return requests.upsert_attempt(connection, request_id, attempt)
+        case InsertOutcome(outcome):
+            return requests.insert_outcome(connection, outcome)
+        case InsertFeedback(feedback, keys):
+            return user_feedback.insert(connection, feedback, keys=keys)
+        case InsertVirtualKey(key):
+            return virtual_keys.insert(connection, key)
+        case RotateVirtualKey():
+            return virtual_keys.rotate(connection, operation)
+        case RevokeVirtualKey(key_id, at):
+            return virtual_keys.revoke(connection, key_id, at=at)
+        case InsertAdminKey(admin_key):
+            return virtual_keys.insert_admin(connection, admin_key)
+        case ReplaceAdminKey(admin_key):
+            return virtual_keys.replace_admin(connection, admin_key)
+        case InsertCheckpoint(checkpoint, body):
+            return checkpoints.insert(connection, checkpoint, body)
+        case RejectCheckpoint(number, problem):
+            return checkpoints.reject(connection, number, problem)
+        case Mutation():
+            raise TypeError(f"SqliteStore cannot apply {type(operation).__name__}")
+        case _:
+            return operation(connection)
+
+
+def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owner: ProcessLease) -> list[Any]:
+    """The results, as if the operations were applied one after the other. Raises NotBatchable, or any other error, if that fails."""
+    results: list[Any] = [None] * len(batch)
     for run in independent_runs(batch):
-        settles = [change for _, change in run if isinstance(change, SettleRequest)]
-        _settle(connection, [change.record for change in settles])
-        _learn(connection, [outcome for change in settles for outcome in change.outcomes])
-        _begin(
+        settlements = [operation for _, operation in run if isinstance(operation, SettleRequest)]
+        _settle_requests(connection, [settlement.record for settlement in settlements])
+        _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.outcomes])
+        _insert_requests(
             connection,
-            [change.record for _, change in run if isinstance(change, InsertRequest) and _is_plain(change)],
+            [operation.record for _, operation in run if isinstance(operation, InsertRequest) and _is_plain(operation)],
             owner,
         )
-        for place, change in run:
-            if isinstance(change, InsertRequest) and _is_plain(change):
-                answers[place] = 0
-            elif not isinstance(change, SettleRequest):
-                answers[place] = apply_one(connection, change, owner=owner)
-    return answers
+        for index, operation in run:
+            if isinstance(operation, InsertRequest) and _is_plain(operation):
+                results[index] = 0
+            elif not isinstance(operation, SettleRequest):
+                results[index] = apply_one(connection, operation, owner=owner)
+    return results
 
 
-Run = list[tuple[int, Mutation]]
+Run = list[tuple[int, Operation]]
+# A tuple, because evaluating a union for each `isinstance` is slow.
+_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome)
 
 
-def independent_runs(batch: Sequence[Mutation]) -> Iterator[Run]:
-    """Stretches, with everyone's place, within which the settled rows may be written first, then the begun ones.
+def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
+    """Sections of the batch, with indexes, in which all settlements may be applied before all inserts.
 
-    So no row is begun and settled in one stretch, and what may be about any row (feedback, recovery) is one by itself.
+    So no section inserts and then settles the same row. An operation that may touch any row (feedback, recovery) is a section of
+    its own.
     """
     run: Run = []
-    begun: set[str] = set()
-    for place, change in enumerate(batch):
-        usual = isinstance(change, InsertRequest | SettleRequest | InsertOutcome)
-        if run and (not usual or (isinstance(change, SettleRequest) and change.record.request_id in begun)):
+    inserted: set[str] = set()
+    for index, operation in enumerate(batch):
+        groupable = isinstance(operation, _GROUPABLE)
+        if run and (
+            not groupable or (isinstance(operation, SettleRequest) and operation.record.request_id in inserted)
+        ):
             yield run
-            run, begun = [], set()
-        if not usual:
-            yield [(place, change)]
+            run, inserted = [], set()
+        if not groupable:
+            yield [(index, operation)]
             continue
-        if isinstance(change, InsertRequest):
-            begun.add(change.record.request_id)
-        run.append((place, change))
+        if isinstance(operation, InsertRequest):
+            inserted.add(operation.record.request_id)
+        run.append((index, operation))
     if run:
         yield run
 
 
-def _is_plain(change: InsertRequest) -> bool:
-    """Whether nothing is held for it, and nobody was called yet."""
-    return not change.holds and not change.record.attempts
+def _is_plain(mutation: InsertRequest) -> bool:
+    """Whether the row has neither holds nor attempts."""
+    return not mutation.holds and not mutation.record.attempts
 
 
-def _begin(connection: apsw.Connection, records: Sequence[RequestRecord], owner: ProcessLease) -> None:
+def _insert_requests(connection: apsw.Connection, records: Sequence[RequestRecord], owner: ProcessLease) -> None:
     if not records:
         return
     before = connection.total_changes()
-    connection.executemany(sql.BEGIN, [encoding.begun_row(record, owner=owner.acquire()) for record in records])
+    owner_id = owner.acquire()
+    connection.executemany(sql.INSERT_REQUEST, [encoding.insert_values(record, owner=owner_id) for record in records])
     if connection.total_changes() - before != len(records):
         raise NotBatchable
 
 
-def _settle(connection: apsw.Connection, records: Sequence[RequestRecord]) -> None:
+def _settle_requests(connection: apsw.Connection, records: Sequence[RequestRecord]) -> None:
     if not records:
         return
-    if not all(map(_is_whole, records)):
+    if not all(map(_is_complete, records)):
         raise NotBatchable
-    settled = [encoding.settled_row(record) for record in records]
-    ids: list[str] = [row[-1] for row in settled]
+    rows = [encoding.settle_values(record) for record in records]
+    ids: list[str] = [row[-1] for row in rows]
     attempts = [
-        encoding.attempt_row(attempt, request_id)
+        encoding.attempt_values(attempt, request_id)
         for record, request_id in zip(records, ids, strict=True)
         for attempt in record.attempts
     ]
     before = connection.total_changes()
-    known = [(*row, len(record.attempts)) for row, record in zip(settled, records, strict=True)]
-    connection.executemany(sql.SETTLE_COUNTED, known)
-    connection.executemany(sql.ATTEMPT, attempts)
-    if connection.total_changes() - before != len(settled) + len(attempts):
+    connection.executemany(
+        sql.SETTLE_COMPLETE, [(*row, len(record.attempts)) for row, record in zip(rows, records, strict=True)]
+    )
+    connection.executemany(sql.UPSERT_ATTEMPT, attempts)
+    # The total includes the changes of the rollup's trigger.
+    if connection.total_changes() - before != len(rows) * (1 + rollup.UNITS) + len(attempts):
         raise NotBatchable
-    _count(connection, ids)
     if connection.execute(sql.ANY_HOLD).get:
         for record, request_id in zip(records, ids, strict=True):
             budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
 
 
-def _learn(connection: apsw.Connection, outcomes: Sequence[StoredOutcome]) -> None:
+def _insert_outcomes(connection: apsw.Connection, outcomes: Sequence[StoredOutcome]) -> None:
     if outcomes:
-        connection.executemany(sql.OUTCOME, map(encoding.outcome_row, outcomes))
+        connection.executemany(sql.INSERT_OUTCOME, map(encoding.outcome_values, outcomes))
 
 
-def _count(connection: apsw.Connection, ids: Sequence[str]) -> None:
-    """Add what was settled to the sums of its hours and days."""
-    for hour, *facts in sql.tuples(connection, sql.FACTS, (encoding.dumps(ids),)):
-        connection.execute(sql.ADD, ("hour", hour, *facts))
-        connection.execute(sql.ADD, ("day", hour[:10], *facts))
-
-
-def _is_whole(record: RequestRecord) -> bool:
-    """Whether it has ended and says of each attempt, from the first on, how that ended."""
+def _is_complete(record: RequestRecord) -> bool:
+    """Whether the record has its final status and lists every attempt from number 1 on, each settled."""
     attempts = record.attempts
     return record.status != "open" and all(
         attempt.number == number and attempt.status != "reserved" for number, attempt in enumerate(attempts, start=1)

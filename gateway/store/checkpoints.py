@@ -1,4 +1,4 @@
-"""What strategies learned, kept in the ledger so that a restart need not learn it again: numbered, never changed, the newest few."""
+"""Checkpoints of the estimator in SQLite: numbered and immutable; the newest ones survive."""
 
 from __future__ import annotations
 
@@ -7,44 +7,54 @@ from hashlib import blake2b
 
 import apsw
 
-from gateway.store import Checkpoint, sql
+from gateway.store import sql
+from gateway.store.mutations import Checkpoint
 
-KEPT = 10
+MAX_CHECKPOINTS = 10
 
 _COLUMNS = "id, timestamp, origin, format, learned_to, outcomes, problem"
-_ADD = """
-INSERT INTO learned_states (timestamp, origin, format, learned_to, outcomes, digest, body)
+_INSERT = """
+INSERT INTO checkpoints (timestamp, origin, format, learned_to, outcomes, digest, body)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_FORGET = """
-DELETE FROM learned_states WHERE problem IS NULL AND id NOT IN (
-    SELECT id FROM learned_states WHERE problem IS NULL ORDER BY id DESC LIMIT ?)"""
+_DELETE_OLD = """
+DELETE FROM checkpoints WHERE problem IS NULL AND id NOT IN (
+    SELECT id FROM checkpoints WHERE problem IS NULL ORDER BY id DESC LIMIT ?)"""
 
 
-def add(connection: apsw.Connection, state: Checkpoint, body: bytes) -> int:
-    values = (state.timestamp, state.origin, state.format, state.learned_to, state.outcomes, _digest(body), body)
-    sql.changed(connection, _ADD, values)
+def insert(connection: apsw.Connection, checkpoint: Checkpoint, body: bytes) -> int:
+    """Returns the id of the checkpoint. Deletes usable checkpoints beyond the newest `MAX_CHECKPOINTS`."""
+    values = (
+        checkpoint.timestamp,
+        checkpoint.origin,
+        checkpoint.format,
+        checkpoint.learned_to,
+        checkpoint.outcomes,
+        _digest(body),
+        body,
+    )
+    connection.execute(_INSERT, values)
     number = connection.last_insert_rowid()
-    sql.changed(connection, _FORGET, (KEPT,))
+    connection.execute(_DELETE_OLD, (MAX_CHECKPOINTS,))
     return number
 
 
-def refuse(connection: apsw.Connection, number: int, problem: str) -> None:
-    """Note that a state cannot be used; it is kept for whoever wants to know why."""
-    sql.changed(connection, "UPDATE learned_states SET problem = ? WHERE id = ?", (problem, number))
+def reject(connection: apsw.Connection, number: int, problem: str) -> None:
+    """Mark a checkpoint as unusable. It is not deleted, so that the cause can be examined."""
+    connection.execute("UPDATE checkpoints SET problem = ? WHERE id = ?", (problem, number))
 
 
-def states(connection: apsw.Connection) -> Sequence[Checkpoint]:
-    """Oldest first."""
-    rows = sql.found(connection, f"SELECT {_COLUMNS} FROM learned_states ORDER BY id")  # noqa: S608 - constants
+def read_all(connection: apsw.Connection) -> Sequence[Checkpoint]:
+    """Oldest first, without bodies."""
+    rows = sql.dicts(connection, f"SELECT {_COLUMNS} FROM checkpoints ORDER BY id")  # noqa: S608 - constants
     return [Checkpoint(**row) for row in rows]
 
 
-def body(connection: apsw.Connection, number: int) -> bytes | None:
-    """None where there is no such state, or it is not what was stored."""
-    rows = sql.tuples(connection, "SELECT body, digest FROM learned_states WHERE id = ?", (number,))
-    if not rows or _digest(rows[0][0]) != rows[0][1]:
+def read_body(connection: apsw.Connection, number: int) -> bytes | None:
+    """None when there is no such checkpoint, or its checksum is wrong."""
+    row = connection.execute("SELECT body, digest FROM checkpoints WHERE id = ?", (number,)).fetchone()
+    if row is None or _digest(row[0]) != row[1]:
         return None
-    return bytes(rows[0][0])
+    return bytes(row[0])
 
 
 def _digest(body: bytes) -> bytes:

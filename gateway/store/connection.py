@@ -1,4 +1,4 @@
-"""Connections to one SQLite file: opened with the same pragmas, pooled for readers, errors as sentences."""
+"""Connections to one SQLite file: pragmas, integrity check, reader pool, and error messages for operators."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from gateway.store.migrations import migrate
 
 Durability = Literal["normal", "full"]
 
-# A ledger up to this size is checked whole at each start, in about a tenth of a second.
+# At each start, a ledger up to this size is checked completely, in about a tenth of a second.
 START_CHECK_BYTES = 100_000_000
-# apsw puts a statement back after each row of an `executemany`, every time in the place of the oldest: too few places, and
-# statements that run once a commit are compiled for each.
-_STATEMENTS = 1_000
+# For each row of an `executemany`, apsw returns the statement to its cache and evicts the oldest entry. With a small cache,
+# statements that run once per commit would be compiled every time.
+_CACHED_STATEMENTS = 1_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
-_PAUSE = 0.001  # seconds between two looks at another writer's lock
-# A report of a million rows takes a fifth of a second; one that takes this long is ended, so that reports cannot pile up.
-READ_SECONDS = 10.0
-_STEPS = 100_000  # of SQLite's virtual machine between two looks at the clock: some milliseconds
+_BUSY_RETRY_SECONDS = 0.001
+# A report on a million rows takes 0.2 s. A report is interrupted after this time, so that slow reports cannot accumulate.
+READ_TIMEOUT = 10.0
+_PROGRESS_STEPS = 100_000  # virtual machine steps between two checks of the read timeout: a few milliseconds
 
 _LOCKED = "another process holds its lock: stop that process or wait"
 _NOT_THERE = "it cannot be opened: its directory has to exist and be writable"
@@ -49,10 +49,10 @@ _ADVICE: dict[type[Exception], str] = {
     apsw.IOError: "the disk reports an error: look at the system's log and at the file system",
 }
 
-# For the process, since that is what POSIX locks belong to.
+# One per process, like the POSIX locks it protects.
 _GUARDS = WalGuard()
 
-# None for no file.
+# Device and inode; None when there is no file.
 FileId = File | None
 
 
@@ -61,7 +61,7 @@ class LedgerDamaged(LedgerUnavailable):
 
 
 class SqliteConnection(apsw.Connection):
-    """A connection of ours; see `gateway.store.file_lock` for what it does against those of others in this process."""
+    """A connection that protects its file from other SQLite libraries in this process (`gateway.store.file_lock`)."""
 
     _guarded: File | None = None
 
@@ -69,7 +69,7 @@ class SqliteConnection(apsw.Connection):
         self._guarded = _GUARDS.acquire(Path(self.filename))
 
     def close(self, force: bool = False) -> None:
-        """Also where the disk fails and nothing can be tidied up: SQLite lets go of the file all the same."""
+        """Never fails: SQLite releases the file even if the disk fails and it cannot clean up."""
         guarded, self._guarded = self._guarded, None
         if guarded is not None:
             _GUARDS.release(guarded)
@@ -78,10 +78,10 @@ class SqliteConnection(apsw.Connection):
 
 
 class BusyRetry:
-    """How a connection waits for another writer's lock: so many seconds at most, looking again every millisecond.
+    """Busy handler: retries every millisecond for at most `seconds`.
 
-    SQLite's own waits grow to 100 ms. Another process of the gateway holds the lock for a millisecond or two, and takes it again
-    soon after, so that who sleeps for longer hardly ever finds it free.
+    SQLite's default delays grow to 100 ms. Another gateway process holds the lock for one or two milliseconds and soon takes it
+    again, so a process with longer delays would rarely find it free.
     """
 
     def __init__(
@@ -94,40 +94,40 @@ class BusyRetry:
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
-        self._until = 0.0
+        self._deadline = 0.0
 
     def __call__(self, tries: int) -> bool:
-        """SQLite asks after each try, from 0 on: whether to try again."""
+        """Whether SQLite should try again, after `tries` retries."""
         now = self._clock()
         if tries == 0:
-            self._until = now + self._seconds
-        if now >= self._until:
+            self._deadline = now + self._seconds
+        if now >= self._deadline:
             return False
-        self._sleep(_PAUSE)
+        self._sleep(_BUSY_RETRY_SECONDS)
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFile:
-    """Where a ledger is and how it is opened; `busy_timeout` is in seconds."""
+    """A ledger file and how it is opened; `busy_timeout` is in seconds."""
 
     path: Path
     durability: Durability = "normal"
     busy_timeout: float = 5.0
 
     def open(self) -> SqliteConnection:
-        """A connection that writes, on the newest schema."""
+        """A connection for writing, with the schema upgraded. Raises LedgerUnavailable."""
         try:
             return self._opened(self._prepare)
         except (apsw.Error, OSError) as error:
             raise self.unavailable(error) from error
 
     def open_reader(self) -> SqliteConnection:
-        """A connection that cannot write, so it never holds the writer up."""
+        """A read-only connection, which never blocks the writer."""
         return self._opened(_only_read)
 
     def check(self) -> None:
-        """Read the whole file for damage; LedgerDamaged says what was found."""
+        """Verify the integrity of the whole file. Raises LedgerDamaged with the finding."""
         try:
             with closing(self._connect()) as connection:
                 finding = connection.execute("PRAGMA quick_check(1)").get
@@ -137,26 +137,26 @@ class DatabaseFile:
             raise LedgerDamaged(f"The ledger {self.path} cannot be used: {_DAMAGED} ({finding})")
 
     def check_at_start(self) -> None:
-        """The same where it takes a moment only."""
+        """Verify the integrity of the file if that is fast (`START_CHECK_BYTES`)."""
         if self.path.stat().st_size <= START_CHECK_BYTES:
             self.check()
 
     def identity(self) -> FileId:
-        """Which file the path names now. A connection keeps using a deleted or replaced file, so it must be compared."""
+        """The file that the path names now. An open connection keeps using a deleted or replaced file, so the writer compares."""
         return _identity(self.path)
 
     def wal(self) -> FileId:
-        """Which write-ahead log lies beside the file now."""
+        """The current write-ahead log."""
         return _identity(self._beside("-wal"))
 
     def drop_wal(self, stale: FileId) -> None:
-        """Remove the log that a deleted or replaced file left behind: SQLite would replay it into the file that is there now."""
+        """Delete the log of a deleted or replaced file: SQLite would replay it into the new file."""
         if stale is not None and self.wal() == stale:
             self._beside("-wal").unlink(missing_ok=True)
             self._beside("-shm").unlink(missing_ok=True)
 
     def unavailable(self, error: Exception) -> LedgerUnavailable:
-        """What to tell the operator of a failure."""
+        """The error for the operator: what failed and what to do."""
         advice = _ADVICE.get(type(error), "the database refused")
         kind = LedgerDamaged if isinstance(error, apsw.CorruptError) else LedgerUnavailable
         return kind(f"The ledger {self.path} cannot be used: {advice} ({error})")
@@ -175,7 +175,7 @@ class DatabaseFile:
         return connection
 
     def _connect(self) -> SqliteConnection:
-        connection = SqliteConnection(str(self.path), statementcachesize=_STATEMENTS)
+        connection = SqliteConnection(str(self.path), statementcachesize=_CACHED_STATEMENTS)
         connection.set_busy_handler(BusyRetry(self.busy_timeout))
         connection.execute("PRAGMA mmap_size = 0")
         return connection
@@ -186,9 +186,9 @@ class DatabaseFile:
         migrate(connection)
 
     def _use_wal(self, connection: SqliteConnection) -> None:
-        """Two starters may change the mode at once; SQLite then reports busy without waiting, so it is tried again.
+        """Retries, because SQLite reports busy without calling the busy handler when two processes change the mode at once.
 
-        Where it does wait, that takes one timeout, hence twice that in all.
+        One try may still wait for a whole `busy_timeout`, so the deadline is twice that.
         """
         deadline = time.monotonic() + 2 * self.busy_timeout
         while True:
@@ -215,31 +215,31 @@ def _identity(path: Path) -> FileId:
 
 
 def quarantine(path: Path, *, now: datetime) -> Path:
-    """Move a damaged ledger and its side files out of the way, so that a new one can begin; where it is now. Nothing is deleted."""
-    kept = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
+    """Rename a damaged ledger and its side files, so that a new one can be created; returns the new path. Deletes nothing."""
+    target = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
-    return kept
+            part.rename(target.with_name(target.name + suffix))
+    return target
 
 
 class ReaderPool:
-    """Connections that only read, reused; one that looks at a deleted or replaced file is closed."""
+    """A pool of read-only connections. Connections to a deleted or replaced file are closed."""
 
-    def __init__(self, source: DatabaseFile, *, seconds: float = READ_SECONDS) -> None:
+    def __init__(self, source: DatabaseFile, *, seconds: float = READ_TIMEOUT) -> None:
         self._source = source
         self._seconds = seconds
         self._idle: deque[tuple[SqliteConnection, FileId]] = deque()
 
     @contextmanager
     def reading(self) -> Iterator[SqliteConnection]:
-        """A connection for one report, which sees one moment of the ledger; LedgerUnavailable when it cannot be read in time."""
+        """A connection for one report, in one transaction: a consistent snapshot. Raises LedgerUnavailable, also after the timeout."""
         try:
             connection, identity = self._take()
-            until = time.monotonic() + self._seconds
+            deadline = time.monotonic() + self._seconds
             try:
-                connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+                connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
                 connection.execute("BEGIN")
                 yield connection
                 connection.execute("COMMIT")
@@ -262,8 +262,8 @@ class ReaderPool:
         if identity is None:
             raise apsw.CantOpenError("unable to open database file")
         while self._idle:
-            connection, known = self._idle.pop()
-            if known == identity:
+            connection, opened_file = self._idle.pop()
+            if opened_file == identity:
                 return connection, identity
             connection.close()
         return self._source.open_reader(), identity

@@ -1,6 +1,6 @@
-"""Records as rows and rows as values: money to nano-dollars, JSON, text that SQLite can hold.
+"""Encodes records as column values and decodes rows: nano-dollars, JSON, and text that SQLite can store.
 
-No odd figure may cost a row: what cannot be a cost, count or text is stored as unknown or at the column's bound.
+An invalid value never prevents a row from being stored: it becomes NULL, or the limit of its column.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, overload
@@ -16,70 +17,74 @@ import orjson
 
 from gateway.completion import Usage
 from gateway.records import Attempt, RequestRecord
-from gateway.store import StoredOutcome
+from gateway.store.mutations import StoredOutcome
 
 NANO = 10**9
-# A million USD for one request: more is an error of the price table, and sums of it must not overflow.
-MOST_NANO = 10**6 * NANO
-_MOST_USD = Decimal(MOST_NANO // NANO)
-_MOST_INTEGER = 2**63 - 1
-_MOST_COUNT = 2**40
-_MOST_TEXT = 10_000
+# A million USD for one request. A higher cost is an error of the price table, and totals must not overflow.
+MAX_NANO = 10**6 * NANO
+_MAX_USD = Decimal(MAX_NANO // NANO)
+_MAX_INTEGER = 2**63 - 1
+_MAX_COUNT = 2**40
+_MAX_TEXT = 10_000
 _JSON_COLUMNS = ("usage", "candidates", "features")
 
-# The columns of a row that begins, in the order of its values; the texts first, for they are looked at together.
-_BEGUN_TEXT = (
+# Columns that an insert writes, in the order of `insert_values`. Text columns come first because `texts` checks them together.
+_INSERT_TEXT = (
     "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
     "baseline_provider", "baseline_model", "pattern_detected", "fallback_reason", "requested_model", "reasoning",
     "policy_version", "session_id", "shadow_provider", "shadow_model", "key_id", "client_request_id", "cache_marks",
 )  # fmt: skip
-BEGUN = (
-    *_BEGUN_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
+INSERT_COLUMNS = (
+    *_INSERT_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
     "features", "session_kept", "switch_penalty", "client_retries", "streamed", "attempts", "owner",
 )  # fmt: skip
 
-# Those of a row that ends.
-COSTS = (
+# Columns that a settlement writes, in the order of `settle_values`.
+COST_COLUMNS = (
     "baseline_cost", "actual_cost", "cost_savings", "savings_percentage", "baseline_cost_nano", "actual_cost_nano",
 )  # fmt: skip
-USAGE = (
+USAGE_COLUMNS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage",
 )  # fmt: skip
-_SETTLED_TEXT = (
+_SETTLE_TEXT = (
     "selected_provider", "selected_model", "baseline_provider", "baseline_model", "fallback_reason", "status",
     "evidence", "reasoning", "price_version", "error_code", "finish_reason", "cache_marks",
 )  # fmt: skip
-SETTLED = (
-    *_SETTLED_TEXT, *COSTS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE,
+SETTLE_COLUMNS = (
+    *_SETTLE_TEXT, *COST_COLUMNS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE_COLUMNS,
     "fallback_used", "estimated", "streamed", "http_status", "first_byte", "duration", "attempts",
 )  # fmt: skip
 
-# Those of an attempt that is over.
+# Columns of an attempt, in the order of `attempt_values`.
 _ATTEMPT_TEXT = ("provider", "model", "status", "error", "upstream_id")
-ATTEMPTED = (
+ATTEMPT_COLUMNS = (
     *_ATTEMPT_TEXT, "cost", "cost_nano", "prompt_tokens", "completion_tokens", "usage", "upstream_status", "first_byte",
     "duration",
 )  # fmt: skip
 
-_BEGUN_TEXTS = attrgetter(*_BEGUN_TEXT)
-_SETTLED_TEXTS = attrgetter(*_SETTLED_TEXT, "request_id")
-_ATTEMPT_TEXTS = attrgetter(*_ATTEMPT_TEXT)
-# What is nobody's business outside of the ledger.
-_OWN = ("owner", "counted")
-_NO_USAGE = (None,) * len(USAGE)
+# Columns of an outcome, in the order of `outcome_values`.
+OUTCOME_COLUMNS = (
+    "timestamp", "request_id", "provider", "model", "pattern", "source", "error", "complexity", "quality", "cost", "input_tokens",
+    "output_tokens", "latency", "features", "weight",
+)  # fmt: skip
+
+_insert_texts = attrgetter(*_INSERT_TEXT)
+_settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")
+_attempt_texts = attrgetter(*_ATTEMPT_TEXT)
+_NO_USAGE = (None,) * len(USAGE_COLUMNS)
 _NUMBERS = frozenset({int, float})
 _BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
 
 
 def money(cost: Decimal | None) -> tuple[float | None, int | None]:
-    """A cost in USD as the REAL columns hold it, and in integer nano-dollars; None for what is not a cost (unknown, NaN, negative)."""
+    """A cost in USD for the REAL columns and in integer nano-dollars; None for an unknown, infinite, NaN or negative cost."""
     if cost is None or not cost.is_finite() or cost < 0:
         return None, None
-    if cost > _MOST_USD:
-        return float(_MOST_USD), MOST_NANO
+    if cost > _MAX_USD:
+        return float(_MAX_USD), MAX_NANO
     exact = cost * NANO
     nanos = round(exact)
-    # The same number either way; dividing takes half as long as Python's way from a Decimal to a float, which is by text.
+    # Both give the same number, but a division takes half as long as `float(Decimal)`, which goes through text.
     return nanos / NANO if nanos == exact else float(cost), nanos
 
 
@@ -92,10 +97,10 @@ def usd(nanos: float | None) -> float | None:
     return None if nanos is None else nanos / NANO
 
 
-def begun_row(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...]:
-    """What is known when a request begins, in the order of `BEGUN`."""
+def insert_values(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...]:
+    """The values of a new row, in the order of `INSERT_COLUMNS`."""
     return (
-        *texts(_BEGUN_TEXTS(record)),
+        *texts(_insert_texts(record)),
         real(record.complexity_score),
         record.experimental,
         record.fallback_used,
@@ -113,16 +118,16 @@ def begun_row(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...]:
     )
 
 
-def settled_row(record: RequestRecord) -> tuple[Any, ...]:
-    """What is known when a request has ended, in the order of `SETTLED`, and last whose row it is."""
-    *told, request_id = texts(_SETTLED_TEXTS(record))
+def settle_values(record: RequestRecord) -> tuple[Any, ...]:
+    """The values of a settled row, in the order of `SETTLE_COLUMNS`, then its request id."""
+    *text_values, request_id = texts(_settle_texts(record))
     return (
-        *told,
-        *cost_columns(record.baseline_cost, record.actual_cost),
+        *text_values,
+        *cost_values(record.baseline_cost, record.actual_cost),
         money(record.baseline_cost_low)[0],
         money(record.baseline_cost_high)[0],
         *money(record.shadow_cost),
-        *usage_columns(record.usage),
+        *usage_values(record.usage),
         record.fallback_used,
         record.estimated,
         record.streamed,
@@ -134,8 +139,8 @@ def settled_row(record: RequestRecord) -> tuple[Any, ...]:
     )
 
 
-def cost_columns(baseline: Decimal | None, actual: Decimal | None) -> tuple[Any, ...]:
-    """Costs and what they save, in the order of `COSTS`: the REAL columns unrounded, the integers to the nano-dollar."""
+def cost_values(baseline: Decimal | None, actual: Decimal | None) -> tuple[Any, ...]:
+    """Costs and savings in the order of `COST_COLUMNS`: REAL columns unrounded, integers in nano-dollars."""
     (baseline_cost, baseline_nano), (actual_cost, actual_nano) = money(baseline), money(actual)
     if baseline_cost is None or actual_cost is None:
         return baseline_cost, actual_cost, None, None, baseline_nano, actual_nano
@@ -144,8 +149,8 @@ def cost_columns(baseline: Decimal | None, actual: Decimal | None) -> tuple[Any,
     return baseline_cost, actual_cost, savings, percentage, baseline_nano, actual_nano
 
 
-def usage_columns(usage: Usage | None) -> tuple[Any, ...]:
-    """In the order of `USAGE`."""
+def usage_values(usage: Usage | None) -> tuple[Any, ...]:
+    """Token counts in the order of `USAGE_COLUMNS`."""
     if usage is None:
         return _NO_USAGE
     return (
@@ -158,11 +163,11 @@ def usage_columns(usage: Usage | None) -> tuple[Any, ...]:
     )
 
 
-def attempt_row(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
-    """What an attempt came to, in the order of `ATTEMPTED`; then its id, whose it is and which."""
+def attempt_values(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
+    """The values of an attempt in the order of `ATTEMPT_COLUMNS`, then its id, request id and number."""
     usage = attempt.usage
     return (
-        *texts(_ATTEMPT_TEXTS(attempt)),
+        *texts(_attempt_texts(attempt)),
         *money(attempt.cost),
         None if usage is None else count(usage.prompt_tokens),
         None if usage is None else count(usage.completion_tokens),
@@ -176,28 +181,29 @@ def attempt_row(attempt: Attempt, request_id: str) -> tuple[Any, ...]:
     )
 
 
-def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
-    return {
-        "timestamp": text(outcome.timestamp),
-        "request_id": text(outcome.request_id),
-        "provider": text(outcome.provider),
-        "model": text(outcome.model),
-        "pattern": text(outcome.pattern),
-        "complexity": real(outcome.complexity) or 0.0,
-        "quality": real(outcome.quality),
-        "cost": real(outcome.cost),
-        "input_tokens": integer(outcome.input_tokens),
-        "output_tokens": integer(outcome.output_tokens),
-        "latency": real(outcome.latency),
-        "error": text(outcome.error),
-        "features": None if outcome.features is None else dumps(dict(outcome.features)),
-        "source": text(outcome.source),
-        "weight": real(outcome.weight) or 0.0,
-    }
+def outcome_values(outcome: StoredOutcome) -> tuple[Any, ...]:
+    """The values of an outcome, in the order of `OUTCOME_COLUMNS`."""
+    return (
+        text(outcome.timestamp),
+        text(outcome.request_id),
+        text(outcome.provider),
+        text(outcome.model),
+        text(outcome.pattern),
+        text(outcome.source),
+        text(outcome.error),
+        real(outcome.complexity) or 0.0,
+        real(outcome.quality),
+        real(outcome.cost),
+        integer(outcome.input_tokens),
+        integer(outcome.output_tokens),
+        real(outcome.latency),
+        None if outcome.features is None else dumps(dict(outcome.features)),
+        real(outcome.weight) or 0.0,
+    )
 
 
-def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
-    """What another tool wrote into a column and is no number or text is unknown: one odd row must not end all learning."""
+def decode_outcome(row: Mapping[str, Any]) -> StoredOutcome:
+    """An outcome from its row. A value of the wrong type, written by another tool, becomes None: one bad row must not stop learning."""
     values = {
         **row,
         **{name: real(row[name]) for name in ("quality", "cost", "latency")},
@@ -211,20 +217,22 @@ def outcome_of(row: Mapping[str, Any]) -> StoredOutcome:
 
 
 def _features(stored: str | None) -> dict[str, float] | None:
-    """Those that are finite numbers, which nearly always each one is: then one glance at their types is enough."""
+    """Only the finite numbers. Nearly always all values are numbers, so their types are checked together first."""
     try:
-        told = orjson.loads(stored or "null")
+        features = orjson.loads(stored or "null")
     except ValueError:
-        told = loads(stored)  # reads what is not finite too
+        features = loads(stored)  # also accepts NaN and Infinity
     else:
-        if isinstance(told, dict) and _NUMBERS.issuperset(map(type, told.values())):
-            return told
-    return {name: value for name, value in told.items() if real(value) is not None} if isinstance(told, dict) else None
+        if isinstance(features, dict) and _NUMBERS.issuperset(map(type, features.values())):
+            return features
+    if not isinstance(features, dict):
+        return None
+    return {name: value for name, value in features.items() if real(value) is not None}
 
 
-def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for people and the API: JSON columns parsed, flags as booleans, the integers of money left out."""
-    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name not in _OWN}
+def decode_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the API shows it: JSON columns parsed, flags as booleans, without nano-dollar columns."""
+    values = {name: value for name, value in row.items() if not name.endswith("_nano") and name != "owner"}
     for name in _JSON_COLUMNS:
         if name in values:
             values[name] = loads(values[name])
@@ -235,12 +243,12 @@ def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def texts(values: tuple[object, ...]) -> tuple[object, ...]:
-    """Each as `text` makes it. One glance at all of them together nearly always shows that there is nothing to make."""
+    """Each value as `text` encodes it. All are checked together first, because nearly always none needs a change."""
     try:
-        together = "".join(filter(None, values))  # type: ignore[arg-type]  # what is no text raises
+        joined = "".join(filter(None, values))  # type: ignore[arg-type]  # a value that is not text raises
     except TypeError:
         return tuple(map(text, values))
-    return values if together.isprintable() and len(together) <= _MOST_TEXT else tuple(map(text, values))
+    return values if joined.isprintable() and len(joined) <= _MAX_TEXT else tuple(map(text, values))
 
 
 @overload
@@ -248,17 +256,17 @@ def text(value: str) -> str: ...
 @overload
 def text(value: object) -> str | None: ...
 def text(value: object) -> str | None:
-    """Text as SQLite can hold it: valid UTF-8 without NUL, of bounded length."""
+    """Text that SQLite can store: valid UTF-8 without NUL, at most `_MAX_TEXT` characters."""
     if value is None:
         return None
-    written = value if type(value) is str else str(value)
-    if not written.isprintable():
-        written = written.replace("\0", "").encode(errors="replace").decode()
-    return written[:_MOST_TEXT]
+    encoded = value if type(value) is str else str(value)
+    if not encoded.isprintable():
+        encoded = encoded.replace("\0", "").encode(errors="replace").decode()
+    return encoded[:_MAX_TEXT]
 
 
 def real(value: object) -> float | None:
-    """A finite number, or None."""
+    """A finite number; None for anything else."""
     if value is None:
         return None
     if type(value) is float:
@@ -272,17 +280,22 @@ def real(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def utc(moment: datetime) -> str:
+    """UTC ISO 8601 of fixed width, so that text order is chronological order."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
 def integer(value: int | None) -> int | None:
-    return None if value is None else max(-_MOST_INTEGER, min(value, _MOST_INTEGER))
+    return None if value is None else max(-_MAX_INTEGER, min(value, _MAX_INTEGER))
 
 
 def count(value: int) -> int:
-    """A count, never negative; sums of the largest still fit into 64 bits."""
-    return value if 0 <= value <= _MOST_COUNT else max(0, min(value, _MOST_COUNT))
+    """A count within 0 and `_MAX_COUNT`, so that totals fit into 64 bits."""
+    return value if 0 <= value <= _MAX_COUNT else max(0, min(value, _MAX_COUNT))
 
 
 def dumps(value: object) -> str:
-    """Compact JSON; what orjson refuses (huge integers, broken surrogates) is written by the tolerant writer."""
+    """Compact JSON; the standard library writes what orjson rejects (huge integers, lone surrogates)."""
     try:
         return orjson.dumps(value, default=str).decode()
     except TypeError:
@@ -290,7 +303,7 @@ def dumps(value: object) -> str:
 
 
 def loads(value: str | None) -> Any:
-    """Stored JSON; None for what another tool wrote that is none."""
+    """Parsed JSON; None for text that is not JSON, written by another tool."""
     if value is None:
         return None
     try:

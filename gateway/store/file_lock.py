@@ -1,11 +1,11 @@
-"""Keeps another SQLite in this process from taking the ledger's log away.
+"""Prevents a second SQLite library in this process from deleting the ledger's write-ahead log.
 
-The gateway brings its own SQLite (apsw); a program that uses the Python API may open the same file with the standard library's.
-SQLite tells other users of a file by POSIX locks, and those never conflict within one process: when the foreign connection
-closes, it believes to be the last one, and deletes the write-ahead log that ours goes on writing into
-(https://sqlite.org/howtocorrupt.html, 2.2.1). Locks of an open file description conflict with POSIX locks even within a process,
-so one such lock on the bytes that SQLite locks to read says what has to be said. What it cannot do is make the two wait for
-each other: who writes with another SQLite in the same process must not do so while the gateway writes.
+The gateway uses its own SQLite (apsw); a program that uses the Python API may open the same file with `sqlite3` of the standard
+library. SQLite detects other users of a file by POSIX locks, which never conflict within one process. When the other library
+closes its connection, it assumes that it was the last one, and deletes the log that apsw still writes to
+(https://sqlite.org/howtocorrupt.html, 2.2.1). Open file description locks do conflict with POSIX locks within a process, so one
+such lock on the bytes that SQLite locks for reading prevents this. It does not serialize writes: a program must not write with
+another SQLite library in the same process while the gateway writes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pathlib import Path
 # Device and inode.
 File = tuple[int, int]
 
-# The bytes that SQLite locks: of the file while it is open (https://sqlite.org/src/file/src/os.h), of its shared memory likewise.
+# Offset and length of the bytes that SQLite locks in an open file (https://sqlite.org/src/file/src/os.h) and in its shared memory.
 _SHARED = (0x40000002, 510)
 _SHARED_MEMORY = (128, 1)
-_WORKS_HERE = sys.platform == "linux"
+_SUPPORTED = sys.platform == "linux"
 
 
 class WalGuard:
-    """One guard for each ledger that connections of this process have open.
+    """One lock per ledger that this process has open, with a reference count.
 
-    It is shared and counted, because closing any descriptor of a file frees all POSIX locks that the process has on it: the
-    guard's may only be closed when no other connection is left that could be writing.
+    Closing any descriptor of a file releases all POSIX locks of the process on it. So the descriptors of the lock may be closed only
+    when no connection is left that could be writing.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class WalGuard:
         self._held: dict[File, tuple[int, Sequence[int]]] = {}
 
     def acquire(self, path: Path) -> File:
-        """Guard the file for one more connection, which has read from it; OSError when somebody has it for himself."""
+        """Lock the file for one more connection, which has already read from it. Raises OSError when it is locked exclusively."""
         with self._lock:
             status = path.stat()
             file = status.st_dev, status.st_ino
@@ -48,7 +48,7 @@ class WalGuard:
         return file
 
     def release(self, file: File) -> None:
-        """To be called before the connection is closed, so that SQLite can see whether it is the last one and tidy up."""
+        """Call this before closing the connection, so that SQLite can detect the last connection and clean up."""
         with self._lock:
             count, descriptors = self._held.pop(file)
             if count > 1:
@@ -59,7 +59,7 @@ class WalGuard:
 
 def _locked(path: Path) -> Sequence[int]:
     """Descriptors of the file and its shared memory, locked."""
-    if not _WORKS_HERE:  # pragma: no cover - these locks are Linux's
+    if not _SUPPORTED:  # pragma: no cover - Linux only
         return ()
     descriptors: list[int] = []
     try:

@@ -1,4 +1,4 @@
-"""What remains known of keys whose ledger was lost: a file beside the ledger, so that no restart opens the gateway."""
+"""A marker file beside the ledger after its keys were lost, so that a restart does not open the gateway to everybody."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COUNTS = {
 
 
 class LostKeys:
-    """The marker of the ledger at `path`. It is written before the ledger is moved away and removed by the operator only."""
+    """The marker of the ledger at `path`. It is written before the ledger is moved away, and only the operator removes it."""
 
     def __init__(self, path: Path) -> None:
         path = path.absolute()
@@ -26,7 +26,7 @@ class LostKeys:
 
     @property
     def is_set(self) -> bool:
-        """True too where that cannot be found out."""
+        """True also when the file cannot be examined."""
         try:
             os.stat(self.path)
         except FileNotFoundError:
@@ -36,7 +36,7 @@ class LostKeys:
         return True
 
     def set(self, reason: str) -> None:
-        """Idempotent, and safe from a power cut when it returns. Raises LedgerUnavailable."""
+        """Write the marker durably (fsync). Idempotent. Raises LedgerUnavailable."""
         if self.is_set:
             return
         try:
@@ -51,7 +51,7 @@ class LostKeys:
             ) from error
 
     def clear(self) -> bool:
-        """Whether there was a marker. Raises LedgerUnavailable."""
+        """Remove the marker; returns whether there was one. Raises LedgerUnavailable."""
         try:
             self.path.unlink()
         except FileNotFoundError:
@@ -62,7 +62,7 @@ class LostKeys:
 
 
 def may_hold_keys(path: Path) -> bool:
-    """Whether a damaged ledger may have had keys: false only where its tables of keys are sound and empty."""
+    """Whether a damaged ledger may have had keys: False only if its key tables are intact and empty."""
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.execute("PRAGMA query_only = 1")
@@ -72,16 +72,16 @@ def may_hold_keys(path: Path) -> bool:
 
 
 def _is_empty(connection: apsw.Connection, table: str) -> bool:
-    """Whether a table is sound and without rows; one that an older schema does not have is."""
-    listed = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get
-    if not listed:
+    """Whether a table is intact and empty, or missing because the schema is older."""
+    exists = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get
+    if not exists:
         return True
-    sound = connection.execute(f"PRAGMA quick_check({table})").get == "ok"
-    return sound and not connection.execute(_COUNTS[table]).get
+    intact = connection.execute(f"PRAGMA quick_check({table})").get == "ok"
+    return intact and not connection.execute(_COUNTS[table]).get
 
 
 def _sync(folder: Path) -> None:
-    """Make the folder's new entry durable, where the system can."""
+    """Make a new directory entry durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

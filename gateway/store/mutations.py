@@ -1,120 +1,173 @@
-"""The changes that a ledger knows; each runs inside the writer's transaction."""
+"""The values that a ledger stores, and the mutations that `Store.write` and `Store.submit` accept.
+
+A mutation says what changes, not how: each store translates it into its own statements.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from typing import Generic, NamedTuple, TypeVar
 
-import apsw
+from gateway.accounts.budgets import Hold
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.records import Attempt, Feedback, RequestRecord
 
-from gateway.errors import Conflict, NotFound
-from gateway.records import Attempt, RequestRecord
-from gateway.store import InsertRequest, StoredOutcome, budgets, encoding, sql
-from gateway.store.process_lease import ProcessLease
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
-
-def begin(connection: apsw.Connection, begun: InsertRequest, *, owner: ProcessLease) -> int:
-    """Which of the holds' amounts was held. A row whose money is not to be had is not begun: BudgetExceeded."""
-    record, holds = begun
-    row = encoding.begun_row(record, owner=owner.acquire())
-    level = 0
-    if holds and not sql.tuples(connection, sql.STATUS, row[:1]):
-        level = budgets.hold(connection, row[0], holds)
-    if not sql.changed(connection, sql.BEGIN, row):
-        raise Conflict(f"The request {record.request_id} is in the ledger already.")
-    _write_attempts(connection, row[0], record.attempts)
-    return level
+# Called with the error of a mutation that failed, or with None after its commit.
+CommitCallback = Callable[[BaseException | None], None]
 
 
-def attempt(connection: apsw.Connection, request_id: str, attempt: Attempt) -> None:
-    """A late word on a closed row changes nothing: its attempts have their final state."""
-    request_id = encoding.text(request_id)
-    status = connection.execute(sql.STATUS, (request_id,)).get
-    if status is None:
-        raise NotFound(f"The request {request_id} is not in the ledger.", param="request_id")
-    if status == "open":
-        connection.execute(sql.FIRST_ATTEMPT, (request_id,))
-        _write_attempts(connection, request_id, (attempt,))
-        connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
+class StoredOutcome(NamedTuple):
+    """One labelled or observed outcome that strategies learn from; `features` maps names to numbers, never to text.
+
+    `id` rises with insertion. `source` names who judged the answer (`outcome`, `feedback`, `truncated`, ...), `weight` (0 to 1) is
+    how much the judgement counts. `cost` is USD, `latency` seconds.
+    """
+
+    provider: str
+    model: str
+    pattern: str
+    complexity: float
+    id: int = 0
+    timestamp: str = ""
+    request_id: str | None = None
+    quality: float | None = None
+    cost: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency: float | None = None
+    error: str | None = None
+    features: Mapping[str, float] | None = None
+    source: str = "outcome"
+    weight: float = 1.0
 
 
-def settle(connection: apsw.Connection, record: RequestRecord) -> None:
-    if record.status == "open":
-        raise ValueError("A request is settled with its final status.")
-    row = encoding.settled_row(record)
-    request_id = row[-1]
-    connection.execute(sql.FIRST_ATTEMPT, (request_id,))
-    settled = sql.changed(connection, sql.SETTLE, row)
-    if not settled and sql.changed(connection, sql.BEGIN, encoding.begun_row(record, owner=None)):
-        settled = sql.changed(connection, sql.SETTLE, row)
-    if settled:
-        _write_attempts(connection, request_id, record.attempts)
-        connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": request_id})
-        budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Saved state of the estimator, without its body. `origin` is `saved`, or the command that wrote it: `rollback` or `reset`.
+
+    It covers `outcomes` outcomes, up to the id `learned_to`. `format` identifies the encoding of the body; `problem` says why the
+    body cannot be used.
+    """
+
+    origin: str
+    format: str
+    learned_to: int
+    outcomes: int
+    id: int = 0
+    timestamp: str = ""
+    problem: str | None = None
 
 
-def add_outcome(connection: apsw.Connection, outcome: StoredOutcome) -> int:
-    connection.execute(sql.OUTCOME, encoding.outcome_row(outcome))
-    return connection.last_insert_rowid()
+class Mutation(Generic[ResultT_co]):
+    """A change of the ledger; the type parameter is the type of its result."""
+
+    __slots__ = ()
 
 
-def close_orphans(connection: apsw.Connection, *, owner: ProcessLease, now: str) -> int:
-    """Close the rows of owners that live no more."""
-    dead = [name for (name,) in sql.tuples(connection, sql.OPEN_OWNERS) if not owner.is_alive(name)]
-    closed = 0
-    for name in dead:
-        for row in sql.tuples(connection, sql.OPEN_ROWS, (name,)):
-            _interrupt(connection, row, now=now)
-            closed += 1
-    owner.remove_stale()
-    budgets.charge_expired(connection, now=datetime.fromisoformat(now))
-    return closed
+@dataclass(frozen=True, slots=True)
+class InsertRequest(Mutation[int]):
+    """Insert an open row, before its upstream is called; the row names the model of the first attempt.
+
+    The same commit holds the first of the holds' amounts that fits into every account. The result is the index of that amount.
+    Raises Conflict for a known request id, BudgetExceeded when no amount fits.
+    """
+
+    record: RequestRecord
+    holds: Sequence[Hold] = ()
 
 
-def probe(connection: apsw.Connection) -> None:
-    """A tiny write: whether the ledger takes any."""
-    connection.execute(sql.PROBE)
+@dataclass(frozen=True, slots=True)
+class UpsertAttempt(Mutation[None]):
+    """Insert or settle one attempt of an open row. Only a `reserved` attempt changes. Raises NotFound for an unknown row."""
+
+    request_id: str
+    attempt: Attempt
 
 
-def _write_attempts(connection: apsw.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
-    for item in attempts:
-        connection.execute(sql.ATTEMPT, encoding.attempt_row(item, request_id))
+@dataclass(frozen=True, slots=True)
+class SettleRequest(Mutation[None]):
+    """Bring a row and its attempts to their final state and insert the outcomes. Only an open row changes: idempotent.
+
+    An unknown row is inserted. Known attempts that the record does not list become `unknown_estimated`.
+    """
+
+    record: RequestRecord
+    outcomes: Sequence[StoredOutcome] = ()
 
 
-def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
-    """Charge what an unfinished request may have cost: all that was held for it, else the estimates of its candidates."""
-    request_id, candidates, baseline_provider, baseline_model = row
-    estimates = _estimates(encoding.loads(candidates))
-    held = budgets.held_for(connection, request_id)
-    costs: list[Decimal | None] = []
-    connection.execute(sql.FIRST_ATTEMPT, (request_id,))
-    charges = sql.tuples(connection, sql.ATTEMPT_CHARGES, {"request_id": request_id})
-    for attempt_id, status, cost, provider, model in charges:
-        known = None if cost is None else Decimal(repr(cost))
-        if status == "reserved":
-            if held is not None:
-                known, held = held, Decimal(0)
-            elif known is None:
-                known = estimates.get((provider, model))
-            usd, nano = encoding.money(known)
-            connection.execute(sql.ORPHAN_ATTEMPT, {"id": attempt_id, "cost": usd, "cost_nano": nano})
-        costs.append(known)
-    actual = None if None in costs or not costs else sum((cost for cost in costs if cost is not None), Decimal(0))
-    baseline = estimates.get((baseline_provider, baseline_model))
-    charged = dict(zip(encoding.COSTS, encoding.cost_columns(baseline, actual), strict=True))
-    connection.execute(sql.INTERRUPT, {**charged, "request_id": request_id, "recovered_at": now})
-    budgets.charge(connection, request_id, cost_nano=charged["actual_cost_nano"])
+@dataclass(frozen=True, slots=True)
+class InsertOutcome(Mutation[int]):
+    """Insert an outcome; the result is its id. An empty `timestamp` means now."""
+
+    outcome: StoredOutcome
 
 
-def _estimates(candidates: object) -> dict[tuple[str, str], Decimal]:
-    """The candidates' expected costs in USD by provider and model, as the decision stored them."""
-    found: dict[tuple[str, str], Decimal] = {}
-    for candidate in candidates if isinstance(candidates, list) else ():
-        if not isinstance(candidate, Mapping):
-            continue
-        cost = encoding.real(candidate.get("cost"))
-        if cost is not None and cost >= 0:
-            found[str(candidate.get("provider")), str(candidate.get("model"))] = Decimal(repr(cost))
-    return found
+@dataclass(frozen=True, slots=True)
+class InsertFeedback(Mutation[None]):
+    """Store a client's feedback, and an outcome to learn from.
+
+    With a `key_id`, requests of other keys count as unknown. The more labels a key gives on one day, the less each weighs
+    (`gateway.accounts.label_weight`). The outcome is inserted once `keys` different keys have rated the model that answered.
+    Raises NotFound, InvalidRequest (score outside 0 to 1), and Conflict for a second feedback or one more than a day late.
+    """
+
+    feedback: Feedback
+    keys: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InsertVirtualKey(Mutation[None]):
+    """Raises Conflict when a key that is not revoked has the same name."""
+
+    key: VirtualKey
+
+
+@dataclass(frozen=True, slots=True)
+class RotateVirtualKey(Mutation[None]):
+    """Give a key a new secret. Raises NotFound for an unknown or revoked key."""
+
+    key_id: str
+    digest: bytes
+    last4: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeVirtualKey(Mutation[None]):
+    """Raises NotFound for an unknown or revoked key."""
+
+    key_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InsertAdminKey(Mutation[bool]):
+    """Store the admin key. The result is False when there is one already; that one stays."""
+
+    key: AdminKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAdminKey(Mutation[None]):
+    """Store the admin key; the previous one stops working."""
+
+    key: AdminKey
+
+
+@dataclass(frozen=True, slots=True)
+class InsertCheckpoint(Mutation[int]):
+    """Store a checkpoint; the result is its id. Of the usable checkpoints, only the ten newest remain. An empty `timestamp` means now."""
+
+    checkpoint: Checkpoint
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCheckpoint(Mutation[None]):
+    """Mark a checkpoint as unusable and say why; it is not deleted."""
+
+    id: int
+    problem: str

@@ -1,8 +1,8 @@
-"""Which process began an open row, and whether that process still lives.
+"""Which process owns an open row, and whether that process is still alive.
 
-Each store that begins rows holds a lock on a file of its own beside the ledger. The kernel frees the lock when the process
-ends, however it ends, so a lock that can be taken belongs to the dead. Unlike process ids, this also holds between
-containers that share the directory.
+Each store that inserts rows holds a lock on its own file beside the ledger. The kernel releases the lock when the process ends,
+however it ends, so the owner of a lock that is free is dead. Unlike process ids, this also works between containers that share the
+directory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.errors import LedgerUnavailable
 
 
 class ProcessLease:
-    """One store's claim on the rows it leaves open."""
+    """The ownership of one store over the rows that it inserts. The lock is taken with the first row."""
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
@@ -26,7 +26,7 @@ class ProcessLease:
         self.id = uuid.uuid4().hex
 
     def acquire(self) -> str:
-        """Take the lock, if it is not held yet; the id to store with rows."""
+        """Take the lock, if it is not held yet; returns the owner id to store with rows. Raises LedgerUnavailable."""
         try:
             while self._descriptor is None:
                 self._descriptor = _locked(self._file(self.id))
@@ -35,7 +35,7 @@ class ProcessLease:
         return self.id
 
     def is_alive(self, owner: str | None) -> bool:
-        """Whether the process that began a row still runs; rows without an owner are nobody's."""
+        """Whether the owner of a row still runs; False for a row without an owner."""
         if owner is None:
             return False
         if owner == self.id:
@@ -55,7 +55,7 @@ class ProcessLease:
         return False
 
     def remove_stale(self) -> None:
-        """Remove the lock files that nobody holds any more."""
+        """Remove the lock files of dead processes."""
         for file in self._ledger.parent.glob(f"{glob.escape(self._ledger.name)}-owner-*"):
             with suppress(OSError):
                 descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
@@ -66,7 +66,7 @@ class ProcessLease:
                     os.close(descriptor)
 
     def release(self) -> None:
-        """Give the claim up; rows still open may then be closed by anyone."""
+        """Release the lock; other processes may then close the rows that are still open."""
         if self._descriptor is not None:
             self._file(self.id).unlink(missing_ok=True)
             os.close(self._descriptor)
@@ -77,7 +77,7 @@ class ProcessLease:
 
 
 def _locked(path: Path) -> int | None:
-    """The file, made and locked; None when somebody buried it between the two."""
+    """Create and lock the file; None when another process removed it between the two."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""The ledger for commands that only read: nothing is created, changed or migrated, and no write access is needed.
+"""The ledger for commands that only read: it creates, changes and upgrades nothing, and needs no write access.
 
-A ledger that nobody has open has no write-ahead log beside it, and is then read as an immutable file: SQLite would otherwise
-create the log's files, which needs a writable directory (https://sqlite.org/wal.html#readonly).
+A ledger that no process has open has no write-ahead log. It is then read as an immutable file: otherwise SQLite would create the
+files of the log, which needs a writable directory (https://sqlite.org/wal.html#readonly).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any, TypeVar
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import Checkpoint
 from gateway.store.connection import BusyRetry, DatabaseFile, ReaderPool, SqliteConnection
-from gateway.store.migrations import MIGRATIONS, schema_of
+from gateway.store.migrations import SCHEMA, schema_version
+from gateway.store.mutations import InsertCheckpoint, Mutation, RejectCheckpoint
 from gateway.store.sqlite import SqliteStore
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 T = TypeVar("T")
-PATIENCE = 5.0  # seconds to wait for a lock
+LOCK_TIMEOUT = 5.0  # seconds
 
 
 class LedgerOutdated(LedgerUnavailable):
-    """An older gateway wrote the file; the next one that serves brings it up to date."""
+    """An older gateway wrote the file; `gateway serve` upgrades it."""
 
 
 class ReadOnlySource(DatabaseFile):
-    """Connections that SQLite itself refuses to write with."""
+    """Opens connections on which SQLite itself refuses every write."""
 
     def _connect(self) -> SqliteConnection:
         wal = self._beside("-wal")
@@ -42,12 +42,12 @@ class ReadOnlySource(DatabaseFile):
         return connection
 
     def locked(self) -> bool:
-        """Whether another process keeps the writer's lock for longer than `busy_timeout`. Without a log nobody writes."""
+        """Whether another process holds the write lock for longer than `busy_timeout`. Without a log, no process has the file open."""
         if not self._beside("-wal").exists():
             return False
         try:
             with closing(apsw.Connection(f"{self.path.as_uri()}?mode=rw", flags=_READ_WRITE)) as connection:
-                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the log stays as it is
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # leave the log as it is
                 connection.set_busy_handler(BusyRetry(self.busy_timeout))
                 connection.execute("BEGIN IMMEDIATE; ROLLBACK")
         except apsw.Error:
@@ -56,57 +56,51 @@ class ReadOnlySource(DatabaseFile):
 
 
 class ReadOnlyStore(SqliteStore):
-    """The reading half of `gateway.store.Store`; writes fail with LedgerUnavailable.
+    """A `gateway.store.Store` whose writes fail with LedgerUnavailable, except for checkpoints, which are dropped.
 
-    Raises LedgerUnavailable when the file cannot be read, is no ledger, or has another schema than this gateway's.
+    Routing that only reads the ledger still learns in memory, and has no need to save that. Raises LedgerUnavailable when the file
+    cannot be read, is not a ledger, or has a schema other than this gateway's.
     """
 
-    def __init__(self, path: str | Path, *, busy_timeout: float = PATIENCE) -> None:
+    def __init__(self, path: str | Path, *, busy_timeout: float = LOCK_TIMEOUT) -> None:
         self.path = Path(path).absolute()
         self._source: ReadOnlySource = ReadOnlySource(self.path, busy_timeout=busy_timeout)
         self._readers = ReaderPool(self._source)
         self._now = lambda: datetime.now(UTC)
         self._writer = _NoWriter(self.path)  # type: ignore[assignment]  # has what this class uses of a Writer
         with self._readers.reading() as connection:
-            schema = schema_of(connection)
-        if schema < len(MIGRATIONS):
+            schema = schema_version(connection)
+        if schema < SCHEMA:
             raise LedgerOutdated(
-                f"The ledger {self.path} has schema {schema}, this gateway reads {len(MIGRATIONS)}: "
+                f"The ledger {self.path} has schema {schema}, this gateway reads {SCHEMA}: "
                 "start `gateway serve` on it once, which brings it up to date."
             )
 
     def writable(self) -> bool:
-        """False: not by this store."""
+        """Always False."""
         return False
 
     def could_be_written(self) -> bool:
-        """Whether a gateway of this user could write to the file now, found out without writing."""
+        """Whether a gateway of the same user could write to the file now. Does not write."""
         allowed = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
         return allowed and not self._source.locked()
 
-    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
-        """Does nothing: routing that only reads the ledger learns for itself alone."""
-        return _done(0)
-
-    def mark_unusable(self, number: int, problem: str) -> Future[None]:
-        """Does nothing, likewise."""
-        return _done(None)
+    def submit(self, mutation: Mutation[T]) -> Future[T]:
+        if isinstance(mutation, InsertCheckpoint | RejectCheckpoint):
+            dropped: Future[Any] = Future()
+            dropped.set_result(0 if isinstance(mutation, InsertCheckpoint) else None)
+            return dropped
+        return super().submit(mutation)
 
     def close(self) -> None:
         self._readers.close()
-
-
-def _done(result: T) -> Future[T]:
-    done: Future[T] = Future()
-    done.set_result(result)
-    return done
 
 
 class _NoWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def submit(self, change: object) -> Future[Any]:
-        refused: Future[Any] = Future()
-        refused.set_exception(LedgerUnavailable(f"The ledger {self._path} is open to be read only."))
-        return refused
+    def submit(self, operation: object) -> Future[Any]:
+        failed: Future[Any] = Future()
+        failed.set_exception(LedgerUnavailable(f"The ledger {self._path} is open to be read only."))
+        return failed

@@ -1,4 +1,4 @@
-"""What can be asked of a ledger: sums by period, and its rows."""
+"""Reports on a SQLite ledger: totals by period, and rows. Each is a function of a connection."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import apsw
 
 from gateway.errors import InvalidRequest
-from gateway.store import StoredOutcome, encoding, sql
+from gateway.store import encoding, sql
+from gateway.store.mutations import StoredOutcome
 
-_MOST_DAYS = 36_500.0
-_MOST_ROWS = 1_000
-_DAYS_BY_HOUR = 3
+_MAX_DAYS = 36_500.0
+_MAX_ROWS = 1_000
+_MAX_HOURLY_DAYS = 3
 _DAY, _HOUR, _SECOND = "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%S"
-# Sorts behind every day and hour.
-_NEVER = "~"
+# Sorts after every day and hour.
+_AFTER_ALL = "~"
 _COUNTS = {
     "total_requests": "requests",
     "auto_routed_count": "learned",
@@ -44,12 +45,12 @@ _MEASURES = (*_COUNTS.values(), *_MONEY.values(), *(name for mean in _MEANS.valu
 
 
 def period(days: float | None, *, now: datetime) -> dict[str, str]:
-    """The bounds of the last `days` (None: of everything) as the queries take them."""
+    """The bounds of the last `days` as query parameters; None means the whole ledger. Raises InvalidRequest."""
     if days is None:
         return {"first_day": "", "first_hour": "", "next_day": "", "since": "", "next_hour": ""}
     if not (math.isfinite(days) and days > 0):
         raise InvalidRequest("days has to be a number above 0.", param="days")
-    since = now.astimezone(UTC) - timedelta(days=min(days, _MOST_DAYS))
+    since = now.astimezone(UTC) - timedelta(days=min(days, _MAX_DAYS))
     return {
         "first_day": since.strftime(_DAY),
         "first_hour": since.strftime(_HOUR),
@@ -61,40 +62,40 @@ def period(days: float | None, *, now: datetime) -> dict[str, str]:
 
 def summary(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
     bounds = period(days, now=now)
-    groups = sql.found(connection, sql.SUMMARY, bounds)
+    groups = sql.dicts(connection, sql.SUMMARY, bounds)
     return {
         "days": days,
-        **_told(groups),
+        **_totals(groups),
         "open_requests": connection.execute(sql.OPEN_COUNT).get,
-        "by_model": _by(groups, "provider", "model"),
-        "by_strategy": _by(groups, "strategy"),
+        "by_model": _grouped(groups, "provider", "model"),
+        "by_strategy": _grouped(groups, "strategy"),
     }
 
 
 def timeline(connection: apsw.Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
     bounds = period(days, now=now)
     width = len("2026-11-22")
-    if days <= _DAYS_BY_HOUR:
-        bounds, width = {**bounds, "first_day": _NEVER, "next_day": _NEVER}, len("2026-11-22T10")
-    groups = sql.found(connection, sql.TIMELINE, {**bounds, "width": width})
+    if days <= _MAX_HOURLY_DAYS:
+        bounds, width = {**bounds, "first_day": _AFTER_ALL, "next_day": _AFTER_ALL}, len("2026-11-22T10")
+    groups = sql.dicts(connection, sql.TIMELINE, {**bounds, "width": width})
     return [
-        {"bucket": row["bucket"], **_told([row]), **{level: int(row[level]) for level in ("high", "medium", "low")}}
+        {"bucket": row["bucket"], **_totals([row]), **{level: int(row[level]) for level in ("high", "medium", "low")}}
         for row in groups
     ]
 
 
 def confidence(connection: apsw.Connection, *, days: float | None, now: datetime) -> dict[str, int]:
-    levels = sql.found(connection, sql.CONFIDENCE, period(days, now=now))
+    levels = sql.dicts(connection, sql.CONFIDENCE, period(days, now=now))
     return {row["confidence"] or "unknown": int(row["count"]) for row in levels}
 
 
 def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
-    groups = sql.found(connection, sql.PATTERNS, period(days, now=now))
+    groups = sql.dicts(connection, sql.PATTERNS, period(days, now=now))
     return [{**row, "count": int(row["count"]), "avg_savings": encoding.usd(row["avg_savings"])} for row in groups]
 
 
 def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
-    return sql.found(connection, sql.BY_KEY, (newest,))
+    return sql.dicts(connection, sql.STRONG_SHARE_BY_KEY, (newest,))
 
 
 def requests(
@@ -103,83 +104,82 @@ def requests(
     for name in filters:
         if name not in sql.FILTERS:
             raise InvalidRequest(f"{name} is no column to filter by; these are: {', '.join(sql.FILTERS)}.", param=name)
-    wanted = {name: _value(value) for name, value in filters.items() if value is not None}
-    bounded = max(1, min(limit, _MOST_ROWS))
-    query = sql.requests(wanted, before=before)
-    found = sql.found(connection, query, {**wanted, "before": encoding.integer(before), "limit": bounded})
-    return [encoding.request_of(row) for row in found]
+    values = {name: _column_value(value) for name, value in filters.items() if value is not None}
+    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
+    rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
+    return [encoding.decode_row(row) for row in rows]
 
 
 def request(connection: apsw.Connection, request_id: str) -> dict[str, Any] | None:
-    written = encoding.text(request_id)
-    row = sql.found(connection, sql.REQUEST, (written,))
-    if not row:
+    stored_id = encoding.text(request_id)
+    rows = sql.dicts(connection, sql.REQUEST, (stored_id,))
+    if not rows:
         return None
-    feedback = sql.found(connection, sql.FEEDBACK_OF, (written,))
-    attempts = sql.found(connection, sql.ATTEMPTS, {"request_id": written})
+    feedback = sql.dicts(connection, sql.FEEDBACK_OF, (stored_id,))
+    attempts = sql.dicts(connection, sql.ATTEMPTS, {"request_id": stored_id})
     return {
-        **encoding.request_of(row[0]),
-        "attempts": [encoding.request_of(attempt) for attempt in attempts],
+        **encoding.decode_row(rows[0]),
+        "attempts": [encoding.decode_row(attempt) for attempt in attempts],
         "feedback": feedback[0] if feedback else None,
     }
 
 
 def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
-    groups = sql.found(connection, sql.SHADOW, period(days, now=now))
+    groups = sql.dicts(connection, sql.SHADOW, period(days, now=now))
     sums = {name: sum(group[name] for group in groups) for name in ("requests", "same", "unpriced", *_SHADOW_MONEY)}
     return {
         "days": days,
-        **_shadowed(sums),
+        **_shadow_totals(sums),
         "by_model": [
-            {"provider": group["shadow_provider"], "model": group["shadow_model"], **_shadowed(group)}
+            {"provider": group["shadow_provider"], "model": group["shadow_model"], **_shadow_totals(group)}
             for group in groups
         ],
     }
 
 
 def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
-    return [encoding.outcome_of(row) for row in sql.found(connection, sql.OUTCOMES, (after, limit))]
+    return [encoding.decode_outcome(row) for row in sql.dicts(connection, sql.OUTCOMES, (after, limit))]
 
 
 def newest_outcome(connection: apsw.Connection) -> int:
     return int(connection.execute(sql.NEWEST_OUTCOME).get)
 
 
-def _by(groups: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
-    """The groups that share the values of `names`, added up, the busiest first."""
+def _grouped(groups: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Totals of the groups that share the values of `names`, most requests first."""
     shared: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for group in groups:
         shared.setdefault(tuple(group[name] for name in names), []).append(group)
-    told = [{**dict(zip(names, key, strict=True)), **_told(members)} for key, members in sorted(shared.items())]
-    return sorted(told, key=lambda sums: -int(sums["total_requests"]))
+    totals = [{**dict(zip(names, key, strict=True)), **_totals(members)} for key, members in sorted(shared.items())]
+    return sorted(totals, key=lambda total: -int(total["total_requests"]))
 
 
-def _told(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The groups' sums and means under the names that reports give them; money in USD, means None without anything to mean."""
+def _totals(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sums and means of the groups under their report names; money in USD, a mean of nothing is None."""
     sums = {name: sum(group[name] for group in groups) for name in _MEASURES}
     baseline = sums["baseline_nano"]
     return {
         "saved_share": sums["savings_nano"] / baseline if baseline else None,
-        **{told: int(sums[name]) for told, name in _COUNTS.items()},
-        **{told: sums[name] / encoding.NANO for told, name in _MONEY.items()},
-        **{told: sums[total] / sums[count] if sums[count] else None for told, (total, count) in _MEANS.items()},
+        **{title: int(sums[name]) for title, name in _COUNTS.items()},
+        **{title: sums[name] / encoding.NANO for title, name in _MONEY.items()},
+        **{title: sums[total] / sums[count] if sums[count] else None for title, (total, count) in _MEANS.items()},
     }
 
 
-def _shadowed(sums: Mapping[str, Any]) -> dict[str, Any]:
-    """In USD; only requests with both prices count in the money."""
-    cost, would_be = (sums[name] / encoding.NANO for name in _SHADOW_MONEY)
+def _shadow_totals(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """Money in USD; it covers only requests where both prices are known."""
+    cost, shadow_cost = (sums[name] / encoding.NANO for name in _SHADOW_MONEY)
     return {
         "shadow_requests": int(sums["requests"]),
         "same_choice": int(sums["same"]),
         "unpriced_requests": int(sums["unpriced"]),
         "total_cost": cost,
-        "total_shadow_cost": would_be,
-        "total_would_save": cost - would_be,
-        "would_save_pct": 100 * (cost - would_be) / cost if cost else None,
+        "total_shadow_cost": shadow_cost,
+        "total_would_save": cost - shadow_cost,
+        "would_save_pct": 100 * (cost - shadow_cost) / cost if cost else None,
     }
 
 
-def _value(value: object) -> object:
-    """A filter's value as the column holds it."""
+def _column_value(value: object) -> object:
+    """A filter value as the column stores it."""
     return value if isinstance(value, bool | int | float) else encoding.text(value)

@@ -1,4 +1,4 @@
-"""Every query of the ledger, once; values are always parameters."""
+"""The SQL statements of the ledger; values are always parameters."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import apsw
 
-from gateway.store import encoding
+from gateway.store import encoding, rollup
 
 
 def changed(connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any]) -> int:
-    """Run a statement; how many rows it changed."""
+    """Run a statement; returns the number of changed rows."""
     connection.execute(query, values)
     return connection.changes()
 
 
-def found(
+def dicts(
     connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
 ) -> list[dict[str, Any]]:
-    """The rows that a query finds, by the names of its columns."""
+    """The rows of a query as dictionaries by column name."""
     cursor = connection.execute(query, values)
     first = cursor.fetchone()
     if first is None:
@@ -34,52 +34,34 @@ def tuples(
     return connection.execute(query, values).fetchall()
 
 
-def _assigned(columns: Sequence[str]) -> str:
+def _assignments(columns: Sequence[str]) -> str:
     return ", ".join(f"{column} = ?" for column in columns)
 
 
-# Statements of values in the order that `rows` gives them.
-BEGIN = f"""
-INSERT INTO routing_metrics ({", ".join(encoding.BEGUN)}, status) VALUES ({"?, " * len(encoding.BEGUN)}'open')
+# The values of these statements are in the order of the column tuples of `encoding`.
+INSERT_REQUEST = f"""
+INSERT INTO routing_metrics ({", ".join(encoding.INSERT_COLUMNS)}, status) VALUES ({"?, " * len(encoding.INSERT_COLUMNS)}'open')
 ON CONFLICT (request_id) DO NOTHING"""  # noqa: S608 - constants
 
-_SETTLE = f"UPDATE routing_metrics SET {_assigned(encoding.SETTLED)}"  # noqa: S608 - constants
+_SETTLE = f"UPDATE routing_metrics SET {_assignments(encoding.SETTLE_COLUMNS)}"  # noqa: S608 - constants
 _OPEN = " WHERE request_id = ? AND status = 'open'"
-SETTLE = _SETTLE + _OPEN
-# The same for a row whose attempts are all known and whose figures `ADD` brings into the sums: the marker keeps the trigger from it.
-SETTLE_COUNTED = f"{_SETTLE}, counted = 1{_OPEN} AND counted = 0 AND attempts <= ?"
-
-_KEYS = ("strategy", "confidence", "provider", "model", "pattern")
-_SUMMED = (
-    "requests", "fallbacks", "experimental", "errors", "cancelled", "estimated", "unpriced", "cost_nano", "baseline_nano",
-    "savings_nano", "priced", "percentage_sum", "percentages", "prompt_tokens", "completion_tokens", "cached_tokens",
-    "quality_sum", "feedbacks", "duration_sum", "durations",
-)  # fmt: skip
-# What the rows of these request ids (a JSON array) add to their hours, as they stand now. It needs no table in memory, which
-# would take longer to set up than all the rest; nor does adding what it finds.
-FACTS = f"""
-SELECT bucket, {", ".join(_KEYS)}, {", ".join(f"sum({name})" for name in _SUMMED)}
-FROM json_each(?) JOIN row_facts ON request_id = value
-WHERE unit = 'hour' GROUP BY bucket, {", ".join(_KEYS)}"""  # noqa: S608 - constants
-
-# Values: the unit, then what `FACTS` finds.
-ADD = f"""
-INSERT INTO sums (unit, bucket, {", ".join(_KEYS)}, {", ".join(_SUMMED)}) VALUES (?, ?, {"?, " * len(_KEYS)}{", ".join("?" * len(_SUMMED))})
-ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED)}"""  # noqa: S608 - constants
+SETTLE_REQUEST = _SETTLE + _OPEN
+# Only if the ledger knows no attempt that the record does not list.
+SETTLE_COMPLETE = f"{SETTLE_REQUEST} AND attempts <= ?"
 
 ANY_HOLD = "SELECT EXISTS (SELECT 1 FROM holds)"
 
 STATUS = "SELECT status FROM routing_metrics WHERE request_id = ?"
 
-# An open row names whom it asks first, so its first attempt becomes a row of its own only where something is to be said of it.
+# An open row names the model of its first attempt, so the attempt gets a row of its own only when it has something to store.
 FIRST_ATTEMPT = """
 INSERT OR IGNORE INTO attempts (id, request_id, number, provider, model, status)
 SELECT request_id || ':1', request_id, 1, selected_provider, selected_model, 'reserved' FROM routing_metrics
 WHERE request_id = ? AND status = 'open'"""
 
-ATTEMPT = f"""
-INSERT INTO attempts ({", ".join(encoding.ATTEMPTED)}, id, request_id, number) VALUES ({"?, " * len(encoding.ATTEMPTED)}?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in encoding.ATTEMPTED)}
+UPSERT_ATTEMPT = f"""
+INSERT INTO attempts ({", ".join(encoding.ATTEMPT_COLUMNS)}, id, request_id, number) VALUES ({"?, " * len(encoding.ATTEMPT_COLUMNS)}?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in encoding.ATTEMPT_COLUMNS)}
 WHERE attempts.status = 'reserved'"""  # noqa: S608 - constants
 
 # The id is `request_id:number`, and `;` follows `:`, so one request's attempts are one range of the primary key.
@@ -119,19 +101,18 @@ SELECT key_id, selected_provider, selected_model, pattern_detected, complexity_s
     prompt_tokens, completion_tokens, duration, features, timestamp
 FROM routing_metrics WHERE request_id = ?"""
 
-# More than a day later: an opinion of then is not one of now. What is no time is never late.
-LATE = "SELECT julianday(:said) - julianday(:asked) > 1.0"
+# Feedback more than a day after the request is too late. A timestamp that SQLite cannot read is never late.
+FEEDBACK_LATE = "SELECT julianday(:rated) - julianday(:requested) > 1.0"
 
 FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS :key_id AND timestamp >= :day AND timestamp < :next_day"
 
-FEEDBACK = """
+INSERT_FEEDBACK = """
 INSERT INTO feedback (request_id, timestamp, score, comment, key_id, held_weight)
 VALUES (:request_id, :timestamp, :score, :comment, :key_id, :held_weight) ON CONFLICT (request_id) DO NOTHING"""
 
-# An opinion that is not learned yet has a `held_weight`: what it counts when it is.
-OPINION = "SELECT timestamp, score, held_weight FROM feedback WHERE request_id = ?"
+RATING = "SELECT timestamp, score, held_weight FROM feedback WHERE request_id = ?"
 
-LEARNED = "UPDATE feedback SET held_weight = NULL WHERE request_id = ?"
+MARK_LEARNED = "UPDATE feedback SET held_weight = NULL WHERE request_id = ?"
 
 FEEDBACK_KEY = """
 INSERT INTO feedback_keys (provider, model, key_id) VALUES (:provider, :model, :key_id) ON CONFLICT DO NOTHING"""
@@ -142,60 +123,43 @@ _HELD = """
 FROM feedback JOIN routing_metrics USING (request_id)
 WHERE held_weight IS NOT NULL AND selected_provider = :provider AND selected_model = :model"""
 
-# The newest of each key, oldest first.
+# The newest held feedback of each key, in chronological order.
 HELD_FEEDBACK = f"""
 SELECT request_id FROM (
-    SELECT request_id, feedback.timestamp AS said,
-        row_number() OVER (PARTITION BY feedback.key_id ORDER BY feedback.timestamp DESC, request_id) AS place {_HELD}
-) WHERE place <= :most ORDER BY said, request_id"""  # noqa: S608 - constants
+    SELECT request_id, feedback.timestamp AS rated,
+        row_number() OVER (PARTITION BY feedback.key_id ORDER BY feedback.timestamp DESC, request_id) AS rank {_HELD}
+) WHERE rank <= :most ORDER BY rated, request_id"""  # noqa: S608 - constants
 
 DROP_HELD = f"UPDATE feedback SET held_weight = NULL WHERE request_id IN (SELECT request_id {_HELD})"  # noqa: S608 - constants
 
-RATE = "UPDATE routing_metrics SET feedback_score = :score WHERE request_id = :request_id"
+SET_FEEDBACK_SCORE = "UPDATE routing_metrics SET feedback_score = :score WHERE request_id = :request_id"
 
 FEEDBACK_OF = "SELECT timestamp, score, comment, key_id FROM feedback WHERE request_id = ?"
 
-OUTCOME = """
-INSERT INTO outcomes (
-    timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency, error,
-    features, source, weight
-) VALUES (
-    :timestamp, :request_id, :provider, :model, :pattern, :complexity, :quality, :cost, :input_tokens, :output_tokens,
-    :latency, :error, :features, :source, :weight
-)"""
+INSERT_OUTCOME = f"""
+INSERT INTO outcomes ({", ".join(encoding.OUTCOME_COLUMNS)}) VALUES ({"?, " * (len(encoding.OUTCOME_COLUMNS) - 1)}?)"""  # noqa: S608 - constants
 
-OUTCOMES = """
-SELECT id, timestamp, request_id, provider, model, pattern, complexity, quality, cost, input_tokens, output_tokens, latency,
-    error, features, source, weight
-FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"""
+OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 
 PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
 
-# Whole days come from their sums; of the day in which the period begins its hours, and of that hour the rows themselves.
-_PERIOD = """
+# Whole days are read from their rollup, the first day from its hours, and the first hour from the rows.
+_PERIOD = f"""
 WITH period AS (
-    SELECT * FROM sums WHERE unit = 'day' AND bucket > :first_day
+    SELECT {rollup.COLUMNS} FROM rollup WHERE unit = 'day' AND bucket > :first_day
     UNION ALL
-    SELECT * FROM sums WHERE unit = 'hour' AND bucket > :first_hour AND bucket < :next_day
+    SELECT {rollup.COLUMNS} FROM rollup WHERE unit = 'hour' AND bucket > :first_hour AND bucket < :next_day
     UNION ALL
-    SELECT unit, bucket, strategy, confidence, provider, model, pattern, requests, fallbacks, experimental, errors, cancelled,
-        estimated, unpriced, cost_nano, baseline_nano, savings_nano, priced, percentage_sum, percentages, prompt_tokens,
-        completion_tokens, cached_tokens, quality_sum, feedbacks, duration_sum, durations
-    FROM row_facts WHERE timestamp >= :since AND timestamp < :next_hour AND unit = 'hour'
-)"""
+    SELECT {rollup.COLUMNS} FROM rollup_rows WHERE timestamp >= :since AND timestamp < :next_hour AND unit = 'hour'
+)"""  # noqa: S608 - constants
 
 # total() rather than sum(): it never overflows, and nano-dollars stay exact up to nine million USD.
-_MEASURES = """
-    total(requests) AS requests, total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS learned,
-    total(fallbacks) AS fallbacks, total(experimental) AS experimental, total(errors) AS errors,
-    total(cancelled) AS cancelled, total(estimated) AS estimated, total(unpriced) AS unpriced,
-    total(cost_nano) AS cost_nano, total(baseline_nano) AS baseline_nano, total(savings_nano) AS savings_nano,
-    total(percentage_sum) AS percentage_sum, total(percentages) AS percentages, total(prompt_tokens) AS prompt_tokens,
-    total(completion_tokens) AS completion_tokens, total(cached_tokens) AS cached_tokens,
-    total(quality_sum) AS quality_sum, total(feedbacks) AS feedbacks, total(duration_sum) AS duration_sum,
-    total(durations) AS durations"""
+_MEASURES = (
+    f" {', '.join(f'total({name}) AS {name}' for name in rollup.MEASURES)},"
+    " total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS learned"
+)
 
 SUMMARY = (
     _PERIOD  # noqa: S608 - constants of this file
@@ -233,8 +197,8 @@ FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY model, 2 HAV
 ORDER BY count DESC, model, 2"""
 )
 
-# Of the newest rows, so that it takes as long with a million as with ten thousand.
-BY_KEY = """
+# Reads the newest rows only, so its time does not depend on the size of the ledger.
+STRONG_SHARE_BY_KEY = """
 SELECT key_id, selected_provider AS provider, selected_model AS model, count(*) AS count
 FROM (SELECT key_id, selected_provider, selected_model, strategy_used FROM routing_metrics ORDER BY id DESC LIMIT ?)
 WHERE strategy_used <> 'pinned' GROUP BY 1, 2, 3 ORDER BY count DESC, 1, 2, 3"""
@@ -272,12 +236,12 @@ FILTERS = (
     "estimated",
 )
 
-# By status: said as the index on the troubled rows says it, so that it is used.
+# Repeats the condition of the partial index on error rows: SQLite only then uses it.
 _TROUBLED = "status NOT IN ('ok', 'open')"
 
 
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
-    """The query for the newest rows with these columns' values; what is not asked for stands in no condition, so indexes are used."""
+    """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     if before is not None:
         conditions.append("id < :before")

@@ -1,4 +1,4 @@
-"""The ledger in one SQLite file."""
+"""The ledger in one SQLite file: the implementation of `Store`."""
 
 from __future__ import annotations
 
@@ -8,45 +8,40 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar
 
-from gateway.accounts.budgets import Balance, Hold
+from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.records import Attempt, Feedback, RequestRecord
-from gateway.store import (
+from gateway.store import batch, budgets, checkpoints, reports, requests, virtual_keys
+from gateway.store.connection import DatabaseFile, Durability, ReaderPool
+from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
+    InsertCheckpoint,
     InsertOutcome,
-    InsertRequest,
-    SettleRequest,
+    Mutation,
     StoredOutcome,
-    UpsertAttempt,
-    batch,
-    budgets,
-    checkpoints,
-    mutations,
-    reports,
-    user_feedback,
 )
-from gateway.store.connection import DatabaseFile, Durability, ReaderPool
 from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import QUEUE_SIZE, Writer
 
-# A commit this recent (in seconds) proves that the ledger can be written.
+T = TypeVar("T")
+
+# After a commit this recent (in seconds) the ledger counts as writable.
 _FRESH_SECONDS = 1.0
 
 
 class SqliteStore:
-    """`gateway.store.Store` on SQLite: one thread writes, readers never wait for it. `busy_timeout` is in seconds.
+    """`gateway.store.Store` on SQLite: one thread writes, and readers never wait for it. `busy_timeout` is in seconds.
 
-    Opening checks the file and brings it to the newest schema; LedgerUnavailable says what to do when that fails. The path
-    `:memory:` is a temporary file that goes with the store. `clock` is monotonic seconds, `now` the time of day.
+    Opening checks the integrity of files up to 100 MB and upgrades the schema. Raises LedgerUnavailable, which says what to do.
+    `:memory:` is a temporary file that is deleted with the store. `clock` is monotonic seconds, `now` the time of day.
     """
 
     def __init__(
@@ -70,73 +65,39 @@ class SqliteStore:
         self._owner = ProcessLease(self.path)
         self._writer = Writer(
             self._source,
-            together=partial(batch.apply_batch, owner=self._owner),
-            alone=partial(batch.apply_one, owner=self._owner),
+            apply_batch=partial(batch.apply_batch, owner=self._owner),
+            apply_one=partial(batch.apply_one, owner=self._owner),
             clock=clock,
-            at_end=partial(_end, self._readers, self._owner, temporary=temporary),
+            on_close=partial(_close, self._readers, self._owner, temporary=temporary),
             queue_size=queue_size,
         )
-        # A store that is simply dropped leaves nothing behind; at interpreter exit the writer waits for what is queued.
+        # A store that is garbage-collected without `close` leaves no thread; at interpreter exit the queue is drained.
         weakref.finalize(self, self._writer.stop)
 
-    @overload
-    def write(self, change: InsertRequest) -> asyncio.Future[int]: ...
-    @overload
-    def write(self, change: UpsertAttempt) -> asyncio.Future[None]: ...
-    @overload
-    def write(self, change: SettleRequest, *, then: CommitCallback | None = None) -> asyncio.Future[None]: ...
-    def write(
-        self, change: InsertRequest | UpsertAttempt | SettleRequest, *, then: CommitCallback | None = None
-    ) -> asyncio.Future[Any]:
-        return self._writer.write(change, then=then)
+    def write(self, mutation: Mutation[T], *, then: CommitCallback | None = None) -> asyncio.Future[T]:
+        return self._writer.write(self._stamped(mutation), then=then)
 
-    def begin(self, record: RequestRecord, holds: Sequence[Hold] = ()) -> Future[int]:
-        return self._writer.submit(InsertRequest(record, holds))
+    def submit(self, mutation: Mutation[T]) -> Future[T]:
+        return self._writer.submit(self._stamped(mutation))
 
-    def attempt(self, request_id: str, attempt: Attempt) -> Future[None]:
-        return self._writer.submit(UpsertAttempt(request_id, attempt))
+    def flush(self) -> None:
+        wait([self._writer.submit(lambda _: None)])
 
-    def settle(self, record: RequestRecord) -> Future[None]:
-        return self._writer.submit(SettleRequest(record))
-
-    def add_feedback(self, feedback: Feedback, *, keys: int = 1) -> Future[None]:
-        return self._writer.submit(partial(user_feedback.add_feedback, feedback=feedback, keys=keys))
-
-    def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
-        if not outcome.timestamp:
-            outcome = outcome._replace(timestamp=self._now().isoformat(timespec="milliseconds"))
-        return self._writer.submit(InsertOutcome(outcome))
-
-    def add_key(self, key: VirtualKey) -> Future[None]:
-        return self._writer.submit(partial(budgets.add_key, key=key))
-
-    def rotate_key(self, key_id: str, *, digest: bytes, last4: str) -> Future[None]:
-        return self._writer.submit(partial(budgets.rotate_key, key_id=key_id, digest=digest, last4=last4))
-
-    def revoke_key(self, key_id: str, *, at: datetime) -> Future[None]:
-        return self._writer.submit(partial(budgets.revoke_key, key_id=key_id, at=at))
+    def close_orphans(self, *, now: str) -> int:
+        closed: int = self._writer.submit(partial(requests.close_orphans, owner=self._owner, now=now)).result()
+        return closed
 
     def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:
-            return budgets.keys(connection)
-
-    def add_admin_key(self, key: AdminKey) -> Future[bool]:
-        return self._writer.submit(partial(budgets.add_admin_key, key=key))
-
-    def replace_admin_key(self, key: AdminKey) -> Future[None]:
-        return self._writer.submit(partial(budgets.replace_admin_key, key=key))
+            return virtual_keys.read_all(connection)
 
     def admin_key(self) -> AdminKey | None:
         with self._readers.reading() as connection:
-            return budgets.admin_key(connection)
+            return virtual_keys.read_admin(connection)
 
     def balance(self, account: str, period: str) -> Balance:
         with self._readers.reading() as connection:
             return budgets.balance(connection, account, period)
-
-    def close_orphans(self, *, now: str) -> int:
-        closed: int = self._writer.submit(partial(mutations.close_orphans, owner=self._owner, now=now)).result()
-        return closed
 
     def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
         with self._readers.reading() as connection:
@@ -146,20 +107,13 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.newest_outcome(connection)
 
-    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
-        stamped = replace(state, timestamp=state.timestamp or self._now().isoformat(timespec="milliseconds"))
-        return self._writer.submit(partial(checkpoints.add, state=stamped, body=body))
-
-    def mark_unusable(self, number: int, problem: str) -> Future[None]:
-        return self._writer.submit(partial(checkpoints.refuse, number=number, problem=problem))
-
     def states(self) -> Sequence[Checkpoint]:
         with self._readers.reading() as connection:
-            return checkpoints.states(connection)
+            return checkpoints.read_all(connection)
 
     def state_body(self, number: int) -> bytes | None:
         with self._readers.reading() as connection:
-            return checkpoints.body(connection, number)
+            return checkpoints.read_body(connection, number)
 
     def summary(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
@@ -206,18 +160,28 @@ class SqliteStore:
         return True
 
     def probe(self) -> None:
-        """A tiny write; LedgerUnavailable says why none is taken."""
-        self._writer.submit(mutations.probe).result()
+        """Write one row. Raises LedgerUnavailable with the reason when the ledger accepts no writes."""
+        self._writer.submit(requests.probe).result()
 
     def check(self) -> None:
-        """Read the whole file for damage (LedgerDamaged), as the start does with a ledger up to 100 MB. Blocks: a GB takes seconds."""
         self._source.check()
 
     def close(self) -> None:
         self._writer.close()
 
+    def _stamped(self, mutation: Mutation[Any]) -> Mutation[Any]:
+        """The mutation with the current time where it has none."""
+        if isinstance(mutation, InsertOutcome) and not mutation.outcome.timestamp:
+            return replace(mutation, outcome=mutation.outcome._replace(timestamp=self._timestamp()))
+        if isinstance(mutation, InsertCheckpoint) and not mutation.checkpoint.timestamp:
+            return replace(mutation, checkpoint=replace(mutation.checkpoint, timestamp=self._timestamp()))
+        return mutation
 
-def _end(readers: ReaderPool, owner: ProcessLease, *, temporary: Path | None) -> None:
+    def _timestamp(self) -> str:
+        return self._now().isoformat(timespec="milliseconds")
+
+
+def _close(readers: ReaderPool, owner: ProcessLease, *, temporary: Path | None) -> None:
     readers.close()
     owner.release()
     if temporary is not None:

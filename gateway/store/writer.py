@@ -1,7 +1,7 @@
-"""The one thread that writes a ledger, and how it groups changes into commits.
+"""The thread that writes a ledger: it groups operations into commits and completes their futures.
 
-A batch is whatever was waiting, in one transaction; futures are resolved after its commit. A failed commit fails every
-future of the batch: nothing is ever acknowledged that was not committed. A change that is itself at fault fails alone.
+A batch is whatever is queued, in one transaction. Futures complete after the commit, and a failed commit fails all futures of the
+batch: nothing is acknowledged that was not committed. An operation that cannot be written fails alone.
 """
 
 from __future__ import annotations
@@ -9,48 +9,61 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import CommitCallback
-from gateway.store.batch import Mutation
+from gateway.store.batch import Operation
 from gateway.store.connection import DatabaseFile, FileId, SqliteConnection
-from gateway.store.notifications import LoopWaiter, resolve
+from gateway.store.mutations import CommitCallback
 
 T = TypeVar("T")
+
+
+class LoopWaiter(NamedTuple):
+    """An asyncio future, and an optional callback that runs even if the future was cancelled."""
+
+    future: asyncio.Future[Any]
+    then: CommitCallback | None
+
+
 Receiver = Future[Any] | LoopWaiter
-_Waiting = tuple[Mutation, Receiver]
+_Queued = tuple[Operation, Receiver]
 
 QUEUE_SIZE = 10_000
-_MOST_IN_BATCH = 500
-_OF_VALUES = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.BindingsError)
+_MAX_BATCH = 500
+# Errors of a single operation's values; all other database errors concern the file.
+_VALUE_ERRORS = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.BindingsError)
 
 
 class Writer:
-    """A bounded queue of changes and the thread that commits them, started by the first change."""
+    """A bounded queue of operations and the thread that commits them. The first operation starts the thread.
+
+    `apply_batch` and `apply_one` run inside a transaction. `clock` is monotonic seconds. `on_close` runs once, after the last commit.
+    """
 
     def __init__(
         self,
         source: DatabaseFile,
         *,
-        together: Callable[[apsw.Connection, Sequence[Mutation]], list[Any]],
-        alone: Callable[[apsw.Connection, Mutation], Any],
+        apply_batch: Callable[[apsw.Connection, Sequence[Operation]], list[Any]],
+        apply_one: Callable[[apsw.Connection, Operation], Any],
         clock: Callable[[], float],
-        at_end: Callable[[], None],
+        on_close: Callable[[], None],
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         self._source = source
-        self._together = together
-        self._alone = alone
+        self._apply_batch = apply_batch
+        self._apply_one = apply_one
         self._clock = clock
-        self._at_end = at_end
+        self._on_close = on_close
         self._queue_size = queue_size
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -59,36 +72,28 @@ class Writer:
         self._wal: FileId = None
         self.last_commit: float | None = None
 
-    def submit(self, change: Mutation) -> Future[Any]:
-        """Queue a change. Its future cannot be cancelled, so a caller that goes away takes nothing with it."""
+    def submit(self, operation: Operation) -> Future[Any]:
+        """Queue an operation from any thread. Its future cannot be cancelled: a queued write is never undone."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
-        self._put(change, future)
+        self._enqueue(operation, future)
         return future
 
-    def write(self, change: Mutation, *, then: CommitCallback | None = None) -> asyncio.Future[Any]:
-        """Queue a change for the running event loop; who stops waiting for it takes nothing back either."""
-        waiting = asyncio.get_running_loop().create_future()
-        self._put(change, LoopWaiter(waiting, then))
-        return waiting
-
-    def _put(self, change: Mutation, receiver: Receiver) -> None:
-        try:
-            with self._lock:
-                self._admit()
-                self._queue.put((change, receiver))
-        except LedgerUnavailable as error:
-            resolve([(receiver, error)])
+    def write(self, operation: Operation, *, then: CommitCallback | None = None) -> asyncio.Future[Any]:
+        """Queue an operation from the running event loop. Cancelling the future does not undo the write."""
+        future = asyncio.get_running_loop().create_future()
+        self._enqueue(operation, LoopWaiter(future, then))
+        return future
 
     def stop(self) -> None:
-        """Let the thread end when the queue is empty, without waiting for it; safe in a finalizer."""
+        """Let the thread end once the queue is empty, without waiting for it. Safe in a finalizer."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             thread = self._thread
         if thread is None:
-            self._at_end()
+            self._on_close()
         else:
             self._queue.put(None)
 
@@ -98,6 +103,14 @@ class Writer:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self.last_commit = None
+
+    def _enqueue(self, operation: Operation, receiver: Receiver) -> None:
+        try:
+            with self._lock:
+                self._admit()
+                self._queue.put((operation, receiver))
+        except LedgerUnavailable as error:
+            resolve([(receiver, error)])
 
     def _admit(self) -> None:
         if self._closed:
@@ -111,82 +124,82 @@ class Writer:
             except RuntimeError as error:
                 raise LedgerUnavailable(f"The ledger's thread cannot be started ({error}).") from error
             self._thread = thread
-            # A daemon thread would be cut at interpreter exit; this lets it finish first.
+            # The interpreter kills daemon threads at exit; this lets the queue drain first.
             atexit.register(self.close)
 
     def _run(self) -> None:
-        ending = False
-        while not ending:
-            batch, ending = self._next_batch()
+        closing = False
+        while not closing:
+            batch, closing = self._next_batch()
             if batch:
                 self._commit(batch)
         self._disconnect()
-        self._at_end()
+        self._on_close()
         atexit.unregister(self.close)
 
-    def _next_batch(self) -> tuple[list[_Waiting], bool]:
-        """What waits now, at least one; True when the end was among it (nothing comes after it)."""
-        waiting = self._queue.get()
-        batch: list[_Waiting] = []
-        while waiting is not None:
-            batch.append(waiting)
-            if len(batch) == _MOST_IN_BATCH:
+    def _next_batch(self) -> tuple[list[_Queued], bool]:
+        """Wait for an operation and take all that is queued; True after the closing marker, which is always the last item."""
+        queued = self._queue.get()
+        batch: list[_Queued] = []
+        while queued is not None:
+            batch.append(queued)
+            if len(batch) == _MAX_BATCH:
                 return batch, False
             try:
-                waiting = self._queue.get_nowait()
+                queued = self._queue.get_nowait()
             except Empty:
                 return batch, False
         return batch, True
 
-    def _commit(self, batch: Sequence[_Waiting]) -> None:
-        changes = [change for change, _ in batch]
+    def _commit(self, batch: Sequence[_Queued]) -> None:
+        operations = [operation for operation, _ in batch]
         try:
-            answers = self._transact(lambda connection: self._together(connection, changes))
+            results = self._transact(lambda connection: self._apply_batch(connection, operations))
         except Exception as error:
-            if _is_of_the_file(error):
-                self._refuse(batch, error)
+            if _concerns_file(error):
+                self._fail(batch, error)
             else:
-                for waiting in batch:
-                    self._commit_alone(waiting)
+                for queued in batch:
+                    self._commit_one(queued)
         else:
-            self._tell(batch, answers)
+            self._complete(batch, results)
 
-    def _commit_alone(self, waiting: _Waiting) -> None:
-        """So that a change that is at fault is the only one that fails."""
-        change, receiver = waiting
+    def _commit_one(self, queued: _Queued) -> None:
+        """Commit one operation by itself, so that one that cannot be written does not fail the others."""
+        operation, receiver = queued
         try:
-            answer = self._transact(lambda connection: self._alone(connection, change))
+            result = self._transact(lambda connection: self._apply_one(connection, operation))
         except Exception as error:
-            if _is_of_the_file(error):
-                self._refuse([waiting], error)
+            if _concerns_file(error):
+                self._fail([queued], error)
             else:
                 resolve([(receiver, error)])
         else:
-            self._tell([waiting], [answer])
+            self._complete([queued], [result])
 
-    def _tell(self, batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+    def _complete(self, batch: Sequence[_Queued], results: Sequence[Any]) -> None:
         self.last_commit = self._clock()
-        resolve([(receiver, answer) for (_, receiver), answer in zip(batch, answers, strict=True)])
+        resolve([(receiver, result) for (_, receiver), result in zip(batch, results, strict=True)])
 
-    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    def _fail(self, batch: Sequence[_Queued], error: Exception) -> None:
         self.last_commit = None
         self._disconnect()
-        refusal = error if isinstance(error, LedgerUnavailable) else self._source.unavailable(error)
-        resolve([(receiver, refusal) for _, receiver in batch])
+        failure = error if isinstance(error, LedgerUnavailable) else self._source.unavailable(error)
+        resolve([(receiver, failure) for _, receiver in batch])
 
-    def _transact(self, work: Callable[[apsw.Connection], T]) -> T:
-        """One transaction. A file that was deleted or replaced meanwhile took the commit with it: do it again in the new one."""
+    def _transact(self, apply: Callable[[apsw.Connection], T]) -> T:
+        """Run one transaction. If the file was deleted or replaced meanwhile, the commit is lost: repeat it in the new file."""
         while True:
             connection = self._connect()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                answer = work(connection)
+                result = apply(connection)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             if self._source.identity() == self._identity:
-                return answer
+                return result
             self._disconnect()
             self._source.drop_wal(self._wal)
 
@@ -202,6 +215,34 @@ class Writer:
             connection.close()
 
 
-def _is_of_the_file(error: Exception) -> bool:
-    """Whether the file or its disk failed; the other errors are those of a change's values."""
-    return isinstance(error, apsw.Error | OSError | LedgerUnavailable) and not isinstance(error, _OF_VALUES)
+def resolve(results: Iterable[tuple[Receiver, Any]]) -> None:
+    """Complete futures from any thread; an exception as result is raised in the waiter. Each event loop is woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[LoopWaiter, Any]]] = {}
+    for receiver, result in results:
+        if isinstance(receiver, LoopWaiter):
+            by_loop.setdefault(receiver.future.get_loop(), []).append((receiver, result))
+        elif isinstance(result, Exception):
+            receiver.set_exception(result)
+        else:
+            receiver.set_result(result)
+    for loop, waiters in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed, so nothing waits in it
+            loop.call_soon_threadsafe(_resolve_in_loop, loop, waiters)
+
+
+def _resolve_in_loop(loop: asyncio.AbstractEventLoop, waiters: Sequence[tuple[LoopWaiter, Any]]) -> None:
+    for (future, then), result in waiters:
+        error = result if isinstance(result, Exception) else None
+        if then is not None:
+            loop.call_soon(then, error)
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+def _concerns_file(error: Exception) -> bool:
+    """Whether the file or its disk failed, not the values of one operation."""
+    return isinstance(error, apsw.Error | OSError | LedgerUnavailable) and not isinstance(error, _VALUE_ERRORS)

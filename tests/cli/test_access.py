@@ -17,6 +17,7 @@ from gateway.accounts.virtual_keys import AdminKey, digest_of
 from gateway.app import lost_keys_of, open_ledger
 from gateway.cli.access import accept_lost_keys, access_lines
 from gateway.settings import load
+from gateway.store import ReplaceAdminKey
 from tests.cli.conftest import KEYS, Invoke, Running, Start
 from tests.store.cases import NOW
 from tests.store.test_connection import damaged
@@ -214,7 +215,7 @@ def test_what_the_start_says_of_lost_keys(db: Path) -> None:
         assert list(access_lines(load({"GATEWAY_DB": str(db), "GATEWAY_API_KEY": ADMIN}), store)) == [
             "admin key: the first key of GATEWAY_API_KEY"
         ]
-        store.replace_admin_key(AdminKey(digest_of(ADMIN), "ests", NOW)).result()
+        store.submit(ReplaceAdminKey(AdminKey(digest_of(ADMIN), "ests", NOW))).result()
         assert next(access_lines(settings, store)) == "admin key: ...ests, of the ledger"
     assert accept_lost_keys(settings)
     assert not accept_lost_keys(settings)

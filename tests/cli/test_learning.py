@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.routing.estimation.estimator import EstimatorState
 from gateway.routing.estimation.snapshot import FORMAT, dumps
-from gateway.store import Checkpoint
+from gateway.store import Checkpoint, InsertCheckpoint, RejectCheckpoint
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 
@@ -14,7 +14,9 @@ from tests.cli.conftest import Invoke
 def keep(db: Path, body: bytes, *, form: str = FORMAT, learned_to: int = 40) -> int:
     store = SqliteStore(db)
     try:
-        return store.add_state(Checkpoint("saved", form, learned_to=learned_to, outcomes=learned_to), body).result()
+        return store.submit(
+            InsertCheckpoint(Checkpoint("saved", form, learned_to=learned_to, outcomes=learned_to), body)
+        ).result()
     finally:
         store.close()
 
@@ -33,7 +35,7 @@ def test_states_are_listed_with_what_is_wrong_with_them(invoke: Invoke, db: Path
     keep(db, b"x", form="other")
     refused = keep(db, b"x")
     store = SqliteStore(db)
-    store.mark_unusable(refused, "its checksum is wrong").result()
+    store.submit(RejectCheckpoint(refused, "its checksum is wrong")).result()
     store.close()
 
     lines = invoke("learning", "show").stdout.splitlines()

@@ -105,7 +105,7 @@ def test_a_mistyped_ledger(invoke: Invoke, tmp_path: Path, arguments: tuple[str,
 def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
     """A ledger of an older schema is not migrated by who only reads: the sentence says what does."""
     with closing(SqliteStore(db)) as store:
-        store._writer.submit(lambda connection: connection.execute("PRAGMA user_version = 1")).result()
+        store._writer.submit(lambda connection: connection.execute("PRAGMA user_version = 10")).result()
     result = invoke("report")
     assert result.exit_code == 1
     assert "start `gateway serve` on it once" in result.output

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from gateway.records import RequestRecord
+from gateway.store import SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 
@@ -34,7 +35,7 @@ ROW = RequestRecord(
 
 def filled(db: Path) -> None:
     with closing(SqliteStore(db)) as store:
-        store.settle(ROW).result()
+        store.submit(SettleRequest(ROW)).result()
 
 
 def test_no_ledger(invoke: Invoke, db: Path) -> None:
@@ -78,7 +79,7 @@ def test_one_figure_of_savings(invoke: Invoke, db: Path) -> None:
     unknown = ROW._replace(request_id="r3", baseline_cost=None, actual_cost=Decimal("0.5"))
     with closing(SqliteStore(db)) as store:
         for row in (ROW, loser, unknown):
-            store.settle(row).result()
+            store.submit(SettleRequest(row)).result()
     summary = orjson.loads(invoke("report", "--json").output)
     assert summary["saved_share"] == pytest.approx((0.003 - 0.000049) / 0.004001)
     output = invoke("report").output
@@ -106,8 +107,8 @@ def test_shadow(invoke: Invoke, db: Path) -> None:
     """--shadow tells what `auto` would have cost where it only looked on, also as JSON."""
     looked_on: dict[str, Any] = {"shadow_provider": "gemini", "shadow_model": "lite", "shadow_cost": Decimal("0.00025")}
     with closing(SqliteStore(db)) as store:
-        store.settle(ROW).result()
-        store.settle(ROW._replace(request_id="r2", **looked_on)).result()
+        store.submit(SettleRequest(ROW)).result()
+        store.submit(SettleRequest(ROW._replace(request_id="r2", **looked_on))).result()
     output = " ".join(invoke("report", "--shadow").output.split())
     for figure in (
         "shadow_requests 1 ",

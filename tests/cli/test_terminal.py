@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.cli.terminal import shown
+from gateway.store import InsertVirtualKey, SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import KEYS, Invoke
 from tests.store.cases import ended
@@ -51,8 +52,8 @@ def hostile(db: Path) -> None:
     )
     key = VirtualKey(id="key_1", name=STEERING, digest=bytes(32), last4="abcd", created=now)
     with closing(SqliteStore(db)) as store:
-        store.settle(row).result()
-        store.add_key(key).result()
+        store.submit(SettleRequest(row)).result()
+        store.submit(InsertVirtualKey(key)).result()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.store import Store
+from gateway.store import SettleRequest, Store
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import ended
 
@@ -57,7 +57,7 @@ def hostile_rows(store: Store) -> None:
             error_code=text,
             finish_reason=text,
         )
-        store.settle(row).result()
+        store.submit(SettleRequest(row)).result()
 
 
 def main(chromium: str = "chromium") -> None:

@@ -20,6 +20,7 @@ from gateway.dialects.chat_completions import parse_chat_request
 from gateway.resilience import Candidate
 from gateway.routing import SpendingLimits
 from gateway.settings import Settings, load
+from gateway.store import InsertRequest, InsertVirtualKey
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
@@ -77,7 +78,7 @@ def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
     gateway = make_gateway(world=frozen())
     budget = Budget(10**9, "day")
     key = issue(gateway, budget=budget)
-    gateway.store.begin(begun(), [Hold("key_tenant", budget, (10**9,), NOW)]).result()
+    gateway.store.submit(InsertRequest(begun(), [Hold("key_tenant", budget, (10**9,), NOW)])).result()
     response = ask_as(gateway, key, MODEL, max_tokens=5)
     assert "only held" in response.json()["error"]["message"]
     assert response.headers["retry-after"] == "1"
@@ -202,7 +203,7 @@ async def test_a_thousand_at_once(tmp_path: Path) -> None:
     key = VirtualKey(id="key_1", name="crowd", digest=digest_of("gw-crowd"), last4="rowd", created=NOW)
     budget = Budget(100 * _held_for(body, settings), "day")
     store = SqliteStore(settings.db)
-    store.add_key(replace(key, budget=budget)).result()
+    store.submit(InsertVirtualKey(replace(key, budget=budget))).result()
     statuses, release = Counter[int](), asyncio.Event()
 
     async def upstream(request: httpx2.Request) -> httpx2.Response:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import Checkpoint, StoredOutcome
+from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, Mutation, RejectCheckpoint, StoredOutcome
+
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -22,13 +24,24 @@ class MemoryStore:
         self.closed = False
         self.broken = False
 
-    def add_outcome(self, outcome: StoredOutcome) -> Future[int]:
-        done: Future[int] = Future()
-        if self.broken:
-            done.set_exception(LedgerUnavailable("disk full"))
-        else:
-            self.kept.append(outcome._replace(id=len(self.kept) + 1))
-            done.set_result(len(self.kept))
+    def submit(self, mutation: Mutation[T]) -> Future[T]:
+        done: Future[Any] = Future()
+        match mutation:
+            case InsertOutcome() if self.broken:
+                done.set_exception(LedgerUnavailable("disk full"))
+            case InsertOutcome(outcome):
+                self.kept.append(outcome._replace(id=len(self.kept) + 1))
+                done.set_result(len(self.kept))
+            case InsertCheckpoint(checkpoint, body):
+                number = len(self.saved) + 1
+                self.saved.append(replace(checkpoint, id=number))
+                self.bodies[number] = body
+                done.set_result(number)
+            case RejectCheckpoint(number, problem):
+                self.saved = [replace(each, problem=problem) if each.id == number else each for each in self.saved]
+                done.set_result(None)
+            case _:
+                raise AssertionError(f"routing has no business with {mutation}")
         return done
 
     def newest_outcome(self) -> int:
@@ -47,20 +60,6 @@ class MemoryStore:
 
     def state_body(self, number: int) -> bytes | None:
         return self.bodies.get(number)
-
-    def add_state(self, state: Checkpoint, body: bytes) -> Future[int]:
-        done: Future[int] = Future()
-        number = len(self.saved) + 1
-        self.saved.append(replace(state, id=number))
-        self.bodies[number] = body
-        done.set_result(number)
-        return done
-
-    def mark_unusable(self, number: int, problem: str) -> Future[None]:
-        self.saved = [replace(each, problem=problem) if each.id == number else each for each in self.saved]
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
 
     def close(self) -> None:
         self.closed = True

@@ -20,11 +20,10 @@ from gateway.store import (
     SettleRequest,
     StoredOutcome,
     UpsertAttempt,
-    mutations,
     sql,
     user_feedback,
 )
-from gateway.store.batch import Mutation, NotBatchable, apply_batch, apply_one, independent_runs
+from gateway.store.batch import NotBatchable, Operation, apply_batch, apply_one, independent_runs
 from gateway.store.connection import DatabaseFile
 from gateway.store.process_lease import ProcessLease
 from tests.store.cases import NOW, begun, ended
@@ -34,7 +33,7 @@ RETRY = Attempt(number=2, provider="claude", model="haiku", status="settled", co
 TABLES = (
     "SELECT request_id, status, actual_cost_nano, attempts, baseline_cost, usage FROM routing_metrics ORDER BY id",
     "SELECT * FROM attempts ORDER BY id",
-    "SELECT * FROM sums ORDER BY unit, bucket, strategy, model",
+    "SELECT * FROM rollup ORDER BY unit, bucket, strategy, model",
     "SELECT request_id, source, quality FROM outcomes ORDER BY id",
 )
 
@@ -43,15 +42,15 @@ def stored(connection: apsw.Connection) -> list[list[tuple[Any, ...]]]:
     return [sql.tuples(connection, query) for query in TABLES]
 
 
-def places(batch: list[Mutation]) -> list[list[int]]:
+def places(batch: list[Operation]) -> list[list[int]]:
     return [[place for place, _ in run] for run in independent_runs(batch)]
 
 
 def test_together_is_as_alone(connection: apsw.Connection, owner: ProcessLease, tmp_path: Path) -> None:
     """Rows, attempts, sums and outcomes are the same as those of changes made one by one."""
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free")
-    began: list[Mutation] = [InsertRequest(begun(name)) for name in "abcde"]
-    settled: list[Mutation] = [
+    began: list[Operation] = [InsertRequest(begun(name)) for name in "abcde"]
+    settled: list[Operation] = [
         SettleRequest(ended("a"), [OUTCOME, OUTCOME._replace(quality=0.1)]),
         SettleRequest(ended("b", status="error", attempts=(failed,), actual_cost=None)),
         SettleRequest(ended("c", attempts=(failed, RETRY), timestamp="2026-11-22T11:00:00Z")),
@@ -69,33 +68,6 @@ def test_together_is_as_alone(connection: apsw.Connection, owner: ProcessLease, 
         assert [quality for (quality,) in sql.tuples(connection, "SELECT quality FROM outcomes")] == [None, 0.1]
 
 
-def test_what_is_changed_by_hand_afterwards_counts(connection: apsw.Connection, owner: ProcessLease) -> None:
-    """The sums follow a row that was settled among others when another tool changes or removes it."""
-    apply_batch(connection, [InsertRequest(begun("a")), InsertRequest(begun("b"))], owner=owner)
-    apply_batch(connection, [SettleRequest(ended("a")), SettleRequest(ended("b"))], owner=owner)
-    total = "SELECT sum(requests), sum(cost_nano) FROM sums WHERE unit = 'day'"
-
-    connection.execute("UPDATE routing_metrics SET actual_cost_nano = 5 WHERE request_id = 'a'")
-    assert connection.execute(total).fetchone() == (2, 1_000_005)
-    connection.execute("UPDATE routing_metrics SET status = 'open' WHERE request_id = 'a'")
-    assert connection.execute(total).fetchone() == (1, 1_000_000)
-    mutations.settle(connection, ended("a"))
-    assert connection.execute(total).fetchone() == (2, 2_000_000)
-    connection.execute("DELETE FROM routing_metrics")
-    assert connection.execute(total).fetchone() == (0, 0)
-
-
-def test_what_was_changed_by_hand_before_counts(connection: apsw.Connection, owner: ProcessLease) -> None:
-    """A row counts as it stands when it is settled, not as it was begun."""
-    apply_batch(connection, [InsertRequest(begun("a"))], owner=owner)
-    connection.execute("UPDATE routing_metrics SET timestamp = '2025-01-02T03:04:05Z'")
-
-    apply_batch(connection, [SettleRequest(ended("a"))], owner=owner)
-
-    found = connection.execute("SELECT bucket FROM sums ORDER BY bucket").fetchall()
-    assert found == [("2025-01-02",), ("2025-01-02T03",)]
-
-
 @pytest.mark.parametrize(
     "unusual",
     [
@@ -107,7 +79,7 @@ def test_what_was_changed_by_hand_before_counts(connection: apsw.Connection, own
         InsertRequest(begun("a")),
     ],
 )
-def test_what_needs_a_closer_look(connection: apsw.Connection, owner: ProcessLease, unusual: Mutation) -> None:
+def test_what_needs_a_closer_look(connection: apsw.Connection, owner: ProcessLease, unusual: Operation) -> None:
     """What is not begun once and settled once with all its attempts is not written among others."""
     apply_batch(connection, [InsertRequest(begun("a"))], owner=owner)
 
@@ -143,11 +115,11 @@ def test_holds(connection: apsw.Connection, owner: ProcessLease) -> None:
 def test_answers_stand_in_their_places(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Each change has its own answer, a refusal included, whatever stands around it."""
     feedback = Feedback("nobody", 1.0, "2026-11-22T10:01:00Z")
-    batch: list[Mutation] = [
+    batch: list[Operation] = [
         InsertRequest(begun("a")),
         InsertOutcome(OUTCOME),
         SettleRequest(ended("a")),
-        partial(user_feedback.add_feedback, feedback=feedback),
+        partial(user_feedback.insert, feedback=feedback),
         InsertOutcome(OUTCOME),
         InsertRequest(begun("b", attempts=(RETRY,))),
     ]

@@ -1,9 +1,8 @@
-"""Holds, what was spent, and the keys that may spend."""
+"""Holds and spending."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,27 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.accounts.budgets import GLOBAL, Balance, Budget, Hold
-from gateway.accounts.virtual_keys import VirtualKey, digest_of
-from gateway.errors import BudgetExceeded, Conflict, NotFound
+from gateway.errors import BudgetExceeded, Conflict
+from gateway.store import (
+    InsertRequest,
+    SettleRequest,
+    UpsertAttempt,
+)
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW, begun, ended
 from tests.store.conftest import MakeLedger
 
 LIMIT = Budget(100, "day")
 PERIOD = "day 2026-11-22T00"
-KEY = VirtualKey(id="key_1", name="team", digest=digest_of("one"), last4="-one", created=NOW)
-FULL = replace(
-    KEY,
-    id="key_2",
-    name="all limits",
-    digest=digest_of("two"),
-    expires=NOW + timedelta(days=1),
-    budget=Budget(5, "hour"),
-    rpm=60,
-    models=("gemini/*", "claude/haiku"),
-    max_tier="moderate",
-    max_cost_nano=7,
-)
 
 
 def hold(*amounts: int, account: str = "key_1", budget: Budget = LIMIT) -> Hold:
@@ -44,19 +34,19 @@ def hold(*amounts: int, account: str = "key_1", budget: Budget = LIMIT) -> Hold:
 def test_a_hold_lasts_until_the_request_is_settled(ledger: SqliteStore) -> None:
     """What a request may cost is held when its row is begun; when it ends, what it did cost is spent and the rest is free."""
     budget = Budget(10**9, "day")
-    assert ledger.begin(begun(), [hold(5_000_000, budget=budget)]).result() == 0
+    assert ledger.submit(InsertRequest(begun(), [hold(5_000_000, budget=budget)])).result() == 0
     assert ledger.balance("key_1", PERIOD) == Balance(0, 5_000_000)
-    ledger.settle(ended()).result()
-    ledger.settle(ended()).result()
+    ledger.submit(SettleRequest(ended())).result()
+    ledger.submit(SettleRequest(ended())).result()
     assert ledger.balance("key_1", PERIOD) == Balance(1_000_000, 0)
 
 
 def test_the_first_amount_that_fits(ledger: SqliteStore) -> None:
     """Of several amounts the first that every account has left is held; nothing is held of one that another lacks."""
-    ledger.begin(begun("a"), [hold(60)]).result()
+    ledger.submit(InsertRequest(begun("a"), [hold(60)])).result()
     wide, narrow = Budget(1000, "day"), LIMIT
     both = [hold(70, 50, 40, account=GLOBAL, budget=wide), hold(70, 50, 40, budget=narrow)]
-    assert ledger.begin(begun("b"), both).result() == 2
+    assert ledger.submit(InsertRequest(begun("b"), both)).result() == 2
     assert ledger.balance("key_1", PERIOD) == Balance(0, 100)
     assert ledger.balance(GLOBAL, PERIOD) == Balance(0, 40)
 
@@ -65,7 +55,7 @@ def test_a_refused_request_has_no_row(ledger: SqliteStore) -> None:
     """Without the money nothing is begun and nothing is held, in whichever account it lacks."""
     short = [hold(50, account=GLOBAL, budget=Budget(1000, "day")), hold(50, budget=Budget(40, "day"))]
     with pytest.raises(BudgetExceeded, match="This key's budget"):
-        ledger.begin(begun(), short).result()
+        ledger.submit(InsertRequest(begun(), short)).result()
     assert ledger.request("r1") is None
     assert ledger.balance(GLOBAL, PERIOD) == Balance()
     assert ledger.balance("key_1", PERIOD) == Balance()
@@ -73,22 +63,22 @@ def test_a_refused_request_has_no_row(ledger: SqliteStore) -> None:
 
 def test_repeated_requests_hold_nothing(ledger: SqliteStore) -> None:
     """A request that is in the ledger already is refused before any money is held for it."""
-    ledger.begin(begun(), [hold(10)]).result()
+    ledger.submit(InsertRequest(begun(), [hold(10)])).result()
     with pytest.raises(Conflict):
-        ledger.begin(begun(), [hold(10)]).result()
+        ledger.submit(InsertRequest(begun(), [hold(10)])).result()
     assert ledger.balance("key_1", PERIOD) == Balance(0, 10)
 
 
 def test_an_unknown_cost_is_all_that_was_held(ledger: SqliteStore) -> None:
     """Where nobody knows what a request did cost, what was held is spent."""
-    ledger.begin(begun(), [hold(30)]).result()
-    ledger.settle(ended(actual_cost=None)).result()
+    ledger.submit(InsertRequest(begun(), [hold(30)])).result()
+    ledger.submit(SettleRequest(ended(actual_cost=None))).result()
     assert ledger.balance("key_1", PERIOD) == Balance(30, 0)
 
 
 def test_a_thousand_at_once(ledger: SqliteStore) -> None:
     """Of a thousand requests at once against a budget for a hundred, exactly a hundred are let in."""
-    futures = [ledger.begin(begun(f"r{number}"), [hold(1)]) for number in range(1000)]
+    futures = [ledger.submit(InsertRequest(begun(f"r{number}"), [hold(1)])) for number in range(1000)]
     refused = [future.exception() for future in futures]
     assert refused.count(None) == 100
     assert {type(error) for error in refused} == {type(None), BudgetExceeded}
@@ -98,7 +88,7 @@ def test_a_thousand_at_once(ledger: SqliteStore) -> None:
 def test_what_dead_processes_held_is_charged(make_ledger: MakeLedger, path: Path) -> None:
     """What a killed process held is spent in full, and its rows say the same: used is what the ledger adds up to."""
     dead = make_ledger()
-    dead.begin(begun(), [hold(5_000_000, account=GLOBAL, budget=Budget(10**9, "day"))]).result()
+    dead.submit(InsertRequest(begun(), [hold(5_000_000, account=GLOBAL, budget=Budget(10**9, "day"))])).result()
     dead.close()
     ledger = make_ledger()
     assert ledger.close_orphans(now=NOW.isoformat()) == 1
@@ -110,9 +100,9 @@ def test_what_dead_processes_held_is_charged(make_ledger: MakeLedger, path: Path
 def test_only_one_attempt_is_charged_with_the_hold(make_ledger: MakeLedger) -> None:
     """However many attempts of a dead request are unsettled, what was held for it is charged once."""
     dead = make_ledger()
-    dead.begin(begun(), [hold(5_000_000, budget=Budget(10**9, "day"))]).result()
+    dead.submit(InsertRequest(begun(), [hold(5_000_000, budget=Budget(10**9, "day"))])).result()
     second = ended().attempts[0]._replace(number=2, status="reserved", cost=None)
-    dead.attempt("r1", second).result()
+    dead.submit(UpsertAttempt("r1", second)).result()
     dead.close()
     ledger = make_ledger()
     ledger.close_orphans(now=NOW.isoformat())
@@ -122,11 +112,11 @@ def test_only_one_attempt_is_charged_with_the_hold(make_ledger: MakeLedger) -> N
 
 def test_expired_holds_are_charged(ledger: SqliteStore) -> None:
     """A hold that nobody settled within 15 minutes is spent in full; a settlement that comes later changes nothing."""
-    ledger.begin(begun(), [hold(30)]).result()
+    ledger.submit(InsertRequest(begun(), [hold(30)])).result()
     ledger.close_orphans(now=(NOW + timedelta(minutes=14)).isoformat())
     assert ledger.balance("key_1", PERIOD) == Balance(0, 30)
     ledger.close_orphans(now=(NOW + timedelta(minutes=16)).isoformat())
-    ledger.settle(ended()).result()
+    ledger.submit(SettleRequest(ended())).result()
     assert ledger.balance("key_1", PERIOD) == Balance(30, 0)
 
 
@@ -144,12 +134,12 @@ def test_never_beyond_the_limit(steps: list[tuple[int, Decimal | None]]) -> None
     with closing(SqliteStore(":memory:", now=lambda: NOW)) as ledger:
         for number, (amount, cost) in enumerate(steps):
             before = ledger.balance("key_1", PERIOD)
-            admitted = ledger.begin(begun(f"r{number}"), [hold(amount)]).exception() is None
+            admitted = ledger.submit(InsertRequest(begun(f"r{number}"), [hold(amount)])).exception() is None
             after = ledger.balance("key_1", PERIOD)
             assert admitted == (before.used_nano + before.held_nano + amount <= LIMIT.limit_nano)
             assert not admitted or after.used_nano + after.held_nano <= LIMIT.limit_nano
             if admitted:
-                ledger.settle(ended(f"r{number}", actual_cost=cost)).result()
+                ledger.submit(SettleRequest(ended(f"r{number}", actual_cost=cost))).result()
             settled = ledger.balance("key_1", PERIOD)
             assert settled.held_nano == 0
             assert settled.used_nano >= before.used_nano
@@ -157,45 +147,6 @@ def test_never_beyond_the_limit(steps: list[tuple[int, Decimal | None]]) -> None
 
 def test_money_is_never_negative(path: Path, ledger: SqliteStore) -> None:
     """The tables themselves refuse a negative sum, whoever writes it."""
-    ledger.begin(begun(), [hold(1)]).result()
+    ledger.submit(InsertRequest(begun(), [hold(1)])).result()
     with closing(apsw.Connection(str(path))) as connection, pytest.raises(apsw.ConstraintError):
         connection.execute("UPDATE budgets SET used_nano = -1")
-
-
-def test_keys_are_kept_with_their_limits(ledger: SqliteStore) -> None:
-    """Keys come back as they were added, oldest first; names of keys that are not revoked are unique."""
-    ledger.add_key(KEY).result()
-    ledger.add_key(FULL).result()
-    assert ledger.virtual_keys() == [KEY, FULL]
-    with pytest.raises(Conflict):
-        ledger.add_key(replace(KEY, id="key_3", digest=digest_of("three"))).result()
-
-
-def test_rotation_keeps_everything_but_the_secret(ledger: SqliteStore) -> None:
-    """A rotated key has another digest and the same id, so what it spent is still spent."""
-    ledger.add_key(FULL).result()
-    ledger.rotate_key("key_2", digest=digest_of("new"), last4="-new").result()
-    assert ledger.virtual_keys() == [replace(FULL, digest=digest_of("new"), last4="-new")]
-    with pytest.raises(NotFound):
-        ledger.rotate_key("key_9", digest=digest_of("x"), last4="x").result()
-
-
-def test_revoked_keys_stay_listed(ledger: SqliteStore) -> None:
-    """A revoked key stays in the list and cannot be rotated or revoked again; its name is free."""
-    ledger.add_key(KEY).result()
-    ledger.revoke_key("key_1", at=NOW).result()
-    assert ledger.virtual_keys() == [replace(KEY, revoked=NOW)]
-    with pytest.raises(NotFound):
-        ledger.revoke_key("key_1", at=NOW).result()
-    with pytest.raises(NotFound):
-        ledger.rotate_key("key_1", digest=digest_of("x"), last4="x").result()
-    ledger.add_key(replace(KEY, id="key_3", digest=digest_of("three"))).result()
-
-
-def test_limits_that_cannot_be_read_are_strict(path: Path, ledger: SqliteStore) -> None:
-    """A tier, window or list of models that this version does not know limits as much as possible."""
-    ledger.add_key(FULL).result()
-    with closing(apsw.Connection(str(path))) as connection:
-        connection.execute("UPDATE virtual_keys SET max_tier = 'x', budget_window = 'x', models = '{'")
-    (key,) = ledger.virtual_keys()
-    assert (key.max_tier, key.models, key.budget) == ("simple", (), Budget(5, "total"))

@@ -1,11 +1,13 @@
+"""Checkpoints as rows: bodies, checksums and which ones remain."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import apsw
 
-from gateway.store import Checkpoint
-from gateway.store.checkpoints import KEPT
+from gateway.store import Checkpoint, InsertCheckpoint, RejectCheckpoint
+from gateway.store.checkpoints import MAX_CHECKPOINTS
 from gateway.store.sqlite import SqliteStore
 
 
@@ -16,7 +18,7 @@ def state(learned_to: int = 5, *, origin: str = "saved") -> Checkpoint:
 def test_a_state_is_kept_with_its_body(tmp_path: Path) -> None:
     """What was added is listed, and read again from the file by a later start."""
     store = SqliteStore(tmp_path / "gateway.db")
-    number = store.add_state(state(7), b"body").result()
+    number = store.submit(InsertCheckpoint(state(7), b"body")).result()
     store.close()
 
     later = SqliteStore(tmp_path / "gateway.db")
@@ -38,9 +40,9 @@ def test_a_changed_body_is_not_given_out(tmp_path: Path) -> None:
     """The checksum tells damage."""
     path = tmp_path / "gateway.db"
     store = SqliteStore(path)
-    number = store.add_state(state(), b"body").result()
+    number = store.submit(InsertCheckpoint(state(), b"body")).result()
     with apsw.Connection(str(path)) as connection:
-        connection.execute("UPDATE learned_states SET body = x'00'")
+        connection.execute("UPDATE checkpoints SET body = x'00'")
 
     assert store.state_body(number) is None
     store.close()
@@ -49,12 +51,12 @@ def test_a_changed_body_is_not_given_out(tmp_path: Path) -> None:
 def test_the_newest_sound_ones_are_kept_and_all_refused_ones(tmp_path: Path) -> None:
     """Old states go; one that could not be used stays for whoever asks why."""
     store = SqliteStore(tmp_path / "gateway.db")
-    first = store.add_state(state(), b"bad").result()
-    store.mark_unusable(first, "its checksum is wrong").result()
-    for i in range(KEPT + 3):
-        store.add_state(state(i), b"body").result()
+    first = store.submit(InsertCheckpoint(state(), b"bad")).result()
+    store.submit(RejectCheckpoint(first, "its checksum is wrong")).result()
+    for i in range(MAX_CHECKPOINTS + 3):
+        store.submit(InsertCheckpoint(state(i), b"body")).result()
 
     listed = store.states()
     assert [each.problem for each in listed if each.id == first] == ["its checksum is wrong"]
-    assert [each.learned_to for each in listed if each.problem is None] == list(range(3, KEPT + 3))
+    assert [each.learned_to for each in listed if each.problem is None] == list(range(3, MAX_CHECKPOINTS + 3))
     store.close()

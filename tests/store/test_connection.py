@@ -15,13 +15,16 @@ from tests.store.cases import NOW
 
 
 def damaged(path: Path) -> None:
-    """A ledger whose pages were overwritten."""
+    """A ledger whose pages of `routing_metrics` and its indexes were overwritten."""
+    roots = "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'routing_metrics' AND rootpage > 0"
     with closing(DatabaseFile(path).open()) as connection:
         connection.executemany("INSERT INTO routing_metrics (request_id) VALUES (?)", [(str(n),) for n in range(500)])
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = [page for (page,) in connection.execute(roots)]
     with path.open("r+b") as file:
-        file.seek(3 * 4096)
-        file.write(b"\xff" * 4096 * 8)
+        for page in pages:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xff" * 4096)
 
 
 def test_open_uses_wal_and_the_durability(path: Path) -> None:

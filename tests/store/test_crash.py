@@ -13,11 +13,12 @@ from tests.store.conftest import MakeLedger
 
 AT_EXIT = """
 import sys
+from gateway.store import SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import ended
 store = SqliteStore(sys.argv[1])
 for number in range(200):
-    store.settle(ended(str(number)))
+    store.submit(SettleRequest(ended(str(number))))
 """
 
 

@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
+from gateway.store import InsertRequest, SettleRequest
 from gateway.store.connection import Durability
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
@@ -25,7 +26,7 @@ def now_and_then(error: type[Exception], *, seed: int) -> Callable[[], Exception
 
 def settled(store: SqliteStore, count: int, *, first: int = 0) -> set[str]:
     """The rows that were acknowledged."""
-    rows = {str(number): store.settle(ended(str(number))) for number in range(first, first + count)}
+    rows = {str(number): store.submit(SettleRequest(ended(str(number)))) for number in range(first, first + count)}
     errors = {name: change.exception(10) for name, change in rows.items()}
     assert all(error is None or isinstance(error, LedgerUnavailable) for error in errors.values())
     return {name for name, error in errors.items() if error is None}
@@ -76,7 +77,7 @@ def test_a_disk_that_fails_for_a_while(disk: Disk, make_ledger: MakeLedger, erro
     disk.fails(error)
 
     assert settled(store, 10, first=10) == set()
-    assert isinstance(store.begin(begun("new")).exception(10), LedgerUnavailable)
+    assert isinstance(store.submit(InsertRequest(begun("new"))).exception(10), LedgerUnavailable)
     assert not store.writable()
     assert found(store) == before
     disk.is_well()
@@ -103,7 +104,7 @@ def test_a_disk_that_becomes_read_only(disk: Disk, make_ledger: MakeLedger) -> N
     disk.read_only = True
     second = make_ledger()
 
-    assert "make the file and its directory writable" in str(second.settle(ended("new")).exception(10))
+    assert "make the file and its directory writable" in str(second.submit(SettleRequest(ended("new"))).exception(10))
     with pytest.raises(LedgerUnavailable, match="make the file"):
         second.probe()
     assert not second.writable()

@@ -35,7 +35,7 @@ def named(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
         (Decimal("NaN"), None),
         (Decimal("sNaN"), None),
         (Decimal("Infinity"), None),
-        (Decimal("1e30"), encoding.MOST_NANO),
+        (Decimal("1e30"), encoding.MAX_NANO),
     ],
 )
 def test_nano(cost: Decimal | None, expected: int | None) -> None:
@@ -49,7 +49,7 @@ def test_any_cost_is_none_or_in_bounds(cost: Decimal) -> None:
     usd, nano = encoding.money(cost)
 
     assert (nano is None) == (usd is None)
-    assert nano is None or 0 <= nano <= encoding.MOST_NANO
+    assert nano is None or 0 <= nano <= encoding.MAX_NANO
     assert usd is None or 0 <= usd <= 1_000_000
 
 
@@ -64,7 +64,7 @@ def test_costs_are_kept_unrounded(cost: Decimal) -> None:
 
 def test_savings_follow_from_the_stored_costs() -> None:
     """Savings are baseline minus actual, their percentage is of the baseline, and both are negative when routing cost more."""
-    row = named(encoding.COSTS, encoding.cost_columns(Decimal("0.002"), Decimal("0.003")))
+    row = named(encoding.COST_COLUMNS, encoding.cost_values(Decimal("0.002"), Decimal("0.003")))
 
     assert row["cost_savings"] == row["baseline_cost"] - row["actual_cost"]
     assert row["savings_percentage"] == pytest.approx(-50)
@@ -73,21 +73,21 @@ def test_savings_follow_from_the_stored_costs() -> None:
 
 def test_zero_baseline_saves_nothing() -> None:
     """Where the baseline costs nothing, the percentage is 0, not an error."""
-    assert named(encoding.COSTS, encoding.cost_columns(Decimal(0), Decimal(1)))["savings_percentage"] == 0.0
+    assert named(encoding.COST_COLUMNS, encoding.cost_values(Decimal(0), Decimal(1)))["savings_percentage"] == 0.0
 
 
 @pytest.mark.parametrize(("baseline", "actual"), [(None, Decimal(1)), (Decimal(1), None), (None, None)])
 def test_unknown_price_saves_nothing_known(baseline: Decimal | None, actual: Decimal | None) -> None:
     """Where a price is unknown, savings are too."""
-    row = named(encoding.COSTS, encoding.cost_columns(baseline, actual))
+    row = named(encoding.COST_COLUMNS, encoding.cost_values(baseline, actual))
 
     assert row["cost_savings"] is row["savings_percentage"] is None
 
 
 def test_every_fact_has_its_column() -> None:
     """Each field of a record is a column of its row."""
-    first = named(encoding.BEGUN, encoding.begun_row(begun(), owner="me"))
-    last = named((*encoding.SETTLED, "whose"), encoding.settled_row(ended()))
+    first = named(encoding.INSERT_COLUMNS, encoding.insert_values(begun(), owner="me"))
+    last = named((*encoding.SETTLE_COLUMNS, "whose"), encoding.settle_values(ended()))
 
     assert set(RequestRecord._fields) <= first.keys() | last.keys()
     assert (first["owner"], first["request_id"], first["complexity_score"]) == ("me", "r1", 0.2)
@@ -97,7 +97,7 @@ def test_every_fact_has_its_column() -> None:
 def test_usage_columns() -> None:
     """Tokens have columns of their own, and the provider's own words are kept."""
     usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
-    row = named(encoding.USAGE, encoding.usage_columns(usage))
+    row = named(encoding.USAGE_COLUMNS, encoding.usage_values(usage))
 
     assert row["cache_write_tokens"] == 3
     assert row["reasoning_tokens"] == 7
@@ -106,12 +106,12 @@ def test_usage_columns() -> None:
 
 def test_no_usage() -> None:
     """Without usage every one of its columns is unknown."""
-    assert set(named(encoding.USAGE, encoding.usage_columns(None)).values()) == {None}
+    assert set(named(encoding.USAGE_COLUMNS, encoding.usage_values(None)).values()) == {None}
 
 
 def test_absurd_tokens_are_bounded() -> None:
     """A count below zero is none, one beyond reason stops at a bound."""
-    row = named(encoding.USAGE, encoding.usage_columns(Usage(prompt_tokens=-5, completion_tokens=10**30)))
+    row = named(encoding.USAGE_COLUMNS, encoding.usage_values(Usage(prompt_tokens=-5, completion_tokens=10**30)))
 
     assert row["prompt_tokens"] == 0
     assert row["completion_tokens"] == 2**40
@@ -119,9 +119,9 @@ def test_absurd_tokens_are_bounded() -> None:
 
 def test_attempt_row() -> None:
     """An attempt's id is its request's and its number; without usage its tokens are unknown."""
-    columns = (*encoding.ATTEMPTED, "id", "request_id", "number")
-    bare = named(columns, encoding.attempt_row(Attempt(number=2, provider="p", model="m"), "r1"))
-    full = named(columns, encoding.attempt_row(ended().attempts[0], "r1"))
+    columns = (*encoding.ATTEMPT_COLUMNS, "id", "request_id", "number")
+    bare = named(columns, encoding.attempt_values(Attempt(number=2, provider="p", model="m"), "r1"))
+    full = named(columns, encoding.attempt_values(ended().attempts[0], "r1"))
 
     assert (bare["id"], bare["status"], bare["usage"], bare["prompt_tokens"]) == ("r1:2", "reserved", None, None)
     assert (full["request_id"], full["number"]) == ("r1", 1)
@@ -199,9 +199,13 @@ def test_usd() -> None:
     assert encoding.usd(1_500_000_000) == 1.5
 
 
+def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
+    return dict(zip(encoding.OUTCOME_COLUMNS, encoding.outcome_values(outcome), strict=True))
+
+
 def test_outcome_row() -> None:
-    """An outcome's odd figures are unknown, not an error."""
-    row = encoding.outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
+    """Invalid numbers of an outcome are stored as unknown."""
+    row = outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
 
     assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
 
@@ -210,20 +214,20 @@ def test_rows_read_back() -> None:
     """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
     query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
     with closing(apsw.Connection(":memory:")) as connection:
-        (row,) = sql.found(connection, query)
+        (row,) = sql.dicts(connection, query)
 
-    assert encoding.request_of(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
+    assert encoding.decode_row(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
 
 
 def test_outcomes_read_back() -> None:
     """A stored outcome is the outcome it was."""
     outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
-    row = {**encoding.outcome_row(outcome), "id": 7}
+    row = {**outcome_row(outcome), "id": 7}
     with closing(apsw.Connection(":memory:")) as connection:
         columns = ", ".join(f":{name} AS {name}" for name in row)
-        (stored,) = sql.found(connection, "SELECT " + columns, row)
+        (stored,) = sql.dicts(connection, "SELECT " + columns, row)
 
-    assert encoding.outcome_of(stored) == outcome
+    assert encoding.decode_outcome(stored) == outcome
 
 
 @pytest.mark.parametrize(
@@ -241,6 +245,6 @@ def test_outcomes_read_back() -> None:
 )
 def test_features_read_back(stored: str | None, features: object) -> None:
     """What is no finite number is left out, whoever wrote it; what is no object is no features."""
-    row = {**encoding.outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
+    row = {**outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
 
-    assert encoding.outcome_of(row).features == features
+    assert encoding.decode_outcome(row).features == features

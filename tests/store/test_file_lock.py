@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store import SettleRequest
 from gateway.store.connection import DatabaseFile
 from gateway.store.file_lock import WalGuard
 from gateway.store.sqlite import SqliteStore
@@ -28,7 +29,7 @@ def descriptors() -> int:
 def test_a_foreign_connection_takes_nothing_away(ledger: SqliteStore, path: Path) -> None:
     """When another SQLite of this process opens and closes the ledger, rows written afterwards are seen by all."""
     for count, request_id in enumerate("abc", start=1):
-        ledger.settle(ended(request_id)).result()
+        ledger.submit(SettleRequest(ended(request_id))).result()
         assert len(seen_by_another(path)) == count
         assert len(ledger.requests()) == count
     assert path.with_name("gateway.db-wal").exists()
@@ -36,10 +37,10 @@ def test_a_foreign_connection_takes_nothing_away(ledger: SqliteStore, path: Path
 
 def test_foreign_rows_count(ledger: SqliteStore, path: Path) -> None:
     """What another SQLite of this process wrote between our commits is there, and ours after it too."""
-    ledger.settle(ended("a")).result()
+    ledger.submit(SettleRequest(ended("a"))).result()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE routing_metrics SET actual_cost_nano = 3000000000")
-    ledger.settle(ended("b")).result()
+    ledger.submit(SettleRequest(ended("b"))).result()
 
     assert ledger.summary(days=30)["total_cost"] == pytest.approx(3.001)
     assert seen_by_another(path) == ["a", "b"]

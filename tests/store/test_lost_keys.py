@@ -10,6 +10,7 @@ import pytest
 
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey, digest_of
 from gateway.errors import LedgerUnavailable
+from gateway.store import InsertAdminKey, InsertVirtualKey, ReplaceAdminKey, RevokeVirtualKey
 from gateway.store.connection import DatabaseFile
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
@@ -66,11 +67,11 @@ def test_a_damaged_ledger_with_keys(path: Path, kind: str) -> None:
     """A damaged ledger in which a key can be read had keys, whatever became of the key."""
     with closing(SqliteStore(path)) as store:
         if kind == "admin":
-            store.replace_admin_key(ADMIN).result()
+            store.submit(ReplaceAdminKey(ADMIN)).result()
         else:
-            store.add_key(KEY).result()
+            store.submit(InsertVirtualKey(KEY)).result()
         if kind == "revoked":
-            store.revoke_key(KEY.id, at=NOW).result()
+            store.submit(RevokeVirtualKey(KEY.id, at=NOW)).result()
     assert may_hold_keys(path)
 
 
@@ -90,9 +91,9 @@ def test_one_admin_key(path: Path) -> None:
     """The ledger keeps one admin key: the first is added, another only replaces it on demand."""
     with closing(SqliteStore(path)) as store:
         assert store.admin_key() is None
-        assert store.add_admin_key(ADMIN).result()
+        assert store.submit(InsertAdminKey(ADMIN)).result()
         other = AdminKey(digest_of("other"), "ther", NOW)
-        assert not store.add_admin_key(other).result()
+        assert not store.submit(InsertAdminKey(other)).result()
         assert store.admin_key() == ADMIN
-        store.replace_admin_key(other).result()
+        store.submit(ReplaceAdminKey(other)).result()
         assert store.admin_key() == other

@@ -1,7 +1,8 @@
-"""The ledger's tables and how a file comes to them."""
+"""The tables of the ledger, and the upgrade of older files."""
 
 from __future__ import annotations
 
+import gzip
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +10,14 @@ from pathlib import Path
 import apsw
 import pytest
 
+from gateway.accounts.budgets import Balance
 from gateway.errors import LedgerUnavailable
-from gateway.store.migrations import MIGRATIONS, migrate
+from gateway.records import Feedback
+from gateway.store import InsertFeedback, InsertRequest, SettleRequest
+from gateway.store.migrations import OLDEST_SCHEMA, SCHEMA, migrate
 from gateway.store.sql import tuples
+from gateway.store.sqlite import SqliteStore
+from tests.store.cases import NOW, begun, ended
 
 CONTRACT = [
     ("id", "INTEGER"),
@@ -81,7 +87,56 @@ def test_second_run_changes_nothing() -> None:
 
         assert schema(connection) == before
         assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone() == (1,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+
+
+@pytest.fixture
+def schema_10(path: Path) -> Path:
+    """A ledger that the code of schema 10 wrote: a settled, a failed and an open request, feedback, keys and a checkpoint."""
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "ledger_schema_10.db.gz").read_bytes()))
+    return path
+
+
+def test_ledger_of_schema_10_is_upgraded(schema_10: Path) -> None:
+    """An older file gets the columns, indexes, triggers and views of a new one."""
+    with closing(connect(schema_10)) as connection, closing(connect(":memory:")) as new:
+        migrate(connection)
+        migrate(new)
+
+        names = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
+        assert tuples(connection, names) == tuples(new, names)
+        for (table,) in tuples(new, "SELECT name FROM sqlite_master WHERE type = 'table'"):
+            columns = 'SELECT cid, name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
+            assert tuples(connection, columns, (table,)) == tuples(new, columns, (table,))
+
+
+def test_ledger_of_schema_10_reads_and_writes(schema_10: Path) -> None:
+    """Rows, rollup, keys, budgets and checkpoints of an older file are read, and go on from there."""
+    with closing(SqliteStore(schema_10, now=lambda: NOW)) as ledger:
+        assert ledger.close_orphans(now="2026-11-22T11:00:00Z") == 1
+        ledger.submit(InsertRequest(begun("new"))).result()
+        ledger.submit(SettleRequest(ended("new"))).result()
+        ledger.submit(InsertFeedback(Feedback("new", 1.0, "2026-11-22T10:02:00Z"))).result()
+
+        assert [row["status"] for row in ledger.requests()] == ["ok", "interrupted", "error", "ok"]
+        assert [row["total_requests"] for row in ledger.timeline(days=1)] == [4]
+        summary = ledger.summary(days=1)
+        assert (summary["total_cost"], summary["feedback_count"]) == (pytest.approx(0.003), 2)
+        assert [key.name for key in ledger.virtual_keys()] == ["team"]
+        assert ledger.admin_key() is not None
+        assert ledger.balance("k1", "day 2026-11-22T00") == Balance(used_nano=1_000_000)
+        assert [outcome.source for outcome in ledger.outcomes()] == ["feedback", "outcome", "feedback"]
+        (checkpoint,) = ledger.states()
+        assert ledger.state_body(checkpoint.id) == b"body"
+
+
+def test_schema_of_a_development_version_is_refused() -> None:
+    """A file older than the oldest supported schema stays as it is, and the message says what to do."""
+    with closing(connect(":memory:")) as connection:
+        connection.execute(f"PRAGMA user_version = {OLDEST_SCHEMA - 1}")
+
+        with pytest.raises(LedgerUnavailable, match=r"schema 9 of a development version.*GATEWAY_DB"):
+            migrate(connection)
 
 
 def test_newer_schema_is_refused() -> None:
@@ -106,7 +161,7 @@ def test_interrupted_migration_leaves_nothing(path: Path) -> None:
         assert not connection.in_transaction
         connection.execute("DROP TABLE routing_metrics_timestamp")
         migrate(connection)
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
 
 
 def test_two_starters(path: Path) -> None:
@@ -118,7 +173,7 @@ def test_two_starters(path: Path) -> None:
             return int(connection.execute("PRAGMA user_version").get)
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(start, range(16))) == {len(MIGRATIONS)}
+        assert set(pool.map(start, range(16))) == {SCHEMA}
 
 
 def test_costs_are_never_negative() -> None:

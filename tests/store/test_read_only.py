@@ -10,8 +10,8 @@ import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.routing import RoutingEngine
-from gateway.store import Checkpoint, StoredOutcome
-from gateway.store.migrations import MIGRATIONS
+from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, RejectCheckpoint, SettleRequest, StoredOutcome
+from gateway.store.migrations import SCHEMA
 from gateway.store.read_only import LedgerOutdated, ReadOnlySource, ReadOnlyStore
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import ended
@@ -22,14 +22,14 @@ def path(tmp_path: Path) -> Path:
     """A ledger with a row in it."""
     path = tmp_path / "a ledger?.db"
     with closing(SqliteStore(path)) as store:
-        store.settle(ended()).result()
+        store.submit(SettleRequest(ended())).result()
     return path
 
 
 def test_it_reads_what_is_there(path: Path) -> None:
     """Rows are read, also those that another store has only in its write-ahead log."""
     with closing(SqliteStore(path)) as writer:
-        writer.settle(ended("r2")).result()
+        writer.submit(SettleRequest(ended("r2"))).result()
         with closing(ReadOnlyStore(path)) as store:
             assert [row["request_id"] for row in store.requests()] == ["r2", "r1"]
 
@@ -38,9 +38,9 @@ def test_it_writes_nothing(path: Path) -> None:
     """Every write is refused with a sentence, and what routing would keep of its learning is dropped."""
     with closing(ReadOnlyStore(path)) as store:
         with pytest.raises(LedgerUnavailable, match="read only"):
-            store.settle(ended("r2")).result()
-        assert store.add_state(Checkpoint("saved", "f", learned_to=1, outcomes=1), b"").result() == 0
-        store.mark_unusable(1, "bad").result()
+            store.submit(SettleRequest(ended("r2"))).result()
+        assert store.submit(InsertCheckpoint(Checkpoint("saved", "f", learned_to=1, outcomes=1), b"")).result() == 0
+        store.submit(RejectCheckpoint(1, "bad")).result()
         assert not store.writable()
         assert store.states() == []
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -58,7 +58,7 @@ def test_routing_learns_from_it(path: Path) -> None:
     """Routing learns from more outcomes than lie between two states that are kept."""
     with closing(SqliteStore(path)) as writer:
         last = [
-            writer.add_outcome(StoredOutcome("gemini", "gemini-3.8-flash", "code", 0.5, quality=1.0))
+            writer.submit(InsertOutcome(StoredOutcome("gemini", "gemini-3.8-flash", "code", 0.5, quality=1.0)))
             for _ in range(1100)
         ]
         last[-1].result()
@@ -69,12 +69,12 @@ def test_routing_learns_from_it(path: Path) -> None:
 
 def test_other_schemas(path: Path) -> None:
     """An older ledger is left as it is, with a sentence that says what updates it; a newer one is refused as always."""
-    for schema, refusal in ((len(MIGRATIONS) - 1, "start `gateway serve`"), (len(MIGRATIONS) + 1, "newer version")):
+    for schema, refusal in ((SCHEMA - 1, "start `gateway serve`"), (SCHEMA + 1, "newer version")):
         with closing(apsw.Connection(str(path))) as connection:
             connection.execute(f"PRAGMA user_version = {schema}")
         with pytest.raises(LedgerUnavailable, match=refusal) as refused:
             ReadOnlyStore(path)
-        assert isinstance(refused.value, LedgerOutdated) == (schema < len(MIGRATIONS))
+        assert isinstance(refused.value, LedgerOutdated) == (schema < SCHEMA)
 
 
 def test_damage_is_found(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the ledger answers when asked."""
+"""Reports: totals by period, and rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.records import Feedback, RequestRecord
-from gateway.store import mutations, reports, user_feedback
+from gateway.store import reports, requests, user_feedback
 from tests.store.cases import NOW, ended
+
+SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
 
 
 def write(connection: apsw.Connection, *records: RequestRecord) -> None:
     for record in records:
-        mutations.settle(connection, record)
+        requests.settle(connection, record)
 
 
 def summary(connection: apsw.Connection, days: float = 30) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def test_quality_comes_from_feedback(connection: apsw.Connection) -> None:
     """Quality is the mean of what clients said."""
     write(connection, ended("a"), ended("b"), ended("c"))
     for request_id, score in (("a", 1.0), ("b", 0.5)):
-        user_feedback.add_feedback(connection, Feedback(request_id, score, "2026-11-22T10:00:00Z"))
+        user_feedback.insert(connection, Feedback(request_id, score, "2026-11-22T10:00:00Z"))
 
     assert (summary(connection)["feedback_count"], summary(connection)["avg_quality"]) == (2, 0.75)
 
@@ -274,7 +276,7 @@ def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
 def test_request(connection: apsw.Connection) -> None:
     """One row comes with its attempts and its feedback, JSON columns as values."""
     write(connection, ended("a"))
-    user_feedback.add_feedback(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
+    user_feedback.insert(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
 
     found = reports.request(connection, "a")
 
@@ -302,10 +304,32 @@ def test_outcomes_rise(connection: apsw.Connection) -> None:
     """A learner reads what is newer than it knows, in pieces."""
     write(connection, *(ended(str(number)) for number in range(3)))
     for number in range(3):
-        user_feedback.add_feedback(connection, Feedback(str(number), number / 2, "2026-11-22T10:00:00Z"))
+        user_feedback.insert(connection, Feedback(str(number), number / 2, "2026-11-22T10:00:00Z"))
 
     first = reports.outcomes(connection, after=0, limit=2)
     rest = reports.outcomes(connection, after=first[-1].id, limit=2)
 
     assert [outcome.quality for outcome in first + rest] == [0.0, 0.5, 1.0]
     assert first[0] == first[0]._replace(features={"words": 12.0}, source="feedback", request_id="0")
+
+
+def test_shadow(connection: apsw.Connection) -> None:
+    """Money is that of requests whose both prices are known; agreement and the rest are counted."""
+    requests.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
+    requests.settle(connection, ended("r2", **SHADOWED))
+    requests.settle(
+        connection, ended("r3", shadow_provider="gemini", shadow_model="flash", shadow_cost=Decimal("0.001"))
+    )
+    requests.settle(connection, ended("r4"))
+    requests.settle(connection, ended("r5", **SHADOWED, timestamp="2026-01-01T00:00:00+00:00"))
+    told = reports.shadow(connection, days=30, now=NOW)
+    assert (told["shadow_requests"], told["same_choice"], told["unpriced_requests"]) == (3, 1, 1)
+    assert (told["total_cost"], told["total_shadow_cost"]) == (0.002, 0.0014)
+    assert told["would_save_pct"] == pytest.approx(30)
+    assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
+
+
+def test_shadow_of_nothing(connection: apsw.Connection) -> None:
+    """Without rows there is nothing to save."""
+    told = reports.shadow(connection, days=1, now=NOW)
+    assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])

@@ -1,4 +1,4 @@
-"""The queries themselves."""
+"""SQL statements and the functions that run them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import apsw
 import pytest
 
 from gateway.store.connection import DatabaseFile
-from gateway.store.sql import ADD, ATTEMPT, BEGIN, FACTS, SETTLE_COUNTED, changed, found, requests
+from gateway.store.sql import INSERT_REQUEST, SETTLE_COMPLETE, UPSERT_ATTEMPT, changed, dicts, requests
 
 
 def test_changed() -> None:
-    """A statement that found nothing to change says so, whatever the one before it did."""
+    """A statement that changes no row returns 0, also after one that changed a row."""
     with closing(apsw.Connection(":memory:")) as connection:
         connection.execute("CREATE TABLE facts (x UNIQUE)")
         insert = "INSERT INTO facts VALUES (?) ON CONFLICT DO NOTHING"
@@ -21,13 +21,13 @@ def test_changed() -> None:
         assert [changed(connection, insert, (1,)), changed(connection, insert, (1,))] == [1, 0]
 
 
-def test_found() -> None:
-    """What a query finds is told by the names of its columns, all rows of it."""
+def test_dicts() -> None:
+    """All rows of a query are dictionaries by column name."""
     with closing(apsw.Connection(":memory:")) as connection:
         query = "SELECT column1 AS a, column2 AS b FROM (VALUES (1, 2), (3, 4)) WHERE a > :least"
 
-        assert found(connection, query, {"least": 0}) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
-        assert found(connection, query, {"least": 3}) == []
+        assert dicts(connection, query, {"least": 0}) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+        assert dicts(connection, query, {"least": 3}) == []
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_found() -> None:
         ({"status": "error"}, "routing_metrics_troubled"),
     ],
 )
-def test_few_rows_are_found_without_reading_all(tmp_path: Path, filters: dict[str, object], index: str) -> None:
-    """A session's, a key's and the troubled rows are found by index, newest first, however long the ledger is."""
+def test_filters_use_an_index(tmp_path: Path, filters: dict[str, object], index: str) -> None:
+    """Rows of a session, of a key and with an error are found through an index, newest first, however large the ledger is."""
     with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
         query = "EXPLAIN QUERY PLAN " + requests(filters, before=7)
         plan = " ".join(row[3] for row in connection.execute(query, {**filters, "before": 7, "limit": 5}))
@@ -50,18 +50,18 @@ def test_few_rows_are_found_without_reading_all(tmp_path: Path, filters: dict[st
 
 @pytest.mark.parametrize(
     "query",
-    [BEGIN, SETTLE_COUNTED, ATTEMPT, FACTS, ADD, "SELECT * FROM row_facts WHERE id = ?"],
-    ids=["begin", "settle", "attempt", "facts", "add", "trigger"],
+    [INSERT_REQUEST, SETTLE_COMPLETE, UPSERT_ATTEMPT, "SELECT * FROM rollup_rows WHERE id = ?"],
+    ids=["insert", "settle", "attempt", "trigger"],
 )
-def test_no_table_in_memory(tmp_path: Path, query: str) -> None:
-    """What each commit runs sets no table up in memory, which takes longer than all the rest of it."""
+def test_commits_build_no_temporary_table(tmp_path: Path, query: str) -> None:
+    """No statement of a commit builds a temporary table, which would take longer than the rest of the commit."""
     with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
         steps = connection.execute("EXPLAIN " + query, [None] * query.count("?")).fetchall()
 
     assert {"OpenEphemeral", "OpenAutoindex"}.isdisjoint(step[1] for step in steps)
 
 
-def test_all_rows() -> None:
+def test_no_filter_no_condition() -> None:
     """Without filters there is no condition."""
     assert "WHERE" not in requests({}, before=None)
     assert requests({"status": "ok"}, before=None).count("status") == requests({}, before=None).count("status") + 2

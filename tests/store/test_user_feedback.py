@@ -1,19 +1,20 @@
-"""What a client's opinion is worth, and until when it is one; and what shadow mode noted."""
+"""Feedback: when it is accepted, what it weighs, and when it is learned."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from dataclasses import replace
+from typing import Any
 
 import apsw
 import pytest
 
-from gateway.errors import Conflict
+from gateway.accounts.label_weight import FULL_WEIGHT_LABELS, MAX_HELD_PER_KEY
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Feedback
-from gateway.store import mutations, reports, user_feedback
-from gateway.store.label_weight import FULL_WEIGHT_LABELS, HELD_OF_A_KEY
-from tests.store.cases import NOW, ended
+from gateway.store import reports, requests, sql, user_feedback
+from tests.store.cases import ended
 
-SHADOWED = {"shadow_provider": "gemini", "shadow_model": "lite"}
+FEEDBACK = Feedback(request_id="r1", score=0.8, timestamp="2026-11-22T10:01:00Z", comment="fine")
 
 
 def said(request_id: str, timestamp: str = "2026-11-22T11:00:00.000+00:00") -> Feedback:
@@ -24,26 +25,97 @@ def weights(connection: apsw.Connection) -> list[float]:
     return [outcome.weight for outcome in reports.outcomes(connection, after=0, limit=10_000)]
 
 
+def row(connection: apsw.Connection, request_id: str = "r1") -> dict[str, Any]:
+    (found,) = sql.dicts(connection, "SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,))
+    return found
+
+
+def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
+    return sql.dicts(connection, "SELECT * FROM outcomes")
+
+
+def test_feedback(connection: apsw.Connection) -> None:
+    """Feedback is kept with the row and becomes an outcome with the row's own facts."""
+    requests.settle(connection, ended(key_id="k1"))
+    user_feedback.insert(connection, FEEDBACK)
+
+    assert row(connection)["feedback_score"] == 0.8
+    (outcome,) = outcomes(connection)
+    assert (outcome["source"], outcome["quality"], outcome["request_id"]) == ("feedback", 0.8, "r1")
+    assert (outcome["provider"], outcome["model"], outcome["pattern"]) == ("gemini", "flash", "code")
+    assert (outcome["cost"], outcome["input_tokens"], outcome["output_tokens"]) == (0.001, 10, 20)
+    assert (outcome["latency"], outcome["features"]) == (0.5, '{"words":12.0}')
+    assert connection.execute("SELECT comment, key_id FROM feedback").fetchone() == ("fine", "k1")
+
+
+def test_feedback_once(connection: apsw.Connection) -> None:
+    """A second word on a request is refused and changes nothing."""
+    requests.settle(connection, ended())
+    user_feedback.insert(connection, FEEDBACK)
+
+    with pytest.raises(Conflict):
+        user_feedback.insert(connection, replace(FEEDBACK, score=0.0))
+
+    assert len(outcomes(connection)) == 1
+    assert row(connection)["feedback_score"] == 0.8
+
+
+@pytest.mark.parametrize(
+    "said", [replace(FEEDBACK, request_id="x"), replace(FEEDBACK, key_id="k2"), replace(FEEDBACK, request_id="\ud800")]
+)
+def test_feedback_on_what_is_not_ones_own(connection: apsw.Connection, said: Feedback) -> None:
+    """An unknown request and another key's are the same: not found."""
+    requests.settle(connection, ended(key_id="k1"))
+
+    with pytest.raises(NotFound):
+        user_feedback.insert(connection, said)
+
+
+def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
+    """The key that made the request may rate it."""
+    requests.settle(connection, ended(key_id="k1"))
+
+    user_feedback.insert(connection, replace(FEEDBACK, key_id="k1"))
+
+    assert len(outcomes(connection)) == 1
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
+def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
+    """A score lies between 0 and 1."""
+    with pytest.raises(InvalidRequest):
+        user_feedback.insert(connection, replace(FEEDBACK, score=score))
+
+
+def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
+    """A pinned request can be rated, but the router saw nothing to learn from."""
+    requests.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
+    user_feedback.insert(connection, FEEDBACK)
+
+    assert row(connection)["feedback_score"] == 0.8
+    assert outcomes(connection) == []
+
+
 @pytest.mark.parametrize(
     ("timestamp", "late"),
     [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
 )
 def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) -> None:
     """A day after its request an opinion comes too late, and nothing of it is kept."""
-    mutations.settle(connection, ended())
+    requests.settle(connection, ended())
     if not late:
-        user_feedback.add_feedback(connection, said("r1", timestamp))
+        user_feedback.insert(connection, said("r1", timestamp))
         return
     with pytest.raises(Conflict, match="more than a day") as refused:
-        user_feedback.add_feedback(connection, said("r1", timestamp))
+        user_feedback.insert(connection, said("r1", timestamp))
     assert refused.value.code == "feedback_too_late"
     assert connection.execute("SELECT count(*) FROM feedback").get == 0
 
 
 def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
     """Opinions on rows whose time cannot be read are taken."""
-    mutations.settle(connection, ended(timestamp="yesterday"))
-    user_feedback.add_feedback(connection, said("r1"))
+    requests.settle(connection, ended(timestamp="yesterday"))
+    user_feedback.insert(connection, said("r1"))
     assert weights(connection) == [1.0]
 
 
@@ -51,12 +123,12 @@ def test_many_opinions_of_one_key(connection: apsw.Connection) -> None:
     """After its first hundred a day a key's opinions weigh less and less; other keys and days are not touched."""
     numbers = range(FULL_WEIGHT_LABELS + 2)
     for number in numbers:
-        mutations.settle(connection, ended(f"r{number}", key_id="k1"))
-        user_feedback.add_feedback(connection, said(f"r{number}"))
-    mutations.settle(connection, ended("other", key_id="k2"))
-    user_feedback.add_feedback(connection, said("other"))
-    mutations.settle(connection, ended("next day", key_id="k1", timestamp="2026-11-23T00:00:00+00:00"))
-    user_feedback.add_feedback(connection, said("next day", "2026-11-23T00:30:00+00:00"))
+        requests.settle(connection, ended(f"r{number}", key_id="k1"))
+        user_feedback.insert(connection, said(f"r{number}"))
+    requests.settle(connection, ended("other", key_id="k2"))
+    user_feedback.insert(connection, said("other"))
+    requests.settle(connection, ended("next day", key_id="k1", timestamp="2026-11-23T00:00:00+00:00"))
+    user_feedback.insert(connection, said("next day", "2026-11-23T00:30:00+00:00"))
     *_, before, first, second, other, next_day = weights(connection)
     assert before == 1.0 > first > second > 0.9
     assert (other, next_day) == (1.0, 1.0)
@@ -65,8 +137,8 @@ def test_many_opinions_of_one_key(connection: apsw.Connection) -> None:
 def by(key: str | None, connection: apsw.Connection, *, number: int = 0, keys: int = 3, model: str = "flash") -> None:
     """One opinion of a key on an answer of a model, where `keys` have to agree."""
     request_id = f"{key} {number} {model}"
-    mutations.settle(connection, ended(request_id, key_id=key, selected_model=model))
-    user_feedback.add_feedback(connection, said(request_id, f"2026-11-22T11:00:{number:02}.000+00:00"), keys=keys)
+    requests.settle(connection, ended(request_id, key_id=key, selected_model=model))
+    user_feedback.insert(connection, said(request_id, f"2026-11-22T11:00:{number:02}.000+00:00"), keys=keys)
 
 
 def test_opinions_wait_for_further_keys(connection: apsw.Connection) -> None:
@@ -86,11 +158,11 @@ def test_opinions_wait_for_further_keys(connection: apsw.Connection) -> None:
 
 def test_nobody_saves_up_influence(connection: apsw.Connection) -> None:
     """Of what waits the newest ten of each key are learned, the rest never."""
-    for number in range(HELD_OF_A_KEY + 5):
+    for number in range(MAX_HELD_PER_KEY + 5):
         by("k1", connection, number=number, keys=2)
     by("k2", connection, keys=2)
     learned = {outcome.request_id for outcome in reports.outcomes(connection, after=0, limit=100)}
-    assert learned == {"k2 0 flash", *(f"k1 {number} flash" for number in range(5, HELD_OF_A_KEY + 5))}
+    assert learned == {"k2 0 flash", *(f"k1 {number} flash" for number in range(5, MAX_HELD_PER_KEY + 5))}
     by("k2", connection, number=1, keys=2)
     assert len(weights(connection)) == len(learned) + 1
 
@@ -100,25 +172,3 @@ def test_callers_without_a_key_wait_for_nobody(connection: apsw.Connection) -> N
     by(None, connection)
     by("k1", connection, keys=2)
     assert len(weights(connection)) == 1
-
-
-def test_shadow(connection: apsw.Connection) -> None:
-    """Money is that of requests whose both prices are known; agreement and the rest are counted."""
-    mutations.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
-    mutations.settle(connection, ended("r2", **SHADOWED))
-    mutations.settle(
-        connection, ended("r3", shadow_provider="gemini", shadow_model="flash", shadow_cost=Decimal("0.001"))
-    )
-    mutations.settle(connection, ended("r4"))
-    mutations.settle(connection, ended("r5", **SHADOWED, timestamp="2026-01-01T00:00:00+00:00"))
-    told = reports.shadow(connection, days=30, now=NOW)
-    assert (told["shadow_requests"], told["same_choice"], told["unpriced_requests"]) == (3, 1, 1)
-    assert (told["total_cost"], told["total_shadow_cost"]) == (0.002, 0.0014)
-    assert told["would_save_pct"] == pytest.approx(30)
-    assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
-
-
-def test_shadow_of_nothing(connection: apsw.Connection) -> None:
-    """Without rows there is nothing to save."""
-    told = reports.shadow(connection, days=1, now=NOW)
-    assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,10 +15,10 @@ import apsw
 import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
-from gateway.store import batch, mutations
+from gateway.store import batch, requests
 from gateway.store.connection import DatabaseFile
 from gateway.store.process_lease import ProcessLease
-from gateway.store.writer import Writer
+from gateway.store.writer import LoopWaiter, Writer, resolve
 
 MakeWriter = Callable[..., Writer]
 
@@ -26,12 +28,21 @@ def make_writer(path: Path) -> Iterator[MakeWriter]:
     DatabaseFile(path).open().close()
     made: list[Writer] = []
 
-    def make(*, at_end: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100) -> Writer:
+    def make(
+        *, on_close: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100
+    ) -> Writer:
         source = DatabaseFile(path, busy_timeout=busy_timeout)
-        together = partial(batch.apply_batch, owner=ProcessLease(path))
-        alone = partial(batch.apply_one, owner=ProcessLease(path))
+        apply_batch = partial(batch.apply_batch, owner=ProcessLease(path))
+        apply_one = partial(batch.apply_one, owner=ProcessLease(path))
         made.append(
-            Writer(source, together=together, alone=alone, clock=lambda: 7.0, at_end=at_end, queue_size=queue_size)
+            Writer(
+                source,
+                apply_batch=apply_batch,
+                apply_one=apply_one,
+                clock=lambda: 7.0,
+                on_close=on_close,
+                queue_size=queue_size,
+            )
         )
         return made[-1]
 
@@ -77,7 +88,7 @@ def test_nothing_runs_before_the_first_write(make_writer: MakeWriter) -> None:
     """A writer that is never used starts no thread, and ends all the same."""
     before = threading.active_count()
     ended: list[bool] = []
-    writer = make_writer(at_end=lambda: ended.append(True))
+    writer = make_writer(on_close=lambda: ended.append(True))
 
     assert threading.active_count() == before
     writer.close()
@@ -255,7 +266,7 @@ def test_no_thread_to_be_had(make_writer: MakeWriter, path: Path) -> None:
 def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None:
     """Close waits for what was accepted; afterwards nothing is."""
     ended: list[bool] = []
-    writer = make_writer(at_end=lambda: ended.append(True))
+    writer = make_writer(on_close=lambda: ended.append(True))
     futures = [writer.submit(insert(str(number))) for number in range(50)]
 
     writer.close()
@@ -276,6 +287,69 @@ def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
         writer.close()
         closed.set()
 
-    writer.submit(mutations.probe).add_done_callback(close)
+    writer.submit(requests.probe).add_done_callback(close)
 
     assert closed.wait(10)
+
+
+def waiter() -> LoopWaiter:
+    return LoopWaiter(asyncio.get_running_loop().create_future(), None)
+
+
+async def test_answers_arrive_in_order() -> None:
+    """What one commit completed in another thread arrives in its order."""
+    waiters = [waiter() for _ in range(3)]
+
+    await asyncio.to_thread(resolve, [(each, number) for number, each in enumerate(waiters)])
+
+    assert await asyncio.gather(*(each.future for each in waiters)) == [0, 1, 2]
+
+
+async def test_a_refusal_arrives() -> None:
+    """A change that failed raises where it is waited for."""
+    refused = waiter()
+
+    await asyncio.to_thread(resolve, [(refused, LedgerUnavailable("The disk is full."))])
+
+    with pytest.raises(LedgerUnavailable):
+        await refused.future
+
+
+async def test_who_leaves_is_not_missed() -> None:
+    """Who stops waiting takes nothing back: the listener hears of the change, and others get theirs."""
+    heard: list[BaseException | None] = []
+    left = waiter()._replace(then=heard.append)
+    left.future.cancel()
+    stayed = waiter()._replace(then=heard.append)
+    refusal = LedgerUnavailable("The disk is full.")
+
+    resolve([(left, refusal), (stayed, 1)])
+
+    assert await stayed.future == 1
+    assert heard == [refusal, None]
+
+
+def test_without_a_loop() -> None:
+    """A future of a thread gets its answer or its error at once."""
+    good: Future[int] = Future()
+    bad: Future[int] = Future()
+
+    resolve([(good, 7), (bad, LedgerUnavailable("The disk is full."))])
+
+    assert good.result(0) == 7
+    assert isinstance(bad.exception(0), LedgerUnavailable)
+
+
+def test_a_closed_loop() -> None:
+    """What arrives for a loop that has been closed is dropped; others get theirs."""
+
+    async def leave() -> LoopWaiter:
+        return waiter()
+
+    late = asyncio.run(leave())
+    other: Future[int] = Future()
+
+    resolve([(late, 1), (other, 2)])
+
+    assert other.result(0) == 2
+    assert not late.future.done()

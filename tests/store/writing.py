@@ -10,6 +10,7 @@ import resource
 import sys
 from itertools import count
 
+from gateway.store import InsertRequest, SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
 
@@ -25,9 +26,9 @@ def write(store: SqliteStore, prefix: str) -> None:
     """Begin and settle row after row; of each, say what is safe."""
     for number in count():
         request_id = f"{prefix}-{number}"
-        store.begin(begun(request_id)).result()
+        store.submit(InsertRequest(begun(request_id))).result()
         say("begun", request_id)
-        store.settle(ended(request_id)).result()
+        store.submit(SettleRequest(ended(request_id))).result()
         say("ended", request_id)
 
 
@@ -36,7 +37,7 @@ def write_on_a_full_disk(store: SqliteStore) -> None:
     soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     for request_id, size in (("before", soft), ("full", PAGE), ("after", soft)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
-        refused = store.settle(ended(request_id)).exception()
+        refused = store.submit(SettleRequest(ended(request_id))).exception()
         say(request_id, type(refused).__name__, store.writable(), len(store.requests()))
 
 

@@ -16,7 +16,7 @@ from gateway.routing.estimation.estimator import Estimator, EstimatorState
 from gateway.routing.estimation.examples import Observation
 from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, CheckpointError, dumps, loads
 from gateway.routing.types import Outcome
-from gateway.store import Checkpoint, Store, StoredOutcome
+from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, RejectCheckpoint, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class OnlineTrainer:
 
     def record(self, outcome: StoredOutcome) -> None:
         """Commits the outcome, then learns it. Raises LedgerUnavailable."""
-        self._open_store().add_outcome(outcome).result()
+        self._open_store().submit(InsertOutcome(outcome)).result()
         self.refresh()
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class OnlineTrainer:
                 state = read_state(store, checkpoint)
             except CheckpointError as error:
                 log.error("learned state %d is left alone and kept: %s", checkpoint.id, error)
-                store.mark_unusable(checkpoint.id, str(error)).result()
+                store.submit(RejectCheckpoint(checkpoint.id, str(error))).result()
                 continue
             self._load(state, saved_to=checkpoint.learned_to)
             return checkpoint.learned_to
@@ -151,7 +151,7 @@ class OnlineTrainer:
             return
         self._saved_to = learned_to
         checkpoint = Checkpoint(SAVED, FORMAT, learned_to=learned_to, outcomes=self._estimator.learned)
-        store.add_state(checkpoint, dumps(self._estimator.state())).result()
+        store.submit(InsertCheckpoint(checkpoint, dumps(self._estimator.state()))).result()
 
     def _open_store(self) -> Store:
         if self._store is None:

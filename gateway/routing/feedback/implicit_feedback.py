@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.accounts.label_weight import damped_weight
 from gateway.routing.feedback.labels import OVERRIDDEN, RESENT, Label
 from gateway.store import StoredOutcome
-from gateway.store.label_weight import damped_weight
 
 WINDOW = 300.0  # seconds
 _CAPACITY = 10_000

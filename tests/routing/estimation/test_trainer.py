@@ -13,7 +13,7 @@ from gateway.routing.estimation.trainer import POLL_SECONDS, RESET, ROLLBACK, SA
 from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome
-from gateway.store import Checkpoint, Store, StoredOutcome
+from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, Store, StoredOutcome
 from tests.routing.memory_store import MemoryStore
 from tests.routing.worlds import FLASH, MODERATE, THREE, said
 
@@ -66,7 +66,7 @@ def test_news_of_others_are_looked_for_now_and_then() -> None:
     store, clock = MemoryStore(), Clock()
     trainer = trainer_on(store, clock)
     trainer.refreshed()
-    store.add_outcome(outcome())
+    store.submit(InsertOutcome(outcome()))
 
     assert trainer.refreshed().learned == 0
     clock.now += POLL_SECONDS
@@ -77,10 +77,10 @@ def test_only_the_newest_are_replayed() -> None:
     """A large ledger is opened by its newest outcomes; what comes later is learned all the same."""
     store = MemoryStore()
     for _ in range(5):
-        store.add_outcome(outcome())
+        store.submit(InsertOutcome(outcome()))
     trainer = OnlineTrainer("unused.db", THREE, store=cast(Store, store), replay_limit=2)
     assert trainer.refreshed().learned == 2
-    store.add_outcome(outcome())
+    store.submit(InsertOutcome(outcome()))
     trainer.refresh()
     assert trainer.refreshed().learned == 3
 
@@ -88,7 +88,7 @@ def test_only_the_newest_are_replayed() -> None:
 def test_without_polling_only_refresh_reads() -> None:
     """Where the server refreshes on its own, deciding never reads the store."""
     store = MemoryStore()
-    store.add_outcome(outcome())
+    store.submit(InsertOutcome(outcome()))
     trainer = trainer_on(store, Clock(), poll_seconds=None)
 
     assert trainer.refreshed().learned == 0
@@ -151,7 +151,7 @@ def test_own_store_is_closed_and_a_given_one_stays_open(tmp_path: Path) -> None:
 
 def served(store: MemoryStore, count: int, *, quality: float = 0.1) -> None:
     for _ in range(count):
-        store.add_outcome(outcome(quality))
+        store.submit(InsertOutcome(outcome(quality)))
 
 
 def test_a_restart_goes_on_from_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
@@ -226,11 +226,13 @@ def test_an_order_to_go_back_is_followed() -> None:
     trainer.refresh()
     assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality < good - 0.3
 
-    store.add_state(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
+    store.submit(
+        InsertCheckpoint(replace(store.saved[0], origin=ROLLBACK, learned_to=store.newest_outcome()), store.bodies[1])
+    )
     trainer.refresh()
     assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).quality == good
 
-    store.add_state(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")
+    store.submit(InsertCheckpoint(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b""))
     trainer.refresh()
     assert trainer.snapshot().of(FLASH, prompt_facts(MODERATE)).outcomes == 0
     served(store, 1)
@@ -241,8 +243,10 @@ def test_an_order_to_go_back_is_followed() -> None:
 def test_outcomes_without_features_are_learned_by_pattern() -> None:
     """Where features are not stored, pattern and complexity still teach."""
     store = MemoryStore()
-    store.add_outcome(
-        StoredOutcome(provider="gemini", model=FLASH.name, pattern="explanation", complexity=0.34, quality=0.0)
+    store.submit(
+        InsertOutcome(
+            StoredOutcome(provider="gemini", model=FLASH.name, pattern="explanation", complexity=0.34, quality=0.0)
+        )
     )
     trainer = trainer_on(store, Clock())
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.accounts.label_weight import FULL_WEIGHT_LABELS
 from gateway.routing.feedback.implicit_feedback import WINDOW, ImplicitFeedback, PromptTurn
 from gateway.store import StoredOutcome
-from gateway.store.label_weight import FULL_WEIGHT_LABELS
 
 PROMPT = "Why is the sky blue at noon?"
 

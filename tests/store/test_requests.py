@@ -1,8 +1,7 @@
-"""What each change does to the rows."""
+"""Request rows and attempts: insert, settle, recovery after a crash."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,17 @@ from typing import Any
 import apsw
 import pytest
 
-from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.records import Attempt, Feedback
-from gateway.store import InsertRequest, StoredOutcome, mutations, sql, user_feedback
+from gateway.errors import Conflict, NotFound
+from gateway.records import Attempt
+from gateway.store import InsertRequest, StoredOutcome, requests, sql
 from gateway.store.process_lease import ProcessLease
 from tests.store.cases import begun, ended
 
 RETRY = Attempt(number=2, provider="claude", model="haiku", status="settled", cost=Decimal("0.004"))
-SAID = Feedback(request_id="r1", score=0.8, timestamp="2026-11-22T10:01:00Z", comment="fine")
 
 
 def row(connection: apsw.Connection, request_id: str = "r1") -> dict[str, Any]:
-    (found,) = sql.found(connection, "SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,))
+    (found,) = sql.dicts(connection, "SELECT * FROM routing_metrics WHERE request_id = ?", (request_id,))
     return found
 
 
@@ -30,13 +28,9 @@ def attempts(connection: apsw.Connection, request_id: str = "r1") -> list[tuple[
     return sql.tuples(connection, query, (request_id,))
 
 
-def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
-    return sql.found(connection, "SELECT * FROM outcomes")
-
-
 def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A begun row is open and owned, and is its own first attempt."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
 
     assert (row(connection)["status"], row(connection)["owner"]) == ("open", owner.id)
     assert row(connection)["attempts"] == 1
@@ -45,16 +39,16 @@ def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
 
 def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request id is begun once."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
 
     with pytest.raises(Conflict):
-        mutations.begin(connection, InsertRequest(begun()), owner=owner)
+        requests.insert(connection, InsertRequest(begun()), owner=owner)
 
 
 def test_settle(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
-    mutations.settle(connection, ended())
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
+    requests.settle(connection, ended())
 
     settled = row(connection)
     assert settled["status"] == "ok"
@@ -67,12 +61,12 @@ def test_settle(connection: apsw.Connection, owner: ProcessLease) -> None:
 
 def test_settle_is_final(connection: apsw.Connection, owner: ProcessLease) -> None:
     """The first settling stands; what comes later changes neither row nor attempts."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
-    mutations.settle(connection, ended())
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
+    requests.settle(connection, ended())
     before = row(connection)
 
-    mutations.settle(connection, ended(status="error", actual_cost=Decimal(1), attempts=(RETRY,)))
-    mutations.attempt(connection, "r1", RETRY)
+    requests.settle(connection, ended(status="error", actual_cost=Decimal(1), attempts=(RETRY,)))
+    requests.upsert_attempt(connection, "r1", RETRY)
 
     assert row(connection) == before
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
@@ -80,8 +74,8 @@ def test_settle_is_final(connection: apsw.Connection, owner: ProcessLease) -> No
 
 def test_settle_without_begin(connection: apsw.Connection) -> None:
     """A row that was never begun (its file was replaced meanwhile) is inserted whole."""
-    mutations.settle(connection, ended())
-    mutations.settle(connection, ended())
+    requests.settle(connection, ended())
+    requests.settle(connection, ended())
 
     assert row(connection)["status"] == "ok"
     assert len(attempts(connection)) == 1
@@ -90,34 +84,34 @@ def test_settle_without_begin(connection: apsw.Connection) -> None:
 def test_settle_needs_an_end(connection: apsw.Connection) -> None:
     """An open record is no end."""
     with pytest.raises(ValueError, match="final status"):
-        mutations.settle(connection, begun())
+        requests.settle(connection, begun())
 
 
 def test_forgotten_attempt_is_estimated(connection: apsw.Connection, owner: ProcessLease) -> None:
     """An attempt that a settled record does not mention may have been billed: it is not left reserved."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
-    mutations.settle(connection, ended(status="error", attempts=()))
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
+    requests.settle(connection, ended(status="error", attempts=()))
 
     assert attempts(connection) == [("r1:1", "unknown_estimated", None)]
 
 
 def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request whose id begins like another's shares nothing with it."""
-    mutations.begin(connection, InsertRequest(begun("a")), owner=owner)
-    mutations.begin(connection, InsertRequest(begun("a:1")), owner=owner)
-    mutations.attempt(connection, "a:1", Attempt(1, "gemini", "flash"))
-    mutations.settle(connection, ended("a", attempts=()))
+    requests.insert(connection, InsertRequest(begun("a")), owner=owner)
+    requests.insert(connection, InsertRequest(begun("a:1")), owner=owner)
+    requests.upsert_attempt(connection, "a:1", Attempt(1, "gemini", "flash"))
+    requests.settle(connection, ended("a", attempts=()))
 
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
 
 
 def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
-    mutations.attempt(connection, "r1", failed)
-    mutations.attempt(connection, "r1", failed._replace(status="settled", cost=Decimal(1)))
-    mutations.attempt(connection, "r1", RETRY)
+    requests.upsert_attempt(connection, "r1", failed)
+    requests.upsert_attempt(connection, "r1", failed._replace(status="settled", cost=Decimal(1)))
+    requests.upsert_attempt(connection, "r1", RETRY)
 
     assert attempts(connection) == [("r1:1", "failed_free", None), ("r1:2", "settled", 4_000_000)]
     assert row(connection)["attempts"] == 2
@@ -125,8 +119,8 @@ def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
 
 def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Once a second upstream is called, the first call is a row too: of whom the row named when it was begun."""
-    mutations.begin(connection, InsertRequest(begun()), owner=owner)
-    mutations.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
+    requests.insert(connection, InsertRequest(begun()), owner=owner)
+    requests.upsert_attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
 
     found = sql.tuples(connection, "SELECT id, provider, model, status FROM attempts ORDER BY id")
     assert found == [("r1:1", "gemini", "flash", "reserved"), ("r1:2", "claude", "haiku", "reserved")]
@@ -135,86 +129,24 @@ def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: P
 def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
     """An attempt needs its row."""
     with pytest.raises(NotFound):
-        mutations.attempt(connection, "r1", RETRY)
-
-
-def test_feedback(connection: apsw.Connection) -> None:
-    """Feedback is kept with the row and becomes an outcome with the row's own facts."""
-    mutations.settle(connection, ended(key_id="k1"))
-    user_feedback.add_feedback(connection, SAID)
-
-    assert row(connection)["feedback_score"] == 0.8
-    (outcome,) = outcomes(connection)
-    assert (outcome["source"], outcome["quality"], outcome["request_id"]) == ("feedback", 0.8, "r1")
-    assert (outcome["provider"], outcome["model"], outcome["pattern"]) == ("gemini", "flash", "code")
-    assert (outcome["cost"], outcome["input_tokens"], outcome["output_tokens"]) == (0.001, 10, 20)
-    assert (outcome["latency"], outcome["features"]) == (0.5, '{"words":12.0}')
-    assert connection.execute("SELECT comment, key_id FROM feedback").fetchone() == ("fine", "k1")
-
-
-def test_feedback_once(connection: apsw.Connection) -> None:
-    """A second word on a request is refused and changes nothing."""
-    mutations.settle(connection, ended())
-    user_feedback.add_feedback(connection, SAID)
-
-    with pytest.raises(Conflict):
-        user_feedback.add_feedback(connection, replace(SAID, score=0.0))
-
-    assert len(outcomes(connection)) == 1
-    assert row(connection)["feedback_score"] == 0.8
-
-
-@pytest.mark.parametrize(
-    "said", [replace(SAID, request_id="x"), replace(SAID, key_id="k2"), replace(SAID, request_id="\ud800")]
-)
-def test_feedback_on_what_is_not_ones_own(connection: apsw.Connection, said: Feedback) -> None:
-    """An unknown request and another key's are the same: not found."""
-    mutations.settle(connection, ended(key_id="k1"))
-
-    with pytest.raises(NotFound):
-        user_feedback.add_feedback(connection, said)
-
-
-def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
-    """The key that made the request may rate it."""
-    mutations.settle(connection, ended(key_id="k1"))
-
-    user_feedback.add_feedback(connection, replace(SAID, key_id="k1"))
-
-    assert len(outcomes(connection)) == 1
-
-
-@pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
-def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
-    """A score lies between 0 and 1."""
-    with pytest.raises(InvalidRequest):
-        user_feedback.add_feedback(connection, replace(SAID, score=score))
-
-
-def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
-    """A pinned request can be rated, but the router saw nothing to learn from."""
-    mutations.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
-    user_feedback.add_feedback(connection, SAID)
-
-    assert row(connection)["feedback_score"] == 0.8
-    assert outcomes(connection) == []
+        requests.upsert_attempt(connection, "r1", RETRY)
 
 
 def test_outcome_ids_rise(connection: apsw.Connection) -> None:
     """Each outcome's id is above all before it."""
     outcome = StoredOutcome("gemini", "flash", "code", 0.2, timestamp="2026-11-22T10:00:00Z")
 
-    assert mutations.add_outcome(connection, outcome) < mutations.add_outcome(connection, outcome)
+    assert requests.insert_outcome(connection, outcome) < requests.insert_outcome(connection, outcome)
 
 
 def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """A row that a dead process left open is interrupted and charged as estimated, once."""
     dead = ProcessLease(path)
-    mutations.begin(connection, InsertRequest(begun()), owner=dead)
+    requests.insert(connection, InsertRequest(begun()), owner=dead)
     dead.release()
 
-    assert mutations.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
-    assert mutations.close_orphans(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
+    assert requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert requests.close_orphans(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
     closed = row(connection)
     assert (closed["status"], closed["estimated"], closed["evidence"]) == ("interrupted", 1, "estimated")
     assert (closed["actual_cost"], closed["baseline_cost"]) == (0.001, 0.004)
@@ -226,9 +158,9 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
 def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
     first = ProcessLease(path)
-    mutations.begin(connection, InsertRequest(begun()), owner=first)
+    requests.insert(connection, InsertRequest(begun()), owner=first)
 
-    assert mutations.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
+    assert requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 0
     assert row(connection)["status"] == "open"
     first.release()
 
@@ -236,12 +168,12 @@ def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: Pro
 def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
     """Attempts that had ended keep their cost; only the one in flight is estimated."""
     dead = ProcessLease(path)
-    mutations.begin(connection, InsertRequest(begun()), owner=dead)
+    requests.insert(connection, InsertRequest(begun()), owner=dead)
     free = Attempt(number=1, provider="gemini", model="flash", status="settled", cost=Decimal("0.0005"))
-    mutations.attempt(connection, "r1", free)
-    mutations.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
+    requests.upsert_attempt(connection, "r1", free)
+    requests.upsert_attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
     dead.release()
-    mutations.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
+    requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
 
     assert attempts(connection) == [("r1:1", "settled", 500_000), ("r1:2", "orphaned", 4_000_000)]
     assert row(connection)["actual_cost_nano"] == 4_500_000
@@ -256,9 +188,9 @@ def test_recover_without_an_estimate(
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
     dead = ProcessLease(path)
-    mutations.begin(connection, InsertRequest(begun(candidates=candidates)), owner=dead)
+    requests.insert(connection, InsertRequest(begun(candidates=candidates)), owner=dead)
     dead.release()
-    mutations.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
+    requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z")
 
     assert (row(connection)["actual_cost"], row(connection)["estimated"]) == (None, 1)
 
@@ -267,13 +199,13 @@ def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, own
     """An open row without owner, candidates or attempts is closed too."""
     connection.execute("INSERT INTO routing_metrics (request_id, status, candidates) VALUES ('r1', 'open', '{broken')")
 
-    assert mutations.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
+    assert requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
     assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
 
 
 def test_probe(connection: apsw.Connection) -> None:
     """The probe writes one row, however often."""
-    mutations.probe(connection)
-    mutations.probe(connection)
+    requests.probe(connection)
+    requests.probe(connection)
 
     assert connection.execute("SELECT id, count FROM write_probe").fetchone() == (1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store.label_weight import FULL_LABELS_KEYLESS, FULL_WEIGHT_LABELS, damped_weight
+from gateway.accounts.label_weight import FULL_LABELS_KEYLESS, FULL_WEIGHT_LABELS, damped_weight
 
 
 @pytest.mark.parametrize(("key_id", "full"), [("k", FULL_WEIGHT_LABELS), (None, FULL_LABELS_KEYLESS)])

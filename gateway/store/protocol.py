@@ -1,0 +1,95 @@
+"""The interface of a ledger. `tests/store/test_protocol.py` is the contract that every implementation passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from gateway.accounts.budgets import Balance
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """A ledger. A write returns a future that completes after the commit, or fails: LedgerUnavailable, or what the mutation raises.
+
+    Writes never block and are applied in the order of the calls. Cancelling the future does not undo the write.
+    Reads block: call them outside the event loop.
+    """
+
+    def write(self, mutation: Mutation[T], *, then: CommitCallback | None = None) -> asyncio.Future[T]:
+        """Write from the running event loop. All mutations of one commit wake the loop once.
+
+        `then` is called in the loop with the error or None, even if the future was cancelled.
+        """
+
+    def submit(self, mutation: Mutation[T]) -> Future[T]:
+        """Write from any thread."""
+
+    def flush(self) -> None:
+        """Wait until every earlier write has been committed or has failed. Blocks."""
+
+    def close_orphans(self, *, now: str) -> int:
+        """Close rows that a dead process left open as `interrupted`, with estimated costs; returns the number of rows. Blocks.
+
+        Money held for them is charged in full, and so are expired holds.
+        """
+
+    def virtual_keys(self) -> Sequence[VirtualKey]:
+        """All keys including the revoked, oldest first."""
+
+    def admin_key(self) -> AdminKey | None: ...
+
+    def balance(self, account: str, period: str) -> Balance:
+        """Spent and held amounts of an account in a window (`gateway.accounts.budgets.period`)."""
+
+    def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
+        """Outcomes with an id above `after`, in ascending order."""
+
+    def newest_outcome(self) -> int:
+        """The highest outcome id; 0 without outcomes."""
+
+    def states(self) -> Sequence[Checkpoint]:
+        """All checkpoints, oldest first."""
+
+    def state_body(self, number: int) -> bytes | None:
+        """The body of a checkpoint; None when it does not exist or its checksum is wrong."""
+
+    def summary(self, *, days: float) -> dict[str, Any]:
+        """Totals of the closed rows of the last `days`; money in USD."""
+
+    def confidence(self, *, days: float | None = None) -> dict[str, int]:
+        """Number of learned decisions (neither `complexity` nor `pinned`) by confidence."""
+
+    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
+        """Learned decisions by model and pattern, most frequent first."""
+
+    def strong_share_by_key(self, *, newest: int) -> list[dict[str, Any]]:
+        """Number of routed requests among the `newest` rows by key, provider and model, most frequent first."""
+
+    def shadow(self, *, days: float) -> dict[str, Any]:
+        """Cost of the choices that `auto` would have made in shadow mode, on the same usage: in total and by chosen model."""
+
+    def timeline(self, *, days: float) -> list[dict[str, Any]]:
+        """Totals by hour (up to three days) or day, oldest first."""
+
+    def requests(
+        self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest rows first, of those with an id below `before`. `filters` are column values; InvalidRequest for an unknown column."""
+
+    def request(self, request_id: str) -> dict[str, Any] | None:
+        """One row with its attempts and feedback."""
+
+    def writable(self) -> bool:
+        """Whether a new row could be committed now. May write, so it blocks."""
+
+    def check(self) -> None:
+        """Read the whole ledger and verify its integrity. Raises LedgerUnavailable. Blocks: a GB takes seconds."""
+
+    def close(self) -> None:
+        """Commit what is queued, then close. Idempotent."""
