@@ -50,7 +50,6 @@ TESTED_ELSEWHERE = {
     "errors.py": "a tree of classes; tests/api/test_errors.py shows what clients are told of them",
     "records.py": "facts, which tests/store and tests/proxy read back",
     "store/__init__.py": "a protocol and a value",
-    "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
     "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
     "routing/types.py": "values and a base class, made in every test of routing",
     "api/openapi": "one document, which tests/api/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -27,6 +29,31 @@ class Timeouts(NamedTuple):
     first_byte: float = 60.0
     idle: float = 60.0
     total: float = 300.0
+
+
+class TimeLimits(NamedTuple):
+    """Seconds. `connect` covers DNS, TCP and TLS.
+
+    A whole (unstreamed) answer has `total` for everything, with all attempts. A stream has `first_byte` until its first
+    content, connecting included, or `thinking` where the model may think before; from then on `idle` is the longest
+    silence, in which every byte counts, that of a ping or comment too; `stream` is for everything, with all attempts.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 120.0
+    thinking: float = 900.0
+    idle: float = 300.0
+    total: float = 590.0
+    stream: float = 3600.0
+
+    def of_answer(self, remaining: float) -> Timeouts:
+        """Those of a call that is answered whole, within the `remaining` seconds of its request."""
+        return Timeouts(self.connect, first_byte=self.total, idle=self.total, total=min(self.total, remaining))
+
+    def of_stream(self, remaining: float, *, thinks: bool) -> Timeouts:
+        """Those of a call that is answered by a stream, within the `remaining` seconds of its request."""
+        first = self.thinking if thinks else self.first_byte
+        return Timeouts(self.connect, first_byte=first, idle=self.idle, total=min(self.stream, remaining))
 
 
 class UpstreamResponse(ABC):
@@ -125,3 +152,13 @@ def refuse_encoding(headers: Mapping[str, str], *, provider: str, status: int) -
         raise UpstreamInvalidResponse(
             f"{provider} sent a compressed answer that was not asked for.", provider=provider, upstream_status=status
         )
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """The system's certificate authorities and those in `ca_file` (PEM); TLS 1.2 or newer. There is no way to switch checks off."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context

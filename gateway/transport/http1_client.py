@@ -11,11 +11,10 @@ import httptools
 
 from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamError, UpstreamStaleConnection, UpstreamUnreachable
-from gateway.transport.base import Sink, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.base import Sink, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding, tls_context
 from gateway.transport.errors import disconnected, not_http, timed_out, truncated, unreachable, unreachable_proxy
 from gateway.transport.http1_connection import End, Http1Connection
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.tls import tls_context
 from gateway.transport.tunnel import PROXY_AUTHENTICATION_REQUIRED, Tunnel, TunnelRefused
 
 MAX_IDLE = 100  # connections kept for one origin

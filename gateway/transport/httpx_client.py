@@ -16,10 +16,9 @@ import httpx2
 
 from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamError
-from gateway.transport.base import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.base import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding, tls_context
 from gateway.transport.errors import disconnected, not_http, timed_out, truncated, unreachable
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.tls import tls_context
 
 # How it ends once a connection was there; httpcore2 sends nothing twice.
 SENT = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemoteProtocolError)

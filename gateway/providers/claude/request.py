@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from gateway.completion import ChatRequest, Json
 from gateway.errors import InvalidRequest
 from gateway.providers.base import SignatureCache
-from gateway.providers.claude.answer_format import AnswerFormat, answer_format
 from gateway.providers.claude.breakpoints import limit_breakpoints
 from gateway.providers.claude.content import cache_mark
 from gateway.providers.claude.messages import claude_turns, ended, system_blocks
 from gateway.providers.claude.profiles import ClaudeProfile, profile_of
+from gateway.providers.claude.structured_output import AnswerFormat, answer_format
 from gateway.providers.claude.thinking import (
     ThinkingFields,
     ThinkingMemory,

@@ -12,7 +12,7 @@ from gateway.completion import Completion, Json, UpstreamRequest, Usage, count
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.claude.code_fence import without_fence
-from gateway.providers.claude.property_names import renamed_keys
+from gateway.providers.claude.json_schema import renamed_keys
 from gateway.providers.claude.sources import Sources
 from gateway.providers.claude.thinking import thinking_detail
 from gateway.providers.claude.tools import CUSTOM_INPUT

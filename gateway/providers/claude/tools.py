@@ -13,10 +13,9 @@ from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.json_body import parse_embedded
 from gateway.providers.claude.content import Block, cache_mark
+from gateway.providers.claude.json_schema import legal_properties, object_schema, renamed_keys, sound
 from gateway.providers.claude.profiles import ClaudeProfile
-from gateway.providers.claude.property_names import legal_properties, renamed_keys
-from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict_schema import UnsupportedSchema, strict_schema
+from gateway.providers.claude.structured_output import UnsupportedSchema, strict_schema
 
 # Strict tools beyond the first twenty are refused by the API.
 MOST_STRICT_TOOLS = 20

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.claude.schema import object_schema, resolved, sound
+from gateway.providers.claude.json_schema import legal_properties, object_schema, renamed_keys, resolved, sound
 
 A, B = {"type": "string"}, {"type": "integer"}
 
@@ -106,3 +106,44 @@ def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
 def test_resolved(reference: str, found: object) -> None:
     """References are JSON pointers into the schema itself."""
     assert resolved({"$defs": {"a/b": A, "c~d": B}}, reference) == found
+
+
+def test_legal() -> None:
+    """Legal names, keywords among them, are left as they are."""
+    schema = {"properties": {"type": {"properties": {"a.b-c_1": True}}, "required": {"type": "null"}}}
+    assert legal_properties(schema) == (schema, {})
+
+
+def test_renamed_everywhere() -> None:
+    """A name is changed wherever a property stands, never where a keyword or a definition does, and stays unlike others."""
+    schema = {
+        "properties": {"a b": {"type": "string"}, "a_b": {"items": {"$ref": "#/$defs/a b"}}, "a*b": {"enum": ["a b"]}},
+        "required": ["a b"],
+        "$defs": {"a b": {"properties": {"é" * 70: {}}}},
+        "anyOf": [{"required": ["a*b"]}],
+        "additionalProperties": False,
+    }
+    made, renamed = legal_properties(schema)
+    assert renamed == {"a_b_2": "a b", "a_b_3": "a*b", "_" * 60: "é" * 70}
+    back = {client: ours for ours, client in renamed.items()}
+    assert made == {
+        "properties": {
+            back["a b"]: {"type": "string"},
+            "a_b": {"items": {"$ref": "#/$defs/a b"}},
+            back["a*b"]: {"enum": ["a b"]},
+        },
+        "required": [back["a b"]],
+        "$defs": {"a b": {"properties": {"_" * 60: {}}}},
+        "anyOf": [{"required": [back["a*b"]]}],
+        "additionalProperties": False,
+    }
+
+
+def test_empty_name() -> None:
+    """Even a name without characters gets one."""
+    assert legal_properties({"properties": {"": True}}) == ({"properties": {"_": True}}, {"_": ""})
+
+
+def test_renamed_keys() -> None:
+    """Members are renamed at every depth, values never."""
+    assert renamed_keys({"a": [{"a": "a"}, 1]}, {"a": "b"}) == {"b": [{"b": "a"}, 1]}
