@@ -1,4 +1,4 @@
-"""Everything that is sent to an upstream goes through here; one module an engine, all held to one contract."""
+"""HTTP clients for upstream calls: one interface, two implementations, one contract test suite."""
 
 from gateway.transport.base import MAX_BODY, Sink, TimeLimits, Timeouts, Transport, UpstreamResponse, tls_context
 from gateway.transport.proxies import Proxies, Proxy

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamUnreachable
 from gateway.transport import TimeLimits, Timeouts
-from gateway.transport.base import body_of, headers_of, refuse_encoding
+from gateway.transport.base import encode_body, encode_headers, refuse_encoding
 from tests.transport.servers import chat
 
 REQUEST = chat("http://h/")
@@ -15,16 +15,16 @@ LIMITS = TimeLimits(connect=1, first_byte=2, thinking=3, idle=4, total=5, stream
 
 def test_headers() -> None:
     """The request's own headers stand over ours, in lower case."""
-    headers = headers_of(REQUEST._replace(headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
+    headers = encode_headers(REQUEST._replace(headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
     assert (headers["content-type"], headers["x-api-key"]) == ("text/plain", "k")
-    assert body_of(REQUEST) == '{"hello":"wörld"}'.encode()
+    assert encode_body(REQUEST) == '{"hello":"wörld"}'.encode()
 
 
 @pytest.mark.parametrize("value", ["sk-secret\r\nx-evil: 1", "sk-secret\n", "sk-secret\0", "sk-sécret"])
 def test_illegal_header(value: str) -> None:
     """A key that would break the request is not sent, nor shown."""
     with pytest.raises(UpstreamUnreachable, match="'x-api-key'") as caught:
-        headers_of(REQUEST._replace(headers={"x-api-key": value}))
+        encode_headers(REQUEST._replace(headers={"x-api-key": value}))
     assert "sk-" not in caught.value.message
 
 
