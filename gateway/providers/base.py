@@ -107,5 +107,5 @@ class Provider(ABC):
             code=parts.code,
             provider=self.name,
             retry_after=parts.retry_after,
-            own=parts.own,
+            from_provider=parts.from_provider,
         )

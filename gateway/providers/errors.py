@@ -57,7 +57,7 @@ _NO_SUCH_MODEL = re.compile(
     r"model_not_found|not a valid model|unknown model|\bmodel [`'\"]?[\w./:@-]+[`'\"]? (was )?(not found|does not exist)",
     re.IGNORECASE,
 )
-_OF_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
+_NAMES_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
 
 # Statuses about the content that a client sent. Other 4xx are about how the gateway asked (405, 411, 426) or come from
 # something between it and the provider (407, 421), so they are no fault of the client: an invalid answer.
@@ -99,7 +99,7 @@ _STATUS_OF: Mapping[str, int] = {
 class ErrorParts:
     """What an error body says; `code` is the dialect's own word, `status` the HTTP status it names, `retry_after` in seconds.
 
-    `own`: the body has a form in which providers tell errors, `{"error": {"message": ...}}` or (Mistral, vLLM)
+    `from_provider`: the body has a form in which providers tell errors, `{"error": {"message": ...}}` or (Mistral, vLLM)
     `{"object": "error", "message": ...}`. A proxy, a web framework or a wrong address answers with other JSON or with a page.
     """
 
@@ -107,7 +107,7 @@ class ErrorParts:
     code: str | None = None
     status: int | None = None
     retry_after: float | None = None
-    own: bool = False
+    from_provider: bool = False
 
 
 def json_error_parts(body: bytes) -> ErrorParts:
@@ -126,7 +126,7 @@ def error_parts(value: object) -> ErrorParts:
         return ErrorParts(message=value) if isinstance(value, str) and value else ErrorParts()
     if value.get("error"):
         parts = error_parts(value["error"])
-        return replace(parts, own=isinstance(value["error"], dict) and parts.message is not None)
+        return replace(parts, from_provider=isinstance(value["error"], dict) and parts.message is not None)
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     codes = [*(value.get(name) for name in ("code", "status", "type")), metadata.get("error_type")]
@@ -135,7 +135,7 @@ def error_parts(value: object) -> ErrorParts:
         code=next((code for code in codes if isinstance(code, str) and code and not code.isdigit()), None),
         status=next((status for status in map(_http_status, codes) if status is not None), None),
         retry_after=_retry_info(value.get("details")),
-        own=value.get("object") == "error",
+        from_provider=value.get("object") == "error",
     )
 
 
@@ -147,35 +147,41 @@ def classify(
     code: str | None,
     provider: str,
     retry_after: float | None = None,
-    own: bool = False,
+    from_provider: bool = False,
 ) -> UpstreamError:
     """The error that an answer of this status is; header names are lower case.
 
-    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told; `own` says that the
+    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told; `from_provider` says that the
     body was the provider's error JSON (`ErrorParts.own`).
     """
-    told = redact(message or "")
-    kind = _kind(status, f"{code or ''} {told}", own=own)
-    wait = retry_after_of(headers)
+    text = redact(message or "")
+    kind = _error_class(status, f"{code or ''} {text}", from_provider=from_provider)
+    seconds = retry_after_of(headers)
     error = kind(
-        _words(kind, told, status=status, provider=provider),
+        _client_message(kind, text, status=status, provider=provider),
         provider=provider,
         upstream_status=status,
         upstream_code=code,
-        retry_after=wait if wait is not None or retry_after is None else clamped(retry_after),
+        retry_after=seconds if seconds is not None or retry_after is None else clamped(retry_after),
     )
     if status == 413 and kind is UpstreamRejected:
         error.status, error.code = 413, "request_too_large"
     return error
 
 
-def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamError:
+def classify_error_body(value: object, *, provider: str, key: str = "") -> UpstreamError:
     """The error that an event or a 200 answer tells of: `value` is its JSON, or the `error` member alone."""
     parts = error_parts(value)
     status = parts.status or _STATUS_OF.get(parts.code or "", 502)
     message = redact(parts.message or "", key=key)
     return classify(
-        status, {}, message=message, code=parts.code, provider=provider, retry_after=parts.retry_after, own=True
+        status,
+        {},
+        message=message,
+        code=parts.code,
+        provider=provider,
+        retry_after=parts.retry_after,
+        from_provider=True,
     )
 
 
@@ -190,20 +196,20 @@ def redact(text: str, *, key: str = "") -> str:
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
 
 
-def _kind(status: int, told: str, *, own: bool) -> type[UpstreamError]:
-    if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(told)):
+def _error_class(status: int, text: str, *, from_provider: bool) -> type[UpstreamError]:
+    if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(text)):
         return UpstreamAccountEmpty
-    if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(told)):
+    if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(text)):
         return UpstreamAuth
     if status in (404, 410):
-        return _missing(told, own=own)
+        return _missing(text, from_provider=from_provider)
     if status in (408, 504, 524):
         return UpstreamTimeout
     if status == 429:
         return UpstreamRateLimited
     if status in _ABOUT_CONTENT:
-        return _rejected(told)
-    if status == 415 and own:
+        return _rejected(text)
+    if status == 415 and from_provider:
         return UpstreamUnsupportedMedia
     if status in _TRY_LATER:
         return UpstreamOverloaded
@@ -212,24 +218,24 @@ def _kind(status: int, told: str, *, own: bool) -> type[UpstreamError]:
     return UpstreamOverloaded if 500 < status < 600 else UpstreamInvalidResponse
 
 
-def _missing(told: str, *, own: bool) -> type[UpstreamError]:
-    if _OF_A_MODEL.search(told):
+def _missing(text: str, *, from_provider: bool) -> type[UpstreamError]:
+    if _NAMES_A_MODEL.search(text):
         return UpstreamModelNotFound
-    return UpstreamNotFound if own else UpstreamInvalidResponse
+    return UpstreamNotFound if from_provider else UpstreamInvalidResponse
 
 
-def _rejected(told: str) -> type[UpstreamError]:
-    if _TOO_LONG.search(told):
+def _rejected(text: str) -> type[UpstreamError]:
+    if _TOO_LONG.search(text):
         return ContextLengthExceeded
-    return UpstreamModelNotFound if _NO_SUCH_MODEL.search(told) else UpstreamRejected
+    return UpstreamModelNotFound if _NO_SUCH_MODEL.search(text) else UpstreamRejected
 
 
-def _words(kind: type[UpstreamError], told: str, *, status: int, provider: str) -> str:
+def _client_message(kind: type[UpstreamError], text: str, *, status: int, provider: str) -> str:
     if kind is UpstreamAuth:
         return f"{provider} refused the gateway's key."
     if kind is UpstreamAccountEmpty:
         return f"The gateway's account at {provider} cannot pay for this request."
-    return told or f"{provider} answered with HTTP status {status} and no reason."
+    return text or f"{provider} answered with HTTP status {status} and no reason."
 
 
 def _message(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:

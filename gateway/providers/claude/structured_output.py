@@ -1,4 +1,4 @@
-"""The strict subset of JSON schema: structured output and strict tools.
+"""Structured output: the strict subset of JSON schema, also used by strict tools, and `response_format` in Claude's terms.
 
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs, "JSON Schema limitations".
 """
@@ -15,12 +15,12 @@ from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.providers.claude.json_schema import (
     Schema,
-    branch_of,
-    legal_properties,
     object_schema,
-    parts,
-    resolved,
-    sound,
+    rename_illegal_properties,
+    resolve_branch,
+    resolve_reference,
+    subschemas,
+    validate_schema,
 )
 from gateway.providers.claude.profiles import ClaudeProfile
 
@@ -30,31 +30,32 @@ ANSWER_TOOL = "answer_in_json"
 _PATH = "response_format.json_schema.schema"
 
 _FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"))
-_KEPT = ("$ref", "enum", "const", "title", "type", "required")
-_DROPPED = frozenset(("$schema", "$id", "$anchor", "$comment", "deprecated", "readOnly", "writeOnly", "strict"))
+_SUPPORTED = ("$ref", "enum", "const", "title", "type", "required")
+_IGNORED = frozenset(("$schema", "$id", "$anchor", "$comment", "deprecated", "readOnly", "writeOnly", "strict"))
 
 
 class UnsupportedSchema(Exception):
-    """The schema means something that the strict subset cannot say."""
+    """The strict subset cannot express the schema."""
 
 
 def strict_schema(schema: Schema) -> dict[str, Any]:
-    """The schema in the strict subset; what it cannot say stands in descriptions. Raises Inexpressible.
+    """The schema in the strict subset; keywords outside of it move into descriptions.
 
-    Objects are closed. Recursion, maps from any key and values of any type cannot be said at all.
+    Objects get `additionalProperties: false`. Raises UnsupportedSchema for recursion, objects with arbitrary keys and values
+    of any type.
     """
     root = dict(schema)
     if "$ref" in root:
-        target = branch_of(root, root)
+        target = resolve_branch(root, root)
         root = {**{name: root[name] for name in ("$defs", "definitions") if name in root}, **target}
-    if _kind(root) != "object":
+    if _type_of(root) != "object":
         raise UnsupportedSchema("the root is not an object")
     _refuse_recursion(root)
     return _strict(root)
 
 
 def _refuse_recursion(root: Schema) -> None:
-    """Follows each reference once, however often it is used, and with no stack but its own."""
+    """Depth-first search over references, each followed once, with an explicit stack."""
     finished: set[str] = set()
     following: dict[str, Iterator[str]] = {"#": _references(root)}
     while following:
@@ -64,25 +65,25 @@ def _refuse_recursion(root: Schema) -> None:
         elif reference in following:
             raise UnsupportedSchema(f"{reference} contains itself")
         elif reference not in finished:
-            target = resolved(root, reference)
+            target = resolve_reference(root, reference)
             if not isinstance(target, Mapping):
                 raise UnsupportedSchema(f"{reference} leads nowhere")
             following[reference] = _references(target)
 
 
 def _references(schema: Any) -> Iterator[str]:
-    """Each reference below a schema, definitions apart: those count where they are used."""
+    """All references below a schema, except inside definitions, which count where they are used."""
     if not isinstance(schema, Mapping):
         return
     if "$ref" in schema:
         yield schema["$ref"]
-    for word, part in parts(schema):
-        if word not in ("$defs", "definitions"):
+    for keyword, part in subschemas(schema):
+        if keyword not in ("$defs", "definitions"):
             yield from _references(part)
 
 
-def _kind(schema: Schema) -> Any:
-    """The declared type, else the one its keywords speak of."""
+def _type_of(schema: Schema) -> Any:
+    """The declared type, else the type that the keywords imply."""
     if "type" in schema:
         return schema["type"]
     return "object" if "properties" in schema else "array" if "items" in schema else None
@@ -91,41 +92,41 @@ def _kind(schema: Schema) -> Any:
 def _strict(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping):
         raise UnsupportedSchema("a schema that is true or false")
-    rest = dict(schema)
+    remaining = dict(schema)
     strict: dict[str, Any] = {}
-    for word in ("$defs", "definitions"):
-        if word in rest:
-            strict[word] = {name: _strict(part) for name, part in rest.pop(word).items()}
-    kind = _kind(rest)
+    for keyword in ("$defs", "definitions"):
+        if keyword in remaining:
+            strict[keyword] = {name: _strict(part) for name, part in remaining.pop(keyword).items()}
+    kind = _type_of(remaining)
     if kind is not None:
-        rest["type"] = kind
-    for word in _KEPT:
-        if word in rest and _plain(word, rest[word]):
-            strict[word] = rest.pop(word)
-    choices = rest.pop("oneOf", None) or rest.pop("anyOf", None)
+        remaining["type"] = kind
+    for keyword in _SUPPORTED:
+        if keyword in remaining and _has_plain_values(keyword, remaining[keyword]):
+            strict[keyword] = remaining.pop(keyword)
+    choices = remaining.pop("oneOf", None) or remaining.pop("anyOf", None)
     if choices:
         strict["anyOf"] = [_strict(part) for part in choices]
-    if "allOf" in rest:
-        strict["allOf"] = [_strict(part) for part in rest.pop("allOf")]
+    if "allOf" in remaining:
+        strict["allOf"] = [_strict(part) for part in remaining.pop("allOf")]
     if not strict.keys() & {"type", "$ref", "enum", "const", "anyOf", "allOf"}:
         raise UnsupportedSchema("a value of any type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind):
-        _close(strict, rest)
-    _keep_by_type(strict, rest)
-    return _described(strict, rest)
+        _close_object(strict, remaining)
+    _copy_type_keywords(strict, remaining)
+    return _move_rest_to_description(strict, remaining)
 
 
-def _plain(word: str, value: Any) -> bool:
-    """Whether the keyword can stay: choices are of texts, numbers, true, false and null only."""
-    values = value if word == "enum" else [value] if word == "const" else []
+def _has_plain_values(keyword: str, value: Any) -> bool:
+    """Whether `enum` and `const` contain only strings, numbers, booleans and null."""
+    values = value if keyword == "enum" else [value] if keyword == "const" else []
     return not any(isinstance(each, dict | list) for each in values)
 
 
-def _close(strict: dict[str, Any], rest: dict[str, Any]) -> None:
-    """An object with all its properties named. One that is only a map has nothing left and is refused."""
-    properties = rest.pop("properties", {})
-    further = rest.pop("additionalProperties", None)
-    if rest.get("patternProperties") or (not properties and further is not False):
+def _close_object(strict: dict[str, Any], remaining: dict[str, Any]) -> None:
+    """Close an object: all properties named, no others. Raises UnsupportedSchema for a map with arbitrary keys."""
+    properties = remaining.pop("properties", {})
+    further = remaining.pop("additionalProperties", None)
+    if remaining.get("patternProperties") or (not properties and further is not False):
         raise UnsupportedSchema("an object with any keys")
     strict["properties"] = {name: _strict(part) for name, part in properties.items()}
     strict["additionalProperties"] = False
@@ -133,19 +134,21 @@ def _close(strict: dict[str, Any], rest: dict[str, Any]) -> None:
         strict["required"] = [name for name in strict["required"] if name in properties]
 
 
-def _keep_by_type(strict: dict[str, Any], rest: dict[str, Any]) -> None:
-    if isinstance(rest.get("format"), str) and rest["format"] in _FORMATS:
-        strict["format"] = rest.pop("format")
-    if "items" in rest:
-        strict["items"] = _strict(rest.pop("items"))
-    if type(rest.get("minItems")) is int and rest["minItems"] in (0, 1):
-        strict["minItems"] = rest.pop("minItems")
+def _copy_type_keywords(strict: dict[str, Any], remaining: dict[str, Any]) -> None:
+    if isinstance(remaining.get("format"), str) and remaining["format"] in _FORMATS:
+        strict["format"] = remaining.pop("format")
+    if "items" in remaining:
+        strict["items"] = _strict(remaining.pop("items"))
+    if type(remaining.get("minItems")) is int and remaining["minItems"] in (0, 1):
+        strict["minItems"] = remaining.pop("minItems")
 
 
-def _described(strict: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
-    """What is left over becomes a sentence of the description, as Anthropic's own SDKs do."""
-    description = rest.pop("description", None)
-    notes = [f"{word}: {orjson.dumps(value).decode()}" for word, value in rest.items() if word not in _DROPPED]
+def _move_rest_to_description(strict: dict[str, Any], remaining: dict[str, Any]) -> dict[str, Any]:
+    """Append unsupported keywords to the description, as Anthropic's own SDKs do."""
+    description = remaining.pop("description", None)
+    notes = [
+        f"{keyword}: {orjson.dumps(value).decode()}" for keyword, value in remaining.items() if keyword not in _IGNORED
+    ]
     texts = [description] if description else []
     if notes:
         texts.append("{" + ", ".join(notes) + "}")
@@ -156,9 +159,9 @@ def _described(strict: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """What makes the answer JSON: one of `format` (for `output_config`), `tool` (its definition) and `instruction`.
+    """How a JSON response is enforced: by `format` (for `output_config`), by a forced `tool`, or by an `instruction`.
 
-    `properties` are the tool's renamed properties, name upstream -> the client's.
+    `properties` maps renamed properties of the tool to the client's names.
     """
 
     format: dict[str, Any] | None = None
@@ -167,46 +170,46 @@ class AnswerFormat:
     properties: dict[str, str] | None = None
 
 
-_AS_TEXT = AnswerFormat()
+_PLAIN_TEXT = AnswerFormat()
 
 
 def answer_format(body: Json, *, profile: ClaudeProfile) -> AnswerFormat:
-    """Raises InvalidRequest for a strict schema that this model cannot be held to."""
-    asked = body.get("response_format")
-    if not asked:
-        return _AS_TEXT
-    if asked.get("type") == "json_object":
+    """`response_format` for this model. Raises InvalidRequest for a strict schema that the model cannot guarantee."""
+    response_format = body.get("response_format")
+    if not response_format:
+        return _PLAIN_TEXT
+    if response_format.get("type") == "json_object":
         return AnswerFormat(instruction=JSON_ONLY)
-    if asked.get("type") != "json_schema":
-        return _AS_TEXT
-    described = asked["json_schema"]
-    schema = sound(described["schema"], _PATH)
+    if response_format.get("type") != "json_schema":
+        return _PLAIN_TEXT
+    json_schema = response_format["json_schema"]
+    schema = validate_schema(json_schema["schema"], _PATH)
     if profile.structured_output:
         try:
             strict = strict_schema(schema)
-            if described.get("description") and "description" not in strict:
-                strict["description"] = described["description"]
+            if json_schema.get("description") and "description" not in strict:
+                strict["description"] = json_schema["description"]
             return AnswerFormat(format={"type": "json_schema", "schema": strict})
         except UnsupportedSchema as problem:
             reason = str(problem)
     else:
         reason = "this model has no structured output"
-    return _emulated(described, schema, profile=profile, reason=reason)
+    return _emulate(json_schema, schema, profile=profile, reason=reason)
 
 
-def _emulated(described: Json, schema: dict[str, Any], *, profile: ClaudeProfile, reason: str) -> AnswerFormat:
+def _emulate(json_schema: Json, schema: dict[str, Any], *, profile: ClaudeProfile, reason: str) -> AnswerFormat:
     if schema.get("type", "object") != "object":
         raise InvalidRequest(
             f"Invalid '{_PATH}': the root must be of type 'object'.", param=_PATH, code="invalid_json_schema"
         )
     if profile.forced_tools:
-        legal, renamed = legal_properties(object_schema(schema))
-        description = described.get("description") or "Gives the answer. Call it once, with the whole answer."
+        legal, renamed = rename_illegal_properties(object_schema(schema))
+        description = json_schema.get("description") or "Gives the answer. Call it once, with the whole answer."
         return AnswerFormat(
             tool={"name": ANSWER_TOOL, "description": description, "input_schema": legal}, properties=renamed
         )
-    if described.get("strict"):
+    if json_schema.get("strict"):
         message = f"Invalid '{_PATH}': this Claude model cannot be held to the schema ({reason})."
         raise InvalidRequest(message, param=_PATH, code="unsupported_json_schema")
-    told = orjson.dumps(schema).decode()
-    return AnswerFormat(instruction=f"{JSON_ONLY} The object must match this JSON schema:\n{told}")
+    schema_json = orjson.dumps(schema).decode()
+    return AnswerFormat(instruction=f"{JSON_ONLY} The object must match this JSON schema:\n{schema_json}")

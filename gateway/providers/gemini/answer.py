@@ -13,11 +13,19 @@ from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
 from gateway.providers.gemini.grounding import PASSED_ON, Sources
-from gateway.providers.gemini.parts import NO_LATER_USE, Sound, audio_id, image_of, joined_audio, sound_of, unread_kind
+from gateway.providers.gemini.parts import (
+    EXPIRED,
+    AudioData,
+    audio_id,
+    audio_of,
+    image_of,
+    joined_audio,
+    unsupported_kind,
+)
 from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.tools import CUSTOM_INPUT
 
-FILTERED = frozenset(
+FILTERED_REASONS = frozenset(
     [
         "SAFETY",
         "RECITATION",
@@ -35,7 +43,7 @@ FILTERED = frozenset(
     ]
 )
 # The model failed at its own format; asking again helps more often than not.
-BROKEN = frozenset(
+FAILED_REASONS = frozenset(
     [
         "MALFORMED_FUNCTION_CALL",
         "UNEXPECTED_TOOL_CALL",
@@ -46,14 +54,14 @@ BROKEN = frozenset(
     ]
 )
 # Characters of an answer that are kept to find the places of its sources.
-MOST_TEXT = 1_000_000
+MAX_TEXT = 1_000_000
 # What a client can use of an answer.
-_SAID = frozenset(("content", "tool_calls", "images", "audio"))
-CUT = frozenset(("MAX_TOKENS", "CONTINUATION"))
+_CONTENT_MEMBERS = frozenset(("content", "tool_calls", "images", "audio"))
+TRUNCATED_REASONS = frozenset(("MAX_TOKENS", "CONTINUATION"))
 SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
 
 
-class Findings:
+class ContentKinds:
     """What the readers of one answer find beside its text: the modalities `made`, as Google names them, and what is `dropped`."""
 
     __slots__ = ("dropped", "made")
@@ -77,25 +85,25 @@ class CandidateReader:
         self,
         index: int,
         *,
-        asked: RequestContext,
+        context: RequestContext,
         ids: GeneratedCallIds,
-        kept: SignatureCache,
-        config_problems: Findings,
+        signature_cache: SignatureCache,
+        content_kinds: ContentKinds,
     ) -> None:
         self.index = index
         self.reason: str | None = None
         self.calls = 0
-        self.spoke = False
-        self._asked = asked
+        self.has_content = False
+        self._context = context
         self._ids = ids
-        self._kept = kept
+        self._signature_cache = signature_cache
         self._details = 0
         self._images = 0
-        self._sounded = False
+        self._audio_started = False
         self._texts: list[str] = []
-        self._room = MOST_TEXT
+        self._text_budget = MAX_TEXT
         self._sources = Sources()
-        self._config_problems = config_problems
+        self._content_kinds = content_kinds
 
     def sources(self, *, parts: bool) -> dict[str, Any]:
         """What the answer's sources add to its message; `parts`: its texts are the parts that Google counts in."""
@@ -109,7 +117,7 @@ class CandidateReader:
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         delta: dict[str, Any] = {}
-        sounds: list[Sound] = []
+        sounds: list[AudioData] = []
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
                 self._part(part, delta, sounds)
@@ -117,10 +125,10 @@ class CandidateReader:
             delta["audio"] = self._audio(sounds)
         if not PASSED_ON.keys().isdisjoint(candidate):
             self._sources.read(candidate)
-        self.spoke = self.spoke or not _SAID.isdisjoint(delta)
+        self.has_content = self.has_content or not _CONTENT_MEMBERS.isdisjoint(delta)
         return delta
 
-    def _part(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> None:
+    def _part(self, part: Json, delta: dict[str, Any], sounds: list[AudioData]) -> None:
         signature = part.get("thoughtSignature")
         if not isinstance(signature, str) or not signature:
             signature = None
@@ -132,69 +140,69 @@ class CandidateReader:
         if isinstance(text, str) and text:
             member = "reasoning_content" if part.get("thought") is True else "content"
             delta[member] = delta.get(member, "") + text
-            if member == "content" and self._room > 0:
+            if member == "content" and self._text_budget > 0:
                 self._texts.append(text)
-                self._room -= len(text)
+                self._text_budget -= len(text)
         elif self._media(part, delta, sounds):
             return
         if signature:
             delta.setdefault("reasoning_details", []).append(signatures.detail(signature, index=self._details))
             self._details += 1
 
-    def _media(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> bool:
+    def _media(self, part: Json, delta: dict[str, Any], sounds: list[AudioData]) -> bool:
         """Reads a part that is no text; whether its signature has been told with it."""
-        kind = unread_kind(part)
+        kind = unsupported_kind(part)
         if kind is None:
             return False
         image = image_of(part)
-        sound = sound_of(part)
+        sound = audio_of(part)
         if part.get("thought") is True and (image or sound):
             # A draft that the model made while thinking; it is no part of the answer.
-            self._config_problems.dropped.append(f"thought {kind}")
+            self._content_kinds.dropped.append(f"thought {kind}")
         elif image is not None:
             delta.setdefault("images", []).append({"index": self._images, **image})
             self._images += 1
-            self._config_problems.made.add("IMAGE")
+            self._content_kinds.made.add("IMAGE")
             return True
         elif sound is not None:
             sounds.append(sound)
         else:
-            self._config_problems.dropped.append(kind)
+            self._content_kinds.dropped.append(kind)
         return False
 
-    def _audio(self, sounds: list[Sound]) -> dict[str, Any]:
+    def _audio(self, sounds: list[AudioData]) -> dict[str, Any]:
         """OpenAI's `audio`; a stream says its id once, for clients join strings."""
-        data = joined_audio(sounds, wav=self._asked.wav)
-        self._config_problems.made.add("AUDIO")
-        if self._sounded:
+        data = joined_audio(sounds, wav=self._context.wav)
+        self._content_kinds.made.add("AUDIO")
+        if self._audio_started:
             return {"data": data}
-        self._sounded = True
+        self._audio_started = True
         name = audio_id(self._ids.response_id, self.index)
-        return {"id": name, "data": data, "transcript": "", "expires_at": NO_LATER_USE}
+        return {"id": name, "data": data, "transcript": "", "expires_at": EXPIRED}
 
     def _call(self, call: Json, signature: str | None, delta: dict[str, Any]) -> None:
-        if self._asked.one_call and self.calls:
+        if self._context.one_call and self.calls:
             return
         call_id = self._ids.of(call.get("id"))
         name = str(call.get("name") or "")
-        name = self._asked.renamed.get(name, name)
+        name = self._context.renamed.get(name, name)
         args = call.get("args") or {}
         made: dict[str, Any] = {"index": self.calls, "id": call_id}
-        if name in self._asked.custom:
+        if name in self._context.custom:
             made |= {"type": "custom", "custom": {"name": name, "input": _custom_input(args)}}
         else:
             made |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
         if signature:
             made |= signatures.extension(signature)
-            self._kept.put(call_id, signatures.ThoughtSignature(signature))
+            self._signature_cache.put(call_id, signatures.ThoughtSignature(signature))
         delta.setdefault("tool_calls", []).append(made)
         self.calls += 1
 
     def finish_reason(self) -> str:
         """OpenAI's finish reason; one that we do not know is an ordinary end."""
-        if self.reason in FILTERED:
+        if self.reason in FILTERED_REASONS:
             return "content_filter"
-        if self.reason in CUT:
+        if self.reason in TRUNCATED_REASONS:
             return "length"
         return "tool_calls" if self.calls else "stop"
 
@@ -230,15 +238,15 @@ class GeneratedCallIds:
         return "call_" + sha256(b"%s%d" % (self._seed, len(self._given))).hexdigest()[:24]
 
 
-def refuse_broken(readers: Sequence[CandidateReader], *, provider: str) -> None:
+def raise_if_failed(readers: Sequence[CandidateReader], *, provider: str) -> None:
     """Raises UpstreamInvalidResponse when the model failed before it said anything that a client could use."""
-    broken = next((reader for reader in readers if reader.reason in BROKEN), None)
-    if broken is not None and not any(reader.spoke for reader in readers):
+    broken = next((reader for reader in readers if reader.reason in FAILED_REASONS), None)
+    if broken is not None and not any(reader.has_content for reader in readers):
         message = f"The model ended without an answer: {broken.reason}."
         raise UpstreamInvalidResponse(message, provider=provider, upstream_code=broken.reason)
 
 
-def blocked(body: Json) -> str | None:
+def blocked_reason(body: Json) -> str | None:
     """Why the prompt was refused, if it was: the text for `refusal`."""
     feedback = body.get("promptFeedback")
     reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
@@ -247,7 +255,7 @@ def blocked(body: Json) -> str | None:
     return str(feedback.get("blockReasonMessage") or f"The prompt was blocked by the provider ({reason}).")
 
 
-def usage_of(body: Json, *, made: Collection[str] = ()) -> Usage | None:
+def parse_usage(body: Json, *, made: Collection[str] = ()) -> Usage | None:
     """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'.
 
     `made` are the modalities of the answer that are not text. Where Google does not say which tokens they took, all of the

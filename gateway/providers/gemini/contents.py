@@ -53,15 +53,15 @@ def name_of(call: Json) -> str:
     return str(inner.get("name") or "") if isinstance(inner, Mapping) else ""
 
 
-def conversation(
-    messages: Sequence[Json], *, tools: Tools, profile: GeminiProfile, kept: SignatureCache
+def build_conversation(
+    messages: Sequence[Json], *, tools: Tools, profile: GeminiProfile, signature_cache: SignatureCache
 ) -> Conversation:
     """The whole of a request's messages. Raises InvalidRequest for parts that Gemini cannot be given."""
     leading = next(
         (index for index, message in enumerate(messages) if message.get("role") not in SYSTEM), len(messages)
     )
     system = [part for index in range(leading) for part in _system(messages[index], path=f"messages[{index}]")]
-    writer = _Writer(tools=tools, profile=profile, kept=kept)
+    writer = _Writer(tools=tools, profile=profile, signature_cache=signature_cache)
     for index in range(leading, len(messages)):
         writer.message(messages[index], index=index)
     contents = writer.close()
@@ -105,10 +105,10 @@ class _Call:
 class _Writer:
     """Writes contents message by message; calls wait for their results until the next message of the assistant."""
 
-    def __init__(self, *, tools: Tools, profile: GeminiProfile, kept: SignatureCache) -> None:
+    def __init__(self, *, tools: Tools, profile: GeminiProfile, signature_cache: SignatureCache) -> None:
         self._tools = tools
         self._profile = profile
-        self._kept = kept
+        self._signature_cache = signature_cache
         self._contents: list[dict[str, Any]] = []
         self._calls: Sequence[_Call] = ()
         self._open: dict[str, deque[_Call]] = {}
@@ -199,7 +199,7 @@ class _Writer:
 
     def _call_part(self, call: _Call) -> Part:
         part: Part = {"functionCall": self._pair(call) | {"args": args_of(call.said)}}
-        signature = signatures.of_call(call.said, kept=self._kept)
+        signature = signatures.of_call(call.said, signature_cache=self._signature_cache)
         return part | {"thoughtSignature": signature} if signature else part
 
     def _pair(self, call: _Call) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import UpstreamError
-from gateway.providers.errors import ErrorParts, classify, classify_told, error_parts, redact
+from gateway.providers.errors import ErrorParts, classify, classify_error_body, error_parts, redact
 
 # What Google calls an account that cannot pay; it comes as 429 too, where only 402 is unmistakable.
 NO_MONEY = re.compile(
@@ -26,7 +26,9 @@ NO_SUCH_RESOURCE = re.compile(
 NOT_FOUND = 404
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes, *, provider: str, key: str) -> UpstreamError:
+def parse_error_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, provider: str, key: str
+) -> UpstreamError:
     """What a non-2xx answer means; anything but Google's JSON is judged by its status. `key` is cut out of messages."""
     try:
         value = orjson.loads(body)
@@ -35,13 +37,13 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, provider: 
     return _classified(status, headers, value, provider=provider, key=key)
 
 
-def error_in(value: Any, *, provider: str, key: str) -> UpstreamError | None:
+def find_error(value: Any, *, provider: str, key: str) -> UpstreamError | None:
     """The error that an answer or a stream's event tells of, though it came with status 200; None when it tells of none."""
     if not _error(value):
         return None
     parts = error_parts(value)
     if parts.status is None and not _is_empty(parts):
-        return classify_told(value, provider=provider, key=key)
+        return classify_error_body(value, provider=provider, key=key)
     return _classified(parts.status or PAYMENT_REQUIRED, {}, value, provider=provider, key=key)
 
 
@@ -60,7 +62,7 @@ def _classified(status: int, headers: Mapping[str, str], value: Any, *, provider
         code=code,
         provider=provider,
         retry_after=parts.retry_after,
-        own=parts.own,
+        from_provider=parts.from_provider,
     )
 
 

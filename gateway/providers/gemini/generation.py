@@ -68,26 +68,26 @@ def _logprobs(body: Json, *, profile: GeminiProfile) -> Json:
 
 
 def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
-    asked = asked_reasoning(body)
-    if asked is None:
+    reasoning = asked_reasoning(body)
+    if reasoning is None:
         return {}
-    config = profile.thinking(asked)
+    config = profile.thinking(reasoning)
     return {"thinkingConfig": config} if config else {}
 
 
 def modalities_config(body: Json, *, profile: GeminiProfile, stream: bool) -> dict[str, Any]:
     """What kinds of output are asked for, and how pictures and sound shall be. Raises InvalidRequest for what the model cannot make."""
-    asked = [*dict.fromkeys(body.get("modalities") or ())]
+    modalities = [*dict.fromkeys(body.get("modalities") or ())]
     for kind, called, able in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
-        if kind in asked and not able:
+        if kind in modalities and not able:
             raise InvalidRequest(f"This Gemini model does not answer with {called}.", param="modalities")
     speech = body.get("audio")
     if speech is not None and not profile.speech:
         raise InvalidRequest("This Gemini model does not answer with audio.", param="audio")
     config: dict[str, Any] = {}
-    if asked and (asked != ["text"] or profile.images):
+    if modalities and (modalities != ["text"] or profile.images):
         # Models that speak refuse text beside it; what they say is the text.
-        config["responseModalities"] = ["AUDIO"] if "audio" in asked else [kind.upper() for kind in asked]
+        config["responseModalities"] = ["AUDIO"] if "audio" in modalities else [kind.upper() for kind in modalities]
     if speech is not None:
         config |= _speech(speech, stream=stream)
     image = {
@@ -139,9 +139,9 @@ def json_config(schema: Any) -> dict[str, Any]:
 
 def json_instruction(schema: Any) -> str:
     """For models that take no response format beside tools: say it in words."""
-    asked = "When you are not calling a tool, answer with one bare JSON object: no code fence, no other text."
+    instruction = "When you are not calling a tool, answer with one bare JSON object: no code fence, no other text."
     return (
-        asked
+        instruction
         if schema is None
-        else f"{asked} It must be valid against this JSON schema:\n{orjson.dumps(schema).decode()}"
+        else f"{instruction} It must be valid against this JSON schema:\n{orjson.dumps(schema).decode()}"
     )

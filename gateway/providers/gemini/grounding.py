@@ -13,7 +13,7 @@ from typing import Any
 from gateway.completion import Json, count
 from gateway.providers.annotations import url_citation
 
-MOST_ANNOTATIONS = 1_000  # of one answer; all that Google sent stands in `extra_content` too
+MAX_ANNOTATIONS = 1_000  # of one answer; all that Google sent stands in `extra_content` too
 _BLOCK = 4_096
 _CONTINUED = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that do not begin a character
 
@@ -49,7 +49,7 @@ class Sources:
             for name in ("groundingMetadata", "citationMetadata")
         )
         places = _Places(texts)
-        found = [*islice(chain(_grounded(grounding, places), _cited(citations, places)), MOST_ANNOTATIONS)]
+        found = [*islice(chain(_grounded(grounding, places), _cited(citations, places)), MAX_ANNOTATIONS)]
         google = {PASSED_ON[name]: told for name, told in self._told.items()}
         return {**({"annotations": found} if found else {}), "extra_content": {"google": google}}
 

@@ -16,7 +16,7 @@ Part = dict[str, Any]
 
 DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-LONGEST_PLAIN = 1_000_000  # characters with percent signs, which take far longer to undo than base64
+MAX_UNENCODED = 1_000_000  # characters with percent signs, which take far longer to undo than base64
 SAME_MIME = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
@@ -167,7 +167,7 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
 
 
 def _unquoted(data: str, *, path: str) -> bytes:
-    if len(data) > LONGEST_PLAIN:
+    if len(data) > MAX_UNENCODED:
         raise InvalidRequest("A data URL of this size has to be in base64, without percent signs.", param=path)
     return unquote_to_bytes(data)
 

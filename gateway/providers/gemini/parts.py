@@ -16,7 +16,7 @@ from gateway.completion import Json
 from gateway.providers.gemini.signatures import extension
 
 # OpenAI's clients need a time until which a later request may refer to the sound. None can here: it is over at once.
-NO_LATER_USE = 0
+EXPIRED = 0
 PCM_RATE = 24_000  # samples a second, where the answer does not say
 _RATE = re.compile(r"rate=(\d{4,6})\b")
 _RAW_AUDIO = ("audio/l16", "audio/pcm")
@@ -38,18 +38,18 @@ def _image(url: str, part: Json) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}, **signed}
 
 
-class Sound(NamedTuple):
+class AudioData(NamedTuple):
     """A piece of sound: its MIME type and its data in base64."""
 
     mime: str
     data: str
 
 
-def sound_of(part: Json) -> Sound | None:
+def audio_of(part: Json) -> AudioData | None:
     """The sound of a part; None for a part that is none."""
     blob = part.get("inlineData")
     if isinstance(blob, dict) and _is_of(blob, "audio/") and isinstance(blob.get("data"), str) and blob["data"]:
-        return Sound(blob["mimeType"], blob["data"])
+        return AudioData(blob["mimeType"], blob["data"])
     return None
 
 
@@ -63,7 +63,7 @@ def audio_id(response_id: str, index: int) -> str:
     return f"audio_{response_id or 'gemini'}_{index}"
 
 
-def joined_audio(pieces: list[Sound], *, wav: bool) -> str:
+def joined_audio(pieces: list[AudioData], *, wav: bool) -> str:
     """The pieces as one base64 text; raw PCM gets a WAV header where `wav` is wanted."""
     if len(pieces) == 1 and not wav:
         return pieces[0].data
@@ -92,7 +92,7 @@ def _wav_header(size: int, *, rate: int) -> bytes:
     return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
 
 
-def unread_kind(part: Json) -> str | None:
+def unsupported_kind(part: Json) -> str | None:
     """What to call a part that has no place in OpenAI's shape; None for one that is text, a call or a bare signature."""
     known = {"text", "thought", "thoughtSignature", "functionCall", "partMetadata", "videoMetadata", "mediaResolution"}
     names = sorted(part.keys() - known)

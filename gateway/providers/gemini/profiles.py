@@ -28,7 +28,7 @@ LEVELS: Mapping[str, str] = MappingProxyType(
         "max": "XHIGH",
     }
 )
-MOST_BUDGET = 24_576
+MAX_BUDGET = 24_576
 # From least to most thinking.
 ORDER = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
 LOW_TO_HIGH = frozenset(("LOW", "MEDIUM", "HIGH"))
@@ -40,7 +40,7 @@ class GeminiProfile:
     """One generation's facts; the defaults are those of the newest.
 
     `levels` are the thinking levels it takes; with none, `budgets` says whether it takes a token budget instead, and
-    `least_budget` is the smallest, which stands for "none". `signed_calls`: function calls of the current turn must come
+    `min_budget` is the smallest, which stands for "none". `signed_calls`: function calls of the current turn must come
     back with their thought signature. `call_ids`: a function response names its call by id. `schema_with_tools`: a JSON
     response format may stand beside function declarations. `images` and `speech`: the model can answer with them.
     """
@@ -48,7 +48,7 @@ class GeminiProfile:
     max_candidates: int = 1
     levels: frozenset[str] = LOW_TO_HIGH
     budgets: bool = False
-    least_budget: int = 0
+    min_budget: int = 0
     penalties: bool = False
     logprobs: bool = False
     call_ids: bool = True
@@ -58,20 +58,22 @@ class GeminiProfile:
     images: bool = False
     speech: bool = False
 
-    def thinking(self, asked: Reasoning) -> dict[str, object]:
+    def thinking(self, reasoning: Reasoning) -> dict[str, object]:
         """The `thinkingConfig` for what a client asks for; empty when the model does not think."""
         if self.levels:
-            config: dict[str, object] = {"thinkingLevel": self._level(LEVELS[asked.effort or nearest_effort(asked)])}
+            config: dict[str, object] = {
+                "thinkingLevel": self._level(LEVELS[reasoning.effort or nearest_effort(reasoning)])
+            }
         elif self.budgets:
-            config = {"thinkingBudget": self._budget(asked)}
+            config = {"thinkingBudget": self._budget(reasoning)}
         else:
             return {}
-        return config if asked.off or not asked.shown else config | {"includeThoughts": True}
+        return config if reasoning.off or not reasoning.shown else config | {"includeThoughts": True}
 
-    def _budget(self, asked: Reasoning) -> int:
-        if asked.budget is not None:
-            return min(max(asked.budget, self.least_budget), MOST_BUDGET)
-        return BUDGETS.get(asked.effort or "", self.least_budget)
+    def _budget(self, reasoning: Reasoning) -> int:
+        if reasoning.budget is not None:
+            return min(max(reasoning.budget, self.min_budget), MAX_BUDGET)
+        return BUDGETS.get(reasoning.effort or "", self.min_budget)
 
     def _level(self, wanted: str) -> str:
         """The wanted level, else the next higher one, else the highest there is."""
@@ -80,9 +82,9 @@ class GeminiProfile:
         return next((level for level in able if ORDER.index(level) >= rank), able[-1])
 
 
-def nearest_effort(asked: Reasoning) -> str:
+def nearest_effort(reasoning: Reasoning) -> str:
     """The level that stands for a budget in tokens."""
-    return next((effort for effort, tokens in BUDGETS.items() if tokens >= (asked.budget or 0)), "high")
+    return next((effort for effort, tokens in BUDGETS.items() if tokens >= (reasoning.budget or 0)), "high")
 
 
 NEWEST = GeminiProfile()
@@ -99,7 +101,7 @@ FLASH_2_5 = GeminiProfile(
     schema_with_tools=False,
 )
 LITE_2_5 = replace(FLASH_2_5, logprobs=False)
-PRO_2_5 = replace(FLASH_2_5, logprobs=False, least_budget=128)
+PRO_2_5 = replace(FLASH_2_5, logprobs=False, min_budget=128)
 FLASH_2 = replace(FLASH_2_5, budgets=False, penalties=True, max_output_tokens=8192)
 
 

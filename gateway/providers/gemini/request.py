@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from gateway.completion import ChatRequest, Json
 from gateway.providers.base import SignatureCache
-from gateway.providers.gemini.contents import called_names, conversation
+from gateway.providers.gemini.contents import build_conversation, called_names
 from gateway.providers.gemini.generation import (
     SERVICE_TIERS,
     generation_config,
@@ -20,7 +20,7 @@ from gateway.providers.gemini.generation import (
     wants_wav,
 )
 from gateway.providers.gemini.profiles import GeminiProfile
-from gateway.providers.gemini.tools import Tools, tools_of
+from gateway.providers.gemini.tools import Tools, build_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class RequestContext:
 
 
 @lru_cache(maxsize=256)
-def url_of(base_url: str, *, model: str, stream: bool) -> str:
+def request_url(base_url: str, *, model: str, stream: bool) -> str:
     """The method's URL; whatever a model id holds stays one path segment."""
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:{method}"
 
 
-def body_of(
-    request: ChatRequest, *, profile: GeminiProfile, kept: SignatureCache, number: int
+def build_body(
+    request: ChatRequest, *, profile: GeminiProfile, signature_cache: SignatureCache, number: int
 ) -> tuple[Json, RequestContext]:
     """The JSON to send and how to read the answer to the request of this number.
 
@@ -54,7 +54,7 @@ def body_of(
     """
     body = request.body
     tools = _tools(request, profile=profile)
-    talk = conversation(request.messages, tools=tools, profile=profile, kept=kept)
+    talk = build_conversation(request.messages, tools=tools, profile=profile, signature_cache=signature_cache)
     config = generation_config(body, profile=profile)
     config |= modalities_config(body, profile=profile, stream=request.stream)
     system = [*talk.system]
@@ -80,7 +80,7 @@ def body_of(
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:
-    tools = tools_of(request.body, called=called_names(request.messages))
+    tools = build_tools(request.body, called=called_names(request.messages))
     if tools.forbidden and schema_of(request.body)[0] and not profile.schema_with_tools:
         # Tools that must not be called would only cost the answer its guaranteed form.
         return Tools(sent=tools.sent)

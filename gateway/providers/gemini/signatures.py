@@ -40,12 +40,12 @@ def echoed(value: Json) -> str | None:
     return signature if isinstance(signature, str) and signature else None
 
 
-def of_call(call: Json, *, kept: SignatureCache) -> str | None:
+def of_call(call: Json, *, signature_cache: SignatureCache) -> str | None:
     """A tool call's signature: as the client echoes it, else as it was kept."""
     signature = echoed(call)
     if signature is not None:
         return signature
-    remembered = kept.get(str(call.get("id")))
+    remembered = signature_cache.get(str(call.get("id")))
     return remembered.value if isinstance(remembered, ThoughtSignature) else None
 
 

@@ -17,15 +17,15 @@ from gateway.json_body import parse_answer
 from gateway.providers.base import SignatureCache, StreamParser
 from gateway.providers.gemini.answer import (
     CandidateReader,
-    Findings,
+    ContentKinds,
     GeneratedCallIds,
-    blocked,
+    blocked_reason,
     extra_of,
     logprobs_of,
-    refuse_broken,
-    usage_of,
+    parse_usage,
+    raise_if_failed,
 )
-from gateway.providers.gemini.errors import error_in
+from gateway.providers.gemini.errors import find_error
 from gateway.providers.gemini.request import RequestContext
 from gateway.sse import ServerSentEvent
 
@@ -34,15 +34,21 @@ class GeminiStream(StreamParser):
     """Keeps one reader per choice; tool calls count on over all events."""
 
     def __init__(
-        self, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, provider: str, key: str
+        self,
+        *,
+        context: RequestContext,
+        ids: GeneratedCallIds,
+        signature_cache: SignatureCache,
+        provider: str,
+        key: str,
     ) -> None:
-        self._asked = asked
+        self._context = context
         self._ids = ids
-        self._kept = kept
+        self._signature_cache = signature_cache
         self._provider = provider
         self._key = key
         self._readers: dict[int, CandidateReader] = {}
-        self._config_problems = Findings()
+        self._content_kinds = ContentKinds()
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if event.data.strip() in (b"", b"[DONE]"):
@@ -53,9 +59,9 @@ class GeminiStream(StreamParser):
             self._ids.response_id = response_id
         choices = [*self._choices(body), *self._blocked(body)]
         # As long as nothing was said this can be asked again, so tell of it at once.
-        refuse_broken([*self._readers.values()], provider=self._provider)
-        usage, extra = usage_of(body, made=self._config_problems.made), extra_of(body)
-        dropped = self._config_problems.take_dropped()
+        raise_if_failed([*self._readers.values()], provider=self._provider)
+        usage, extra = parse_usage(body, made=self._content_kinds.made), extra_of(body)
+        dropped = self._content_kinds.take_dropped()
         return [Chunk(choices, usage, extra=extra, dropped=dropped)] if choices or usage or dropped else ()
 
     def close(self) -> Sequence[Chunk]:
@@ -72,7 +78,7 @@ class GeminiStream(StreamParser):
             body = parse_answer(data)
         except orjson.JSONDecodeError:
             raise UpstreamInvalidResponse("Gemini sent an event that is not JSON.", provider=self._provider) from None
-        error = error_in(body, provider=self._provider, key=self._key)
+        error = find_error(body, provider=self._provider, key=self._key)
         if error is not None:
             raise error
         if not isinstance(body, dict):
@@ -94,7 +100,7 @@ class GeminiStream(StreamParser):
 
     def _blocked(self, body: Json) -> Sequence[Json]:
         """A refused prompt is an answer of its own: one choice that says so."""
-        refusal = blocked(body)
+        refusal = blocked_reason(body)
         if refusal is None:
             return ()
         for reader in self._readers.values():
@@ -111,7 +117,11 @@ class GeminiStream(StreamParser):
         if known is not None:
             return known, {}
         reader = self._readers[index] = CandidateReader(
-            index, asked=self._asked, ids=self._ids, kept=self._kept, config_problems=self._config_problems
+            index,
+            context=self._context,
+            ids=self._ids,
+            signature_cache=self._signature_cache,
+            content_kinds=self._content_kinds,
         )
         return reader, {"role": "assistant"}
 

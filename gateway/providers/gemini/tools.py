@@ -43,7 +43,7 @@ class Tools:
 NO_TOOLS = Tools()
 
 
-def tools_of(body: Json, *, called: Iterable[str]) -> Tools:
+def build_tools(body: Json, *, called: Iterable[str]) -> Tools:
     """The tools of a request body; `called` are the function names in its history."""
     called = [*called]
     if not called and not body.get("tools"):

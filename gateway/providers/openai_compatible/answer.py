@@ -10,7 +10,7 @@ import orjson
 
 from gateway.completion import Json, Usage, count
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.errors import classify_told
+from gateway.providers.errors import classify_error_body
 
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # `citations` and `search_results` are Perplexity's, `provider` is OpenRouter's name for who served the answer.
@@ -21,9 +21,9 @@ _READ_APART = frozenset({"role", "content", "images", "reasoning", "reasoning_de
 def refuse_error(value: Json, *, provider: str, key: str) -> None:
     """Raises UpstreamError where an answer, an event or a choice tells of one although the status was 200."""
     if value.get("error"):
-        raise classify_told(value["error"], provider=provider, key=key)
+        raise classify_error_body(value["error"], provider=provider, key=key)
     if value.get("finish_reason") == "error":
-        raise classify_told(f"{provider} ended its answer with an error.", provider=provider)
+        raise classify_error_body(f"{provider} ended its answer with an error.", provider=provider)
 
 
 def objects(value: object) -> Iterable[dict[str, Any]]:

@@ -11,13 +11,13 @@ from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
     CandidateReader,
-    Findings,
+    ContentKinds,
     GeneratedCallIds,
-    blocked,
+    blocked_reason,
     extra_of,
     logprobs_of,
-    refuse_broken,
-    usage_of,
+    parse_usage,
+    raise_if_failed,
 )
 from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.signatures import ThoughtSignature
@@ -30,9 +30,13 @@ def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> 
     return made
 
 
-def reader(asked: RequestContext | None = None, *, kept: SignatureCache | None = None) -> CandidateReader:
+def reader(context: RequestContext | None = None, *, signature_cache: SignatureCache | None = None) -> CandidateReader:
     return CandidateReader(
-        0, asked=asked or RequestContext(), ids=ids(), kept=kept or SignatureCache(), config_problems=Findings()
+        0,
+        context=context or RequestContext(),
+        ids=ids(),
+        signature_cache=signature_cache or SignatureCache(),
+        content_kinds=ContentKinds(),
     )
 
 
@@ -117,13 +121,13 @@ def test_one_call() -> None:
 
 def test_signatures() -> None:
     """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
-    kept = SignatureCache()
-    read = reader(kept=kept)
+    signature_cache = SignatureCache()
+    read = reader(signature_cache=signature_cache)
     delta = read.read(candidate(call("f", thoughtSignature="s1"), {"text": "a", "thoughtSignature": "s2"}))
     late = read.read(candidate({"text": "", "thoughtSignature": "s3"}))
     made = delta["tool_calls"][0]
     assert made["extra_content"] == {"google": {"thought_signature": "s1"}}
-    assert kept.get(made["id"]) == ThoughtSignature("s1")
+    assert signature_cache.get(made["id"]) == ThoughtSignature("s1")
     entries = [*delta["reasoning_details"], *late["reasoning_details"]]
     assert [(entry["signature"], entry["index"]) for entry in entries] == [("s2", 0), ("s3", 1)]
 
@@ -177,9 +181,9 @@ def test_broken_answer(reason: str) -> None:
     talking.read(candidate({"text": "a"}, finishReason=reason))
     for read in (silent, thinking):
         with pytest.raises(UpstreamInvalidResponse) as caught:
-            refuse_broken([read], provider="gemini")
+            raise_if_failed([read], provider="gemini")
         assert caught.value.upstream_code == reason
-    refuse_broken([talking, silent], provider="gemini")
+    raise_if_failed([talking, silent], provider="gemini")
     assert talking.finish_reason() == "stop"
 
 
@@ -187,7 +191,7 @@ def test_own_ids() -> None:
     """Gemini's own id is the call's id; one that it repeats, or that is none, is made."""
     made = ids()
     assert made.of("x") == "x"
-    assert all(MADE_ID.fullmatch(made.of(own)) for own in ("x", "", None, 7))
+    assert all(MADE_ID.fullmatch(made.of(own_id)) for own_id in ("x", "", None, 7))
 
 
 def test_made_ids_are_unique() -> None:
@@ -210,7 +214,7 @@ def test_made_ids_are_unique() -> None:
 )
 def test_blocked(feedback: Any, refusal: str | None) -> None:
     """A refused prompt says why."""
-    assert blocked({"promptFeedback": feedback}) == refusal
+    assert blocked_reason({"promptFeedback": feedback}) == refusal
 
 
 def test_usage() -> None:
@@ -230,7 +234,7 @@ def test_usage() -> None:
         ],
         "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 5}],
     }
-    usage = usage_of({"usageMetadata": raw})
+    usage = parse_usage({"usageMetadata": raw})
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (110, 50, 160)
     assert (usage.cached_tokens, usage.reasoning_tokens) == (60, 30)
@@ -251,17 +255,17 @@ def test_usage() -> None:
 )
 def test_no_usage(raw: Any) -> None:
     """Without a count that can be believed there is no usage."""
-    assert usage_of({"usageMetadata": raw}) is None
+    assert parse_usage({"usageMetadata": raw}) is None
 
 
 def test_partial_usage() -> None:
     """A missing count is zero, and a part is never more than the whole."""
-    usage = usage_of(
+    usage = parse_usage(
         {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 9, "candidatesTokenCount": -3}}
     )
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (5, 0, 5)
-    answer_only = usage_of({"usageMetadata": {"candidatesTokenCount": 4}})
+    answer_only = parse_usage({"usageMetadata": {"candidatesTokenCount": 4}})
     assert answer_only is not None
     assert (answer_only.prompt_tokens, answer_only.completion_tokens) == (0, 4)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.gemini.tools import LEGAL_NAME, Tools, tools_of
+from gateway.providers.gemini.tools import LEGAL_NAME, Tools, build_tools
 
 
 def function(name: str, **members: Any) -> Any:
@@ -19,7 +19,7 @@ def custom(name: str, **members: Any) -> Any:
 
 
 def read(*tools: Any, called: tuple[str, ...] = (), **body: Any) -> Tools:
-    return tools_of({"tools": [*tools], **body}, called=called)
+    return build_tools({"tools": [*tools], **body}, called=called)
 
 
 def mode(choice: Any) -> Any:
@@ -132,7 +132,7 @@ def test_no_tools_allowed() -> None:
 @pytest.mark.parametrize("choice", ["required", "none", function("f")])
 def test_choice_without_tools(choice: Any) -> None:
     """A choice among no tools means nothing."""
-    assert tools_of({"tool_choice": choice}, called=()) == Tools()
+    assert build_tools({"tool_choice": choice}, called=()) == Tools()
 
 
 def test_forbidden() -> None:
