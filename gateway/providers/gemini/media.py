@@ -1,4 +1,4 @@
-"""Content parts of a user's message as Gemini parts: text, images, files, audio."""
+"""Converts content parts to Gemini parts: text, images, files, audio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Part = dict[str, Any]
 
 DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-MAX_UNENCODED = 1_000_000  # characters with percent signs, which take far longer to undo than base64
+MAX_UNENCODED = 1_000_000  # characters of percent-encoded data, which is far slower to decode than base64
 SAME_MIME = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
@@ -47,7 +47,7 @@ TEXT_MIMES = frozenset(("application/json", "application/xml", "application/yaml
 
 
 def parts_of(content: Any, *, path: str) -> Iterator[Part]:
-    """The Gemini parts of a message's `content`, in order; empty ones are left out, for Gemini refuses them."""
+    """The Gemini parts of a message's `content`, in order; empty texts are left out, because Gemini rejects them."""
     if isinstance(content, str):
         if content:
             yield {"text": content}
@@ -59,7 +59,7 @@ def parts_of(content: Any, *, path: str) -> Iterator[Part]:
 
 
 def text_of(content: Any, *, path: str) -> str:
-    """The text of a system, assistant or tool message; other parts are refused."""
+    """The text of a system, assistant or tool message. Raises InvalidRequest for other parts."""
     if content is None or isinstance(content, str):
         return content or ""
     return "\n".join(filter(None, (_text(part, path=f"{path}[{index}]") for index, part in enumerate(content))))
@@ -121,7 +121,7 @@ def _file(file: Any, *, path: str) -> Part:
 
 
 def _as_text(part: Part, *, name: str) -> Part | None:
-    """A text file as a text part: every model reads those, whatever the kind of text."""
+    """A text file as a text part, which every model accepts; None for other files."""
     blob = part["inlineData"]
     if not (blob["mimeType"].startswith("text/") or blob["mimeType"] in TEXT_MIMES):
         return None
@@ -150,7 +150,7 @@ def _member(value: Any, name: str, *, path: str) -> str:
 
 
 def _inline(data: str, *, mime: str, path: str) -> Part:
-    """A data URL, or bare base64 of the given type, as inline data."""
+    """A data URL, or plain base64 of type `mime`, as inline data."""
     payload, encoded = data, True
     if data[:5].lower() == "data:":
         head = DATA_URL.match(data[:MAX_DATA_URL_HEAD])
@@ -173,7 +173,7 @@ def _unquoted(data: str, *, path: str) -> bytes:
 
 
 def _base64(data: str, *, path: str) -> str:
-    """Standard base64, from what clients send as such: with line ends, URL-safe, percent-encoded or without padding."""
+    """Standard base64, from base64 with line breaks, URL-safe, percent-encoded or without padding."""
     if "%" in data:
         data = _unquoted(data, path=path).decode("ascii", "replace")
     try:

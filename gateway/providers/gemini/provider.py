@@ -1,4 +1,4 @@
-"""Google's Gemini API: generateContent and streamGenerateContent behind the provider interface."""
+"""The provider for Google's Gemini API: generateContent and streamGenerateContent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTEXT_KEY = "gemini"
 
 
 class Gemini(Provider):
-    """Gemini, with what each of its generations takes in `profiles`."""
+    """Gemini; the capabilities of each generation are in `profiles`."""
 
     name = "gemini"
     max_request_bytes = 100 * 1024 * 1024  # with inline files: https://ai.google.dev/gemini-api/docs/file-input-methods
@@ -48,7 +48,7 @@ class Gemini(Provider):
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
+        """Request headers with the key; one object for all requests, so that the transport encodes it once."""
         return {
             **self.endpoint.headers,
             "content-type": "application/json",
@@ -59,11 +59,11 @@ class Gemini(Provider):
         error = find_error(body, provider=self.name, key=self.endpoint.api_key)
         if error is not None:
             raise error
-        context, ids = _reading(sent)
+        context, ids = _response_context(sent)
         return parse_completion(body, context=context, ids=ids, signature_cache=self.signatures, provider=self.name)
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
-        context, ids = _reading(sent)
+        context, ids = _response_context(sent)
         return GeminiStream(
             context=context, ids=ids, signature_cache=self.signatures, provider=self.name, key=self.endpoint.api_key
         )
@@ -72,8 +72,8 @@ class Gemini(Provider):
         return parse_error_response(status, headers, body, provider=self.name, key=self.endpoint.api_key)
 
 
-def _reading(sent: UpstreamRequest) -> tuple[RequestContext, GeneratedCallIds]:
-    """How to read the answer to just this request; one that we did not build is read plainly."""
+def _response_context(sent: UpstreamRequest) -> tuple[RequestContext, GeneratedCallIds]:
+    """The context for parsing the response to this request; the default where this provider did not build it."""
     context = sent.context.get(CONTEXT_KEY)
     if not isinstance(context, RequestContext):
         context = RequestContext()

@@ -1,4 +1,4 @@
-"""A whole answer of generateContent as an OpenAI completion."""
+"""Parses a generateContent response into a Completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.providers.gemini.request import RequestContext
 def parse_completion(
     body: Json, *, context: RequestContext, ids: GeneratedCallIds, signature_cache: SignatureCache, provider: str
 ) -> Completion:
-    """Every candidate as a choice. Raises UpstreamInvalidResponse when there is nothing to be read as an answer."""
+    """Every candidate as a choice. Raises UpstreamInvalidResponse where there is neither a candidate nor a block reason."""
     response_id = body.get("responseId")
     upstream_id = response_id if isinstance(response_id, str) and response_id else None
     ids.response_id = upstream_id or ""
@@ -47,7 +47,7 @@ def parse_completion(
         ]
     return Completion(
         choices,
-        parse_usage(body, made=content_kinds.made),
+        parse_usage(body, modalities=content_kinds.modalities),
         upstream_id=upstream_id,
         extra=extra_of(body),
         dropped=content_kinds.take_dropped(),

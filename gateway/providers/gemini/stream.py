@@ -1,7 +1,7 @@
-"""A stream of streamGenerateContent as OpenAI chunks.
+"""Parses the events of streamGenerateContent into chunks.
 
-Every event is a small generateContent answer. Gemini may repeat a finish reason or send a last signature after it, so the
-finish is told when the bytes end, once for each choice.
+Every event is a small generateContent response. Gemini may repeat a finish reason or send a signature after it, so the
+finish reason is sent at the end of the stream, once per choice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gateway.sse import ServerSentEvent
 
 
 class GeminiStream(StreamParser):
-    """Keeps one reader per choice; tool calls count on over all events."""
+    """Keeps one reader per choice; tool calls are numbered across events."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class GeminiStream(StreamParser):
         if isinstance(response_id, str) and not self._ids.response_id:
             self._ids.response_id = response_id
         choices = [*self._choices(body), *self._blocked(body)]
-        # As long as nothing was said this can be asked again, so tell of it at once.
+        # Raised at once: before any content the request can be retried.
         raise_if_failed([*self._readers.values()], provider=self._provider)
-        usage, extra = parse_usage(body, made=self._content_kinds.made), extra_of(body)
+        usage, extra = parse_usage(body, modalities=self._content_kinds.modalities), extra_of(body)
         dropped = self._content_kinds.take_dropped()
         return [Chunk(choices, usage, extra=extra, dropped=dropped)] if choices or usage or dropped else ()
 
@@ -69,9 +69,9 @@ class GeminiStream(StreamParser):
         if not readers or any(reader.reason is None for reader in readers):
             raise UpstreamTruncated("Gemini's stream ended before its answer did.", provider=self._provider)
         sources = [(reader, reader.sources(parts=False)) for reader in readers]
-        told = [self._choice(reader, _indexed(delta), logprobs=None) for reader, delta in sources if delta]
+        choices = [self._choice(reader, _indexed(delta), logprobs=None) for reader, delta in sources if delta]
         end = [{"index": reader.index, "delta": {}, "finish_reason": reader.finish_reason()} for reader in readers]
-        return [*([Chunk(told)] if told else ()), Chunk(end)]
+        return [*([Chunk(choices)] if choices else ()), Chunk(end)]
 
     def _body(self, data: bytes) -> Json:
         try:
@@ -87,7 +87,7 @@ class GeminiStream(StreamParser):
 
     def _choices(self, body: Json) -> Sequence[Json]:
         candidates = body.get("candidates")
-        made = []
+        choices = []
         for candidate in candidates if isinstance(candidates, list) else ():
             if not isinstance(candidate, dict):
                 continue
@@ -95,11 +95,11 @@ class GeminiStream(StreamParser):
             reader, first = self._reader(index if isinstance(index, int) and index >= 0 else 0)
             delta = reader.read(candidate)
             if first or delta:
-                made.append(self._choice(reader, first | delta, logprobs=logprobs_of(candidate)))
-        return made
+                choices.append(self._choice(reader, first | delta, logprobs=logprobs_of(candidate)))
+        return choices
 
     def _blocked(self, body: Json) -> Sequence[Json]:
-        """A refused prompt is an answer of its own: one choice that says so."""
+        """A blocked prompt is one choice with a refusal."""
         refusal = blocked_reason(body)
         if refusal is None:
             return ()
@@ -112,7 +112,7 @@ class GeminiStream(StreamParser):
         return [self._choice(reader, first | {"refusal": refusal}, logprobs=None)]
 
     def _reader(self, index: int) -> tuple[CandidateReader, dict[str, Any]]:
-        """The reader of a choice, and what has to stand in its first delta."""
+        """The reader of a choice, and the members of its first delta (empty afterwards)."""
         known = self._readers.get(index)
         if known is not None:
             return known, {}
@@ -132,6 +132,8 @@ class GeminiStream(StreamParser):
 
 
 def _indexed(delta: dict[str, Any]) -> dict[str, Any]:
-    """With an index in each annotation, or clients that add up deltas fail."""
-    notes = delta.get("annotations")
-    return delta | {"annotations": [{"index": at, **note} for at, note in enumerate(notes)]} if notes else delta
+    """Add an index to each annotation, because clients merge deltas by index."""
+    annotations = delta.get("annotations")
+    if not annotations:
+        return delta
+    return delta | {"annotations": [{"index": i, **annotation} for i, annotation in enumerate(annotations)]}
