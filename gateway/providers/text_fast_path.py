@@ -1,4 +1,4 @@
-"""Most events of a stream differ from the one before in their text alone; such an event need not be decoded and parsed as a whole."""
+"""Parses streamed text deltas without decoding the whole event: most events differ from the previous one only in the text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.sse import ServerSentEvent
 
 _PROBE = "probe"
 _PROBE_TOKEN = orjson.dumps(_PROBE)
-# An upstream whose events differ in more (a time, padding) is not learned from for ever.
+# Events of some upstreams differ in more than the text (a time, padding); then learning stops.
 _MAX_ATTEMPTS = 3
 
 
 class TextDeltaFastPath:
-    """The bytes around the text of one event. `find_text` finds the text in a parsed event.
+    """A template: the bytes before and after the text of one event. `find_text` extracts the text of a parsed event.
 
-    That any other text between the same bytes is the same event but for its text is not guessed: it is tried with one.
+    The template is verified once: a probe text is substituted and the result parsed.
     """
 
     __slots__ = (
@@ -39,7 +39,7 @@ class TextDeltaFastPath:
         self._attempts_left = _MAX_ATTEMPTS
 
     def learn(self, event: ServerSentEvent, text: str) -> bool:
-        """From an event that says `text` and nothing else; whether this event is the one that is known now."""
+        """Learn the template from an event with `text` and nothing else. Returns whether it was learned."""
         if not self._attempts_left:
             return False
         self._attempts_left -= 1
@@ -60,12 +60,12 @@ class TextDeltaFastPath:
         except orjson.JSONDecodeError:
             return False
 
-    def text(self, data: bytes) -> str | None:
-        """What an event says that is the learned one but for its text; None for any other event."""
+    def match_data(self, data: bytes) -> str | None:
+        """The text of an event's data where it matches the template, else None."""
         return self._between(self._data_prefix, self._data_suffix, data) if self._learned else None
 
     def match(self, piece: bytes) -> str | None:
-        """The same of an event as it is on the wire, by itself and framed as usual."""
+        """The text of one complete event, as bytes on the wire, where it matches the template, else None."""
         return self._between(self._wire_prefix, self._wire_suffix, piece) if self._learned else None
 
     def _between(self, head: bytes, tail: bytes, data: bytes) -> str | None:

@@ -33,7 +33,7 @@ def fast_path_from(data: bytes, text: str) -> TextDeltaFastPath:
 @given(st.text(), st.text())
 def test_any_text(first: str, second: str) -> None:
     """Once an event is known, any other text in its place is read as the parser reads it."""
-    read = fast_path_from(event(first), first).text(event(second))
+    read = fast_path_from(event(first), first).match_data(event(second))
     assert read == second or (read is None and first == "probe")
 
 
@@ -41,7 +41,7 @@ def test_any_text(first: str, second: str) -> None:
 def test_never_read_wrongly(first: str, noise: bytes) -> None:
     """Whatever bytes stand in the text's place: either the whole event parses to that text, or it is not known."""
     sample = event(first)
-    read = fast_path_from(sample, first).text(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
+    read = fast_path_from(sample, first).match_data(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
     if read is not None:
         body = orjson.loads(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
         assert body == orjson.loads(event(read))
@@ -54,7 +54,7 @@ def test_never_read_wrongly(first: str, noise: bytes) -> None:
 )
 def test_other_events(data: bytes) -> None:
     """An event that differs in anything else is not known."""
-    assert fast_path_from(event("a"), "a").text(data) is None
+    assert fast_path_from(event("a"), "a").match_data(data) is None
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_other_events(data: bytes) -> None:
 )
 def test_not_learned(data: bytes, text: str) -> None:
     """An event in which the text cannot be told from its surroundings teaches nothing."""
-    assert fast_path_from(data, text).text(data) is None
+    assert fast_path_from(data, text).match_data(data) is None
 
 
 def test_forgets() -> None:
     """What was learned can be forgotten, and learned anew."""
     fast_path = fast_path_from(event("a"), "a")
     fast_path.forget()
-    assert fast_path.text(event("b")) is None
+    assert fast_path.match_data(event("b")) is None
     fast_path.learn(ServerSentEvent(event("a")), "a")
-    assert fast_path.text(event("b")) == "b"
+    assert fast_path.match_data(event("b")) == "b"
 
 
 def test_learns_a_few_times() -> None:
@@ -88,8 +88,8 @@ def test_learns_a_few_times() -> None:
     fast_path = TextDeltaFastPath(find_text)
     for number in range(10):
         fast_path.learn(ServerSentEvent(event("a", id=number)), "a")
-    assert fast_path.text(event("b", id=9)) is None
-    assert fast_path.text(event("b", id=2)) == "b"
+    assert fast_path.match_data(event("b", id=9)) is None
+    assert fast_path.match_data(event("b", id=2)) == "b"
 
 
 @pytest.mark.parametrize("name", ["", "delta"])

@@ -12,12 +12,10 @@ from gateway.providers.gemini.answer import (
     ContentKinds,
     GeneratedCallIds,
     blocked_reason,
-    extra_of,
-    logprobs_of,
-    parse_usage,
     raise_if_failed,
 )
 from gateway.providers.gemini.request import RequestContext
+from gateway.providers.gemini.usage import extra_of, logprobs_of, parse_usage
 
 
 def parse_completion(

@@ -20,13 +20,11 @@ from gateway.providers.gemini.answer import (
     ContentKinds,
     GeneratedCallIds,
     blocked_reason,
-    extra_of,
-    logprobs_of,
-    parse_usage,
     raise_if_failed,
 )
 from gateway.providers.gemini.errors import find_error
 from gateway.providers.gemini.request import RequestContext
+from gateway.providers.gemini.usage import extra_of, logprobs_of, parse_usage
 from gateway.sse import ServerSentEvent
 
 
