@@ -1,4 +1,4 @@
-"""`python -m llm_simulator`: serve the simulated vendors from the command line."""
+"""`python -m llm_simulator`: serves the simulated vendors from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_simulator.simulation import Simulation
 
 
 def fault_table() -> str:
-    """The faults, one a line."""
+    """The faults, one per line."""
     return "\n".join(f"  {fault.name:<20}{fault.summary}" for fault in FAULTS.values())
 
 

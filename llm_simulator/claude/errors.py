@@ -1,4 +1,4 @@
-"""Anthropic's error shapes: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+"""Anthropic's error format: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def body(refused: VendorError) -> Body:
 
 
 def refused(problem: Problem) -> VendorError:
-    """A problem in Anthropic's words: the dotted path, then the sentence."""
+    """The error for a validation problem: the dotted path, then the message."""
     path = ".".join(str(step) for step in problem.path)
     return VendorError(f"{path}: {problem.message}" if path else problem.message)

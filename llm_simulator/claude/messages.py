@@ -1,11 +1,11 @@
-"""What Claude refuses among the turns of a conversation."""
+"""Validates the turns of a conversation as Claude does."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llm_simulator.claude import signatures
-from llm_simulator.claude.validation import thinks
+from llm_simulator.claude.validation import enables_thinking
 from llm_simulator.models import ClaudeModel
 from llm_simulator.validators import Path, Problem
 
@@ -36,7 +36,7 @@ def check_turns(body: dict[str, Any], model: ClaudeModel) -> None:
     turns = merged(messages)
     check_tool_pairs(turns)
     check_end(body, turns, model)
-    check_thinking_kept(body, turns)
+    check_thinking_returned(body, turns)
 
 
 def check_roles(messages: list[Turn], model: ClaudeModel) -> None:
@@ -130,7 +130,7 @@ def check_results(results: list[str], asked: list[str], index: int, blocks: list
 
 
 def check_answered(asked: list[str], following: list[dict[str, Any]], index: int) -> None:
-    """The results come first in the next turn; one behind a text does not count."""
+    """Check that the next turn starts with the results of all calls; a result after a text does not count."""
     first = next((n for n, block in enumerate(following) if block["type"] != "tool_result"), len(following))
     answered = {block["tool_use_id"] for block in following[:first]}
     missing = [call for call in asked if call not in answered]
@@ -146,14 +146,14 @@ def check_end(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, A
     role, _index, blocks = turns[-1]
     if role != "assistant":
         return
-    if not model.prefill or thinks(body) or body.get("output_config", {}).get("format"):
+    if not model.prefill or enables_thinking(body) or body.get("output_config", {}).get("format"):
         raise Problem((), "value", NO_PREFILL)
     if blocks and blocks[-1]["type"] == "text" and blocks[-1]["text"] != blocks[-1]["text"].rstrip():
         raise Problem(("messages",), "value", "final assistant content cannot end with trailing whitespace")
 
 
-def check_thinking_kept(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, Any]]]]) -> None:
-    """With manual thinking, an open tool loop must still have the thinking that began it."""
+def check_thinking_returned(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, Any]]]]) -> None:
+    """Check that with manual thinking an open tool loop still starts with its thinking block."""
     if body.get("thinking", {}).get("type") != "enabled" or len(turns) < 2:
         return
     if not any(block["type"] == "tool_result" for block in turns[-1][2]):

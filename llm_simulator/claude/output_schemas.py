@@ -1,4 +1,4 @@
-"""The subset of JSON schema that Claude's structured outputs and strict tools take."""
+"""Validates the subset of JSON schema for Claude's structured output and strict tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KNOWN_TEXT = """type properties required additionalProperties items enum const a
 KNOWN = frozenset(KNOWN_TEXT.split())
 FORMATS_TEXT = "date-time time date duration email hostname uri ipv4 ipv6 uuid"
 FORMATS = frozenset(FORMATS_TEXT.split())
-ELSEWHERE = {
+UNSUPPORTED_KEYWORDS = {
     "minimum": "number",
     "maximum": "number",
     "exclusiveMinimum": "number",
@@ -28,11 +28,11 @@ ELSEWHERE = {
     "patternProperties": "object",
     "propertyNames": "object",
 }
-"""Keywords of JSON schema that are refused, with the type they belong to."""
+"""Rejected JSON schema keywords, with the type they belong to."""
 
 
 def check_output_schema(schema: Mapping[str, Any], path: Path) -> None:
-    """Raise the problem of the first part that is not supported."""
+    """Raises Problem for the first unsupported part."""
     if schema.get("type") not in ("object", None) and "anyOf" not in schema:
         raise Problem(path, "value", "the root of the schema must be of type 'object'")
     _Checker(schema, path).check(schema, above=())
@@ -56,8 +56,8 @@ class _Checker:
 
     def _keywords(self, schema: Mapping[str, Any]) -> None:
         for word, value in schema.items():
-            if word in ELSEWHERE:
-                kind = schema.get("type", ELSEWHERE[word])
+            if word in UNSUPPORTED_KEYWORDS:
+                kind = schema.get("type", UNSUPPORTED_KEYWORDS[word])
                 raise self._problem(f"For '{kind}' type, property '{word}' is not supported")
             if word not in KNOWN:
                 raise self._problem(f"'{word}' is not supported")

@@ -1,4 +1,4 @@
-"""Anthropic's answers: a message, or the events that build it up."""
+"""Encodes Claude's responses: a message, or its stream events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_simulator.answers import pieces
 from llm_simulator.claude.signatures import sign
 from llm_simulator.conversation import Finish, Reply
 from llm_simulator.seeded_random import SeededRandom
-from llm_simulator.vendor import Body, Call, Event
+from llm_simulator.vendor import Body, Event, ParsedRequest
 
 STOP_REASONS: dict[Finish, str] = {
     "stop": "end_turn",
@@ -26,7 +26,7 @@ STOP_REASONS: dict[Finish, str] = {
 }
 
 
-def message(call: Call, reply: Reply) -> Body:
+def message(call: ParsedRequest, reply: Reply) -> Body:
     return {
         "id": f"msg_{SeededRandom('message', reply.key).token(24)}",
         "type": "message",
@@ -50,8 +50,8 @@ def stop_details(reply: Reply) -> Body | None:
     }
 
 
-def blocks(call: Call, reply: Reply) -> list[Body]:
-    """The content: thinking, text, tool calls. Some thinking is redacted, as it is in real life."""
+def blocks(call: ParsedRequest, reply: Reply) -> list[Body]:
+    """The content blocks: thinking, perhaps redacted thinking, text, tool calls."""
     found: list[Body] = []
     if reply.reasoning:
         shown = bool(call.options["shown"])
@@ -59,7 +59,7 @@ def blocks(call: Call, reply: Reply) -> list[Body]:
         found.append({"type": "thinking", "thinking": reply.reasoning if shown else "", "signature": signature})
         if "[[redacted]]" in call.task.prompt:
             found.append({"type": "redacted_thinking", "data": sign("hidden", call.model, shown=False)})
-    if call.odd_block:
+    if call.unknown_block:
         found.append({"type": "hologram", "hologram": {"depth": 3}})
     if reply.text:
         found.append({"type": "text", "text": reply.text, "citations": None})
@@ -76,7 +76,7 @@ def blocks(call: Call, reply: Reply) -> list[Body]:
     return found
 
 
-def usage(call: Call, reply: Reply) -> Body:
+def usage(call: ParsedRequest, reply: Reply) -> Body:
     tokens = call.tokens
     written = tokens.cache_write_5m + tokens.cache_write_1h
     return {
@@ -94,7 +94,7 @@ def usage(call: Call, reply: Reply) -> Body:
     }
 
 
-def events(call: Call, reply: Reply) -> list[Event]:
+def events(call: ParsedRequest, reply: Reply) -> list[Event]:
     """message_start, the blocks (a ping after the first start), message_delta, message_stop."""
     whole = message(call, reply)
     begun = {**whole["usage"], "output_tokens": 1, "output_tokens_details": None}
@@ -135,7 +135,7 @@ def block_events(block: Body, index: int) -> list[Event]:
 
 
 def json_pieces(arguments: Body) -> list[str]:
-    """Arguments in fine-grained pieces: an empty one first, and nothing at all for a call without arguments."""
+    """Arguments in small pieces, the first one empty; none for a call without arguments."""
     if not arguments:
         return []
     return ["", *pieces(json.dumps(arguments, ensure_ascii=False), size=9)]

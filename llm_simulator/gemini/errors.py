@@ -1,4 +1,4 @@
-"""Google's error shape: `{"error": {"code", "message", "status", "details"}}`."""
+"""Google's error format: `{"error": {"code", "message", "status", "details"}}`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def unknown_query(name: str) -> VendorError:
 
 
 def failure(name: str, status: int) -> VendorError:
-    """A scripted failure; Google has no 529 and answers a bad key with 400."""
+    """The error of a fault. Google has no 529, and sends 400 for a bad key."""
     if name == "unauthorized":
         return bad_key()
     status = 503 if status == 529 else status
@@ -87,7 +87,7 @@ def where(path: Path) -> str:
 
 
 def refused(problem: Problem) -> VendorError:
-    """A problem in Google's words."""
+    """The error for a validation problem."""
     path = problem.path
     if problem.reason == "extra":
         at = f" at '{where(path[:-1])}'" if path[:-1] else ""

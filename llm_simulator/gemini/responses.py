@@ -1,4 +1,4 @@
-"""Gemini's answers: one response, or the chunks of a stream."""
+"""Encodes Gemini's responses: one response, or the chunks of a stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llm_simulator.answers import pieces
 from llm_simulator.conversation import Finish, Reply
 from llm_simulator.gemini.signatures import sign
 from llm_simulator.seeded_random import SeededRandom
-from llm_simulator.vendor import Body, Call, Event
+from llm_simulator.vendor import Body, Event, ParsedRequest
 
 FINISH_REASONS: dict[Finish, str] = {
     "stop": "STOP",
@@ -27,14 +27,14 @@ MODALITIES = {"image": "IMAGE", "audio": "AUDIO", "video": "VIDEO", "pdf": "DOCU
 PROBABILITIES = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
-def response(call: Call, replies: list[Reply]) -> Body:
+def response(call: ParsedRequest, replies: list[Reply]) -> Body:
     if replies[0].finish == "blocked":
         return blocked(call, replies)
     candidates = [candidate(call, reply, index, parts(call, reply), final=True) for index, reply in enumerate(replies)]
     return {"candidates": candidates, **envelope(call, replies)}
 
 
-def envelope(call: Call, replies: list[Reply], *, final: bool = True) -> Body:
+def envelope(call: ParsedRequest, replies: list[Reply], *, final: bool = True) -> Body:
     return {
         "usageMetadata": usage(call, replies, final=final),
         "modelVersion": call.model,
@@ -42,13 +42,13 @@ def envelope(call: Call, replies: list[Reply], *, final: bool = True) -> Body:
     }
 
 
-def blocked(call: Call, replies: list[Reply]) -> Body:
-    """A prompt that was not let through: no candidates at all."""
+def blocked(call: ParsedRequest, replies: list[Reply]) -> Body:
+    """The response to a blocked prompt: no candidates."""
     empty = {**envelope(call, replies), "usageMetadata": usage(call, [], final=True)}
     return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **empty}
 
 
-def candidate(call: Call, reply: Reply, index: int, content: list[Body], *, final: bool) -> Body:
+def candidate(call: ParsedRequest, reply: Reply, index: int, content: list[Body], *, final: bool) -> Body:
     found: Body = {"content": {"parts": content, "role": "model"} if content else {"role": "model"}}
     if final:
         found["finishReason"] = FINISH_REASONS[reply.finish]
@@ -75,13 +75,13 @@ def ratings() -> list[Body]:
     ]
 
 
-def parts(call: Call, reply: Reply) -> list[Body]:
-    """Thought summary, then text or calls. The first call is signed; a text is signed at its end."""
+def parts(call: ParsedRequest, reply: Reply) -> list[Body]:
+    """Thought summary, then text or calls. The first call is signed; a text has its signature at the end."""
     found: list[Body] = []
     signature = {"thoughtSignature": sign(reply.key)} if call.options["signs"] or reply.reasoning else {}
     if reply.reasoning and call.options["thoughts"]:
         found.append({"text": reply.reasoning, "thought": True})
-    if call.odd_block:
+    if call.unknown_block:
         found.append({"hologram": {"depth": 3}})
     if reply.text:
         found.append({"text": reply.text, **signature})
@@ -92,7 +92,7 @@ def parts(call: Call, reply: Reply) -> list[Body]:
     return found
 
 
-def usage(call: Call, replies: list[Reply], *, final: bool) -> Body:
+def usage(call: ParsedRequest, replies: list[Reply], *, final: bool) -> Body:
     tokens = call.tokens
     written = sum(reply.text_tokens for reply in replies)
     thought = sum(reply.reasoning_tokens for reply in replies)
@@ -111,8 +111,8 @@ def usage(call: Call, replies: list[Reply], *, final: bool) -> Body:
     return found | {"serviceTier": call.options["tier"].lower()}
 
 
-def events(call: Call, replies: list[Reply]) -> list[Event]:
-    """Chunks with a piece each; the last has the finish reason, and with it often an empty text with the signature."""
+def events(call: ParsedRequest, replies: list[Reply]) -> list[Event]:
+    """One chunk per piece; the last has the finish reason, often with an empty text and the signature."""
     if replies[0].finish == "blocked":
         return [Event(data=blocked(call, replies))]
     found: list[Event] = []
@@ -128,8 +128,8 @@ def events(call: Call, replies: list[Reply]) -> list[Event]:
     return found
 
 
-def stream_parts(call: Call, reply: Reply) -> list[Body]:
-    """The parts as they are streamed: texts in pieces, calls whole, the text's signature on a last, empty part."""
+def stream_parts(call: ParsedRequest, reply: Reply) -> list[Body]:
+    """Parts for a stream: texts in pieces, calls whole, the signature of a text on a last, empty part."""
     found: list[Body] = []
     for part in parts(call, reply):
         if not part.get("text"):

@@ -1,4 +1,4 @@
-"""What each Gemini generation refuses in generationConfig."""
+"""Validates generationConfig as each Gemini generation does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from llm_simulator.models import GeminiModel
 from llm_simulator.validators import Problem
 
 INT32 = 1 << 31
-MOST_STOPS = 5
-MOST_CANDIDATES = 8
+MAX_STOPS = 5
+MAX_CANDIDATES = 8
 MIME_TYPES = ("text/plain", "application/json", "text/x.enum", "application/xml", "application/yaml", "text/yaml")
 NO_CALLS_WITH_JSON = "Function calling with a response mime type: '{mime}' is unsupported"
 
@@ -51,7 +51,7 @@ def check_numbers(config: dict[str, Any], model: GeminiModel) -> None:
 
 def check_candidates(config: dict[str, Any], model: GeminiModel) -> None:
     wanted = config.get("candidateCount", 1)
-    if not 1 <= wanted <= MOST_CANDIDATES:
+    if not 1 <= wanted <= MAX_CANDIDATES:
         raise Problem(("generation_config", "candidate_count"), "value", "must be between 1 and 8 (inclusive).")
     if wanted > 1 and model.generation >= 3:
         raise refuse("Multiple candidates is not enabled for this model")
@@ -64,9 +64,9 @@ def check_candidates(config: dict[str, Any], model: GeminiModel) -> None:
 
 
 def check_stops(stops: list[str]) -> None:
-    if len(stops) > MOST_STOPS:
+    if len(stops) > MAX_STOPS:
         raise Problem(
-            ("generation_config", "stop_sequences"), "value", f"at most {MOST_STOPS} stop sequences are allowed."
+            ("generation_config", "stop_sequences"), "value", f"at most {MAX_STOPS} stop sequences are allowed."
         )
     for index, stop in enumerate(stops):
         if not stop:

@@ -1,4 +1,4 @@
-"""OpenRouter's error shape: `{"error": {"code": <number>, "message", "metadata"}, "user_id"}`."""
+"""OpenRouter's error format: `{"error": {"code": <number>, "message", "metadata"}, "user_id"}`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INTERNAL = "Internal Server Error"
 
 
 def failure(name: str, status: int) -> VendorError:
-    """A scripted failure; OpenRouter passes overload on as 503."""
+    """The error of a fault. OpenRouter sends 503 for overload."""
     status = 503 if status == 529 else status
     message = MESSAGES.get(name, LIMITED if status == 429 else INTERNAL)
     details: dict[str, Any] | None = None
@@ -49,7 +49,7 @@ def body(refused: VendorError) -> Body:
 
 
 def event(refused: VendorError) -> Event:
-    """An error inside a stream: a chunk with `error`, and a choice that finished with it."""
+    """An error inside a stream: a chunk with `error` and a choice with finish reason `error`."""
     choice = {
         "index": 0,
         "delta": {"role": "assistant", "content": ""},
@@ -61,7 +61,7 @@ def event(refused: VendorError) -> Event:
 
 
 def refused(problem: Problem) -> VendorError:
-    """A problem with its path."""
+    """The error for a validation problem."""
     path = ".".join(str(step) for step in problem.path[:-1])
     if problem.reason == "extra":
         return VendorError(f'Unrecognized key: "{problem.path[-1]}"' + (f" at {path}" if path else ""))

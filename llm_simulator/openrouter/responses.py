@@ -1,4 +1,4 @@
-"""OpenRouter's answers: a chat completion, or its chunks between keep-alive comments."""
+"""Encodes OpenRouter's responses: a chat completion, or its chunks with keep-alive comments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_simulator.answers import pieces
 from llm_simulator.conversation import Finish, Reply
 from llm_simulator.quality import strength
 from llm_simulator.seeded_random import SeededRandom
-from llm_simulator.vendor import Body, Call, Event
+from llm_simulator.vendor import Body, Event, ParsedRequest
 
 PROCESSING = "OPENROUTER PROCESSING"
 FINISH_REASONS: dict[Finish, str] = {
@@ -36,7 +36,7 @@ PROVIDERS = {
     "x-ai": "xAI",
     "qwen": "Alibaba",
 }
-"""Vendors that OpenRouter asks directly; others are served by hosts."""
+"""Vendors that serve their own models; others are served by hosts."""
 
 
 def vendor_of(model: str) -> str:
@@ -48,7 +48,7 @@ def native_reason(model: str, reason: str) -> str:
     return words.get(reason, reason)
 
 
-def envelope(call: Call, replies: list[Reply], *, kind: str, now: float) -> Body:
+def envelope(call: ParsedRequest, replies: list[Reply], *, kind: str, now: float) -> Body:
     return {
         "id": f"gen-{int(now)}-{SeededRandom('generation', replies[0].key).token(20)}",
         "provider": PROVIDERS.get(vendor_of(call.model), "DeepInfra"),
@@ -58,7 +58,7 @@ def envelope(call: Call, replies: list[Reply], *, kind: str, now: float) -> Body
     }
 
 
-def completion(call: Call, replies: list[Reply], *, now: float) -> Body:
+def completion(call: ParsedRequest, replies: list[Reply], *, now: float) -> Body:
     choices = [choice(call, reply, index) | {"message": message(call, reply)} for index, reply in enumerate(replies)]
     return {
         **envelope(call, replies, kind="chat.completion", now=now),
@@ -68,7 +68,7 @@ def completion(call: Call, replies: list[Reply], *, now: float) -> Body:
     }
 
 
-def choice(call: Call, reply: Reply, index: int) -> Body:
+def choice(call: ParsedRequest, reply: Reply, index: int) -> Body:
     reason = FINISH_REASONS[reply.finish]
     return {
         "logprobs": logprobs(reply) if call.options["logprobs"] else None,
@@ -86,7 +86,7 @@ def logprobs(reply: Reply) -> Body:
     return {"content": tokens, "refusal": None}
 
 
-def message(call: Call, reply: Reply) -> Body:
+def message(call: ParsedRequest, reply: Reply) -> Body:
     found: Body = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.reasoning and call.options["reasoning"]:
         found |= {
@@ -103,14 +103,14 @@ def message(call: Call, reply: Reply) -> Body:
             }
             for index, tool in enumerate(reply.calls)
         ]
-    return found | ({"hologram": {"depth": 3}} if call.odd_block else {})
+    return found | ({"hologram": {"depth": 3}} if call.unknown_block else {})
 
 
 def function(name: str, arguments: dict[str, Any]) -> Body:
     return {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
 
 
-def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
+def detail(call: ParsedRequest, reply: Reply, *, text: str, signed: bool) -> Body:
     """One entry of reasoning_details; Claude's is signed."""
     claude = vendor_of(call.model) == "anthropic"
     signature = {"signature": SeededRandom("signature", reply.key).token(40)} if claude and signed else {}
@@ -124,14 +124,14 @@ def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
 
 
 def prices(model: str) -> tuple[float, float]:
-    """USD per million tokens of prompt and completion, invented: dearer for abler models, nothing for `:free` ones."""
+    """USD per million tokens of prompt and completion, invented: higher for stronger models, zero for `:free` ones."""
     if model.endswith(":free"):
         return 0.0, 0.0
     dollars = round(0.05 * 60 ** ((strength(model) - 0.45) / 0.5), 3)
     return dollars, 5 * dollars
 
 
-def usage(call: Call, replies: list[Reply]) -> Body:
+def usage(call: ParsedRequest, replies: list[Reply]) -> Body:
     tokens = call.tokens
     thought = sum(reply.reasoning_tokens for reply in replies)
     written = thought + sum(reply.text_tokens for reply in replies)
@@ -159,7 +159,7 @@ def usage(call: Call, replies: list[Reply]) -> Body:
     }
 
 
-def events(call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+def events(call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
     """Comments while it waits, the deltas, the finish, a last chunk with usage and no choices, and [DONE]."""
     head = envelope(call, replies, kind="chat.completion.chunk", now=now)
     found = [Event(comment=PROCESSING), Event(comment=PROCESSING)]
@@ -179,7 +179,7 @@ def events(call: Call, replies: list[Reply], *, now: float) -> list[Event]:
     return [*found, Event(data={**head, "choices": [], "usage": usage(call, replies)}), Event(data="[DONE]")]
 
 
-def deltas(call: Call, reply: Reply) -> list[Body]:
+def deltas(call: ParsedRequest, reply: Reply) -> list[Body]:
     role = {"role": "assistant", "content": ""}
     found: list[Body] = []
     if reply.reasoning and call.options["reasoning"]:
@@ -187,7 +187,7 @@ def deltas(call: Call, reply: Reply) -> list[Body]:
         for number, piece in enumerate(thoughts):
             details = [detail(call, reply, text=piece, signed=number == len(thoughts) - 1)]
             found.append({**role, "reasoning": piece, "reasoning_details": details})
-    if call.odd_block:
+    if call.unknown_block:
         found.append({**role, "hologram": {"depth": 3}})
     found += [{**role, "content": piece} for piece in pieces(reply.text)]
     for index, tool in enumerate(reply.calls):
