@@ -47,8 +47,8 @@ def main(
     openrouter_key: str | None,
 ) -> None:
     """Simulated Gemini, Anthropic and OpenRouter servers: strict about requests, deterministic, with scripted faults."""
-    given = {"gemini": gemini_key, "claude": anthropic_key, "openrouter": openrouter_key}
-    keys = {name: key for name, key in given.items() if key}
+    key_options = {"gemini": gemini_key, "claude": anthropic_key, "openrouter": openrouter_key}
+    keys = {name: key for name, key in key_options.items() if key}
     simulation = Simulation(seed=seed, latency=latency, chunk_delay=chunk_delay, keys=keys)
     base = f"http://{host}:{port}"
     click.echo(f"GEMINI_BASE_URL={base}\nANTHROPIC_BASE_URL={base}\nOPENROUTER_BASE_URL={base}/api/v1")

@@ -44,13 +44,15 @@ def compose(task: Task, *, key: str, repeat: int = 0, seed: int = 0, number: int
     key = f"{key}:{number}"
     unique = f"{key}:{repeat}"
     reasoning = compose_reasoning(task, key=key)
-    thought = min(count(reasoning), task.thinking)
+    reasoning_tokens = min(count(reasoning), task.thinking)
     calls = tool_calls.calls(task, key=key, unique=unique)
     if calls:
         written = sum(count(call.name) + count(json.dumps(call.arguments)) for call in calls)
-        return Reply("", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=thought, key=unique)
+        return Reply(
+            "", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=reasoning_tokens, key=unique
+        )
     text = write(task, seed=seed, key=key)
-    return limit(Reply(text, "stop", reasoning, reasoning_tokens=thought, key=unique), task)
+    return limit(Reply(text, "stop", reasoning, reasoning_tokens=reasoning_tokens, key=unique), task)
 
 
 def limit(reply: Reply, task: Task) -> Reply:

@@ -127,10 +127,10 @@ def fault_named(name: str, value: str = "") -> SelectedFault:
 
 def fault_in_prompt(prompt: str, *, provider: str) -> SelectedFault | None:
     """The fault that a marker in the prompt selects for this provider; None without one."""
-    for found in MARKER.finditer(prompt):
-        name = BY_STATUS.get(found["name"], found["name"])
-        if name in FAULTS and found["provider"] in (None, provider):
-            return fault_named(name, found["value"] or "")
+    for marker in MARKER.finditer(prompt):
+        name = BY_STATUS.get(marker["name"], marker["name"])
+        if name in FAULTS and marker["provider"] in (None, provider):
+            return fault_named(name, marker["value"] or "")
     return None
 
 

@@ -23,11 +23,11 @@ def apply_instructions(task: Task, system_text: str) -> Task:
 
 
 def _schema(system_text: str) -> dict[str, object] | None:
-    found = SCHEMA.search(system_text)
-    if found is None:
+    match = SCHEMA.search(system_text)
+    if match is None:
         return None
     try:
-        schema, _ = json.JSONDecoder().raw_decode(system_text, found.end())
+        schema, _ = json.JSONDecoder().raw_decode(system_text, match.end())
     except ValueError:
         return None
     return schema if isinstance(schema, dict) else None

@@ -167,5 +167,5 @@ AUTO_CHOICE = "openai/gpt-5.4-mini"
 
 def openrouter_serves(model: str) -> bool:
     """Whether OpenRouter lists this id: a known vendor, a well-formed name, and none of MADE_UP_WORDS."""
-    found = OPENROUTER_ID.fullmatch(model)
-    return bool(found and found["vendor"] in OPENROUTER_VENDORS and not MADE_UP_WORDS.search(found["name"]))
+    match = OPENROUTER_ID.fullmatch(model)
+    return bool(match and match["vendor"] in OPENROUTER_VENDORS and not MADE_UP_WORDS.search(match["name"]))

@@ -55,17 +55,17 @@ def names_in(prompt: str) -> list[str]:
 
     The first word of a sentence counts only without other names, or where the next name is joined to it.
     """
-    fault_named: list[str] = []
+    mentioned: list[str] = []
     doubtful: list[str] = []
     sample = prompt[:4000]
-    for found in PLACES.finditer(sample):
-        words = [word for word in found[0].removesuffix("'s").split() if word.removesuffix("'s") not in NOT_NAMES]
-        name = " ".join(words)
-        begins = found.start() == 0 or sample[: found.start()].rstrip()[-1:] in ".?!:"
-        joined = JOINED_NAME.match(sample, found.end())
+    for match in PLACES.finditer(sample):
+        name_words = [word for word in match[0].removesuffix("'s").split() if word.removesuffix("'s") not in NOT_NAMES]
+        name = " ".join(name_words)
+        begins = match.start() == 0 or sample[: match.start()].rstrip()[-1:] in ".?!:"
+        joined = JOINED_NAME.match(sample, match.end())
         if len(name) > 1:
-            (doubtful if begins and words[0] in found[0].split()[0] and not joined else fault_named).append(name)
-    return list(dict.fromkeys(fault_named or doubtful))
+            (doubtful if begins and name_words[0] in match[0].split()[0] and not joined else mentioned).append(name)
+    return list(dict.fromkeys(mentioned or doubtful))
 
 
 class SchemaValue:
@@ -95,7 +95,7 @@ class SchemaValue:
         if kind == "array":
             return self._array(schema, depth=depth)
         if kind in ("integer", "number"):
-            return self._number(schema, whole=kind == "integer")
+            return self._number(schema, is_integer=kind == "integer")
         if kind == "boolean":
             return self._rng.below(2) == 0
         return None if kind == "null" else self._string(schema)
@@ -135,8 +135,8 @@ class SchemaValue:
     def _object(self, schema: Schema, *, depth: int) -> dict[str, Any]:
         properties = schema.get("properties") or {}
         required = list(schema.get("required") or [])
-        wanted = [name for name in properties if name in required or (depth < 2 and self._rng.below(2))]
-        built = {name: self._property_value(name, properties[name], depth=depth + 1) for name in wanted}
+        chosen_names = [name for name in properties if name in required or (depth < 2 and self._rng.below(2))]
+        built = {name: self._property_value(name, properties[name], depth=depth + 1) for name in chosen_names}
         return built | {name: "value" for name in required if name not in properties}
 
     def _property_value(self, name: str, schema: Any, *, depth: int) -> Any:
@@ -160,15 +160,15 @@ class SchemaValue:
         unique = [item for index, item in enumerate(items) if item not in items[:index]]
         return unique + [f"{unique[0]}{n}" for n in range(low - len(unique))] if len(unique) < low else unique
 
-    def _number(self, schema: Schema, *, whole: bool) -> float:
-        low, high = self._bounds(schema, step=1 if whole else 0.5)
-        asked = [n for n in self._numbers if low <= n <= high and (not whole or n == int(n))]
-        value = asked[0] if asked else low + (high - low) * self._rng.unit()
+    def _number(self, schema: Schema, *, is_integer: bool) -> float:
+        low, high = self._bounds(schema, step=1 if is_integer else 0.5)
+        candidates = [n for n in self._numbers if low <= n <= high and (not is_integer or n == int(n))]
+        value = candidates[0] if candidates else low + (high - low) * self._rng.unit()
         step = schema.get("multipleOf")
         if step:
             first = -(-low // step) * step
             value = max(first, value // step * step)
-        return int(value) if whole else round(value, 6) if low <= round(value, 6) <= high else value
+        return int(value) if is_integer else round(value, 6) if low <= round(value, 6) <= high else value
 
     def _bounds(self, schema: Schema, *, step: float) -> tuple[float, float]:
         low, high = schema.get("minimum"), schema.get("maximum")
@@ -186,9 +186,9 @@ class SchemaValue:
             return FORMATS[schema["format"]]
         if isinstance(schema.get("pattern"), str):
             return self._matching(schema["pattern"])
-        words = self._prompt.split() or ["value"]
-        start = self._rng.below(max(1, len(words) - 3))
-        return self._fit_length(" ".join(words[start : start + 3])[:80], schema)
+        name_words = self._prompt.split() or ["value"]
+        start = self._rng.below(max(1, len(name_words) - 3))
+        return self._fit_length(" ".join(name_words[start : start + 3])[:80], schema)
 
     def _matching(self, pattern: str) -> str:
         """A string for a pattern, from a list of guesses; the pattern's text where none matches."""
@@ -205,8 +205,8 @@ class SchemaValue:
     def _choice(self, options: list[Any]) -> Any:
         """The enum value that the prompt names, else a random one."""
         prompt = self._prompt.lower()
-        fault_named = [option for option in options if isinstance(option, str) and option and option.lower() in prompt]
-        return fault_named[0] if fault_named else self._rng.pick(options)
+        mentioned = [option for option in options if isinstance(option, str) and option and option.lower() in prompt]
+        return mentioned[0] if mentioned else self._rng.pick(options)
 
 
 def build_value(schema: Schema, *, prompt: str, rng: SeededRandom) -> Any:

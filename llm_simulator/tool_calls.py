@@ -19,8 +19,8 @@ MAX_CALLS = 4
 
 def key_terms(text: str) -> set[str]:
     """The content words of a text or an identifier, without plural endings."""
-    found = {word.lower().rstrip("s") for word in WORDS.findall(text[:8000])}
-    return found - STOP_WORDS
+    terms = {word.lower().rstrip("s") for word in WORDS.findall(text[:8000])}
+    return terms - STOP_WORDS
 
 
 def choose_tool(task: Task) -> Tool | None:
@@ -28,8 +28,8 @@ def choose_tool(task: Task) -> Tool | None:
     if not task.tools or task.tool_choice == "none" or (task.results and task.tool_choice == "auto"):
         return None
     if task.tool_choice.startswith("tool:"):
-        wanted = task.tool_choice.removeprefix("tool:")
-        return next((tool for tool in task.tools if tool.name == wanted), None)
+        tool_name = task.tool_choice.removeprefix("tool:")
+        return next((tool for tool in task.tools if tool.name == tool_name), None)
     prompt_terms = key_terms(task.prompt)
     scores = [(match_score(tool, task.prompt, prompt_terms), tool) for tool in task.tools]
     score, best = max(scores, key=lambda entry: entry[0])
@@ -39,9 +39,9 @@ def choose_tool(task: Task) -> Tool | None:
 
 def match_score(tool: Tool, prompt: str, prompt_terms: set[str]) -> int:
     """The score of a tool for a prompt: its full name counts most, then words of its name, then of its description."""
-    fault_named = re.search(rf"\b{re.escape(tool.name)}\b", prompt, re.IGNORECASE)
+    is_named = re.search(rf"\b{re.escape(tool.name)}\b", prompt, re.IGNORECASE)
     return (
-        100 * bool(fault_named)
+        100 * bool(is_named)
         + 2 * len(prompt_terms & key_terms(tool.name))
         + len(prompt_terms & key_terms(tool.description))
     )

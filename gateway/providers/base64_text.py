@@ -26,17 +26,17 @@ def decoded(data: str) -> bytes:
 def _pieces(data: str, *, lenient: bool) -> Iterator[tuple[str, bytes]]:
     """Pieces of standard base64 and their bytes. `lenient` allows white space and the URL-safe alphabet."""
     end = len(data.rstrip(_ENDS if lenient else "="))
-    rest = ""
+    remainder = ""
     for start in range(0, end, STEP):
         plain = data[start : min(end, start + STEP)]
         if lenient:
-            plain = rest + "".join(plain.split()).translate(URL_SAFE)
-        whole = len(plain) if start + STEP >= end else len(plain) - len(plain) % 4
-        piece, rest = plain[:whole], plain[whole:]
+            plain = remainder + "".join(plain.split()).translate(URL_SAFE)
+        usable_length = len(plain) if start + STEP >= end else len(plain) - len(plain) % 4
+        piece, remainder = plain[:usable_length], plain[usable_length:]
         if "=" in piece.rstrip("="):
             raise ValueError("padding in the middle of base64")
         piece = piece.rstrip("=")
-        if start + STEP < end and len(piece) != whole:
+        if start + STEP < end and len(piece) != usable_length:
             raise ValueError("padding in the middle of base64")
         piece += "=" * (-len(piece) % 4)
         if piece:

@@ -143,8 +143,8 @@ def _plain_images(message: Json) -> Json:
 
 def _without_prefix(name: str) -> str:
     """`openrouter/<vendor>/<id>` without the gateway's prefix; `openrouter/auto` is an id of OpenRouter's own."""
-    prefix, _, rest = name.partition("/")
-    return rest if prefix == "openrouter" and "/" in rest else name
+    prefix, _, unprefixed = name.partition("/")
+    return unprefixed if prefix == "openrouter" and "/" in unprefixed else name
 
 
 def _with_reasoning(sent: Json, message: Json, model: str) -> Json:

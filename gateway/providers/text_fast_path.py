@@ -43,12 +43,12 @@ class TextDeltaFastPath:
         if not self._attempts_left:
             return False
         self._attempts_left -= 1
-        head, found, tail = event.data.rpartition(orjson.dumps(text))
-        if not found or text == _PROBE or not self._is_template(head + _PROBE_TOKEN + tail):
+        head, separator, tail = event.data.rpartition(orjson.dumps(text))
+        if not separator or text == _PROBE or not self._is_template(head + _PROBE_TOKEN + tail):
             return False
         self._data_prefix, self._data_suffix, self._learned = head, tail, True
-        named = b"event: %b\n" % event.event.encode() if event.event else b""
-        self._wire_prefix, self._wire_suffix = b"%bdata: %b" % (named, head), tail + b"\n\n"
+        name_line = b"event: %b\n" % event.event.encode() if event.event else b""
+        self._wire_prefix, self._wire_suffix = b"%bdata: %b" % (name_line, head), tail + b"\n\n"
         return True
 
     def forget(self) -> None:

@@ -50,7 +50,7 @@ class ClaudeVendor:
             tools.check_tools(read, model)
             messages.check_turns(read, model)
         except Problem as problem:
-            raise errors.refused(problem) from None
+            raise errors.vendor_error(problem) from None
         return parse_request(read, model, cache=cache, key=key_of(incoming))
 
     def body(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> Body:
@@ -59,11 +59,11 @@ class ClaudeVendor:
     def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
         return responses.events(call, replies[0])
 
-    def error(self, refused: VendorError) -> Body:
-        return errors.body(refused)
+    def error(self, vendor_error: VendorError) -> Body:
+        return errors.body(vendor_error)
 
-    def error_event(self, refused: VendorError) -> Event:
-        return Event(name="error", data=errors.body(refused))
+    def error_event(self, vendor_error: VendorError) -> Event:
+        return Event(name="error", data=errors.body(vendor_error))
 
     def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)

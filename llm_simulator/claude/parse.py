@@ -118,9 +118,13 @@ def segments_of(body: dict[str, Any]) -> list[Segment]:
         for block in blocks_of(message):
             media = media_of(block)
             tokens = count_media(media.kind, media.size) if media and media.kind != "text" else 0
-            mark = json.dumps(block["source"]) if media else ""
+            media_source = json.dumps(block["source"]) if media else ""
             segments.append(
-                (f"{message['role']}: {text_of(block)}{mark if tokens else ''}", block.get("cache_control"), tokens)
+                (
+                    f"{message['role']}: {text_of(block)}{media_source if tokens else ''}",
+                    block.get("cache_control"),
+                    tokens,
+                )
             )
     return segments
 
@@ -130,17 +134,17 @@ def prompt_tokens(
 ) -> PromptTokens:
     """Count the prompt tokens, find the longest cached prefix, and cache the prefixes at breakpoints."""
     total, prefix, read, written = 0, "", 0, {"5m": 0, "1h": 0}
-    marks: list[tuple[str, int, str]] = []
-    for index, (text, mark, media) in enumerate(segments):
+    breakpoints: list[tuple[str, int, str]] = []
+    for index, (text, cache_control, media) in enumerate(segments):
         total += media or count(text)
         prefix += f"\x1e{text}"
-        mark = mark or (body.get("cache_control") if index == len(segments) - 1 else None)
-        if mark:
-            marks.append((prefix, total, mark.get("ttl", "5m")))
-    for text, _tokens, _life in marks:
+        cache_control = cache_control or (body.get("cache_control") if index == len(segments) - 1 else None)
+        if cache_control:
+            breakpoints.append((prefix, total, cache_control.get("ttl", "5m")))
+    for text, _tokens, _life in breakpoints:
         read = cache.tokens(scope, text) or read
     done = read
-    for text, tokens, life in marks:
+    for text, tokens, life in breakpoints:
         if tokens >= model.least_cached:
             written[life] += max(0, tokens - done)
             done = max(done, tokens)

@@ -58,7 +58,7 @@ def is_schema(schema: Any) -> bool:
         return False
     if not all(isinstance(kind, str) and kind in TYPES for kind in kinds):
         return False
-    lists = [schema[word] for word in ("anyOf", "oneOf", "allOf") if word in schema]
+    lists = [schema[keyword] for keyword in ("anyOf", "oneOf", "allOf") if keyword in schema]
     if not all(isinstance(branches, list) and branches for branches in lists):
         return False
     inner = [*(properties or {}).values(), *(branch for branches in lists for branch in branches)]

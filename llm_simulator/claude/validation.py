@@ -39,9 +39,9 @@ def check_parameters(body: dict[str, Any], model: ClaudeModel) -> None:
 
 
 def check_max_tokens(body: dict[str, Any], model: ClaudeModel) -> None:
-    asked = body["max_tokens"]
-    if asked > model.max_output:
-        limit = f"{asked} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}"
+    requested = body["max_tokens"]
+    if requested > model.max_output:
+        limit = f"{requested} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}"
         raise Problem(("max_tokens",), "value", limit)
 
 
@@ -84,12 +84,12 @@ def check_thinking(body: dict[str, Any], model: ClaudeModel) -> None:
 
 
 def unsupported_thinking(kind: str, model: ClaudeModel) -> str:
-    words = f'"thinking.type.{kind}" is not supported for this model.'
+    message_text = f'"thinking.type.{kind}" is not supported for this model.'
     if kind == "disabled" and "between_tools" in model.thinking:
-        return f'{words} To turn thinking off on this model, send "thinking": {{"type": "between_tools"}}.'
+        return f'{message_text} To turn thinking off on this model, send "thinking": {{"type": "between_tools"}}.'
     if "adaptive" in model.thinking:
-        return f'{words} Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
-    return f'{words} Use "thinking.type.enabled" with "budget_tokens".'
+        return f'{message_text} Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+    return f'{message_text} Use "thinking.type.enabled" with "budget_tokens".'
 
 
 def check_output(body: dict[str, Any], model: ClaudeModel) -> None:
@@ -114,7 +114,7 @@ def check_cache_control(body: dict[str, Any]) -> None:
             "value",
             f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(marks)}.",
         )
-    lives = [mark.get("ttl", "5m") for mark in marks]
+    lives = [cache_control.get("ttl", "5m") for cache_control in marks]
     if "1h" in lives and "5m" in lives[: len(lives) - lives[::-1].index("1h") - 1]:
         late = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
         raise Problem((), "value", late)

@@ -44,7 +44,7 @@ class GeminiVendor:
             tools.check_tools(body, model)
             messages.check_contents(body, model)
         except Problem as problem:
-            raise errors.refused(problem) from None
+            raise errors.vendor_error(problem) from None
         as_array = incoming.streamed_url and incoming.query.get("alt") != "sse"
         key = incoming.headers.get("x-goog-api-key", "")
         return parse_request(body, model, stream=incoming.streamed_url, as_array=as_array, cache=cache, key=key)
@@ -55,11 +55,11 @@ class GeminiVendor:
     def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
         return responses.events(call, replies)
 
-    def error(self, refused: VendorError) -> Body:
-        return errors.body(refused)
+    def error(self, vendor_error: VendorError) -> Body:
+        return errors.body(vendor_error)
 
-    def error_event(self, refused: VendorError) -> Event:
-        return Event(data=errors.body(refused))
+    def error_event(self, vendor_error: VendorError) -> Event:
+        return Event(data=errors.body(vendor_error))
 
     def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)

@@ -137,12 +137,12 @@ def check_signatures(contents: list[dict[str, Any]], model: GeminiModel) -> None
     """Check that the first call of each step in the current turn is signed."""
     if not model.signs_thoughts:
         return
-    asked = [
+    user_turns = [
         index
         for index, content in enumerate(contents)
         if content.get("role", "user") == "user" and not responses_of(content)
     ]
-    start = asked[-1] + 1 if asked else 0
+    start = user_turns[-1] + 1 if user_turns else 0
     for index, content in enumerate(contents[start:], start):
         first = next((part for part in content["parts"] if "functionCall" in part), None)
         if first is not None and not first.get("thoughtSignature"):

@@ -35,7 +35,7 @@ def parse_request(
         tools=tools_of(body, calling.get("allowedFunctionNames", [])),
         tool_choice={"ANY": "any", "NONE": "none"}.get(calling.get("mode", "AUTO"), "auto"),
         results=tuple(
-            ToolResult(found["name"], result_text(found["response"])) for found in responses_of(contents[-1])
+            ToolResult(response["name"], result_text(response["response"])) for response in responses_of(contents[-1])
         ),
         schema=config.get("responseSchema") or config.get("responseJsonSchema"),
         json_only=config.get("responseMimeType") == "application/json",
@@ -96,15 +96,15 @@ def result_text(response: dict[str, Any]) -> str:
 
 
 def media_of(content: dict[str, Any]) -> tuple[Media, ...]:
-    found = []
+    media = []
     for part in content["parts"]:
         if "inlineData" in part:
             blob = part["inlineData"]
-            found.append(Media(media_kind(blob["mimeType"]), blob["mimeType"], len(decode_base64(blob["data"]))))
+            media.append(Media(media_kind(blob["mimeType"]), blob["mimeType"], len(decode_base64(blob["data"]))))
         elif "fileData" in part:
             mime = part["fileData"].get("mimeType", "image/jpeg")
-            found.append(Media(media_kind(mime), mime, 0))
-    return tuple(found)
+            media.append(Media(media_kind(mime), mime, 0))
+    return tuple(media)
 
 
 def media_kind(mime: str) -> Any:

@@ -27,7 +27,7 @@ TYPES = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
 
 def camel(name: str) -> str:
     """`function_call` -> `functionCall`: protobuf JSON takes both."""
-    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name) if "_" in name.strip("_") else name
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name) if "_" in name.strip("_") else name
 
 
 message = partial(record, rename=camel, skip_null=True)

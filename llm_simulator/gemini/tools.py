@@ -23,9 +23,9 @@ def check_tools(body: dict[str, Any], model: GeminiModel) -> None:
         for number, declared in enumerate(tool.get("functionDeclarations", [])):
             check_declaration(declared, ("tools", index, "function_declarations", number))
             names.append(declared["name"])
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise Problem((), "value", f"Duplicate function declaration found: {twice}")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate:
+        raise Problem((), "value", f"Duplicate function declaration found: {duplicate}")
     check_calling(body.get("toolConfig", {}).get("functionCallingConfig"), names)
 
 

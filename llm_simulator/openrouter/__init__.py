@@ -34,7 +34,7 @@ class OpenRouterVendor:
             body = REQUEST(incoming.body, ())
             validation.check_request(body)
         except Problem as problem:
-            raise errors.refused(problem) from None
+            raise errors.vendor_error(problem) from None
         model = validation.served_model(body)
         return parse_request(body, model, cache=cache, key=incoming.headers.get("authorization", ""))
 
@@ -44,11 +44,11 @@ class OpenRouterVendor:
     def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
         return responses.events(call, replies, now=now)
 
-    def error(self, refused: VendorError) -> Body:
-        return errors.body(refused)
+    def error(self, vendor_error: VendorError) -> Body:
+        return errors.body(vendor_error)
 
-    def error_event(self, refused: VendorError) -> Event:
-        return errors.event(refused)
+    def error_event(self, vendor_error: VendorError) -> Event:
+        return errors.event(vendor_error)
 
     def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)

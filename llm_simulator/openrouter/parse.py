@@ -20,7 +20,7 @@ def parse_request(body: dict[str, Any], model: str, *, cache: PromptCache, key: 
     last = messages[(answered[-1] + 1 if answered else 0) :]
     names = {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls") or []}
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    wanted = body.get("response_format", {"type": "text"})
+    response_format = body.get("response_format", {"type": "text"})
     task = Task(
         model=model,
         prompt=newest_text(messages),
@@ -39,8 +39,8 @@ def parse_request(body: dict[str, Any], model: str, *, cache: PromptCache, key: 
         results=tuple(
             ToolResult(names[found["tool_call_id"]], text_of(found)) for found in last if found["role"] == "tool"
         ),
-        schema=wanted["json_schema"].get("schema", {}) if wanted["type"] == "json_schema" else None,
-        json_only=wanted["type"] == "json_object",
+        schema=response_format["json_schema"].get("schema", {}) if response_format["type"] == "json_schema" else None,
+        json_only=response_format["type"] == "json_object",
         max_tokens=limit,
         stop=tuple(body.get("stop") or ()),
         thinking=thinking_tokens(body),

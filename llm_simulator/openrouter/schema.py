@@ -147,8 +147,8 @@ def tool_choice(value: Any, path: Path) -> Any:
 
 
 def stop(value: Any, path: Path) -> list[str]:
-    found: list[str] = [value] if isinstance(value, str) else array(string(), most=4)(value, path)
-    return found
+    stops: list[str] = [value] if isinstance(value, str) else array(string(), most=4)(value, path)
+    return stops
 
 
 REQUEST = record(

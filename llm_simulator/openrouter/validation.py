@@ -104,12 +104,12 @@ def served_model(body: dict[str, Any]) -> str:
 
     An id without a vendor is a 400, one of an unknown vendor or with a made-up name (`models.MADE_UP_WORDS`) a 404.
     """
-    wanted = [body["model"]] if "model" in body else []
-    wanted += body.get("models", [])
-    for model in wanted:
+    candidates = [body["model"]] if "model" in body else []
+    candidates += body.get("models", [])
+    for model in candidates:
         if model != OPENROUTER_AUTO and not OPENROUTER_ID.fullmatch(model):
             raise VendorError(f"{model} is not a valid model ID")
-    served = next((model for model in wanted if openrouter_serves(model)), None)
+    served = next((model for model in candidates if openrouter_serves(model)), None)
     if served is None:
-        raise VendorError(f"No endpoints found for {wanted[0]}.", status=404)
+        raise VendorError(f"No endpoints found for {candidates[0]}.", status=404)
     return AUTO_CHOICE if served == OPENROUTER_AUTO else served

@@ -50,11 +50,11 @@ def _messages(messages: Sequence[Json]) -> list[Json]:
         elif "function_call" not in message:
             modern.append(message)
         else:
-            rest = {name: value for name, value in message.items() if name != "function_call"}
+            without_call = {name: value for name, value in message.items() if name != "function_call"}
             if call is not None and message["role"] == "assistant" and not message.get("tool_calls"):
                 open_calls.setdefault(call["name"], []).append(f"call_legacy_{i}")
-                rest["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
-            modern.append(rest)
+                without_call["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
+            modern.append(without_call)
     return modern
 
 

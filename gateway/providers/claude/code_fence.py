@@ -21,29 +21,29 @@ class FenceFilter:
     """Removes the fence from streamed text; holds back what may still become part of a fence."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._pending = ""
         self._fenced: bool | None = None
 
     def feed(self, piece: str) -> str:
         """The text that can be passed on now."""
-        self._held += piece
+        self._pending += piece
         if self._fenced is None:
-            opened = _OPEN.match(self._held)
-            if opened is None and _MAYBE_OPEN.fullmatch(self._held):
+            opened = _OPEN.match(self._pending)
+            if opened is None and _MAYBE_OPEN.fullmatch(self._pending):
                 return ""
             self._fenced = opened is not None
-            self._held = self._held[opened.end() :] if opened else self._held
+            self._pending = self._pending[opened.end() :] if opened else self._pending
         if not self._fenced:
-            ready, self._held = self._held, ""
+            ready, self._pending = self._pending, ""
             return ready
-        at = _maybe_closes_at(self._held)
-        ready, self._held = self._held[:at], self._held[at:]
+        position = _maybe_closes_at(self._pending)
+        ready, self._pending = self._pending[:position], self._pending[position:]
         return ready
 
     def close(self) -> str:
         """The text that was held back and is not a fence."""
-        rest, self._held = self._held, ""
-        return _unclosed(rest) if self._fenced else rest
+        remaining, self._pending = self._pending, ""
+        return _unclosed(remaining) if self._fenced else remaining
 
 
 def _unclosed(text: str) -> str:
@@ -59,8 +59,8 @@ def _maybe_closes_at(text: str) -> int:
     bare = text.rstrip()
     space = len(text) - len(bare)
     ticks = len(bare) - len(bare.rstrip("`"))
-    whole = ticks >= len(_FENCE) and space <= MAX_SPACE
-    if whole or (ticks and not space):
+    is_complete = ticks >= len(_FENCE) and space <= MAX_SPACE
+    if is_complete or (ticks and not space):
         return _before_space(bare[: len(bare) - min(ticks, len(_FENCE))])
     return _before_space(text)
 

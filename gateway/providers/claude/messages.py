@@ -115,8 +115,8 @@ class _History:
             self._add("user", [{**block, "text": f"<system>\n{block['text']}\n</system>"} for block in blocks])
 
     def _answer_follows(self, index: int) -> bool:
-        rest = (i for i in range(index + 1, len(self._messages)) if i not in self._answered)
-        following = next((self._messages[i] for i in rest if not _is_instruction(self._messages[i])), None)
+        later = (i for i in range(index + 1, len(self._messages)) if i not in self._answered)
+        following = next((self._messages[i] for i in later if not _is_instruction(self._messages[i])), None)
         return following is None or following["role"] == "assistant"
 
     def _add_assistant_turn(self, begin: int) -> int:
@@ -174,18 +174,18 @@ class _History:
         if index is None:
             return {"type": "tool_result", "tool_use_id": id, "content": NO_RESULT}
         self._answered.add(index)
-        blocks, mark = self._tool_content(index)
+        blocks, cache_control = self._tool_content(index)
         result: Block = {"type": "tool_result", "tool_use_id": id}
         if blocks:
             result["content"] = blocks if len(blocks) > 1 or blocks[0]["type"] != "text" else blocks[0]["text"]
-        return result if mark is None else {**result, "cache_control": mark}
+        return result if cache_control is None else {**result, "cache_control": cache_control}
 
     def _tool_content(self, index: int) -> tuple[list[Block], dict[str, str] | None]:
         """The blocks of a tool result without `cache_control`, and the last `cache_control` of its parts or of the message."""
         message = self._messages[index]
         blocks = message_blocks(message, f"messages[{index}]")
-        marks = [block.pop("cache_control", None) for block in blocks] or [cache_control_of(message)]
-        return blocks, next((mark for mark in reversed(marks) if mark), None)
+        cache_controls = [block.pop("cache_control", None) for block in blocks] or [cache_control_of(message)]
+        return blocks, next((cache_control for cache_control in reversed(cache_controls) if cache_control), None)
 
     def _unpaired_result(self, index: int) -> list[Block]:
         """A tool result without its call, which the API rejects, as text."""
@@ -193,9 +193,9 @@ class _History:
             "type": "text",
             "text": f"Result of tool call {self._messages[index].get('tool_call_id') or ''}:",
         }
-        blocks, mark = self._tool_content(index)
+        blocks, cache_control = self._tool_content(index)
         if not blocks:
             return []
-        if mark is not None:
-            blocks[-1]["cache_control"] = mark
+        if cache_control is not None:
+            blocks[-1]["cache_control"] = cache_control
         return [head, *blocks]

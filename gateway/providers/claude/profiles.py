@@ -101,10 +101,10 @@ _VERSION_FIRST = re.compile(r"claude-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2})
 def profile_of(model_id: str) -> ClaudeProfile:
     """The profile of a model, by family and version; a dated id counts as its version, an unknown one as the newest."""
     name = model_id.lower()
-    found = _VERSION_FIRST.search(name) or _FAMILY_FIRST.search(name)
-    if found is None or found["family"] not in _SINCE:
+    match = _VERSION_FIRST.search(name) or _FAMILY_FIRST.search(name)
+    if match is None or match["family"] not in _SINCE:
         return NEWEST
-    if found["major"] is None:
-        return _SINCE[found["family"]][-1][1] if found["family"] in ("fable", "mythos") else NEWEST
-    version = (int(found["major"]), int(found["minor"] or 0))
-    return next((profile for since, profile in _SINCE[found["family"]] if version >= since), _3_0)
+    if match["major"] is None:
+        return _SINCE[match["family"]][-1][1] if match["family"] in ("fable", "mythos") else NEWEST
+    version = (int(match["major"]), int(match["minor"] or 0))
+    return next((profile for since, profile in _SINCE[match["family"]] if version >= since), _3_0)

@@ -169,8 +169,8 @@ def _add_rest(body: dict[str, Any], request: ChatRequest) -> None:
         body["metadata"] = {"user_id": _user_id(user)}
     if client_body.get("service_tier") in _TIERS:
         body["service_tier"] = _TIERS[client_body["service_tier"]]
-    if (mark := cache_control_of(client_body)) is not None:
-        body["cache_control"] = mark
+    if (cache_control := cache_control_of(client_body)) is not None:
+        body["cache_control"] = cache_control
     if request.stream:
         body["stream"] = True
 

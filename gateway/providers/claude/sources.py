@@ -25,7 +25,7 @@ class Sources:
         self.annotations: list[Json] = []
         self.dropped: list[str] = []
         self._length = 0
-        self._from = 0
+        self._block_start = 0
 
     def block(self, block: Json) -> None:
         """Read a complete block."""
@@ -38,7 +38,7 @@ class Sources:
 
     def begin(self, block: Json) -> None:
         """Start a block; its citations refer to the text from here on."""
-        self._from = self._length
+        self._block_start = self._length
         kind = block.get("type")
         if not isinstance(kind, str) or kind not in _PARSED_ELSEWHERE:
             self.dropped.append(kind if isinstance(kind, str) else "block without a type")
@@ -50,22 +50,22 @@ class Sources:
         """The annotations of a citation, which covers the text of its block so far."""
         kind = citation.get("type") if isinstance(citation, dict) else None
         member = _URL_MEMBER.get(kind) if isinstance(kind, str) else None
-        found = (
+        added = (
             []
             if member is None
             else [
                 *url_citation(
                     citation.get(member),
                     citation.get("title"),
-                    self._from,
+                    self._block_start,
                     self._length,
                     quote=citation.get("cited_text"),
                 )
             ]
         )
-        if not found:
+        if not added:
             self.dropped.append(f"citation {kind}")
         elif len(self.annotations) < MAX_ANNOTATIONS:
-            self.annotations += found
-            return found
+            self.annotations += added
+            return added
         return []

@@ -168,10 +168,10 @@ class ClaudeStream(StreamParser):
 
     def _citation_chunks(self, citation: Any) -> Sequence[Chunk]:
         first = len(self._sources.annotations)
-        found = self._sources.cite(citation)
-        if not found or self._fence is not None:
+        added = self._sources.cite(citation)
+        if not added or self._fence is not None:
             return self._dropped_chunks()
-        return self._delta({"annotations": [{"index": first + i, **annotation} for i, annotation in enumerate(found)]})
+        return self._delta({"annotations": [{"index": first + i, **annotation} for i, annotation in enumerate(added)]})
 
     def _dropped_chunks(self) -> Sequence[Chunk]:
         kinds, self._sources.dropped = self._sources.dropped, []
@@ -226,8 +226,8 @@ class ClaudeStream(StreamParser):
         self._done = True
         chunks = [chunk for call in self._open.values() for chunk in self._last_input_chunks(call)]
         if self._fence is not None:
-            rest = self._fence.close()
-            chunks += self._delta({"content": rest}) if rest else ()
+            remaining = self._fence.close()
+            chunks += self._delta({"content": remaining}) if remaining else ()
         store_thinking(self._signatures, calls=self._calls, details=self._details)
         end = {**self._choice({}), "finish_reason": finish_reason(self._reason, calls=bool(self._calls))}
         return [*chunks, Chunk([end])]

@@ -119,14 +119,14 @@ def _strict(schema: Any) -> dict[str, Any]:
 def _has_plain_values(keyword: str, value: Any) -> bool:
     """Whether `enum` and `const` contain only strings, numbers, booleans and null."""
     values = value if keyword == "enum" else [value] if keyword == "const" else []
-    return not any(isinstance(each, dict | list) for each in values)
+    return not any(isinstance(item, dict | list) for item in values)
 
 
 def _close_object(strict: dict[str, Any], remaining: dict[str, Any]) -> None:
     """Close an object: all properties named, no others. Raises UnsupportedSchema for a map with arbitrary keys."""
     properties = remaining.pop("properties", {})
-    further = remaining.pop("additionalProperties", None)
-    if remaining.get("patternProperties") or (not properties and further is not False):
+    additional = remaining.pop("additionalProperties", None)
+    if remaining.get("patternProperties") or (not properties and additional is not False):
         raise UnsupportedSchema("an object with any keys")
     strict["properties"] = {name: _strict(part) for name, part in properties.items()}
     strict["additionalProperties"] = False

@@ -75,8 +75,8 @@ def _forced(profile: ClaudeProfile, requested: Reasoning | None) -> ThinkingFiel
 
 def _manual(requested: Reasoning, *, max_tokens: int) -> ThinkingFields:
     """A budget below `max_tokens`, which includes thinking; no thinking where less than the API's minimum remains."""
-    wanted = requested.budget if requested.budget is not None else _BUDGETS.get(requested.effort or "", 0)
-    budget = min(max(wanted, MIN_BUDGET), max_tokens - 1) if wanted else 0
+    requested_budget = requested.budget if requested.budget is not None else _BUDGETS.get(requested.effort or "", 0)
+    budget = min(max(requested_budget, MIN_BUDGET), max_tokens - 1) if requested_budget else 0
     if budget < MIN_BUDGET:
         return ThinkingFields()
     return ThinkingFields({"type": "enabled", "budget_tokens": budget}, on=True)

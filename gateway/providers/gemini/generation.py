@@ -22,15 +22,18 @@ SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority", 
 def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
     """Everything but modalities and response format. Unsupported sampling parameters are left out."""
     config: dict[str, Any] = {}
-    for theirs, ours in (("temperature", "temperature"), ("top_p", "topP")):
-        if body.get(theirs) is not None:
-            config[ours] = body[theirs]
+    for client_name, gemini_name in (("temperature", "temperature"), ("top_p", "topP")):
+        if body.get(client_name) is not None:
+            config[gemini_name] = body[client_name]
     if (body.get("top_k") or 0) > 0:
         config["topK"] = body["top_k"]
     if profile.penalties:
-        for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
-            if body.get(theirs) is not None:
-                config[ours] = min(body[theirs], MAX_PENALTY)
+        for client_name, gemini_name in (
+            ("frequency_penalty", "frequencyPenalty"),
+            ("presence_penalty", "presencePenalty"),
+        ):
+            if body.get(client_name) is not None:
+                config[gemini_name] = min(body[client_name], MAX_PENALTY)
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if limit is not None:
         config["maxOutputTokens"] = min(limit, profile.max_output_tokens)
@@ -48,7 +51,7 @@ def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
 
 def _stop(body: Json) -> Json:
     stop = body.get("stop") or ()
-    sequences = [word for word in ([stop] if isinstance(stop, str) else stop) if word]
+    sequences = [sequence for sequence in ([stop] if isinstance(stop, str) else stop) if sequence]
     if len(sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(f"Gemini models take at most {MAX_STOP_SEQUENCES} stop sequences.", param="stop")
     return {"stopSequences": sequences} if sequences else {}
@@ -78,8 +81,8 @@ def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
 def modalities_config(body: Json, *, profile: GeminiProfile, stream: bool) -> dict[str, Any]:
     """Output modalities, and the image and audio settings. Raises InvalidRequest for what the model cannot generate."""
     modalities = [*dict.fromkeys(body.get("modalities") or ())]
-    for kind, called, able in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
-        if kind in modalities and not able:
+    for kind, called, is_supported in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
+        if kind in modalities and not is_supported:
             raise InvalidRequest(f"This Gemini model does not answer with {called}.", param="modalities")
     speech = body.get("audio")
     if speech is not None and not profile.speech:
@@ -91,7 +94,9 @@ def modalities_config(body: Json, *, profile: GeminiProfile, stream: bool) -> di
     if speech is not None:
         config |= _speech(speech, stream=stream)
     image = {
-        ours: value for theirs, ours in IMAGE_CONFIG.items() if (value := (body.get("image_config") or {}).get(theirs))
+        gemini_name: value
+        for client_name, gemini_name in IMAGE_CONFIG.items()
+        if (value := (body.get("image_config") or {}).get(client_name))
     }
     return config | {"imageConfig": image} if image and profile.images else config
 

@@ -79,15 +79,15 @@ class _OffsetMap:
         first = self._character(part, start)
         return first, self.end if stop is None else max(first, self._character(part, stop))
 
-    def _character(self, part: int, at: int) -> int:
+    def _character(self, part: int, offset: int) -> int:
         if part not in self._parts:
             text = "".join(self._texts[part:]).encode("utf-8", "surrogatepass")
             blocks = (len(text[i : i + _BLOCK].translate(None, _CONTINUATION)) for i in range(0, len(text), _BLOCK))
             self._parts[part] = text, [0, *accumulate(blocks)]
         text, before = self._parts[part]
-        at = min(at, len(text))
-        block = at // _BLOCK
-        return self._starts[part] + before[block] + len(text[block * _BLOCK : at].translate(None, _CONTINUATION))
+        offset = min(offset, len(text))
+        block = offset // _BLOCK
+        return self._starts[part] + before[block] + len(text[block * _BLOCK : offset].translate(None, _CONTINUATION))
 
 
 def _grounding_annotations(grounding: Json, offsets: _OffsetMap) -> Iterator[Json]:

@@ -53,9 +53,9 @@ def parts_of(content: Any, *, path: str) -> Iterator[Part]:
             yield {"text": content}
         return
     for index, part in enumerate(content or ()):
-        made = _part(part, path=f"{path}[{index}]")
-        if made != {"text": ""}:
-            yield made
+        converted = _part(part, path=f"{path}[{index}]")
+        if converted != {"text": ""}:
+            yield converted
 
 
 def text_of(content: Any, *, path: str) -> str:
@@ -116,8 +116,8 @@ def _file(file: Any, *, path: str) -> Part:
     data = _member(file, "file_data", path=path)
     name = str(file.get("filename") or "")
     mime = MIME_OF_SUFFIX.get(name.rpartition(".")[2].lower(), "application/pdf")
-    made = _inline(data, mime=mime, path=f"{path}.file_data")
-    return _as_text(made, name=name) or made
+    converted = _inline(data, mime=mime, path=f"{path}.file_data")
+    return _as_text(converted, name=name) or converted
 
 
 def _as_text(part: Part, *, name: str) -> Part | None:
@@ -143,10 +143,10 @@ def _audio(audio: Any, *, path: str) -> Part:
 
 
 def _member(value: Any, name: str, *, path: str) -> str:
-    found = value.get(name) if isinstance(value, Mapping) else None
-    if not isinstance(found, str) or not found:
+    member = value.get(name) if isinstance(value, Mapping) else None
+    if not isinstance(member, str) or not member:
         raise InvalidRequest(f"`{name}` must be a non-empty string.", param=f"{path}.{name}")
-    return found
+    return member
 
 
 def _inline(data: str, *, mime: str, path: str) -> Part:
@@ -157,7 +157,7 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
         if head is None:
             raise InvalidRequest("This is not a data URL.", param=path)
         payload = data[head.end() :]
-        encoded = any(word.strip().lower() == "base64" for word in (head["parameters"] or "").split(";"))
+        encoded = any(parameter.strip().lower() == "base64" for parameter in (head["parameters"] or "").split(";"))
         mime = head["mime"].strip().lower() or mime
     mime = SAME_MIME.get(mime, mime)
     if not MIME.fullmatch(mime):

@@ -82,8 +82,8 @@ def _decoded(data: str) -> bytes:
 
 
 def _rate(mime: str) -> int:
-    found = _RATE.search(mime)
-    return int(found[1]) if found else PCM_RATE
+    match = _RATE.search(mime)
+    return int(match[1]) if match else PCM_RATE
 
 
 def _wav_header(size: int, *, rate: int) -> bytes:

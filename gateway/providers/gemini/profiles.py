@@ -75,9 +75,9 @@ class GeminiProfile:
             return min(max(reasoning.budget, self.min_budget), MAX_BUDGET)
         return BUDGETS.get(reasoning.effort or "", self.min_budget)
 
-    def _level(self, wanted: str) -> str:
+    def _level(self, requested: str) -> str:
         """The wanted level, else the next higher one, else the highest available."""
-        rank = ORDER.index(wanted)
+        rank = ORDER.index(requested)
         available = [level for level in ORDER if level in self.levels]
         return next((level for level in available if ORDER.index(level) >= rank), available[-1])
 

@@ -81,17 +81,17 @@ def _declared(tools: Sequence[Any]) -> dict[str, Json]:
 
 def _names(names: Iterable[str]) -> dict[str, str]:
     """A legal, unique name for each; legal names stay as they are."""
-    wanted = dict.fromkeys(names)
-    upstream_names = {name: name for name in wanted if LEGAL_NAME.fullmatch(name)}
+    unique = dict.fromkeys(names)
+    upstream_names = {name: name for name in unique if LEGAL_NAME.fullmatch(name)}
     taken = set(upstream_names)
     repeated: Counter[str] = Counter()
-    for name in [name for name in wanted if name not in upstream_names]:
-        plain = ours = "_" + ILLEGAL.sub("_", name[:100])
-        while ours in taken:
-            repeated[plain] += 1
-            ours = f"{plain}_{repeated[plain]}"
-        upstream_names[name] = ours
-        taken.add(ours)
+    for name in [name for name in unique if name not in upstream_names]:
+        base = legal = "_" + ILLEGAL.sub("_", name[:100])
+        while legal in taken:
+            repeated[base] += 1
+            legal = f"{base}_{repeated[base]}"
+        upstream_names[name] = legal
+        taken.add(legal)
     return upstream_names
 
 

@@ -201,7 +201,11 @@ class OpenAIStream(StreamParser):
             body = {"error": body}
         raise_for_error(body, provider=self._provider, key=self._key)
         self._store_metadata(body)
-        choices = [made for choice in objects(body.get("choices")) if (made := self._choice(choice)) is not None]
+        choices = [
+            parsed_choice
+            for choice in objects(body.get("choices"))
+            if (parsed_choice := self._choice(choice)) is not None
+        ]
         usage = self._usage(body["usage"]) if body.get("usage") else None
         if choices and not self._first_chunk_sent:
             self._first_chunk_sent = True
