@@ -121,13 +121,13 @@ def test_what_agents_send() -> None:
 def test_values_are_counted_outside_of_strings(texts: list[str], more: int, chunk: int) -> None:
     """Wherever the text is cut, only marks between values count."""
     raw = orjson.dumps([*texts, *range(more)])
-    most, size, least = body_module.MAX_VALUES, body_module._CHUNK, body_module._COUNTED_FROM
+    most, size, least = body_module.MAX_VALUES, body_module._CHUNK, body_module._MIN_COUNTED
     try:
-        body_module._CHUNK, body_module._COUNTED_FROM = chunk, 0
+        body_module._CHUNK, body_module._MIN_COUNTED = chunk, 0
         for body_module.MAX_VALUES, expected in ((len(texts) + more, False), (len(texts) + more - 1, True)):
             assert holds_too_many_values(raw) is expected
     finally:
-        body_module.MAX_VALUES, body_module._CHUNK, body_module._COUNTED_FROM = most, size, least
+        body_module.MAX_VALUES, body_module._CHUNK, body_module._MIN_COUNTED = most, size, least
 
 
 def test_answers_that_could_not_be_written_again() -> None:
