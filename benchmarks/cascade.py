@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.served import served
 from gateway.catalog.packaged import load_catalog
-from llm_simulator.prompts import JSON, TOOLS, wish
+from llm_simulator.prompts import JSON, TOOLS, random_prompt
 from llm_simulator.quality import answer_quality
 from llm_simulator.seeded_random import SeededRandom
 from llm_simulator.simulation import Simulation
@@ -66,7 +66,11 @@ def requests_of(count: int, *, seed: int) -> list[dict[str, Any]]:
     dice = SeededRandom("structured", seed)
     asked = []
     for number in range(count):
-        form = (f"{wish(dice).prompt} Use the get_weather tool.", TOOLS) if number % 2 else (wish(dice).prompt, JSON)
+        form = (
+            (f"{random_prompt(dice).prompt} Use the get_weather tool.", TOOLS)
+            if number % 2
+            else (random_prompt(dice).prompt, JSON)
+        )
         asked.append({"messages": [{"role": "user", "content": form[0]}], **form[1]})
     return asked
 

@@ -26,7 +26,7 @@ import httpx2
 from benchmarks.charts import Panel, svg
 from benchmarks.served import served
 from gateway.catalog.catalog import Catalog
-from llm_simulator.prompts import wish
+from llm_simulator.prompts import random_prompt
 from llm_simulator.quality import answer_quality
 from llm_simulator.seeded_random import SeededRandom
 from llm_simulator.simulation import Simulation
@@ -63,7 +63,7 @@ async def run(*, requests: int, seed: int, rated: float, model: str, folder: Pat
     asked: list[Asked] = []
     async with served(Simulation(seed=seed), seed=seed, folder=folder) as gateway:
         for _ in range(requests):
-            wanted = wish(dice)
+            wanted = random_prompt(dice)
             body = {"model": model, "messages": [{"role": "user", "content": wanted.prompt}], **wanted.body}
             answer = await gateway.ask(body)
             asked.append(_asked(wanted.prompt, answer))

@@ -73,9 +73,8 @@ from gateway.store import Store
 from gateway.store.connection import LedgerDamaged, quarantine
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.sqlite import SqliteStore
-from gateway.transport import Transport
+from gateway.transport import Transport, tls_context
 from gateway.transport.http1_client import Http1Transport
-from gateway.transport.tls import tls_context
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""The values that pass between the client's side, the proxy and the providers' dialects.
+"""The values that dialects, proxy and providers exchange: requests, completions, chunks and usage.
 
-Those that are made for every request or event are tuples: a frozen dataclass sets each of its members by a call.
+Values that are made for every request or event are named tuples, because a frozen dataclass is slower to create.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _NOTHING: Json = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class RoutingHints:
-    """The body's `routing` object: wishes for this one request, never forwarded.
+    """The body's `routing` object: preferences for one request, never forwarded.
 
-    `max_cost` is in USD, `min_quality` 0 to 1; `providers` and `models` narrow the choice; `baseline` is a model name.
-    `session_id` and `agent_id` may come from a client's own header or field instead; `shared_session` says that several
-    conversations may have the same `session_id`.
+    `max_cost` is in USD, `min_quality` from 0 to 1; `providers` and `models` restrict the choice; `baseline` is a model
+    name. `session_id` and `agent_id` may come from a client's own header or field instead. `shared_session`: several
+    conversations may use the same `session_id`.
     """
 
     max_cost: float | None = None
@@ -36,7 +36,7 @@ class RoutingHints:
 
     @property
     def conversation(self) -> str | None:
-        """The session as the client named it; each of its subagents has a conversation of its own."""
+        """The session id, with the agent id where there is one: each subagent has its own conversation."""
         if self.session_id is None or self.agent_id is None:
             return self.session_id
         return f"{self.session_id}/{self.agent_id}"
@@ -48,12 +48,12 @@ MAX_DATA_URL_HEAD = 1024  # characters of a data URL before its data: media type
 
 
 class ChatRequest(NamedTuple):
-    """A checked chat completion request.
+    """A validated chat completion request.
 
-    `body` is the client's object without explicit nulls at its top level, without the gateway's own members, and with the
-    deprecated `functions` / `function_call` / role `function` rewritten as tools (then `legacy_functions` is True and the
-    answer has to be given in the old form). It is shared, never changed. `size` is that of the body in bytes as it came,
-    `prompt_tokens` the estimate for the prompt where it was made already.
+    `body` is the client's object without nulls at its top level and without the gateway's own members. The deprecated
+    `functions`, `function_call` and role `function` are rewritten as tools; `legacy_functions` then says that the response
+    must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
+    `prompt_tokens` an estimate, where it was already made.
     """
 
     body: Json
@@ -90,11 +90,11 @@ def output_limit(body: Json) -> int | None:
 
 
 class UpstreamRequest(NamedTuple):
-    """What goes to a provider: one POST.
+    """One POST to a provider.
 
-    `json` is kept until it is sent so that tests and recorders can read it. `context` is whatever the provider needs to
-    read the answer to just this request (renamed tools, an emulated schema); it never leaves the process. `encoded` is
-    `json` written out, where that was done already.
+    `json` stays a mapping so that tests can read it; `encoded` is the same as bytes, where it was already encoded.
+    `context` is what the provider needs to parse the response to this request (renamed tools, an emulated schema); it is
+    never sent.
     """
 
     provider: str
@@ -108,12 +108,12 @@ class UpstreamRequest(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens of one answer, in OpenAI's sense: the prompt includes cached and cache-written tokens, the completion includes reasoning.
+    """Token counts of one response, as OpenAI defines them: the prompt includes cached and cache-write tokens, the completion includes reasoning.
 
-    `cache_write_tokens` are those of the default (5 minute) lifetime, `cache_write_1h_tokens` of the hour's.
-    `cached_audio_tokens` are counted in both `cached_tokens` and `prompt_audio_tokens`. `completion_audio_tokens`,
-    `completion_image_tokens` and `completion_video_tokens` are the parts of the completion that are not text. `reported_cost`
-    is USD by the provider's own count. `raw` is the usage object as it was sent. `estimated` says we counted, not they.
+    `cache_write_tokens` have the default lifetime of 5 minutes, `cache_write_1h_tokens` one hour. `cached_audio_tokens` are
+    part of both `cached_tokens` and `prompt_audio_tokens`. `completion_audio_tokens`, `completion_image_tokens` and
+    `completion_video_tokens` are parts of the completion. `reported_cost` is the provider's own figure in USD. `raw` is the
+    usage object as received. `estimated`: the gateway estimated some of the counts.
     """
 
     prompt_tokens: int = 0
@@ -150,7 +150,7 @@ class Usage(NamedTuple):
         }
 
     def _media(self) -> dict[str, int]:
-        """Output that is not text, as OpenAI (`audio_tokens`) and OpenRouter (`image_tokens`) name it, where there is some."""
+        """Non-zero counts of output that is not text, as OpenAI (`audio_tokens`) and OpenRouter (`image_tokens`) name them."""
         counts = {
             "audio_tokens": self.completion_audio_tokens,
             "image_tokens": self.completion_image_tokens,
@@ -160,10 +160,11 @@ class Usage(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """A whole answer: `choices` are OpenAI's choice objects; `usage` is None when the provider told nothing usable.
+    """A response that is not streamed: `choices` are OpenAI's choice objects, `usage` is None without usable counts.
 
-    `model` is who answered where that was left to the upstream, else None. `extra` holds further top-level members worth showing (`service_tier`, `system_fingerprint`, ...).
-    `dropped` names the kinds of content that the answer had and that OpenAI's shape has no place for.
+    `model` is the answering model where the upstream chose it, else None. `extra` holds further top-level members
+    (`service_tier`, `system_fingerprint`, ...). `dropped` names the kinds of content that OpenAI's format cannot carry.
+    `large`: encoding takes so long that a thread does it.
     """
 
     choices: Sequence[Json]
@@ -171,16 +172,16 @@ class Completion(NamedTuple):
     upstream_id: str | None = None
     model: str | None = None
     extra: Json = _NOTHING
-    large: bool = False  # takes so long to write that it is done in a thread
+    large: bool = False
     dropped: Sequence[str] = ()
 
 
 class Chunk(NamedTuple):
-    """One step of a streamed answer: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage when it came along.
+    """One step of a streamed response: OpenAI's chunk choices (`index`, `delta`, `finish_reason`), and usage where present.
 
-    `choices` may be empty (usage only). A chunk's usage replaces what came before it: it is cumulative. The first chunk
-    that has choices may name the upstream's id of the answer, and its model where that was left to the upstream. `text` is
-    set by `saying` alone. `dropped` names the kinds of content in this step that OpenAI's shape has no place for.
+    `choices` may be empty (usage only). Usage is cumulative: a later one replaces an earlier one. The first chunk with
+    choices may carry the upstream's response id, and its model where the upstream chose it. `text` is set only by
+    `text_chunk`. `dropped` names the kinds of content that OpenAI's format cannot carry.
     """
 
     choices: Sequence[Json] = ()
@@ -193,13 +194,13 @@ class Chunk(NamedTuple):
 
 
 def text_chunk(text: str) -> Chunk:
-    """What most steps are: more text of the only choice, and nothing else."""
+    """The most frequent chunk: more text of the only choice, and nothing else."""
     step = {"index": 0, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
     return Chunk([step], text=text)
 
 
 def count(value: object) -> int | None:
-    """A token count as providers send it: a finite number from 0 to 10^12, else None (absent, negative, NaN, text, absurd)."""
-    if type(value) is not int and type(value) is not float:  # a bool is neither
+    """A token count as providers send it: a finite number from 0 to 10^12; None for anything else."""
+    if type(value) is not int and type(value) is not float:  # excludes bool
         return None
     return int(value) if 0 <= value <= 1e12 else None

@@ -1,15 +1,15 @@
-"""Every way a request can fail, as one tree; each leaf knows its HTTP status, OpenAI error type and code."""
+"""The exception tree of the gateway; each class has an HTTP status, an OpenAI error type and a code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-MOST_TEXT = 4_000  # characters of a message or param; both may quote what a client or an upstream wrote
+MAX_TEXT = 4_000  # characters of a message or param, because both may quote a client or an upstream
 
 
 class GatewayError(Exception):
-    """A failure that the client is told about in OpenAI's error shape."""
+    """An error that is sent to the client in OpenAI's error format."""
 
     status = 500
     type = "api_error"
@@ -29,22 +29,22 @@ class GatewayError(Exception):
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
 class RequestError(GatewayError):
-    """The client's request cannot be served as it is; sending it again will not help."""
+    """The request cannot be served; a retry fails again."""
 
     status = 400
     type = "invalid_request_error"
 
 
 class InvalidRequest(RequestError):
-    """The body breaks the API's rules; `param` is the path of the field, as `messages[0].content`."""
+    """The body violates the API's rules; `param` is the path of the field, such as `messages[0].content`."""
 
 
 class TooLargeForProvider(InvalidRequest):
-    """The request is larger than what its provider takes; another one may take it."""
+    """The request exceeds the provider's size limit; another provider may accept it."""
 
     status = 413
     code = "request_too_large"
@@ -72,7 +72,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(RequestError):
-    """`allow` is the header that a 405 has to have (RFC 9110, 15.5.6)."""
+    """`allow` is the header that a 405 must have (RFC 9110, 15.5.6)."""
 
     status = 405
     code = "method_not_allowed"
@@ -108,7 +108,7 @@ class HeadersTooLarge(RequestError):
 
 
 class NotImplementedInHttp(RequestError):
-    """A part of HTTP that the gateway does not speak: CONNECT, transfer codings beside chunked."""
+    """An unsupported part of HTTP: CONNECT, or transfer codings other than chunked."""
 
     status = 501
     code = "not_implemented"
@@ -120,7 +120,7 @@ class UnsupportedVersion(RequestError):
 
 
 class Overloaded(GatewayError):
-    """The gateway itself is full or draining; `retry_after` is in seconds."""
+    """The gateway is at its concurrency limit or draining; `retry_after` is in seconds."""
 
     status = 503
     type = "server_error"
@@ -132,7 +132,7 @@ class Overloaded(GatewayError):
 
 
 class RefusedByGateway(GatewayError):
-    """The caller has reached a limit of its key or of the gateway; `retry_after` is in seconds, None: waiting does not help."""
+    """The caller reached a limit of its key or of the gateway. `retry_after` is in seconds, None where waiting does not help."""
 
     status = 429
 
@@ -142,21 +142,21 @@ class RefusedByGateway(GatewayError):
 
 
 class BudgetExceeded(RefusedByGateway):
-    """What the request may cost is not left in a budget: spent, or held by requests under way."""
+    """The budget has too little left for the request: it is spent, or held by running requests."""
 
     type = "insufficient_quota"
     code = "budget_exceeded"
 
 
 class RateLimited(RefusedByGateway):
-    """More requests a minute than the key allows."""
+    """More requests per minute than the key allows."""
 
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
 
 
 class LedgerUnavailable(GatewayError):
-    """The ledger cannot be written, so nothing that costs money is begun."""
+    """The ledger cannot be written, so the gateway starts nothing that costs money."""
 
     status = 503
     type = "server_error"
@@ -164,7 +164,7 @@ class LedgerUnavailable(GatewayError):
 
 
 class ConfigError(GatewayError):
-    """The configuration is unusable; `problems` names file, line, key and mend, all at once."""
+    """The configuration is invalid. `problems` lists all problems with file, line, key and fix."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -172,7 +172,7 @@ class ConfigError(GatewayError):
 
 
 class RoutingError(GatewayError):
-    """No decision could be made."""
+    """The router could not decide."""
 
     status = 503
     type = "server_error"
@@ -180,16 +180,16 @@ class RoutingError(GatewayError):
 
 
 class NoRoute(RoutingError):
-    """Nothing in the catalogue satisfies what the request and its context ask for."""
+    """No model in the catalogue satisfies the request and its context."""
 
     code = "no_candidate"
 
 
 class UpstreamError(GatewayError):
-    """An upstream did not answer as it should.
+    """An upstream call failed.
 
-    `upstream_status` is the HTTP status it sent (None when there was none), `retry_after` seconds it asked us to
-    wait. `detail` is its own message, keys redacted, for the client only where `shows_detail`.
+    `upstream_status` is the upstream's HTTP status (None without one), `retry_after` the requested wait in seconds.
+    `shows_detail`: the client may see the upstream's own message. `maybe_billed`: the provider may bill the call.
     """
 
     status = 502
@@ -216,43 +216,43 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """Refused, reset before headers, DNS: nothing was answered."""
+    """Connection refused, reset before headers, or DNS failure: there was no response."""
 
     code = "upstream_unreachable"
 
 
 class UpstreamDisconnected(UpstreamUnreachable):
-    """The connection ended after the request was sent and before an answer: the upstream may have received the request."""
+    """The connection closed after the request was sent and before a response; the upstream may have received it."""
 
     maybe_billed = True
 
 
 class UpstreamStaleConnection(UpstreamDisconnected):
-    """The same on a connection that had served before; most likely the upstream closed it because it had been idle."""
+    """UpstreamDisconnected on a reused connection; most likely the upstream closed it because it was idle."""
 
 
 class UpstreamTLS(UpstreamUnreachable):
-    """The upstream's certificate or handshake cannot be trusted."""
+    """The TLS certificate or handshake of the upstream is invalid."""
 
     code = "upstream_tls"
 
 
 class UpstreamOverloaded(UpstreamError):
-    """5xx, 529, or an overload told as an event: trying later or elsewhere helps."""
+    """5xx, 529, or an overload event: a later attempt or another upstream can help."""
 
     status = 503
     code = "upstream_overloaded"
 
 
 class UpstreamFailed(UpstreamOverloaded):
-    """The upstream answered 500 or 502: it broke on this request."""
+    """The upstream sent 500 or 502 for this request."""
 
     status = 502
     code = "upstream_error"
 
 
 class UpstreamRateLimited(UpstreamError):
-    """429: this deployment has to cool down."""
+    """429: this deployment must cool down."""
 
     status = 429
     type = "rate_limit_error"
@@ -260,7 +260,7 @@ class UpstreamRateLimited(UpstreamError):
 
 
 class UpstreamAccountEmpty(UpstreamError):
-    """402, spent quota or spend limit: this key cannot pay; the client is told no more than that."""
+    """402, exhausted quota or spend limit of the gateway's account; the client sees no details."""
 
     status = 503
     code = "upstream_account_empty"
@@ -268,7 +268,7 @@ class UpstreamAccountEmpty(UpstreamError):
 
 
 class UpstreamAuth(UpstreamError):
-    """401 or 403: the gateway's key is refused; the provider's words are never passed on."""
+    """401 or 403: the gateway's key is rejected; the provider's message is never passed on."""
 
     code = "upstream_auth"
     shows_detail = False
@@ -281,7 +281,7 @@ class UpstreamModelNotFound(UpstreamError):
 
 
 class UpstreamNotFound(UpstreamError):
-    """The provider's own 404 about something that is not the model, as an expired file or cache that the request names."""
+    """The provider's own 404 about something other than the model, such as an expired file or cache."""
 
     status = 404
     type = "invalid_request_error"
@@ -289,7 +289,7 @@ class UpstreamNotFound(UpstreamError):
 
 
 class UpstreamRejected(UpstreamError):
-    """400, 413 or 422: the provider refuses this request's content; the same request fails again."""
+    """400, 413 or 422: the provider rejects the content of the request; a retry fails again."""
 
     status = 400
     type = "invalid_request_error"
@@ -297,33 +297,33 @@ class UpstreamRejected(UpstreamError):
 
 
 class UpstreamUnsupportedMedia(UpstreamRejected):
-    """The provider's own 415: this upstream does not take a kind of content that another may take."""
+    """The provider's own 415: another upstream may accept this kind of content."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class ContextLengthExceeded(UpstreamRejected):
-    """The prompt is longer than this model's context window; a larger model may take it."""
+    """The prompt exceeds the model's context window; a model with a larger one may accept it."""
 
     code = "context_length_exceeded"
 
 
 class UpstreamInvalidResponse(UpstreamError):
-    """Not JSON, not the dialect's shape, an HTML page, a redirect, too large: garbage."""
+    """The response is not JSON, not in the provider's format, an HTML page, a redirect, or too large."""
 
     code = "upstream_invalid_response"
     maybe_billed = True
 
 
 class UpstreamTruncated(UpstreamInvalidResponse):
-    """The connection ended before the answer did."""
+    """The connection closed before the response was complete."""
 
     code = "upstream_truncated"
 
 
 class UpstreamTimeout(UpstreamError):
-    """No byte within the first-byte, idle or total time; the provider may still bill it."""
+    """A first-byte, idle or total timeout; the provider may still bill the call."""
 
     status = 504
     code = "upstream_timeout"
@@ -331,12 +331,12 @@ class UpstreamTimeout(UpstreamError):
 
 
 class AllCandidatesFailed(UpstreamError):
-    """`auto` tried what it could; `retry_after` is the smallest wait that any of them named."""
+    """All candidates of `auto` failed; `retry_after` is the smallest wait that any of them named."""
 
     status = 503
     code = "no_candidate"
 
 
 def error_event(error: GatewayError) -> Mapping[str, Any]:
-    """What stands in a `data:` event when an answer breaks after its first byte."""
+    """The JSON of a `data:` event for an error after the first byte."""
     return {"error": {**error.body()["error"], "code": error.code or error.type}}

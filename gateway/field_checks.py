@@ -1,4 +1,4 @@
-"""What one JSON value must be; a value that is not raises InvalidRequest with its path, as OpenAI words it."""
+"""Checks of single JSON values. A failed check raises InvalidRequest with the path, in OpenAI's wording."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wrong_type(value: object, path: str, *, expected: str) -> NoReturn:
 
 
 def shown(text: str) -> str:
-    """A client's text as a message quotes it: short, and escaped where it cannot be printed."""
+    """A client's text for an error message: shortened, and escaped where not printable."""
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 

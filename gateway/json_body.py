@@ -1,4 +1,4 @@
-"""JSON of clients and upstreams with bounded depth and size; a request's bytes as one strict object without NUL."""
+"""Parses JSON of clients and upstreams with limits on depth and size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from gateway.field_checks import invalid
 from gateway.long_json import loads
 
 MAX_DEPTH = 64  # levels of a request
-# Values (members of objects, items of arrays) of one JSON text. Its parser does not let go of the interpreter's lock, so
-# this bounds for how long the event loop is held up.
+# Values (object members and array items) of one JSON text. The parser holds the interpreter lock, so this limits how long
+# the event loop is blocked.
 MAX_VALUES = 250_000
-# Levels of an upstream's answer, and of JSON in a client's text: what is nested deeper could not be written out again.
+# Levels of an upstream's response, and of JSON inside a client's text: deeper JSON could not be encoded again.
 MAX_ANSWER_DEPTH = 128
 
-_COUNTED_FROM = 2 * MAX_VALUES  # bytes; a value takes at least two
+_MIN_COUNTED = 2 * MAX_VALUES  # bytes; shorter texts cannot exceed MAX_VALUES, since a value takes at least two
 _CHUNK = 65_536
-_VALUE_MARKS = (b",", b"[", b"{")
+_SEPARATORS = (b",", b"[", b"{")
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The object that `raw` holds. NaN, Infinity, numbers beyond a double, lone surrogates and a BOM are refused by the parser."""
+    """Parse a request body. Raises InvalidRequest for anything but a JSON object within the limits and without NUL.
+
+    NaN, Infinity, numbers beyond a double, lone surrogates and a byte order mark are rejected by the parser.
+    """
     if holds_too_many_values(raw):
         raise InvalidRequest(
             f"The request body holds too many values; at most {MAX_VALUES} members and items are accepted in all.",
@@ -32,32 +35,32 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         body = loads(raw)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(_not_json(raw, error), code="invalid_json") from None
+        raise InvalidRequest(_parse_error_message(raw, error), code="invalid_json") from None
     if not isinstance(body, dict):
         raise InvalidRequest(
             'The request body must be a JSON object, as {"model": ..., "messages": [...]}.', code="invalid_type"
         )
-    _refuse_deep_or_nul(body)
+    _check_depth_and_nul(body)
     return body
 
 
 def parse_embedded(text: str) -> Any:
-    """JSON that stands in a text of a client's message, such as the arguments of a call.
+    """Parse JSON inside a text of a client's message, such as the arguments of a call.
 
-    Raises JSONDecodeError, also where it is deeper or holds more values than what is written out again may.
+    Raises JSONDecodeError, also above MAX_ANSWER_DEPTH or MAX_VALUES.
     """
-    if len(text) > _COUNTED_FROM and holds_too_many_values(text.encode()):
+    if len(text) > _MIN_COUNTED and holds_too_many_values(text.encode()):
         raise orjson.JSONDecodeError(f"more than {MAX_VALUES} values", "", 0)
-    return _shallow(orjson.loads(text), opened=text.count("[") + text.count("{"))
+    return _check_depth(orjson.loads(text), opened=text.count("[") + text.count("{"))
 
 
 def parse_answer(raw: bytes) -> Any:
-    """JSON of an upstream's answer or event. Raises JSONDecodeError, also where it is nested too deeply to be written again."""
-    return _shallow(loads(raw), opened=raw.count(b"[") + raw.count(b"{"))
+    """Parse JSON of an upstream's response or event. Raises JSONDecodeError, also above MAX_ANSWER_DEPTH."""
+    return _check_depth(loads(raw), opened=raw.count(b"[") + raw.count(b"{"))
 
 
-def _shallow(value: Any, *, opened: int) -> Any:
-    """The value; `opened` brackets, those within texts included, tell nearly always that it cannot be deep."""
+def _check_depth(value: Any, *, opened: int) -> Any:
+    """Check the depth of a value. `opened`: its number of opening brackets, also inside strings, an upper bound of the depth."""
     if opened > MAX_ANSWER_DEPTH and _is_deeper(value, MAX_ANSWER_DEPTH):
         raise orjson.JSONDecodeError(f"nested deeper than {MAX_ANSWER_DEPTH} levels", "", 0)
     return value
@@ -79,42 +82,42 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def holds_too_many_values(raw: bytes) -> bool:
-    """Whether JSON holds more than MAX_VALUES values, told before it is parsed and without a copy of all of it.
+    """Whether JSON has more than MAX_VALUES values; computed before parsing and without copying the whole text.
 
-    The marks between values are counted; only where there are enough of them, those within strings are left out.
+    Counts the separators of values. Only where there are enough of them, separators inside strings are excluded.
     """
-    if len(raw) <= _COUNTED_FROM or sum([raw.count(mark) for mark in _VALUE_MARKS]) <= MAX_VALUES:
+    if len(raw) <= _MIN_COUNTED or sum([raw.count(mark) for mark in _SEPARATORS]) <= MAX_VALUES:
         return False
-    found = 0
+    values = 0
     within_string = False
-    held = b""  # a backslash at the end of a chunk belongs to what follows
+    carried = b""  # a backslash at the end of a chunk belongs to the next one
     for start in range(0, len(raw), _CHUNK):
-        chunk = held + raw[start : start + _CHUNK]
+        chunk = carried + raw[start : start + _CHUNK]
         slashes = len(chunk) - len(chunk.rstrip(b"\\"))
-        held = b"\\" if slashes % 2 else b""
-        if held:
+        carried = b"\\" if slashes % 2 else b""
+        if carried:
             chunk = chunk[:-1]
         pieces = chunk.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         for outside in pieces[within_string::2]:
-            found += sum(map(outside.count, _VALUE_MARKS))
+            values += sum(map(outside.count, _SEPARATORS))
         within_string ^= len(pieces) % 2 == 0
-        if found > MAX_VALUES:
+        if values > MAX_VALUES:
             return True
     return False
 
 
-def _not_json(raw: bytes, error: orjson.JSONDecodeError) -> str:
+def _parse_error_message(raw: bytes, error: orjson.JSONDecodeError) -> str:
     if not raw.strip():
         return "The request body is empty; send a JSON object with `model` and `messages`."
     try:
         raw.decode()
-    except UnicodeDecodeError as bad:
-        return f"The request body is not valid UTF-8 (at byte {bad.start}); encode the JSON as UTF-8."
+    except UnicodeDecodeError as decode_error:
+        return f"The request body is not valid UTF-8 (at byte {decode_error.start}); encode the JSON as UTF-8."
     return f"The request body is not valid JSON: {error}."
 
 
-def _refuse_deep_or_nul(body: dict[str, Any]) -> None:
-    """Level by level. Most bodies are few values and long strings, which are searched faster than the JSON around them."""
+def _check_depth_and_nul(body: dict[str, Any]) -> None:
+    """Raises InvalidRequest for NUL characters or too many levels. Searching strings is faster than searching the raw JSON."""
     level: list[Any] = [body]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
@@ -123,10 +126,10 @@ def _refuse_deep_or_nul(body: dict[str, Any]) -> None:
                 for name, child in parent.items():
                     kind = type(child)
                     if "\x00" in name:
-                        _refuse_nul(body)
+                        _raise_for_nul(body)
                     if kind is str:
                         if "\x00" in child:
-                            _refuse_nul(body)
+                            _raise_for_nul(body)
                     elif kind is dict or kind is list:
                         below.append(child)
             else:
@@ -134,7 +137,7 @@ def _refuse_deep_or_nul(body: dict[str, Any]) -> None:
                     kind = type(child)
                     if kind is str:
                         if "\x00" in child:
-                            _refuse_nul(body)
+                            _raise_for_nul(body)
                     elif kind is dict or kind is list:
                         below.append(child)
         if not below:
@@ -145,10 +148,10 @@ def _refuse_deep_or_nul(body: dict[str, Any]) -> None:
     )
 
 
-def _refuse_nul(body: dict[str, Any]) -> NoReturn:
-    """PostgreSQL cannot store NUL and several providers refuse it, so it is refused for all, naming where it stands."""
+def _raise_for_nul(body: dict[str, Any]) -> NoReturn:
+    """Raises InvalidRequest with the path of the NUL character. PostgreSQL cannot store NUL, and several providers reject it."""
     waiting: list[tuple[str, Any]] = [("", body)]
-    while True:  # there is one
+    while True:  # the caller found a NUL, so this ends
         path, value = waiting.pop()
         if isinstance(value, str):
             if "\x00" in value:

@@ -1,7 +1,7 @@
-"""JSON with very long strings, such as files in base64, read and written piece by piece.
+"""Parses and encodes JSON with very long strings, such as files in base64, in steps.
 
-The JSON library keeps the interpreter's lock for a whole call, which takes 50 MB some 100 ms: in that time no thread lets the
-event loop run. Long strings are therefore taken out, and read or written a megabyte at a time.
+The JSON library holds the interpreter lock for a whole call, about 100 ms for 50 MB. During that time the event loop cannot
+run, even if another thread copied the call. Long strings are therefore cut out and processed one megabyte at a time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-LARGE = 4 << 20  # bytes from which it matters
-PIECE = 1 << 20  # bytes or characters that one call reads or writes
-WINDOW = 1 << 16  # bytes that are searched for the ends of strings at once
+LARGE = 4 << 20  # bytes; smaller texts are parsed in one call
+PIECE = 1 << 20  # bytes or characters per call
+WINDOW = 1 << 16  # bytes searched for string ends at once
 
 
 def loads(raw: bytes) -> Any:
-    """As orjson.loads, which it leaves the decision to wherever the text is not as expected."""
+    """The same as orjson.loads, which is also the fallback for everything unexpected."""
     if len(raw) <= LARGE:
         return orjson.loads(raw)
     cuts = list(_cuts(raw))
@@ -36,7 +36,7 @@ def loads(raw: bytes) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """As orjson.dumps."""
+    """The same as orjson.dumps."""
     long: list[str] = []
     token = secrets.token_hex(16)
     shortened = _shortened(value, token, long)
@@ -52,7 +52,7 @@ def dumps(value: Any) -> bytes:
 
 
 class _Cut(NamedTuple):
-    """A stretch within one string, and the pieces of it that can be read by themselves."""
+    """A long section inside one string, and the pieces of it that can be parsed separately."""
 
     pieces: list[tuple[int, int]]
 
@@ -66,8 +66,8 @@ class _Cut(NamedTuple):
 
 
 def _cuts(raw: bytes) -> Iterator[_Cut]:
-    """The long stretches without a quote that lie within strings, in order."""
-    bounds: list[int] = []  # where the windows of the stretch end; no escape of two characters is cut there
+    """The long sections without quotes inside strings, in order."""
+    bounds: list[int] = []  # window ends inside the section; none cuts a two-character escape
     within = False
     for start, end in _windows(raw):
         window = raw[start:end]
@@ -99,7 +99,7 @@ def _cut(raw: bytes, bounds: list[int]) -> Iterator[_Cut]:
     if len(bounds) < 2 or bounds[-1] - bounds[0] < PIECE:
         return
     known = bounds[0]
-    inner = bounds[1:]  # the first window is left out: it tells whether an escape is complete at the first bound
+    inner = bounds[1:]  # without the first window, which shows whether an escape is complete at the first bound
     safe = []
     for bound in inner:
         safe.append(_boundary(raw, bound, known=known))
@@ -113,21 +113,21 @@ def _cut(raw: bytes, bounds: list[int]) -> Iterator[_Cut]:
 
 
 def _boundary(raw: bytes, at: int, *, known: int) -> int:
-    """The first place from `at` on where neither an escape nor a character is cut; no escape is at `known`."""
+    """The first position from `at` that cuts neither an escape nor a character. `known` is a position outside of escapes."""
     slash = raw.rfind(b"\\", max(known, at - 6), at)
     if slash >= 0 and raw[slash + 1 : slash + 2] == b"u":
         before = raw[known : slash + 1]
         if (len(before) - len(before.rstrip(b"\\"))) % 2:
             at = max(at, slash + 6)
             if raw[slash + 2 : slash + 4].lower() in (b"d8", b"d9", b"da", b"db"):
-                at = max(at, slash + 12)  # its other half
+                at = max(at, slash + 12)  # the second half of a surrogate pair
     while at < len(raw) and raw[at] & 0xC0 == 0x80:
         at += 1
     return at
 
 
 def _skeleton(raw: bytes, cuts: list[_Cut], token: str) -> Iterator[bytes]:
-    """The text with the token and a number of eight digits in place of each stretch."""
+    """The text with the token and an eight-digit number in place of each section."""
     end = 0
     for number, cut in enumerate(cuts):
         yield raw[end : cut.start]
@@ -137,7 +137,7 @@ def _skeleton(raw: bytes, cuts: list[_Cut], token: str) -> Iterator[bytes]:
 
 
 def _restored(value: Any, token: str, middles: list[str]) -> int:
-    """Puts the texts back where their tokens stand; how many that were."""
+    """Replace the tokens by their texts in place. Returns how many were replaced."""
     count = 0
     waiting = [value]
     while waiting:
@@ -157,7 +157,7 @@ def _restored(value: Any, token: str, middles: list[str]) -> int:
 
 
 def _shortened(value: Any, token: str, long: list[str]) -> Any:
-    """The value with `token` in place of each long string, which is put into `long`; what holds none is not copied."""
+    """The value with `token` in place of each long string, which is appended to `long`. Unchanged parts are not copied."""
     kind = type(value)
     if kind is str:
         if len(value) <= PIECE:
@@ -165,8 +165,8 @@ def _shortened(value: Any, token: str, long: list[str]) -> Any:
         long.append(value)
         return token
     if kind is dict:
-        made = {name: _shortened(child, token, long) for name, child in value.items()}
-        return made if any(made[name] is not child for name, child in value.items()) else value
+        copied = {name: _shortened(child, token, long) for name, child in value.items()}
+        return copied if any(copied[name] is not child for name, child in value.items()) else value
     if kind is list or kind is tuple:
         items = [_shortened(child, token, long) for child in value]
         return items if any(a is not b for a, b in zip(items, value, strict=True)) else value

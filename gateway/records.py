@@ -1,7 +1,7 @@
-"""The facts of one request as the ledger keeps them.
+"""The ledger's records: a request, its attempts, and feedback.
 
-Rows are named tuples: each request makes one and replaces it some times, which costs a frozen dataclass of fifty members
-four times as much.
+Rows are named tuples: each request creates one and replaces it several times, which takes four times as long with a frozen
+dataclass of fifty members.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.completion import Usage
 
-# A request's state: begun before the first upstream call, then exactly one of the others.
+# `open` before the first upstream call, at the end exactly one of the others.
 RequestStatus = Literal["open", "ok", "error", "cancelled", "interrupted"]
 # Who placed cache breakpoints in a request.
 CacheMarker = Literal["client", "gateway"]
@@ -22,7 +22,7 @@ AttemptStatus = Literal["reserved", "settled", "cancelled_estimated", "failed_fr
 
 
 class Attempt(NamedTuple):
-    """One call of an upstream. `number` counts from 1; `cost` is USD, None when the price is unknown; seconds for times."""
+    """One upstream call. `number` counts from 1; `cost` is in USD, None where the price is unknown; times are in seconds."""
 
     number: int
     provider: str
@@ -38,13 +38,13 @@ class Attempt(NamedTuple):
 
 
 class RequestRecord(NamedTuple):
-    """One row of `routing_metrics`: first what was decided, later what it came to. Costs are USD, times seconds.
+    """One row of `routing_metrics`: the decision, later also its result. Costs are in USD, times in seconds.
 
-    `timestamp` is UTC ISO 8601. `confidence` is None when pinned. Costs are None when a price is unknown. `evidence` says how
-    sure the baseline cost is (`same_usage`: priced on the tokens that the answering model used; `estimated`: the usage
-    itself is an estimate; `exact`: baseline and answer are the same model). `session_kept` says whether a conversation stayed
-    with its model (None: nothing to stay with), `switch_penalty` what a change costs in cache. `cache_marks` is who placed the cache breakpoints in the request. `shadow_*` is what `auto` would
-    have chosen where it did not decide, on the same usage.
+    `timestamp` is UTC ISO 8601. `confidence` is None for a pinned model. Costs are None where a price is unknown. `evidence` is
+    the quality of the baseline cost: `same_usage` (priced on the tokens of the answering model), `estimated` (the usage is an
+    estimate) or `exact` (baseline and answering model are the same). `session_kept`: the conversation stayed with its model
+    (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
+    breakpoints. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
     """
 
     request_id: str
@@ -96,7 +96,7 @@ class RequestRecord(NamedTuple):
 
     @property
     def cost_savings(self) -> Decimal | None:
-        """Baseline minus actual, USD; negative when routing cost more."""
+        """Baseline cost minus actual cost in USD; negative where routing cost more."""
         if self.baseline_cost is None or self.actual_cost is None:
             return None
         return self.baseline_cost - self.actual_cost
@@ -104,7 +104,7 @@ class RequestRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a client said of an answer: `score` 0 to 1."""
+    """A client's rating of a response: `score` from 0 to 1."""
 
     request_id: str
     score: float

@@ -1,4 +1,4 @@
-"""Server-sent events, from bytes: split at LF, CR LF and CR only, never at other line ends that Unicode knows.
+"""Server-sent events: decoding from bytes, and encoding. Lines end at LF, CR LF and CR, never at other Unicode line ends.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -9,107 +9,107 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# What nearly all pieces are made of: whole events of one `data` line, perhaps named.
-_WHOLE = re.compile(rb"(?:event: ?(.*)\n)?data: ?(.*)\n\n")
+# Fast path: a complete event with one `data` line and an optional name.
+_COMPLETE_EVENT = re.compile(rb"(?:event: ?(.*)\n)?data: ?(.*)\n\n")
 # A comment between events, and blank lines.
-_SKIPPED = re.compile(rb"(?::.*)?\n+")
-_MARK = b"\xef\xbb\xbf"
+_COMMENT = re.compile(rb"(?::.*)?\n+")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
-    """One dispatched event; `data` lines joined with LF, still bytes because JSON parsers take bytes."""
+    """One dispatched event. `data` lines are joined with LF and stay bytes, because JSON parsers take bytes."""
 
     data: bytes
     event: str = ""
 
 
 class EventTooLarge(ValueError):
-    """One event grew past the decoder's limit."""
+    """An event exceeds the decoder's limit."""
 
 
 class SSEDecoder:
-    """Feed it bytes as they come, cut anywhere; it yields whole events. Comments, `id:` and `retry:` are skipped.
+    """Takes bytes cut anywhere and yields complete events. Comments, `id:` and `retry:` are skipped.
 
-    Every byte is looked at a bounded number of times, however the bytes are cut: only the new piece is searched for line
-    ends, and it is added to the unfinished line, which is copied once, when its end comes.
+    Every byte is inspected a bounded number of times, however the stream is cut: only the new chunk is searched for line
+    ends, and an unfinished line is copied once, at its end.
     """
 
     def __init__(self, *, max_event_bytes: int = 16 * 1024 * 1024) -> None:
-        self._max = max_event_bytes
+        self._max_event_bytes = max_event_bytes
         self._line = bytearray()  # the unfinished line
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._event = ""
-        self._mark: bytes | None = b""  # what came of a byte order mark; None once that is decided
-        self._after_cr = False  # a LF that comes first belongs to the CR before it
+        self._partial_mark: bytes | None = b""  # received part of a byte order mark; None once decided
+        self._after_cr = False  # a LF at the start of the next chunk belongs to this CR
 
     @property
     def between(self) -> bool:
-        """Whether what came so far ends with an event's end."""
-        return not (self._line or self._data or self._event or self._mark or self._after_cr)
+        """Whether the decoder is between two events, with nothing buffered."""
+        return not (self._line or self._data or self._event or self._partial_mark or self._after_cr)
 
-    def feed(self, piece: bytes) -> Iterator[ServerSentEvent]:
-        """The events completed by `piece`. Raises EventTooLarge as soon as an event has passed the limit, finished or not."""
-        if self._mark is not None:
-            piece = self._without_mark(piece)
-        if self._after_cr and piece:
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """The events that `chunk` completes. Raises EventTooLarge as soon as an event exceeds the limit, complete or not."""
+        if self._partial_mark is not None:
+            chunk = self._strip_byte_order_mark(chunk)
+        if self._after_cr and chunk:
             self._after_cr = False
-            piece = piece.removeprefix(b"\n")
-        if b"\r" in piece:
-            self._after_cr = piece.endswith(b"\r")
-            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        at, size = 0, len(piece)
-        while at < size:
-            if not (self._line or self._data or self._event) and size <= self._max:
-                while (whole := _WHOLE.match(piece, at)) is not None:
-                    name, data = whole.groups()
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        position, size = 0, len(chunk)
+        while position < size:
+            if not (self._line or self._data or self._event) and size <= self._max_event_bytes:
+                while (event_match := _COMPLETE_EVENT.match(chunk, position)) is not None:
+                    name, data = event_match.groups()
                     yield ServerSentEvent(data, name.decode("utf-8", "replace") if name else "")
-                    at = whole.end()
-                    if at == size:
+                    position = event_match.end()
+                    if position == size:
                         return
-                if (skipped := _SKIPPED.match(piece, at)) is not None:
-                    at = skipped.end()
+                if (skipped := _COMMENT.match(chunk, position)) is not None:
+                    position = skipped.end()
                     continue
-            end = piece.find(b"\n", at)
+            end = chunk.find(b"\n", position)
             if end < 0:
-                self._hold(piece[at:] if at else piece)
+                self._buffer(chunk[position:] if position else chunk)
                 return
-            line = piece[at:end]
-            at = end + 1
+            line = chunk[position:end]
+            position = end + 1
             if self._line:
-                self._hold(line)
-                line = self._whole_line()
-            event = self._read(line)
+                self._buffer(line)
+                line = self._take_line()
+            event = self._process_line(line)
             if event is not None:
                 yield event
 
     def close(self) -> Iterator[ServerSentEvent]:
-        """The last event if the stream ended without its blank line, as some servers do."""
-        for line in (self._whole_line(), b""):
-            event = self._read(line)
+        """The last event, where the stream ended without a blank line, as some servers do."""
+        for line in (self._take_line(), b""):
+            event = self._process_line(line)
             if event is not None:
                 yield event
 
-    def _without_mark(self, piece: bytes) -> bytes:
-        """What is left of the stream's first bytes without a byte order mark; nothing while that is undecided."""
-        begun = (self._mark or b"") + piece
-        if len(begun) < len(_MARK) and _MARK.startswith(begun):
-            self._mark = begun
+    def _strip_byte_order_mark(self, chunk: bytes) -> bytes:
+        """The first bytes of the stream without a byte order mark; empty while that is undecided."""
+        received = (self._partial_mark or b"") + chunk
+        if len(received) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(received):
+            self._partial_mark = received
             return b""
-        self._mark = None
-        return begun.removeprefix(_MARK)
+        self._partial_mark = None
+        return received.removeprefix(_BYTE_ORDER_MARK)
 
-    def _hold(self, piece: bytes) -> None:
-        self._line.extend(piece)
-        if self._data_bytes + len(self._line) > self._max:
+    def _buffer(self, chunk: bytes) -> None:
+        self._line.extend(chunk)
+        if self._data_bytes + len(self._line) > self._max_event_bytes:
             raise self._too_large()
 
-    def _whole_line(self) -> bytes:
+    def _take_line(self) -> bytes:
         line = bytes(self._line)
         self._line = bytearray()
         return line
 
-    def _read(self, line: bytes) -> ServerSentEvent | None:
+    def _process_line(self, line: bytes) -> ServerSentEvent | None:
         if not line:
             data, event = self._data, self._event
             self._data, self._event, self._data_bytes = [], "", 0
@@ -117,8 +117,8 @@ class SSEDecoder:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data_bytes += len(value) + bool(self._data)  # with the LF that joins them: empty lines count, too
-            if self._data_bytes > self._max:
+            self._data_bytes += len(value) + bool(self._data)  # including the joining LF, so that empty lines count
+            if self._data_bytes > self._max_event_bytes:
                 raise self._too_large()
             self._data.append(value)
         elif name == b"event":
@@ -126,11 +126,11 @@ class SSEDecoder:
         return None
 
     def _too_large(self) -> EventTooLarge:
-        return EventTooLarge(f"a server-sent event is larger than {self._max} bytes")
+        return EventTooLarge(f"a server-sent event is larger than {self._max_event_bytes} bytes")
 
 
 def encode(data: bytes) -> bytes:
-    """One `data:` event; `data` is JSON, so it holds no raw line end."""
+    """One `data:` event. `data` is JSON, which contains no raw line end."""
     return b"data: " + data + b"\n\n"
 
 

@@ -1,4 +1,4 @@
-"""Simulated Gemini, Claude and OpenRouter servers that speak the vendors' wire formats strictly."""
+"""Simulated Gemini, Claude and OpenRouter servers that validate requests as strictly as the vendors do."""
 
 from llm_simulator.app import create_app
 from llm_simulator.faults import FAULTS, Fault

@@ -1,4 +1,4 @@
-"""`python -m llm_simulator`: serve the simulated vendors from the command line."""
+"""`python -m llm_simulator`: serves the simulated vendors from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_simulator.simulation import Simulation
 
 
 def fault_table() -> str:
-    """The faults, one a line."""
+    """The faults, one per line."""
     return "\n".join(f"  {fault.name:<20}{fault.summary}" for fault in FAULTS.values())
 
 
@@ -47,8 +47,8 @@ def main(
     openrouter_key: str | None,
 ) -> None:
     """Simulated Gemini, Anthropic and OpenRouter servers: strict about requests, deterministic, with scripted faults."""
-    given = {"gemini": gemini_key, "claude": anthropic_key, "openrouter": openrouter_key}
-    keys = {name: key for name, key in given.items() if key}
+    key_options = {"gemini": gemini_key, "claude": anthropic_key, "openrouter": openrouter_key}
+    keys = {name: key for name, key in key_options.items() if key}
     simulation = Simulation(seed=seed, latency=latency, chunk_delay=chunk_delay, keys=keys)
     base = f"http://{host}:{port}"
     click.echo(f"GEMINI_BASE_URL={base}\nANTHROPIC_BASE_URL={base}\nOPENROUTER_BASE_URL={base}/api/v1")

@@ -1,4 +1,4 @@
-"""What a simulated model says: deterministic, about the prompt, and as good as `quality.answer_quality` says."""
+"""Composes the replies of simulated models: deterministic, about the prompt, and of the quality `quality.answer_quality`."""
 
 from __future__ import annotations
 
@@ -37,29 +37,31 @@ WEAK = (
 
 
 def compose(task: Task, *, key: str, repeat: int = 0, seed: int = 0, number: int = 0) -> Reply:
-    """The reply to a task; `number` counts the candidates of one request.
+    """The reply to a task. `number` is the candidate's number within the request.
 
-    The same key says the same, but its `repeat`s have ids of their own, as every real answer has.
+    The same key gives the same text; each `repeat` has its own ids, as real responses have.
     """
     key = f"{key}:{number}"
     unique = f"{key}:{repeat}"
-    reasoning = think(task, key=key)
-    thought = min(count(reasoning), task.thinking)
+    reasoning = compose_reasoning(task, key=key)
+    reasoning_tokens = min(count(reasoning), task.thinking)
     calls = tool_calls.calls(task, key=key, unique=unique)
     if calls:
         written = sum(count(call.name) + count(json.dumps(call.arguments)) for call in calls)
-        return Reply("", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=thought, key=unique)
+        return Reply(
+            "", "tools", reasoning, calls, text_tokens=written + 8, reasoning_tokens=reasoning_tokens, key=unique
+        )
     text = write(task, seed=seed, key=key)
-    return limit(Reply(text, "stop", reasoning, reasoning_tokens=thought, key=unique), task)
+    return limit(Reply(text, "stop", reasoning, reasoning_tokens=reasoning_tokens, key=unique), task)
 
 
 def limit(reply: Reply, task: Task) -> Reply:
-    """Cut the text where a stop sequence or the token limit ends it."""
+    """Cut the text at the first stop sequence or at the token limit."""
     text, finish = reply.text, reply.finish
-    found = sorted((text.index(stop), stop) for stop in task.stop if stop in text)
+    stops_found = sorted((text.index(stop), stop) for stop in task.stop if stop in text)
     stop_sequence = None
-    if found:
-        end, stop_sequence = found[0]
+    if stops_found:
+        end, stop_sequence = stops_found[0]
         text, finish = text[:end], "stop_sequence"
     if task.max_tokens is not None and reply.reasoning_tokens + count(text) > task.max_tokens:
         room = max(0, task.max_tokens - reply.reasoning_tokens)
@@ -67,13 +69,13 @@ def limit(reply: Reply, task: Task) -> Reply:
     return replace(reply, text=text, finish=finish, stop_sequence=stop_sequence, text_tokens=max(1, count(text)))
 
 
-def ended(reply: Reply, finish: Finish, *, text: str = "") -> Reply:
-    """The reply as a safety system leaves it."""
+def with_finish(reply: Reply, finish: Finish, *, text: str = "") -> Reply:
+    """The reply with another finish reason, and without tool calls, as a safety system leaves it."""
     return replace(reply, text=text, calls=(), finish=finish, text_tokens=count(text), stop_sequence=None)
 
 
-def think(task: Task, *, key: str) -> str:
-    """Reasoning, longer for harder prompts; it leaves at least half of the token limit to the answer."""
+def compose_reasoning(task: Task, *, key: str) -> str:
+    """Reasoning text, longer for harder prompts; at most half of the token limit."""
     room = min(task.thinking, (task.max_tokens or 1 << 20) // 2)
     if room < 8:
         return ""
@@ -86,18 +88,18 @@ def think(task: Task, *, key: str) -> str:
 
 
 def write(task: Task, *, seed: int, key: str) -> str:
-    """The whole text before any limit."""
+    """The full text, before any limit."""
     scripted = SAY.search(task.prompt)
     if scripted:
         return scripted[1]
     prompt = MARKERS.sub("", task.prompt).strip()
     if task.schema is not None:
         return json.dumps(
-            schema_values.instance(task.schema, prompt=prompt, dice=SeededRandom("json", key)), ensure_ascii=False
+            schema_values.build_value(task.schema, prompt=prompt, rng=SeededRandom("json", key)), ensure_ascii=False
         )
-    asked = LENGTH.search(task.prompt)
-    if asked:
-        return filler(int(asked[1]))
+    length_marker = LENGTH.search(task.prompt)
+    if length_marker:
+        return filler(int(length_marker[1]))
     exact = EXACTLY.search(prompt)
     if exact and not task.json_only:
         return exact[1].strip().rstrip(".") or exact[1]
@@ -107,32 +109,32 @@ def write(task: Task, *, seed: int, key: str) -> str:
 
 def sentences(task: Task, prompt: str, *, seed: int, key: str) -> list[str]:
     quality = answer_quality(task.model, prompt, seed)
-    said = [f"You asked: {' '.join(prompt.split())[:120]}"] if prompt else ["Hello."]
-    if not said[0].endswith((".", "?", "!")):
-        said[0] += "."
-    said += [f"The tool {result.name or 'call'} answered: {result.text[:400]}" for result in task.results]
+    text = [f"You asked: {' '.join(prompt.split())[:120]}"] if prompt else ["Hello."]
+    if not text[0].endswith((".", "?", "!")):
+        text[0] += "."
+    text += [f"The tool {result.name or 'call'} answered: {result.text[:400]}" for result in task.results]
     for media in task.media:
         size = f"{media.size} bytes" if media.size else "by URL"
-        said.append(f"I received {media.kind} ({media.media_type}, {size}).")
-    said += worked_sum(prompt, quality=quality, seed=seed)
-    return said + discussion(prompt, quality=quality, dice=SeededRandom("text", key))
+        text.append(f"I received {media.kind} ({media.media_type}, {size}).")
+    text += sum_sentences(prompt, quality=quality, seed=seed)
+    return text + discussion(prompt, quality=quality, rng=SeededRandom("text", key))
 
 
-def worked_sum(prompt: str, *, quality: float, seed: int) -> list[str]:
-    """The first sum in the prompt; a good answer has it right, a bad one as often as its quality says."""
-    found = SUM.search(prompt)
-    if not found:
+def sum_sentences(prompt: str, *, quality: float, seed: int) -> list[str]:
+    """The result of the first sum in the prompt; it is wrong more often the lower the quality."""
+    match = SUM.search(prompt)
+    if not match:
         return []
-    left, right = int(found[1]), int(found[3])
-    value = left + right if found[2] == "+" else left - right if found[2] == "-" else left * right
+    left, right = int(match[1]), int(match[3])
+    value = left + right if match[2] == "+" else left - right if match[2] == "-" else left * right
     slip = 0 if SeededRandom("sum", seed, prompt).unit() < quality + 0.1 else 1
     return [f"The result is {value + slip}."]
 
 
-def discussion(prompt: str, *, quality: float, dice: SeededRandom) -> list[str]:
-    """A sentence for each main word of the prompt: to the point as often as the quality says, else an empty phrase."""
+def discussion(prompt: str, *, quality: float, rng: SeededRandom) -> list[str]:
+    """One sentence per key word of the prompt: relevant with probability `quality`, else an empty phrase."""
     subjects = key_words(prompt)[: 1 + round(8 * difficulty(prompt))]
-    return [dice.pick(GOOD).format(word=word) if dice.unit() < quality else dice.pick(WEAK) for word in subjects]
+    return [rng.pick(GOOD).format(word=word) if rng.unit() < quality else rng.pick(WEAK) for word in subjects]
 
 
 def key_words(prompt: str) -> list[str]:
@@ -141,17 +143,17 @@ def key_words(prompt: str) -> list[str]:
 
 
 def filler(tokens: int) -> str:
-    """A text of so many tokens."""
+    """A text with this number of tokens."""
     line = "The quick brown fox jumps over the lazy dog. "
     return (line * (1 + tokens * CHARS_PER_TOKEN // len(line)))[: tokens * CHARS_PER_TOKEN]
 
 
 def pieces(text: str, *, size: int = 18) -> list[str]:
-    """The text in stream-sized pieces, cut at spaces where there are some."""
-    found: list[str] = []
+    """The text in pieces for a stream, cut at spaces where possible."""
+    chunks: list[str] = []
     while text:
         cut = text.find(" ", size - 6, size + 6)
         cut = size if cut < 0 else cut
-        found.append(text[:cut])
+        chunks.append(text[:cut])
         text = text[cut:]
-    return found
+    return chunks

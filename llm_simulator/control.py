@@ -1,4 +1,4 @@
-"""The control API: order faults, take them back, and read what the simulator saw."""
+"""The control API: plan faults, remove them, and read the recorded requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELDS = {"provider", "model", "fault", "times", "rate", "value"}
 
 
 class Control:
-    """Answers under /_simulator."""
+    """Endpoints under /_simulator."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -27,22 +27,22 @@ class Control:
         if request.method == "DELETE":
             plan.clear()
         elif request.method == "POST":
-            refusal = self._order(await _json(request))
-            if refusal:
-                return JSONResponse({"error": refusal, "faults": list(FAULTS)}, status_code=400)
-        return JSONResponse({"planned": plan.listed()})
+            problem = self._plan_fault(await _json(request))
+            if problem:
+                return JSONResponse({"error": problem, "faults": list(FAULTS)}, status_code=400)
+        return JSONResponse({"planned": plan.as_list()})
 
     async def requests(self, request: Request) -> JSONResponse:
-        seen = self._simulation.requests
+        recorded = self._simulation.requests
         if request.method == "DELETE":
-            seen.clear()
+            recorded.clear()
         provider = request.query_params.get("provider")
-        return JSONResponse({"requests": [entry.as_dict() for entry in seen if provider in (None, entry.provider)]})
+        return JSONResponse({"requests": [entry.as_dict() for entry in recorded if provider in (None, entry.provider)]})
 
     async def quality(self, request: Request) -> JSONResponse:
-        """The truth about a model and a prompt."""
-        asked = await _json(request)
-        model, prompt = str(asked.get("model", "")), str(asked.get("prompt", ""))
+        """The true difficulty of a prompt and quality of a model on it."""
+        body = await _json(request)
+        model, prompt = str(body.get("model", "")), str(body.get("prompt", ""))
         return JSONResponse(
             {
                 "difficulty": quality.difficulty(prompt),
@@ -51,21 +51,21 @@ class Control:
             }
         )
 
-    def _order(self, asked: dict[str, Any]) -> str | None:
-        unknown = asked.keys() - FIELDS
+    def _plan_fault(self, body: dict[str, Any]) -> str | None:
+        unknown = body.keys() - FIELDS
         if unknown:
             return f"unknown fields: {', '.join(sorted(unknown))}"
-        times, rate = asked.get("times", 1), asked.get("rate", 1.0)
+        times, rate = body.get("times", 1), body.get("rate", 1.0)
         if not isinstance(times, int | None) or not isinstance(rate, int | float):
             return "times is an integer or null, rate a number"
         try:
             self._simulation.faults.add(
-                str(asked.get("fault")),
-                provider=asked.get("provider"),
-                model=asked.get("model"),
+                str(body.get("fault")),
+                provider=body.get("provider"),
+                model=body.get("model"),
                 times=times,
                 rate=float(rate),
-                value=str(asked.get("value", "")),
+                value=str(body.get("value", "")),
             )
         except KeyError as error:
             return f"unknown fault {error}"

@@ -1,4 +1,4 @@
-"""What a request asks for and what the simulated model replies, in words that all three dialects share."""
+"""Vendor-neutral values: the task of a request, and the reply of the simulated model."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What a tool answered; `name` is empty where the dialect does not say it."""
+class ToolResult:
+    """The result of a tool; `name` is empty where the vendor's format has none."""
 
     name: str
     text: str
@@ -51,20 +51,20 @@ class Task:
     prompt: str
     """The newest text of the user."""
     transcript: str
-    """All that the model reads, as one text: it decides tokens, caches and ids."""
+    """Everything the model reads, as one text: the basis of token counts, caches and ids."""
     media: tuple[Media, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """`auto`, `none`, `any`, or `tool:<name>`."""
     parallel_tools: bool = True
-    results: tuple[Result, ...] = ()
-    """Tool results that the conversation ends with."""
+    results: tuple[ToolResult, ...] = ()
+    """The tool results at the end of the conversation."""
     schema: Mapping[str, Any] | None = None
     json_only: bool = False
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     thinking: int = 0
-    """Most tokens of reasoning, 0 for none."""
+    """The maximum number of reasoning tokens; 0 for none."""
     candidates: int = 1
 
 
@@ -86,7 +86,7 @@ class Reply:
     """Tokens of the text and the tool calls."""
     reasoning_tokens: int = 0
     key: str = ""
-    """Unique to this answer; ids and signatures are made from it."""
+    """Unique per reply; ids and signatures are derived from it."""
 
 
 @dataclass(frozen=True, slots=True)

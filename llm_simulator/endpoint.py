@@ -1,4 +1,4 @@
-"""One vendor's endpoint: read strictly, answer, and send, with the fault that was asked for."""
+"""The endpoint of one vendor: validates the request, composes the response, applies the selected fault, and sends it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from llm_simulator import answers, fault_injection, faults
 from llm_simulator.conversation import Reply
 from llm_simulator.faults import SelectedFault
 from llm_simulator.responses import Delay, SimulatedResponse, Step, deliver
-from llm_simulator.simulation import Seen, Simulation
-from llm_simulator.vendor import Call, Event, Incoming, Vendor, VendorError
+from llm_simulator.simulation import RecordedRequest, Simulation
+from llm_simulator.vendor import Event, IncomingRequest, ParsedRequest, Vendor, VendorError
 
-KEPT_BYTES = 1 << 20
-"""Bodies up to this size are kept for `GET /_simulator/requests`."""
+MAX_RECORDED_BODY = 1 << 20
+"""Bytes. Larger bodies are not recorded for `GET /_simulator/requests`."""
 
 
 def parsed(raw: bytes) -> Any:
-    """The JSON of a body, None when it is none."""
+    """The parsed JSON of a body; None where it is not JSON."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -44,10 +44,10 @@ def frame(event: Event, *, line_end: str) -> bytes:
 
 
 class VendorEndpoint:
-    """An ASGI application that answers for one dialect."""
+    """An ASGI application that simulates one vendor."""
 
-    def __init__(self, dialect: Vendor, simulation: Simulation) -> None:
-        self._dialect = dialect
+    def __init__(self, vendor: Vendor, simulation: Simulation) -> None:
+        self._vendor = vendor
         self._simulation = simulation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,19 +57,19 @@ class VendorEndpoint:
         except ClientDisconnect:
             return
         body = parsed(raw)
-        seen = self._note(request, body if len(raw) <= KEPT_BYTES else None)
-        answer = self._answer(incoming_of(request, body), seen)
-        answer.headers |= self._dialect.ids(seen.number)
-        seen.status = answer.status
+        record = self._record(request, body if len(raw) <= MAX_RECORDED_BODY else None)
+        answer = self._respond(incoming_request(request, body), record)
+        answer.headers |= self._vendor.ids(record.number)
+        record.status = answer.status
         finished = False
         try:
             finished = await deliver(answer, scope, receive, send)
         finally:
-            seen.outcome = "answered" if finished else "client_left"
+            record.outcome = "answered" if finished else "client_left"
 
-    def _note(self, request: Request, body: Any) -> Seen:
-        return self._simulation.arrived(
-            self._dialect.name,
+    def _record(self, request: Request, body: Any) -> RecordedRequest:
+        return self._simulation.record_request(
+            self._vendor.name,
             method=request.method,
             path=request.url.path,
             query=request.url.query,
@@ -77,69 +77,71 @@ class VendorEndpoint:
             body=body,
         )
 
-    def _answer(self, incoming: Incoming, seen: Seen) -> SimulatedResponse:
+    def _respond(self, incoming: IncomingRequest, record: RecordedRequest) -> SimulatedResponse:
         try:
-            return self._serve(incoming, seen)
-        except VendorError as refused:
-            seen.error = refused.message
-            return self._refused(refused)
+            return self._serve(incoming, record)
+        except VendorError as error:
+            record.error = error.message
+            return self._refused(error)
 
-    def _serve(self, incoming: Incoming, seen: Seen) -> SimulatedResponse:
-        simulation, dialect = self._simulation, self._dialect
-        dialect.authenticate(incoming, key=simulation.keys.get(dialect.name))
-        call = dialect.read(incoming, cache=simulation.cache)
-        seen.model, seen.stream = call.model, call.stream
-        planned = simulation.faults.take(provider=dialect.name, model=call.model)
-        chosen = faults.in_prompt(call.task.prompt, provider=dialect.name) or planned
-        seen.fault = chosen.fault.name if chosen else None
+    def _serve(self, incoming: IncomingRequest, record: RecordedRequest) -> SimulatedResponse:
+        simulation, vendor = self._simulation, self._vendor
+        vendor.authenticate(incoming, key=simulation.keys.get(vendor.name))
+        call = vendor.read(incoming, cache=simulation.cache)
+        record.model, record.stream = call.model, call.stream
+        planned = simulation.faults.take(provider=vendor.name, model=call.model)
+        selected = faults.fault_in_prompt(call.task.prompt, provider=vendor.name) or planned
+        record.fault = selected.fault.name if selected else None
         now = simulation.clock()
-        self._refuse(chosen, call, now=now)
-        replies = self._replies(call, chosen)
+        self._refuse(selected, call, now=now)
+        replies = self._replies(call, selected)
         call = replace(
             call,
-            odd_block=chosen is not None and chosen.fault.name == "unknown_block",
+            unknown_block=selected is not None and selected.fault.name == "unknown_block",
             prices=simulation.prices.get(call.model),
         )
         answer = (
-            self._stream(call, replies, chosen, now=now) if call.stream else self._plain(call, replies, chosen, now=now)
+            self._stream(call, replies, selected, now=now)
+            if call.stream
+            else self._plain(call, replies, selected, now=now)
         )
-        answer = fault_injection.steps_with(answer, chosen) if chosen else answer
+        answer = fault_injection.apply_wire_fault(answer, selected) if selected else answer
         return replace(answer, before=[Delay(simulation.latency), *answer.before]) if simulation.latency else answer
 
-    def _refuse(self, chosen: SelectedFault | None, call: Call, *, now: float) -> None:
-        """Raise what the fault refuses with; faults of streams become refusals of plain answers."""
-        if chosen is None:
+    def _refuse(self, selected: SelectedFault | None, call: ParsedRequest, *, now: float) -> None:
+        """Raise the error of a fault; stream faults become errors of responses that are not streamed."""
+        if selected is None:
             return
-        if chosen.fault.stage == "refuse":
-            raise fault_injection.refusal(self._dialect, chosen, now=now)
-        if not call.stream and chosen.fault.name == "first_event_error":
-            raise self._dialect.failure("overloaded", 529)
-        if not call.stream and chosen.fault.name == "mid_error":
-            raise self._dialect.failure("server_error", 500)
+        if selected.fault.stage == "refuse":
+            raise fault_injection.refusal(self._vendor, selected, now=now)
+        if not call.stream and selected.fault.name == "first_event_error":
+            raise self._vendor.failure("overloaded", 529)
+        if not call.stream and selected.fault.name == "mid_error":
+            raise self._vendor.failure("server_error", 500)
 
-    def _replies(self, call: Call, chosen: SelectedFault | None) -> list[Reply]:
-        key, repeat = self._simulation.answer_key(self._dialect.name, call.model, call.task.transcript)
+    def _replies(self, call: ParsedRequest, selected: SelectedFault | None) -> list[Reply]:
+        key, repeat = self._simulation.answer_key(self._vendor.name, call.model, call.task.transcript)
         seed = self._simulation.seed
         replies = [
             answers.compose(call.task, key=key, repeat=repeat, seed=seed, number=n) for n in range(call.task.candidates)
         ]
-        if chosen and chosen.fault.stage == "finish":
-            return [fault_injection.finished_oddly(reply, chosen) for reply in replies]
-        return fault_injection.corrupt_reply(replies, chosen) if chosen else replies
+        if selected and selected.fault.stage == "finish":
+            return [fault_injection.apply_finish_fault(reply, selected) for reply in replies]
+        return fault_injection.corrupt_reply(replies, selected) if selected else replies
 
     def _plain(
-        self, call: Call, replies: list[Reply], chosen: SelectedFault | None, *, now: float
+        self, call: ParsedRequest, replies: list[Reply], selected: SelectedFault | None, *, now: float
     ) -> SimulatedResponse:
-        body = self._dialect.body(call, replies, now=now)
-        if chosen and chosen.fault.name in ("error_200", "choice_error"):
-            failed = self._dialect.failure("overloaded", 529)
-            body = self._failed_body(body, failed, whole=chosen.fault.name == "error_200")
-        elif chosen:
-            body = fault_injection.edited(body, chosen)
+        body = self._vendor.body(call, replies, now=now)
+        if selected and selected.fault.name in ("error_200", "choice_error"):
+            error = self._vendor.failure("overloaded", 529)
+            body = self._failed_body(body, error, whole=selected.fault.name == "error_200")
+        elif selected:
+            body = fault_injection.apply_json_fault(body, selected)
         return SimulatedResponse(200, {"content-type": "application/json"}, [dump(body)])
 
-    def _failed_body(self, body: dict[str, Any], failed: VendorError, *, whole: bool) -> dict[str, Any]:
-        error = self._dialect.error(failed)
+    def _failed_body(self, body: dict[str, Any], failure: VendorError, *, whole: bool) -> dict[str, Any]:
+        error = self._vendor.error(failure)
         if whole or "choices" not in body:
             return error
         message = {"role": "assistant", "content": ""}
@@ -153,14 +155,14 @@ class VendorEndpoint:
         return body | {"choices": [choice]}
 
     def _stream(
-        self, call: Call, replies: list[Reply], chosen: SelectedFault | None, *, now: float
+        self, call: ParsedRequest, replies: list[Reply], selected: SelectedFault | None, *, now: float
     ) -> SimulatedResponse:
-        events = self._dialect.events(call, replies, now=now)
-        if chosen:
-            events = fault_injection.events_with(events, chosen, dialect=self._dialect)
+        events = self._vendor.events(call, replies, now=now)
+        if selected:
+            events = fault_injection.apply_event_fault(events, selected, vendor=self._vendor)
         if call.options.get("json_array"):
             return SimulatedResponse(200, {"content-type": "application/json"}, self._paced(array_pieces(events)))
-        pieces = [frame(event, line_end=self._dialect.line_end) for event in events]
+        pieces = [frame(event, line_end=self._vendor.line_end) for event in events]
         headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         return SimulatedResponse(200, headers, self._paced(pieces))
 
@@ -168,9 +170,9 @@ class VendorEndpoint:
         delay = self._simulation.chunk_delay
         return [step for piece in pieces for step in ((Delay(delay), piece) if delay else (piece,))]
 
-    def _refused(self, refused: VendorError) -> SimulatedResponse:
-        body = dump(self._dialect.error(refused))
-        return SimulatedResponse(refused.status, {"content-type": "application/json", **refused.headers}, [body])
+    def _refused(self, error: VendorError) -> SimulatedResponse:
+        body = dump(self._vendor.error(error))
+        return SimulatedResponse(error.status, {"content-type": "application/json", **error.headers}, [body])
 
 
 def array_pieces(events: list[Event]) -> list[bytes]:
@@ -178,8 +180,8 @@ def array_pieces(events: list[Event]) -> list[bytes]:
     return [(b"[" if n == 0 else b",\r\n") + dump(event.data) for n, event in enumerate(events)] + [b"]"]
 
 
-def incoming_of(request: Request, body: Any) -> Incoming:
-    return Incoming(
+def incoming_request(request: Request, body: Any) -> IncomingRequest:
+    return IncomingRequest(
         headers=dict(request.headers),
         body=body,
         url_model=request.path_params.get("model", ""),

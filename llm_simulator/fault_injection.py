@@ -1,4 +1,4 @@
-"""Carries out a fault: on the refusal, on what the model says, on the JSON, or on the bytes."""
+"""Applies a fault: as an error response, to the reply, to the JSON, or to the bytes."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
-from llm_simulator.answers import ended
+from llm_simulator.answers import with_finish
 from llm_simulator.conversation import Reply
 from llm_simulator.faults import SelectedFault
-from llm_simulator.responses import Break, Delay, SimulatedResponse, Step
+from llm_simulator.responses import ConnectionFault, Delay, SimulatedResponse, Step
 from llm_simulator.vendor import Body, Event, Vendor, VendorError
 
 METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>502 Bad Gateway</h1><hr>cdn-edge</body></html>"
 MEGABYTE = 1 << 20
-UNFIT = {"unexpected": True}
-ODD_TEXT = " one\u2028two\u2029three\u0085four\x0bfive \U0001f600"
+WRONG_JSON = {"unexpected": True}
+UNUSUAL_LINE_ENDS = " one\u2028two\u2029three\u0085four\x0bfive \U0001f600"
 
 
-def refusal(dialect: Vendor, chosen: SelectedFault, *, now: float) -> VendorError:
-    """The error that a fault of the stage `refuse` answers with."""
-    name = chosen.fault.name
+def refusal(vendor: Vendor, selected: SelectedFault, *, now: float) -> VendorError:
+    """The error of a fault of stage `refuse`. `now` is Unix time."""
+    name = selected.fault.name
     if name == "status":
-        return dialect.failure("status", int(chosen.number(418)))
-    seconds = chosen.number(7)
-    refused = dialect.failure(name, chosen.fault.status)
+        return vendor.failure("status", int(selected.number(418)))
+    seconds = selected.number(7)
+    error = vendor.failure(name, selected.fault.status)
     if name == "rate_limit":
-        refused.retry_after = seconds
+        error.retry_after = seconds
     elif name == "rate_limit_date":
-        refused.headers["retry-after"] = formatdate(now + seconds, usegmt=True)
+        error.headers["retry-after"] = formatdate(now + seconds, usegmt=True)
     elif name == "rate_limit_ms":
-        refused.headers["retry-after-ms"] = str(int(seconds * 1000))
+        error.headers["retry-after-ms"] = str(int(seconds * 1000))
     elif name == "rate_limit_absurd":
-        refused.headers["retry-after"] = "1000000000"
-    return refused
+        error.headers["retry-after"] = "1000000000"
+    return error
 
 
-def finished_oddly(reply: Reply, chosen: SelectedFault) -> Reply:
-    """The reply with the finish that the fault names."""
-    name = chosen.fault.name
+def apply_finish_fault(reply: Reply, selected: SelectedFault) -> Reply:
+    """The reply with the finish reason of the fault."""
+    name = selected.fault.name
     if name == "unknown_finish":
         return replace(reply, finish="unknown_finish")
     if name == "pause_turn":
@@ -50,33 +50,33 @@ def finished_oddly(reply: Reply, chosen: SelectedFault) -> Reply:
     if name == "context_window":
         return replace(reply, finish="context_window")
     if name == "bad_schema":
-        return unfit(reply)
+        return ignore_schema(reply)
     if name == "malformed_call":
-        return ended(reply, "malformed_call")
+        return with_finish(reply, "malformed_call")
     if name == "recitation":
-        return ended(reply, "recitation", text=reply.text[:40])
-    return ended(reply, "blocked") if name == "blocked" else ended(reply, "refusal", text=reply.text[:20])
+        return with_finish(reply, "recitation", text=reply.text[:40])
+    return with_finish(reply, "blocked") if name == "blocked" else with_finish(reply, "refusal", text=reply.text[:20])
 
 
-def unfit(reply: Reply) -> Reply:
-    """The reply as a model too weak for its schema writes it."""
+def ignore_schema(reply: Reply) -> Reply:
+    """The reply of a model that ignores the schema."""
     if reply.calls:
-        return replace(reply, calls=tuple(replace(call, arguments=dict(UNFIT)) for call in reply.calls))
-    return replace(reply, text=json.dumps(UNFIT))
+        return replace(reply, calls=tuple(replace(call, arguments=dict(WRONG_JSON)) for call in reply.calls))
+    return replace(reply, text=json.dumps(WRONG_JSON))
 
 
-def corrupt_reply(replies: list[Reply], chosen: SelectedFault) -> list[Reply]:
-    """What an event fault changes in the replies themselves."""
-    if chosen.fault.name == "odd_unicode":
-        return [replace(reply, text=reply.text + ODD_TEXT, calls=()) for reply in replies]
-    if chosen.fault.name == "empty_answer":
+def corrupt_reply(replies: list[Reply], selected: SelectedFault) -> list[Reply]:
+    """The replies with an event fault that changes their text."""
+    if selected.fault.name == "odd_unicode":
+        return [replace(reply, text=reply.text + UNUSUAL_LINE_ENDS, calls=()) for reply in replies]
+    if selected.fault.name == "empty_answer":
         return [replace(reply, text="", reasoning="", calls=(), finish="stop", text_tokens=0) for reply in replies]
     return replies
 
 
-def edited(body: Body, chosen: SelectedFault) -> Body:
+def apply_json_fault(body: Body, selected: SelectedFault) -> Body:
     """A JSON answer (or the data of one event) with the fault in it."""
-    change = USAGES.get(chosen.fault.name)
+    change = USAGE_EDITS.get(selected.fault.name)
     return _with_usage(body, change) if change else body
 
 
@@ -101,7 +101,7 @@ def _each_count(value: Any, change: Callable[[float], Any]) -> Any:
     return change(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-USAGES: dict[str, Callable[[Any], Any]] = {
+USAGE_EDITS: dict[str, Callable[[Any], Any]] = {
     "no_usage": lambda usage: {},
     "null_usage": lambda usage: None,
     "negative_usage": lambda usage: _each_count(usage, lambda count: -1 - count),
@@ -111,29 +111,32 @@ USAGES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def events_with(events: list[Event], chosen: SelectedFault, *, dialect: Vendor) -> list[Event]:
-    """The events of a stream with the fault in them."""
-    name = chosen.fault.name
+def apply_event_fault(events: list[Event], selected: SelectedFault, *, vendor: Vendor) -> list[Event]:
+    """The events of a stream with the fault."""
+    name = selected.fault.name
     middle = len(events) // 2
     if name in ("error_200", "first_event_error", "choice_error"):
-        failed = dialect.failure("overloaded", 529)
-        return [event for event in events[:1] if event.comment] + [dialect.error_event(failed)]
+        error = vendor.failure("overloaded", 529)
+        return [event for event in events[:1] if event.comment] + [vendor.error_event(error)]
     if name == "mid_error":
-        return [*events[:middle], dialect.error_event(dialect.failure("server_error", 500))]
+        return [*events[:middle], vendor.error_event(vendor.failure("server_error", 500))]
     if name == "unknown_event":
-        odd = Event(name="future_event" if events[0].name else "", data={"type": "future_event", "future": {"a": [1]}})
-        return [*events[:1], odd, *events[1:middle], odd, *events[middle:]]
+        unknown = Event(
+            name="future_event" if events[0].name else "", data={"type": "future_event", "future": {"a": [1]}}
+        )
+        return [*events[:1], unknown, *events[1:middle], unknown, *events[middle:]]
     if name == "invalid_json":
         return [*events[:middle], Event(name=events[middle].name, data='{"broken": tru'), *events[middle:]]
     return [
-        replace(event, data=edited(event.data, chosen)) if isinstance(event.data, dict) else event for event in events
+        replace(event, data=apply_json_fault(event.data, selected)) if isinstance(event.data, dict) else event
+        for event in events
     ]
 
 
-def steps_with(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
-    """The answer with a fault of the stage `wire` in its bytes."""
-    change = WIRES.get(chosen.fault.name)
-    return change(answer, chosen) if change else answer
+def apply_wire_fault(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
+    """The response with a fault of stage `wire`."""
+    change = WIRE_EDITS.get(selected.fault.name)
+    return change(answer, selected) if change else answer
 
 
 def _pieces(answer: SimulatedResponse) -> list[bytes]:
@@ -141,7 +144,7 @@ def _pieces(answer: SimulatedResponse) -> list[bytes]:
 
 
 def _half(answer: SimulatedResponse) -> list[Step]:
-    """The first half of the bytes, ending inside a piece only when there is just one."""
+    """The first half of the bytes; cut inside a piece only where there is only one."""
     pieces = _pieces(answer)
     if len(pieces) > 1:
         return list(pieces[: max(1, len(pieces) // 2)])
@@ -152,56 +155,58 @@ def _spread(pieces: Sequence[bytes], seconds: float) -> list[Step]:
     return [step for piece in pieces for step in (piece, Delay(seconds))]
 
 
-def _truncated(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
+def _truncated(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
     whole = b"".join(_pieces(answer))
     return replace(answer, steps=[whole[: len(whole) * 2 // 3]])
 
 
-def _broken_json(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
-    """A stream got its broken event earlier; a plain body loses its sense here."""
+def _broken_json(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
+    """Break a JSON body. A stream already got its broken event in `apply_event_fault`."""
     if "json" not in answer.headers.get("content-type", ""):
         return answer
     return replace(answer, steps=[b'{"broken": tru', *_pieces(answer)])
 
 
-def _huge(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
-    """The first piece, then megabytes of spaces and comments (both legal where they stand), then the rest."""
+def _huge(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
+    """The first piece, then megabytes of spaces or comments (both legal there), then the rest."""
     pieces = _pieces(answer)
     padding = b": " + b"x" * 65_530 + b"\n\n\n\n" if len(pieces) > 1 else b" " * 65_536
-    times = int(chosen.number(64) * MEGABYTE) // len(padding)
+    times = int(selected.number(64) * MEGABYTE) // len(padding)
     first = pieces[:1] if len(pieces) > 1 else []
     return replace(answer, steps=[*first, *[padding] * times, *pieces[len(first) :]])
 
 
-def _gzip_bomb(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
-    packed = gzip.compress(b" " * int(chosen.number(64) * MEGABYTE), compresslevel=9)
+def _gzip_bomb(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
+    packed = gzip.compress(b" " * int(selected.number(64) * MEGABYTE), compresslevel=9)
     return replace(answer, headers=answer.headers | {"content-encoding": "gzip"}, steps=[packed])
 
 
-def _page(answer: SimulatedResponse, chosen: SelectedFault) -> SimulatedResponse:
-    return replace(answer, status=chosen.fault.status, headers={"content-type": "text/html"}, steps=[HTML])
+def _page(answer: SimulatedResponse, selected: SelectedFault) -> SimulatedResponse:
+    return replace(answer, status=selected.fault.status, headers={"content-type": "text/html"}, steps=[HTML])
 
 
-WIRES: dict[str, Callable[[SimulatedResponse, SelectedFault], SimulatedResponse]] = {
+WIRE_EDITS: dict[str, Callable[[SimulatedResponse, SelectedFault], SimulatedResponse]] = {
     "html": _page,
     "html_502": _page,
-    "empty": lambda answer, chosen: replace(answer, steps=[]),
+    "empty": lambda answer, selected: replace(answer, steps=[]),
     "truncated": _truncated,
     "invalid_json": _broken_json,
-    "hang": lambda answer, chosen: replace(answer, before=[Delay()]),
-    "hang_mid": lambda answer, chosen: replace(answer, steps=[*_half(answer), Delay()]),
-    "slow": lambda answer, chosen: replace(answer, steps=_spread(_pieces(answer), chosen.number(0.05))),
-    "drip": lambda answer, chosen: replace(answer, steps=_spread(_bytes(answer), chosen.number(0.01))),
-    "split_utf8": lambda answer, chosen: replace(answer, steps=_bytes(answer)),
-    "cut": lambda answer, chosen: replace(answer, steps=_half(answer)),
-    "abort": lambda answer, chosen: replace(answer, steps=[*_half(answer), Break("abort")]),
-    "reset": lambda answer, chosen: replace(answer, steps=[*_half(answer), Break("reset")]),
-    "reset_early": lambda answer, chosen: replace(answer, before=[Break("reset")]),
+    "hang": lambda answer, selected: replace(answer, before=[Delay()]),
+    "hang_mid": lambda answer, selected: replace(answer, steps=[*_half(answer), Delay()]),
+    "slow": lambda answer, selected: replace(answer, steps=_spread(_pieces(answer), selected.number(0.05))),
+    "drip": lambda answer, selected: replace(answer, steps=_spread(_bytes(answer), selected.number(0.01))),
+    "split_utf8": lambda answer, selected: replace(answer, steps=_bytes(answer)),
+    "cut": lambda answer, selected: replace(answer, steps=_half(answer)),
+    "abort": lambda answer, selected: replace(answer, steps=[*_half(answer), ConnectionFault("abort")]),
+    "reset": lambda answer, selected: replace(answer, steps=[*_half(answer), ConnectionFault("reset")]),
+    "reset_early": lambda answer, selected: replace(answer, before=[ConnectionFault("reset")]),
     "huge": _huge,
     "gzip_bomb": _gzip_bomb,
-    "redirect": lambda answer, chosen: SimulatedResponse(302, {"location": METADATA_ADDRESS}),
-    "bad_status_line": lambda answer, chosen: replace(answer, before=[Break("raw", b"HTTP/1.1 2OO Fine?\r\n\r\n")]),
-    "huge_header": lambda answer, chosen: replace(answer, headers=answer.headers | {"x-huge": "x" * MEGABYTE}),
+    "redirect": lambda answer, selected: SimulatedResponse(302, {"location": METADATA_ADDRESS}),
+    "bad_status_line": lambda answer, selected: replace(
+        answer, before=[ConnectionFault("raw", b"HTTP/1.1 2OO Fine?\r\n\r\n")]
+    ),
+    "huge_header": lambda answer, selected: replace(answer, headers=answer.headers | {"x-huge": "x" * MEGABYTE}),
 }
 
 

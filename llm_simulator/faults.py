@@ -1,4 +1,4 @@
-"""The faults that a test can ask for, by a marker in the prompt or through the control API."""
+"""The catalogue of faults, selected by a marker in the prompt or through the control API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from llm_simulator.seeded_random import SeededRandom
 
 Stage = Literal["refuse", "finish", "events", "wire"]
-"""Where a fault acts: instead of an answer, on what the model says, on the JSON, or on the bytes."""
+"""Where a fault acts: an error instead of a response, the reply, the JSON, or the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ MARKER = re.compile(r"\[\[fault:(?P<name>[a-z0-9_]+)(?:=(?P<value>[\w.-]+))?(?:@
 
 @dataclass(frozen=True, slots=True)
 class SelectedFault:
-    """A fault to carry out now; `value` is its parameter."""
+    """The fault of a request; `value` is its parameter."""
 
     fault: Fault
     value: str = ""
@@ -120,38 +120,38 @@ class SelectedFault:
             return default
 
 
-def named(name: str, value: str = "") -> SelectedFault:
+def fault_named(name: str, value: str = "") -> SelectedFault:
     """A fault by name or by HTTP status; raises KeyError."""
     return SelectedFault(FAULTS[BY_STATUS.get(name, name)], value)
 
 
-def in_prompt(prompt: str, *, provider: str) -> SelectedFault | None:
-    """The fault that a marker in the prompt asks this provider for."""
-    for found in MARKER.finditer(prompt):
-        name = BY_STATUS.get(found["name"], found["name"])
-        if name in FAULTS and found["provider"] in (None, provider):
-            return named(name, found["value"] or "")
+def fault_in_prompt(prompt: str, *, provider: str) -> SelectedFault | None:
+    """The fault that a marker in the prompt selects for this provider; None without one."""
+    for marker in MARKER.finditer(prompt):
+        name = BY_STATUS.get(marker["name"], marker["name"])
+        if name in FAULTS and marker["provider"] in (None, provider):
+            return fault_named(name, marker["value"] or "")
     return None
 
 
 @dataclass(slots=True)
-class Planned:
-    """A fault that the control API ordered."""
+class PlannedFault:
+    """A fault planned through the control API."""
 
-    chosen: SelectedFault
+    selected: SelectedFault
     provider: str | None = None
     model: str | None = None
     times: int | None = None
-    """How often it still happens; None is until it is taken back."""
+    """Remaining requests; None for all until it is removed."""
     rate: float = 1.0
 
 
 class FaultPlan:
-    """The ordered faults, first come first served."""
+    """The planned faults, in order."""
 
     def __init__(self, *, seed: int = 0) -> None:
-        self._dice = SeededRandom("faults", seed)
-        self._planned: list[Planned] = []
+        self._rng = SeededRandom("faults", seed)
+        self._planned: list[PlannedFault] = []
 
     def add(
         self,
@@ -163,30 +163,30 @@ class FaultPlan:
         rate: float = 1.0,
         value: str = "",
     ) -> None:
-        """Order a fault for the next `times` requests (None: all), each with probability `rate`; KeyError if unknown."""
-        self._planned.append(Planned(named(fault, value), provider, model, times, rate))
+        """Plan a fault for the next `times` requests (None: all), each with probability `rate`. Raises KeyError if unknown."""
+        self._planned.append(PlannedFault(fault_named(fault, value), provider, model, times, rate))
 
     def clear(self) -> None:
         self._planned.clear()
 
     def take(self, *, provider: str, model: str) -> SelectedFault | None:
-        """The fault for this request, used up by it."""
+        """The fault for this request, counted down; None without one."""
         for planned in self._planned:
             if planned.provider not in (None, provider) or planned.model not in (None, model):
                 continue
-            if planned.rate < 1.0 and self._dice.unit() >= planned.rate:
+            if planned.rate < 1.0 and self._rng.unit() >= planned.rate:
                 continue
             if planned.times is not None:
                 planned.times -= 1
                 self._planned = [entry for entry in self._planned if entry.times is None or entry.times > 0]
-            return planned.chosen
+            return planned.selected
         return None
 
-    def listed(self) -> list[dict[str, object]]:
+    def as_list(self) -> list[dict[str, object]]:
         return [
             {
-                "fault": planned.chosen.fault.name,
-                "value": planned.chosen.value,
+                "fault": planned.selected.fault.name,
+                "value": planned.selected.value,
                 "provider": planned.provider,
                 "model": planned.model,
                 "times": planned.times,

@@ -1,4 +1,4 @@
-"""What a system prompt orders about the form of the answer; a simulated model obeys, as real ones mostly do."""
+"""Applies instructions of the system prompt about the response format, as real models mostly do."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ SCHEMA = re.compile(r"\bJSON schema:\s*(?=\{)", re.IGNORECASE)
 CALL = re.compile(r"\bmust call\b", re.IGNORECASE)
 
 
-def obedient(task: Task, told: str) -> Task:
-    """The task with what the system prompt `told` asks for, where the request's own fields do not say it."""
-    if CALL.search(told) and task.tool_choice == "auto" and not task.results:
+def apply_instructions(task: Task, system_text: str) -> Task:
+    """The task with the instructions of the system prompt; fields of the request have priority."""
+    if CALL.search(system_text) and task.tool_choice == "auto" and not task.results:
         task = replace(task, tool_choice="any")
-    if task.schema is not None or not BARE_JSON.search(told):
+    if task.schema is not None or not BARE_JSON.search(system_text):
         return task
-    return replace(task, json_only=True, schema=_schema(told))
+    return replace(task, json_only=True, schema=_schema(system_text))
 
 
-def _schema(told: str) -> dict[str, object] | None:
-    found = SCHEMA.search(told)
-    if found is None:
+def _schema(system_text: str) -> dict[str, object] | None:
+    match = SCHEMA.search(system_text)
+    if match is None:
         return None
     try:
-        schema, _ = json.JSONDecoder().raw_decode(told, found.end())
+        schema, _ = json.JSONDecoder().raw_decode(system_text, match.end())
     except ValueError:
         return None
     return schema if isinstance(schema, dict) else None

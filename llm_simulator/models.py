@@ -1,4 +1,4 @@
-"""The models the simulator knows, with what each generation accepts (as of 2026-11)."""
+"""The simulated models and the capabilities of each generation, as of 2026-11."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class ClaudeModel:
-    """A Claude model; `generation` is 4.5 to 5.5 and decides which parameters it takes."""
+    """A Claude model; `generation` (4.5 to 5.5) decides which parameters it accepts."""
 
     id: str
     family: str
@@ -23,14 +23,14 @@ class ClaudeModel:
 
     @cached_property
     def always_thinks(self) -> bool:
-        """Thinking cannot be switched off and tool use cannot be forced."""
+        """Whether thinking cannot be disabled, and tool use cannot be forced."""
         if self.family == "opus":
             return self.generation >= 5.5
         return self.family in ("fable", "mythos") and self.generation >= 5.1
 
     @cached_property
     def thinking(self) -> tuple[str, ...]:
-        """The values of `thinking.type` that it takes."""
+        """The accepted values of `thinking.type`."""
         if self.generation <= 4.5:
             return ("enabled", "disabled")
         if self.generation == 4.6:
@@ -43,17 +43,17 @@ class ClaudeModel:
 
     @cached_property
     def thinks_unasked(self) -> bool:
-        """A request without `thinking` is answered with adaptive thinking."""
+        """Whether a request without `thinking` uses adaptive thinking."""
         return self.generation >= 5
 
     @cached_property
     def hides_thinking(self) -> bool:
-        """Thinking text is left out unless the request asks for `summarized`."""
+        """Whether thinking text is omitted unless the request sets `summarized`."""
         return self.generation >= 4.7
 
     @cached_property
     def least_cached(self) -> int:
-        """Tokens below which a cache breakpoint does nothing."""
+        """Tokens of the shortest cacheable prefix."""
         if self.generation >= 5.5:
             return 512
         return 4096 if self.family == "haiku" else 1024
@@ -79,7 +79,7 @@ class ClaudeModel:
 
 @dataclass(frozen=True)
 class GeminiModel:
-    """A Gemini model; `generation` is 2.5 to 4.0 and decides which parameters it takes."""
+    """A Gemini model; `generation` (2.5 to 4.0) decides which parameters it accepts."""
 
     id: str
     generation: float
@@ -160,12 +160,12 @@ OPENROUTER_VENDORS_TEXT = """01-ai aetherwiing agentica-org ai21 aion-labs alfre
     thedrummer thinkingmachines thudm typesafe unbiased undi95 upstage writer x-ai xiaomi xingchen-agi xwin-lm z-ai"""
 OPENROUTER_VENDORS = frozenset(OPENROUTER_VENDORS_TEXT.split())
 OPENROUTER_ID = re.compile(r"~?(?P<vendor>[a-z0-9-]+)/(?P<name>[a-z0-9._-]+)(?::(?P<variant>[a-z0-9-]+))?")
-ABSENT = re.compile(r"nope|no-such|does-not-exist|not-a-model|unknown|missing|invalid|imaginary")
+MADE_UP_WORDS = re.compile(r"nope|no-such|does-not-exist|not-a-model|unknown|missing|invalid|imaginary")
 OPENROUTER_AUTO = "openrouter/auto"
 AUTO_CHOICE = "openai/gpt-5.4-mini"
 
 
 def openrouter_serves(model: str) -> bool:
-    """Whether OpenRouter lists this id: a known vendor, a well-formed name, and no word that says it is made up."""
-    found = OPENROUTER_ID.fullmatch(model)
-    return bool(found and found["vendor"] in OPENROUTER_VENDORS and not ABSENT.search(found["name"]))
+    """Whether OpenRouter lists this id: a known vendor, a well-formed name, and none of MADE_UP_WORDS."""
+    match = OPENROUTER_ID.fullmatch(model)
+    return bool(match and match["vendor"] in OPENROUTER_VENDORS and not MADE_UP_WORDS.search(match["name"]))

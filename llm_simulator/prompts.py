@@ -1,4 +1,4 @@
-"""What simulated people ask: greetings to hard analysis, in several patterns, each prompt drawn anew."""
+"""Random prompts of simulated users, from greetings to hard analysis."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ JSON = {"response_format": {"type": "json_schema", "json_schema": {"name": "pers
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """One prompt, and the further members of its request's body."""
+    """A prompt, and further members of the request body."""
 
     prompt: str
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-# A kind of prompt, and how many of a hundred are of it.
+# Kinds of prompts, with their share in percent.
 KINDS: Mapping[str, int] = {
     "greeting": 6,
     "fact": 14,
@@ -88,26 +88,26 @@ KINDS: Mapping[str, int] = {
 _SHARES = tuple(kind for kind, share in KINDS.items() for _ in range(share))
 
 
-def wish(dice: SeededRandom) -> PromptTemplate:
-    """The next thing that somebody wants."""
-    kind = dice.pick(_SHARES)
-    subject, other = dice.pick(SUBJECTS), dice.pick(SUBJECTS)
-    system = dice.pick(SYSTEMS)
-    number = 2 + dice.below(997)
+def random_prompt(rng: SeededRandom) -> PromptTemplate:
+    """A random prompt."""
+    kind = rng.pick(_SHARES)
+    subject, other = rng.pick(SUBJECTS), rng.pick(SUBJECTS)
+    system = rng.pick(SYSTEMS)
+    number = 2 + rng.below(997)
     match kind:
         case "greeting":
-            return PromptTemplate(f"{dice.pick(('Hello', 'Good morning', 'Hi there'))}, I like {subject}!")
+            return PromptTemplate(f"{rng.pick(('Hello', 'Good morning', 'Hi there'))}, I like {subject}!")
         case "fact":
             return PromptTemplate(
-                f"{dice.pick(('When were', 'Who first sold', 'Where does one find'))} {subject} in {number}?"
+                f"{rng.pick(('When were', 'Who first sold', 'Where does one find'))} {subject} in {number}?"
             )
         case "sum":
-            return PromptTemplate(f"What is {number} + {2 + dice.below(997)}? I need it for {subject}.")
+            return PromptTemplate(f"What is {number} + {2 + rng.below(997)}? I need it for {subject}.")
         case "explanation":
             return PromptTemplate(f"Explain how {subject} and {other} differ, and why that matters in step {number}.")
         case "translation":
             text = f"The {subject} are older than the {other}, said the {number}th visitor."
-            return PromptTemplate(f"Translate into {dice.pick(LANGUAGES)}: {text}")
+            return PromptTemplate(f"Translate into {rng.pick(LANGUAGES)}: {text}")
         case "story":
             return PromptTemplate(f"Write a story of {number} words about {subject} that dream of {other}.")
         case "code":
@@ -116,9 +116,9 @@ def wish(dice: SeededRandom) -> PromptTemplate:
             )
         case "person":
             return PromptTemplate(
-                f"Alex, {18 + dice.below(60)}, sells {subject} in {dice.pick(CITIES)}. Give me the record.", JSON
+                f"Alex, {18 + rng.below(60)}, sells {subject} in {rng.pick(CITIES)}. Give me the record.", JSON
             )
         case "weather":
-            return PromptTemplate(f"What is the weather in {dice.pick(CITIES)}, good for {subject}?", TOOLS)
-    details = " ".join(dice.pick(DETAILS) for _ in range(1 + dice.below(5)))
+            return PromptTemplate(f"What is the weather in {rng.pick(CITIES)}, good for {subject}?", TOOLS)
+    details = " ".join(rng.pick(DETAILS) for _ in range(1 + rng.below(5)))
     return PromptTemplate(f"Design a {system} for {number} {subject} and analyze its architecture. {details}")

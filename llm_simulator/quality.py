@@ -1,7 +1,6 @@
-"""The known truth behind simulated answers: how hard a prompt is, and how well a model does on it.
+"""The ground truth of simulated answers: the difficulty of a prompt, and the quality of a model on it.
 
-A router or a feedback loop that is tested against the simulator can be judged against `answer_quality`,
-because the simulated answers are written with exactly that quality: see `answers`.
+A router can be evaluated against `answer_quality`, because the simulated answers have exactly that quality: see `answers`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from llm_simulator.seeded_random import SeededRandom
 
 SAMPLE = 20_000
-"""Characters at each end of a prompt that decide its difficulty."""
+"""Characters at each end of a prompt that determine its difficulty."""
 
 HARD_WORDS = re.compile(
     r"\b(analy[sz]e|architect\w*|prove|proof|derive|optimi[sz]e|trade-?offs?|design|refactor|debug|compare|evaluate|"
@@ -46,7 +45,7 @@ DEFAULT_STRENGTH = 0.6
 
 
 def difficulty(prompt: str) -> float:
-    """How hard the prompt is, 0 (a greeting) to 1; by length, vocabulary and structure, in linear time."""
+    """The difficulty of a prompt from 0 (a greeting) to 1, by length, vocabulary and structure; linear time."""
     sample = prompt if len(prompt) <= 2 * SAMPLE else prompt[:SAMPLE] + prompt[-SAMPLE:]
     hard = len({word.lower() for word in HARD_WORDS.findall(sample)})
     middle = len({word.lower() for word in MIDDLE_WORDS.findall(sample)})
@@ -72,9 +71,9 @@ def topic_strength(model: str, subject: str) -> float:
 
 
 def answer_quality(model: str, prompt: str, seed: int = 0) -> float:
-    """How good this model's answer to this prompt is, 0 to 1.
+    """The quality of the model's answer to the prompt, 0 to 1.
 
-    Weak models do well on easy prompts and badly on hard ones; strong models are good at all of them.
+    Weak models are good only on easy prompts, strong models on all.
     """
     margin = strength(model) + topic_strength(model, topic(prompt)) - difficulty(prompt)
     expected = 0.15 + 0.83 / (1 + math.exp(-9 * (margin + 0.12)))

@@ -1,4 +1,4 @@
-"""Answers as a list of steps, and the sending of them: bytes, pauses, and connections that break."""
+"""Sends responses as a list of steps: bytes, delays, and connection faults."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import anyio.lowlevel
 from starlette.types import Receive, Scope, Send
 
 TRANSPORT = "llm_simulator.transport"
-"""The ASGI extension under which the simulator's own server lends out the connection."""
+"""The ASGI extension in which the simulator's server passes the connection's transport."""
 DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Wait so many seconds; None waits until the client leaves."""
+    """Wait for `seconds`; None waits until the client disconnects."""
 
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class ConnectionFault:
     """End the connection: `abort` closes it, `reset` sends RST, `raw` writes bytes past HTTP and closes."""
 
     how: Literal["abort", "reset", "raw"]
     raw: bytes = b""
 
 
-Step = bytes | Delay | Break
+Step = bytes | Delay | ConnectionFault
 
 
 @dataclass(slots=True)
@@ -41,50 +41,50 @@ class SimulatedResponse:
     headers: dict[str, str] = field(default_factory=dict)
     steps: Sequence[Step] = ()
     before: Sequence[Step] = ()
-    """Steps that come before the headers."""
+    """Steps before the headers."""
 
 
 class ConnectionBroken(ConnectionError):
-    """Raised where the simulator runs without its own server and cannot break the connection itself."""
+    """Raised where the simulator runs without its own server and has no access to the connection."""
 
 
-async def deliver(answer: SimulatedResponse, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Send the answer; False when the client left before its end."""
+async def deliver(response: SimulatedResponse, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Send the response. Returns False where the client disconnected before its end."""
     finished = False
-    broken: ConnectionBroken | None = None
+    failure: ConnectionBroken | None = None
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            # The body was read before, so the next message is that the client left.
+            # The body was already read, so the next message is the disconnect.
             await receive()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)
         try:
-            finished = await _send_all(answer, scope, send)
+            finished = await _send_all(response, scope, send)
         except ConnectionBroken as error:
-            broken = error
+            failure = error
         tasks.cancel_scope.cancel()
-    if broken:
-        raise broken
+    if failure:
+        raise failure
     return finished
 
 
-async def _send_all(answer: SimulatedResponse, scope: Scope, send: Send) -> bool:
-    for step in answer.before:
-        if not await _act(step, scope, send):
+async def _send_all(response: SimulatedResponse, scope: Scope, send: Send) -> bool:
+    for step in response.before:
+        if not await _perform(step, scope, send):
             return True
-    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    for step in answer.steps:
-        if not await _act(step, scope, send):
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    for step in response.steps:
+        if not await _perform(step, scope, send):
             return True
     await send({"type": "http.response.body", "body": b"", "more_body": False})
     return True
 
 
-async def _act(step: Step, scope: Scope, send: Send) -> bool:
-    """Do one step; False when it ended the connection."""
+async def _perform(step: Step, scope: Scope, send: Send) -> bool:
+    """Perform one step. Returns False where it ended the connection."""
     if isinstance(step, bytes):
         await send({"type": "http.response.body", "body": step, "more_body": True})
         await anyio.lowlevel.checkpoint()
@@ -96,7 +96,7 @@ async def _act(step: Step, scope: Scope, send: Send) -> bool:
     return False
 
 
-async def _break(step: Break, scope: Scope) -> None:
+async def _break(step: ConnectionFault, scope: Scope) -> None:
     transport: Any = scope.get("extensions", {}).get(TRANSPORT)
     if transport is None:
         raise ConnectionBroken(step.how)
@@ -104,7 +104,7 @@ async def _break(step: Break, scope: Scope) -> None:
         transport.write(step.raw)
         transport.close()
         return
-    # What was written before must leave first: an abort would throw it away with the buffer.
+    # Written bytes must be sent first: an abort would discard the buffer.
     with anyio.move_on_after(DRAIN_SECONDS):
         while transport.get_write_buffer_size():  # noqa: ASYNC110 - a transport has no event for it
             await anyio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""Repeatable choices: the same key always rolls the same numbers, on every machine."""
+"""Reproducible random numbers: the same key gives the same numbers on every machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class SeededRandom:
-    """A stream of numbers that depends on nothing but its key."""
+    """A stream of numbers that depends only on its key."""
 
     def __init__(self, *key: object) -> None:
         self._key = "\x1f".join(str(part) for part in key).encode("utf-8", "surrogatepass")
-        self._rolls = 0
+        self._counter = 0
 
     def below(self, limit: int) -> int:
         """An integer in [0, limit)."""
-        self._rolls += 1
-        digest = blake2b(self._key, digest_size=8, salt=self._rolls.to_bytes(16, "big")).digest()
+        self._counter += 1
+        digest = blake2b(self._key, digest_size=8, salt=self._counter.to_bytes(16, "big")).digest()
         return int.from_bytes(digest, "big") % limit
 
     def unit(self) -> float:
@@ -32,5 +32,5 @@ class SeededRandom:
         return options[self.below(len(options))]
 
     def token(self, length: int) -> str:
-        """Letters and digits, as the vendors' ids have them."""
+        """Random letters and digits, as in the vendors' ids."""
         return "".join(self.pick(ALPHABET) for _ in range(length))

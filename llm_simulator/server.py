@@ -1,4 +1,4 @@
-"""The simulator as a server of its own: on a loopback port, in a thread with its own event loop."""
+"""Runs the simulator on a loopback port, in a thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from llm_simulator.simulation import Simulation
 
 
 class BorrowedBufferProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol; it also lends the connection to the application, so that faults can break it."""
+    """uvicorn's HTTP protocol; it passes its transport to the application, so that faults can break the connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -27,7 +27,7 @@ class BorrowedBufferProtocol(HttpToolsProtocol):
 
 
 class AbruptServer(uvicorn.Server):
-    """uvicorn's server; it ends open answers at once instead of waiting for them."""
+    """uvicorn's server; on shutdown it aborts open responses instead of waiting for them."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
@@ -36,7 +36,7 @@ class AbruptServer(uvicorn.Server):
 
 
 def server_config(simulation: Simulation, **options: Any) -> uvicorn.Config:
-    """How uvicorn runs the simulator."""
+    """The uvicorn configuration of the simulator."""
     return uvicorn.Config(
         create_app(simulation),
         http=BorrowedBufferProtocol,
@@ -50,7 +50,7 @@ def server_config(simulation: Simulation, **options: Any) -> uvicorn.Config:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A listener whose connections send at once: asyncio sees to that only where a socket names its protocol, which these do not."""
+    """A listening socket with TCP_NODELAY, which asyncio sets only for sockets created with a protocol number."""
     listener = socket.create_server((host, port), backlog=512)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
@@ -74,7 +74,7 @@ class Simulator:
 
     @property
     def base_urls(self) -> Mapping[str, str]:
-        """Environment variable -> base URL, as the gateway (and each vendor's SDK) wants it."""
+        """Environment variable -> base URL, for the gateway and the vendors' SDKs."""
         return {
             "GEMINI_BASE_URL": self.url,
             "ANTHROPIC_BASE_URL": self.url,
@@ -82,7 +82,7 @@ class Simulator:
         }
 
     def start(self) -> Mapping[str, str]:
-        """Listen and serve; connections are accepted from here on. Answers `base_urls`."""
+        """Listen and serve; connections are accepted from now on. Returns `base_urls`."""
         if self._thread is not None:
             return self.base_urls
         listener = listening_socket(self._host, self._port)
@@ -93,7 +93,7 @@ class Simulator:
         return self.base_urls
 
     def stop(self) -> None:
-        """End at once, open streams too."""
+        """Stop at once, also open streams."""
         if self._thread is None or self._server is None:
             return
         self._server.should_exit = True

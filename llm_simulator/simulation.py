@@ -1,4 +1,4 @@
-"""What a running simulator knows: its settings, its caches, the ordered faults and the requests it saw."""
+"""The state of a running simulator: settings, caches, planned faults and recorded requests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from llm_simulator.faults import FaultPlan
 from llm_simulator.tokens import PromptCache
 
-MOST_REQUESTS = 500
+MAX_REQUESTS = 500
 
 
 @dataclass(slots=True)
-class Seen:
-    """One request as it arrived, and what became of it."""
+class RecordedRequest:
+    """A received request and its outcome."""
 
     number: int
     provider: str
@@ -26,15 +26,15 @@ class Seen:
     query: str
     headers: dict[str, str]
     body: Any
-    """The JSON; None when it was none or over a megabyte."""
+    """The JSON body; None where it is not JSON or larger than a megabyte."""
     model: str = ""
     stream: bool = False
     status: int | None = None
     error: str | None = None
-    """The sentence of the refusal, when it was refused."""
+    """The error message, where the request was rejected."""
     fault: str | None = None
     outcome: str = "open"
-    """`open`, `answered`, or `client_left` before the end."""
+    """`open`, `answered`, or `client_left` (disconnected before the end)."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,30 +50,30 @@ class Simulation:
     chunk_delay: float = 0.0
     """Seconds between the pieces of a stream."""
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Provider -> the only key it takes; without an entry any key that does not call itself invalid."""
+    """Provider -> its only valid key; without an entry every key without a word such as `invalid` in it."""
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """OpenRouter's model -> USD per million prompt and completion tokens; without an entry a price is invented."""
+    """OpenRouter's model -> USD per million prompt and completion tokens; without an entry the price is invented."""
     clock: Callable[[], float] = time.time
     faults: FaultPlan = field(init=False)
-    requests: deque[Seen] = field(init=False)
+    requests: deque[RecordedRequest] = field(init=False)
 
     def __post_init__(self) -> None:
         self.faults = FaultPlan(seed=self.seed)
-        self.requests = deque(maxlen=MOST_REQUESTS)
+        self.requests = deque(maxlen=MAX_REQUESTS)
         self.cache = PromptCache(clock=self.clock)
-        self._asked: Counter[str] = Counter()
-        self._arrived = 0
+        self._answer_counts: Counter[str] = Counter()
+        self._request_count = 0
 
-    def arrived(self, provider: str, **facts: Any) -> Seen:
-        """Note a request; the oldest are forgotten."""
-        self._arrived += 1
-        seen = Seen(number=self._arrived, provider=provider, **facts)
-        self.requests.append(seen)
-        return seen
+    def record_request(self, provider: str, **facts: Any) -> RecordedRequest:
+        """Record a request; only the newest MAX_REQUESTS are kept."""
+        self._request_count += 1
+        record = RecordedRequest(number=self._request_count, provider=provider, **facts)
+        self.requests.append(record)
+        return record
 
     def answer_key(self, *parts: str) -> tuple[str, int]:
-        """A key for an answer, from the seed and the request, and how often this very request came before."""
+        """A key for the response, from the seed and the request, and how often the same request came before."""
         text = "\x1f".join((str(self.seed), *parts)).encode("utf-8", "surrogatepass")
         key = blake2b(text, digest_size=12).hexdigest()
-        self._asked[key] += 1
-        return key, self._asked[key] - 1
+        self._answer_counts[key] += 1
+        return key, self._answer_counts[key] - 1

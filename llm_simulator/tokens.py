@@ -1,4 +1,4 @@
-"""Token counts and prompt caches, close enough to the vendors' to test accounting with."""
+"""Token counts and prompt caches, similar enough to the vendors' to test accounting."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CacheEntry:
 
 
 class PromptCache:
-    """Prefixes that were sent before; the oldest are forgotten, and each lives as long as it was promised."""
+    """Cached prompt prefixes with a time to live; beyond `capacity` the oldest are removed."""
 
     def __init__(self, *, clock: Callable[[], float], capacity: int = 4096) -> None:
         self._clock = clock
@@ -52,7 +52,7 @@ class PromptCache:
         return self._tokens(self._digest(scope, prefix).digest())
 
     def implicit(self, scope: str, text: str, *, ttl: float = 300) -> int:
-        """Cached tokens of a prompt whose vendor caches whole blocks without being asked, then remembers it."""
+        """Cached tokens of a prompt with implicit caching in blocks; then caches its blocks."""
         width = BLOCK_TOKENS * CHARS_PER_TOKEN
         cached = 0
         digest = self._digest(scope, "")

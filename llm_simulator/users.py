@@ -1,6 +1,6 @@
-"""Simulated people in front of a gateway: they ask, go on, ask again when the answer was bad, and sometimes say how good it was.
+"""Simulated users of a gateway: they ask, continue conversations, ask again after a bad answer, and sometimes rate answers.
 
-They know the truth that the simulated models write by (`quality.answer_quality`), as people know a good answer when they see one.
+Their ratings are the true quality of the answers (`quality.answer_quality`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from llm_simulator.prompts import PromptTemplate, wish
+from llm_simulator.prompts import PromptTemplate, random_prompt
 from llm_simulator.quality import answer_quality
 from llm_simulator.seeded_random import SeededRandom
 
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.05  # seconds between two requests, on average
 TIMEOUT = 30.0
-# Of a hundred: say what they think, ask again after a bad answer, name a strong model then, go on, read it as a stream.
+# Probabilities in percent: rate, ask again after a bad answer, name a strong model then, continue, request a stream.
 RATE, AGAIN, STRONGER, GO_ON, STREAM = 25, 30, 15, 30, 25
 BAD = 0.45
 STRONG_MODEL = "claude/claude-opus-5-5"
-KEPT_TURNS = 8
+MAX_MESSAGES = 8
 
 
 class Users:
-    """`requests` requests in all, from a thread of their own, in the order that `seed` gives; `pause` is seconds."""
+    """Send `requests` requests from a thread, in an order given by `seed`. `pause`: mean seconds between two."""
 
     def __init__(self, *, requests: int, seed: int = 0, api_key: str | None = None, pause: float = PAUSE) -> None:
         self.asked = 0
@@ -38,73 +38,73 @@ class Users:
         self._seed = seed
         self._api_key = api_key
         self._pause = pause
-        self._dice = SeededRandom("users", seed)
+        self._rng = SeededRandom("users", seed)
         self._messages: list[dict[str, Any]] = []
-        self._leaving = threading.Event()
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, url: str) -> None:
-        """Begin to ask the gateway at `url`."""
-        self._thread = threading.Thread(target=self._live, args=(url,), name="simulated users", daemon=True)
+        """Start sending requests to the gateway at `url`."""
+        self._thread = threading.Thread(target=self._run, args=(url,), name="simulated users", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave after the request under way."""
-        self._leaving.set()
+        """Stop after the current request."""
+        self._stopping.set()
         self.join()
 
     def join(self) -> None:
-        """Wait until all is asked."""
+        """Wait until all requests are sent."""
         if self._thread is not None:
             self._thread.join()
 
-    def _live(self, url: str) -> None:
+    def _run(self, url: str) -> None:
         address = urlsplit(url)
         connection = HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=TIMEOUT)
         try:
-            while self.asked < self._requests and not self._leaving.wait(self._pause * 2 * self._dice.unit()):
-                self._turn(connection)
+            while self.asked < self._requests and not self._stopping.wait(self._pause * 2 * self._rng.unit()):
+                self._converse(connection)
         except (OSError, HTTPException) as error:
             log.info("the simulated users leave: %s", error)
         finally:
             connection.close()
         log.info("simulated users: %d requests, %d ratings", self.asked, self.rated)
 
-    def _turn(self, connection: HTTPConnection) -> None:
-        """One wish, and what its answer leads to."""
-        wanted = wish(self._dice)
-        if not self._chance(GO_ON) or len(self._messages) > KEPT_TURNS or wanted.body:
+    def _converse(self, connection: HTTPConnection) -> None:
+        """Send one prompt, and perhaps repeat it after a bad answer."""
+        template = random_prompt(self._rng)
+        if not self._chance(GO_ON) or len(self._messages) > MAX_MESSAGES or template.body:
             self._messages = []
-        self._messages = [*self._messages, {"role": "user", "content": wanted.prompt}]
-        said = self._messages
-        quality = self._ask(connection, wanted, model="auto")
+        self._messages = [*self._messages, {"role": "user", "content": template.prompt}]
+        messages = self._messages
+        quality = self._ask(connection, template, model="auto")
         if quality is None or quality >= BAD or self.asked >= self._requests:
             return
         if self._chance(STRONGER):
-            self._messages = said
-            self._ask(connection, wanted, model=STRONG_MODEL)
+            self._messages = messages
+            self._ask(connection, template, model=STRONG_MODEL)
         elif self._chance(AGAIN):
-            self._messages = said
-            self._ask(connection, wanted, model="auto")
+            self._messages = messages
+            self._ask(connection, template, model="auto")
 
-    def _ask(self, connection: HTTPConnection, wanted: PromptTemplate, *, model: str) -> float | None:
-        """How good the answer was; None for none."""
+    def _ask(self, connection: HTTPConnection, template: PromptTemplate, *, model: str) -> float | None:
+        """Send the conversation. Returns the quality of the answer, None without an answer."""
         self.asked += 1
-        stream = not wanted.body and self._chance(STREAM)
-        body = {"model": model, "messages": self._messages, "stream": stream, **wanted.body}
+        stream = not template.body and self._chance(STREAM)
+        body = {"model": model, "messages": self._messages, "stream": stream, **template.body}
         status, headers, raw = self._post(connection, "/v1/chat/completions", body)
         if status != 200:
             self._messages = []
             return None
-        self._listen(raw, streamed=stream)
-        quality = answer_quality(headers["x-gateway-model"], wanted.prompt, self._seed)
+        self._read_answer(raw, streamed=stream)
+        quality = answer_quality(headers["x-gateway-model"], template.prompt, self._seed)
         if model == "auto" and self._chance(RATE):
-            said = {"request_id": headers["x-request-id"], "score": quality}
-            self.rated += self._post(connection, "/v1/feedback", said)[0] == 200
+            messages = {"request_id": headers["x-request-id"], "score": quality}
+            self.rated += self._post(connection, "/v1/feedback", messages)[0] == 200
         return quality
 
-    def _listen(self, raw: bytes, *, streamed: bool) -> None:
-        """Keep the answer as the conversation's next turn, where it is a text; otherwise the conversation is over."""
+    def _read_answer(self, raw: bytes, *, streamed: bool) -> None:
+        """Append a text answer to the conversation; any other answer ends it."""
         content = None if streamed else json.loads(raw)["choices"][0]["message"].get("content")
         if isinstance(content, str) and content:
             self._messages = [*self._messages, {"role": "assistant", "content": content}]
@@ -121,5 +121,5 @@ class Users:
         response = connection.getresponse()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
-    def _chance(self, of_a_hundred: int) -> bool:
-        return self._dice.below(100) < of_a_hundred
+    def _chance(self, percent: int) -> bool:
+        return self._rng.below(100) < percent

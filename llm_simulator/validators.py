@@ -1,4 +1,4 @@
-"""Strict shapes of JSON: each check takes a value and its path, answers the value as read, or raises `Problem`."""
+"""Strict validators for JSON: each takes a value and its path, and returns the validated value or raises `Problem`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Reason = Literal["extra", "missing", "type", "value"]
 
 
 class Problem(Exception):
-    """A value that the vendor refuses: where, why, and in which words."""
+    """A value that the vendor rejects: path, reason and message."""
 
     def __init__(self, path: Path, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -69,8 +69,8 @@ def _numeric(kind: type, name: str, *, low: float | None, high: float | None) ->
 
 
 def one_of(*options: str) -> Check:
-    listed = ", ".join(f"'{option}'" for option in options[:-1])
-    expected = f"{listed} or '{options[-1]}'" if listed else f"'{options[-1]}'"
+    as_list = ", ".join(f"'{option}'" for option in options[:-1])
+    expected = f"{as_list} or '{options[-1]}'" if as_list else f"'{options[-1]}'"
 
     def check(value: Any, path: Path) -> str:
         if value not in options or not isinstance(value, str):
@@ -131,7 +131,7 @@ def record(
 
 
 def tagged(variants: Mapping[str, Check], *, key: str = "type") -> Check:
-    """An object whose `key` says which shape it has; the tag becomes part of the path, as pydantic writes it."""
+    """An object whose `key` selects its validator; the tag becomes part of the path, as in pydantic."""
     expected = ", ".join(f"'{name}'" for name in variants)
 
     def check(value: Any, path: Path) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def tagged(variants: Mapping[str, Check], *, key: str = "type") -> Check:
 
 
 def text_or(inner: Check) -> Check:
-    """A string, or what `inner` takes."""
+    """A string, or a value that `inner` accepts."""
     return lambda value, path: value if isinstance(value, str) else inner(value, path)
 
 

@@ -1,4 +1,4 @@
-"""What each simulated vendor supplies: reading a request strictly, and writing answers, streams and errors."""
+"""The interface of a simulated vendor: validate a request, and encode responses, streams and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Body = dict[str, Any]
 
 
 class VendorError(Exception):
-    """The vendor says no: the HTTP status, its own error kind, the sentence, and whatever else its error shape carries."""
+    """An error response of the vendor: HTTP status, error kind, message, and further members of its error format."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class VendorError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """A request as it arrived: lower-case header names, the JSON body, and what the URL says."""
+class IncomingRequest:
+    """A received request: headers with lower-case names, the JSON body, and what the URL contains."""
 
     headers: Mapping[str, str]
     body: Any
@@ -46,18 +46,18 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request that passed; `options` are the dialect's own."""
+class ParsedRequest:
+    """A valid request; `options` are specific to the vendor."""
 
     task: Task
     model: str
     stream: bool
     tokens: PromptTokens
     options: Mapping[str, Any] = field(default_factory=dict)
-    odd_block: bool = False
-    """Add a content block of a type that no client knows."""
+    unknown_block: bool = False
+    """Add a content block of an unknown type."""
     prices: tuple[float, float] | None = None
-    """USD per million prompt and completion tokens; None: an invented price."""
+    """USD per million prompt and completion tokens; None for an invented price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +70,26 @@ class Event:
 
 
 class Vendor(Protocol):
-    """One vendor's protocol; it keeps no state."""
+    """One vendor's API, without state."""
 
     name: ClassVar[str]
     line_end: ClassVar[str]
-    """What ends each line of its event streams."""
+    """The line ending of its event streams."""
 
-    def authenticate(self, incoming: Incoming, *, key: str | None) -> None: ...
+    def authenticate(self, incoming: IncomingRequest, *, key: str | None) -> None: ...
 
-    def read(self, incoming: Incoming, *, cache: PromptCache) -> Call: ...
+    def read(self, incoming: IncomingRequest, *, cache: PromptCache) -> ParsedRequest: ...
 
-    def body(self, call: Call, replies: list[Reply], *, now: float) -> Body: ...
+    def body(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> Body: ...
 
-    def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]: ...
+    def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]: ...
 
-    def error(self, refused: VendorError) -> Body: ...
+    def error(self, vendor_error: VendorError) -> Body: ...
 
-    def error_event(self, refused: VendorError) -> Event: ...
+    def error_event(self, vendor_error: VendorError) -> Event: ...
 
     def failure(self, name: str, status: int) -> VendorError:
-        """How this vendor words a refusal of `faults.REFUSALS`."""
+        """The vendor's error for a fault in `faults.REFUSALS`."""
         ...
 
     def ids(self, number: int) -> Mapping[str, str]:
@@ -100,8 +100,8 @@ class Vendor(Protocol):
 BAD_KEY_WORDS = ("invalid", "wrong", "bad-key", "revoked")
 
 
-def key_is_good(sent: str, *, wanted: str | None) -> bool:
-    """A fixed key must match; without one any key does, unless it says itself that it is bad."""
+def is_valid_key(sent: str, *, wanted: str | None) -> bool:
+    """Whether the key is `wanted`; without `wanted`, any key that has none of BAD_KEY_WORDS in it."""
     if wanted is not None:
         return sent == wanted
     return bool(sent) and not any(word in sent.lower() for word in BAD_KEY_WORDS)

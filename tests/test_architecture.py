@@ -49,7 +49,6 @@ TESTED_ELSEWHERE = {
     "__main__.py": "three lines, run as a process by tests/cli",
     "errors.py": "a tree of classes; tests/api/test_errors.py shows what clients are told of them",
     "records.py": "facts, which tests/store and tests/proxy read back",
-    "transport/tls.py": "tests/transport/test_contract.py shows it good and bad certificates",
     "routing/prompt/lexicon.py": "the words of other languages that tests/routing/prompt/test_complexity.py and test_patterns.py read",
     "routing/types.py": "values and a base class, made in every test of routing",
     "api/openapi": "one document, which tests/api/test_openapi.py and tests/end_to_end/test_description.py hold against the gateway",

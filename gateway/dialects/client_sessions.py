@@ -1,4 +1,4 @@
-"""The session that a client names in headers and fields of its own, for requests without `routing.session_id`."""
+"""Finds the session id in clients' own headers and fields, for requests without `routing.session_id`."""
 
 from __future__ import annotations
 
@@ -15,66 +15,66 @@ from gateway.completion import ChatRequest, Json
 SESSION_HEADERS = (b"x-session-id", b"x-claude-code-session-id", b"session-id", b"x-session-affinity")
 # Claude Code: an id for each subagent. Codex: the kind of a subagent.
 AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
-_THREAD = b"thread-id"  # Codex: that of a subagent differs from the session's
+_THREAD_HEADER = b"thread-id"  # Codex: the thread id of a subagent differs from the session id
 
-_SHORT = re.compile(r"[!-~]{1,128}")
+_PLAIN_ID = re.compile(r"[!-~]{1,128}")
 _CLAUDE_CODE_USER = re.compile(r"user_.*_session_(?P<session>[0-9A-Za-z-]{8,64})")
 
 
 def with_client_session(request: ChatRequest, headers: Mapping[bytes, bytes]) -> ChatRequest:
-    """The request with the session and the subagent that the client's headers or fields name, where `routing` names none.
+    """The request with the session and agent ids of the client's headers or fields, where `routing` has none.
 
-    Precedence: `routing.session_id`, a session header, `prompt_cache_key`, `metadata.user_id` of Claude Code. Ids that are
-    long or hold other characters than printable ASCII are replaced by a hash.
+    Precedence: `routing.session_id`, a session header, `prompt_cache_key`, `metadata.user_id` of Claude Code. Long ids and
+    ids with characters other than printable ASCII are hashed.
     """
     hints = request.hints
     session, shared = hints.session_id, False
     if session is None:
-        session = _header(headers, SESSION_HEADERS)
+        session = _first_header(headers, SESSION_HEADERS)
     if session is None:
-        session = _short(request.body.get("prompt_cache_key") or "")
+        session = _normalize_id(request.body.get("prompt_cache_key") or "")
         shared = session is not None
     if session is None:
-        session = _of_claude_code(request.body)
-    agent = hints.agent_id or _header(headers, AGENT_HEADERS) or _thread(headers)
+        session = _claude_code_session(request.body)
+    agent = hints.agent_id or _first_header(headers, AGENT_HEADERS) or _codex_subagent(headers)
     if session is hints.session_id and agent is hints.agent_id:
         return request
     return request._replace(hints=replace(hints, session_id=session, agent_id=agent, shared_session=shared))
 
 
-def _header(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> str | None:
+def _first_header(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> str | None:
     for name in names:
-        if (value := headers.get(name)) and (found := _short(value.decode("latin-1").strip())):
-            return found
+        if (value := headers.get(name)) and (normalized := _normalize_id(value.decode("latin-1").strip())):
+            return normalized
     return None
 
 
-def _thread(headers: Mapping[bytes, bytes]) -> str | None:
+def _codex_subagent(headers: Mapping[bytes, bytes]) -> str | None:
     """The thread of a Codex subagent; the main thread has the session's own id."""
     session = headers.get(b"session-id")
-    thread = headers.get(_THREAD)
-    return _header(headers, (_THREAD,)) if session and thread and thread != session else None
+    thread = headers.get(_THREAD_HEADER)
+    return _first_header(headers, (_THREAD_HEADER,)) if session and thread and thread != session else None
 
 
-def _of_claude_code(body: Json) -> str | None:
+def _claude_code_session(body: Json) -> str | None:
     """The session in the `metadata.user_id` of Claude Code: a JSON object, in older versions `user_..._session_<id>`."""
     user = (body.get("metadata") or {}).get("user_id")
     if not isinstance(user, str):
         return None
-    if (found := _CLAUDE_CODE_USER.fullmatch(user)) is not None:
-        return found["session"]
+    if (match := _CLAUDE_CODE_USER.fullmatch(user)) is not None:
+        return match["session"]
     if not user.startswith("{"):
         return None
     try:
-        told = orjson.loads(user)
+        parsed = orjson.loads(user)
     except orjson.JSONDecodeError:
         return None
-    session = told.get("session_id")
-    return _short(session) if isinstance(session, str) else None
+    session = parsed.get("session_id")
+    return _normalize_id(session) if isinstance(session, str) else None
 
 
-def _short(text: str) -> str | None:
-    """The id as it is where it is short and plain, else a hash; None for an empty one."""
-    if not text or _SHORT.fullmatch(text):
+def _normalize_id(text: str) -> str | None:
+    """The id itself where it is short printable ASCII, else a hash; None for an empty one."""
+    if not text or _PLAIN_ID.fullmatch(text):
         return text or None
     return f"h-{blake2b(text.encode(errors='replace'), digest_size=16).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The dialects, by the name a configuration gives them."""
+"""The built-in providers, by the `kind` of the configuration."""
 
 from gateway.providers.base import Provider
 from gateway.providers.claude import Claude

@@ -1,4 +1,4 @@
-"""OpenAI's `annotations` of a message: which source stands behind which characters of its text."""
+"""OpenAI's `annotations` of a message: the sources of ranges of its text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.completion import Json
 
 
 def url_citation(url: object, title: object, start: int, end: int, *, quote: object = None) -> Iterator[Json]:
-    """One annotation; none where the source is not named by a URL. `quote` is text of the source, which OpenRouter calls `content`.
+    """One annotation; none where the source has no URL. `quote` is text of the source, which OpenRouter calls `content`.
 
     https://platform.openai.com/docs/api-reference/chat/object
     """

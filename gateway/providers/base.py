@@ -1,4 +1,4 @@
-"""What every dialect answers: how to ask, how to read a whole answer, a stream, and an error. Nothing here does I/O."""
+"""The provider interface: build a request, parse a response, a stream and an error. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.sse import ServerSentEvent
 
 @dataclass(frozen=True, slots=True)
 class UpstreamEndpoint:
-    """Where an upstream is and what opens it. `headers` are fixed extras from the configuration."""
+    """Base URL and key of an upstream. `headers` are fixed headers from the configuration."""
 
     base_url: str
     api_key: str = field(repr=False)
@@ -24,54 +24,54 @@ class UpstreamEndpoint:
 
 
 class SignatureCache:
-    """What a provider gave us to hand back with a tool call (thought signatures, thinking blocks), for clients that keep only the call's id.
+    """Caches thought signatures and thinking blocks by tool call id, for clients that send back only the id.
 
-    Keyed by tool-call id; the oldest are forgotten beyond `size`. Losing one is legal: every provider has a fallback.
+    An LRU cache of `size` entries. A missing entry is legal: every provider has a fallback.
     """
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._entries: OrderedDict[str, Any] = OrderedDict()
 
     def put(self, call_id: str, signature: Any) -> None:
-        self._kept[call_id] = signature
-        self._kept.move_to_end(call_id)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        self._entries[call_id] = signature
+        self._entries.move_to_end(call_id)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
 
     def get(self, call_id: str) -> Any | None:
-        return self._kept.get(call_id)
+        return self._entries.get(call_id)
 
 
 class StreamParser(ABC):
-    """Reads one stream; keeps what it needs between events.
+    """Parses one stream and keeps the state between events.
 
-    Over a whole stream: every choice's first delta carries `role: assistant`, each choice gets exactly one
-    `finish_reason`, last; tool calls are indexed from 0, their id and name sent once; usage is cumulative.
+    Guarantees: the first delta of every choice has `role: assistant`; each choice gets exactly one `finish_reason`, at its
+    end; tool calls are numbered from 0, and their id and name are sent once; usage is cumulative.
     """
 
     @abstractmethod
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
-        """The chunks this event amounts to (often one, maybe none). Raises UpstreamError when the event tells of one."""
+        """The chunks of this event, often one, perhaps none. Raises UpstreamError for an error event."""
 
     def fast_path(self, piece: bytes) -> Chunk | None:
-        """The chunk of a piece that is one whole event, where that can be told without decoding it; what is None has to be fed."""
+        """The chunk of bytes that are one complete event, where known without decoding. After None, decode and call `feed`."""
         return None
 
     @abstractmethod
     def close(self) -> Sequence[Chunk]:
-        """What is left when the bytes end. Raises UpstreamTruncated if the dialect's end mark never came."""
+        """The remaining chunks at the end of the stream. Raises UpstreamTruncated where the end marker is missing."""
 
 
 class Provider(ABC):
-    """One dialect at one endpoint with one key; pure, shared by all requests.
+    """One upstream API at one endpoint with one key; pure, shared by all requests.
 
-    `build_request` may raise InvalidRequest for what this model cannot be told or asked; it never changes `request`
-    and can be called again. `model` is the provider's own id, without the gateway's prefix.
+    `build_request` raises InvalidRequest for what the model does not support. It never changes `request` and can be called
+    again. `model` is the provider's own id, without the gateway's prefix.
     """
 
     name: str
-    # Bytes of a request that the provider documents as its limit; None where it documents none.
+    # The documented size limit of a request in bytes; None where there is none.
     max_request_bytes: int | None = None
 
     def __init__(
@@ -87,17 +87,17 @@ class Provider(ABC):
 
     @abstractmethod
     def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
-        """A whole answer. Raises UpstreamError where the body tells of one or is not the dialect's shape."""
+        """A response that was not streamed. Raises UpstreamError for an error in the body or an unexpected format."""
 
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
 
     def least_cached(self, model: str) -> int | None:
-        """Tokens from which a cache breakpoint has an effect; None for a model that caches without breakpoints, or not at all."""
+        """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""
         return None
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """What a non-2xx answer means; header names are lower case. The default serves most upstreams."""
+        """The error of a non-2xx response; header names are lower case. The default fits most upstreams."""
         parts = json_error_parts(body)
         message = redact(parts.message or "", key=self.endpoint.api_key)
         return classify(
@@ -107,5 +107,5 @@ class Provider(ABC):
             code=parts.code,
             provider=self.name,
             retry_after=parts.retry_after,
-            own=parts.own,
+            from_provider=parts.from_provider,
         )

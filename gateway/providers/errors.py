@@ -1,7 +1,7 @@
-"""What an upstream's refusal means: HTTP status, headers and error JSON of any dialect, as one UpstreamError.
+"""Classifies upstream errors: HTTP status, headers and error JSON of any vendor become one UpstreamError.
 
-The status alone is not enough: an empty account comes as 400, 402 or 429, a bad key as 400, 401 or 403, a prompt
-that is too long as 400 or 413, and some errors come inside an answer that began with 200.
+The status alone is not enough: an empty account is a 400, 402 or 429, a bad key a 400, 401 or 403, a prompt that is too long
+a 400 or 413, and some errors come inside a response with status 200.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gateway.providers.retry_after import clamped, number, retry_after_of
 
 MAX_MESSAGE = 2_000
 
-# Shorter keys are no real ones; they are cut out only where they stand alone.
+# Shorter keys are not real ones; they are redacted only as whole words.
 _LONG_KEY = 8
 
 _KEYS = re.compile(
@@ -57,15 +57,15 @@ _NO_SUCH_MODEL = re.compile(
     r"model_not_found|not a valid model|unknown model|\bmodel [`'\"]?[\w./:@-]+[`'\"]? (was )?(not found|does not exist)",
     re.IGNORECASE,
 )
-_OF_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
+_NAMES_A_MODEL = re.compile(r"\bmodels?\b|no endpoints found", re.IGNORECASE)
 
-# Statuses about the content that a client sent. Other 4xx are about how the gateway asked (405, 411, 426) or come from
-# something between it and the provider (407, 421), so they are no fault of the client: an invalid answer.
+# Statuses about the content that the client sent. Other 4xx concern the gateway's own request (405, 411, 426) or come from an
+# intermediary (407, 421). They are not the client's fault and count as an invalid response.
 _ABOUT_CONTENT = frozenset((400, 409, 413, 422, 451))
-# A lock, a dependency that failed, a request that came too early.
+# Locked, failed dependency, too early.
 _TRY_LATER = frozenset((423, 424, 425))
 
-# Error codes and types that come without a status: inside a stream, or inside an answer that began with 200.
+# Error codes and types without an HTTP status: inside a stream, or inside a response with status 200.
 _STATUS_OF: Mapping[str, int] = {
     "invalid_request_error": 400,
     "INVALID_ARGUMENT": 400,
@@ -97,21 +97,21 @@ _STATUS_OF: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorParts:
-    """What an error body says; `code` is the dialect's own word, `status` the HTTP status it names, `retry_after` in seconds.
+    """The content of an error body: `code` is the vendor's own, `status` the HTTP status it names, `retry_after` in seconds.
 
-    `own`: the body has a form in which providers tell errors, `{"error": {"message": ...}}` or (Mistral, vLLM)
-    `{"object": "error", "message": ...}`. A proxy, a web framework or a wrong address answers with other JSON or with a page.
+    `from_provider`: the body has the format of a provider's error, `{"error": {"message": ...}}` or (Mistral, vLLM)
+    `{"object": "error", "message": ...}`. A proxy, a web framework or a wrong URL sends other JSON or a page.
     """
 
     message: str | None = None
     code: str | None = None
     status: int | None = None
     retry_after: float | None = None
-    own: bool = False
+    from_provider: bool = False
 
 
 def json_error_parts(body: bytes) -> ErrorParts:
-    """OpenAI's, Anthropic's, Google's and OpenRouter's error JSON; an HTML page, nothing or garbage has no parts."""
+    """Parses the error JSON of OpenAI, Anthropic, Google and OpenRouter; any other body gives empty parts."""
     try:
         return error_parts(orjson.loads(body))
     except orjson.JSONDecodeError:
@@ -119,14 +119,14 @@ def json_error_parts(body: bytes) -> ErrorParts:
 
 
 def error_parts(value: object) -> ErrorParts:
-    """The same for JSON that is parsed already: the whole body or its `error` member."""
+    """The parts of parsed JSON: the whole body, or its `error` member."""
     if isinstance(value, list):
         return error_parts(value[0]) if value else ErrorParts()
     if not isinstance(value, dict):
         return ErrorParts(message=value) if isinstance(value, str) and value else ErrorParts()
     if value.get("error"):
         parts = error_parts(value["error"])
-        return replace(parts, own=isinstance(value["error"], dict) and parts.message is not None)
+        return replace(parts, from_provider=isinstance(value["error"], dict) and parts.message is not None)
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     codes = [*(value.get(name) for name in ("code", "status", "type")), metadata.get("error_type")]
@@ -135,7 +135,7 @@ def error_parts(value: object) -> ErrorParts:
         code=next((code for code in codes if isinstance(code, str) and code and not code.isdigit()), None),
         status=next((status for status in map(_http_status, codes) if status is not None), None),
         retry_after=_retry_info(value.get("details")),
-        own=value.get("object") == "error",
+        from_provider=value.get("object") == "error",
     )
 
 
@@ -147,63 +147,69 @@ def classify(
     code: str | None,
     provider: str,
     retry_after: float | None = None,
-    own: bool = False,
+    from_provider: bool = False,
 ) -> UpstreamError:
-    """The error that an answer of this status is; header names are lower case.
+    """Classify a response by status, headers (names in lower case), message and code.
 
-    `message` is the provider's own, keys are cut out of it here; `retry_after` is one that the body told; `own` says that the
-    body was the provider's error JSON (`ErrorParts.own`).
+    `message` is the provider's own; keys are redacted here. `retry_after` comes from the body. `from_provider`: see
+    ErrorParts.
     """
-    told = redact(message or "")
-    kind = _kind(status, f"{code or ''} {told}", own=own)
-    wait = retry_after_of(headers)
+    text = redact(message or "")
+    kind = _error_class(status, f"{code or ''} {text}", from_provider=from_provider)
+    seconds = retry_after_of(headers)
     error = kind(
-        _words(kind, told, status=status, provider=provider),
+        _client_message(kind, text, status=status, provider=provider),
         provider=provider,
         upstream_status=status,
         upstream_code=code,
-        retry_after=wait if wait is not None or retry_after is None else clamped(retry_after),
+        retry_after=seconds if seconds is not None or retry_after is None else clamped(retry_after),
     )
     if status == 413 and kind is UpstreamRejected:
         error.status, error.code = 413, "request_too_large"
     return error
 
 
-def classify_told(value: object, *, provider: str, key: str = "") -> UpstreamError:
-    """The error that an event or a 200 answer tells of: `value` is its JSON, or the `error` member alone."""
+def classify_error_body(value: object, *, provider: str, key: str = "") -> UpstreamError:
+    """The error inside an event or a 200 response. `value` is its JSON, or the `error` member alone."""
     parts = error_parts(value)
     status = parts.status or _STATUS_OF.get(parts.code or "", 502)
     message = redact(parts.message or "", key=key)
     return classify(
-        status, {}, message=message, code=parts.code, provider=provider, retry_after=parts.retry_after, own=True
+        status,
+        {},
+        message=message,
+        code=parts.code,
+        provider=provider,
+        retry_after=parts.retry_after,
+        from_provider=True,
     )
 
 
 def redact(text: str, *, key: str = "") -> str:
-    """Without anything that looks like a key, and without `key` itself; at most MAX_MESSAGE characters."""
+    """Replace `key` and everything that looks like a key; cut to MAX_MESSAGE characters."""
     if len(key) >= _LONG_KEY:
         text = text.replace(key, "[redacted]")
     elif key:
         text = re.sub(rf"(?<![\w-]){re.escape(key)}(?![\w-])", "[redacted]", text)
-    # Longer than what is kept, so that no key is cut in half before it is seen.
+    # Search twice the kept length, so that no key is cut in half before it is found.
     text = _KEYS.sub("[redacted]", text[: 2 * MAX_MESSAGE])
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
 
 
-def _kind(status: int, told: str, *, own: bool) -> type[UpstreamError]:
-    if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(told)):
+def _error_class(status: int, text: str, *, from_provider: bool) -> type[UpstreamError]:
+    if status == 402 or (400 <= status < 500 and _ACCOUNT_EMPTY.search(text)):
         return UpstreamAccountEmpty
-    if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(told)):
+    if status in (401, 403) or (status == 400 and _KEY_REFUSED.search(text)):
         return UpstreamAuth
     if status in (404, 410):
-        return _missing(told, own=own)
+        return _missing(text, from_provider=from_provider)
     if status in (408, 504, 524):
         return UpstreamTimeout
     if status == 429:
         return UpstreamRateLimited
     if status in _ABOUT_CONTENT:
-        return _rejected(told)
-    if status == 415 and own:
+        return _rejected(text)
+    if status == 415 and from_provider:
         return UpstreamUnsupportedMedia
     if status in _TRY_LATER:
         return UpstreamOverloaded
@@ -212,24 +218,24 @@ def _kind(status: int, told: str, *, own: bool) -> type[UpstreamError]:
     return UpstreamOverloaded if 500 < status < 600 else UpstreamInvalidResponse
 
 
-def _missing(told: str, *, own: bool) -> type[UpstreamError]:
-    if _OF_A_MODEL.search(told):
+def _missing(text: str, *, from_provider: bool) -> type[UpstreamError]:
+    if _NAMES_A_MODEL.search(text):
         return UpstreamModelNotFound
-    return UpstreamNotFound if own else UpstreamInvalidResponse
+    return UpstreamNotFound if from_provider else UpstreamInvalidResponse
 
 
-def _rejected(told: str) -> type[UpstreamError]:
-    if _TOO_LONG.search(told):
+def _rejected(text: str) -> type[UpstreamError]:
+    if _TOO_LONG.search(text):
         return ContextLengthExceeded
-    return UpstreamModelNotFound if _NO_SUCH_MODEL.search(told) else UpstreamRejected
+    return UpstreamModelNotFound if _NO_SUCH_MODEL.search(text) else UpstreamRejected
 
 
-def _words(kind: type[UpstreamError], told: str, *, status: int, provider: str) -> str:
+def _client_message(kind: type[UpstreamError], text: str, *, status: int, provider: str) -> str:
     if kind is UpstreamAuth:
         return f"{provider} refused the gateway's key."
     if kind is UpstreamAccountEmpty:
         return f"The gateway's account at {provider} cannot pay for this request."
-    return told or f"{provider} answered with HTTP status {status} and no reason."
+    return text or f"{provider} answered with HTTP status {status} and no reason."
 
 
 def _message(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
@@ -240,7 +246,7 @@ def _message(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | Non
     raw = metadata.get("raw")
     if not isinstance(raw, str) or not raw:
         return message
-    # OpenRouter wraps the words of the provider behind it.
+    # OpenRouter wraps the message of the provider behind it.
     inner = json_error_parts(raw.encode("utf-8", "replace")).message or raw
     return inner if message is None else f"{message}: {inner}"
 
@@ -254,7 +260,7 @@ def _http_status(code: object) -> int | None:
 
 
 def _retry_info(details: object) -> float | None:
-    """Google's google.rpc.RetryInfo: a duration in seconds, as "27.5s"."""
+    """The delay in Google's google.rpc.RetryInfo, a duration such as "27.5s", in seconds."""
     for detail in details if isinstance(details, list) else ():
         delay = detail.get("retryDelay") if isinstance(detail, dict) else None
         seconds = number(delay.removesuffix("s")) if isinstance(delay, str) else None

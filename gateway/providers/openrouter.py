@@ -1,4 +1,4 @@
-"""OpenRouter: chat completions with members of its own, its own count of the cost, and errors inside 200 answers."""
+"""The provider for OpenRouter: chat completions with extensions, reported costs, and errors inside 200 responses."""
 
 from __future__ import annotations
 
@@ -11,75 +11,77 @@ from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, Upstream
 from gateway.providers.claude.profiles import profile_of
 from gateway.providers.errors import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
-from gateway.providers.openai_compatible.answer import usage_of
+from gateway.providers.openai_compatible.answer import parse_usage
 from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, AllowedFields, chat_body
 
-_OWN = frozenset({
+_EXTENSIONS = frozenset({
     "cache_control", "include_reasoning", "image_config", "min_p", "models", "plugins", "provider", "reasoning", "repetition_penalty", "route",
     "session_id", "top_a", "top_k", "transforms",
 })  # fmt: skip
-_NOT_TAKEN = frozenset({"moderation", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"})
+_UNSUPPORTED = frozenset({"moderation", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"})
 
 
 class OpenRouter(OpenAICompatible):
-    """https://openrouter.ai/docs/api-reference/overview. Model ids are passed whole, `openrouter/auto` too."""
+    """https://openrouter.ai/docs/api-reference/overview. Model ids are passed unchanged, also `openrouter/auto`."""
 
     name = "openrouter"
-    members = AllowedFields(
-        request=OPENAI.request - _NOT_TAKEN | _OWN,
+    allowed_fields = AllowedFields(
+        request=OPENAI.request - _UNSUPPORTED | _EXTENSIONS,
         message=MESSAGE - {"audio"} | {"images"},
         part=PART | {"cache_control"},
         tool=TOOL | {"cache_control"},
     )
 
     def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
-        body = chat_body(request, model, members=self.members)
+        body = chat_body(request, model, allowed=self.allowed_fields)
         body["messages"] = [
-            # What is sent as it came has neither parts nor reasoning.
-            sent if sent is message else _with_reasoning(_with_marks(_drawn(_spoken(sent)), message), message, model)
+            # An unchanged message has neither parts nor reasoning.
+            sent
+            if sent is message
+            else _with_reasoning(_with_cache_control(_plain_images(_refusals_as_text(sent)), message), message, model)
             for sent, message in zip(body["messages"], request.messages, strict=True)
         ]
         body["usage"] = {"include": True}
         if "tools" in body:
-            body["tools"] = list(map(_tool_with_mark, body["tools"], request.body["tools"]))
-        _choose_tools(body)
+            body["tools"] = list(map(_tool_with_cache_control, body["tools"], request.body["tools"]))
+        _adapt_tools(body)
         if "reasoning" in body:
-            # Both together are refused; the object says more.
+            # OpenRouter rejects both together; the object is more specific.
             body.pop("reasoning_effort", None)
         if "models" in body:
-            body["models"] = [_own_id(name) for name in body["models"]]
+            body["models"] = [_without_prefix(name) for name in body["models"]]
         return body
 
     def usage(self, raw: object) -> Usage | None:
-        return usage_of(raw, reported_cost=_cost)
+        return parse_usage(raw, reported_cost=_cost)
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
-        """A router of OpenRouter's own (`openrouter/auto`) and a list of fallbacks let it choose."""
+        """OpenRouter chooses for its own routers (`openrouter/auto`) and for a list of fallbacks."""
         model = body.get("model")
-        chosen_there = sent.model.startswith("openrouter/") or "models" in sent.json
-        return model if chosen_there and isinstance(model, str) and model else None
+        chosen_upstream = sent.model.startswith("openrouter/") or "models" in sent.json
+        return model if chosen_upstream and isinstance(model, str) and model else None
 
     def detail_extra(self, sent: UpstreamRequest) -> Json:
         return {"model": sent.model}
 
     def least_cached(self, model: str) -> int | None:
-        """Anthropic's models need breakpoints here as well."""
+        """Anthropic's models need cache breakpoints on OpenRouter as well."""
         vendor, _, name = model.partition("/")
         return profile_of(name).least_cached if vendor == "anthropic" else None
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """Two of its refusals are about this request alone: flagged input (403) and no endpoint with a needed feature (404)."""
+        """Two errors concern only this request: flagged input (403), and no endpoint with a required feature (404)."""
         error = super().parse_error(status, headers, body)
-        flagged = isinstance(error, UpstreamAuth) and b"flagged" in body
-        unable = isinstance(error, UpstreamModelNotFound) and "that support" in error.message
-        if not flagged and not unable:
+        is_flagged = isinstance(error, UpstreamAuth) and b"flagged" in body
+        lacks_feature = isinstance(error, UpstreamModelNotFound) and "that support" in error.message
+        if not is_flagged and not lacks_feature:
             return error
         message = redact(json_error_parts(body).message or "The input was flagged.", key=self.endpoint.api_key)
         return UpstreamRejected(message, provider=self.name, upstream_status=status, upstream_code=error.upstream_code)
 
 
-def _choose_tools(body: dict[str, Any]) -> None:
-    """It knows functions only, and no list of allowed ones: that is the list of those it is given."""
+def _adapt_tools(body: dict[str, Any]) -> None:
+    """OpenRouter has only function tools and no `allowed_tools`: the allowed ones become the list of tools."""
     tools: list[Json] = body.get("tools") or []
     for index, tool in enumerate(tools):
         if tool["type"] != "function":
@@ -92,8 +94,8 @@ def _choose_tools(body: dict[str, Any]) -> None:
         body["tool_choice"] = allowed["mode"]
 
 
-def _spoken(message: Json) -> Json:
-    """What the model refused to say is text like any other here."""
+def _refusals_as_text(message: Json) -> Json:
+    """Refusal parts become text parts."""
     content = message.get("content")
     if not isinstance(content, list) or all(part["type"] != "refusal" for part in content):
         return message
@@ -101,57 +103,61 @@ def _spoken(message: Json) -> Json:
     return {**message, "content": parts}
 
 
-def _with_marks(sent: Json, message: Json) -> Json:
-    """A cache mark on the message is its last part's, unless that has its own; a text becomes a part to carry it.
+def _with_cache_control(sent: Json, message: Json) -> Json:
+    """`cache_control` of the message goes to its last part, unless that has its own; a text becomes a part.
 
-    OpenAI's `prompt_cache_breakpoint` on a part is such a mark too.
+    OpenAI's `prompt_cache_breakpoint` on a part counts as `cache_control`.
     """
-    content, mark = sent.get("content"), message.get("cache_control")
+    content, cache_control = sent.get("content"), message.get("cache_control")
     if not content:
         return sent
     if isinstance(content, str):
-        return {**sent, "content": [{"type": "text", "text": content, "cache_control": mark}]} if mark else sent
-    parts = list(map(_part_with_mark, content, message["content"]))
-    if mark:
-        parts[-1] = {"cache_control": mark, **parts[-1]}
+        return (
+            {**sent, "content": [{"type": "text", "text": content, "cache_control": cache_control}]}
+            if cache_control
+            else sent
+        )
+    parts = list(map(_part_with_cache_control, content, message["content"]))
+    if cache_control:
+        parts[-1] = {"cache_control": cache_control, **parts[-1]}
     return {**sent, "content": parts}
 
 
-def _part_with_mark(sent: Json, part: Json) -> Json:
+def _part_with_cache_control(sent: Json, part: Json) -> Json:
     return {"cache_control": {"type": "ephemeral"}, **sent} if part.get("prompt_cache_breakpoint") else sent
 
 
-def _tool_with_mark(sent: Json, tool: Json) -> Json:
-    """A cache mark within the function's definition, where some clients put it, is the tool's."""
-    mark = tool[tool["type"]].get("cache_control")
-    return {"cache_control": mark, **sent} if mark else sent
+def _tool_with_cache_control(sent: Json, tool: Json) -> Json:
+    """`cache_control` inside the function definition, where some clients put it, goes to the tool."""
+    cache_control = tool[tool["type"]].get("cache_control")
+    return {"cache_control": cache_control, **sent} if cache_control else sent
 
 
-def _drawn(message: Json) -> Json:
-    """Pictures that a model made, without what other providers' answers carry beside them."""
+def _plain_images(message: Json) -> Json:
+    """Generated images without the extra members of other providers."""
     images = message.get("images")
     if not images:
         return message
     return {**message, "images": [{"type": "image_url", "image_url": image["image_url"]} for image in images]}
 
 
-def _own_id(name: str) -> str:
+def _without_prefix(name: str) -> str:
     """`openrouter/<vendor>/<id>` without the gateway's prefix; `openrouter/auto` is an id of OpenRouter's own."""
-    prefix, _, rest = name.partition("/")
-    return rest if prefix == "openrouter" and "/" in rest else name
+    prefix, _, unprefixed = name.partition("/")
+    return unprefixed if prefix == "openrouter" and "/" in unprefixed else name
 
 
 def _with_reasoning(sent: Json, message: Json, model: str) -> Json:
-    """An assistant message with the reasoning that this model gave; what another gave would be refused by its signature."""
+    """An assistant message with the reasoning of this model; the signature of another model's would be rejected."""
     details = message.get("reasoning_details")
     if details:
-        own = _own_details(details, model)
-        return {**sent, "reasoning_details": own} if own else sent
+        usable = _details_of_model(details, model)
+        return {**sent, "reasoning_details": usable} if usable else sent
     text = message.get("reasoning_content") or message.get("reasoning")
     return {**sent, "reasoning": text} if text else sent
 
 
-def _own_details(details: Sequence[Json], model: str) -> list[Json]:
+def _details_of_model(details: Sequence[Json], model: str) -> list[Json]:
     return [
         {name: value for name, value in detail.items() if name != "model"}
         for detail in details
@@ -160,7 +166,7 @@ def _own_details(details: Sequence[Json], model: str) -> list[Json]:
 
 
 def _cost(usage: Json) -> Decimal | None:
-    """USD: what OpenRouter charges, and with a key of one's own (BYOK) what the provider behind it charges too."""
+    """USD: what OpenRouter charges, plus, for a customer's own key (BYOK), what the provider behind it charges."""
     cost = _usd(usage.get("cost"))
     details = usage.get("cost_details")
     if cost is None or not usage.get("is_byok") or not isinstance(details, Mapping):

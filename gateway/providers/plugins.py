@@ -1,4 +1,4 @@
-"""A name to a class: the built-in dialects first, then what other packages offer as entry points."""
+"""Maps a provider's `kind` to its class: built-in providers, then entry points of other packages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PROVIDER_GROUP = "gateway.providers"
 
 
 def provider_kinds(offered: Iterable[EntryPoint] | None = None) -> dict[str, type[Provider]]:
-    """Every dialect by its kind, those `offered` (default: by the installed packages) after the built-in ones, whose names they cannot take.
+    """All provider classes by kind. `offered` are entry points (default: of the installed packages); built-in names win.
 
-    Raises TypeError for an entry point that is no Provider.
+    Raises TypeError for an entry point that is not a Provider.
     """
     kinds: dict[str, type[Provider]] = {}
     for entry in entry_points(group=PROVIDER_GROUP) if offered is None else offered:

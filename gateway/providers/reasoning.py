@@ -1,4 +1,4 @@
-"""What a client asks for of reasoning: `reasoning_effort`, or OpenRouter's `reasoning` object."""
+"""Parses the client's reasoning options: `reasoning_effort`, or OpenRouter's `reasoning` object."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What the client asks for: a level or a budget in tokens, and whether it wants to read the thinking."""
+    """Requested reasoning: an effort or a budget in tokens. `shown`: the client wants the thinking text."""
 
     effort: str | None = None
     budget: int | None = None
@@ -24,26 +24,26 @@ class Reasoning:
 
 
 def asked_reasoning(body: Json) -> Reasoning | None:
-    """`reasoning_effort`, or OpenRouter's `reasoning` object; None when the client says nothing of it."""
+    """The requested reasoning; None where the client does not mention it. Raises InvalidRequest for invalid values."""
     if "reasoning" not in body and "reasoning_effort" not in body:
         return None
-    told = body.get("reasoning") or {}
+    options = body.get("reasoning") or {}
     # `include_reasoning` is OpenRouter's older name for the opposite of `exclude`.
-    shown = not told.get("exclude") and body.get("include_reasoning") is not False
-    effort = body.get("reasoning_effort") or told.get("effort")
+    shown = not options.get("exclude") and body.get("include_reasoning") is not False
+    effort = body.get("reasoning_effort") or options.get("effort")
     if effort is not None and effort not in EFFORTS:
         raise InvalidRequest(
             f"Invalid value for 'reasoning.effort': expected one of {', '.join(EFFORTS)}.", param="reasoning.effort"
         )
-    budget = told.get("max_tokens")
+    budget = options.get("max_tokens")
     if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 0):
         raise InvalidRequest(
             "Invalid 'reasoning.max_tokens': expected a number of tokens.", param="reasoning.max_tokens"
         )
     if effort is not None:
         return Reasoning(effort=effort, shown=shown)
-    if told.get("enabled") is False or budget == 0:
+    if options.get("enabled") is False or budget == 0:
         return Reasoning(effort="none", shown=shown)
     if budget is not None:
         return Reasoning(budget=budget, shown=shown)
-    return Reasoning(effort="medium", shown=shown) if told.get("enabled") else None
+    return Reasoning(effort="medium", shown=shown) if options.get("enabled") else None

@@ -1,4 +1,4 @@
-"""How long an upstream asks to wait, in seconds, from the headers of its answer."""
+"""Parses how long an upstream asks to wait, in seconds, from its response headers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from email.utils import parsedate_to_datetime
 
 MAX_RETRY_AFTER = 600.0
 
-# Above this many "seconds", `x-ratelimit-reset` is a Unix time; above the other, one in milliseconds (OpenRouter).
+# Above _UNIX_TIME, `x-ratelimit-reset` is a Unix time; above _UNIX_MILLISECONDS it is in milliseconds (OpenRouter).
 _UNIX_TIME = 1e9
 _UNIX_MILLISECONDS = 1e11
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:
-    """0 to MAX_RETRY_AFTER, None where the headers name no time; a date is counted from the answer's own `date` header."""
+    """0 to MAX_RETRY_AFTER, None without such a header. Dates are relative to the response's own `date` header."""
     wait = _milliseconds(headers)
     if wait is None:
         wait = _retry_after(headers)
@@ -28,7 +28,7 @@ def clamped(seconds: float) -> float:
 
 
 def number(text: str | None) -> float | None:
-    """A number as a header spells it; not NaN."""
+    """The number in a header; None for anything else, also NaN."""
     try:
         value = float(text or "")
     except ValueError:
@@ -47,8 +47,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = number(value)
     if seconds is not None:
         return seconds
-    then = _date(value)
-    return None if then is None else _from_now(then.timestamp(), headers)
+    date = _date(value)
+    return None if date is None else _from_now(date.timestamp(), headers)
 
 
 def _rate_limit_reset(headers: Mapping[str, str]) -> float | None:

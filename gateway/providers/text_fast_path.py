@@ -1,4 +1,4 @@
-"""Most events of a stream differ from the one before in their text alone; such an event need not be decoded and parsed as a whole."""
+"""Parses streamed text deltas without decoding the whole event: most events differ from the previous one only in the text."""
 
 from __future__ import annotations
 
@@ -11,54 +11,62 @@ from gateway.sse import ServerSentEvent
 
 _PROBE = "probe"
 _PROBE_TOKEN = orjson.dumps(_PROBE)
-# An upstream whose events differ in more (a time, padding) is not learned from for ever.
-_TRIES = 3
+# Events of some upstreams differ in more than the text (a time, padding); then learning stops.
+_MAX_ATTEMPTS = 3
 
 
 class TextDeltaFastPath:
-    """The bytes around the text of one event. `text_in` finds the text in a parsed event.
+    """A template: the bytes before and after the text of one event. `find_text` extracts the text of a parsed event.
 
-    That any other text between the same bytes is the same event but for its text is not guessed: it is tried with one.
+    The template is verified once: a probe text is substituted and the result parsed.
     """
 
-    __slots__ = ("_end", "_head", "_known", "_start", "_tail", "_text_in", "_tries")
+    __slots__ = (
+        "_attempts_left",
+        "_data_prefix",
+        "_data_suffix",
+        "_find_text",
+        "_learned",
+        "_wire_prefix",
+        "_wire_suffix",
+    )
 
-    def __init__(self, text_in: Callable[[Mapping[str, Any]], object]) -> None:
-        self._text_in = text_in
-        self._head = self._tail = b""
-        self._start = self._end = b""
-        self._known = False
-        self._tries = _TRIES
+    def __init__(self, find_text: Callable[[Mapping[str, Any]], object]) -> None:
+        self._find_text = find_text
+        self._data_prefix = self._data_suffix = b""
+        self._wire_prefix = self._wire_suffix = b""
+        self._learned = False
+        self._attempts_left = _MAX_ATTEMPTS
 
     def learn(self, event: ServerSentEvent, text: str) -> bool:
-        """From an event that says `text` and nothing else; whether this event is the one that is known now."""
-        if not self._tries:
+        """Learn the template from an event with `text` and nothing else. Returns whether it was learned."""
+        if not self._attempts_left:
             return False
-        self._tries -= 1
-        head, found, tail = event.data.rpartition(orjson.dumps(text))
-        if not found or text == _PROBE or not self._tried(head + _PROBE_TOKEN + tail):
+        self._attempts_left -= 1
+        head, separator, tail = event.data.rpartition(orjson.dumps(text))
+        if not separator or text == _PROBE or not self._is_template(head + _PROBE_TOKEN + tail):
             return False
-        self._head, self._tail, self._known = head, tail, True
-        named = b"event: %b\n" % event.event.encode() if event.event else b""
-        self._start, self._end = b"%bdata: %b" % (named, head), tail + b"\n\n"
+        self._data_prefix, self._data_suffix, self._learned = head, tail, True
+        name_line = b"event: %b\n" % event.event.encode() if event.event else b""
+        self._wire_prefix, self._wire_suffix = b"%bdata: %b" % (name_line, head), tail + b"\n\n"
         return True
 
     def forget(self) -> None:
-        self._known = False
+        self._learned = False
 
-    def _tried(self, data: bytes) -> bool:
+    def _is_template(self, data: bytes) -> bool:
         try:
-            return self._text_in(orjson.loads(data)) == _PROBE
+            return self._find_text(orjson.loads(data)) == _PROBE
         except orjson.JSONDecodeError:
             return False
 
-    def text(self, data: bytes) -> str | None:
-        """What an event says that is the learned one but for its text; None for any other event."""
-        return self._between(self._head, self._tail, data) if self._known else None
+    def match_data(self, data: bytes) -> str | None:
+        """The text of an event's data where it matches the template, else None."""
+        return self._between(self._data_prefix, self._data_suffix, data) if self._learned else None
 
     def match(self, piece: bytes) -> str | None:
-        """The same of an event as it is on the wire, by itself and framed as usual."""
-        return self._between(self._start, self._end, piece) if self._known else None
+        """The text of one complete event, as bytes on the wire, where it matches the template, else None."""
+        return self._between(self._wire_prefix, self._wire_suffix, piece) if self._learned else None
 
     def _between(self, head: bytes, tail: bytes, data: bytes) -> str | None:
         if not data.startswith(head) or not data.endswith(tail):

@@ -1,9 +1,7 @@
-"""Everything that is sent to an upstream goes through here; one module an engine, all held to one contract."""
+"""HTTP clients for upstream calls: one interface, two implementations, one contract test suite."""
 
-from gateway.transport.base import MAX_BODY, Sink, Timeouts, Transport, UpstreamResponse
-from gateway.transport.limits import TimeLimits
+from gateway.transport.base import MAX_BODY, Sink, TimeLimits, Timeouts, Transport, UpstreamResponse, tls_context
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.tls import tls_context
 
 __all__ = [
     "MAX_BODY",

@@ -1,10 +1,12 @@
-"""The seam to the network: what an engine is asked, what it answers, and how long either may take."""
+"""The interface to upstream HTTP: requests, responses, timeouts and TLS. Two clients implement it."""
 
 from __future__ import annotations
 
 import re
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -13,14 +15,16 @@ from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamInvalidResponse, UpstreamUnreachable
 
 LEGAL = re.compile(r"[ -~]+")
-MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read as a whole
+MAX_BODY = 64 * 1024 * 1024  # bytes of a body that is read as a whole
 
-Sink = Callable[[bytes], bool]  # takes a piece of a body; whether it wants another
+Sink = Callable[[bytes], bool]  # takes a chunk of a body; returns whether it wants more
 
 
 class Timeouts(NamedTuple):
-    """Seconds. `connect` covers DNS, TCP and TLS; `first_byte` runs from the start of sending until the answer's headers
-    are read, connecting included; `idle` is the longest silence within the body; `total` covers everything, the body's end included.
+    """Timeouts of one call, in seconds.
+
+    `connect` covers DNS, TCP and TLS. `first_byte` runs from the start, connecting included, until the response headers are
+    read. `idle` is the longest pause within the body. `total` covers everything until the end of the body.
     """
 
     connect: float = 5.0
@@ -29,10 +33,36 @@ class Timeouts(NamedTuple):
     total: float = 300.0
 
 
-class UpstreamResponse(ABC):
-    """An answer whose headers have arrived. Whoever holds it closes it, whatever happens.
+class TimeLimits(NamedTuple):
+    """Configured time limits, in seconds. `connect` covers DNS, TCP and TLS.
 
-    Header names are lower case. The body comes once, by `read`, piece by piece or poured; all raise UpstreamError only.
+    A response that is not streamed has `total` for everything, all attempts included. A stream has `first_byte` until its
+    first content, connecting included, or `thinking` where the model may think first. After that `idle` is the longest
+    pause between bytes, pings and comments included; `stream` covers everything, all attempts included.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 120.0
+    thinking: float = 900.0
+    idle: float = 300.0
+    total: float = 590.0
+    stream: float = 3600.0
+
+    def of_answer(self, remaining: float) -> Timeouts:
+        """Timeouts of a call that is not streamed, within the `remaining` seconds of its request."""
+        return Timeouts(self.connect, first_byte=self.total, idle=self.total, total=min(self.total, remaining))
+
+    def of_stream(self, remaining: float, *, thinks: bool) -> Timeouts:
+        """Timeouts of a streamed call, within the `remaining` seconds of its request. `thinks`: the model may think first."""
+        first_byte = self.thinking if thinks else self.first_byte
+        return Timeouts(self.connect, first_byte=first_byte, idle=self.idle, total=min(self.stream, remaining))
+
+
+class UpstreamResponse(ABC):
+    """A response whose headers have arrived. The caller must close it with `aclose`.
+
+    Header names are lower case. The body is read once, by `read`, `read_chunk` or `stream_into`; they raise only
+    UpstreamError.
     """
 
     __slots__ = ("_timeouts",)
@@ -42,7 +72,7 @@ class UpstreamResponse(ABC):
     _timeouts: Timeouts
 
     def allow_silence(self, seconds: float) -> None:
-        """Let the body be silent for so long from the next read on."""
+        """Set the idle timeout, from the next read on."""
         self._timeouts = self._timeouts._replace(idle=seconds)
 
     @property
@@ -51,27 +81,28 @@ class UpstreamResponse(ABC):
 
     @abstractmethod
     async def read_chunk(self) -> bytes:
-        """The body's next bytes, as soon as there are any; none once it has ended."""
+        """The next bytes of the body, as soon as they arrive; empty at its end."""
 
-    async def stream_into(self, into: Sink) -> bool:
-        """Hand every piece to `into` as it comes, until it wants no more; False once the body has ended.
+    async def stream_into(self, sink: Sink) -> bool:
+        """Pass each chunk to `sink` as it arrives. Returns True once `sink` refuses more, False at the end of the body.
 
-        An engine may call `into` from the event loop, without waking who waits here; what it raises is raised here.
+        An implementation may call `sink` from a socket callback, without waking the awaiting task. An exception of `sink`
+        is raised here.
         """
-        while piece := await self.read_chunk():
-            if not into(piece):
+        while chunk := await self.read_chunk():
+            if not sink(chunk):
                 return True
         return False
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Let go of the connection: kept for reuse only when the body was read to its end. Can be called again."""
+        """Release the connection. It is reused only where the body was read to its end. Can be called again."""
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises UpstreamInvalidResponse when it is longer than `limit` bytes."""
-        body = bytearray()  # not a list of pieces: an upstream that sends byte by byte would make it 40 times as large
-        while piece := await self.read_chunk():
-            body += piece
+        body = bytearray()  # a list of chunks of one byte each would take 40 times the memory
+        while chunk := await self.read_chunk():
+            body += chunk
             if len(body) > limit:
                 await self.aclose()
                 raise UpstreamInvalidResponse(
@@ -83,7 +114,7 @@ class UpstreamResponse(ABC):
 
 
 class Transport(Protocol):
-    """An engine: sends one POST and answers as soon as the response's headers are there. One serves the whole process."""
+    """An HTTP client, one per process. Sends one POST and returns as soon as the response headers have arrived."""
 
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
         """Raises UpstreamError only: unreachable, TLS, timeout, invalid response. Redirects are not followed."""
@@ -94,14 +125,14 @@ class Transport(Protocol):
         ...
 
 
-def body_of(request: UpstreamRequest) -> bytes:
+def encode_body(request: UpstreamRequest) -> bytes:
     return orjson.dumps(request.json) if request.encoded is None else request.encoded
 
 
-def headers_of(request: UpstreamRequest) -> dict[str, str]:
-    """The headers to send, in lower case. Compression is not asked for: it delays pieces and can hide a bomb.
+def encode_headers(request: UpstreamRequest) -> dict[str, str]:
+    """The headers to send, names in lower case. No compression is requested: it delays chunks and allows gzip bombs.
 
-    Raises UpstreamUnreachable for a header that would break the request, such as a key with a line break in it.
+    Raises UpstreamUnreachable for a value that is not printable ASCII, for example a key with a line break.
     """
     headers = {
         "accept": "*/*",
@@ -120,8 +151,18 @@ def headers_of(request: UpstreamRequest) -> dict[str, str]:
 
 
 def refuse_encoding(headers: Mapping[str, str], *, provider: str, status: int) -> None:
-    """Raises UpstreamInvalidResponse for a compressed body: none was asked for, so its decoded size is anyone's guess."""
+    """Raises UpstreamInvalidResponse for a compressed body: none was requested, and its decoded size is unknown."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise UpstreamInvalidResponse(
             f"{provider} sent a compressed answer that was not asked for.", provider=provider, upstream_status=status
         )
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Trusts the system's certificate authorities and those in `ca_file` (PEM). TLS 1.2 or newer; checks cannot be turned off."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context

@@ -1,4 +1,4 @@
-"""What foreign exceptions mean: each becomes an UpstreamError that names the provider, never a key or a URL."""
+"""Translates network exceptions to UpstreamError. Messages name the provider, never a key or a URL."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "no connection could be made in time"),
 )
 
-# Their subclasses tell of the connection (it ended, it has to be waited for), not of trust.
-DISTRUST = (ssl.SSLError, ssl.SSLCertVerificationError)
+# Exact types: their subclasses are about the connection (closed, would block), not about trust.
+TRUST_ERRORS = (ssl.SSLError, ssl.SSLCertVerificationError)
 
 
 def unreachable(provider: str, error: BaseException) -> UpstreamUnreachable:
-    """Nothing was answered; the reason is found along the chain of causes."""
+    """The request was not sent. The reason comes from the exception's chain of causes."""
     chain = list(_causes(error))
     for cause in chain:
-        if type(cause) in DISTRUST:
+        if type(cause) in TRUST_ERRORS:
             reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "the handshake failed"
             return UpstreamTLS(f"{provider} cannot be trusted over TLS: {reason}.", provider=provider)
     for kind, reason in REASONS:
@@ -42,7 +42,7 @@ def unreachable(provider: str, error: BaseException) -> UpstreamUnreachable:
 
 
 def unreachable_proxy(provider: str, error: BaseException) -> UpstreamUnreachable:
-    """The proxy on the way to the upstream opened no tunnel."""
+    """The proxy did not open a tunnel to the upstream."""
     if isinstance(error, TunnelRefused):
         if error.status == PROXY_AUTHENTICATION_REQUIRED:
             reason = "the proxy asks for a user and a password, or refuses those in the URL that names it"
@@ -51,23 +51,23 @@ def unreachable_proxy(provider: str, error: BaseException) -> UpstreamUnreachabl
         else:
             reason = "the proxy did not answer in valid HTTP"
         return UpstreamUnreachable(f"{provider} cannot be reached: {reason}.", provider=provider)
-    told = unreachable("its proxy", error)
-    return type(told)(f"{provider} cannot be reached: {told.message}", provider=provider)
+    cause = unreachable("its proxy", error)
+    return type(cause)(f"{provider} cannot be reached: {cause.message}", provider=provider)
 
 
-def disconnected(provider: str, error: BaseException, *, kept: bool) -> UpstreamUnreachable:
-    """The connection ended after the request was sent; `kept`: it had served other requests before."""
-    told = unreachable(provider, error)
-    if isinstance(told, UpstreamTLS):  # with TLS 1.3 a handshake can fail after the first bytes were sent
-        return told
-    kind = UpstreamStaleConnection if kept else UpstreamDisconnected
+def disconnected(provider: str, error: BaseException, *, reused: bool) -> UpstreamUnreachable:
+    """The connection closed after the request was sent. `reused`: it had served other requests before."""
+    cause = unreachable(provider, error)
+    if isinstance(cause, UpstreamTLS):  # with TLS 1.3 a handshake can fail after the first bytes were sent
+        return cause
+    kind = UpstreamStaleConnection if reused else UpstreamDisconnected
     return kind(
         f"{provider} closed the connection before it answered; it may have received the request.", provider=provider
     )
 
 
 def timed_out(provider: str, *, seconds: float, status: int | None = None) -> UpstreamTimeout:
-    """`seconds` is the limit that was passed: first byte while there is no status, then idle or total."""
+    """`seconds` is the exceeded limit: first byte while there is no status, afterwards idle or total."""
     what = "sent no answer" if status is None else "stopped answering"
     return UpstreamTimeout(f"{provider} {what} within {seconds:g} s.", provider=provider, upstream_status=status)
 
@@ -83,7 +83,7 @@ def not_http(provider: str, *, status: int | None = None) -> UpstreamInvalidResp
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, the members of a group, and what each came from."""
+    """An exception, the members of an exception group, and the causes of each."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):

@@ -1,4 +1,4 @@
-"""The lean engine: HTTP/1.1 on asyncio and httptools, with a pool of kept connections and nothing that a gateway does not need."""
+"""The built-in HTTP/1.1 client on asyncio and httptools, with a pool of idle connections."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ import httptools
 
 from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamError, UpstreamStaleConnection, UpstreamUnreachable
-from gateway.transport.base import Sink, Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.base import (
+    Sink,
+    Timeouts,
+    UpstreamResponse,
+    encode_body,
+    encode_headers,
+    refuse_encoding,
+    tls_context,
+)
 from gateway.transport.errors import disconnected, not_http, timed_out, truncated, unreachable, unreachable_proxy
 from gateway.transport.http1_connection import End, Http1Connection
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.tls import tls_context
 from gateway.transport.tunnel import PROXY_AUTHENTICATION_REQUIRED, Tunnel, TunnelRefused
 
-MAX_IDLE = 100  # connections kept for one origin
-MAX_DESTINATIONS = 1000  # URLs remembered
+MAX_IDLE = 100  # idle connections per origin
+MAX_PREPARED = 1000  # cached prepared requests, one per URL
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where connections go; those of one origin are alike."""
+    """Host, port, TLS and proxy of a connection; connections of one origin are interchangeable."""
 
     host: str
     port: int
@@ -34,9 +41,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """What requests to one URL with the same headers share: where to connect, and their head up to the body's length.
+    """What requests to one URL with the same headers share: the origin, and the header bytes up to the content length.
 
-    `idle` are the origin's resting connections, the one that rested last at the end.
+    `idle` are the origin's idle connections, the most recently used one last.
     """
 
     origin: Origin
@@ -46,9 +53,9 @@ class PreparedRequest:
 
 
 class Http1Transport:
-    """One for the process, used by one event loop. `keep_alive`: seconds for which an unused connection is kept.
+    """One per process, used by one event loop. `keep_alive`: seconds before an idle connection is closed.
 
-    How many requests run at once is limited where they are admitted; here everyone gets a connection.
+    The number of connections is not limited here: the gateway limits concurrent requests at admission.
     """
 
     def __init__(
@@ -58,50 +65,50 @@ class Http1Transport:
         self._proxies = proxies if proxies is not None else Proxies()
         self._keep_alive = keep_alive
         self._idle: dict[Origin, list[Http1Connection]] = {}
-        self._destinations: dict[str, PreparedRequest] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._prepared_by_url: dict[str, PreparedRequest] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
-        destination = self._destination(request)
-        body = body_of(request)
-        wire = (b"%b%d\r\n\r\n" % (destination.head, len(body)), body)
-        response = Http1Response(self, destination, timeouts, provider=request.provider)
-        kept = self._kept(destination.idle)
-        if kept is None:
-            await response.begin(await self._connect(destination.origin, timeouts, provider=request.provider), wire)
+        prepared = self._prepared(request)
+        body = encode_body(request)
+        wire = (b"%b%d\r\n\r\n" % (prepared.head, len(body)), body)
+        response = Http1Response(self, prepared, timeouts, provider=request.provider)
+        connection = self._take_idle(prepared.idle)
+        if connection is None:
+            await response.start(await self._connect(prepared.origin, timeouts, provider=request.provider), wire)
             return response
         try:
-            await response.begin(kept, wire, kept=True)
+            await response.start(connection, wire, reused=True)
         except UpstreamStaleConnection:
-            # Those that have rested for longer are most likely closed, too.
-            while destination.idle and destination.idle[0].idle_since <= kept.idle_since:
-                destination.idle.pop(0).drop()
+            # Connections that were idle for longer are most likely closed, too.
+            while prepared.idle and prepared.idle[0].idle_since <= connection.idle_since:
+                prepared.idle.pop(0).drop()
             raise
         return response
 
-    def _kept(self, idle: list[Http1Connection]) -> Http1Connection | None:
-        """The connection used last, for it is the least likely to be closed; those that are closed, or will be soon, are dropped."""
+    def _take_idle(self, idle: list[Http1Connection]) -> Http1Connection | None:
+        """The most recently used idle connection, the least likely to be closed. Closed and expiring ones are dropped."""
         now = asyncio.get_running_loop().time()
         while idle:
             connection = idle.pop()
-            if now < connection.idle_since + min(self._keep_alive, connection.keep_alive) and connection.quiet:
+            if now < connection.idle_since + min(self._keep_alive, connection.keep_alive) and connection.is_available:
                 return connection
             connection.drop()
         return None
 
-    def _destination(self, request: UpstreamRequest) -> PreparedRequest:
-        """Made once for each URL and headers object: a gateway asks at few, though clients may name models that make more."""
-        found = self._destinations.get(request.url)
-        if found is None or found.headers is not request.headers:
-            if len(self._destinations) >= MAX_DESTINATIONS:
-                self._destinations.clear()
-            found = self._destinations[request.url] = self._prepared(request)
-        return found
-
     def _prepared(self, request: UpstreamRequest) -> PreparedRequest:
-        origin, target, host = _address_of(request, self._proxies)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers_of(request).items())
+        """Built once per URL and headers object. There are few URLs, but clients can name models that make more."""
+        prepared = self._prepared_by_url.get(request.url)
+        if prepared is None or prepared.headers is not request.headers:
+            if len(self._prepared_by_url) >= MAX_PREPARED:
+                self._prepared_by_url.clear()
+            prepared = self._prepared_by_url[request.url] = self._prepare(request)
+        return prepared
+
+    def _prepare(self, request: UpstreamRequest) -> PreparedRequest:
+        origin, target, host = _origin_target_host(request, self._proxies)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in encode_headers(request).items())
         if origin.proxy is not None and not origin.secure:
             target = b"http://%b%b" % (host, target)
             if origin.proxy.authorization is not None:
@@ -111,35 +118,35 @@ class Http1Transport:
 
     async def aclose(self) -> None:
         self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
         for connections in self._idle.values():
             for connection in connections:
                 connection.drop()
             connections.clear()
-        await asyncio.sleep(0)  # the loop closes sockets in its next round
+        await asyncio.sleep(0)  # the event loop closes sockets in its next iteration
 
     def release(self, connection: Http1Connection, idle: list[Http1Connection]) -> None:
-        """Keep a connection whose exchange is over, or close it."""
-        if self._closed or not connection.reusable:
+        """Return a connection to the pool, or close it where it cannot be reused."""
+        if self._closed or not connection.is_reusable:
             connection.drop()
             return
         connection.park()
         idle.append(connection)
         if len(idle) > MAX_IDLE:
             idle.pop(0).drop()
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive, self._sweep)
+        if self._sweep_timer is None:
+            self._sweep_timer = asyncio.get_running_loop().call_later(self._keep_alive, self._sweep)
 
     def _sweep(self) -> None:
-        """Close what has rested for too long. One timer for all connections costs a request nothing."""
+        """Close connections that were idle for too long. One timer serves all, so a request pays nothing for it."""
         loop = asyncio.get_running_loop()
-        too_long = loop.time() - self._keep_alive
+        expired = loop.time() - self._keep_alive
         for idle in self._idle.values():
-            while idle and idle[0].idle_since <= too_long:
+            while idle and idle[0].idle_since <= expired:
                 idle.pop(0).drop()
         oldest = min((idle[0].idle_since for idle in self._idle.values() if idle), default=None)
-        self._sweeper = None if oldest is None else loop.call_at(oldest + self._keep_alive, self._sweep)
+        self._sweep_timer = None if oldest is None else loop.call_at(oldest + self._keep_alive, self._sweep)
 
     async def _connect(self, origin: Origin, timeouts: Timeouts, *, provider: str) -> Http1Connection:
         loop = asyncio.get_running_loop()
@@ -155,7 +162,7 @@ class Http1Transport:
         return connection
 
     async def _connect_through(self, proxy: Proxy, origin: Origin, *, provider: str) -> Http1Connection:
-        """A connection to the proxy itself for `http`, one through its tunnel for `https`."""
+        """For `http` a connection to the proxy itself, for `https` a TLS connection through its tunnel."""
         loop = asyncio.get_running_loop()
         tls = self._tls if proxy.secure else None
         try:
@@ -173,7 +180,7 @@ class Http1Transport:
                 raise unreachable_proxy(provider, error) from error
             connection = Http1Connection(loop)
             inner = await loop.start_tls(transport, connection, self._tls, server_hostname=origin.host)
-            if inner is None:  # closed meanwhile
+            if inner is None:  # closed during the handshake
                 raise ConnectionResetError
         except BaseException:
             transport.abort()
@@ -183,49 +190,49 @@ class Http1Transport:
 
 
 class Http1Response(UpstreamResponse):
-    """A request's answer, on a connection that goes back to the engine when it ends. Times are by the event loop's clock."""
+    """A response on a connection that returns to the pool at its end. Times are on the event loop's clock."""
 
     __slots__ = (
-        "_answer_by", "_closed", "_connection", "_deadline", "_destination", "_engine", "_headers", "_loop",
-        "_whole", "provider", "status",
+        "_closed", "_complete", "_connection", "_deadline", "_first_byte_deadline", "_headers", "_loop", "_prepared",
+        "_transport", "provider", "status",
     )  # fmt: skip
 
-    # From begin on, before which nobody has the response.
+    # Set by start, before anyone has the response.
     _connection: Http1Connection
     _headers: Mapping[bytes, bytes]
 
     def __init__(
-        self, engine: Http1Transport, destination: PreparedRequest, timeouts: Timeouts, *, provider: str
+        self, transport: Http1Transport, prepared: PreparedRequest, timeouts: Timeouts, *, provider: str
     ) -> None:
         self.provider = provider
         self.status = 0
-        self._engine = engine
-        self._destination = destination
+        self._transport = transport
+        self._prepared = prepared
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._answer_by = now + min(timeouts.first_byte, timeouts.total)
+        self._first_byte_deadline = now + min(timeouts.first_byte, timeouts.total)
         self._deadline = now + timeouts.total
         self._closed = False
-        self._whole = False
+        self._complete = False
 
     @property
     def headers(self) -> Mapping[str, str]:
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
-    async def begin(self, connection: Http1Connection, request: Sequence[bytes], *, kept: bool = False) -> None:
-        """Send on this connection and wait for the headers. Nothing is sent twice: whoever asks decides about another attempt.
+    async def start(self, connection: Http1Connection, request: Sequence[bytes], *, reused: bool = False) -> None:
+        """Send on this connection and wait for the headers. Nothing is sent twice: the caller decides about a retry.
 
-        `kept`: the connection has served before.
+        `reused`: the connection has served a request before.
         """
-        connection.begin(request)
+        connection.send(request)
         try:
             while not connection.headers_received:
                 if connection.end is not None:
-                    raise self._unanswered(connection, kept=kept)
-                if not await connection.wait(self._answer_by):
+                    raise self._no_response_error(connection, reused=reused)
+                if not await connection.wait(self._first_byte_deadline):
                     raise timed_out(self.provider, seconds=min(self._timeouts.first_byte, self._timeouts.total))
-            if connection.status == PROXY_AUTHENTICATION_REQUIRED and self._destination.origin.proxy is not None:
+            if connection.status == PROXY_AUTHENTICATION_REQUIRED and self._prepared.origin.proxy is not None:
                 raise unreachable_proxy(self.provider, TunnelRefused(connection.status))
             self._connection = connection
             self.status = connection.status
@@ -237,42 +244,44 @@ class Http1Response(UpstreamResponse):
             raise
 
     async def read_chunk(self) -> bytes:
-        while not (piece := self._received()) and not self._whole:
+        while not (chunk := self._take_received()) and not self._complete:
             await self._wait(self._connection.wait(min(self._loop.time() + self._timeouts.idle, self._deadline)))
-        return piece
+        return chunk
 
-    async def stream_into(self, into: Sink) -> bool:
+    async def stream_into(self, sink: Sink) -> bool:
         connection = self._connection
         while True:
-            if piece := self._received():
-                if not into(piece):
+            if chunk := self._take_received():
+                if not sink(chunk):
                     return True
-            elif self._whole:
+            elif self._complete:
                 return False
             else:
-                await self._wait(connection.stream_into(into, silence=self._timeouts.idle, latest=self._deadline))
+                await self._wait(
+                    connection.stream_into(sink, idle_timeout=self._timeouts.idle, deadline=self._deadline)
+                )
                 if connection.paused:
                     return True
 
-    def _received(self) -> bytes:
-        """What came of the body since the last time; at its end nothing, and the connection goes back."""
-        if self._whole:
+    def _take_received(self) -> bytes:
+        """Body bytes received since the last call. Empty at the end, where the connection returns to the pool."""
+        if self._complete:
             return b""
-        if self._closed:  # the connection may be serving another request
+        if self._closed:  # the connection may already serve another request
             raise truncated(self.provider, status=self.status)
         if self._loop.time() >= self._deadline:
-            raise self._too_late(self._timeouts.total)
+            raise self._timed_out(self._timeouts.total)
         connection = self._connection
-        piece = connection.take()
-        if not piece and connection.end is not None:
+        chunk = connection.read_buffered()
+        if not chunk and connection.end is not None:
             self._release()
-            self._check(connection.end)
-            self._whole = True
-        return piece
+            self._raise_for(connection.end)
+            self._complete = True
+        return chunk
 
-    async def _wait(self, news: asyncio.Future[bool]) -> None:
-        if not await news and self._loop.time() < self._deadline:
-            raise self._too_late(self._timeouts.idle)
+    async def _wait(self, progress: asyncio.Future[bool]) -> None:
+        if not await progress and self._loop.time() < self._deadline:
+            raise self._timed_out(self._timeouts.idle)
 
     async def aclose(self) -> None:
         self._release()
@@ -280,30 +289,30 @@ class Http1Response(UpstreamResponse):
     def _release(self) -> None:
         if not self._closed:
             self._closed = True
-            self._engine.release(self._connection, self._destination.idle)
+            self._transport.release(self._connection, self._prepared.idle)
 
-    def _check(self, end: End) -> None:
+    def _raise_for(self, end: End) -> None:
         if end is End.LOST:
             raise truncated(self.provider, status=self.status)
         if end is End.PROTOCOL_ERROR:
             raise not_http(self.provider, status=self.status)
 
-    def _unanswered(self, connection: Http1Connection, *, kept: bool) -> UpstreamError:
-        """No headers came: either bytes that are not HTTP, or the connection went."""
+    def _no_response_error(self, connection: Http1Connection, *, reused: bool) -> UpstreamError:
+        """The error where no headers arrived: the bytes are not HTTP, or the connection was closed."""
         if connection.end is End.PROTOCOL_ERROR:
             return not_http(self.provider)
-        lost = connection.closed_by or ConnectionError()
+        cause = connection.closed_by or ConnectionError()
         if not connection.sent:
-            return unreachable(self.provider, lost)
-        return disconnected(self.provider, lost, kept=kept and not connection.started)
+            return unreachable(self.provider, cause)
+        return disconnected(self.provider, cause, reused=reused and not connection.started)
 
-    def _too_late(self, seconds: float) -> UpstreamError:
+    def _timed_out(self, seconds: float) -> UpstreamError:
         self._connection.drop()
         return timed_out(self.provider, seconds=seconds, status=self.status)
 
 
-def _address_of(request: UpstreamRequest, proxies: Proxies) -> tuple[Origin, bytes, bytes]:
-    """Where a request goes, what it asks for there, and the host it names."""
+def _origin_target_host(request: UpstreamRequest, proxies: Proxies) -> tuple[Origin, bytes, bytes]:
+    """The origin, the request target and the `host` header of a request."""
     try:
         url = httptools.parse_url(request.url.encode("ascii"))
     except (UnicodeError, httptools.HttpParserInvalidURLError) as error:

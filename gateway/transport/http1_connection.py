@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection of the lean engine: an asyncio protocol around httptools' parser, one exchange at a time."""
+"""One client-side HTTP/1.1 connection: an asyncio protocol around the httptools parser, one request at a time."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ import httptools
 
 from gateway.transport.base import Sink
 
-# Bytes that bring the body no further: the head, and later chunk headers and trailers.
+# Limit of bytes without body progress: the headers, and later chunk headers and trailers.
 MAX_HEAD = 64 * 1024
-# Bytes received but not yet taken, above which the socket is not read.
+# Above this many received and unread bytes, the socket is not read.
 MAX_BUFFERED = 256 * 1024
 _KEEP_ALIVE = re.compile(rb"timeout\s*=\s*([0-9]{1,9})")
 
 
 class End(Enum):
-    """How an exchange ended."""
+    """How a response ended."""
 
-    COMPLETE = "the answer is whole"
-    PROTOCOL_ERROR = "the bytes are not HTTP, or too many before the body"
-    LOST = "the connection is gone"
+    COMPLETE = "the whole response was received"
+    PROTOCOL_ERROR = "the bytes are not HTTP, or the headers are too large"
+    LOST = "the connection was closed"
 
 
 class HeadTooLarge(Exception):
-    """Raised towards the parser, which ends the exchange."""
+    """Raised inside a parser callback, so that the parser stops."""
 
 
-class HeadRefused(Exception):
-    """Raised towards the parser: a status that HTTP does not have, as 000, or a transfer coding that was not asked for."""
+class InvalidHead(Exception):
+    """Raised inside a parser callback: the status is not 100 to 599, or the transfer coding was not requested."""
 
 
 class Http1Connection(asyncio.Protocol):
-    """Between exchanges it waits, and any byte or end that comes then makes it useless.
+    """Sends one request at a time and receives its response. A byte that arrives while it is idle makes it unusable.
 
-    Facts of the exchange: `status` and `headers` (once `headed`; names in lower case), `started` (a byte of the answer
-    came), `end` (None while under way), `full` (what it was poured into wants no more), `lost` (what took the connection).
-    `sent`: something of the request was written. `rested_at`, by the loop's clock, is when the last exchange was over.
+    State of the current request: `sent` (bytes were written), `started` (a byte of the response arrived),
+    `headers_received`, then `status` and `headers` (lower-case names); `paused` (the sink refused more), `end` (None until
+    the response ended). State of the connection: `closed_by` (the exception that closed it), `idle_since` (loop time).
     """
 
     __slots__ = (
-        "_buffered",
-        "_framed",
+        "_buffered_bytes",
+        "_chunks",
+        "_deadline",
+        "_has_length",
         "_head_size",
         "_idle",
-        "_into",
-        "_latest",
+        "_idle_timeout",
         "_loop",
+        "_made_progress",
         "_overhead",
         "_parser",
-        "_paused",
-        "_persists",
-        "_pieces",
-        "_progress",
-        "_silence",
-        "_surplus",
+        "_reading_paused",
+        "_sink",
         "_timer",
         "_transport",
-        "_until",
+        "_unexpected_bytes",
+        "_upstream_keeps_alive",
+        "_wait_until",
         "_waiter",
         "closed_by",
         "end",
@@ -75,15 +75,15 @@ class Http1Connection(asyncio.Protocol):
         "status",
     )  # fmt: skip
 
-    _transport: asyncio.Transport  # from connection_made on, before which nobody has the connection
+    _transport: asyncio.Transport  # set by connection_made, before anyone uses the connection
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._until = self._latest = self._silence = 0.0
-        self._into: Sink | None = None
+        self._wait_until = self._deadline = self._idle_timeout = 0.0
+        self._sink: Sink | None = None
         self.idle_since = 0.0
         self.closed_by: Exception | None = None
         self._idle = True
@@ -97,92 +97,93 @@ class Http1Connection(asyncio.Protocol):
         self.started = False
         self.end: End | None = None
         self.paused = False
-        self._framed = False
-        self._persists = False
-        self._surplus = False
-        self._paused = False
+        self._has_length = False
+        self._upstream_keeps_alive = False
+        self._unexpected_bytes = False
+        self._reading_paused = False
         self._head_size = 0
         self._overhead = 0
-        self._progress = False
-        self._pieces: list[bytes] = []
-        self._buffered = 0
+        self._made_progress = False
+        self._chunks: list[bytes] = []
+        self._buffered_bytes = 0
 
-    # What the engine does with it
+    # Called by the transport
 
-    def begin(self, request: Sequence[bytes]) -> None:
-        """Send a request, whose pieces need not be put together; the next answer is its. On a closed connection nothing is written."""
+    def send(self, request: Sequence[bytes]) -> None:
+        """Write a request, given in pieces, and reset the response state. A closed connection writes nothing."""
         self._reset()
         self._idle = False
-        if self.usable:
+        if self.is_open:
             self.sent = True
             self._transport.writelines(request)
         elif self.closed_by is not None:
             self.end = End.LOST
 
-    def take(self) -> bytes:
-        """All that was received since the last time; reading goes on if it was held back."""
-        if not self._pieces:
+    def read_buffered(self) -> bytes:
+        """Return the body bytes received since the last call, and resume reading if it was paused."""
+        if not self._chunks:
             return b""
-        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._buffered = 0
-        if self._paused and not self._transport.is_closing():
-            self._paused = False
+        piece = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered_bytes = 0
+        if self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = False
             self._transport.resume_reading()
         return piece
 
     def wait(self, until: float) -> asyncio.Future[bool]:
-        """Done with True once something happens, with False when it is `until` by the loop's clock and nothing has.
+        """A future: True once something happens, False when the loop's clock reaches `until` first.
 
-        A timer serves many waits, of later exchanges too: it is set anew only for an earlier end, and looks at the current
-        one when it fires.
+        One timer serves many waits, also those of later requests. It is restarted only for an earlier deadline; when it
+        fires it checks the current one.
         """
         self._waiter = waiter = self._loop.create_future()
-        self._into = None
-        self._until = until
+        self._sink = None
+        self._wait_until = until
         if self._timer is None or self._timer.when() > until:
-            self._time(until)
+            self._start_timer(until)
         return waiter
 
-    def stream_into(self, into: Sink, *, silence: float, latest: float) -> asyncio.Future[bool]:
-        """Wait, and hand to `into` what comes meanwhile, without waking who waits: that is left for the end, or until it is `full`.
+    def stream_into(self, sink: Sink, *, idle_timeout: float, deadline: float) -> asyncio.Future[bool]:
+        """Wait, and pass each body chunk to `sink` from the event loop, without waking the waiting task.
 
-        What comes puts the end of waiting off to `silence` seconds from then, never beyond `latest`.
+        The future is done at the end of the response, or when `sink` refuses more (`paused`). Each chunk moves the deadline
+        to `idle_timeout` seconds later, at most to `deadline` (loop time).
         """
-        waiter = self.wait(min(self._loop.time() + silence, latest))
-        self._into, self._silence, self._latest = into, silence, latest
+        waiter = self.wait(min(self._loop.time() + idle_timeout, deadline))
+        self._sink, self._idle_timeout, self._deadline = sink, idle_timeout, deadline
         self.paused = False
         return waiter
 
-    def _time(self, until: float) -> None:
-        self._untime()
-        self._timer = self._loop.call_at(until, self._look)
+    def _start_timer(self, until: float) -> None:
+        self._cancel_timer()
+        self._timer = self._loop.call_at(until, self._on_timer)
 
-    def _untime(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._waiter is None:
             return
-        if self._loop.time() >= self._until:
+        if self._loop.time() >= self._wait_until:
             self._wake(False)
         else:
-            self._time(self._until)
+            self._start_timer(self._wait_until)
 
     @property
-    def usable(self) -> bool:
+    def is_open(self) -> bool:
         return self.closed_by is None and not self._transport.is_closing()
 
     @property
-    def quiet(self) -> bool:
-        """Usable, and the socket has nothing to read: neither bytes nor an end that the event loop has yet to report.
+    def is_available(self) -> bool:
+        """Open, and the socket has nothing to read: no bytes and no EOF that the event loop has not reported yet.
 
-        To be asked between exchanges, just before a request is written.
+        Check it while the connection is idle, just before a request is written.
         """
-        if not self.usable:
+        if not self.is_open:
             return False
         socket = self._transport.get_extra_info("socket")
         if socket is None:
@@ -192,93 +193,96 @@ class Http1Connection(asyncio.Protocol):
         return not poll.poll(0)
 
     @property
-    def reusable(self) -> bool:
-        """The exchange is over on both sides to the last byte, and the upstream means to keep the connection."""
+    def is_reusable(self) -> bool:
+        """Request and response are complete, and the upstream keeps the connection open."""
         return (
             self.end is End.COMPLETE
-            and self._persists
-            and not self._surplus
-            and self.usable
+            and self._upstream_keeps_alive
+            and not self._unexpected_bytes
+            and self.is_open
             and self._transport.get_write_buffer_size() == 0
         )
 
     @property
     def keep_alive(self) -> float:
-        """Seconds from `rested_at` for which the upstream said that it keeps the connection, less one for the way; infinite without a word."""
-        said = _KEEP_ALIVE.search(self.headers[b"keep-alive"]) if b"keep-alive" in self.headers else None
-        return math.inf if said is None else int(said[1]) - 1.0
+        """Seconds after `idle_since` for which the upstream keeps the connection (`Keep-Alive: timeout`), minus one for latency.
+
+        Infinite where the upstream sends no such header.
+        """
+        timeout = _KEEP_ALIVE.search(self.headers[b"keep-alive"]) if b"keep-alive" in self.headers else None
+        return math.inf if timeout is None else int(timeout[1]) - 1.0
 
     def park(self) -> None:
-        """Wait for the next exchange."""
+        """Mark the connection as idle."""
         self._idle = True
         self.idle_since = self._loop.time()
-        self.take()
+        self.read_buffered()
 
     def drop(self) -> None:
-        """Close it at once, whatever it is doing."""
+        """Close the connection at once, in any state."""
         if self.end is None:
             self.end = End.LOST
-        self._untime()
+        self._cancel_timer()
         self._transport.abort()
 
-    # What the event loop tells
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # create_connection gives a Transport; uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         if self._idle or self.end is not None:
-            self._surplus = True
+            self._unexpected_bytes = True
             self.drop()
             return
         self.started = True
-        self._progress = False
+        self._made_progress = False
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail()
-        self._overhead = 0 if self._progress else self._overhead + len(data)
+        self._overhead = 0 if self._made_progress else self._overhead + len(data)
         if self._overhead > MAX_HEAD and self.end is None:
             self._fail()
-        if self._into is not None and self._deliver(self._into):
+        if self._sink is not None and self._deliver(self._sink):
             return
-        if self._buffered > MAX_BUFFERED and not self._paused and self.usable:
-            self._paused = True
+        if self._buffered_bytes > MAX_BUFFERED and not self._reading_paused and self.is_open:
+            self._reading_paused = True
             self._transport.pause_reading()
         self._wake(True)
 
-    def _deliver(self, into: Sink) -> bool:
-        """Hand on what came; False where who waits has to be woken."""
+    def _deliver(self, sink: Sink) -> bool:
+        """Pass the received bytes to the sink. Returns False where the waiting task has to be woken."""
         if self.end is not None or self._waiter is None or self._waiter.done():
             return False
         try:
-            self.paused = bool(self._pieces) and not into(self.take())
-        except Exception as error:  # it belongs to who waits, not to the socket
+            self.paused = bool(self._chunks) and not sink(self.read_buffered())
+        except Exception as error:  # raised in the waiting task, not in the socket callback
             self._waiter.set_exception(error)
             return False
-        self._until = min(self._loop.time() + self._silence, self._latest)
+        self._wait_until = min(self._loop.time() + self._idle_timeout, self._deadline)
         return not self.paused
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed_by = exc if exc is not None else ConnectionError("closed by the upstream")
         if self.end is None:
-            # A body of no announced length ends with its connection, unless something broke.
-            self.end = End.COMPLETE if exc is None and self.headers_received and not self._framed else End.LOST
-        self._untime()
+            # A body without a length ends with its connection, unless the connection failed.
+            self.end = End.COMPLETE if exc is None and self.headers_received and not self._has_length else End.LOST
+        self._cancel_timer()
         self._wake(True)
 
-    # What the parser tells
+    # Called by the parser
 
     def on_message_begin(self) -> None:
         if self.end is not None:
-            self._surplus = True
+            self._unexpected_bytes = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_size += len(name) + len(value)
         if self._head_size > MAX_HEAD:
             raise HeadTooLarge
         if self.headers_received:
-            return  # trailers, or the head of an answer that nobody asked for
+            return  # trailers, or a second response
         key = name.lower()
         self.headers[key] = b"%b, %b" % (self.headers[key], value) if key in self.headers else value
 
@@ -287,36 +291,36 @@ class Http1Connection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if not 100 <= status <= 599:
-            raise HeadRefused
+            raise InvalidHead
         if status < 200:
             self.headers = {}
             return
         if self.headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            raise HeadRefused
+            raise InvalidHead
         self.status = status
         self.headers_received = True
-        self._progress = True
-        self._framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        self._made_progress = True
+        self._has_length = b"content-length" in self.headers or b"transfer-encoding" in self.headers
 
     def on_body(self, body: bytes) -> None:
         if self.end is None:
-            self._progress = True
-            self._pieces.append(body)
-            self._buffered += len(body)
+            self._made_progress = True
+            self._chunks.append(body)
+            self._buffered_bytes += len(body)
 
     def on_message_complete(self) -> None:
         if self.headers_received and self.end is None:
             self.end = End.COMPLETE
-            self._persists = self._parser.should_keep_alive()
+            self._upstream_keeps_alive = self._parser.should_keep_alive()
 
     def _fail(self) -> None:
-        """Bytes after a whole answer only spoil the connection."""
+        """End with a protocol error. After a complete response only the connection becomes unusable."""
         if self.end is None:
             self.end = End.PROTOCOL_ERROR
-        self._surplus = True
+        self._unexpected_bytes = True
         self.drop()
 
     def _wake(self, in_time: bool) -> None:
-        waiter, self._waiter, self._into = self._waiter, None, None
+        waiter, self._waiter, self._sink = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_result(in_time)

@@ -1,7 +1,7 @@
-"""The reference engine, on httpx2: a second client to compare with, and a place for mock transports.
+"""The HTTP client on httpx2: a second implementation to compare with, and the place where tests plug in mock transports.
 
-It trusts its upstreams in one point where the lean engine does not: bytes sent along after the end of an answer are
-taken as the start of the connection's next one.
+One difference from the built-in client: it takes bytes that follow a complete response as the start of the connection's
+next response.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ import httpx2
 
 from gateway.completion import UpstreamRequest
 from gateway.errors import UpstreamError
-from gateway.transport.base import Timeouts, UpstreamResponse, body_of, headers_of, refuse_encoding
+from gateway.transport.base import Timeouts, UpstreamResponse, encode_body, encode_headers, refuse_encoding, tls_context
 from gateway.transport.errors import disconnected, not_http, timed_out, truncated, unreachable
 from gateway.transport.proxies import Proxies, Proxy
-from gateway.transport.tls import tls_context
 
-# How it ends once a connection was there; httpcore2 sends nothing twice.
-SENT = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemoteProtocolError)
+# Errors after a connection was open; httpcore2 never sends a request twice.
+AFTER_CONNECT_ERRORS = (httpx2.ReadError, httpx2.WriteError, httpx2.CloseError, httpx2.RemoteProtocolError)
 
 
 class HttpxTransport:
-    """One httpx2 client for the process. `transport` replaces the network."""
+    """One httpx2 client per process. `transport` replaces the network."""
 
     def __init__(
         self,
@@ -37,10 +36,10 @@ class HttpxTransport:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         tls = tls if tls is not None else tls_context()
-        # How many requests run at once is limited where they are admitted, so the pool never makes one wait.
+        # The gateway limits concurrent requests at admission, so the pool never makes a request wait.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=keep_alive)
         if transport is None and proxies is not None and proxies.by_scheme:
-            transport = Routed(proxies, tls=tls, limits=limits)
+            transport = ProxyRouter(proxies, tls=tls, limits=limits)
         self._client = httpx2.AsyncClient(
             verify=tls,
             trust_env=False,
@@ -53,40 +52,40 @@ class HttpxTransport:
     async def send(self, request: UpstreamRequest, *, timeouts: Timeouts) -> UpstreamResponse:
         now = asyncio.get_running_loop().time()
         limit = min(timeouts.first_byte, timeouts.total)
-        course = Course()
+        trace = ConnectionTrace()
         try:
             async with asyncio.timeout_at(now + limit):
                 response = await self._client.send(
                     self._client.build_request(
                         "POST",
                         request.url,
-                        headers=headers_of(request),
-                        content=body_of(request),
+                        headers=encode_headers(request),
+                        content=encode_body(request),
                         timeout=httpx2.Timeout(None, connect=timeouts.connect),
-                        extensions={"trace": course},
+                        extensions={"trace": trace},
                     ),
                     stream=True,
                 )
         except TimeoutError as error:
             raise timed_out(request.provider, seconds=limit) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise _unanswered(request.provider, error, kept=course.kept) from error
-        answer = HttpxResponse(response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total)
+            raise _no_response_error(request.provider, error, reused=trace.reused) from error
+        opened = HttpxResponse(response, provider=request.provider, timeouts=timeouts, deadline=now + timeouts.total)
         try:
-            if not 200 <= answer.status <= 599:
+            if not 200 <= opened.status <= 599:
                 raise not_http(request.provider)
-            refuse_encoding(answer.headers, provider=request.provider, status=answer.status)
+            refuse_encoding(opened.headers, provider=request.provider, status=opened.status)
         except UpstreamError:
-            await answer.aclose()
+            await opened.aclose()
             raise
-        return answer
+        return opened
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
 
-class Routed(httpx2.AsyncBaseTransport):
-    """Sends each request directly or through the proxy that is set for it."""
+class ProxyRouter(httpx2.AsyncBaseTransport):
+    """Sends each request directly or through the proxy configured for its URL."""
 
     def __init__(self, proxies: Proxies, *, tls: ssl.SSLContext, limits: httpx2.Limits) -> None:
         self._proxies = proxies
@@ -115,13 +114,13 @@ def _proxy_of(proxy: Proxy, tls: ssl.SSLContext) -> httpx2.Proxy:
 
 
 class HttpxResponse(UpstreamResponse):
-    """An open httpx2 response; `deadline` is by the event loop's clock."""
+    """An open httpx2 response; `deadline` is on the event loop's clock."""
 
     def __init__(self, response: httpx2.Response, *, provider: str, timeouts: Timeouts, deadline: float) -> None:
         self.provider = provider
         self.status = response.status_code
         self._response = response
-        # Not aiter_raw, which cannot read a mock's ready body; with compression refused there is nothing to decode.
+        # aiter_raw cannot read the ready body of a mock; compression is refused, so there is nothing to decode.
         self._body = response.aiter_bytes()
         self._timeouts = timeouts
         self._deadline = deadline
@@ -131,45 +130,45 @@ class HttpxResponse(UpstreamResponse):
         return self._response.headers
 
     async def read_chunk(self) -> bytes:
-        silent = asyncio.get_running_loop().time() + self._timeouts.idle
+        idle_deadline = asyncio.get_running_loop().time() + self._timeouts.idle
         try:
-            async with asyncio.timeout_at(min(silent, self._deadline)):
+            async with asyncio.timeout_at(min(idle_deadline, self._deadline)):
                 return await anext(self._body, b"")
         except TimeoutError as error:
-            seconds = self._timeouts.idle if silent < self._deadline else self._timeouts.total
+            seconds = self._timeouts.idle if idle_deadline < self._deadline else self._timeouts.total
             raise timed_out(self.provider, seconds=seconds, status=self.status) from error
         except httpx2.HTTPError as error:
-            raise self._broken(error) from error
+            raise self._read_error(error) from error
 
     async def aclose(self) -> None:
-        # A generator that is left half-read would be closed whenever garbage is collected, on no loop.
+        # Without this, garbage collection would close a half-read generator outside of any event loop.
         await self._body.aclose()
         await self._response.aclose()
 
-    def _broken(self, error: httpx2.HTTPError) -> UpstreamError:
+    def _read_error(self, error: httpx2.HTTPError) -> UpstreamError:
         if isinstance(error, httpx2.RemoteProtocolError) and "peer closed connection" not in str(error):
             return not_http(self.provider, status=self.status)
         return truncated(self.provider, status=self.status)
 
 
-class Course:
-    """What httpcore2 tells of a request under way. `kept`: it was sent on a connection that had served before."""
+class ConnectionTrace:
+    """Trace hook of httpcore2. `reused`: the request was sent on a connection that had served one before."""
 
     def __init__(self) -> None:
         self._connected = False
-        self.kept = False
+        self.reused = False
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
             self._connected = True
         elif event == "http11.send_request_headers.started":
-            self.kept = not self._connected
+            self.reused = not self._connected
 
 
-def _unanswered(provider: str, error: Exception, *, kept: bool) -> UpstreamError:
-    """No headers came: either bytes that are not HTTP, or nothing; only the message tells them apart."""
+def _no_response_error(provider: str, error: Exception, *, reused: bool) -> UpstreamError:
+    """The error where no headers arrived: bytes that are not HTTP, or nothing. Only the message distinguishes them."""
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected without" not in str(error):
         return not_http(provider)
-    if isinstance(error, SENT):
-        return disconnected(provider, error, kept=kept)
+    if isinstance(error, AFTER_CONNECT_ERRORS):
+        return disconnected(provider, error, reused=reused)
     return unreachable(provider, error)

@@ -1,6 +1,6 @@
-"""Which proxy an upstream is reached through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
+"""Selects the proxy of an upstream from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case.
 
-The lower-case name wins, as in curl; an empty variable is none. Loopback addresses are never reached through a proxy.
+The lower-case name wins, as in curl; an empty variable counts as unset. Loopback addresses are never proxied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy; `secure`: it is itself spoken to over TLS. `variable` named it. `problem` says why it cannot be used."""
+    """An HTTP proxy. `secure`: the connection to the proxy uses TLS. `variable`: where it was set. `problem`: why it is unusable."""
 
     variable: str
     host: str = ""
@@ -28,32 +28,32 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Its URL without user and password."""
+        """The URL without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies by the scheme of the upstream's URL, and the hosts that are reached without one."""
+    """Proxies by the scheme of the upstream's URL, and the hosts that bypass them."""
 
     by_scheme: Mapping[str, Proxy] = field(default_factory=dict)
     exempt: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Proxies:
-        found: dict[str, Proxy] = {}
+        by_scheme: dict[str, Proxy] = {}
         for scheme in _PORTS:
             for name in (f"{scheme}_proxy", "all_proxy"):
                 variable, value = _value(environment, name)
                 if value:
-                    found[scheme] = _proxy(variable, value)
+                    by_scheme[scheme] = _proxy(variable, value)
                     break
         _, exempt = _value(environment, "no_proxy")
-        return cls(found, tuple(entry for entry in re.split(r"[,\s]+", exempt.lower()) if entry))
+        return cls(by_scheme, tuple(entry for entry in re.split(r"[,\s]+", exempt.lower()) if entry))
 
     def of(self, url: str) -> Proxy | None:
-        """The proxy for this upstream; None when it is reached directly."""
+        """The proxy for this upstream; None for a direct connection."""
         parts = urlsplit(url)
         proxy, host = self.by_scheme.get(parts.scheme), (parts.hostname or "").rstrip(".")
         if proxy is None or _is_loopback(host):
@@ -63,7 +63,7 @@ class Proxies:
 
 
 def _value(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The variable that is set, and its value; empty when none is."""
+    """The variable that is set, and its value; an empty value where none is."""
     for variable in (name, name.upper()):
         if value := environment.get(variable, "").strip():
             return variable, value
@@ -98,7 +98,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _covers(entry: str, host: str, *, port: int) -> bool:
-    """Whether this entry of `NO_PROXY` names the host: `*`, an address, a network, or a domain with all below it, perhaps with a port."""
+    """Whether this `NO_PROXY` entry matches: `*`, an address, a network, or a domain with its subdomains; a port is optional."""
     if entry == "*":
         return True
     with_port = re.fullmatch(r"(\[.*\]|[^:]*):([0-9]{1,5})", entry)

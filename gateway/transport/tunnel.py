@@ -1,4 +1,4 @@
-"""A tunnel through an HTTP proxy: CONNECT, and the proxy's answer. TLS to the upstream runs inside it, from end to end."""
+"""A tunnel through an HTTP proxy (CONNECT). TLS to the upstream runs end to end inside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 
 from gateway.transport.proxies import Proxy
 
-MAX_ANSWER = 64 * 1024  # bytes of the proxy's answer
+MAX_ANSWER = 64 * 1024  # bytes of the proxy's response
 PROXY_AUTHENTICATION_REQUIRED = 407
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 
 
 class TunnelRefused(ConnectionError):
-    """The proxy answered, but opened no tunnel. `status` is None when the answer was not HTTP."""
+    """The proxy responded without opening a tunnel. `status` is None where the response was not HTTP."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__("the proxy opened no tunnel")
@@ -21,7 +21,7 @@ class TunnelRefused(ConnectionError):
 
 
 class Tunnel(asyncio.Protocol):
-    """Asks the proxy for a connection to `host`; `opened` is done when there is one, or raises why there is none."""
+    """Asks the proxy for a connection to `host`. The future `opened` is done when there is one, or has the error."""
 
     transport: asyncio.Transport
 
@@ -41,9 +41,9 @@ class Tunnel(asyncio.Protocol):
         if end < 0 and len(self._answer) <= MAX_ANSWER:
             return
         status = _STATUS.match(self._answer)
-        # Nothing comes from an upstream before it was greeted, so bytes after the head are no part of a tunnel.
-        whole = end == len(self._answer) - 4
-        if status is not None and end >= 0 and (status[1][:1] != b"2" or whole):
+        # The upstream sends nothing before the TLS handshake, so bytes after the headers are not from the tunnel.
+        nothing_follows = end == len(self._answer) - 4
+        if status is not None and end >= 0 and (status[1][:1] != b"2" or nothing_follows):
             self._end(None if status[1][:1] == b"2" else TunnelRefused(int(status[1])))
         else:
             self._end(TunnelRefused(None))

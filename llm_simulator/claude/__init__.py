@@ -1,4 +1,4 @@
-"""The Anthropic Messages API."""
+"""The simulated Anthropic Messages API."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_simulator.claude import errors, messages, responses, tools, validation
-from llm_simulator.claude.parse import read_call
+from llm_simulator.claude.parse import parse_request
 from llm_simulator.claude.schema import REQUEST
 from llm_simulator.conversation import Reply
 from llm_simulator.models import CLAUDE
 from llm_simulator.tokens import PromptCache
 from llm_simulator.validators import Problem
-from llm_simulator.vendor import Body, Call, Event, Incoming, VendorError, key_is_good
+from llm_simulator.vendor import Body, Event, IncomingRequest, ParsedRequest, VendorError, is_valid_key
 
 
 class ClaudeVendor:
-    """Reads and writes `/v1/messages`."""
+    """Simulates `/v1/messages`."""
 
     name: ClassVar[str] = "claude"
     line_end: ClassVar[str] = "\n"
 
-    def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
+    def authenticate(self, incoming: IncomingRequest, *, key: str | None) -> None:
         sent = key_of(incoming)
         if not sent:
             raise VendorError("x-api-key header is required", status=401, kind="authentication_error")
-        if not key_is_good(sent, wanted=key):
+        if not is_valid_key(sent, wanted=key):
             raise VendorError("invalid x-api-key", status=401, kind="authentication_error")
         version = incoming.headers.get("anthropic-version")
         if version is None:
@@ -35,7 +35,7 @@ class ClaudeVendor:
         if not incoming.headers.get("content-type", "").startswith("application/json"):
             raise VendorError("content-type: must be application/json")
 
-    def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
+    def read(self, incoming: IncomingRequest, *, cache: PromptCache) -> ParsedRequest:
         body = incoming.body
         if not isinstance(body, dict):
             raise VendorError("The request body is not valid JSON: expected an object")
@@ -50,20 +50,20 @@ class ClaudeVendor:
             tools.check_tools(read, model)
             messages.check_turns(read, model)
         except Problem as problem:
-            raise errors.refused(problem) from None
-        return read_call(read, model, cache=cache, key=key_of(incoming))
+            raise errors.vendor_error(problem) from None
+        return parse_request(read, model, cache=cache, key=key_of(incoming))
 
-    def body(self, call: Call, replies: list[Reply], *, now: float) -> Body:
+    def body(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> Body:
         return responses.message(call, replies[0])
 
-    def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+    def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
         return responses.events(call, replies[0])
 
-    def error(self, refused: VendorError) -> Body:
-        return errors.body(refused)
+    def error(self, vendor_error: VendorError) -> Body:
+        return errors.body(vendor_error)
 
-    def error_event(self, refused: VendorError) -> Event:
-        return Event(name="error", data=errors.body(refused))
+    def error_event(self, vendor_error: VendorError) -> Event:
+        return Event(name="error", data=errors.body(vendor_error))
 
     def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)
@@ -75,7 +75,7 @@ class ClaudeVendor:
         }
 
 
-def key_of(incoming: Incoming) -> str:
+def key_of(incoming: IncomingRequest) -> str:
     """The key from `x-api-key`, or from the bearer token that SDKs of version 2 send."""
     scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
     return incoming.headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")

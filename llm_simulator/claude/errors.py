@@ -1,4 +1,4 @@
-"""Anthropic's error shapes: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+"""Anthropic's error format: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
 
 from __future__ import annotations
 
@@ -43,16 +43,23 @@ def failure(name: str, status: int) -> VendorError:
     return VendorError(message, status=status, kind=KINDS.get(status, "api_error"), details=details)
 
 
-def body(refused: VendorError) -> Body:
-    error: dict[str, Any] = {"type": refused.kind or KINDS.get(refused.status, "api_error"), "message": refused.message}
-    if refused.details:
-        error["details"] = refused.details
-    if refused.retry_after is not None:
-        refused.headers.setdefault("retry-after", f"{refused.retry_after:g}")
-    return {"type": "error", "error": error, "request_id": f"req_{SeededRandom('error', refused.message).token(24)}"}
+def body(vendor_error: VendorError) -> Body:
+    error: dict[str, Any] = {
+        "type": vendor_error.kind or KINDS.get(vendor_error.status, "api_error"),
+        "message": vendor_error.message,
+    }
+    if vendor_error.details:
+        error["details"] = vendor_error.details
+    if vendor_error.retry_after is not None:
+        vendor_error.headers.setdefault("retry-after", f"{vendor_error.retry_after:g}")
+    return {
+        "type": "error",
+        "error": error,
+        "request_id": f"req_{SeededRandom('error', vendor_error.message).token(24)}",
+    }
 
 
-def refused(problem: Problem) -> VendorError:
-    """A problem in Anthropic's words: the dotted path, then the sentence."""
+def vendor_error(problem: Problem) -> VendorError:
+    """The error for a validation problem: the dotted path, then the message."""
     path = ".".join(str(step) for step in problem.path)
     return VendorError(f"{path}: {problem.message}" if path else problem.message)

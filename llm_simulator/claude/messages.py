@@ -1,11 +1,11 @@
-"""What Claude refuses among the turns of a conversation."""
+"""Validates the turns of a conversation as Claude does."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llm_simulator.claude import signatures
-from llm_simulator.claude.validation import thinks
+from llm_simulator.claude.validation import enables_thinking
 from llm_simulator.models import ClaudeModel
 from llm_simulator.validators import Path, Problem
 
@@ -36,7 +36,7 @@ def check_turns(body: dict[str, Any], model: ClaudeModel) -> None:
     turns = merged(messages)
     check_tool_pairs(turns)
     check_end(body, turns, model)
-    check_thinking_kept(body, turns)
+    check_thinking_returned(body, turns)
 
 
 def check_roles(messages: list[Turn], model: ClaudeModel) -> None:
@@ -55,12 +55,12 @@ def check_content(message: Turn, index: int, *, last: bool) -> None:
     role, blocks = message["role"], blocks_of(message)
     empty = not blocks or (isinstance(message["content"], str) and not message["content"])
     if empty and not (last and role == "assistant"):
-        words = (
+        text = (
             "user messages must have non-empty content"
             if role == "user"
             else "all messages must have non-empty content"
         )
-        raise Problem(("messages", index), "value", words)
+        raise Problem(("messages", index), "value", text)
     allowed = {"user": USER_BLOCKS, "assistant": ASSISTANT_BLOCKS, "system": ("text",)}[role]
     for number, block in enumerate([] if empty else blocks):
         path: Path = ("messages", index, "content", number)
@@ -103,57 +103,57 @@ def merged(messages: list[Turn]) -> list[tuple[str, int, list[dict[str, Any]]]]:
 
 
 def check_tool_pairs(turns: list[tuple[str, int, list[dict[str, Any]]]]) -> None:
-    asked: list[str] = []
+    call_ids: list[str] = []
     seen: set[str] = set()
     for number, (_role, index, blocks) in enumerate(turns):
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
-        check_results(results, asked, index, blocks)
-        asked = [block["id"] for block in blocks if block["type"] == "tool_use"]
-        if len(set(asked)) < len(asked) or seen & set(asked):
+        check_results(results, call_ids, index, blocks)
+        call_ids = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        if len(set(call_ids)) < len(call_ids) or seen & set(call_ids):
             raise Problem(("messages",), "value", "`tool_use` ids must be unique")
-        seen |= set(asked)
+        seen |= set(call_ids)
         following = turns[number + 1][2] if number + 1 < len(turns) else []
-        check_answered(asked, following, index)
+        check_answered(call_ids, following, index)
 
 
-def check_results(results: list[str], asked: list[str], index: int, blocks: list[dict[str, Any]]) -> None:
+def check_results(results: list[str], call_ids: list[str], index: int, blocks: list[dict[str, Any]]) -> None:
     for number, block in enumerate(blocks):
-        if block["type"] == "tool_result" and block["tool_use_id"] not in asked:
-            orphan = (
+        if block["type"] == "tool_result" and block["tool_use_id"] not in call_ids:
+            unpaired = (
                 f"unexpected `tool_use_id` found in `tool_result` blocks: {block['tool_use_id']}. Each `tool_result` block must "
                 "have a corresponding `tool_use` block in the previous message."
             )
-            raise Problem(("messages", index, "content", number), "value", orphan)
+            raise Problem(("messages", index, "content", number), "value", unpaired)
     if len(set(results)) < len(results):
-        twice = "each tool_use must have a single result. Found multiple `tool_result` blocks with id: "
-        raise Problem(("messages", index), "value", twice + next(r for r in results if results.count(r) > 1))
+        duplicate = "each tool_use must have a single result. Found multiple `tool_result` blocks with id: "
+        raise Problem(("messages", index), "value", duplicate + next(r for r in results if results.count(r) > 1))
 
 
-def check_answered(asked: list[str], following: list[dict[str, Any]], index: int) -> None:
-    """The results come first in the next turn; one behind a text does not count."""
+def check_answered(call_ids: list[str], following: list[dict[str, Any]], index: int) -> None:
+    """Check that the next turn starts with the results of all calls; a result after a text does not count."""
     first = next((n for n, block in enumerate(following) if block["type"] != "tool_result"), len(following))
     answered = {block["tool_use_id"] for block in following[:first]}
-    missing = [call for call in asked if call not in answered]
+    missing = [call for call in call_ids if call not in answered]
     if missing:
-        words = (
+        text = (
             f"`tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(missing)}. "
             "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
         )
-        raise Problem(("messages", index), "value", words)
+        raise Problem(("messages", index), "value", text)
 
 
 def check_end(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, Any]]]], model: ClaudeModel) -> None:
     role, _index, blocks = turns[-1]
     if role != "assistant":
         return
-    if not model.prefill or thinks(body) or body.get("output_config", {}).get("format"):
+    if not model.prefill or enables_thinking(body) or body.get("output_config", {}).get("format"):
         raise Problem((), "value", NO_PREFILL)
     if blocks and blocks[-1]["type"] == "text" and blocks[-1]["text"] != blocks[-1]["text"].rstrip():
         raise Problem(("messages",), "value", "final assistant content cannot end with trailing whitespace")
 
 
-def check_thinking_kept(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, Any]]]]) -> None:
-    """With manual thinking, an open tool loop must still have the thinking that began it."""
+def check_thinking_returned(body: dict[str, Any], turns: list[tuple[str, int, list[dict[str, Any]]]]) -> None:
+    """Check that with manual thinking an open tool loop still starts with its thinking block."""
     if body.get("thinking", {}).get("type") != "enabled" or len(turns) < 2:
         return
     if not any(block["type"] == "tool_result" for block in turns[-1][2]):

@@ -1,4 +1,4 @@
-"""The subset of JSON schema that Claude's structured outputs and strict tools take."""
+"""Validates the subset of JSON schema for Claude's structured output and strict tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KNOWN_TEXT = """type properties required additionalProperties items enum const a
 KNOWN = frozenset(KNOWN_TEXT.split())
 FORMATS_TEXT = "date-time time date duration email hostname uri ipv4 ipv6 uuid"
 FORMATS = frozenset(FORMATS_TEXT.split())
-ELSEWHERE = {
+UNSUPPORTED_KEYWORDS = {
     "minimum": "number",
     "maximum": "number",
     "exclusiveMinimum": "number",
@@ -28,11 +28,11 @@ ELSEWHERE = {
     "patternProperties": "object",
     "propertyNames": "object",
 }
-"""Keywords of JSON schema that are refused, with the type they belong to."""
+"""Rejected JSON schema keywords, with the type they belong to."""
 
 
 def check_output_schema(schema: Mapping[str, Any], path: Path) -> None:
-    """Raise the problem of the first part that is not supported."""
+    """Raises Problem for the first unsupported part."""
     if schema.get("type") not in ("object", None) and "anyOf" not in schema:
         raise Problem(path, "value", "the root of the schema must be of type 'object'")
     _Checker(schema, path).check(schema, above=())
@@ -55,15 +55,15 @@ class _Checker:
             self.check(part, above=above)
 
     def _keywords(self, schema: Mapping[str, Any]) -> None:
-        for word, value in schema.items():
-            if word in ELSEWHERE:
-                kind = schema.get("type", ELSEWHERE[word])
-                raise self._problem(f"For '{kind}' type, property '{word}' is not supported")
-            if word not in KNOWN:
-                raise self._problem(f"'{word}' is not supported")
-            if word == "minItems" and value not in (0, 1):
+        for keyword, value in schema.items():
+            if keyword in UNSUPPORTED_KEYWORDS:
+                kind = schema.get("type", UNSUPPORTED_KEYWORDS[keyword])
+                raise self._problem(f"For '{kind}' type, property '{keyword}' is not supported")
+            if keyword not in KNOWN:
+                raise self._problem(f"'{keyword}' is not supported")
+            if keyword == "minItems" and value not in (0, 1):
                 raise self._problem("For 'array' type, 'minItems' values other than 0 or 1 are not supported")
-            if word == "format" and value not in FORMATS:
+            if keyword == "format" and value not in FORMATS:
                 raise self._problem(f"For 'string' type, format '{value}' is not supported")
 
     def _object(self, schema: Mapping[str, Any]) -> None:
@@ -78,12 +78,12 @@ class _Checker:
             raise self._problem("external $ref is not supported")
         if target in above:
             raise self._problem(f"Circular reference detected in schema definitions: {target}")
-        found: Any = self._root
+        resolved: Any = self._root
         for step in target[2:].split("/"):
-            found = found.get(step) if isinstance(found, Mapping) else None
-        if found is None:
+            resolved = resolved.get(step) if isinstance(resolved, Mapping) else None
+        if resolved is None:
             raise self._problem(f"$ref '{target}' cannot be resolved")
-        self.check(found, above=(*above, target))
+        self.check(resolved, above=(*above, target))
 
     def _parts(self, schema: Mapping[str, Any]) -> list[Any]:
         parts = list(schema.get("properties", {}).values())

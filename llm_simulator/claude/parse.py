@@ -1,4 +1,4 @@
-"""From a Messages request that passed to what the simulated model is asked."""
+"""Converts a valid Messages request to a task, and counts its tokens."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 from typing import Any
 
 from llm_simulator.claude.messages import blocks_of
-from llm_simulator.claude.validation import thinks
-from llm_simulator.conversation import Media, PromptTokens, Result, Task, Tool
-from llm_simulator.instructions import obedient
+from llm_simulator.claude.validation import enables_thinking
+from llm_simulator.conversation import Media, PromptTokens, Task, Tool, ToolResult
+from llm_simulator.instructions import apply_instructions
 from llm_simulator.models import ClaudeModel
 from llm_simulator.tokens import PromptCache, count, count_media
 from llm_simulator.validators import decode_base64
-from llm_simulator.vendor import Call
+from llm_simulator.vendor import ParsedRequest
 
 EFFORTS = {"low": 512, "medium": 2048, "high": 8192, "xhigh": 16_384, "max": 32_768}
 LIVES = {"5m": 300.0, "1h": 3600.0}
 
 
-def read_call(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, key: str) -> Call:
+def parse_request(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, key: str) -> ParsedRequest:
     segments = segments_of(body)
     transcript = "\n".join(text for text, _mark, _media in segments)
     last = [block for message in trailing_user(body["messages"]) for block in blocks_of(message)]
@@ -36,24 +36,24 @@ def read_call(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, k
         ),
         tool_choice=f"tool:{choice['name']}" if choice["type"] == "tool" else choice["type"],
         parallel_tools=not choice.get("disable_parallel_tool_use"),
-        results=tuple(Result("", text_of(block)) for block in last if block["type"] == "tool_result"),
+        results=tuple(ToolResult("", text_of(block)) for block in last if block["type"] == "tool_result"),
         schema=output_format["schema"] if output_format else None,
         max_tokens=body["max_tokens"],
         stop=tuple(body.get("stop_sequences", ())),
         thinking=thinking_tokens(body, model),
     )
-    task = obedient(task, "\n".join(block["text"] for block in system_of(body)))
+    task = apply_instructions(task, "\n".join(block["text"] for block in system_of(body)))
     display = body.get("thinking", {}).get("display") or ("omitted" if model.hides_thinking else "summarized")
     tokens = prompt_tokens(segments, body, model, cache=cache, scope=f"{key}:{model.id}")
     options = {"shown": display == "summarized", "service_tier": "standard"}
-    return Call(task, model.id, body.get("stream", False), tokens, options)
+    return ParsedRequest(task, model.id, body.get("stream", False), tokens, options)
 
 
 def thinking_tokens(body: dict[str, Any], model: ClaudeModel) -> int:
     thinking = body.get("thinking", {})
     if thinking.get("type") == "enabled":
         return int(thinking["budget_tokens"])
-    if thinks(body) or (model.thinks_unasked and not thinking):
+    if enables_thinking(body) or (model.thinks_unasked and not thinking):
         return EFFORTS[body.get("output_config", {}).get("effort") or model.default_effort]
     return 0
 
@@ -80,7 +80,7 @@ def system_of(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def text_of(block: dict[str, Any]) -> str:
-    """What the model reads of a block, media left out."""
+    """The text of a block, without media."""
     kind = block["type"]
     if kind == "text":
         return str(block["text"])
@@ -111,16 +111,20 @@ Segment = tuple[str, dict[str, Any] | None, int]
 
 
 def segments_of(body: dict[str, Any]) -> list[Segment]:
-    """The prompt in the order in which caching sees it: tools, system, messages."""
+    """The prompt in cache order: tools, system, messages."""
     segments: list[Segment] = [(json.dumps(tool), tool.get("cache_control"), 0) for tool in body.get("tools", [])]
     segments += [(block["text"], block.get("cache_control"), 0) for block in system_of(body)]
     for message in body["messages"]:
         for block in blocks_of(message):
             media = media_of(block)
             tokens = count_media(media.kind, media.size) if media and media.kind != "text" else 0
-            mark = json.dumps(block["source"]) if media else ""
+            media_source = json.dumps(block["source"]) if media else ""
             segments.append(
-                (f"{message['role']}: {text_of(block)}{mark if tokens else ''}", block.get("cache_control"), tokens)
+                (
+                    f"{message['role']}: {text_of(block)}{media_source if tokens else ''}",
+                    block.get("cache_control"),
+                    tokens,
+                )
             )
     return segments
 
@@ -128,19 +132,19 @@ def segments_of(body: dict[str, Any]) -> list[Segment]:
 def prompt_tokens(
     segments: list[Segment], body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, scope: str
 ) -> PromptTokens:
-    """Count the prompt, read the longest cached prefix and write what the breakpoints ask for."""
+    """Count the prompt tokens, find the longest cached prefix, and cache the prefixes at breakpoints."""
     total, prefix, read, written = 0, "", 0, {"5m": 0, "1h": 0}
-    marks: list[tuple[str, int, str]] = []
-    for index, (text, mark, media) in enumerate(segments):
+    breakpoints: list[tuple[str, int, str]] = []
+    for index, (text, cache_control, media) in enumerate(segments):
         total += media or count(text)
         prefix += f"\x1e{text}"
-        mark = mark or (body.get("cache_control") if index == len(segments) - 1 else None)
-        if mark:
-            marks.append((prefix, total, mark.get("ttl", "5m")))
-    for text, _tokens, _life in marks:
+        cache_control = cache_control or (body.get("cache_control") if index == len(segments) - 1 else None)
+        if cache_control:
+            breakpoints.append((prefix, total, cache_control.get("ttl", "5m")))
+    for text, _tokens, _life in breakpoints:
         read = cache.tokens(scope, text) or read
     done = read
-    for text, tokens, life in marks:
+    for text, tokens, life in breakpoints:
         if tokens >= model.least_cached:
             written[life] += max(0, tokens - done)
             done = max(done, tokens)

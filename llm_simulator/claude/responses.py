@@ -1,4 +1,4 @@
-"""Anthropic's answers: a message, or the events that build it up."""
+"""Encodes Claude's responses: a message, or its stream events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_simulator.answers import pieces
 from llm_simulator.claude.signatures import sign
 from llm_simulator.conversation import Finish, Reply
 from llm_simulator.seeded_random import SeededRandom
-from llm_simulator.vendor import Body, Call, Event
+from llm_simulator.vendor import Body, Event, ParsedRequest
 
 STOP_REASONS: dict[Finish, str] = {
     "stop": "end_turn",
@@ -26,7 +26,7 @@ STOP_REASONS: dict[Finish, str] = {
 }
 
 
-def message(call: Call, reply: Reply) -> Body:
+def message(call: ParsedRequest, reply: Reply) -> Body:
     return {
         "id": f"msg_{SeededRandom('message', reply.key).token(24)}",
         "type": "message",
@@ -50,20 +50,20 @@ def stop_details(reply: Reply) -> Body | None:
     }
 
 
-def blocks(call: Call, reply: Reply) -> list[Body]:
-    """The content: thinking, text, tool calls. Some thinking is redacted, as it is in real life."""
-    found: list[Body] = []
+def blocks(call: ParsedRequest, reply: Reply) -> list[Body]:
+    """The content blocks: thinking, perhaps redacted thinking, text, tool calls."""
+    built: list[Body] = []
     if reply.reasoning:
         shown = bool(call.options["shown"])
         signature = sign(reply.reasoning, call.model, shown=shown)
-        found.append({"type": "thinking", "thinking": reply.reasoning if shown else "", "signature": signature})
+        built.append({"type": "thinking", "thinking": reply.reasoning if shown else "", "signature": signature})
         if "[[redacted]]" in call.task.prompt:
-            found.append({"type": "redacted_thinking", "data": sign("hidden", call.model, shown=False)})
-    if call.odd_block:
-        found.append({"type": "hologram", "hologram": {"depth": 3}})
+            built.append({"type": "redacted_thinking", "data": sign("hidden", call.model, shown=False)})
+    if call.unknown_block:
+        built.append({"type": "hologram", "hologram": {"depth": 3}})
     if reply.text:
-        found.append({"type": "text", "text": reply.text, "citations": None})
-    found += [
+        built.append({"type": "text", "text": reply.text, "citations": None})
+    built += [
         {
             "type": "tool_use",
             "id": f"toolu_{tool.id}",
@@ -73,10 +73,10 @@ def blocks(call: Call, reply: Reply) -> list[Body]:
         }
         for tool in reply.calls
     ]
-    return found
+    return built
 
 
-def usage(call: Call, reply: Reply) -> Body:
+def usage(call: ParsedRequest, reply: Reply) -> Body:
     tokens = call.tokens
     written = tokens.cache_write_5m + tokens.cache_write_1h
     return {
@@ -94,16 +94,22 @@ def usage(call: Call, reply: Reply) -> Body:
     }
 
 
-def events(call: Call, reply: Reply) -> list[Event]:
+def events(call: ParsedRequest, reply: Reply) -> list[Event]:
     """message_start, the blocks (a ping after the first start), message_delta, message_stop."""
-    whole = message(call, reply)
-    begun = {**whole["usage"], "output_tokens": 1, "output_tokens_details": None}
-    start = whole | {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": begun}
-    found = [_event("message_start", message=start)]
-    for index, block in enumerate(whole["content"]):
-        found += block_events(block, index)
+    full_message = message(call, reply)
+    started = {**full_message["usage"], "output_tokens": 1, "output_tokens_details": None}
+    start = full_message | {
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "stop_details": None,
+        "usage": started,
+    }
+    built = [_event("message_start", message=start)]
+    for index, block in enumerate(full_message["content"]):
+        built += block_events(block, index)
         if index == 0:
-            found.insert(2, _event("ping"))
+            built.insert(2, _event("ping"))
     counts = (
         "input_tokens",
         "cache_creation_input_tokens",
@@ -111,31 +117,31 @@ def events(call: Call, reply: Reply) -> list[Event]:
         "output_tokens",
         "output_tokens_details",
     )
-    delta = {key: whole[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
-    found.append(_event("message_delta", delta=delta, usage={key: whole["usage"][key] for key in counts}))
-    return [*found, _event("message_stop")]
+    delta = {key: full_message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
+    built.append(_event("message_delta", delta=delta, usage={key: full_message["usage"][key] for key in counts}))
+    return [*built, _event("message_stop")]
 
 
 def block_events(block: Body, index: int) -> list[Event]:
     kind = block["type"]
-    begun, deltas = block, []
+    started, deltas = block, []
     if kind == "text":
-        begun = {**block, "text": ""}
+        started = {**block, "text": ""}
         deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]
     elif kind == "thinking":
-        begun = {**block, "thinking": "", "signature": ""}
+        started = {**block, "thinking": "", "signature": ""}
         deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"])]
         deltas.append({"type": "signature_delta", "signature": block["signature"]})
     elif kind == "tool_use":
-        begun = {**block, "input": {}}
+        started = {**block, "input": {}}
         deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in json_pieces(block["input"])]
     middle = [_event("content_block_delta", index=index, delta=delta) for delta in deltas]
     stop = _event("content_block_stop", index=index)
-    return [_event("content_block_start", index=index, content_block=begun), *middle, stop]
+    return [_event("content_block_start", index=index, content_block=started), *middle, stop]
 
 
 def json_pieces(arguments: Body) -> list[str]:
-    """Arguments in fine-grained pieces: an empty one first, and nothing at all for a call without arguments."""
+    """Arguments in small pieces, the first one empty; none for a call without arguments."""
     if not arguments:
         return []
     return ["", *pieces(json.dumps(arguments, ensure_ascii=False), size=9)]

@@ -180,7 +180,7 @@ CUSTOM_TOOL = record(
 
 
 def tool(value: Any, path: Path) -> dict[str, Any]:
-    """A tool of the client's; a dated one of Anthropic's own is let through as it is."""
+    """A client tool; Anthropic's own dated server tools are not validated."""
     kind = mapping(value, path).get("type")
     if isinstance(kind, str) and SERVER_TOOL.fullmatch(kind):
         return {**value, "server": True}

@@ -1,4 +1,4 @@
-"""Signatures of thinking blocks: made by the simulator, and refused when they come back changed or from elsewhere."""
+"""Signs thinking blocks, and rejects changed or foreign signatures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SALT = b"simulated-claude"
 
 
 def sign(thinking: str, model: str, *, shown: bool = True) -> str:
-    """A signature that binds the text to the model; a hidden text is inside it."""
+    """A signature that binds the text to the model; it contains a hidden text."""
     digest = blake2b(thinking.encode(), key=SALT, digest_size=16).hexdigest()
     sealed = {"model": model, "digest": digest, "hidden": None if shown else thinking}
     seal = blake2b(json.dumps(sealed).encode(), key=SALT, digest_size=16).hexdigest()
@@ -21,7 +21,7 @@ def sign(thinking: str, model: str, *, shown: bool = True) -> str:
 
 
 def valid(signature: str, thinking: str, model: ClaudeModel) -> bool:
-    """Whether it was made here for this text; models that always think also insist on their own name."""
+    """Whether the signature belongs to this text; for models that always think also to this model."""
     try:
         sealed, seal = json.loads(decode_base64(signature))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What Claude refuses among tools and the choice of them."""
+"""Validates tools and `tool_choice` as Claude does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_tool(tool: dict[str, Any], path: Path) -> None:
 
 
 def is_schema(schema: Any) -> bool:
-    """Whether the keywords that say types have legal values, all the way down."""
+    """Whether type keywords have legal values at every depth."""
     if isinstance(schema, bool):
         return True
     if not isinstance(schema, dict):
@@ -58,7 +58,7 @@ def is_schema(schema: Any) -> bool:
         return False
     if not all(isinstance(kind, str) and kind in TYPES for kind in kinds):
         return False
-    lists = [schema[word] for word in ("anyOf", "oneOf", "allOf") if word in schema]
+    lists = [schema[keyword] for keyword in ("anyOf", "oneOf", "allOf") if keyword in schema]
     if not all(isinstance(branches, list) and branches for branches in lists):
         return False
     inner = [*(properties or {}).values(), *(branch for branches in lists for branch in branches)]

@@ -1,4 +1,4 @@
-"""What each Claude generation refuses among the parameters of a request."""
+"""Validates the parameters of a request as each Claude generation does."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from llm_simulator.validators import Problem
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 PHONE = re.compile(r"\+?\d[\d ()-]{8,}\d")
-MOST_BREAKPOINTS = 4
+MAX_BREAKPOINTS = 4
 NEW_VERSION = "2026-10-21"
 VERSIONS = ("2023-01-01", "2023-06-01", NEW_VERSION)
 THINKING_FORCED = "Thinking may not be enabled when tool_choice forces tool use."
 
 
 def check_retired_fields(body: dict[str, Any], *, version: str) -> None:
-    """Fields that Anthropic took back: the sampling ones with API version 2026-10-21."""
+    """Check for removed fields: the sampling fields since API version 2026-10-21, and `output_format`."""
     for name in ("temperature", "top_p", "top_k"):
         if name in body and version == NEW_VERSION:
             raise Problem((name,), "extra", "Extra inputs are not permitted")
@@ -39,9 +39,9 @@ def check_parameters(body: dict[str, Any], model: ClaudeModel) -> None:
 
 
 def check_max_tokens(body: dict[str, Any], model: ClaudeModel) -> None:
-    asked = body["max_tokens"]
-    if asked > model.max_output:
-        limit = f"{asked} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}"
+    requested = body["max_tokens"]
+    if requested > model.max_output:
+        limit = f"{requested} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}"
         raise Problem(("max_tokens",), "value", limit)
 
 
@@ -52,7 +52,7 @@ def check_sampling(body: dict[str, Any], model: ClaudeModel) -> None:
     if "temperature" in body and "top_p" in body and model.generation <= 4.5:
         both = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         raise Problem((), "value", both)
-    if not thinks(body):
+    if not enables_thinking(body):
         return
     if body.get("temperature", 1) != 1:
         raise Problem((), "value", "`temperature` may only be set to 1 when thinking is enabled.")
@@ -62,8 +62,8 @@ def check_sampling(body: dict[str, Any], model: ClaudeModel) -> None:
         raise Problem((), "value", "`top_k` must be unset when thinking is enabled.")
 
 
-def thinks(body: dict[str, Any]) -> bool:
-    """Whether the request switches thinking on."""
+def enables_thinking(body: dict[str, Any]) -> bool:
+    """Whether the request enables thinking."""
     return body.get("thinking", {}).get("type") in ("enabled", "adaptive")
 
 
@@ -79,17 +79,17 @@ def check_thinking(body: dict[str, Any], model: ClaudeModel) -> None:
         raise Problem((), "value", f'"thinking.type.disabled" is not supported with effort "{effort}" for this model.')
     if kind == "enabled" and thinking["budget_tokens"] >= body["max_tokens"]:
         raise Problem((), "value", "`max_tokens` must be greater than `thinking.budget_tokens`.")
-    if thinks(body) and body.get("tool_choice", {}).get("type") in ("any", "tool"):
+    if enables_thinking(body) and body.get("tool_choice", {}).get("type") in ("any", "tool"):
         raise Problem((), "value", THINKING_FORCED)
 
 
 def unsupported_thinking(kind: str, model: ClaudeModel) -> str:
-    words = f'"thinking.type.{kind}" is not supported for this model.'
+    message_text = f'"thinking.type.{kind}" is not supported for this model.'
     if kind == "disabled" and "between_tools" in model.thinking:
-        return f'{words} To turn thinking off on this model, send "thinking": {{"type": "between_tools"}}.'
+        return f'{message_text} To turn thinking off on this model, send "thinking": {{"type": "between_tools"}}.'
     if "adaptive" in model.thinking:
-        return f'{words} Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
-    return f'{words} Use "thinking.type.enabled" with "budget_tokens".'
+        return f'{message_text} Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+    return f'{message_text} Use "thinking.type.enabled" with "budget_tokens".'
 
 
 def check_output(body: dict[str, Any], model: ClaudeModel) -> None:
@@ -108,13 +108,13 @@ def check_output(body: dict[str, Any], model: ClaudeModel) -> None:
 
 def check_cache_control(body: dict[str, Any]) -> None:
     marks = breakpoints(body)
-    if len(marks) > MOST_BREAKPOINTS:
+    if len(marks) > MAX_BREAKPOINTS:
         raise Problem(
             (),
             "value",
-            f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {len(marks)}.",
+            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(marks)}.",
         )
-    lives = [mark.get("ttl", "5m") for mark in marks]
+    lives = [cache_control.get("ttl", "5m") for cache_control in marks]
     if "1h" in lives and "5m" in lives[: len(lives) - lives[::-1].index("1h") - 1]:
         late = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
         raise Problem((), "value", late)

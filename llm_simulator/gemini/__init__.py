@@ -1,4 +1,4 @@
-"""The Gemini API (`generateContent` and `streamGenerateContent` of v1beta)."""
+"""The simulated Gemini API: `generateContent` and `streamGenerateContent` of v1beta."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import ClassVar
 
 from llm_simulator.conversation import Reply
 from llm_simulator.gemini import errors, messages, responses, tools, validation
-from llm_simulator.gemini.parse import read_call
+from llm_simulator.gemini.parse import parse_request
 from llm_simulator.gemini.schema import REQUEST
 from llm_simulator.models import GEMINI
 from llm_simulator.tokens import PromptCache
 from llm_simulator.validators import Problem
-from llm_simulator.vendor import Body, Call, Event, Incoming, VendorError, key_is_good
+from llm_simulator.vendor import Body, Event, IncomingRequest, ParsedRequest, VendorError, is_valid_key
 
 
 class GeminiVendor:
-    """Reads and writes `/v1beta/models/{model}:generateContent`."""
+    """Simulates `/v1beta/models/{model}:generateContent`."""
 
     name: ClassVar[str] = "gemini"
     line_end: ClassVar[str] = "\r\n"
 
-    def authenticate(self, incoming: Incoming, *, key: str | None) -> None:
+    def authenticate(self, incoming: IncomingRequest, *, key: str | None) -> None:
         sent = incoming.headers.get("x-goog-api-key", "")
         if "key" in incoming.query or not sent:
             raise VendorError(errors.UNREGISTERED, status=403, kind="PERMISSION_DENIED")
-        if not key_is_good(sent, wanted=key):
+        if not is_valid_key(sent, wanted=key):
             raise errors.bad_key()
 
-    def read(self, incoming: Incoming, *, cache: PromptCache) -> Call:
+    def read(self, incoming: IncomingRequest, *, cache: PromptCache) -> ParsedRequest:
         model = GEMINI.get(incoming.url_model)
         if model is None:
             method = "streamGenerateContent" if incoming.streamed_url else "generateContent"
@@ -44,22 +44,22 @@ class GeminiVendor:
             tools.check_tools(body, model)
             messages.check_contents(body, model)
         except Problem as problem:
-            raise errors.refused(problem) from None
+            raise errors.vendor_error(problem) from None
         as_array = incoming.streamed_url and incoming.query.get("alt") != "sse"
         key = incoming.headers.get("x-goog-api-key", "")
-        return read_call(body, model, stream=incoming.streamed_url, as_array=as_array, cache=cache, key=key)
+        return parse_request(body, model, stream=incoming.streamed_url, as_array=as_array, cache=cache, key=key)
 
-    def body(self, call: Call, replies: list[Reply], *, now: float) -> Body:
+    def body(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> Body:
         return responses.response(call, replies)
 
-    def events(self, call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+    def events(self, call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
         return responses.events(call, replies)
 
-    def error(self, refused: VendorError) -> Body:
-        return errors.body(refused)
+    def error(self, vendor_error: VendorError) -> Body:
+        return errors.body(vendor_error)
 
-    def error_event(self, refused: VendorError) -> Event:
-        return Event(data=errors.body(refused))
+    def error_event(self, vendor_error: VendorError) -> Event:
+        return Event(data=errors.body(vendor_error))
 
     def failure(self, name: str, status: int) -> VendorError:
         return errors.failure(name, status)

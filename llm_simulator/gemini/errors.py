@@ -1,4 +1,4 @@
-"""Google's error shape: `{"error": {"code", "message", "status", "details"}}`."""
+"""Google's error format: `{"error": {"code", "message", "status", "details"}}`."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def bad_key() -> VendorError:
 
 
 def not_found(model: str, method: str) -> VendorError:
-    words = f"models/{model} is not found for API version v1beta, or is not supported for {method}. Call ModelService.ListModels to "
+    text = f"models/{model} is not found for API version v1beta, or is not supported for {method}. Call ModelService.ListModels to "
     return VendorError(
-        words + "see the list of available models and their supported methods.", status=404, kind="NOT_FOUND"
+        text + "see the list of available models and their supported methods.", status=404, kind="NOT_FOUND"
     )
 
 
@@ -60,7 +60,7 @@ def unknown_query(name: str) -> VendorError:
 
 
 def failure(name: str, status: int) -> VendorError:
-    """A scripted failure; Google has no 529 and answers a bad key with 400."""
+    """The error of a fault. Google has no 529, and sends 400 for a bad key."""
     if name == "unauthorized":
         return bad_key()
     status = 503 if status == 529 else status
@@ -71,12 +71,12 @@ def failure(name: str, status: int) -> VendorError:
     return VendorError(message, status=status, kind=KINDS.get(status, "UNKNOWN"), details=details)
 
 
-def body(refused: VendorError) -> Body:
-    kind = refused.kind or KINDS.get(refused.status, "UNKNOWN")
-    error: dict[str, Any] = {"code": refused.status, "message": refused.message, "status": kind}
-    details = list(refused.details or [])
-    if refused.retry_after is not None:
-        details.append({"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{refused.retry_after:g}s"})
+def body(vendor_error: VendorError) -> Body:
+    kind = vendor_error.kind or KINDS.get(vendor_error.status, "UNKNOWN")
+    error: dict[str, Any] = {"code": vendor_error.status, "message": vendor_error.message, "status": kind}
+    details = list(vendor_error.details or [])
+    if vendor_error.retry_after is not None:
+        details.append({"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{vendor_error.retry_after:g}s"})
     return {"error": error | ({"details": details} if details else {})}
 
 
@@ -86,12 +86,12 @@ def where(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def refused(problem: Problem) -> VendorError:
-    """A problem in Google's words."""
+def vendor_error(problem: Problem) -> VendorError:
+    """The error for a validation problem."""
     path = problem.path
     if problem.reason == "extra":
-        at = f" at '{where(path[:-1])}'" if path[:-1] else ""
-        message = f'Invalid JSON payload received. Unknown name "{path[-1]}"{at}: Cannot find field.'
+        location = f" at '{where(path[:-1])}'" if path[:-1] else ""
+        message = f'Invalid JSON payload received. Unknown name "{path[-1]}"{location}: Cannot find field.'
         violation = {"field": where(path[:-1]), "description": message}
         details = [{"@type": f"{GOOGLE}.BadRequest", "fieldViolations": [violation]}]
         return VendorError(message, kind="INVALID_ARGUMENT", details=details)

@@ -1,4 +1,4 @@
-"""What Gemini refuses among the turns of a conversation: empty parts, unpaired calls, missing thought signatures."""
+"""Validates contents as Gemini does: empty parts, unpaired calls, missing thought signatures."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_blob(blob: dict[str, Any], path: Path) -> None:
 
 
 def check_pairs(contents: list[dict[str, Any]], model: GeminiModel) -> None:
-    """Each turn of calls is answered, at once and by as many responses."""
+    """Check that the next turn has one response for each call."""
     for index, content in enumerate(contents):
         before = contents[index - 1] if index else None
         calls = calls_of(before) if before else []
@@ -134,15 +134,15 @@ def check_ids(calls: list[dict[str, Any]], responses: list[dict[str, Any]]) -> N
 
 
 def check_signatures(contents: list[dict[str, Any]], model: GeminiModel) -> None:
-    """In the current turn, the first call of each step must be signed."""
+    """Check that the first call of each step in the current turn is signed."""
     if not model.signs_thoughts:
         return
-    asked = [
+    user_turns = [
         index
         for index, content in enumerate(contents)
         if content.get("role", "user") == "user" and not responses_of(content)
     ]
-    start = asked[-1] + 1 if asked else 0
+    start = user_turns[-1] + 1 if user_turns else 0
     for index, content in enumerate(contents[start:], start):
         first = next((part for part in content["parts"] if "functionCall" in part), None)
         if first is not None and not first.get("thoughtSignature"):

@@ -1,29 +1,29 @@
-"""From a generateContent request that passed to what the simulated model is asked."""
+"""Converts a valid generateContent request to a task, and counts its tokens."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from llm_simulator.conversation import Media, PromptTokens, Result, Task, Tool
+from llm_simulator.conversation import Media, PromptTokens, Task, Tool, ToolResult
 from llm_simulator.gemini.messages import responses_of
-from llm_simulator.instructions import obedient
+from llm_simulator.instructions import apply_instructions
 from llm_simulator.models import GeminiModel
 from llm_simulator.tokens import PromptCache, count, count_media
 from llm_simulator.validators import decode_base64
-from llm_simulator.vendor import Call
+from llm_simulator.vendor import ParsedRequest
 
 LEVELS = {"MINIMAL": 0, "LOW": 1024, "MEDIUM": 8192, "HIGH": 24_576, "XHIGH": 32_768}
 KINDS = {"image": "image", "audio": "audio", "video": "video"}
 
 
-def read_call(
+def parse_request(
     body: dict[str, Any], model: GeminiModel, *, stream: bool, as_array: bool, cache: PromptCache, key: str
-) -> Call:
+) -> ParsedRequest:
     config = body.get("generationConfig", {})
     contents = body["contents"]
     transcript = json.dumps(
-        [body.get("systemInstruction"), body.get("tools"), *[spoken(content) for content in contents]],
+        [body.get("systemInstruction"), body.get("tools"), *[readable_content(content) for content in contents]],
         ensure_ascii=False,
     )
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
@@ -34,7 +34,9 @@ def read_call(
         media=media_of(contents[-1]),
         tools=tools_of(body, calling.get("allowedFunctionNames", [])),
         tool_choice={"ANY": "any", "NONE": "none"}.get(calling.get("mode", "AUTO"), "auto"),
-        results=tuple(Result(found["name"], result_text(found["response"])) for found in responses_of(contents[-1])),
+        results=tuple(
+            ToolResult(response["name"], result_text(response["response"])) for response in responses_of(contents[-1])
+        ),
         schema=config.get("responseSchema") or config.get("responseJsonSchema"),
         json_only=config.get("responseMimeType") == "application/json",
         max_tokens=config.get("maxOutputTokens"),
@@ -43,7 +45,7 @@ def read_call(
         candidates=config.get("candidateCount", 1),
     )
     system = body.get("systemInstruction") or {"parts": []}
-    task = obedient(task, "\n".join(part.get("text", "") for part in system["parts"]))
+    task = apply_instructions(task, "\n".join(part.get("text", "") for part in system["parts"]))
     tokens = prompt_tokens(transcript, contents, cache=cache, scope=f"{key}:{model.id}")
     options = {
         "json_array": as_array,
@@ -53,11 +55,11 @@ def read_call(
         "logprobs": bool(config.get("responseLogprobs")),
         "tier": body.get("serviceTier", "STANDARD"),
     }
-    return Call(task, model.id, stream, tokens, options)
+    return ParsedRequest(task, model.id, stream, tokens, options)
 
 
 def thinking_tokens(thinking: dict[str, Any], model: GeminiModel) -> int:
-    """Models think unless told not to; only Flash-Lite does not begin by itself."""
+    """The thinking budget. Models think by default, except Flash-Lite."""
     if thinking.get("thinkingLevel"):
         return max(LEVELS[thinking["thinkingLevel"]], 0 if model.can_skip_thinking else 512)
     budget = int(thinking.get("thinkingBudget", 0 if model.kind == "lite" else -1))
@@ -86,7 +88,7 @@ def newest_text(contents: list[dict[str, Any]]) -> str:
 
 
 def result_text(response: dict[str, Any]) -> str:
-    """The result itself where it is wrapped as Google suggests."""
+    """The text of a result; unwrapped from `output` or `result`."""
     for name in ("output", "result"):
         if set(response) == {name} and isinstance(response[name], str):
             return str(response[name])
@@ -94,15 +96,15 @@ def result_text(response: dict[str, Any]) -> str:
 
 
 def media_of(content: dict[str, Any]) -> tuple[Media, ...]:
-    found = []
+    media = []
     for part in content["parts"]:
         if "inlineData" in part:
             blob = part["inlineData"]
-            found.append(Media(media_kind(blob["mimeType"]), blob["mimeType"], len(decode_base64(blob["data"]))))
+            media.append(Media(media_kind(blob["mimeType"]), blob["mimeType"], len(decode_base64(blob["data"]))))
         elif "fileData" in part:
             mime = part["fileData"].get("mimeType", "image/jpeg")
-            found.append(Media(media_kind(mime), mime, 0))
-    return tuple(found)
+            media.append(Media(media_kind(mime), mime, 0))
+    return tuple(media)
 
 
 def media_kind(mime: str) -> Any:
@@ -110,8 +112,8 @@ def media_kind(mime: str) -> Any:
     return "pdf" if mime == "application/pdf" else KINDS.get(mime.split("/")[0], "text")
 
 
-def spoken(content: dict[str, Any]) -> list[Any]:
-    """A turn as the model reads it: no signatures, no thoughts, media by their size."""
+def readable_content(content: dict[str, Any]) -> list[Any]:
+    """A turn as the model reads it, without signatures and thoughts."""
     parts = [part for part in content["parts"] if not part.get("thought")]
     return [
         content.get("role", "user"),

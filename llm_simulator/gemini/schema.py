@@ -27,14 +27,14 @@ TYPES = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
 
 def camel(name: str) -> str:
     """`function_call` -> `functionCall`: protobuf JSON takes both."""
-    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name) if "_" in name.strip("_") else name
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name) if "_" in name.strip("_") else name
 
 
 message = partial(record, rename=camel, skip_null=True)
 
 
 def enum(*names: str) -> Check:
-    """A protobuf enum; names are upper-case, lower-case is let through as the API does."""
+    """A protobuf enum; names are upper case, and lower case is accepted as in the API."""
 
     def check(value: Any, path: Path) -> str:
         if not isinstance(value, str) or value.upper() not in names:
@@ -54,7 +54,7 @@ def bytes_field(value: Any, path: Path) -> str:
 
 
 def struct(value: Any, path: Path) -> dict[str, Any]:
-    """google.protobuf.Struct: an object, and nothing else."""
+    """google.protobuf.Struct: an object."""
     return mapping(value, path)
 
 

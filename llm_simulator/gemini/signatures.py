@@ -1,4 +1,4 @@
-"""Thought signatures: made by the simulator, known again when they come back, and the two documented sentinels."""
+"""Creates and verifies thought signatures; also accepts the two documented sentinels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sign(key: str) -> str:
 
 
 def valid(signature: str) -> bool:
-    """Whether it was made here, or says to skip the check (as text, or as the bytes of the text)."""
+    """Whether the simulator made the signature, or it is a sentinel (as text or in base64)."""
     if signature.encode() in SENTINELS:
         return True
     try:

@@ -1,4 +1,4 @@
-"""What Gemini refuses among function declarations and their configuration."""
+"""Validates function declarations and their configuration as Gemini does."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def check_tools(body: dict[str, Any], model: GeminiModel) -> None:
         for number, declared in enumerate(tool.get("functionDeclarations", [])):
             check_declaration(declared, ("tools", index, "function_declarations", number))
             names.append(declared["name"])
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise Problem((), "value", f"Duplicate function declaration found: {twice}")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate:
+        raise Problem((), "value", f"Duplicate function declaration found: {duplicate}")
     check_calling(body.get("toolConfig", {}).get("functionCallingConfig"), names)
 
 
@@ -44,7 +44,7 @@ def check_declaration(declared: dict[str, Any], path: Path) -> None:
 
 
 def check_schema(schema: dict[str, Any], path: Path, *, top: bool = False) -> None:
-    """The OpenAPI subset's own rules; unknown keywords were refused before."""
+    """Check the rules of the OpenAPI subset; unknown keywords were rejected before."""
     kind = schema.get("type")
     if kind is None and "anyOf" not in schema and not top:
         raise Problem((*path, "type"), "value", "must be specified")

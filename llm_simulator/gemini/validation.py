@@ -1,4 +1,4 @@
-"""What each Gemini generation refuses in generationConfig."""
+"""Validates generationConfig as each Gemini generation does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from llm_simulator.models import GeminiModel
 from llm_simulator.validators import Problem
 
 INT32 = 1 << 31
-MOST_STOPS = 5
-MOST_CANDIDATES = 8
+MAX_STOPS = 5
+MAX_CANDIDATES = 8
 MIME_TYPES = ("text/plain", "application/json", "text/x.enum", "application/xml", "application/yaml", "text/yaml")
 NO_CALLS_WITH_JSON = "Function calling with a response mime type: '{mime}' is unsupported"
 
@@ -28,11 +28,11 @@ def check_config(body: dict[str, Any], model: GeminiModel) -> None:
 
 
 def check_numbers(config: dict[str, Any], model: GeminiModel) -> None:
-    asked = config.get("maxOutputTokens", 1)
-    if not 1 <= asked <= model.max_output:
+    requested = config.get("maxOutputTokens", 1)
+    if not 1 <= requested <= model.max_output:
         limits = f"from 1 (inclusive) to {model.max_output + 1} (exclusive)"
         raise refuse(
-            f"Unable to submit request because it has a maxOutputTokens value of {asked} but the supported range is {limits}. "
+            f"Unable to submit request because it has a maxOutputTokens value of {requested} but the supported range is {limits}. "
             "Update the value and try again."
         )
     for name, low, high in (("temperature", 0, 2), ("topP", 0, 1)):
@@ -50,10 +50,10 @@ def check_numbers(config: dict[str, Any], model: GeminiModel) -> None:
 
 
 def check_candidates(config: dict[str, Any], model: GeminiModel) -> None:
-    wanted = config.get("candidateCount", 1)
-    if not 1 <= wanted <= MOST_CANDIDATES:
+    requested = config.get("candidateCount", 1)
+    if not 1 <= requested <= MAX_CANDIDATES:
         raise Problem(("generation_config", "candidate_count"), "value", "must be between 1 and 8 (inclusive).")
-    if wanted > 1 and model.generation >= 3:
+    if requested > 1 and model.generation >= 3:
         raise refuse("Multiple candidates is not enabled for this model")
     if "logprobs" in config and not config.get("responseLogprobs"):
         raise Problem(("generation_config", "logprobs"), "value", "logprobs requires response_logprobs to be true.")
@@ -64,9 +64,9 @@ def check_candidates(config: dict[str, Any], model: GeminiModel) -> None:
 
 
 def check_stops(stops: list[str]) -> None:
-    if len(stops) > MOST_STOPS:
+    if len(stops) > MAX_STOPS:
         raise Problem(
-            ("generation_config", "stop_sequences"), "value", f"at most {MOST_STOPS} stop sequences are allowed."
+            ("generation_config", "stop_sequences"), "value", f"at most {MAX_STOPS} stop sequences are allowed."
         )
     for index, stop in enumerate(stops):
         if not stop:
@@ -104,8 +104,8 @@ def check_format(config: dict[str, Any], body: dict[str, Any], model: GeminiMode
             ("generation_config",), "value", "only one of response_schema and response_json_schema can be set."
         )
     if schemas and mime not in ("application/json", "text/x.enum"):
-        wanted = "response_schema is only supported with response mime type application/json or text/x.enum"
-        raise Problem(("generation_config", "response_schema"), "value", wanted)
+        message = "response_schema is only supported with response mime type application/json or text/x.enum"
+        raise Problem(("generation_config", "response_schema"), "value", message)
     if schemas and not isinstance(config[schemas[0]], dict):
         raise Problem(("generation_config", "response_json_schema"), "value", "must be a JSON schema object.")
     calls = any(tool.get("functionDeclarations") for tool in body.get("tools", []))

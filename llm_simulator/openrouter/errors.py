@@ -1,4 +1,4 @@
-"""OpenRouter's error shape: `{"error": {"code": <number>, "message", "metadata"}, "user_id"}`."""
+"""OpenRouter's error format: `{"error": {"code": <number>, "message", "metadata"}, "user_id"}`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INTERNAL = "Internal Server Error"
 
 
 def failure(name: str, status: int) -> VendorError:
-    """A scripted failure; OpenRouter passes overload on as 503."""
+    """The error of a fault. OpenRouter sends 503 for overload."""
     status = 503 if status == 529 else status
     message = MESSAGES.get(name, LIMITED if status == 429 else INTERNAL)
     details: dict[str, Any] | None = None
@@ -39,17 +39,17 @@ def failure(name: str, status: int) -> VendorError:
     return VendorError(message, status=status, details=details)
 
 
-def body(refused: VendorError) -> Body:
-    error: dict[str, Any] = {"message": refused.message, "code": refused.status}
-    if refused.details:
-        error["metadata"] = refused.details
-    if refused.retry_after is not None:
-        refused.headers.setdefault("retry-after", f"{refused.retry_after:g}")
+def body(vendor_error: VendorError) -> Body:
+    error: dict[str, Any] = {"message": vendor_error.message, "code": vendor_error.status}
+    if vendor_error.details:
+        error["metadata"] = vendor_error.details
+    if vendor_error.retry_after is not None:
+        vendor_error.headers.setdefault("retry-after", f"{vendor_error.retry_after:g}")
     return {"error": error, "user_id": "user_simulated"}
 
 
-def event(refused: VendorError) -> Event:
-    """An error inside a stream: a chunk with `error`, and a choice that finished with it."""
+def event(vendor_error: VendorError) -> Event:
+    """An error inside a stream: a chunk with `error` and a choice with finish reason `error`."""
     choice = {
         "index": 0,
         "delta": {"role": "assistant", "content": ""},
@@ -57,11 +57,11 @@ def event(refused: VendorError) -> Event:
         "native_finish_reason": "error",
     }
     chunk = {"id": "gen-error", "object": "chat.completion.chunk", "created": 0, "model": "", "provider": "Simulated"}
-    return Event(data={**chunk, "error": body(refused)["error"], "choices": [choice]})
+    return Event(data={**chunk, "error": body(vendor_error)["error"], "choices": [choice]})
 
 
-def refused(problem: Problem) -> VendorError:
-    """A problem with its path."""
+def vendor_error(problem: Problem) -> VendorError:
+    """The error for a validation problem."""
     path = ".".join(str(step) for step in problem.path[:-1])
     if problem.reason == "extra":
         return VendorError(f'Unrecognized key: "{problem.path[-1]}"' + (f" at {path}" if path else ""))

@@ -1,26 +1,26 @@
-"""From a chat completion request that passed to what the simulated model is asked."""
+"""Converts a valid chat completion request to a task, and counts its tokens."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from llm_simulator.conversation import Media, PromptTokens, Result, Task, Tool
+from llm_simulator.conversation import Media, PromptTokens, Task, Tool, ToolResult
 from llm_simulator.tokens import PromptCache, count, count_media
 from llm_simulator.validators import decode_base64
-from llm_simulator.vendor import Call
+from llm_simulator.vendor import ParsedRequest
 
 EFFORTS = {"none": 0, "minimal": 256, "low": 1024, "medium": 4096, "high": 16_384, "xhigh": 24_576, "max": 32_768}
 
 
-def read_call(body: dict[str, Any], model: str, *, cache: PromptCache, key: str) -> Call:
+def parse_request(body: dict[str, Any], model: str, *, cache: PromptCache, key: str) -> ParsedRequest:
     messages = body["messages"]
     transcript = json.dumps([body.get("tools"), messages], ensure_ascii=False)
     answered = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     last = messages[(answered[-1] + 1 if answered else 0) :]
     names = {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls") or []}
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    wanted = body.get("response_format", {"type": "text"})
+    response_format = body.get("response_format", {"type": "text"})
     task = Task(
         model=model,
         prompt=newest_text(messages),
@@ -37,10 +37,10 @@ def read_call(body: dict[str, Any], model: str, *, cache: PromptCache, key: str)
         tool_choice=choice_of(body.get("tool_choice", "auto")),
         parallel_tools=body.get("parallel_tool_calls") is not False,
         results=tuple(
-            Result(names[found["tool_call_id"]], text_of(found)) for found in last if found["role"] == "tool"
+            ToolResult(names[found["tool_call_id"]], text_of(found)) for found in last if found["role"] == "tool"
         ),
-        schema=wanted["json_schema"].get("schema", {}) if wanted["type"] == "json_schema" else None,
-        json_only=wanted["type"] == "json_object",
+        schema=response_format["json_schema"].get("schema", {}) if response_format["type"] == "json_schema" else None,
+        json_only=response_format["type"] == "json_object",
         max_tokens=limit,
         stop=tuple(body.get("stop") or ()),
         thinking=thinking_tokens(body),
@@ -48,7 +48,7 @@ def read_call(body: dict[str, Any], model: str, *, cache: PromptCache, key: str)
     )
     excluded = body.get("reasoning", {}).get("exclude") or body.get("include_reasoning") is False
     options = {"reasoning": not excluded, "logprobs": bool(body.get("logprobs"))}
-    return Call(
+    return ParsedRequest(
         task, model, bool(body.get("stream")), prompt_tokens(messages, transcript, cache, f"{key}:{model}"), options
     )
 
@@ -98,7 +98,7 @@ def media_of_part(part: dict[str, Any]) -> Media | None:
 
 
 def data_url_media(url: str, fallback: str) -> Media:
-    """Media of a data URL; other URLs have no size."""
+    """The media of a data URL; other URLs have size 0."""
     head, found, data = url.partition(";base64,")
     media_type = head.removeprefix("data:").split(";")[0] if found else fallback
     kind = "pdf" if "pdf" in media_type else "image" if media_type.startswith("image/") else "text"

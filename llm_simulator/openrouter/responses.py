@@ -1,4 +1,4 @@
-"""OpenRouter's answers: a chat completion, or its chunks between keep-alive comments."""
+"""Encodes OpenRouter's responses: a chat completion, or its chunks with keep-alive comments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_simulator.answers import pieces
 from llm_simulator.conversation import Finish, Reply
 from llm_simulator.quality import strength
 from llm_simulator.seeded_random import SeededRandom
-from llm_simulator.vendor import Body, Call, Event
+from llm_simulator.vendor import Body, Event, ParsedRequest
 
 PROCESSING = "OPENROUTER PROCESSING"
 FINISH_REASONS: dict[Finish, str] = {
@@ -36,7 +36,7 @@ PROVIDERS = {
     "x-ai": "xAI",
     "qwen": "Alibaba",
 }
-"""Vendors that OpenRouter asks directly; others are served by hosts."""
+"""Vendors that serve their own models; others are served by hosts."""
 
 
 def vendor_of(model: str) -> str:
@@ -44,11 +44,11 @@ def vendor_of(model: str) -> str:
 
 
 def native_reason(model: str, reason: str) -> str:
-    words = {"anthropic": ANTHROPIC, "google": GOOGLE}.get(vendor_of(model), {})
-    return words.get(reason, reason)
+    native_names = {"anthropic": ANTHROPIC, "google": GOOGLE}.get(vendor_of(model), {})
+    return native_names.get(reason, reason)
 
 
-def envelope(call: Call, replies: list[Reply], *, kind: str, now: float) -> Body:
+def envelope(call: ParsedRequest, replies: list[Reply], *, kind: str, now: float) -> Body:
     return {
         "id": f"gen-{int(now)}-{SeededRandom('generation', replies[0].key).token(20)}",
         "provider": PROVIDERS.get(vendor_of(call.model), "DeepInfra"),
@@ -58,7 +58,7 @@ def envelope(call: Call, replies: list[Reply], *, kind: str, now: float) -> Body
     }
 
 
-def completion(call: Call, replies: list[Reply], *, now: float) -> Body:
+def completion(call: ParsedRequest, replies: list[Reply], *, now: float) -> Body:
     choices = [choice(call, reply, index) | {"message": message(call, reply)} for index, reply in enumerate(replies)]
     return {
         **envelope(call, replies, kind="chat.completion", now=now),
@@ -68,7 +68,7 @@ def completion(call: Call, replies: list[Reply], *, now: float) -> Body:
     }
 
 
-def choice(call: Call, reply: Reply, index: int) -> Body:
+def choice(call: ParsedRequest, reply: Reply, index: int) -> Body:
     reason = FINISH_REASONS[reply.finish]
     return {
         "logprobs": logprobs(reply) if call.options["logprobs"] else None,
@@ -86,15 +86,15 @@ def logprobs(reply: Reply) -> Body:
     return {"content": tokens, "refusal": None}
 
 
-def message(call: Call, reply: Reply) -> Body:
-    found: Body = {"role": "assistant", "content": reply.text, "refusal": None}
+def message(call: ParsedRequest, reply: Reply) -> Body:
+    built: Body = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.reasoning and call.options["reasoning"]:
-        found |= {
+        built |= {
             "reasoning": reply.reasoning,
             "reasoning_details": [detail(call, reply, text=reply.reasoning, signed=True)],
         }
     if reply.calls:
-        found["tool_calls"] = [
+        built["tool_calls"] = [
             {
                 "index": index,
                 "id": f"call_{tool.id}",
@@ -103,14 +103,14 @@ def message(call: Call, reply: Reply) -> Body:
             }
             for index, tool in enumerate(reply.calls)
         ]
-    return found | ({"hologram": {"depth": 3}} if call.odd_block else {})
+    return built | ({"hologram": {"depth": 3}} if call.unknown_block else {})
 
 
 def function(name: str, arguments: dict[str, Any]) -> Body:
     return {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
 
 
-def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
+def detail(call: ParsedRequest, reply: Reply, *, text: str, signed: bool) -> Body:
     """One entry of reasoning_details; Claude's is signed."""
     claude = vendor_of(call.model) == "anthropic"
     signature = {"signature": SeededRandom("signature", reply.key).token(40)} if claude and signed else {}
@@ -124,17 +124,17 @@ def detail(call: Call, reply: Reply, *, text: str, signed: bool) -> Body:
 
 
 def prices(model: str) -> tuple[float, float]:
-    """USD per million tokens of prompt and completion, invented: dearer for abler models, nothing for `:free` ones."""
+    """USD per million tokens of prompt and completion, invented: higher for stronger models, zero for `:free` ones."""
     if model.endswith(":free"):
         return 0.0, 0.0
     dollars = round(0.05 * 60 ** ((strength(model) - 0.45) / 0.5), 3)
     return dollars, 5 * dollars
 
 
-def usage(call: Call, replies: list[Reply]) -> Body:
+def usage(call: ParsedRequest, replies: list[Reply]) -> Body:
     tokens = call.tokens
-    thought = sum(reply.reasoning_tokens for reply in replies)
-    written = thought + sum(reply.text_tokens for reply in replies)
+    thinking_tokens = sum(reply.reasoning_tokens for reply in replies)
+    written = thinking_tokens + sum(reply.text_tokens for reply in replies)
     price_in, price_out = (price / 1e6 for price in call.prices or prices(call.model))
     prompt_cost = (tokens.total - 0.75 * tokens.cache_read) * price_in
     cost = round(prompt_cost + written * price_out, 10)
@@ -155,45 +155,45 @@ def usage(call: Call, replies: list[Reply]) -> Body:
             "upstream_inference_prompt_cost": round(prompt_cost, 10),
             "upstream_inference_completions_cost": round(written * price_out, 10),
         },
-        "completion_tokens_details": {"reasoning_tokens": thought, "image_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thinking_tokens, "image_tokens": 0},
     }
 
 
-def events(call: Call, replies: list[Reply], *, now: float) -> list[Event]:
+def events(call: ParsedRequest, replies: list[Reply], *, now: float) -> list[Event]:
     """Comments while it waits, the deltas, the finish, a last chunk with usage and no choices, and [DONE]."""
     head = envelope(call, replies, kind="chat.completion.chunk", now=now)
-    found = [Event(comment=PROCESSING), Event(comment=PROCESSING)]
+    built = [Event(comment=PROCESSING), Event(comment=PROCESSING)]
     for index, reply in enumerate(replies):
         for delta in deltas(call, reply):
-            going = {
+            running = {
                 "index": index,
                 "delta": delta,
                 "finish_reason": None,
                 "native_finish_reason": None,
                 "logprobs": None,
             }
-            found.append(Event(data={**head, "choices": [going]}))
+            built.append(Event(data={**head, "choices": [running]}))
         last = choice(call, reply, index) | {"delta": {"role": "assistant", "content": ""}}
-        found.append(Event(data={**head, "choices": [last]}))
-    found.insert(len(found) // 2, Event(comment=PROCESSING))
-    return [*found, Event(data={**head, "choices": [], "usage": usage(call, replies)}), Event(data="[DONE]")]
+        built.append(Event(data={**head, "choices": [last]}))
+    built.insert(len(built) // 2, Event(comment=PROCESSING))
+    return [*built, Event(data={**head, "choices": [], "usage": usage(call, replies)}), Event(data="[DONE]")]
 
 
-def deltas(call: Call, reply: Reply) -> list[Body]:
+def deltas(call: ParsedRequest, reply: Reply) -> list[Body]:
     role = {"role": "assistant", "content": ""}
-    found: list[Body] = []
+    built: list[Body] = []
     if reply.reasoning and call.options["reasoning"]:
         thoughts = pieces(reply.reasoning)
         for number, piece in enumerate(thoughts):
             details = [detail(call, reply, text=piece, signed=number == len(thoughts) - 1)]
-            found.append({**role, "reasoning": piece, "reasoning_details": details})
-    if call.odd_block:
-        found.append({**role, "hologram": {"depth": 3}})
-    found += [{**role, "content": piece} for piece in pieces(reply.text)]
+            built.append({**role, "reasoning": piece, "reasoning_details": details})
+    if call.unknown_block:
+        built.append({**role, "hologram": {"depth": 3}})
+    built += [{**role, "content": piece} for piece in pieces(reply.text)]
     for index, tool in enumerate(reply.calls):
         written = function(tool.name, tool.arguments)
         first = {"index": index, "id": f"call_{tool.id}", "type": "function", "function": {**written, "arguments": ""}}
-        found.append({**role, "tool_calls": [first]})
+        built.append({**role, "tool_calls": [first]})
         for piece in pieces(written["arguments"], size=9):
-            found.append({**role, "tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-    return found or [role]
+            built.append({**role, "tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    return built or [role]

@@ -1,4 +1,4 @@
-"""The documented fields of OpenRouter's chat completions; the judge of what may be forwarded."""
+"""The documented fields of OpenRouter's chat completions; anything else is rejected."""
 
 from __future__ import annotations
 
@@ -92,11 +92,11 @@ REASONING_DETAILS = array(
         }
     )
 )
-SPOKEN = content_of(tagged({"text": TEXT}))
+TEXT_CONTENT = content_of(tagged({"text": TEXT}))
 MESSAGES = tagged(
     {
-        "system": record({"role": anything, "content": SPOKEN, "name": string()}, required=("content",)),
-        "developer": record({"role": anything, "content": SPOKEN, "name": string()}, required=("content",)),
+        "system": record({"role": anything, "content": TEXT_CONTENT, "name": string()}, required=("content",)),
+        "developer": record({"role": anything, "content": TEXT_CONTENT, "name": string()}, required=("content",)),
         "user": record({"role": anything, "content": content_of(PARTS), "name": string()}, required=("content",)),
         "assistant": record(
             {
@@ -147,8 +147,8 @@ def tool_choice(value: Any, path: Path) -> Any:
 
 
 def stop(value: Any, path: Path) -> list[str]:
-    found: list[str] = [value] if isinstance(value, str) else array(string(), most=4)(value, path)
-    return found
+    stops: list[str] = [value] if isinstance(value, str) else array(string(), most=4)(value, path)
+    return stops
 
 
 REQUEST = record(

@@ -1,4 +1,4 @@
-"""What OpenRouter refuses beyond the shape of a request, and which model serves it."""
+"""Validates a request as OpenRouter does, and selects the model that serves it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from llm_simulator.models import AUTO_CHOICE, OPENROUTER_AUTO, OPENROUTER_ID, op
 from llm_simulator.validators import Problem, decode_base64
 from llm_simulator.vendor import VendorError
 
-MOST_FALLBACKS = 3
+MAX_FALLBACKS = 3
 
 
 def check_request(body: dict[str, Any]) -> None:
     if "model" not in body and not body.get("models"):
         raise Problem(("model",), "missing", 'Input required: specify "model" or "models"')
-    if len(body.get("models", [])) > MOST_FALLBACKS:
-        raise Problem((), "value", f"'models' array must have {MOST_FALLBACKS} items or fewer.")
+    if len(body.get("models", [])) > MAX_FALLBACKS:
+        raise Problem((), "value", f"'models' array must have {MAX_FALLBACKS} items or fewer.")
     check_tools(body)
     check_calls(body["messages"])
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
@@ -52,7 +52,7 @@ def check_tools(body: dict[str, Any]) -> None:
 
 
 def check_calls(messages: list[dict[str, Any]]) -> None:
-    """Each call is answered by the tool messages that follow at once, and each of those has its call."""
+    """Check that tool messages directly follow their calls, one per call."""
     waiting: list[str] = []
     for index, message in enumerate(messages):
         if message["role"] == "tool":
@@ -102,14 +102,14 @@ def check_parts(message: dict[str, Any], index: int) -> None:
 def served_model(body: dict[str, Any]) -> str:
     """The first of `model` and `models` that OpenRouter serves.
 
-    An id without a vendor is a 400, one of an unknown vendor or with a made-up name (`models.ABSENT`) a 404.
+    An id without a vendor is a 400, one of an unknown vendor or with a made-up name (`models.MADE_UP_WORDS`) a 404.
     """
-    wanted = [body["model"]] if "model" in body else []
-    wanted += body.get("models", [])
-    for model in wanted:
+    candidates = [body["model"]] if "model" in body else []
+    candidates += body.get("models", [])
+    for model in candidates:
         if model != OPENROUTER_AUTO and not OPENROUTER_ID.fullmatch(model):
             raise VendorError(f"{model} is not a valid model ID")
-    served = next((model for model in wanted if openrouter_serves(model)), None)
+    served = next((model for model in candidates if openrouter_serves(model)), None)
     if served is None:
-        raise VendorError(f"No endpoints found for {wanted[0]}.", status=404)
+        raise VendorError(f"No endpoints found for {candidates[0]}.", status=404)
     return AUTO_CHOICE if served == OPENROUTER_AUTO else served

@@ -13,7 +13,8 @@ from gateway.api.auth import Role
 from gateway.api.openapi import description
 from gateway.api.openapi.chat import HINTS, MEMBERS
 from gateway.api.openapi.operations import OPERATIONS, SCHEMAS
-from gateway.dialects.chat_completions import hints, parameters, parse_chat_request
+from gateway.dialects import routing_hints
+from gateway.dialects.chat_completions import parameters, parse_chat_request
 from gateway.errors import InvalidRequest
 from tests.conftest import MakeGateway
 
@@ -65,7 +66,7 @@ def test_keys_are_those_of_the_route(document: dict[str, Any]) -> None:
 def test_chat_members_are_those_that_are_checked() -> None:
     """The members of a chat request and of its hints are told with the rules that there are, and no others."""
     assert MEMBERS.keys() == parameters._CHECKS.keys() - {"model", "messages"} | {"routing"}
-    assert HINTS.keys() == hints._CHECKS.keys()
+    assert HINTS.keys() == routing_hints._CHECKS.keys()
 
 
 TOOL = {"type": "function", "function": {"name": "add"}}

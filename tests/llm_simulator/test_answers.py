@@ -8,7 +8,7 @@ from statistics import mean
 import pytest
 
 from llm_simulator.answers import GOOD, compose, pieces
-from llm_simulator.conversation import Result, Task
+from llm_simulator.conversation import Task, ToolResult
 
 HARD = "Analyze concurrency architecture tradeoffs carefully considering distributed algorithm complexity number {n}"
 
@@ -64,7 +64,7 @@ def test_bad_sums() -> None:
 
 def test_results_and_json() -> None:
     """Tool results are used, also where the answer must be JSON."""
-    asked = task("Weather?", results=(Result("", "12 degrees"),), json_only=True)
+    asked = task("Weather?", results=(ToolResult("", "12 degrees"),), json_only=True)
     assert "12 degrees" in json.loads(compose(asked, key="k").text)["answer"]
 
 

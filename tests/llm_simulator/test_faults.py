@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_simulator.faults import FAULTS, FaultPlan, in_prompt, named
+from llm_simulator.faults import FAULTS, FaultPlan, fault_in_prompt, fault_named
 
 STATUSES = [
     ("400", "bad_request"),
@@ -19,7 +19,7 @@ STATUSES = [
 @pytest.mark.parametrize(("status", "name"), STATUSES)
 def test_by_status(status: str, name: str) -> None:
     """A status names the first fault that has it."""
-    assert named(status).fault is FAULTS[name]
+    assert fault_named(status).fault is FAULTS[name]
 
 
 MARKERS = [
@@ -36,15 +36,15 @@ MARKERS = [
 @pytest.mark.parametrize(("prompt", "expected"), MARKERS)
 def test_markers(prompt: str, expected: tuple[str, str] | None) -> None:
     """The first marker that is known and meant for the provider counts."""
-    chosen = in_prompt(prompt, provider="claude")
+    chosen = fault_in_prompt(prompt, provider="claude")
     assert (chosen and (chosen.fault.name, chosen.value)) == expected
 
 
 def test_number() -> None:
     """A value is a number, or the default when it is none."""
-    assert named("slow", "0.5").number(1) == 0.5
-    assert named("slow", "x").number(1) == 1
-    assert named("slow").number(1) == 1
+    assert fault_named("slow", "0.5").number(1) == 0.5
+    assert fault_named("slow", "x").number(1) == 1
+    assert fault_named("slow").number(1) == 1
 
 
 def test_unknown_name() -> None:
@@ -59,7 +59,7 @@ def test_plan_matches_provider_and_model() -> None:
     plan.add("hang", provider="claude", model="m")
     assert plan.take(provider="gemini", model="m") is None
     assert plan.take(provider="claude", model="n") is None
-    assert plan.take(provider="claude", model="m") == named("hang")
+    assert plan.take(provider="claude", model="m") == fault_named("hang")
     assert plan.take(provider="claude", model="m") is None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from llm_simulator.conversation import Result, Task, Tool
-from llm_simulator.instructions import obedient
+from llm_simulator.conversation import Task, Tool, ToolResult
+from llm_simulator.instructions import apply_instructions
 
 TASK = Task("claude-haiku-5-5", "Hi", "Hi", tools=(Tool("f", {}),))
 
 
 @pytest.mark.parametrize(
-    ("told", "json_only", "schema"),
+    ("system_text", "json_only", "schema"),
     [
         ("Be brief.", False, None),
         ("Answer with one JSON object and nothing else.", True, None),
@@ -20,22 +20,23 @@ TASK = Task("claude-haiku-5-5", "Hi", "Hi", tools=(Tool("f", {}),))
         ('It must match this JSON schema:\n{"type": "object"}', False, None),
     ],
 )
-def test_json(told: str, json_only: bool, schema: object) -> None:
+def test_json(system_text: str, json_only: bool, schema: object) -> None:
     """Who is told to answer in JSON does, by the schema that stands there."""
-    task = obedient(TASK, told)
+    task = apply_instructions(TASK, system_text)
     assert (task.json_only, task.schema) == (json_only, schema)
 
 
 def test_a_schema_of_the_request_wins() -> None:
     """The request's own schema is not replaced."""
     task = Task("m", "Hi", "Hi", schema={"type": "string"})
-    assert obedient(task, 'Only JSON. JSON schema: {"type": "object"}') is task
+    assert apply_instructions(task, 'Only JSON. JSON schema: {"type": "object"}') is task
 
 
 @pytest.mark.parametrize(
-    ("choice", "results", "made"), [("auto", (), "any"), ("none", (), "none"), ("auto", (Result("f", "1"),), "auto")]
+    ("choice", "results", "made"),
+    [("auto", (), "any"), ("none", (), "none"), ("auto", (ToolResult("f", "1"),), "auto")],
 )
-def test_calls(choice: str, results: tuple[Result, ...], made: str) -> None:
+def test_calls(choice: str, results: tuple[ToolResult, ...], made: str) -> None:
     """Who must call a tool does, once."""
     task = Task("m", "Hi", "Hi", tool_choice=choice, results=results)
-    assert obedient(task, "You must call the tool `f` now.").tool_choice == made
+    assert apply_instructions(task, "You must call the tool `f` now.").tool_choice == made

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from llm_simulator.responses import TRANSPORT, Break, ConnectionBroken, SimulatedResponse, deliver
+from llm_simulator.responses import TRANSPORT, ConnectionBroken, ConnectionFault, SimulatedResponse, deliver
 from llm_simulator.server import Simulator
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01", "content-type": "application/json"}
@@ -120,7 +120,7 @@ async def test_abort_waits_for_the_buffer() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    answer = SimulatedResponse(steps=[b"half", Break("abort")])
+    answer = SimulatedResponse(steps=[b"half", ConnectionFault("abort")])
     assert await deliver(answer, {"type": "http", "extensions": {TRANSPORT: transport}}, receive, send)
     assert transport.aborted
     assert sent[1]["body"] == b"half"

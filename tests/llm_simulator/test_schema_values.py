@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_simulator.schema_values import instance, names_in
+from llm_simulator.schema_values import build_value, names_in
 from llm_simulator.seeded_random import SeededRandom
 
 Satisfies = Callable[[Any, Any], bool]
@@ -52,13 +52,13 @@ SCHEMAS: list[Any] = [
 @pytest.mark.parametrize("key", range(5))
 def test_instance_is_legal(schema: Any, key: int, satisfies: Satisfies) -> None:
     """What is built satisfies the schema it was built for."""
-    assert satisfies(instance(schema, prompt="Weather in Paris, 3 days", dice=SeededRandom(key)), schema)
+    assert satisfies(build_value(schema, prompt="Weather in Paris, 3 days", rng=SeededRandom(key)), schema)
 
 
 def test_gemini_types() -> None:
     """Upper-case types of the OpenAPI subset are understood."""
     schema = {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "enum": None}}, "required": ["n"]}
-    assert isinstance(instance(schema, prompt="", dice=SeededRandom(1))["n"], int)
+    assert isinstance(build_value(schema, prompt="", rng=SeededRandom(1))["n"], int)
 
 
 def test_prompt_supplies_values() -> None:
@@ -72,7 +72,7 @@ def test_prompt_supplies_values() -> None:
         },
         "required": ["city", "days", "unit"],
     }
-    assert instance(schema, prompt="How far is it to New York in miles, in 5 days?", dice=SeededRandom(1)) == {
+    assert build_value(schema, prompt="How far is it to New York in miles, in 5 days?", rng=SeededRandom(1)) == {
         "city": "New York",
         "days": 5,
         "unit": "miles",
@@ -82,13 +82,13 @@ def test_prompt_supplies_values() -> None:
 @pytest.mark.parametrize("schema", [True, {"$ref": "#/nowhere/at/all"}, {"pattern": "["}, {"pattern": "^ZZ-\\d{40}$"}])
 def test_odd_schemas_do_not_raise(schema: Any) -> None:
     """A schema that cannot be satisfied still gets some value."""
-    instance(schema, prompt="x", dice=SeededRandom(1))
+    build_value(schema, prompt="x", rng=SeededRandom(1))
 
 
 def test_endless_recursion_ends() -> None:
     """A schema that requires itself is cut off."""
     schema = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
-    assert instance(schema, prompt="x", dice=SeededRandom(1))["next"]
+    assert build_value(schema, prompt="x", rng=SeededRandom(1))["next"]
 
 
 NAMES = [
@@ -115,4 +115,4 @@ def test_any_prompt(key: int, prompt: str, satisfies: Satisfies) -> None:
         "properties": {"name": {"type": "string", "minLength": 1}, "n": {"type": "number", "maximum": 3}},
         "required": ["name", "n"],
     }
-    assert satisfies(instance(schema, prompt=prompt, dice=SeededRandom(key)), schema)
+    assert satisfies(build_value(schema, prompt=prompt, rng=SeededRandom(key)), schema)

@@ -14,10 +14,10 @@ def test_same_key_same_rolls() -> None:
 
 def test_ranges() -> None:
     """Rolls stay in their range and reach all of it."""
-    dice = SeededRandom("r")
-    assert {dice.below(3) for _ in range(60)} == {0, 1, 2}
-    assert all(0 <= dice.unit() < 1 for _ in range(60))
-    assert {dice.pick("ab") for _ in range(60)} == {"a", "b"}
+    rng = SeededRandom("r")
+    assert {rng.below(3) for _ in range(60)} == {0, 1, 2}
+    assert all(0 <= rng.unit() < 1 for _ in range(60))
+    assert {rng.pick("ab") for _ in range(60)} == {"a", "b"}
 
 
 def test_surrogates_are_keys_too() -> None:

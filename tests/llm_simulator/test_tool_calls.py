@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_simulator.conversation import Result, Task, Tool
+from llm_simulator.conversation import Task, Tool, ToolResult
 from llm_simulator.tool_calls import calls
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -26,7 +26,7 @@ CASES: list[tuple[str, dict[str, object], list[tuple[str, object]]]] = [
     ("Hello", {"tool_choice": "tool:unknown"}, []),
     ("Weather in Paris?", {"tool_choice": "none"}, []),
     ("Weather in Paris?", {"tools": ()}, []),
-    ("Weather in Paris?", {"results": (Result("", "ok"),)}, []),
+    ("Weather in Paris?", {"results": (ToolResult("", "ok"),)}, []),
     ("Weather in Paris and Rome?", {}, [("get_weather", "Paris"), ("get_weather", "Rome")]),
     ("Weather in Paris and Rome?", {"parallel_tools": False}, [("get_weather", "Paris")]),
 ]

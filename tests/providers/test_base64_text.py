@@ -54,5 +54,5 @@ def test_refused(text: str) -> None:
 
 def test_no_call_is_long() -> None:
     """No more than a megabyte of it is handed to one call."""
-    longest = max(len(piece) for piece, _ in base64_text._pieces("A" * (3 * STEP + 4), between=True))
+    longest = max(len(piece) for piece, _ in base64_text._pieces("A" * (3 * STEP + 4), lenient=True))
     assert longest == STEP

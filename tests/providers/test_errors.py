@@ -25,7 +25,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnsupportedMedia,
 )
-from gateway.providers.errors import ErrorParts, classify, classify_told, error_parts, json_error_parts, redact
+from gateway.providers.errors import ErrorParts, classify, classify_error_body, error_parts, json_error_parts, redact
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -120,7 +120,7 @@ def test_kind(status: int, code: str | None, message: str | None, kind: type[Ups
 )
 def test_other_statuses_of_a_provider(status: int, message: str, kind: type[UpstreamError], ours: int) -> None:
     """A provider's own 404 is the client's; statuses about how the gateway asked are no fault of the client."""
-    error = classify(status, {}, message=message, code=None, provider="acme", own=True)
+    error = classify(status, {}, message=message, code=None, provider="acme", from_provider=True)
     assert (type(error), error.status, error.message) == (kind, ours, message)
 
 
@@ -132,7 +132,7 @@ def test_foreign_statuses(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "own"),
+    ("body", "from_provider"),
     [
         ({"error": {"message": "m", "type": "t"}}, True),
         ([{"error": {"code": 404, "message": "m", "status": "NOT_FOUND"}}], True),
@@ -145,9 +145,9 @@ def test_foreign_statuses(status: int) -> None:
         ([], False),
     ],
 )
-def test_own_error_json(body: object, own: bool) -> None:
+def test_own_error_json(body: object, from_provider: bool) -> None:
     """The form of the body tells a provider's own refusal from a web framework's or a proxy's."""
-    assert json_error_parts(orjson.dumps(body)).own is own
+    assert json_error_parts(orjson.dumps(body)).from_provider is from_provider
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_retry_after() -> None:
 )
 def test_error_json(body: object, parts: ErrorParts) -> None:
     """Every dialect's error JSON is read, and what is not one has no parts."""
-    assert replace(json_error_parts(orjson.dumps(body)), own=False) == parts
+    assert replace(json_error_parts(orjson.dumps(body)), from_provider=False) == parts
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>502 Bad Gateway</h1></html>", b'{"error":', b"\xff\xfe"])
@@ -259,14 +259,14 @@ def test_not_json(body: bytes) -> None:
 )
 def test_told_inside_an_answer(value: object, kind: type[UpstreamError]) -> None:
     """An error inside an answer that began with 200 is known by its code, and by default the upstream failed."""
-    assert type(classify_told(value, provider="acme")) is kind
+    assert type(classify_error_body(value, provider="acme")) is kind
 
 
 @given(JSON)
 def test_any_json(value: object) -> None:
     """No JSON makes the reading of an error fail."""
     error_parts(value)
-    assert isinstance(classify_told(value, provider="acme"), UpstreamError)
+    assert isinstance(classify_error_body(value, provider="acme"), UpstreamError)
 
 
 @pytest.mark.parametrize(

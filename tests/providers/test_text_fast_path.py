@@ -16,7 +16,7 @@ from gateway.sse import ServerSentEvent
 HEAD = {"id": "1", "note": 'say "hi', "choices": [{"index": 0}]}
 
 
-def text_in(body: Mapping[str, Any]) -> object:
+def find_text(body: Mapping[str, Any]) -> object:
     return body["delta"]["text"] if "delta" in body else None
 
 
@@ -24,16 +24,16 @@ def event(text: object, **further: object) -> bytes:
     return orjson.dumps({**HEAD, "delta": {"text": text}, "after": None, **further})
 
 
-def learned(data: bytes, text: str) -> TextDeltaFastPath:
-    template = TextDeltaFastPath(text_in)
-    template.learn(ServerSentEvent(data), text)
-    return template
+def fast_path_from(data: bytes, text: str) -> TextDeltaFastPath:
+    fast_path = TextDeltaFastPath(find_text)
+    fast_path.learn(ServerSentEvent(data), text)
+    return fast_path
 
 
 @given(st.text(), st.text())
 def test_any_text(first: str, second: str) -> None:
     """Once an event is known, any other text in its place is read as the parser reads it."""
-    read = learned(event(first), first).text(event(second))
+    read = fast_path_from(event(first), first).match_data(event(second))
     assert read == second or (read is None and first == "probe")
 
 
@@ -41,7 +41,7 @@ def test_any_text(first: str, second: str) -> None:
 def test_never_read_wrongly(first: str, noise: bytes) -> None:
     """Whatever bytes stand in the text's place: either the whole event parses to that text, or it is not known."""
     sample = event(first)
-    read = learned(sample, first).text(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
+    read = fast_path_from(sample, first).match_data(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
     if read is not None:
         body = orjson.loads(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
         assert body == orjson.loads(event(read))
@@ -54,7 +54,7 @@ def test_never_read_wrongly(first: str, noise: bytes) -> None:
 )
 def test_other_events(data: bytes) -> None:
     """An event that differs in anything else is not known."""
-    assert learned(event("a"), "a").text(data) is None
+    assert fast_path_from(event("a"), "a").match_data(data) is None
 
 
 @pytest.mark.parametrize(
@@ -71,25 +71,25 @@ def test_other_events(data: bytes) -> None:
 )
 def test_not_learned(data: bytes, text: str) -> None:
     """An event in which the text cannot be told from its surroundings teaches nothing."""
-    assert learned(data, text).text(data) is None
+    assert fast_path_from(data, text).match_data(data) is None
 
 
 def test_forgets() -> None:
     """What was learned can be forgotten, and learned anew."""
-    template = learned(event("a"), "a")
-    template.forget()
-    assert template.text(event("b")) is None
-    template.learn(ServerSentEvent(event("a")), "a")
-    assert template.text(event("b")) == "b"
+    fast_path = fast_path_from(event("a"), "a")
+    fast_path.forget()
+    assert fast_path.match_data(event("b")) is None
+    fast_path.learn(ServerSentEvent(event("a")), "a")
+    assert fast_path.match_data(event("b")) == "b"
 
 
 def test_learns_a_few_times() -> None:
     """An upstream whose events always differ in more than their text is given up."""
-    template = TextDeltaFastPath(text_in)
+    fast_path = TextDeltaFastPath(find_text)
     for number in range(10):
-        template.learn(ServerSentEvent(event("a", id=number)), "a")
-    assert template.text(event("b", id=9)) is None
-    assert template.text(event("b", id=2)) == "b"
+        fast_path.learn(ServerSentEvent(event("a", id=number)), "a")
+    assert fast_path.match_data(event("b", id=9)) is None
+    assert fast_path.match_data(event("b", id=2)) == "b"
 
 
 @pytest.mark.parametrize("name", ["", "delta"])
@@ -107,9 +107,9 @@ def test_learns_a_few_times() -> None:
 )
 def test_pieces(name: str, change: Callable[[bytes], bytes], known: bool) -> None:
     """A piece is known that is the learned event by itself, in its frame, but for its text."""
-    template = TextDeltaFastPath(text_in)
-    template.learn(ServerSentEvent(event("a"), name), "a")
+    fast_path = TextDeltaFastPath(find_text)
+    fast_path.learn(ServerSentEvent(event("a"), name), "a")
     wire = (f"event: {name}\n" if name else "").encode() + b"data: " + event("b") + b"\n\n"
-    assert template.match(change(wire)) == ("b" if known else None)
-    template.forget()
-    assert template.match(wire) is None
+    assert fast_path.match(change(wire)) == ("b" if known else None)
+    fast_path.forget()
+    assert fast_path.match(wire) is None

@@ -14,7 +14,7 @@ from gateway.transport.httpx_client import HttpxTransport
 
 MakeTransport = Callable[..., Transport]
 
-ENGINES: dict[str, MakeTransport] = {"reference": HttpxTransport, "lean": Http1Transport}
+ENGINES: dict[str, MakeTransport] = {"httpx": HttpxTransport, "builtin": Http1Transport}
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])

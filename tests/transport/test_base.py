@@ -5,24 +5,26 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse, UpstreamUnreachable
-from gateway.transport.base import body_of, headers_of, refuse_encoding
+from gateway.transport import TimeLimits, Timeouts
+from gateway.transport.base import encode_body, encode_headers, refuse_encoding
 from tests.transport.servers import chat
 
 REQUEST = chat("http://h/")
+LIMITS = TimeLimits(connect=1, first_byte=2, thinking=3, idle=4, total=5, stream=6)
 
 
 def test_headers() -> None:
     """The request's own headers stand over ours, in lower case."""
-    headers = headers_of(REQUEST._replace(headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
+    headers = encode_headers(REQUEST._replace(headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
     assert (headers["content-type"], headers["x-api-key"]) == ("text/plain", "k")
-    assert body_of(REQUEST) == '{"hello":"wörld"}'.encode()
+    assert encode_body(REQUEST) == '{"hello":"wörld"}'.encode()
 
 
 @pytest.mark.parametrize("value", ["sk-secret\r\nx-evil: 1", "sk-secret\n", "sk-secret\0", "sk-sécret"])
 def test_illegal_header(value: str) -> None:
     """A key that would break the request is not sent, nor shown."""
     with pytest.raises(UpstreamUnreachable, match="'x-api-key'") as caught:
-        headers_of(REQUEST._replace(headers={"x-api-key": value}))
+        encode_headers(REQUEST._replace(headers={"x-api-key": value}))
     assert "sk-" not in caught.value.message
 
 
@@ -37,3 +39,21 @@ def test_compressed(encoding: str) -> None:
 def test_plain(headers: dict[str, str]) -> None:
     """No encoding, however it is said, passes."""
     refuse_encoding(headers, provider="claude", status=200)
+
+
+def test_a_whole_answer() -> None:
+    """A whole answer has its total, and no limit on silence beside; what is left of its request may be less."""
+    assert LIMITS.of_answer(100) == Timeouts(connect=1, first_byte=5, idle=5, total=5)
+    assert LIMITS.of_answer(3).total == 3
+
+
+def test_a_stream() -> None:
+    """A stream has a limit on its first content by whether the model thinks, one on silence, and one for all of it."""
+    assert LIMITS.of_stream(100, thinks=False) == Timeouts(connect=1, first_byte=2, idle=4, total=6)
+    assert LIMITS.of_stream(100, thinks=True) == Timeouts(connect=1, first_byte=3, idle=4, total=6)
+    assert LIMITS.of_stream(1.5, thinks=True).total == 1.5
+
+
+def test_an_answer_in_time_for_sdks() -> None:
+    """A whole answer's limit is told before OpenAI's and Anthropic's SDKs give up, after 600 s."""
+    assert 580 < TimeLimits().total < 600

@@ -1,4 +1,4 @@
-"""The lean engine's protocol, fed by hand: any cut, any bytes, any order of events."""
+"""The protocol of the built-in client, fed by hand: any cut, any bytes, any order of events."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class World:
         self.socket = Socket()
         self.connection = Http1Connection(loop)
         self.connection.connection_made(self.socket)
-        self.connection.begin([b"POST"])
+        self.connection.send([b"POST"])
 
 
 LOOP = asyncio.new_event_loop()
@@ -71,7 +71,7 @@ def body(wire: bytes, *, cut: int) -> tuple[bytes, End | None]:
     world, received = asked(), b""
     for start in range(0, len(wire), cut):
         world.connection.data_received(wire[start : start + cut])
-        received += world.connection.take()
+        received += world.connection.read_buffered()
     return received, world.connection.end
 
 
@@ -90,17 +90,17 @@ def test_fuzzed(position: int, noise: bytes, cut: int) -> None:
         world.connection.data_received(wire[start : start + cut])
     world.connection.connection_lost(None)
     assert world.connection.end is not None
-    assert not world.connection.reusable
+    assert not world.connection.is_reusable
 
 
 def test_reusable() -> None:
     """After a whole answer the connection can serve again."""
     world = asked()
     world.connection.data_received(WIRE)
-    assert world.connection.reusable
+    assert world.connection.is_reusable
     assert (world.connection.status, world.connection.headers[b"content-type"]) == (200, b"text/event-stream")
     assert b"x-trailer" not in world.connection.headers
-    world.connection.begin([b"POST"])
+    world.connection.send([b"POST"])
     assert world.connection.end is None
 
 
@@ -109,7 +109,7 @@ def test_unsent_request() -> None:
     world = asked()
     world.socket.unsent = 5
     world.connection.data_received(ANSWER)
-    assert not world.connection.reusable
+    assert not world.connection.is_reusable
 
 
 @pytest.mark.parametrize("surplus", [ANSWER, b"junk"], ids=["answer", "junk"])
@@ -117,14 +117,14 @@ def test_surplus(surplus: bytes) -> None:
     """Bytes after the answer, in the same read or a later one, spoil the connection but not the answer."""
     world = asked()
     world.connection.data_received(ANSWER + surplus)
-    assert (world.connection.take(), world.connection.end) == (b"{}", End.COMPLETE)
+    assert (world.connection.read_buffered(), world.connection.end) == (b"{}", End.COMPLETE)
     assert world.connection.headers[b"content-length"] == b"2"
-    assert not world.connection.reusable
+    assert not world.connection.is_reusable
 
     world = asked()
     world.connection.data_received(ANSWER)
     world.connection.data_received(surplus)
-    assert (world.connection.take(), world.connection.end) == (b"{}", End.COMPLETE)
+    assert (world.connection.read_buffered(), world.connection.end) == (b"{}", End.COMPLETE)
     assert world.socket.closed
 
 
@@ -159,7 +159,7 @@ def test_back_pressure() -> None:
     world.connection.data_received(CHUNKED)
     world.connection.data_received(chunk(b"x" * (MAX_BUFFERED + 1)))
     assert not world.socket.reading
-    assert len(world.connection.take()) == MAX_BUFFERED + 1
+    assert len(world.connection.read_buffered()) == MAX_BUFFERED + 1
     assert world.socket.reading
 
 
@@ -172,7 +172,7 @@ def test_rest() -> None:
     world.connection.data_received(b"H")
     assert world.socket.closed
     world.connection.connection_lost(ConnectionResetError())
-    assert not world.connection.usable
+    assert not world.connection.is_open
     loop.close()
 
 
@@ -199,10 +199,10 @@ def test_lost_before() -> None:
     """A connection that ended before the request went out ends the exchange, as soon as the loop has told of it."""
     world = asked()
     world.socket.closed = True
-    world.connection.begin([b"POST again"])
+    world.connection.send([b"POST again"])
     assert world.connection.end is None
     world.connection.connection_lost(None)
-    world.connection.begin([b"POST again"])
+    world.connection.send([b"POST again"])
     assert world.connection.end is End.LOST
     assert world.socket.written == b"POST"
 
@@ -251,13 +251,13 @@ async def test_poured_without_waking() -> None:
     world = World(loop)
     world.connection.data_received(CHUNKED)
     come: list[bytes] = []
-    ended = world.connection.stream_into(keeping(come), silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(keeping(come), idle_timeout=5, deadline=loop.time() + 5)
     world.connection.data_received(chunk(b"one") + chunk(b"two"))
     world.connection.data_received(b"5\r\n")
     assert (come, ended.done()) == ([b"onetwo"], False)
     world.connection.data_received(b"three\r\n" + END)
     assert await ended
-    assert (come, world.connection.take(), world.connection.paused) == ([b"onetwo"], b"three", False)
+    assert (come, world.connection.read_buffered(), world.connection.paused) == ([b"onetwo"], b"three", False)
 
 
 async def test_silence_while_poured() -> None:
@@ -268,7 +268,7 @@ async def test_silence_while_poured() -> None:
     began = loop.time()
     loop.call_later(0.02, world.connection.data_received, chunk(b"one"))
     loop.call_later(0.04, world.connection.data_received, b"5\r\n")
-    assert not await world.connection.stream_into(keeping([]), silence=0.05, latest=began + 5)
+    assert not await world.connection.stream_into(keeping([]), idle_timeout=0.05, deadline=began + 5)
     assert loop.time() >= began + 0.09
 
 
@@ -278,13 +278,13 @@ async def test_nothing_is_poured_after_a_cancellation() -> None:
     world = World(loop)
     world.connection.data_received(CHUNKED)
     come: list[bytes] = []
-    ended = world.connection.stream_into(keeping(come), silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(keeping(come), idle_timeout=5, deadline=loop.time() + 5)
     ended.cancel()
     world.connection.data_received(chunk(b"one"))
     again = world.connection.wait(loop.time() + 5)
     world.connection.data_received(chunk(b"two"))
     assert await again
-    assert (come, world.connection.take()) == ([], b"onetwo")
+    assert (come, world.connection.read_buffered()) == ([], b"onetwo")
 
 
 async def test_full() -> None:
@@ -292,9 +292,9 @@ async def test_full() -> None:
     loop = asyncio.get_running_loop()
     world = World(loop)
     world.connection.data_received(CHUNKED)
-    ended = world.connection.stream_into(lambda _: False, silence=5, latest=loop.time() + 5)
+    ended = world.connection.stream_into(lambda _: False, idle_timeout=5, deadline=loop.time() + 5)
     world.connection.data_received(chunk(b"one"))
     world.connection.data_received(chunk(b"x" * (MAX_BUFFERED + 1)))
     assert await ended
     assert (world.connection.paused, world.socket.reading) == (True, False)
-    assert len(world.connection.take()) == MAX_BUFFERED + 1
+    assert len(world.connection.read_buffered()) == MAX_BUFFERED + 1

@@ -1,4 +1,4 @@
-"""What the lean engine makes of responses that parsers disagree about, beside what h11 makes of them.
+"""What the built-in client makes of responses that parsers disagree about, beside what h11 makes of them.
 
 The cases follow those of h11's and llhttp's own tests (framing, versions, line ends, folding, transfer codings).
 """
@@ -120,7 +120,7 @@ def received(*pieces: bytes) -> Outcome:
     world, body = asked(), b""
     for piece in pieces:
         world.connection.data_received(piece)
-        body += world.connection.take()
+        body += world.connection.read_buffered()
     world.connection.connection_lost(None)
     end = world.connection.end
     assert end is not None

@@ -1,4 +1,4 @@
-"""An answer in OpenAI's shape: a whole completion as a dict, a streamed one as server-sent events."""
+"""Encodes responses in OpenAI's format: a completion as a dict, a stream as server-sent events."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 
 from gateway.completion import Chunk, Completion, Json
+from gateway.errors import GatewayError, error_event
+from gateway.sse import DONE, encode
 
-_OWN = frozenset({"id", "object", "created", "model", "choices", "usage"})
-# What every choice of a chunk has; the dialects give it whole.
-_STEP: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
+_OWN_MEMBERS = frozenset({"id", "object", "created", "model", "choices", "usage"})
+# Members that every choice of a chunk has.
+_CHOICE_DEFAULTS: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
 _LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
 
 
@@ -24,7 +26,7 @@ def completion_body(
     usage: Json | None,
     legacy_functions: bool,
 ) -> dict[str, Any]:
-    """OpenAI's `chat.completion` object; `created` is in Unix seconds. `completion.extra` cannot replace its own members."""
+    """OpenAI's `chat.completion` object; `created` is in Unix seconds. `completion.extra` cannot replace its members."""
     body: dict[str, Any] = {
         "id": id,
         "object": "chat.completion",
@@ -34,74 +36,86 @@ def completion_body(
     }
     if usage is not None:
         body["usage"] = usage
-    body.update(_further(completion.extra))
+    body.update(_extra_members(completion.extra))
     return body
 
 
 class ChunkWriter:
-    """Writes one stream's `chat.completion.chunk` events, all with the same head.
+    """Encodes one stream's `chat.completion.chunk` events; id, creation time and model are the same in all.
 
-    With `include_usage` every chunk says `"usage": null` and `usage()` writes the last one; without it no chunk speaks of usage.
+    With `include_usage` every chunk has `"usage": null` and the last one the usage; without it none has `usage`.
     """
 
     def __init__(self, *, id: str, created: int, model: str, include_usage: bool, legacy_functions: bool) -> None:
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":'
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
-        # What stands around the text of a step that is nothing else.
+        # The bytes around the text of a text-only chunk.
         self._before = self._head + b'[{"index":0,"delta":{"content":'
         self._after = b'},"finish_reason":null,"logprobs":null}]' + self._tail
         self._legacy = legacy_functions
+        self._include_usage = include_usage
 
     def write(self, chunk: Chunk) -> bytes:
-        """The chunk's event; nothing for a chunk without choices, because clients read `choices[0]`."""
+        """The chunk's event; empty for a chunk without choices, because clients read `choices[0]`."""
         if chunk.text is not None:
             return self._before + _dumps(chunk.text) + self._after
         if not chunk.choices:
             return b""
-        choices = [choice if choice.keys() >= _STEP.keys() else {**_STEP, **choice} for choice in chunk.choices]
+        choices = [
+            choice if choice.keys() >= _CHOICE_DEFAULTS.keys() else {**_CHOICE_DEFAULTS, **choice}
+            for choice in chunk.choices
+        ]
         if self._legacy:
-            choices = [_legacy_step(choice) for choice in choices]
-        further = _further(chunk.extra) if chunk.extra else None
-        if further:
-            return self._head + _dumps(choices) + b"," + _dumps(further)[1:-1] + self._tail
+            choices = [_legacy_choice(choice) for choice in choices]
+        extra = _extra_members(chunk.extra) if chunk.extra else None
+        if extra:
+            return self._head + _dumps(choices) + b"," + _dumps(extra)[1:-1] + self._tail
         return self._head + _dumps(choices) + self._tail
 
     def usage(self, usage: Json, gateway: Json) -> bytes:
-        """The event after the last choice: no choices, the whole stream's usage, and the `gateway`'s word on who answered."""
+        """The event after the last choice: no choices, the usage of the stream, and `gateway` on who answered."""
         return self._head + b'[],"usage":' + _dumps(usage) + b',"gateway":' + _dumps(gateway) + b"}\n\n"
+
+    def end(self, usage: Json, gateway: Json) -> bytes:
+        """The usage event, where the client asked for it, and `[DONE]`."""
+        return self.usage(usage, gateway) + DONE if self._include_usage else DONE
+
+    def error(self, error: GatewayError) -> bytes:
+        """The event for an error after the first byte."""
+        return encode(orjson.dumps(error_event(error)))
 
 
 def _dumps(value: object) -> bytes:
-    """JSON on one line, also for readers that end lines at U+2028 and U+2029."""
+    """JSON on one line, also for clients that treat U+2028 and U+2029 as line ends."""
     text = orjson.dumps(value)
     if b"\xe2\x80" in text:
         text = text.replace(_LINE_SEPARATOR, b"\\u2028").replace(_PARAGRAPH_SEPARATOR, b"\\u2029")
     return text
 
 
-def _further(extra: Json) -> dict[str, Any]:
-    return {name: value for name, value in extra.items() if name not in _OWN}
+def _extra_members(extra: Json) -> dict[str, Any]:
+    return {name: value for name, value in extra.items() if name not in _OWN_MEMBERS}
 
 
 def _choice(choice: Json, legacy_functions: bool) -> dict[str, Any]:
-    given = choice["message"]
-    message = {"role": "assistant", "content": given.get("content"), "refusal": given.get("refusal")}
-    message.update((name, value) for name, value in given.items() if name not in message and value is not None)
+    source = choice["message"]
+    message = {"role": "assistant", "content": source.get("content"), "refusal": source.get("refusal")}
+    message.update((name, value) for name, value in source.items() if name not in message and value is not None)
     if not message.get("tool_calls"):
         message.pop("tool_calls", None)
-    whole = {"index": 0, "logprobs": None, "finish_reason": "stop", **choice, "message": message}
+    full_choice = {"index": 0, "logprobs": None, "finish_reason": "stop", **choice, "message": message}
     if legacy_functions and "tool_calls" in message:
         call = _first_function(message.pop("tool_calls"))
         if call is not None:
             message["function_call"] = call
     if legacy_functions:
-        whole["finish_reason"] = _legacy_reason(whole["finish_reason"])
-    return whole
+        full_choice["finish_reason"] = _legacy_reason(full_choice["finish_reason"])
+    return full_choice
 
 
-def _legacy_step(choice: Json) -> dict[str, Any]:
-    """A choice of a chunk in the deprecated form, which has room for one call: the first."""
+def _legacy_choice(choice: Json) -> dict[str, Any]:
+    """A choice of a chunk in the deprecated form, which can carry only the first call."""
     delta = {name: value for name, value in choice["delta"].items() if name != "tool_calls"}
     call = _first_function([call for call in choice["delta"].get("tool_calls") or () if call.get("index", 0) == 0])
     if call is not None:

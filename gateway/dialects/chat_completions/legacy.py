@@ -1,7 +1,7 @@
-"""The deprecated function-calling form (`functions`, `function_call`, role `function`) rewritten as tools.
+"""Rewrites the deprecated function-calling form (`functions`, `function_call`, role `function`) as tools.
 
-The old form has no call ids: a call in message `i` gets the id `call_legacy_<i>`, and a `function` message answers
-the newest unanswered call of its name. An answer that answers nothing keeps an id of its own.
+The deprecated form has no call ids: a call in message `i` gets the id `call_legacy_<i>`, and a `function` message answers the
+newest open call of its name. A result without a call gets an id of its own.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from gateway.completion import Json
 def uses_legacy_form(body: Mapping[str, Any]) -> bool:
     if "functions" in body or "function_call" in body:
         return True
-    for message in body["messages"]:  # a loop, because every request comes here
+    for message in body["messages"]:  # a loop, because it runs for every request and is faster than any()
         if message["role"] == "function" or message.get("function_call") is not None:
             return True
     return False
 
 
-def rewritten(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A new body in today's form; members that need no change are shared with `body`, which stays as it is."""
+def rewrite_as_tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A new body in the current form; unchanged members are shared with `body`, which is not changed."""
     modern = {name: value for name, value in body.items() if name not in ("functions", "function_call")}
     if "functions" in body:
         modern["tools"] = [{"type": "function", "function": function} for function in body["functions"]]
-        # The old form can carry one call an answer.
+        # The deprecated form can carry one call per response.
         modern["parallel_tool_calls"] = False
         if "function_call" in body:
             modern["tool_choice"] = _tool_choice(body["function_call"])
@@ -46,20 +46,20 @@ def _messages(messages: Sequence[Json]) -> list[Json]:
     for i, message in enumerate(messages):
         call = message.get("function_call")
         if message["role"] == "function":
-            modern.append(_result(message, _answered(open_calls, message["name"]) or f"call_legacy_{i}"))
+            modern.append(_result(message, _take_open_call(open_calls, message["name"]) or f"call_legacy_{i}"))
         elif "function_call" not in message:
             modern.append(message)
         else:
-            rest = {name: value for name, value in message.items() if name != "function_call"}
+            without_call = {name: value for name, value in message.items() if name != "function_call"}
             if call is not None and message["role"] == "assistant" and not message.get("tool_calls"):
                 open_calls.setdefault(call["name"], []).append(f"call_legacy_{i}")
-                rest["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
-            modern.append(rest)
+                without_call["tool_calls"] = [{"id": f"call_legacy_{i}", "type": "function", "function": call}]
+            modern.append(without_call)
     return modern
 
 
-def _answered(open_calls: dict[str, list[str]], name: str) -> str | None:
-    """Takes the newest open call of that name and gives its id."""
+def _take_open_call(open_calls: dict[str, list[str]], name: str) -> str | None:
+    """Remove the newest open call of that name and return its id."""
     calls = open_calls.get(name)
     return calls.pop() if calls else None
 

@@ -1,4 +1,4 @@
-"""The rules for a request's top-level members, one table; members it does not list are passed over."""
+"""Validates the top-level parameters of a request by one table; unlisted parameters are not checked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _METADATA_KEY = re.compile(r"(?!__)[A-Za-z0-9._:/ -]+")
 
 
 def check_parameters(body: dict[str, Any]) -> None:
-    """Each member by itself, then those that only go together. Raises InvalidRequest at the first broken rule."""
+    """Check each parameter, then combinations. Raises InvalidRequest for the first violation."""
     for name, value in body.items():
         check = _CHECKS.get(name)
         if check is not None:
@@ -99,7 +99,7 @@ def _image_config(value: object, path: str) -> None:
 
 
 def _modalities(value: object, path: str) -> None:
-    # "image" is OpenRouter's: models that draw.
+    # "image" is OpenRouter's extension.
     for i, item in enumerate(array(value, path, least=1, most=MAX_MODALITIES)):
         choice(item, f"{path}[{i}]", of=("text", "audio", "image"))
 
@@ -150,7 +150,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "tool_choice": check_tool_choice,
     "tools": check_tools,
     "top_a": partial(number, low=0, high=1),
-    # Servers differ on whether 0 or -1 stands for no limit.
+    # Servers differ on whether 0 or -1 means no limit.
     "top_k": partial(integer, low=-1),
     "top_logprobs": partial(integer, low=0, high=20),
     "top_p": partial(number, low=0, high=1),

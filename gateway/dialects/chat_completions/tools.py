@@ -1,4 +1,4 @@
-"""The rules for `tools`, `tool_choice`, the deprecated `functions`, `function_call`, and for `response_format`."""
+"""Validates `tools`, `tool_choice`, the deprecated `functions` and `function_call`, and `response_format`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.field_checks import (
 )
 
 MAX_TOOLS = 512
-# JSON values (properties, keywords, their items) of one schema, and of all tools together: some dialects rewrite each of them.
+# JSON values of one schema, and of all tools together: some providers rewrite each of them.
 MAX_SCHEMA_VALUES = 20_000
 MAX_TOOL_VALUES = 100_000
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -32,24 +32,24 @@ def check_tools(value: object, path: str) -> None:
     values = 0
     for i, item in enumerate(array(value, path, most=MAX_TOOLS)):
         values += _check_tool(item, f"{path}[{i}]")
-    _refuse_large(values, path)
+    _check_total(values, path)
 
 
 def check_functions(value: object, path: str) -> None:
     values = 0
     for i, item in enumerate(array(value, path, least=1, most=MAX_TOOLS)):
         values += _check_function(mapping(item, f"{path}[{i}]"), f"{path}[{i}]")
-    _refuse_large(values, path)
+    _check_total(values, path)
 
 
-def _refuse_large(values: int, path: str) -> None:
+def _check_total(values: int, path: str) -> None:
     if values > MAX_TOOL_VALUES:
         message = f"Invalid '{path}': the schemas hold {values} values together. Expected at most {MAX_TOOL_VALUES}."
         invalid(path, message, code="schema_too_large")
 
 
 def _check_tool(value: object, path: str) -> int:
-    """How many values its schema holds."""
+    """Returns the number of values in its schema."""
     tool = mapping(value, path)
     kind = choice(_required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
     definition = mapping(_required(tool, path, name=kind), f"{path}.{kind}")
@@ -65,7 +65,7 @@ def _check_tool(value: object, path: str) -> int:
 
 
 def _check_function(function: dict[str, Any], path: str) -> int:
-    """How many values its schema holds."""
+    """Returns the number of values in its schema."""
     _check_name(function, path)
     values = 0
     if function.get("parameters") is not None:
@@ -76,18 +76,18 @@ def _check_function(function: dict[str, Any], path: str) -> int:
 
 
 def _check_schema(value: object, path: str) -> int:
-    """How many values the schema holds, which are at most MAX_SCHEMA_VALUES; what they mean is for the dialects to say."""
+    """Count the values of a schema. Raises InvalidRequest above MAX_SCHEMA_VALUES; providers check their meaning."""
     values = 0
     waiting: list[Any] = [mapping(value, path)]
     while waiting:
-        each = waiting.pop()
-        values += len(each)
+        parent = waiting.pop()
+        values += len(parent)
         if values > MAX_SCHEMA_VALUES:
             message = (
                 f"Invalid '{path}': the schema is too large. Expected at most {MAX_SCHEMA_VALUES} members and items."
             )
             invalid(path, message, code="schema_too_large")
-        children = each.values() if type(each) is dict else each
+        children = parent.values() if type(parent) is dict else parent
         waiting += [child for child in children if type(child) is dict or type(child) is list]
     return values
 
@@ -105,12 +105,14 @@ def check_tool_choice(value: object, path: str) -> None:
     if not isinstance(value, dict):
         wrong_type(value, path, expected="a string or an object")
     kind = choice(_required(value, path, name="type"), f"{path}.type", of=(*_TOOL_TYPES, "allowed_tools"))
-    wanted = mapping(_required(value, path, name=kind), f"{path}.{kind}")
+    choice_value = mapping(_required(value, path, name=kind), f"{path}.{kind}")
     if kind != "allowed_tools":
-        string(_required(wanted, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
+        string(_required(choice_value, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
         return
-    choice(_required(wanted, f"{path}.{kind}", name="mode"), f"{path}.{kind}.mode", of=("auto", "required"))
-    tools = array(_required(wanted, f"{path}.{kind}", name="tools"), f"{path}.{kind}.tools", least=1, most=MAX_TOOLS)
+    choice(_required(choice_value, f"{path}.{kind}", name="mode"), f"{path}.{kind}.mode", of=("auto", "required"))
+    tools = array(
+        _required(choice_value, f"{path}.{kind}", name="tools"), f"{path}.{kind}.tools", least=1, most=MAX_TOOLS
+    )
     for i, item in enumerate(tools):
         _check_reference(item, f"{path}.{kind}.tools[{i}]")
 
@@ -126,22 +128,24 @@ def check_function_call(value: object, path: str) -> None:
 
 
 def check_choice_is_offered(body: Mapping[str, Any]) -> None:
-    """What `tool_choice` forces or allows must be among `tools`; the same for the deprecated pair."""
-    wanted = body.get("tool_choice", "auto")
-    if wanted not in ("auto", "none"):
+    """Check that `tool_choice` names only tools in `tools`; the same for the deprecated pair."""
+    choice_value = body.get("tool_choice", "auto")
+    if choice_value not in ("auto", "none"):
         tools = body.get("tools")
         if not tools:
             invalid("tool_choice", "'tool_choice' can only ask for a tool when 'tools' are given.")
-        if isinstance(wanted, dict):
-            references = wanted["allowed_tools"]["tools"] if wanted["type"] == "allowed_tools" else [wanted]
-            _among(references, {_name_of(tool) for tool in tools}, path="tool_choice")
+        if isinstance(choice_value, dict):
+            references = (
+                choice_value["allowed_tools"]["tools"] if choice_value["type"] == "allowed_tools" else [choice_value]
+            )
+            _check_offered(references, {_name_of(tool) for tool in tools}, path="tool_choice")
     function_call = body.get("function_call", "auto")
     if isinstance(function_call, dict):
         offered = {function["name"] for function in body.get("functions", ())}
-        _among([{"type": "function", "function": function_call}], offered, path="function_call")
+        _check_offered([{"type": "function", "function": function_call}], offered, path="function_call")
 
 
-def _among(references: list[dict[str, Any]], offered: Set[str], *, path: str) -> None:
+def _check_offered(references: list[dict[str, Any]], offered: Set[str], *, path: str) -> None:
     for reference in references:
         if _name_of(reference) not in offered:
             invalid(path, f"Invalid '{path}': no tool named {shown(_name_of(reference))} is given.")

@@ -1,4 +1,4 @@
-"""Claude models by Anthropic's own API."""
+"""Claude models through Anthropic's own API."""
 
 from gateway.providers.claude.provider import Claude
 

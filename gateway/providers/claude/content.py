@@ -1,4 +1,4 @@
-"""Content parts as Claude's blocks: text, images, documents, and the cache marks on them."""
+"""Converts content parts to Claude's blocks: text, images, documents, and their `cache_control`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from gateway.providers.base64_text import decoded
 
 Block = dict[str, Any]
 
-# The first characters of an image's base64, which tell its type better than the client does.
+# First base64 characters of each image type: more reliable than the type that the client declares.
 _IMAGE_TYPES = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 _ACCEPTED_IMAGES = frozenset(_IMAGE_TYPES.values())
-_SPOKEN_IMAGES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_IMAGE_TYPE_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _PDF = "application/pdf"
 _PDF_BEGINS = "JVBERi"  # base64 of "%PDF"
 _TEXT_TYPES = re.compile(r"text/.+|application/(json|xml|yaml|x-yaml|x-ndjson|javascript|sql|.+\+(json|xml))")
 _DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
-_LONGEST_TITLE = 500
-_LONGEST_PLAIN = 1_000_000  # characters without base64: percent signs take far longer to undo
+_MAX_TITLE = 500
+_MAX_UNENCODED = 1_000_000  # characters of a data URL that is not base64: percent-decoding is far slower
 
 
 def text_block(text: str) -> Block | None:
-    """A text block; None for text that is empty or white space, which the API refuses."""
+    """A text block; None for empty text or white space, which the API rejects."""
     return {"type": "text", "text": text} if text and not text.isspace() else None
 
 
 def content_blocks(content: object, path: str) -> list[Block]:
-    """The blocks of a message's `content`, in order. Raises InvalidRequest for what Claude cannot be shown."""
+    """The blocks of a message's `content`, in order. Raises InvalidRequest for content that Claude does not accept."""
     if isinstance(content, str):
         block = text_block(content)
         return [block] if block else []
@@ -41,34 +41,35 @@ def content_blocks(content: object, path: str) -> list[Block]:
         block = _block(part, f"{path}[{i}]")
         if block is not None:
             blocks.append(block)
-        mark = cache_mark(part)
-        if mark is not None and blocks:  # an empty text is left out; the prefix up to it ends with the block before
-            blocks[-1]["cache_control"] = mark
+        cache_control = cache_control_of(part)
+        # An empty text is left out; the prefix up to it then ends with the block before.
+        if cache_control is not None and blocks:
+            blocks[-1]["cache_control"] = cache_control
     return blocks
 
 
 def message_blocks(message: Json, path: str) -> list[Block]:
-    """The blocks of a whole message; a cache mark on the message is its last block's, unless that has its own."""
+    """The blocks of a message. `cache_control` of the message goes to its last block, unless that has its own."""
     blocks = content_blocks(message.get("content"), f"{path}.content")
-    mark_last(blocks, message)
+    set_last_cache_control(blocks, message)
     return blocks
 
 
-def mark_last(blocks: list[Block], holder: Json) -> None:
-    """Put the cache mark of `holder` on the last block, unless that has its own."""
-    mark = cache_mark(holder)
-    if mark is not None and blocks:
-        blocks[-1].setdefault("cache_control", mark)
+def set_last_cache_control(blocks: list[Block], holder: Json) -> None:
+    """Copy the `cache_control` of `holder` to the last block, unless that has its own."""
+    cache_control = cache_control_of(holder)
+    if cache_control is not None and blocks:
+        blocks[-1].setdefault("cache_control", cache_control)
 
 
-def cache_mark(part: Json) -> dict[str, str] | None:
-    """`cache_control` as the API takes it, from that member or from OpenAI's `prompt_cache_breakpoint`."""
-    told = part.get("cache_control")
-    if isinstance(told, dict) and told.get("type", "ephemeral") == "ephemeral":
-        mark = {"type": "ephemeral"}
-        if told.get("ttl") in ("5m", "1h"):
-            mark["ttl"] = told["ttl"]
-        return mark
+def cache_control_of(part: Json) -> dict[str, str] | None:
+    """`cache_control` as the API accepts it, from that member or from OpenAI's `prompt_cache_breakpoint`."""
+    control = part.get("cache_control")
+    if isinstance(control, dict) and control.get("type", "ephemeral") == "ephemeral":
+        cache_control = {"type": "ephemeral"}
+        if control.get("ttl") in ("5m", "1h"):
+            cache_control["ttl"] = control["ttl"]
+        return cache_control
     return {"type": "ephemeral"} if isinstance(part.get("prompt_cache_breakpoint"), dict) else None
 
 
@@ -101,7 +102,7 @@ def _image(url: str, path: str) -> Block:
 
 
 def _base64_image(media_type: str, data: str, path: str) -> Block:
-    media_type = _SPOKEN_IMAGES.get(media_type, media_type)
+    media_type = _IMAGE_TYPE_ALIASES.get(media_type, media_type)
     if media_type not in _ACCEPTED_IMAGES:
         _refuse(f"Claude takes JPEG, PNG, GIF and WebP images, not {media_type[:60] or 'data without a type'}.", path)
     media_type = next((actual for begins, actual in _IMAGE_TYPES.items() if data.startswith(begins)), media_type)
@@ -109,54 +110,56 @@ def _base64_image(media_type: str, data: str, path: str) -> Block:
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
-    """Media type (lower case, without parameters) and base64 of a data URL."""
-    found = _DATA_URL.match(url[:MAX_DATA_URL_HEAD])
-    if found is None:
+    """Media type (lower case, without parameters) and base64 data of a data URL."""
+    match = _DATA_URL.match(url[:MAX_DATA_URL_HEAD])
+    if match is None:
         _refuse("Not a data URL.", path)
-    data = url[found.end() :].strip()
-    if "base64" not in (found["parameters"] or "").lower().split(";"):
-        if len(data) > _LONGEST_PLAIN:
+    data = url[match.end() :].strip()
+    if "base64" not in (match["parameters"] or "").lower().split(";"):
+        if len(data) > _MAX_UNENCODED:
             _refuse("A data URL of this size has to be in base64.", path)
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     if not data:
         _refuse("The data URL is empty.", path)
-    return found["type"].strip().lower(), data
+    return match["type"].strip().lower(), data
 
 
 def _file(file: Json, path: str) -> Block | None:
-    given = file.get("file_data")
-    if not given:
+    file_data = file.get("file_data")
+    if not file_data:
         _refuse("Files by id are unknown to Claude; send `file_data`.", f"{path}.file_id")
     path = f"{path}.file_data"
     name = (file.get("filename") or "").strip()
-    if given[:8].lower() == "https://":
-        return _titled({"type": "document", "source": {"type": "url", "url": "https://" + given[8:]}}, name)
+    if file_data[:8].lower() == "https://":
+        return _with_title({"type": "document", "source": {"type": "url", "url": "https://" + file_data[8:]}}, name)
     media_type, data = (
-        _data_url(given, path) if given[:5].lower() == "data:" else (_guessed(given, name), given.strip())
+        _data_url(file_data, path)
+        if file_data[:5].lower() == "data:"
+        else (_guess_media_type(file_data, name), file_data.strip())
     )
     if media_type == _PDF:
-        return _titled({"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}, name)
+        return _with_title({"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}, name)
     if media_type.startswith("image/"):
         return _base64_image(media_type, data, path)
     if not _TEXT_TYPES.fullmatch(media_type):
         _refuse(f"Claude takes PDF, text and image files, not {media_type[:60] or 'data without a type'}.", path)
-    text = _decoded(data, path)
+    text = _decode_text(data, path)
     if not text or text.isspace():
         return None
-    return _titled({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}, name)
+    return _with_title({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}, name)
 
 
-def _guessed(data: str, name: str) -> str:
-    """The type of bare base64: a PDF by its first bytes or its name, else text."""
+def _guess_media_type(data: str, name: str) -> str:
+    """The media type of base64 without a data URL: PDF by its first bytes or its file name, else text."""
     return _PDF if data.lstrip().startswith(_PDF_BEGINS) or name.lower().endswith(".pdf") else "text/plain"
 
 
-def _titled(document: Block, name: str) -> Block:
-    return {**document, "title": name[:_LONGEST_TITLE]} if name else document
+def _with_title(document: Block, name: str) -> Block:
+    return {**document, "title": name[:_MAX_TITLE]} if name else document
 
 
-def _decoded(data: str, path: str) -> str:
+def _decode_text(data: str, path: str) -> str:
     try:
         return decoded(data).decode("utf-8")
-    except ValueError:  # no base64, or no UTF-8
+    except ValueError:  # not base64, or not UTF-8
         _refuse("The file is neither a PDF nor text in UTF-8.", path)

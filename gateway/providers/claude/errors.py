@@ -1,4 +1,4 @@
-"""Anthropic's errors, as an HTTP answer or as an event: `{"type": "error", "error": {"type", "message"}}`."""
+"""Parses Anthropic's errors, from an HTTP response or an event: `{"type": "error", "error": {"type", "message"}}`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.errors import ErrorParts, classify, classify_told, error_parts, json_error_parts, redact
+from gateway.providers.errors import ErrorParts, classify, classify_error_body, error_parts, json_error_parts, redact
 
 # Sent as 400 invalid_request_error, or as 429: https://platform.claude.com/docs/en/api/errors
 _SPENT = re.compile(r"specified (API )?usage limits?|credit balance|spend limit", re.IGNORECASE)
 
 
-def answered_failure(status: int, headers: Mapping[str, str], body: bytes, *, provider: str, key: str) -> UpstreamError:
-    """What a non-2xx answer means; a page that is no JSON counts by its status."""
+def parse_error_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, provider: str, key: str
+) -> UpstreamError:
+    """The error of a non-2xx response; a body that is not JSON is classified by the status."""
     parts = json_error_parts(body)
     return classify(
         status,
@@ -23,14 +25,14 @@ def answered_failure(status: int, headers: Mapping[str, str], body: bytes, *, pr
         code=_code(parts),
         provider=provider,
         retry_after=parts.retry_after,
-        own=parts.own,
+        from_provider=parts.from_provider,
     )
 
 
-def told_failure(data: Mapping[str, Any], *, provider: str, key: str) -> UpstreamError:
-    """What an `error` event, or a 200 answer that is an error, tells of."""
+def parse_error_event(data: Mapping[str, Any], *, provider: str, key: str) -> UpstreamError:
+    """The error of an `error` event, or of a 200 response that is an error."""
     parts = error_parts(data)
-    return classify_told({"message": parts.message, "type": _code(parts)}, provider=provider, key=key)
+    return classify_error_body({"message": parts.message, "type": _code(parts)}, provider=provider, key=key)
 
 
 def _code(parts: ErrorParts) -> str | None:

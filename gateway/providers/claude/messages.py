@@ -1,4 +1,4 @@
-"""A chat history as Claude's turns: user first, roles in turn, every tool call answered in the very next turn."""
+"""Converts the messages to Claude's turns: user first, alternating roles, tool results in the turn after their calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.completion import Json
 from gateway.errors import InvalidRequest
-from gateway.providers.claude.content import Block, cache_mark, mark_last, message_blocks, text_block
+from gateway.providers.claude.content import Block, cache_control_of, message_blocks, set_last_cache_control, text_block
 from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.claude.thinking import ThinkingMemory
 from gateway.providers.claude.tools import ToolCallIds, ToolCalls
@@ -21,24 +21,24 @@ ClaudeTurn = dict[str, Any]
 
 
 def system_blocks(messages: Sequence[Json]) -> list[Block]:
-    """The text of the system and developer messages that a history begins with."""
+    """The blocks of the leading system and developer messages."""
     blocks: list[Block] = []
     for i, message in enumerate(messages):
-        if not _instructs(message):
+        if not _is_instruction(message):
             break
         blocks += _instruction(message, i)
     return blocks
 
 
-def claude_turns(
+def build_turns(
     messages: Sequence[Json], *, profile: ClaudeProfile, calls: ToolCalls, memory: ThinkingMemory | None
 ) -> list[ClaudeTurn]:
-    """The turns after the leading instructions; without `memory` no thinking is put back. May end with the assistant's."""
+    """The turns after the leading instructions; they may end with an assistant turn. `memory` restores thinking blocks."""
     return _History(messages, profile=profile, calls=calls, memory=memory).turns()
 
 
-def ended(history: list[ClaudeTurn], *, prefill: bool) -> list[ClaudeTurn]:
-    """The turns with an end the model can answer: where the last one cannot be continued, a user turn asks to go on."""
+def with_answerable_end(history: list[ClaudeTurn], *, prefill: bool) -> list[ClaudeTurn]:
+    """The turns with an end that the model accepts. Without `prefill` a user turn follows a last assistant turn."""
     if not history:
         raise InvalidRequest("'messages' has no content.", param="messages")
     last = history[-1]
@@ -50,7 +50,7 @@ def ended(history: list[ClaudeTurn], *, prefill: bool) -> list[ClaudeTurn]:
     return [*history[:-1], {"role": "assistant", "content": [*before, {**final, "text": final["text"].rstrip()}]}]
 
 
-def _instructs(message: Json) -> bool:
+def _is_instruction(message: Json) -> bool:
     return message["role"] in ("system", "developer")
 
 
@@ -59,7 +59,7 @@ def _instruction(message: Json, index: int) -> list[Block]:
 
 
 class _History:
-    """Walks a history once; `_turns` grows, consecutive blocks of one role in one turn."""
+    """Converts the messages in one pass; consecutive blocks of one role share a turn."""
 
     def __init__(
         self, messages: Sequence[Json], *, profile: ClaudeProfile, calls: ToolCalls, memory: ThinkingMemory | None
@@ -74,7 +74,7 @@ class _History:
 
     def turns(self) -> list[ClaudeTurn]:
         index = 0
-        while index < len(self._messages) and _instructs(self._messages[index]):
+        while index < len(self._messages) and _is_instruction(self._messages[index]):
             index += 1
         while index < len(self._messages):
             message = self._messages[index]
@@ -83,14 +83,14 @@ class _History:
                 block = text_block(content)
                 self._add(message["role"], [block] if block else [])
             elif message["role"] == "assistant":
-                index = self._assistant(index)
+                index = self._add_assistant_turn(index)
                 continue
-            elif _instructs(message):
-                self._instruct(index)
+            elif _is_instruction(message):
+                self._add_instruction(index)
             elif message["role"] == "user":
                 self._add("user", message_blocks(message, f"messages[{index}]"))
             elif index not in self._answered:
-                self._add("user", self._orphan(index))
+                self._add("user", self._unpaired_result(index))
             index += 1
         return self._turns
 
@@ -104,8 +104,8 @@ class _History:
         else:
             self._turns.append({"role": role, "content": blocks})
 
-    def _instruct(self, index: int) -> None:
-        """A later instruction: a system turn where the model has those and one fits, else marked text of the user's turn."""
+    def _add_instruction(self, index: int) -> None:
+        """Add a later instruction: a system turn where the model supports it, else text in `<system>` tags in the user turn."""
         blocks = _instruction(self._messages[index], index)
         after = self._turns[-1]["role"] if self._turns else ""
         fits = after == "system" or (after == "user" and self._answer_follows(index))
@@ -115,55 +115,55 @@ class _History:
             self._add("user", [{**block, "text": f"<system>\n{block['text']}\n</system>"} for block in blocks])
 
     def _answer_follows(self, index: int) -> bool:
-        rest = (i for i in range(index + 1, len(self._messages)) if i not in self._answered)
-        following = next((self._messages[i] for i in rest if not _instructs(self._messages[i])), None)
+        later = (i for i in range(index + 1, len(self._messages)) if i not in self._answered)
+        following = next((self._messages[i] for i in later if not _is_instruction(self._messages[i])), None)
         return following is None or following["role"] == "assistant"
 
-    def _assistant(self, begin: int) -> int:
-        """The assistant messages from `begin` on as one turn, and the results of its calls as the next; the index after them."""
+    def _add_assistant_turn(self, begin: int) -> int:
+        """Add the assistant messages from `begin` as one turn, then their tool results. Returns the index after them."""
         end = begin
         while end < len(self._messages) and self._messages[end]["role"] == "assistant":
             end += 1
-        blocks, used = [], []
+        blocks, tool_calls = [], []
         for index in range(begin, end):
-            spoken, called = self._spoken(index)
-            blocks += spoken
-            used += called
-        self._add("assistant", blocks + [block for _, _, block in used])
-        if used:
-            self._add("user", self._results(used, after=end))
+            texts, calls = self._message_blocks(index)
+            blocks += texts
+            tool_calls += calls
+        self._add("assistant", blocks + [block for _, _, block in tool_calls])
+        if tool_calls:
+            self._add("user", self._results(tool_calls, after=end))
         return end
 
-    def _spoken(self, index: int) -> tuple[list[Block], list[tuple[int, str, Block]]]:
-        """What a message says, with the thinking before it, and what it calls: (order, the client's id, block)."""
+    def _message_blocks(self, index: int) -> tuple[list[Block], list[tuple[int, str, Block]]]:
+        """Returns a message's thinking and text blocks, and its tool calls as (order, the client's id, block)."""
         message, path = self._messages[index], f"messages[{index}]"
-        said = message_blocks({**message, "cache_control": None}, path)
-        refused = text_block(message.get("refusal") or "")
-        said += [refused] if refused else []
-        used = [
+        texts = message_blocks({**message, "cache_control": None}, path)
+        refusal = text_block(message.get("refusal") or "")
+        texts += [refusal] if refusal else []
+        tool_calls = [
             (i, call["id"], self._calls.block(call, id=self._ids.new(call["id"]), path=f"{path}.tool_calls[{i}]"))
             for i, call in enumerate(message.get("tool_calls") or ())
         ]
-        if not said and not used:
+        if not texts and not tool_calls:
             return [], []
-        mark_last([block for _, _, block in used] or said, message)
-        thought = self._memory.blocks(message) if self._memory else []
-        first = [block for calls, block in thought if calls == 0]
-        later = [(calls, "", block) for calls, block in thought if calls > 0]
-        # A block that came after n calls stands before call n; thinking sorts before the call of the same number.
-        return first + said, sorted([*later, *used], key=lambda entry: (entry[0], entry[1] != ""))
+        set_last_cache_control([block for _, _, block in tool_calls] or texts, message)
+        thinking = self._memory.blocks(message) if self._memory else []
+        first = [block for calls, block in thinking if calls == 0]
+        later = [(calls, "", block) for calls, block in thinking if calls > 0]
+        # A thinking block after n calls comes before call n; it sorts before the call of the same number.
+        return first + texts, sorted([*later, *tool_calls], key=lambda entry: (entry[0], entry[1] != ""))
 
-    def _results(self, used: list[tuple[int, str, Block]], *, after: int) -> list[Block]:
-        """One result for each call, looked for among the messages up to the assistant's next."""
-        found: dict[str, list[int]] = {}
+    def _results(self, tool_calls: list[tuple[int, str, Block]], *, after: int) -> list[Block]:
+        """One result per call, from the messages up to the next assistant message."""
+        results_by_id: dict[str, list[int]] = {}
         for index in self._until_assistant(after):
             if self._messages[index]["role"] == "tool":
-                found.setdefault(self._messages[index].get("tool_call_id") or "", []).append(index)
+                results_by_id.setdefault(self._messages[index].get("tool_call_id") or "", []).append(index)
         results = []
-        for _, call_id, block in used:
+        for _, call_id, block in tool_calls:
             if block["type"] != "tool_use":
                 continue
-            answers = found.get(call_id)
+            answers = results_by_id.get(call_id)
             results.append(self._result(block["id"], answers.pop(0) if answers else None))
         return results
 
@@ -174,28 +174,28 @@ class _History:
         if index is None:
             return {"type": "tool_result", "tool_use_id": id, "content": NO_RESULT}
         self._answered.add(index)
-        blocks, mark = self._tool_content(index)
+        blocks, cache_control = self._tool_content(index)
         result: Block = {"type": "tool_result", "tool_use_id": id}
         if blocks:
             result["content"] = blocks if len(blocks) > 1 or blocks[0]["type"] != "text" else blocks[0]["text"]
-        return result if mark is None else {**result, "cache_control": mark}
+        return result if cache_control is None else {**result, "cache_control": cache_control}
 
     def _tool_content(self, index: int) -> tuple[list[Block], dict[str, str] | None]:
-        """A result's blocks without marks, and the last cache mark of its parts or of the message, which is the whole result's."""
+        """The blocks of a tool result without `cache_control`, and the last `cache_control` of its parts or of the message."""
         message = self._messages[index]
         blocks = message_blocks(message, f"messages[{index}]")
-        marks = [block.pop("cache_control", None) for block in blocks] or [cache_mark(message)]
-        return blocks, next((mark for mark in reversed(marks) if mark), None)
+        cache_controls = [block.pop("cache_control", None) for block in blocks] or [cache_control_of(message)]
+        return blocks, next((cache_control for cache_control in reversed(cache_controls) if cache_control), None)
 
-    def _orphan(self, index: int) -> list[Block]:
-        """A result without its call, which the API refuses: told as text."""
+    def _unpaired_result(self, index: int) -> list[Block]:
+        """A tool result without its call, which the API rejects, as text."""
         head: Block = {
             "type": "text",
             "text": f"Result of tool call {self._messages[index].get('tool_call_id') or ''}:",
         }
-        blocks, mark = self._tool_content(index)
+        blocks, cache_control = self._tool_content(index)
         if not blocks:
             return []
-        if mark is not None:
-            blocks[-1]["cache_control"] = mark
+        if cache_control is not None:
+            blocks[-1]["cache_control"] = cache_control
         return [head, *blocks]

@@ -1,4 +1,4 @@
-"""What each generation of Claude takes, as data found from a model's id."""
+"""Capabilities of each Claude generation, as data looked up by model id."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ClaudeProfile:
-    """The rules of one generation; the defaults are those of the newest, which unknown ids are taken for.
+    """Capabilities of one generation. The defaults are those of the newest, which also apply to unknown ids.
 
-    `max_output` is in tokens. `thinking` is how it is switched on: with a budget (`manual`), by the model itself
-    (`adaptive`), or not at all. `thinking_off` is the nearest thing to switching it off: leaving the field out, a value of
-    `thinking.type`, or the `least` effort where nothing switches it off. `thinks_unasked` models think when nothing is said.
-    `hides_thinking` models return no thinking text unless it is asked for. `forced_tools`: `tool_choice` any and tool.
-    `prefill`: the last message may be the assistant's. `system_turns`: role system inside `messages`.
-    `least_cached`: tokens of the shortest prefix that is cached.
+    `max_output` is in tokens. `thinking` is how thinking is enabled: with a budget (`manual`), by the model itself
+    (`adaptive`), or not at all. `thinking_off` is how it is disabled: by omitting the field, by a value of `thinking.type`,
+    or by the `least` effort where it cannot be disabled. `thinks_unasked`: the model thinks by default. `hides_thinking`: no
+    thinking text unless requested. `forced_tools`: `tool_choice` any and tool are accepted. `prefill`: the last message may
+    be the assistant's. `system_turns`: role system is accepted inside `messages`. `least_cached`: tokens of the shortest
+    prefix that is cached.
     https://platform.claude.com/docs/en/about-claude/models/overview and the migration guides there.
     """
 
@@ -41,7 +41,7 @@ class ClaudeProfile:
 
     @property
     def forces_despite_thinking(self) -> bool:
-        """Whether a tool can be forced although thinking cannot be switched off."""
+        """Whether a tool can be forced although thinking cannot be disabled."""
         return self.forced_tools and self.thinking_off == "least"
 
 
@@ -73,7 +73,7 @@ def _cached_from(tokens: int, *versions: tuple[Version, ClaudeProfile]) -> tuple
     return tuple((since, replace(profile, least_cached=tokens)) for since, profile in versions)
 
 
-# The first version of each family that has the profile beside it, newest first.
+# For each family: the first version with a profile, newest first.
 _SINCE: dict[str, tuple[tuple[Version, ClaudeProfile], ...]] = {
     "opus": (
         ((5, 5), NEWEST),
@@ -84,7 +84,7 @@ _SINCE: dict[str, tuple[tuple[Version, ClaudeProfile], ...]] = {
         *_OLD[3:],
     ),
     "sonnet": (((5, 5), replace(NEWEST, thinking_off="between_tools")), ((5, 0), _FIFTH), *_OLD),
-    # Sources differ on which value of `thinking.type` switches Haiku 5.5's thinking off; the least effort is right by all.
+    # Sources differ on which `thinking.type` disables thinking of Haiku 5.5; the least effort is valid in all of them.
     "haiku": (((5, 0), replace(NEWEST, forced_tools=True)), *_cached_from(4096, *_OLD)),
     "fable": _cached_from(1024, ((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
     "mythos": _cached_from(1024, ((5, 1), NEWEST), ((0, 0), replace(NEWEST, forced_tools=True, system_turns=False))),
@@ -101,10 +101,10 @@ _VERSION_FIRST = re.compile(r"claude-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2})
 def profile_of(model_id: str) -> ClaudeProfile:
     """The profile of a model, by family and version; a dated id counts as its version, an unknown one as the newest."""
     name = model_id.lower()
-    found = _VERSION_FIRST.search(name) or _FAMILY_FIRST.search(name)
-    if found is None or found["family"] not in _SINCE:
+    match = _VERSION_FIRST.search(name) or _FAMILY_FIRST.search(name)
+    if match is None or match["family"] not in _SINCE:
         return NEWEST
-    if found["major"] is None:
-        return _SINCE[found["family"]][-1][1] if found["family"] in ("fable", "mythos") else NEWEST
-    version = (int(found["major"]), int(found["minor"] or 0))
-    return next((profile for since, profile in _SINCE[found["family"]] if version >= since), _3_0)
+    if match["major"] is None:
+        return _SINCE[match["family"]][-1][1] if match["family"] in ("fable", "mythos") else NEWEST
+    version = (int(match["major"]), int(match["minor"] or 0))
+    return next((profile for since, profile in _SINCE[match["family"]] if version >= since), _3_0)

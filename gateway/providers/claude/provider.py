@@ -1,4 +1,4 @@
-"""The Anthropic Messages API: https://platform.claude.com/docs/en/api/messages"""
+"""The provider for the Anthropic Messages API: https://platform.claude.com/docs/en/api/messages"""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from gateway.completion import ChatRequest, Completion, UpstreamRequest
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, StreamParser
-from gateway.providers.claude.errors import answered_failure, told_failure
+from gateway.providers.claude.errors import parse_error_event, parse_error_response
 from gateway.providers.claude.profiles import profile_of
-from gateway.providers.claude.request import messages_request
-from gateway.providers.claude.response import completion_of
+from gateway.providers.claude.request import build_messages_request
+from gateway.providers.claude.response import parse_completion
 from gateway.providers.claude.stream import ClaudeStream
 
 API_VERSION = "2023-06-01"
 
 
 class Claude(Provider):
-    """Claude: system apart from the turns, content in blocks, thinking that is signed."""
+    """Claude: a separate system prompt, content in blocks, signed thinking."""
 
     name = "claude"
     max_request_bytes = 32 * 1024 * 1024  # https://platform.claude.com/docs/en/api/overview#request-size-limits
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
-        built = messages_request(request, model, signatures=self.signatures)
+        built = build_messages_request(request, model, signatures=self.signatures)
         return UpstreamRequest(
             provider=self.name,
             model=model,
@@ -42,7 +42,7 @@ class Claude(Provider):
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
+        """Request headers with the key; one object for all requests, so that the transport encodes it once."""
         return {
             **self.endpoint.headers,
             "content-type": "application/json",
@@ -52,8 +52,8 @@ class Claude(Provider):
 
     def parse_response(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Completion:
         if body.get("type") == "error":
-            raise told_failure(body, provider=self.name, key=self.endpoint.api_key)
-        return completion_of(body, sent, signatures=self.signatures, provider=self.name)
+            raise parse_error_event(body, provider=self.name, key=self.endpoint.api_key)
+        return parse_completion(body, sent, signatures=self.signatures, provider=self.name)
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
         return ClaudeStream(sent, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
@@ -62,4 +62,4 @@ class Claude(Provider):
         return profile_of(model).least_cached
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        return answered_failure(status, headers, body, provider=self.name, key=self.endpoint.api_key)
+        return parse_error_response(status, headers, body, provider=self.name, key=self.endpoint.api_key)

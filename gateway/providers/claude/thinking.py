@@ -1,9 +1,9 @@
-"""Thinking: what a request asks for in each generation's terms, and the thinking blocks that travel in a conversation.
+"""Thinking: request parameters for each generation, and thinking blocks across turns.
 
-A thinking block reaches the client as an entry of `reasoning_details` (OpenRouter's shape), with the signature Anthropic wants
-back unchanged. Two members are ours: `model`, because a block is good for the model that made it alone, and
-`after_tool_calls`, how many tool calls of the message came before it. A client that keeps only a call's id still gets its
-blocks back: they are kept in `Signatures` under that id.
+A thinking block reaches the client as an entry of `reasoning_details` (OpenRouter's format), with the signature that Anthropic
+expects back unchanged. The gateway adds two members: `model`, because a block is valid only for the model that made it, and
+`after_tool_calls`, the number of tool calls before it. For clients that keep only the id of a call, the blocks are cached in
+`SignatureCache` under that id.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from gateway.providers.claude.profiles import ClaudeProfile
 from gateway.providers.reasoning import Reasoning
 
 FORMAT = "anthropic-claude-v1"
-LEAST_BUDGET = 1_024
+MIN_BUDGET = 1_024
 
 _BUDGETS: Mapping[str, int] = {"low": 1_024, "medium": 2_048, "high": 8_192, "xhigh": 8_192, "max": 8_192}
 _NEAREST: Mapping[str, str] = {"minimal": "low", "xhigh": "high", "max": "high"}
 
 
 class ThinkingFields(NamedTuple):
-    """`thinking` and `output_config.effort` of one request; `on` says whether thinking blocks may stand in its history."""
+    """`thinking` and `output_config.effort` of one request. `on`: thinking blocks are accepted in its history."""
 
     thinking: Json | None = None
     effort: str | None = None
@@ -33,31 +33,31 @@ class ThinkingFields(NamedTuple):
 
     @property
     def enabled(self) -> bool:
-        """Whether the request switches thinking on itself, which limits its other parameters."""
+        """Whether the request enables thinking explicitly, which restricts other parameters."""
         return self.thinking is not None and self.thinking["type"] in ("enabled", "adaptive")
 
 
 def thinking_fields(
-    profile: ClaudeProfile, asked: Reasoning | None, *, max_tokens: int, forced_tool: bool
+    profile: ClaudeProfile, requested: Reasoning | None, *, max_tokens: int, forced_tool: bool
 ) -> ThinkingFields:
-    """The request's thinking; a forced tool goes before it, because the API takes only one of the two."""
+    """The thinking fields of a request. A forced tool has priority, because the API accepts only one of the two."""
     if profile.thinking == "none":
         return ThinkingFields()
     if forced_tool:
-        return _forced(profile, asked)
-    if asked is None:
+        return _forced(profile, requested)
+    if requested is None:
         return ThinkingFields(on=profile.thinks_unasked)
-    if asked.off:
+    if requested.off:
         return thinking_off(profile)
     if profile.thinking == "manual":
-        return _manual(asked, max_tokens=max_tokens)
-    hidden = profile.hides_thinking and asked.shown
+        return _manual(requested, max_tokens=max_tokens)
+    hidden = profile.hides_thinking and requested.shown
     thinking = {"type": "adaptive", "display": "summarized"} if hidden else {"type": "adaptive"}
-    return ThinkingFields(thinking, effort=_effort(profile, asked), on=True)
+    return ThinkingFields(thinking, effort=_effort(profile, requested), on=True)
 
 
 def thinking_off(profile: ClaudeProfile) -> ThinkingFields:
-    """The nearest to no thinking that the model takes."""
+    """The fields that disable thinking, or reduce it as far as the model allows."""
     if profile.thinking_off == "omit":
         return ThinkingFields()
     if profile.thinking_off == "least":
@@ -65,27 +65,27 @@ def thinking_off(profile: ClaudeProfile) -> ThinkingFields:
     return ThinkingFields({"type": profile.thinking_off}, on=profile.thinking_off == "between_tools")
 
 
-def _forced(profile: ClaudeProfile, asked: Reasoning | None) -> ThinkingFields:
+def _forced(profile: ClaudeProfile, requested: Reasoning | None) -> ThinkingFields:
     if profile.forces_despite_thinking:
-        if asked is None:
+        if requested is None:
             return ThinkingFields(on=True)
-        return ThinkingFields(effort="low" if asked.off else _effort(profile, asked), on=True)
+        return ThinkingFields(effort="low" if requested.off else _effort(profile, requested), on=True)
     return thinking_off(profile) if profile.thinks_unasked else ThinkingFields()
 
 
-def _manual(asked: Reasoning, *, max_tokens: int) -> ThinkingFields:
-    """A budget below `max_tokens`, which counts thinking too; no thinking where that leaves less than the API's least."""
-    wanted = asked.budget if asked.budget is not None else _BUDGETS.get(asked.effort or "", 0)
-    budget = min(max(wanted, LEAST_BUDGET), max_tokens - 1) if wanted else 0
-    if budget < LEAST_BUDGET:
+def _manual(requested: Reasoning, *, max_tokens: int) -> ThinkingFields:
+    """A budget below `max_tokens`, which includes thinking; no thinking where less than the API's minimum remains."""
+    requested_budget = requested.budget if requested.budget is not None else _BUDGETS.get(requested.effort or "", 0)
+    budget = min(max(requested_budget, MIN_BUDGET), max_tokens - 1) if requested_budget else 0
+    if budget < MIN_BUDGET:
         return ThinkingFields()
     return ThinkingFields({"type": "enabled", "budget_tokens": budget}, on=True)
 
 
-def _effort(profile: ClaudeProfile, asked: Reasoning) -> str | None:
-    if asked.effort is None or asked.effort in profile.efforts:
-        return asked.effort
-    return _NEAREST[asked.effort]
+def _effort(profile: ClaudeProfile, requested: Reasoning) -> str | None:
+    if requested.effort is None or requested.effort in profile.efforts:
+        return requested.effort
+    return _NEAREST[requested.effort]
 
 
 def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[str, Any] | None:
@@ -106,23 +106,23 @@ def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[
 
 
 class ThinkingMemory(NamedTuple):
-    """Finds the thinking blocks that an assistant message of the history had, for one model."""
+    """Restores the thinking blocks of an assistant message in the history, for one model."""
 
     signatures: SignatureCache
     model: str
 
     def blocks(self, message: Json) -> list[tuple[int, dict[str, Any]]]:
-        """Each block with the number of tool calls before it; those of other models and vendors are left out."""
-        return self._usable(message.get("reasoning_details") or ()) or self._usable(self._kept(message))
+        """Blocks of this model, each with the number of tool calls before it."""
+        return self._usable(message.get("reasoning_details") or ()) or self._usable(self._stored_details(message))
 
     def _usable(self, details: Sequence[Any]) -> list[tuple[int, dict[str, Any]]]:
-        found = (self._block(detail) for detail in details)
-        return [block for block in found if block is not None]
+        blocks = (self._block(detail) for detail in details)
+        return [block for block in blocks if block is not None]
 
-    def _kept(self, message: Json) -> Sequence[Any]:
+    def _stored_details(self, message: Json) -> Sequence[Any]:
         calls = message.get("tool_calls") or ()
-        kept = self.signatures.get(calls[0]["id"]) if calls else None
-        return kept if isinstance(kept, list) else ()
+        details = self.signatures.get(calls[0]["id"]) if calls else None
+        return details if isinstance(details, list) else ()
 
     def _block(self, detail: Any) -> tuple[int, dict[str, Any]] | None:
         if not isinstance(detail, Mapping):
@@ -143,8 +143,8 @@ class ThinkingMemory(NamedTuple):
         return None
 
 
-def open_loop_is_signed(messages: Sequence[Json], memory: ThinkingMemory) -> bool:
-    """Whether the tool loop that the messages end in still has all its thinking; manual thinking needs that."""
+def open_tool_loop_is_signed(messages: Sequence[Json], memory: ThinkingMemory) -> bool:
+    """Whether every assistant message of the open tool loop has its thinking block, as manual thinking requires."""
     end = next((i + 1 for i in reversed(range(len(messages))) if messages[i]["role"] == "assistant"), 0)
     turn = takewhile(lambda message: message["role"] == "assistant", reversed(messages[:end]))
     if not any(message.get("tool_calls") for message in turn):

@@ -1,4 +1,4 @@
-"""Tools, the choice of them and the calls in a history, in Claude's terms; names and ids that it refuses are changed."""
+"""Converts tools, `tool_choice` and tool calls for Claude; names and ids that the API rejects are replaced."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import orjson
 from gateway.completion import Json
 from gateway.errors import InvalidRequest
 from gateway.json_body import parse_embedded
-from gateway.providers.claude.content import Block, cache_mark
+from gateway.providers.claude.content import Block, cache_control_of
+from gateway.providers.claude.json_schema import object_schema, rename_illegal_properties, rename_keys, validate_schema
 from gateway.providers.claude.profiles import ClaudeProfile
-from gateway.providers.claude.property_names import legal_properties, renamed_keys
-from gateway.providers.claude.schema import object_schema, sound
-from gateway.providers.claude.strict_schema import UnsupportedSchema, strict_schema
+from gateway.providers.claude.structured_output import UnsupportedSchema, strict_schema
 
-# Strict tools beyond the first twenty are refused by the API.
-MOST_STRICT_TOOLS = 20
+# The API rejects requests with more strict tools.
+MAX_STRICT_TOOLS = 20
 CUSTOM_INPUT = "input"
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -27,29 +26,29 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class ToolCallIds:
-    """The ids of a request's tool calls: legal for the API and each given once, however often clients repeat theirs."""
+    """Tool call ids that the API accepts, unique within a request even where the client repeats ids."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
-        self._numbers: dict[str, int] = {}  # the last that was added to an id, so that none is tried again
+        self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}  # last suffix used for an id, so that the search is linear
 
     def new(self, client_id: str) -> str:
         legal = base = _NOT_IN_NAMES.sub("_", client_id) or "call"
         number = self._numbers.get(base, 1)
-        while legal in self._given:
+        while legal in self._used:
             number += 1
             legal = f"{base}_{number}"
         self._numbers[base] = number
-        self._given.add(legal)
+        self._used.add(legal)
         return legal
 
 
 @dataclass(slots=True)
 class ToolCalls:
-    """What the tools of a request are called upstream, for its history and for reading the answer.
+    """Names of a request's tools upstream, for its history and for parsing the response.
 
-    `renamed`: name upstream -> the client's. `custom`: names upstream of custom tools. `properties`: name upstream -> names of
-    its properties upstream -> the client's.
+    `renamed`: upstream name -> the client's name. `custom`: upstream names of custom tools. `properties`: upstream tool name
+    -> upstream property name -> the client's name.
     """
 
     renamed: dict[str, str] = field(default_factory=dict)
@@ -59,7 +58,7 @@ class ToolCalls:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def name(self, client_name: str) -> str:
-        """The legal name of a tool, the same each time it is asked for."""
+        """The upstream name of a tool; the same for every call with this name."""
         if _NAME.fullmatch(client_name) and client_name not in self.renamed:
             return client_name
         if (known := self._legal.get(client_name)) is not None:
@@ -75,14 +74,14 @@ class ToolCalls:
         return legal
 
     def block(self, call: Json, *, id: str, path: str) -> Block:
-        """A call of the history as a `tool_use` block."""
+        """A tool call of the history as a `tool_use` block."""
         if call.get("type") == "custom":
             name = self.name(call["custom"]["name"])
             return {"type": "tool_use", "id": id, "name": name, "input": {CUSTOM_INPUT: call["custom"]["input"]}}
         name = self.name(call["function"]["name"])
         arguments = _arguments(call["function"].get("arguments"), f"{path}.function.arguments")
         if name in self.properties:
-            arguments = renamed_keys(arguments, {client: ours for ours, client in self.properties[name].items()})
+            arguments = rename_keys(arguments, {client: upstream for upstream, client in self.properties[name].items()})
         return {"type": "tool_use", "id": id, "name": name, "input": arguments}
 
 
@@ -93,34 +92,36 @@ def _arguments(text: str | None, path: str) -> dict[str, Any]:
         arguments = parse_embedded(text)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"Invalid '{path}': the arguments are not JSON ({error}).", param=path) from None
-    # `null` and bare values: some clients and models write them for "none".
+    # Some clients and models send `null` or a bare value for "no arguments".
     return arguments if isinstance(arguments, dict) else {} if arguments is None else {"value": arguments}
 
 
-def claude_tools(body: Json, *, profile: ClaudeProfile, calls: ToolCalls) -> list[dict[str, Any]]:
-    """The request's tools that may be used now, as Claude defines them; notes in `calls` how to read calls of them."""
+def build_tools(body: Json, *, profile: ClaudeProfile, calls: ToolCalls) -> list[dict[str, Any]]:
+    """The allowed tools in Claude's format. Stores in `calls` how to parse calls of them."""
     tools = body.get("tools") or ()
     if not tools:
         return []
-    # All names first, so that a name does not depend on which tools are allowed this time.
+    # All names first, so that a name does not depend on which tools this request allows.
     names = {tool[tool["type"]]["name"]: calls.name(tool[tool["type"]]["name"]) for tool in tools}
     allowed = _allowed(body.get("tool_choice"))
     strict = (
-        sum(bool(tool[tool["type"]].get("strict")) for tool in tools) <= MOST_STRICT_TOOLS and profile.structured_output
+        sum(bool(tool[tool["type"]].get("strict")) for tool in tools) <= MAX_STRICT_TOOLS and profile.structured_output
     )
     built = []
     for i, tool in enumerate(tools):
-        given = tool[tool["type"]]
-        if allowed is not None and given["name"] not in allowed:
+        definition = tool[tool["type"]]
+        if allowed is not None and definition["name"] not in allowed:
             continue
-        name = names[given["name"]]
+        name = names[definition["name"]]
         if tool["type"] == "custom":
-            made = _custom(given, name, calls)
+            built_tool = _custom(definition, name, calls)
         else:
-            schema = object_schema(sound(given.get("parameters") or {}, f"tools[{i}].function.parameters"))
-            made = _function(given, name, calls, schema=schema, strict=strict)
-        mark = cache_mark(tool) or cache_mark(given)
-        built.append(made if mark is None else {**made, "cache_control": mark})
+            schema = object_schema(
+                validate_schema(definition.get("parameters") or {}, f"tools[{i}].function.parameters")
+            )
+            built_tool = _function(definition, name, calls, schema=schema, strict=strict)
+        cache_control = cache_control_of(tool) or cache_control_of(definition)
+        built.append(built_tool if cache_control is None else {**built_tool, "cache_control": cache_control})
     return built
 
 
@@ -131,37 +132,37 @@ def _allowed(choice: Any) -> set[str] | None:
 
 
 def _function(function: Json, name: str, calls: ToolCalls, *, schema: dict[str, Any], strict: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": name, "input_schema": schema}
+    built_tool: dict[str, Any] = {"name": name, "input_schema": schema}
     if function.get("description"):
-        made["description"] = function["description"]
+        built_tool["description"] = function["description"]
     if strict and function.get("strict"):
         try:
-            made["input_schema"] = strict_schema(schema)
-            made["strict"] = True
+            built_tool["input_schema"] = strict_schema(schema)
+            built_tool["strict"] = True
         except UnsupportedSchema:
-            # The model still sees the whole schema; only the guarantee is lost.
-            made["input_schema"] = schema
-    made["input_schema"], renamed = legal_properties(made["input_schema"])
+            # The model still sees the full schema; only the guarantee is lost.
+            built_tool["input_schema"] = schema
+    built_tool["input_schema"], renamed = rename_illegal_properties(built_tool["input_schema"])
     if renamed:
         calls.properties[name] = renamed
-    return made
+    return built_tool
 
 
 def _custom(custom: Json, name: str, calls: ToolCalls) -> dict[str, Any]:
-    """A free-text tool as a function of one string."""
+    """A custom (free-text) tool as a function with one string argument."""
     calls.custom.add(name)
     grammar = (custom.get("format") or {}).get("grammar") or {}
     texts = [custom.get("description") or ""]
     if grammar:
         texts.append(f"The input must match this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}")
     schema = {"type": "object", "properties": {CUSTOM_INPUT: {"type": "string"}}, "required": [CUSTOM_INPUT]}
-    made: dict[str, Any] = {"name": name, "input_schema": schema}
+    built_tool: dict[str, Any] = {"name": name, "input_schema": schema}
     description = "\n\n".join(text for text in texts if text)
-    return {**made, "description": description} if description else made
+    return {**built_tool, "description": description} if description else built_tool
 
 
 class ToolChoice(NamedTuple):
-    """Which tools the request offers, its `tool_choice`, and what has to be said in words because the model takes no force."""
+    """The offered tools, `tool_choice`, and an instruction for models that cannot be forced to call a tool."""
 
     tools: list[dict[str, Any]]
     choice: dict[str, Any] | None = None
@@ -173,26 +174,26 @@ class ToolChoice(NamedTuple):
 
 
 def tool_choice(body: Json, tools: list[dict[str, Any]], *, profile: ClaudeProfile, calls: ToolCalls) -> ToolChoice:
-    """`tool_choice` and `parallel_tool_calls`; a model that cannot be forced is told instead, and offered only what it must use."""
+    """`tool_choice` and `parallel_tool_calls`. A model that cannot be forced gets an instruction and only the tools it must use."""
     if not tools:
         return ToolChoice([])
-    asked = body.get("tool_choice", "auto")
-    single = body.get("parallel_tool_calls") is False
-    if asked == "none":
+    choice = body.get("tool_choice", "auto")
+    one_call = body.get("parallel_tool_calls") is False
+    if choice == "none":
         return ToolChoice(tools, {"type": "none"})
-    named = calls.name(asked[asked["type"]]["name"]) if _names_a_tool(asked) else None
-    required = asked == "required" or (_is(asked, "allowed_tools") and asked["allowed_tools"]["mode"] == "required")
+    named = calls.name(choice[choice["type"]]["name"]) if _names_a_tool(choice) else None
+    required = choice == "required" or (_is(choice, "allowed_tools") and choice["allowed_tools"]["mode"] == "required")
     if named is None and not required:
-        said = "tool_choice" in body or single
-        return ToolChoice(tools, _with_parallel({"type": "auto"}, single) if said else None)
+        is_set = "tool_choice" in body or one_call
+        return ToolChoice(tools, _with_parallel({"type": "auto"}, one_call) if is_set else None)
     if profile.forced_tools:
         choice = {"type": "any"} if named is None else {"type": "tool", "name": named}
-        return ToolChoice(tools, _with_parallel(choice, single))
+        return ToolChoice(tools, _with_parallel(choice, one_call))
     if named is not None:
         tools = [tool for tool in tools if tool["name"] == named]
-    told = "one of the given tools" if named is None else f"the tool `{named}`"
+    tool_text = "one of the given tools" if named is None else f"the tool `{named}`"
     return ToolChoice(
-        tools, _with_parallel({"type": "auto"}, single), f"You must call {told} now. Do not answer in text."
+        tools, _with_parallel({"type": "auto"}, one_call), f"You must call {tool_text} now. Do not answer in text."
     )
 
 
@@ -204,5 +205,5 @@ def _names_a_tool(choice: Any) -> bool:
     return _is(choice, "function") or _is(choice, "custom")
 
 
-def _with_parallel(choice: dict[str, Any], single: bool) -> dict[str, Any]:
-    return {**choice, "disable_parallel_tool_use": True} if single else choice
+def _with_parallel(choice: dict[str, Any], one_call: bool) -> dict[str, Any]:
+    return {**choice, "disable_parallel_tool_use": True} if one_call else choice

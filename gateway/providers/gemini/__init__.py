@@ -1,4 +1,4 @@
-"""The Gemini dialect."""
+"""Gemini models through Google's own API."""
 
 from gateway.providers.gemini.profiles import GeminiProfile, profile_of
 from gateway.providers.gemini.provider import Gemini

@@ -1,23 +1,31 @@
-"""What candidates say, in OpenAI's words: one reader per choice, shared by whole answers and streams."""
+"""Parses Gemini's candidates into OpenAI deltas; shared by whole responses and streams."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from gateway.completion import Json, UpstreamRequest, Usage, count
+from gateway.completion import Json, UpstreamRequest
 from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini import signatures
 from gateway.providers.gemini.grounding import PASSED_ON, Sources
-from gateway.providers.gemini.parts import NO_LATER_USE, Sound, audio_id, image_of, joined_audio, sound_of, unread_kind
+from gateway.providers.gemini.parts import (
+    EXPIRED,
+    AudioData,
+    audio_id,
+    audio_of,
+    image_of,
+    joined_audio,
+    unsupported_kind,
+)
 from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.tools import CUSTOM_INPUT
 
-FILTERED = frozenset(
+FILTERED_REASONS = frozenset(
     [
         "SAFETY",
         "RECITATION",
@@ -34,8 +42,8 @@ FILTERED = frozenset(
         "NO_IMAGE",
     ]
 )
-# The model failed at its own format; asking again helps more often than not.
-BROKEN = frozenset(
+# The model failed at its own output format; a retry often helps.
+FAILED_REASONS = frozenset(
     [
         "MALFORMED_FUNCTION_CALL",
         "UNEXPECTED_TOOL_CALL",
@@ -45,25 +53,24 @@ BROKEN = frozenset(
         "OTHER",
     ]
 )
-# Characters of an answer that are kept to find the places of its sources.
-MOST_TEXT = 1_000_000
-# What a client can use of an answer.
-_SAID = frozenset(("content", "tool_calls", "images", "audio"))
-CUT = frozenset(("MAX_TOKENS", "CONTINUATION"))
-SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
+# Characters of a response that are kept to compute the offsets of its sources.
+MAX_TEXT = 1_000_000
+# Members of a delta that count as content.
+_CONTENT_MEMBERS = frozenset(("content", "tool_calls", "images", "audio"))
+TRUNCATED_REASONS = frozenset(("MAX_TOKENS", "CONTINUATION"))
 
 
-class Findings:
-    """What the readers of one answer find beside its text: the modalities `made`, as Google names them, and what is `dropped`."""
+class ContentKinds:
+    """Content of one response beside its text: the output `modalities`, as Google names them, and the `dropped` kinds."""
 
-    __slots__ = ("dropped", "made")
+    __slots__ = ("dropped", "modalities")
 
     def __init__(self) -> None:
-        self.made: set[str] = set()
+        self.modalities: set[str] = set()
         self.dropped: list[str] = []
 
     def take_dropped(self) -> Sequence[str]:
-        """The kinds of content found since the last call that cannot be passed on."""
+        """Kinds of content since the last call that OpenAI's format cannot carry."""
         if not self.dropped:
             return ()
         kinds, self.dropped = self.dropped, []
@@ -71,56 +78,56 @@ class Findings:
 
 
 class CandidateReader:
-    """Reads one candidate, whole or piece by piece; `ids` makes ids for calls that Gemini gave none."""
+    """Parses one candidate, whole or streamed. `ids` creates ids for calls without one."""
 
     def __init__(
         self,
         index: int,
         *,
-        asked: RequestContext,
+        context: RequestContext,
         ids: GeneratedCallIds,
-        kept: SignatureCache,
-        config_problems: Findings,
+        signature_cache: SignatureCache,
+        content_kinds: ContentKinds,
     ) -> None:
         self.index = index
         self.reason: str | None = None
         self.calls = 0
-        self.spoke = False
-        self._asked = asked
+        self.has_content = False
+        self._context = context
         self._ids = ids
-        self._kept = kept
+        self._signature_cache = signature_cache
         self._details = 0
         self._images = 0
-        self._sounded = False
+        self._audio_started = False
         self._texts: list[str] = []
-        self._room = MOST_TEXT
+        self._text_budget = MAX_TEXT
         self._sources = Sources()
-        self._config_problems = config_problems
+        self._content_kinds = content_kinds
 
     def sources(self, *, parts: bool) -> dict[str, Any]:
-        """What the answer's sources add to its message; `parts`: its texts are the parts that Google counts in."""
+        """Message members for the sources. `parts`: the collected texts are the parts that Google's offsets refer to."""
         return self._sources.members(self._texts if parts else ["".join(self._texts)])
 
     def read(self, candidate: Json) -> dict[str, Any]:
-        """What this candidate adds, as a delta; empty when it adds nothing."""
+        """The delta that this candidate adds; empty where it adds nothing."""
         reason = candidate.get("finishReason")
         if isinstance(reason, str):
             self.reason = reason
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         delta: dict[str, Any] = {}
-        sounds: list[Sound] = []
+        audio_parts: list[AudioData] = []
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
-                self._part(part, delta, sounds)
-        if sounds:
-            delta["audio"] = self._audio(sounds)
+                self._part(part, delta, audio_parts)
+        if audio_parts:
+            delta["audio"] = self._audio(audio_parts)
         if not PASSED_ON.keys().isdisjoint(candidate):
             self._sources.read(candidate)
-        self.spoke = self.spoke or not _SAID.isdisjoint(delta)
+        self.has_content = self.has_content or not _CONTENT_MEMBERS.isdisjoint(delta)
         return delta
 
-    def _part(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> None:
+    def _part(self, part: Json, delta: dict[str, Any], audio_parts: list[AudioData]) -> None:
         signature = part.get("thoughtSignature")
         if not isinstance(signature, str) or not signature:
             signature = None
@@ -132,69 +139,69 @@ class CandidateReader:
         if isinstance(text, str) and text:
             member = "reasoning_content" if part.get("thought") is True else "content"
             delta[member] = delta.get(member, "") + text
-            if member == "content" and self._room > 0:
+            if member == "content" and self._text_budget > 0:
                 self._texts.append(text)
-                self._room -= len(text)
-        elif self._media(part, delta, sounds):
+                self._text_budget -= len(text)
+        elif self._media(part, delta, audio_parts):
             return
         if signature:
             delta.setdefault("reasoning_details", []).append(signatures.detail(signature, index=self._details))
             self._details += 1
 
-    def _media(self, part: Json, delta: dict[str, Any], sounds: list[Sound]) -> bool:
-        """Reads a part that is no text; whether its signature has been told with it."""
-        kind = unread_kind(part)
+    def _media(self, part: Json, delta: dict[str, Any], audio_parts: list[AudioData]) -> bool:
+        """Parse a part that is not text. Returns whether its signature is already in the delta."""
+        kind = unsupported_kind(part)
         if kind is None:
             return False
         image = image_of(part)
-        sound = sound_of(part)
-        if part.get("thought") is True and (image or sound):
-            # A draft that the model made while thinking; it is no part of the answer.
-            self._config_problems.dropped.append(f"thought {kind}")
+        audio = audio_of(part)
+        if part.get("thought") is True and (image or audio):
+            # A draft made while thinking; it is not part of the response.
+            self._content_kinds.dropped.append(f"thought {kind}")
         elif image is not None:
             delta.setdefault("images", []).append({"index": self._images, **image})
             self._images += 1
-            self._config_problems.made.add("IMAGE")
+            self._content_kinds.modalities.add("IMAGE")
             return True
-        elif sound is not None:
-            sounds.append(sound)
+        elif audio is not None:
+            audio_parts.append(audio)
         else:
-            self._config_problems.dropped.append(kind)
+            self._content_kinds.dropped.append(kind)
         return False
 
-    def _audio(self, sounds: list[Sound]) -> dict[str, Any]:
-        """OpenAI's `audio`; a stream says its id once, for clients join strings."""
-        data = joined_audio(sounds, wav=self._asked.wav)
-        self._config_problems.made.add("AUDIO")
-        if self._sounded:
+    def _audio(self, audio_parts: list[AudioData]) -> dict[str, Any]:
+        """OpenAI's `audio` member. A stream sends the id once, because clients concatenate strings."""
+        data = joined_audio(audio_parts, wav=self._context.wav)
+        self._content_kinds.modalities.add("AUDIO")
+        if self._audio_started:
             return {"data": data}
-        self._sounded = True
+        self._audio_started = True
         name = audio_id(self._ids.response_id, self.index)
-        return {"id": name, "data": data, "transcript": "", "expires_at": NO_LATER_USE}
+        return {"id": name, "data": data, "transcript": "", "expires_at": EXPIRED}
 
     def _call(self, call: Json, signature: str | None, delta: dict[str, Any]) -> None:
-        if self._asked.one_call and self.calls:
+        if self._context.one_call and self.calls:
             return
         call_id = self._ids.of(call.get("id"))
         name = str(call.get("name") or "")
-        name = self._asked.renamed.get(name, name)
+        name = self._context.renamed.get(name, name)
         args = call.get("args") or {}
-        made: dict[str, Any] = {"index": self.calls, "id": call_id}
-        if name in self._asked.custom:
-            made |= {"type": "custom", "custom": {"name": name, "input": _custom_input(args)}}
+        built: dict[str, Any] = {"index": self.calls, "id": call_id}
+        if name in self._context.custom:
+            built |= {"type": "custom", "custom": {"name": name, "input": _custom_input(args)}}
         else:
-            made |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
+            built |= {"type": "function", "function": {"name": name, "arguments": orjson.dumps(args).decode()}}
         if signature:
-            made |= signatures.extension(signature)
-            self._kept.put(call_id, signatures.ThoughtSignature(signature))
-        delta.setdefault("tool_calls", []).append(made)
+            built |= signatures.extension(signature)
+            self._signature_cache.put(call_id, signatures.ThoughtSignature(signature))
+        delta.setdefault("tool_calls", []).append(built)
         self.calls += 1
 
     def finish_reason(self) -> str:
-        """OpenAI's finish reason; one that we do not know is an ordinary end."""
-        if self.reason in FILTERED:
+        """OpenAI's finish reason; an unknown one is `stop`."""
+        if self.reason in FILTERED_REASONS:
             return "content_filter"
-        if self.reason in CUT:
+        if self.reason in TRUNCATED_REASONS:
             return "length"
         return "tool_calls" if self.calls else "stop"
 
@@ -205,123 +212,44 @@ def _custom_input(args: Any) -> str:
 
 
 class GeneratedCallIds:
-    """Ids for the tool calls of one answer, each given once.
+    """Unique ids for the tool calls of one response.
 
-    Gemini's own where it sends one (3.5 and later). Else made from what sets this answer apart: the conversation so far,
-    the number of the request in this process, the response's own id.
+    Gemini's own id where it sends one (3.5 and later). Otherwise a hash of the newest content, the request number in this
+    process and the response id.
     """
 
     def __init__(self, sent: UpstreamRequest, *, number: int) -> None:
         self._sent = sent
         self._number = number
-        self._given: set[str] = set()
+        self._used: set[str] = set()
         self._seed: bytes | None = None
         self.response_id = ""
 
-    def of(self, own: Any) -> str:
-        call_id = own if isinstance(own, str) and own and own not in self._given else self._make()
-        self._given.add(call_id)
+    def of(self, upstream_id: Any) -> str:
+        is_usable = isinstance(upstream_id, str) and upstream_id and upstream_id not in self._used
+        call_id: str = upstream_id if is_usable else self._generate()
+        self._used.add(call_id)
         return call_id
 
-    def _make(self) -> str:
+    def _generate(self) -> str:
         if self._seed is None:
             newest = orjson.dumps(list(self._sent.json.get("contents", ()))[-1:])
             self._seed = sha256(b"%d\n%s\n%s" % (self._number, self.response_id.encode(), newest)).digest()
-        return "call_" + sha256(b"%s%d" % (self._seed, len(self._given))).hexdigest()[:24]
+        return "call_" + sha256(b"%s%d" % (self._seed, len(self._used))).hexdigest()[:24]
 
 
-def refuse_broken(readers: Sequence[CandidateReader], *, provider: str) -> None:
-    """Raises UpstreamInvalidResponse when the model failed before it said anything that a client could use."""
-    broken = next((reader for reader in readers if reader.reason in BROKEN), None)
-    if broken is not None and not any(reader.spoke for reader in readers):
-        message = f"The model ended without an answer: {broken.reason}."
-        raise UpstreamInvalidResponse(message, provider=provider, upstream_code=broken.reason)
+def raise_if_failed(readers: Sequence[CandidateReader], *, provider: str) -> None:
+    """Raises UpstreamInvalidResponse where the model failed before it produced any content."""
+    failed = next((reader for reader in readers if reader.reason in FAILED_REASONS), None)
+    if failed is not None and not any(reader.has_content for reader in readers):
+        message = f"The model ended without an answer: {failed.reason}."
+        raise UpstreamInvalidResponse(message, provider=provider, upstream_code=failed.reason)
 
 
-def blocked(body: Json) -> str | None:
-    """Why the prompt was refused, if it was: the text for `refusal`."""
+def blocked_reason(body: Json) -> str | None:
+    """The text for `refusal` where the prompt was blocked, else None."""
     feedback = body.get("promptFeedback")
     reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
     if not isinstance(feedback, dict) or not reason:
         return None
     return str(feedback.get("blockReasonMessage") or f"The prompt was blocked by the provider ({reason}).")
-
-
-def usage_of(body: Json, *, made: Collection[str] = ()) -> Usage | None:
-    """`usageMetadata` in OpenAI's sense; cached tokens are inside Gemini's prompt count, thoughts beside its candidates'.
-
-    `made` are the modalities of the answer that are not text. Where Google does not say which tokens they took, all of the
-    answer's count as the dearer kind, and the usage is an estimate.
-    """
-    raw = body.get("usageMetadata")
-    if not isinstance(raw, dict):
-        return None
-    prompt = count(raw.get("promptTokenCount"))
-    answer, thoughts = count(raw.get("candidatesTokenCount")), count(raw.get("thoughtsTokenCount")) or 0
-    if prompt is None and answer is None:
-        return None
-    prompt = (prompt or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
-    cached = min(count(raw.get("cachedContentTokenCount")) or 0, prompt)
-    usage = Usage(
-        prompt_tokens=prompt,
-        completion_tokens=(answer or 0) + thoughts,
-        cached_tokens=cached,
-        reasoning_tokens=thoughts,
-        prompt_audio_tokens=min(_tokens_of("AUDIO", raw.get("promptTokensDetails")), prompt),
-        cached_audio_tokens=min(_tokens_of("AUDIO", raw.get("cacheTokensDetails")), cached),
-        raw=raw,
-    )
-    details = raw.get("candidatesTokensDetails")
-    return _with_media(usage, details, answer or 0, made=made) if details or made else usage
-
-
-def _with_media(usage: Usage, details: Any, answer: int, *, made: Collection[str]) -> Usage:
-    media = {kind: min(_tokens_of(kind, details), answer) for kind in ("IMAGE", "AUDIO", "VIDEO")}
-    untold = next((kind for kind in ("IMAGE", "AUDIO") if kind in made and not media[kind]), None)
-    if untold is not None:
-        media[untold] = max(0, answer - sum(media.values()))
-    return usage._replace(
-        completion_audio_tokens=media["AUDIO"],
-        completion_image_tokens=media["IMAGE"],
-        completion_video_tokens=media["VIDEO"],
-        estimated=untold is not None,
-    )
-
-
-def _tokens_of(modality: str, details: Any) -> int:
-    entries = details if isinstance(details, list) else ()
-    return sum(
-        count(entry.get("tokenCount")) or 0
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("modality") == modality
-    )
-
-
-def extra_of(body: Json) -> Json:
-    """Further top-level members worth showing: the service tier that was used."""
-    raw = body.get("usageMetadata")
-    tier = raw.get("serviceTier") if isinstance(raw, dict) else None
-    known = SERVICE_TIERS.get(tier.lower()) if isinstance(tier, str) else None
-    return {"service_tier": known} if known else {}
-
-
-def logprobs_of(candidate: Json) -> Json | None:
-    """`logprobsResult` as OpenAI's `logprobs`; None when there is none."""
-    result = candidate.get("logprobsResult")
-    chosen = result.get("chosenCandidates") if isinstance(result, dict) else None
-    if not isinstance(result, dict) or not isinstance(chosen, list):
-        return None
-    tops = result.get("topCandidates")
-    tops = tops if isinstance(tops, list) else []
-    content = []
-    for position, token in enumerate(chosen):
-        if isinstance(token, dict):
-            top = tops[position] if position < len(tops) else None
-            others = top.get("candidates") if isinstance(top, dict) else None
-            content.append(_token(token) | {"top_logprobs": [_token(o) for o in others or () if isinstance(o, dict)]})
-    return {"content": content, "refusal": None}
-
-
-def _token(token: Json) -> dict[str, Any]:
-    text = str(token.get("token") or "")
-    return {"token": text, "logprob": token.get("logProbability", 0.0), "bytes": list(text.encode())}

@@ -1,4 +1,4 @@
-"""`generationConfig`: sampling, limits, thinking and the form of the answer."""
+"""Builds `generationConfig`: sampling, limits, thinking, modalities and the response format."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from gateway.providers.gemini.profiles import GeminiProfile
 from gateway.providers.reasoning import asked_reasoning
 
 MAX_STOP_SEQUENCES = 5
-MAX_PENALTY = 1.99  # OpenAI's range ends with 2, Gemini's just before it
+MAX_PENALTY = 1.99  # OpenAI's range includes 2, Gemini's excludes it
 INT32 = 0x7FFF_FFFF
-# Of OpenRouter's `image_config`: https://openrouter.ai/docs/features/multimodal/image-generation
+# OpenRouter's `image_config`: https://openrouter.ai/docs/features/multimodal/image-generation
 IMAGE_CONFIG = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
 SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority", "fast": "priority"}
 
 
 def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
-    """Everything but the response format. What Gemini lacks and only hints at sampling is left out."""
+    """Everything but modalities and response format. Unsupported sampling parameters are left out."""
     config: dict[str, Any] = {}
-    for theirs, ours in (("temperature", "temperature"), ("top_p", "topP")):
-        if body.get(theirs) is not None:
-            config[ours] = body[theirs]
+    for client_name, gemini_name in (("temperature", "temperature"), ("top_p", "topP")):
+        if body.get(client_name) is not None:
+            config[gemini_name] = body[client_name]
     if (body.get("top_k") or 0) > 0:
         config["topK"] = body["top_k"]
     if profile.penalties:
-        for theirs, ours in (("frequency_penalty", "frequencyPenalty"), ("presence_penalty", "presencePenalty")):
-            if body.get(theirs) is not None:
-                config[ours] = min(body[theirs], MAX_PENALTY)
+        for client_name, gemini_name in (
+            ("frequency_penalty", "frequencyPenalty"),
+            ("presence_penalty", "presencePenalty"),
+        ):
+            if body.get(client_name) is not None:
+                config[gemini_name] = min(body[client_name], MAX_PENALTY)
     limit = output_limit(body)
     if limit is not None:
         config["maxOutputTokens"] = min(limit, profile.max_output_tokens)
@@ -48,7 +51,7 @@ def generation_config(body: Json, *, profile: GeminiProfile) -> dict[str, Any]:
 
 def _stop(body: Json) -> Json:
     stop = body.get("stop") or ()
-    sequences = [word for word in ([stop] if isinstance(stop, str) else stop) if word]
+    sequences = [sequence for sequence in ([stop] if isinstance(stop, str) else stop) if sequence]
     if len(sequences) > MAX_STOP_SEQUENCES:
         raise InvalidRequest(f"Gemini models take at most {MAX_STOP_SEQUENCES} stop sequences.", param="stop")
     return {"stopSequences": sequences} if sequences else {}
@@ -68,36 +71,38 @@ def _logprobs(body: Json, *, profile: GeminiProfile) -> Json:
 
 
 def _thinking(body: Json, *, profile: GeminiProfile) -> Json:
-    asked = asked_reasoning(body)
-    if asked is None:
+    reasoning = asked_reasoning(body)
+    if reasoning is None:
         return {}
-    config = profile.thinking(asked)
+    config = profile.thinking(reasoning)
     return {"thinkingConfig": config} if config else {}
 
 
 def modalities_config(body: Json, *, profile: GeminiProfile, stream: bool) -> dict[str, Any]:
-    """What kinds of output are asked for, and how pictures and sound shall be. Raises InvalidRequest for what the model cannot make."""
-    asked = [*dict.fromkeys(body.get("modalities") or ())]
-    for kind, called, able in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
-        if kind in asked and not able:
+    """Output modalities, and the image and audio settings. Raises InvalidRequest for what the model cannot generate."""
+    modalities = [*dict.fromkeys(body.get("modalities") or ())]
+    for kind, called, is_supported in (("image", "pictures", profile.images), ("audio", "audio", profile.speech)):
+        if kind in modalities and not is_supported:
             raise InvalidRequest(f"This Gemini model does not answer with {called}.", param="modalities")
     speech = body.get("audio")
     if speech is not None and not profile.speech:
         raise InvalidRequest("This Gemini model does not answer with audio.", param="audio")
     config: dict[str, Any] = {}
-    if asked and (asked != ["text"] or profile.images):
-        # Models that speak refuse text beside it; what they say is the text.
-        config["responseModalities"] = ["AUDIO"] if "audio" in asked else [kind.upper() for kind in asked]
+    if modalities and (modalities != ["text"] or profile.images):
+        # Speech models reject TEXT beside AUDIO.
+        config["responseModalities"] = ["AUDIO"] if "audio" in modalities else [kind.upper() for kind in modalities]
     if speech is not None:
         config |= _speech(speech, stream=stream)
     image = {
-        ours: value for theirs, ours in IMAGE_CONFIG.items() if (value := (body.get("image_config") or {}).get(theirs))
+        gemini_name: value
+        for client_name, gemini_name in IMAGE_CONFIG.items()
+        if (value := (body.get("image_config") or {}).get(client_name))
     }
     return config | {"imageConfig": image} if image and profile.images else config
 
 
 def _speech(speech: Json, *, stream: bool) -> dict[str, Any]:
-    """`speechConfig` from OpenAI's `audio`. Gemini makes raw PCM: as such it can be streamed, whole it can be a WAV file."""
+    """`speechConfig` from OpenAI's `audio`. Gemini returns raw PCM: streamed as it is, otherwise optionally as WAV."""
     formats = ("pcm16",) if stream else ("wav", "pcm16")
     if speech.get("format") not in formats:
         raise InvalidRequest(
@@ -111,12 +116,12 @@ def _speech(speech: Json, *, stream: bool) -> dict[str, Any]:
 
 
 def wants_wav(body: Json) -> bool:
-    """Whether sound shall come as a WAV file."""
+    """Whether audio is returned as a WAV file."""
     return (body.get("audio") or {}).get("format") == "wav"
 
 
 def schema_of(body: Json) -> tuple[bool, Any]:
-    """Whether JSON is wanted, and the schema it has to satisfy (None for any)."""
+    """Returns whether JSON is requested, and its schema (None for any)."""
     wanted = body.get("response_format") or {"type": "text"}
     kind = wanted.get("type")
     if kind == "text":
@@ -138,10 +143,10 @@ def json_config(schema: Any) -> dict[str, Any]:
 
 
 def json_instruction(schema: Any) -> str:
-    """For models that take no response format beside tools: say it in words."""
-    asked = "When you are not calling a tool, answer with one bare JSON object: no code fence, no other text."
+    """The instruction for models that accept no response format together with tools."""
+    instruction = "When you are not calling a tool, answer with one bare JSON object: no code fence, no other text."
     return (
-        asked
+        instruction
         if schema is None
-        else f"{asked} It must be valid against this JSON schema:\n{orjson.dumps(schema).decode()}"
+        else f"{instruction} It must be valid against this JSON schema:\n{orjson.dumps(schema).decode()}"
     )

@@ -1,4 +1,4 @@
-"""Content parts of a user's message as Gemini parts: text, images, files, audio."""
+"""Converts content parts to Gemini parts: text, images, files, audio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Part = dict[str, Any]
 
 DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?P<parameters>;[^,]*)?,", re.IGNORECASE)
 MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-LONGEST_PLAIN = 1_000_000  # characters with percent signs, which take far longer to undo than base64
+MAX_UNENCODED = 1_000_000  # characters of percent-encoded data, which is far slower to decode than base64
 SAME_MIME = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
@@ -47,19 +47,19 @@ TEXT_MIMES = frozenset(("application/json", "application/xml", "application/yaml
 
 
 def parts_of(content: Any, *, path: str) -> Iterator[Part]:
-    """The Gemini parts of a message's `content`, in order; empty ones are left out, for Gemini refuses them."""
+    """The Gemini parts of a message's `content`, in order; empty texts are left out, because Gemini rejects them."""
     if isinstance(content, str):
         if content:
             yield {"text": content}
         return
     for index, part in enumerate(content or ()):
-        made = _part(part, path=f"{path}[{index}]")
-        if made != {"text": ""}:
-            yield made
+        converted = _part(part, path=f"{path}[{index}]")
+        if converted != {"text": ""}:
+            yield converted
 
 
 def text_of(content: Any, *, path: str) -> str:
-    """The text of a system, assistant or tool message; other parts are refused."""
+    """The text of a system, assistant or tool message. Raises InvalidRequest for other parts."""
     if content is None or isinstance(content, str):
         return content or ""
     return "\n".join(filter(None, (_text(part, path=f"{path}[{index}]") for index, part in enumerate(content))))
@@ -116,12 +116,12 @@ def _file(file: Any, *, path: str) -> Part:
     data = _member(file, "file_data", path=path)
     name = str(file.get("filename") or "")
     mime = MIME_OF_SUFFIX.get(name.rpartition(".")[2].lower(), "application/pdf")
-    made = _inline(data, mime=mime, path=f"{path}.file_data")
-    return _as_text(made, name=name) or made
+    converted = _inline(data, mime=mime, path=f"{path}.file_data")
+    return _as_text(converted, name=name) or converted
 
 
 def _as_text(part: Part, *, name: str) -> Part | None:
-    """A text file as a text part: every model reads those, whatever the kind of text."""
+    """A text file as a text part, which every model accepts; None for other files."""
     blob = part["inlineData"]
     if not (blob["mimeType"].startswith("text/") or blob["mimeType"] in TEXT_MIMES):
         return None
@@ -143,21 +143,21 @@ def _audio(audio: Any, *, path: str) -> Part:
 
 
 def _member(value: Any, name: str, *, path: str) -> str:
-    found = value.get(name) if isinstance(value, Mapping) else None
-    if not isinstance(found, str) or not found:
+    member = value.get(name) if isinstance(value, Mapping) else None
+    if not isinstance(member, str) or not member:
         raise InvalidRequest(f"`{name}` must be a non-empty string.", param=f"{path}.{name}")
-    return found
+    return member
 
 
 def _inline(data: str, *, mime: str, path: str) -> Part:
-    """A data URL, or bare base64 of the given type, as inline data."""
+    """A data URL, or plain base64 of type `mime`, as inline data."""
     payload, encoded = data, True
     if data[:5].lower() == "data:":
         head = DATA_URL.match(data[:MAX_DATA_URL_HEAD])
         if head is None:
             raise InvalidRequest("This is not a data URL.", param=path)
         payload = data[head.end() :]
-        encoded = any(word.strip().lower() == "base64" for word in (head["parameters"] or "").split(";"))
+        encoded = any(parameter.strip().lower() == "base64" for parameter in (head["parameters"] or "").split(";"))
         mime = head["mime"].strip().lower() or mime
     mime = SAME_MIME.get(mime, mime)
     if not MIME.fullmatch(mime):
@@ -167,13 +167,13 @@ def _inline(data: str, *, mime: str, path: str) -> Part:
 
 
 def _unquoted(data: str, *, path: str) -> bytes:
-    if len(data) > LONGEST_PLAIN:
+    if len(data) > MAX_UNENCODED:
         raise InvalidRequest("A data URL of this size has to be in base64, without percent signs.", param=path)
     return unquote_to_bytes(data)
 
 
 def _base64(data: str, *, path: str) -> str:
-    """Standard base64, from what clients send as such: with line ends, URL-safe, percent-encoded or without padding."""
+    """Standard base64, from base64 with line breaks, URL-safe, percent-encoded or without padding."""
     if "%" in data:
         data = _unquoted(data, path=path).decode("ascii", "replace")
     try:

@@ -1,7 +1,7 @@
-"""Pictures and sound that a model answers with, in the members that OpenAI and OpenRouter have for them.
+"""Parses images and audio in a response.
 
-An image is an entry of `images`, as OpenRouter writes it: https://openrouter.ai/docs/features/multimodal/image-generation.
-Sound is `audio`, as OpenAI writes it. Gemini's sound is raw PCM, 16 bits, one channel, which is OpenAI's format `pcm16`.
+An image becomes an entry of `images`, as in OpenRouter's API: https://openrouter.ai/docs/features/multimodal/image-generation.
+Audio becomes OpenAI's `audio`. Gemini sends raw PCM, 16 bits, mono: OpenAI's format `pcm16`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from gateway.completion import Json
 from gateway.providers.gemini.signatures import extension
 
-# OpenAI's clients need a time until which a later request may refer to the sound. None can here: it is over at once.
-NO_LATER_USE = 0
-PCM_RATE = 24_000  # samples a second, where the answer does not say
+# OpenAI's `expires_at`: until when a later request may refer to the audio. Here it never may.
+EXPIRED = 0
+PCM_RATE = 24_000  # samples per second, where the response names none
 _RATE = re.compile(r"rate=(\d{4,6})\b")
 _RAW_AUDIO = ("audio/l16", "audio/pcm")
 
@@ -38,18 +38,18 @@ def _image(url: str, part: Json) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}, **signed}
 
 
-class Sound(NamedTuple):
-    """A piece of sound: its MIME type and its data in base64."""
+class AudioData(NamedTuple):
+    """A piece of audio: its MIME type and its data in base64."""
 
     mime: str
     data: str
 
 
-def sound_of(part: Json) -> Sound | None:
-    """The sound of a part; None for a part that is none."""
+def audio_of(part: Json) -> AudioData | None:
+    """The audio of a part; None for any other part."""
     blob = part.get("inlineData")
     if isinstance(blob, dict) and _is_of(blob, "audio/") and isinstance(blob.get("data"), str) and blob["data"]:
-        return Sound(blob["mimeType"], blob["data"])
+        return AudioData(blob["mimeType"], blob["data"])
     return None
 
 
@@ -59,12 +59,12 @@ def _is_of(blob: Json, kind: str) -> bool:
 
 
 def audio_id(response_id: str, index: int) -> str:
-    """The id of a choice's sound: the same in each piece of a stream."""
+    """The id of a choice's audio: the same in each chunk of a stream."""
     return f"audio_{response_id or 'gemini'}_{index}"
 
 
-def joined_audio(pieces: list[Sound], *, wav: bool) -> str:
-    """The pieces as one base64 text; raw PCM gets a WAV header where `wav` is wanted."""
+def joined_audio(pieces: list[AudioData], *, wav: bool) -> str:
+    """The pieces as one base64 text; with `wav` raw PCM gets a WAV header."""
     if len(pieces) == 1 and not wav:
         return pieces[0].data
     data = b"".join(_decoded(piece.data) for piece in pieces)
@@ -82,18 +82,18 @@ def _decoded(data: str) -> bytes:
 
 
 def _rate(mime: str) -> int:
-    found = _RATE.search(mime)
-    return int(found[1]) if found else PCM_RATE
+    match = _RATE.search(mime)
+    return int(match[1]) if match else PCM_RATE
 
 
 def _wav_header(size: int, *, rate: int) -> bytes:
-    """RIFF header of PCM with 16 bits and one channel; `size` is in bytes, `rate` in samples a second."""
+    """RIFF header for mono PCM with 16 bits; `size` in bytes, `rate` in samples per second."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
     return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
 
 
-def unread_kind(part: Json) -> str | None:
-    """What to call a part that has no place in OpenAI's shape; None for one that is text, a call or a bare signature."""
+def unsupported_kind(part: Json) -> str | None:
+    """The name of a part that OpenAI's format cannot carry; None for text, a call or a bare signature."""
     known = {"text", "thought", "thoughtSignature", "functionCall", "partMetadata", "videoMetadata", "mediaResolution"}
     names = sorted(part.keys() - known)
     if not names:

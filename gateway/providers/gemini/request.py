@@ -1,4 +1,4 @@
-"""An OpenAI chat request as one POST to generateContent or streamGenerateContent."""
+"""Builds the URL and body of generateContent and streamGenerateContent from a chat request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from gateway.completion import ChatRequest, Json
 from gateway.providers.base import SignatureCache
-from gateway.providers.gemini.contents import called_names, conversation
+from gateway.providers.gemini.contents import build_conversation, called_names
 from gateway.providers.gemini.generation import (
     SERVICE_TIERS,
     generation_config,
@@ -20,15 +20,15 @@ from gateway.providers.gemini.generation import (
     wants_wav,
 )
 from gateway.providers.gemini.profiles import GeminiProfile
-from gateway.providers.gemini.tools import Tools, tools_of
+from gateway.providers.gemini.tools import Tools, build_tools
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What must be known of a request to read its answer.
+    """What is needed to parse the response to one request.
 
-    `renamed` maps Gemini's function names back to the client's; `wav` says that sound gets a WAV header; `number` tells requests of this process apart, for ids
-    that Gemini leaves to us, and is no part of the value.
+    `renamed` maps Gemini's function names to the client's. `one_call`: only the first tool call is returned. `wav`: audio gets
+    a WAV header. `number` is the request's number in this process, for generated call ids; it does not affect equality.
     """
 
     renamed: Json = field(default_factory=dict)
@@ -39,49 +39,49 @@ class RequestContext:
 
 
 @lru_cache(maxsize=256)
-def url_of(base_url: str, *, model: str, stream: bool) -> str:
-    """The method's URL; whatever a model id holds stays one path segment."""
+def request_url(base_url: str, *, model: str, stream: bool) -> str:
+    """The URL of the method; the model id is quoted to stay one path segment."""
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:{method}"
 
 
-def body_of(
-    request: ChatRequest, *, profile: GeminiProfile, kept: SignatureCache, number: int
+def build_body(
+    request: ChatRequest, *, profile: GeminiProfile, signature_cache: SignatureCache, number: int
 ) -> tuple[Json, RequestContext]:
-    """The JSON to send and how to read the answer to the request of this number.
+    """Returns the JSON to send and the context for parsing the response. `number`: see RequestContext.
 
-    Raises InvalidRequest for what this model cannot be asked.
+    Raises InvalidRequest for what this model does not support.
     """
     body = request.body
     tools = _tools(request, profile=profile)
-    talk = conversation(request.messages, tools=tools, profile=profile, kept=kept)
+    conversation = build_conversation(request.messages, tools=tools, profile=profile, signature_cache=signature_cache)
     config = generation_config(body, profile=profile)
     config |= modalities_config(body, profile=profile, stream=request.stream)
-    system = [*talk.system]
+    system = [*conversation.system]
     as_json, schema = schema_of(body)
     if as_json and tools.declarations and not profile.schema_with_tools:
         system.append({"text": json_instruction(schema)})
     elif as_json:
         config |= json_config(schema)
-    made: dict[str, Any] = {"contents": talk.contents}
+    payload: dict[str, Any] = {"contents": conversation.contents}
     if system:
-        made["systemInstruction"] = {"parts": system}
+        payload["systemInstruction"] = {"parts": system}
     if tools.declarations:
-        made["tools"] = [{"functionDeclarations": tools.declarations}]
+        payload["tools"] = [{"functionDeclarations": tools.declarations}]
     if tools.config:
-        made["toolConfig"] = tools.config
+        payload["toolConfig"] = tools.config
     if config:
-        made["generationConfig"] = config
+        payload["generationConfig"] = config
     if body.get("service_tier") in SERVICE_TIERS:
-        made["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
-    # The deprecated `function_call` form has room for one call, too.
+        payload["serviceTier"] = SERVICE_TIERS[body["service_tier"]]
+    # The deprecated `function_call` form can carry only one call.
     one_call = body.get("parallel_tool_calls") is False or request.legacy_functions
-    return made, RequestContext(tools.renamed(), tools.custom, one_call=one_call, wav=wants_wav(body), number=number)
+    return payload, RequestContext(tools.renamed(), tools.custom, one_call=one_call, wav=wants_wav(body), number=number)
 
 
 def _tools(request: ChatRequest, *, profile: GeminiProfile) -> Tools:
-    tools = tools_of(request.body, called=called_names(request.messages))
+    tools = build_tools(request.body, called=called_names(request.messages))
     if tools.forbidden and schema_of(request.body)[0] and not profile.schema_with_tools:
-        # Tools that must not be called would only cost the answer its guaranteed form.
-        return Tools(sent=tools.sent)
+        # Tools that must not be called would only prevent the guaranteed response format.
+        return Tools(upstream_names=tools.upstream_names)
     return tools

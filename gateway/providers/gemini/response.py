@@ -1,4 +1,4 @@
-"""A whole answer of generateContent as an OpenAI completion."""
+"""Parses a generateContent response into a Completion."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
     CandidateReader,
-    Findings,
+    ContentKinds,
     GeneratedCallIds,
-    blocked,
-    extra_of,
-    logprobs_of,
-    refuse_broken,
-    usage_of,
+    blocked_reason,
+    raise_if_failed,
 )
 from gateway.providers.gemini.request import RequestContext
+from gateway.providers.gemini.usage import extra_of, logprobs_of, parse_usage
 
 
-def completion_of(
-    body: Json, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, provider: str
+def parse_completion(
+    body: Json, *, context: RequestContext, ids: GeneratedCallIds, signature_cache: SignatureCache, provider: str
 ) -> Completion:
-    """Every candidate as a choice. Raises UpstreamInvalidResponse when there is nothing to be read as an answer."""
+    """Every candidate as a choice. Raises UpstreamInvalidResponse where there is neither a candidate nor a block reason."""
     response_id = body.get("responseId")
     upstream_id = response_id if isinstance(response_id, str) and response_id else None
     ids.response_id = upstream_id or ""
     candidates = [entry for entry in _list(body.get("candidates")) if isinstance(entry, dict)]
-    refusal = blocked(body)
+    refusal = blocked_reason(body)
     if not candidates and refusal is None:
         raise UpstreamInvalidResponse("Gemini answered without candidates.", provider=provider)
     choices: list[Json] = []
     readers: list[CandidateReader] = []
-    config_problems = Findings()
+    content_kinds = ContentKinds()
     for position, candidate in enumerate(candidates):
-        reader = CandidateReader(position, asked=asked, ids=ids, kept=kept, config_problems=config_problems)
+        reader = CandidateReader(
+            position, context=context, ids=ids, signature_cache=signature_cache, content_kinds=content_kinds
+        )
         choices.append(_choice(reader, candidate))
         readers.append(reader)
-    refuse_broken(readers, provider=provider)
+    raise_if_failed(readers, provider=provider)
     if not choices:
         choices = [
             {"index": 0, "message": _message({}, refusal=refusal), "finish_reason": "content_filter", "logprobs": None}
         ]
     return Completion(
         choices,
-        usage_of(body, made=config_problems.made),
+        parse_usage(body, modalities=content_kinds.modalities),
         upstream_id=upstream_id,
         extra=extra_of(body),
-        dropped=config_problems.take_dropped(),
+        dropped=content_kinds.take_dropped(),
     )
 
 

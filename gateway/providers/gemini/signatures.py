@@ -1,7 +1,7 @@
-"""Thought signatures: where an answer carries them to the client, and where a history brings them back.
+"""Thought signatures: how responses carry them to the client, and how messages bring them back.
 
-A tool call has its own in `extra_content.google.thought_signature` (Google's own place in its OpenAI-compatible API). Any
-other part's goes into `reasoning_details`, marked with our format so that other providers' entries are never sent here.
+The signature of a tool call is in `extra_content.google.thought_signature` (Google's own place in its OpenAI-compatible API). All
+others are in `reasoning_details`, with the gateway's own format so that entries of other providers are never sent to Gemini.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ from gateway.completion import Json
 from gateway.providers.base import SignatureCache
 
 FORMAT = "google-gemini-v1"
-# For calls that Gemini did not make or whose signature is lost: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
-# In base64, as every signature is: the field holds bytes.
+# For calls of other models, or with a lost signature: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+# In base64, because the field holds bytes.
 SENTINEL = base64.b64encode(b"skip_thought_signature_validator").decode()
 
 
 @dataclass(frozen=True, slots=True)
 class ThoughtSignature:
-    """What is kept by tool-call id; its own type, so that another provider's is never taken for one."""
+    """A cached signature; its own type, so that it is never confused with another provider's."""
 
     value: str
 
 
 def extension(signature: str) -> dict[str, Any]:
-    """The member that carries a signature beside a tool call or an image."""
+    """The member that carries the signature of a tool call or an image."""
     return {"extra_content": {"google": {"thought_signature": signature}}}
 
 
 def echoed(value: Json) -> str | None:
-    """The signature of a tool call or image that a client sends back whole."""
+    """The signature of a tool call or image that the client sent back; None without one."""
     extra = value.get("extra_content")
     google = extra.get("google") if isinstance(extra, Mapping) else None
     signature = google.get("thought_signature") if isinstance(google, Mapping) else None
     return signature if isinstance(signature, str) and signature else None
 
 
-def of_call(call: Json, *, kept: SignatureCache) -> str | None:
-    """A tool call's signature: as the client echoes it, else as it was kept."""
+def of_call(call: Json, *, signature_cache: SignatureCache) -> str | None:
+    """A tool call's signature: the client's, else the cached one."""
     signature = echoed(call)
     if signature is not None:
         return signature
-    remembered = kept.get(str(call.get("id")))
-    return remembered.value if isinstance(remembered, ThoughtSignature) else None
+    cached = signature_cache.get(str(call.get("id")))
+    return cached.value if isinstance(cached, ThoughtSignature) else None
 
 
 def of_message(message: Json) -> str | None:
-    """The last signature that an assistant message carries for its text."""
+    """The last signature in the `reasoning_details` of an assistant message."""
     return next(reversed([*_details(message.get("reasoning_details"))]), None)
 
 
 def _details(details: Any) -> Iterator[str]:
     for entry in details if isinstance(details, list) else ():
-        # An entry with an id belongs to a tool call, in OpenRouter's way of writing them.
+        # In OpenRouter's format an entry with an id belongs to a tool call.
         if isinstance(entry, Mapping) and entry.get("format") == FORMAT and not entry.get("id"):
             signature = entry.get("signature") or entry.get("data")
             if isinstance(signature, str) and signature:
@@ -64,5 +64,5 @@ def _details(details: Any) -> Iterator[str]:
 
 
 def detail(signature: str, *, index: int) -> Json:
-    """One entry of `reasoning_details`; each needs its own index, or clients that add up deltas fail."""
+    """One entry of `reasoning_details`. Each needs its own index, because clients merge deltas by index."""
     return {"type": "reasoning.text", "text": "", "signature": signature, "format": FORMAT, "index": index}

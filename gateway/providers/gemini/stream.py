@@ -1,7 +1,7 @@
-"""A stream of streamGenerateContent as OpenAI chunks.
+"""Parses the events of streamGenerateContent into chunks.
 
-Every event is a small generateContent answer. Gemini may repeat a finish reason or send a last signature after it, so the
-finish is told when the bytes end, once for each choice.
+Every event is a small generateContent response. Gemini may repeat a finish reason or send a signature after it, so the
+finish reason is sent at the end of the stream, once per choice.
 """
 
 from __future__ import annotations
@@ -17,32 +17,36 @@ from gateway.json_body import parse_answer
 from gateway.providers.base import SignatureCache, StreamParser
 from gateway.providers.gemini.answer import (
     CandidateReader,
-    Findings,
+    ContentKinds,
     GeneratedCallIds,
-    blocked,
-    extra_of,
-    logprobs_of,
-    refuse_broken,
-    usage_of,
+    blocked_reason,
+    raise_if_failed,
 )
-from gateway.providers.gemini.errors import error_in
+from gateway.providers.gemini.errors import find_error
 from gateway.providers.gemini.request import RequestContext
+from gateway.providers.gemini.usage import extra_of, logprobs_of, parse_usage
 from gateway.sse import ServerSentEvent
 
 
 class GeminiStream(StreamParser):
-    """Keeps one reader per choice; tool calls count on over all events."""
+    """Keeps one reader per choice; tool calls are numbered across events."""
 
     def __init__(
-        self, *, asked: RequestContext, ids: GeneratedCallIds, kept: SignatureCache, provider: str, key: str
+        self,
+        *,
+        context: RequestContext,
+        ids: GeneratedCallIds,
+        signature_cache: SignatureCache,
+        provider: str,
+        key: str,
     ) -> None:
-        self._asked = asked
+        self._context = context
         self._ids = ids
-        self._kept = kept
+        self._signature_cache = signature_cache
         self._provider = provider
         self._key = key
         self._readers: dict[int, CandidateReader] = {}
-        self._config_problems = Findings()
+        self._content_kinds = ContentKinds()
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if event.data.strip() in (b"", b"[DONE]"):
@@ -52,10 +56,10 @@ class GeminiStream(StreamParser):
         if isinstance(response_id, str) and not self._ids.response_id:
             self._ids.response_id = response_id
         choices = [*self._choices(body), *self._blocked(body)]
-        # As long as nothing was said this can be asked again, so tell of it at once.
-        refuse_broken([*self._readers.values()], provider=self._provider)
-        usage, extra = usage_of(body, made=self._config_problems.made), extra_of(body)
-        dropped = self._config_problems.take_dropped()
+        # Raised at once: before any content the request can be retried.
+        raise_if_failed([*self._readers.values()], provider=self._provider)
+        usage, extra = parse_usage(body, modalities=self._content_kinds.modalities), extra_of(body)
+        dropped = self._content_kinds.take_dropped()
         return [Chunk(choices, usage, extra=extra, dropped=dropped)] if choices or usage or dropped else ()
 
     def close(self) -> Sequence[Chunk]:
@@ -63,16 +67,16 @@ class GeminiStream(StreamParser):
         if not readers or any(reader.reason is None for reader in readers):
             raise UpstreamTruncated("Gemini's stream ended before its answer did.", provider=self._provider)
         sources = [(reader, reader.sources(parts=False)) for reader in readers]
-        told = [self._choice(reader, _indexed(delta), logprobs=None) for reader, delta in sources if delta]
+        choices = [self._choice(reader, _indexed(delta), logprobs=None) for reader, delta in sources if delta]
         end = [{"index": reader.index, "delta": {}, "finish_reason": reader.finish_reason()} for reader in readers]
-        return [*([Chunk(told)] if told else ()), Chunk(end)]
+        return [*([Chunk(choices)] if choices else ()), Chunk(end)]
 
     def _body(self, data: bytes) -> Json:
         try:
             body = parse_answer(data)
         except orjson.JSONDecodeError:
             raise UpstreamInvalidResponse("Gemini sent an event that is not JSON.", provider=self._provider) from None
-        error = error_in(body, provider=self._provider, key=self._key)
+        error = find_error(body, provider=self._provider, key=self._key)
         if error is not None:
             raise error
         if not isinstance(body, dict):
@@ -81,7 +85,7 @@ class GeminiStream(StreamParser):
 
     def _choices(self, body: Json) -> Sequence[Json]:
         candidates = body.get("candidates")
-        made = []
+        choices = []
         for candidate in candidates if isinstance(candidates, list) else ():
             if not isinstance(candidate, dict):
                 continue
@@ -89,12 +93,12 @@ class GeminiStream(StreamParser):
             reader, first = self._reader(index if isinstance(index, int) and index >= 0 else 0)
             delta = reader.read(candidate)
             if first or delta:
-                made.append(self._choice(reader, first | delta, logprobs=logprobs_of(candidate)))
-        return made
+                choices.append(self._choice(reader, first | delta, logprobs=logprobs_of(candidate)))
+        return choices
 
     def _blocked(self, body: Json) -> Sequence[Json]:
-        """A refused prompt is an answer of its own: one choice that says so."""
-        refusal = blocked(body)
+        """A blocked prompt is one choice with a refusal."""
+        refusal = blocked_reason(body)
         if refusal is None:
             return ()
         for reader in self._readers.values():
@@ -106,12 +110,16 @@ class GeminiStream(StreamParser):
         return [self._choice(reader, first | {"refusal": refusal}, logprobs=None)]
 
     def _reader(self, index: int) -> tuple[CandidateReader, dict[str, Any]]:
-        """The reader of a choice, and what has to stand in its first delta."""
+        """The reader of a choice, and the members of its first delta (empty afterwards)."""
         known = self._readers.get(index)
         if known is not None:
             return known, {}
         reader = self._readers[index] = CandidateReader(
-            index, asked=self._asked, ids=self._ids, kept=self._kept, config_problems=self._config_problems
+            index,
+            context=self._context,
+            ids=self._ids,
+            signature_cache=self._signature_cache,
+            content_kinds=self._content_kinds,
         )
         return reader, {"role": "assistant"}
 
@@ -122,6 +130,8 @@ class GeminiStream(StreamParser):
 
 
 def _indexed(delta: dict[str, Any]) -> dict[str, Any]:
-    """With an index in each annotation, or clients that add up deltas fail."""
-    notes = delta.get("annotations")
-    return delta | {"annotations": [{"index": at, **note} for at, note in enumerate(notes)]} if notes else delta
+    """Add an index to each annotation, because clients merge deltas by index."""
+    annotations = delta.get("annotations")
+    if not annotations:
+        return delta
+    return delta | {"annotations": [{"index": i, **annotation} for i, annotation in enumerate(annotations)]}

@@ -1,4 +1,4 @@
-"""Tools: OpenAI's declarations, choice and names as Gemini's, and the way back."""
+"""Converts tool declarations, `tool_choice` and tool names to Gemini's, and names back."""
 
 from __future__ import annotations
 
@@ -11,54 +11,56 @@ from typing import Any
 from gateway.completion import Json
 from gateway.errors import InvalidRequest
 
-# A letter or underscore first, then letters, digits and `_ . : -`, 128 at most.
+# A letter or underscore first, then letters, digits and `_ . : -`, at most 128.
 LEGAL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")
 ILLEGAL = re.compile(r"[^a-zA-Z0-9_.:-]")
-# The one argument of the function that stands in for a custom tool.
+# The only argument of the function that substitutes a custom tool.
 CUSTOM_INPUT = "input"
 FORBIDDEN = {"functionCallingConfig": {"mode": "NONE"}}
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a request says of tools, in Gemini's words. `sent` maps the client's names to ours, `custom` are the client's custom tools."""
+    """The tools of a request in Gemini's format. `upstream_names`: the client's name -> the name sent. `custom`: custom tools."""
 
     declarations: Sequence[Json] = ()
     config: Json = field(default_factory=dict)
-    sent: Mapping[str, str] = field(default_factory=dict)
+    upstream_names: Mapping[str, str] = field(default_factory=dict)
     custom: frozenset[str] = frozenset()
 
     def name(self, name: str) -> str:
-        return self.sent.get(name, name)
+        return self.upstream_names.get(name, name)
 
     @property
     def forbidden(self) -> bool:
         return self.config == FORBIDDEN
 
     def renamed(self) -> dict[str, str]:
-        """Our names back to the client's, where they differ."""
-        return {ours: theirs for theirs, ours in self.sent.items() if ours != theirs}
+        """The names sent -> the client's names, where they differ."""
+        return {upstream: client for client, upstream in self.upstream_names.items() if upstream != client}
 
 
 NO_TOOLS = Tools()
 
 
-def tools_of(body: Json, *, called: Iterable[str]) -> Tools:
-    """The tools of a request body; `called` are the function names in its history."""
+def build_tools(body: Json, *, called: Iterable[str]) -> Tools:
+    """The tools of a request body. `called`: function names in its messages."""
     called = [*called]
     if not called and not body.get("tools"):
         return NO_TOOLS
     declared = _declared(body.get("tools") or ())
     mode, allowed = _choice(body.get("tool_choice"), declared=frozenset(declared))
-    sent = _names([*declared, *called])
+    upstream_names = _names([*declared, *called])
     custom = frozenset(name for name, tool in declared.items() if tool["type"] == "custom")
     if mode == "AUTO" and allowed is not None:
-        # Gemini restricts names only when it must call; left out, the others cannot be called either.
+        # Gemini restricts names only where a call is required. Undeclared tools cannot be called either.
         declared = {name: tool for name, tool in declared.items() if name in allowed}
-    declarations = [_declaration(tool, name=sent[name]) for name, tool in declared.items()]
+    declarations = [_declaration(tool, name=upstream_names[name]) for name, tool in declared.items()]
     if not declarations:
-        return Tools(sent=sent)
-    return Tools(declarations, _config(mode, allowed=[sent[name] for name in allowed or ()]), sent, custom)
+        return Tools(upstream_names=upstream_names)
+    return Tools(
+        declarations, _config(mode, allowed=[upstream_names[name] for name in allowed or ()]), upstream_names, custom
+    )
 
 
 def _declared(tools: Sequence[Any]) -> dict[str, Json]:
@@ -78,19 +80,19 @@ def _declared(tools: Sequence[Any]) -> dict[str, Json]:
 
 
 def _names(names: Iterable[str]) -> dict[str, str]:
-    """A legal, distinct name for each; those that are legal already keep theirs."""
-    wanted = dict.fromkeys(names)
-    sent = {name: name for name in wanted if LEGAL_NAME.fullmatch(name)}
-    taken = set(sent)
+    """A legal, unique name for each; legal names stay as they are."""
+    unique = dict.fromkeys(names)
+    upstream_names = {name: name for name in unique if LEGAL_NAME.fullmatch(name)}
+    taken = set(upstream_names)
     repeated: Counter[str] = Counter()
-    for name in [name for name in wanted if name not in sent]:
-        plain = ours = "_" + ILLEGAL.sub("_", name[:100])
-        while ours in taken:
-            repeated[plain] += 1
-            ours = f"{plain}_{repeated[plain]}"
-        sent[name] = ours
-        taken.add(ours)
-    return sent
+    for name in [name for name in unique if name not in upstream_names]:
+        base = legal = "_" + ILLEGAL.sub("_", name[:100])
+        while legal in taken:
+            repeated[base] += 1
+            legal = f"{base}_{repeated[base]}"
+        upstream_names[name] = legal
+        taken.add(legal)
+    return upstream_names
 
 
 def _declaration(tool: Json, *, name: str) -> Json:
@@ -109,7 +111,7 @@ def _declaration(tool: Json, *, name: str) -> Json:
 
 
 def _custom_declaration(tool: Json, *, name: str) -> Json:
-    """A custom tool takes free text: a function of one string, told the grammar it has to keep to."""
+    """A custom (free-text) tool as a function with one string argument; its grammar goes into the description."""
     described = [tool.get("description") or ""]
     form = tool.get("format") or {}
     if form.get("type") == "grammar":
@@ -123,7 +125,7 @@ def _custom_declaration(tool: Json, *, name: str) -> Json:
 
 
 def _choice(choice: Any, *, declared: frozenset[str]) -> tuple[str, list[str] | None]:
-    """Gemini's mode and the names it is narrowed to, None for all. Without tools a choice means nothing."""
+    """Gemini's mode, and the allowed names (None for all). Without tools the choice is ignored."""
     if choice is None or not declared:
         return "AUTO", None
     if isinstance(choice, str):
@@ -140,7 +142,7 @@ def _choice(choice: Any, *, declared: frozenset[str]) -> tuple[str, list[str] | 
 
 
 def _chosen(choice: Any, *, declared: frozenset[str]) -> str:
-    """The name in `{"type": "function", "function": {"name": ...}}` or its custom twin."""
+    """The name in `{"type": "function", "function": {"name": ...}}`, or the same with `custom`."""
     kind = choice.get("type") if isinstance(choice, Mapping) else None
     inner = choice.get(kind) if kind in ("function", "custom") else None
     name = inner.get("name") if isinstance(inner, Mapping) else None

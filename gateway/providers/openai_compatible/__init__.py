@@ -1,4 +1,4 @@
-"""OpenAI's chat completions as an upstream speaks them; other dialects of the same kind build on it."""
+"""Upstreams with OpenAI's chat completions API; the base of similar providers."""
 
 from gateway.providers.openai_compatible.provider import OpenAICompatible
 

@@ -1,4 +1,4 @@
-"""Any upstream that speaks OpenAI's chat completions: a base URL and a key are all it takes."""
+"""The provider for any upstream with OpenAI's chat completions API; it needs only a base URL and a key."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from typing import Any
 
 from gateway.completion import ChatRequest, Completion, Json, UpstreamRequest, Usage
 from gateway.providers.base import Provider, StreamParser
-from gateway.providers.openai_compatible.answer import choices_of, dropped_of, extra_of, refuse_error, usage_of
+from gateway.providers.openai_compatible.answer import (
+    dropped_kinds,
+    extra_of,
+    parse_choices,
+    parse_usage,
+    raise_for_error,
+)
 from gateway.providers.openai_compatible.request import OPENAI, AllowedFields, chat_body
 from gateway.providers.openai_compatible.stream import OpenAIStream
 
 
 class OpenAICompatible(Provider):
-    """OpenAI's own API and everything that copies it; the key may be empty, as for a server on the same machine."""
+    """OpenAI's own API and compatible ones. The key may be empty, for example for a local server."""
 
     name = "openai"
-    members: AllowedFields = OPENAI
+    allowed_fields: AllowedFields = OPENAI
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
         return UpstreamRequest(
@@ -30,17 +36,19 @@ class OpenAICompatible(Provider):
         )
 
     def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
-        return chat_body(request, model, members=self.members)
+        return chat_body(request, model, allowed=self.allowed_fields)
 
     def parse_response(self, body: Json, sent: UpstreamRequest) -> Completion:
-        refuse_error(body, provider=self.name, key=self.endpoint.api_key)
+        raise_for_error(body, provider=self.name, key=self.endpoint.api_key)
         return Completion(
-            choices=choices_of(body, provider=self.name, key=self.endpoint.api_key, mark=self.detail_extra(sent)),
+            choices=parse_choices(
+                body, provider=self.name, key=self.endpoint.api_key, detail_extra=self.detail_extra(sent)
+            ),
             usage=self.usage(body.get("usage")),
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
             model=self.reported_model(body, sent),
             extra=extra_of(body),
-            dropped=dropped_of(body),
+            dropped=dropped_kinds(body),
         )
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
@@ -48,19 +56,19 @@ class OpenAICompatible(Provider):
             provider=self.name,
             key=self.endpoint.api_key,
             usage=self.usage,
-            mark=self.detail_extra(sent),
-            served=partial(self.reported_model, sent=sent),
+            detail_extra=self.detail_extra(sent),
+            reported_model=partial(self.reported_model, sent=sent),
         )
 
     def usage(self, raw: object) -> Usage | None:
-        return usage_of(raw)
+        return parse_usage(raw)
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
-        """Who answered, where the request left that to the upstream."""
+        """The answering model, where the request left the choice to the upstream; else None."""
         return None
 
     def detail_extra(self, sent: UpstreamRequest) -> Json:
-        """What each of an answer's `reasoning_details` is marked with, to be known again in a later request."""
+        """Members added to each of the `reasoning_details`, to recognize them in a later request."""
         return {}
 
     @cached_property
@@ -69,7 +77,7 @@ class OpenAICompatible(Provider):
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """What opens the endpoint; one object for all requests, so that the transport writes it out once."""
+        """Request headers with the key; one object for all requests, so that the transport encodes it once."""
         headers = dict(self.endpoint.headers)
         if self.endpoint.api_key:
             headers["authorization"] = f"Bearer {self.endpoint.api_key}"

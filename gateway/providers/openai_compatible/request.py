@@ -1,4 +1,4 @@
-"""A chat request with only the members that an upstream documents; what it does not know is never sent to it."""
+"""Builds a chat request with only the fields that the upstream documents."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 from gateway.completion import ChatRequest, Json
 
-_PLAIN = frozenset({"role", "content", "tool_call_id"})
+_PLAIN_MEMBERS = frozenset({"role", "content", "tool_call_id"})
 
 
 MESSAGE = frozenset({"role", "content", "name", "refusal", "audio", "tool_calls", "tool_call_id"})
 PART = frozenset({"type", "text", "refusal", "image_url", "input_audio", "file"})
 CALL = frozenset({"id", "type", "function", "custom"})
 TOOL = frozenset({"type", "function", "custom"})
-# Of the objects below those, by the member that holds them. SDKs add members of their own, as `parsed_arguments`.
-BELOW_CALL = {"function": frozenset({"name", "arguments"}), "custom": frozenset({"name", "input"})}
-BELOW_TOOL = {
+# Fields of nested objects, by the member that holds them. SDKs add members of their own, such as `parsed_arguments`.
+NESTED_CALL = {"function": frozenset({"name", "arguments"}), "custom": frozenset({"name", "input"})}
+NESTED_TOOL = {
     "function": frozenset({"name", "description", "parameters", "strict"}),
     "custom": frozenset({"name", "description", "format"}),
 }
-BELOW_FORMAT = {"json_schema": frozenset({"name", "description", "schema", "strict"})}
-BELOW_PART = {
+NESTED_FORMAT = {"json_schema": frozenset({"name", "description", "schema", "strict"})}
+NESTED_PART = {
     "image_url": frozenset({"url", "detail"}),
     "input_audio": frozenset({"data", "format"}),
     "file": frozenset({"filename", "file_data", "file_id"}),
@@ -31,7 +31,7 @@ BELOW_PART = {
 
 @dataclass(frozen=True, slots=True)
 class AllowedFields:
-    """The documented members of a request, of its messages and their parts, and of its tools."""
+    """The documented fields of a request, of its messages and their parts, and of its tools."""
 
     request: frozenset[str]
     message: frozenset[str] = MESSAGE
@@ -39,7 +39,7 @@ class AllowedFields:
     tool: frozenset[str] = TOOL
 
 
-# https://platform.openai.com/docs/api-reference/chat/create; messages and the stream's members are written apart.
+# https://platform.openai.com/docs/api-reference/chat/create; messages and stream members are built separately.
 OPENAI = AllowedFields(
     request=frozenset({
         "audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "modalities",
@@ -51,65 +51,71 @@ OPENAI = AllowedFields(
 )  # fmt: skip
 
 
-def chat_body(request: ChatRequest, model: str, *, members: AllowedFields) -> dict[str, Any]:
-    """The body to send. Usage is always asked for: cost has to be known also when the client does not ask."""
-    body: dict[str, Any] = {"model": model, "messages": chat_messages(request.messages, members=members)}
-    body |= {name: value for name, value in request.body.items() if name in members.request}
+def chat_body(request: ChatRequest, model: str, *, allowed: AllowedFields) -> dict[str, Any]:
+    """The body to send. Usage is always requested, because the cost must be known even where the client did not ask."""
+    body: dict[str, Any] = {"model": model, "messages": chat_messages(request.messages, allowed=allowed)}
+    body |= {name: value for name, value in request.body.items() if name in allowed.request}
     if not body.get("stop", True):
         del body["stop"]
     if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
     if "tools" in body:
-        body["tools"] = [_below(only(tool, members.tool), BELOW_TOOL) for tool in body["tools"]]
+        body["tools"] = [_filter_nested(keep_allowed(tool, allowed.tool), NESTED_TOOL) for tool in body["tools"]]
     if "response_format" in body:
-        body["response_format"] = _below(body["response_format"], BELOW_FORMAT)
+        body["response_format"] = _filter_nested(body["response_format"], NESTED_FORMAT)
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
 
 
-def chat_messages(messages: Iterable[Json], *, members: AllowedFields) -> list[Json]:
+def chat_messages(messages: Iterable[Json], *, allowed: AllowedFields) -> list[Json]:
     return [
-        # What most messages are: a text, and nothing beside it that could be foreign.
-        message if type(message.get("content")) is str and message.keys() <= _PLAIN else _message(message, members)
+        # Fast path: a text message without further members.
+        message
+        if type(message.get("content")) is str and message.keys() <= _PLAIN_MEMBERS
+        else _message(message, allowed)
         for message in messages
     ]
 
 
-def only(value: Json, known: frozenset[str]) -> Json:
-    """`value` itself if all its members are known, else a copy of those that are; nulls are left out."""
+def keep_allowed(value: Json, known: frozenset[str]) -> Json:
+    """`value` itself where all members are known and not null, else a copy of those that are."""
     if value.keys() <= known and None not in value.values():
         return value
     return {name: member for name, member in value.items() if name in known and member is not None}
 
 
-def _message(message: Json, members: AllowedFields) -> Json:
+def _message(message: Json, allowed: AllowedFields) -> Json:
     content = message.get("content")
-    made = dict(only(message, members.message))
+    filtered = dict(keep_allowed(message, allowed.message))
     if isinstance(content, list):
-        made["content"] = [_below(only(part, members.part), BELOW_PART) for part in content]
-    calls = made.pop("tool_calls", None)
+        filtered["content"] = [_filter_nested(keep_allowed(part, allowed.part), NESTED_PART) for part in content]
+    calls = filtered.pop("tool_calls", None)
     if calls:
-        made["tool_calls"] = [_call(call) for call in calls]
+        filtered["tool_calls"] = [_call(call) for call in calls]
     elif content is None:
-        # An answer of reasoning alone: without its extensions nothing is left that upstreams would accept.
-        made.setdefault("content", "")
-    return made
+        # A message with only reasoning: without extensions nothing is left that upstreams accept.
+        filtered.setdefault("content", "")
+    return filtered
 
 
 def _call(call: Json) -> Json:
-    """A call of a function without arguments has an empty object for them."""
-    made = _below(only(call, CALL), BELOW_CALL)
-    function = made.get("function")
-    return made if not function or function.get("arguments") else {**made, "function": {**function, "arguments": "{}"}}
+    """A filtered tool call; empty arguments become an empty object."""
+    filtered = _filter_nested(keep_allowed(call, CALL), NESTED_CALL)
+    function = filtered.get("function")
+    return (
+        filtered
+        if not function or function.get("arguments")
+        else {**filtered, "function": {**function, "arguments": "{}"}}
+    )
 
 
-def _below(value: Json, known: Mapping[str, frozenset[str]]) -> Json:
-    """`value` with the objects it holds reduced to their documented members."""
-    made = value
-    for name, members in known.items():
-        below = value.get(name)
-        if isinstance(below, dict) and (reduced := only(below, members)) is not below:
-            made = {**made, name: reduced}
-    return made
+def _filter_nested(value: Json, known: Mapping[str, frozenset[str]]) -> Json:
+    """`value` with its nested objects reduced to documented fields."""
+    filtered = value
+    for name, allowed in known.items():
+        nested = value.get(name)
+        if isinstance(nested, dict) and (reduced := keep_allowed(nested, allowed)) is not nested:
+            filtered = {**filtered, name: reduced}
+    return filtered

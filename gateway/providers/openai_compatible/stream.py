@@ -1,8 +1,8 @@
-"""A stream of chat completion chunks, put in order: roles, indexes, ids, one finish reason last.
+"""Parses a stream of chat completion chunks and normalizes roles, indexes, ids and finish reasons.
 
-What an upstream repeats in every chunk (role, call ids, the details' formats) is passed on once, because clients join
-strings. A finish reason is held until the stream's end, so that nothing can follow it; a first delta that says nothing is
-held until something is said, so that an upstream which fails at once can still be replaced.
+What an upstream repeats in every chunk (role, call ids, formats of details) is sent once, because clients concatenate
+strings. The finish reason is held back until the end of the stream, so that nothing follows it. An empty first delta is held
+back until there is content, so that an upstream that fails at once can still be replaced.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from gateway.providers.openai_compatible.answer import (
     images_of,
     native_reason,
     objects,
-    refuse_error,
+    raise_for_error,
     text_of,
     thoughts_of,
-    unread_parts,
+    unsupported_parts,
 )
 from gateway.providers.text_fast_path import TextDeltaFastPath
 from gateway.sse import ServerSentEvent
 
-# The members of a `reasoning_details` entry that arrive in pieces, or may be repeated; all others are told once.
-_IN_PIECES = frozenset({"type", "index", "text", "summary", "data", "signature"})
+# Members of a `reasoning_details` entry that are streamed or may repeat; all others are sent once.
+_STREAMED_MEMBERS = frozenset({"type", "index", "text", "summary", "data", "signature"})
 
-# What most deltas are: text, with a role that has been told.
-_SPOKEN = frozenset({"role", "content"})
+# Fast path: a text delta, perhaps with a role that was already sent.
+_TEXT_DELTA = frozenset({"role", "content"})
 
 
 class ChoiceDeltaReader:
-    """What has been said of one choice."""
+    """Normalizes the deltas of one choice; keeps what was already sent."""
 
-    def __init__(self, index: int, *, mark: Json) -> None:
+    def __init__(self, index: int, *, detail_extra: Json) -> None:
         self.index = index
         self.reason: object = None
         self.native_reason: object = None
         self.started = False
         self.call_prefix = "call"
         self.dropped: list[str] = []
-        self._mark = mark
+        self._detail_extra = detail_extra
         self._calls: dict[object, tuple[int, str]] = {}
         self._entries: dict[str, int] = {}
         self._details: dict[object, set[str]] = {}
@@ -58,8 +58,8 @@ class ChoiceDeltaReader:
         return bool(self._calls)
 
     def read(self, given: Json) -> dict[str, Any]:
-        """What is new in a delta; empty if nothing is."""
-        if self.started and given.keys() <= _SPOKEN and type(text := given.get("content")) is str:
+        """The new members of a delta; empty where nothing is new."""
+        if self.started and given.keys() <= _TEXT_DELTA and type(text := given.get("content")) is str:
             return {"content": text} if text else {}
         delta: dict[str, Any] = {}
         for name, value in given.items():
@@ -80,7 +80,7 @@ class ChoiceDeltaReader:
         return delta
 
     def _content(self, value: object, delta: dict[str, Any]) -> None:
-        """Text, or parts: Mistral thinks in them, and some upstreams draw in them."""
+        """Text or parts. Mistral sends thinking in parts, and some upstreams images."""
         text = text_of(value)
         if text:
             delta["content"] = text
@@ -92,10 +92,10 @@ class ChoiceDeltaReader:
         images = images_of(value)
         if images:
             delta["images"] = [*delta.get("images", ()), *self._list("images", images)]
-        self.dropped += unread_parts(value)
+        self.dropped += unsupported_parts(value)
 
-    def last(self) -> Json:
-        """The choice that ends this one."""
+    def final_choice(self) -> Json:
+        """The last chunk's choice, with the finish reason."""
         delta = {} if self.started else {"role": "assistant", "content": ""}
         reason = finish_reason(self.reason, called=self.called)
         native = native_reason(self.native_reason)
@@ -113,9 +113,9 @@ class ChoiceDeltaReader:
         called = entry.get(kind)
         called = called if isinstance(called, dict) else {}
         key = self._key(entry, named=bool(called.get("name")))
-        piece = argument_text(called.get(text))
+        fragment = argument_text(called.get(text))
         if key in self._calls:
-            return {"index": self._calls[key][0], kind: {text: piece}} if piece else None
+            return {"index": self._calls[key][0], kind: {text: fragment}} if fragment else None
         index = len(self._calls)
         given_id = entry.get("id")
         call_id = given_id if isinstance(given_id, str) and given_id else f"{self.call_prefix}_{self.index}_{index}"
@@ -125,11 +125,11 @@ class ChoiceDeltaReader:
             "index": index,
             "id": call_id,
             "type": kind,
-            kind: {"name": str(called.get("name") or ""), text: piece},
+            kind: {"name": str(called.get("name") or ""), text: fragment},
         }
 
     def _key(self, entry: Json, *, named: bool) -> object:
-        """Which call an entry belongs to: by its index; some upstreams count all calls 0 and tell them apart by id."""
+        """Identifies the call of an entry by its index. Some upstreams use index 0 for all calls; then the id identifies it."""
         index, call_id = entry.get("index"), entry.get("id")
         if not isinstance(index, int):
             return call_id if isinstance(call_id, str) else (len(self._calls) if named else len(self._calls) - 1)
@@ -142,11 +142,13 @@ class ChoiceDeltaReader:
         index = detail.get("index")
         if not isinstance(index, int):
             index = self._entries.setdefault(f"reasoning_details {detail.get('type')}", len(self._entries))
-        told = self._details.setdefault(index, set())
+        already_sent = self._details.setdefault(index, set())
         new = {
-            name: value for name, value in {**self._mark, **detail}.items() if name in _IN_PIECES or name not in told
+            name: value
+            for name, value in {**self._detail_extra, **detail}.items()
+            if name in _STREAMED_MEMBERS or name not in already_sent
         }
-        told.update(new)
+        already_sent.update(new)
         return {**new, "index": index}
 
     def _indexed(self, name: str, entry: Json) -> dict[str, Any]:
@@ -157,7 +159,11 @@ class ChoiceDeltaReader:
 
 
 class OpenAIStream(StreamParser):
-    """One JSON parse an event. `usage` reads the usage object, `served` who answered; `mark` is added to `reasoning_details`."""
+    """Parses one response, with one JSON parse per event.
+
+    `usage` parses the usage object, `reported_model` finds the answering model, `detail_extra` is added to
+    `reasoning_details`.
+    """
 
     def __init__(
         self,
@@ -165,25 +171,25 @@ class OpenAIStream(StreamParser):
         provider: str,
         key: str,
         usage: Callable[[object], Usage | None],
-        mark: Json,
-        served: Callable[[Json], str | None] = lambda body: None,
+        detail_extra: Json,
+        reported_model: Callable[[Json], str | None] = lambda body: None,
     ) -> None:
         self._provider = provider
         self._key = key
         self._usage = usage
-        self._mark = mark
-        self._served = served
-        self._introduced = False
+        self._detail_extra = detail_extra
+        self._reported_model = reported_model
+        self._first_chunk_sent = False
         self._readers: dict[int, ChoiceDeltaReader] = {}
         self._extra: dict[str, Any] = {}
         self._upstream_id: str | None = None
         self._done = False
-        self._template = TextDeltaFastPath(_said)
+        self._fast_path = TextDeltaFastPath(_delta_text)
 
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         if self._done:
             return ()
-        if not event.event and (text := self._template.text(event.data)) is not None:
+        if not event.event and (text := self._fast_path.match_data(event.data)) is not None:
             return [text_chunk(text)] if text else ()
         try:
             body: Any = parse_answer(event.data)
@@ -193,27 +199,31 @@ class OpenAIStream(StreamParser):
             return ()
         if event.event == "error":
             body = {"error": body}
-        refuse_error(body, provider=self._provider, key=self._key)
-        self._note(body)
-        choices = [made for choice in objects(body.get("choices")) if (made := self._choice(choice)) is not None]
+        raise_for_error(body, provider=self._provider, key=self._key)
+        self._store_metadata(body)
+        choices = [
+            parsed_choice
+            for choice in objects(body.get("choices"))
+            if (parsed_choice := self._choice(choice)) is not None
+        ]
         usage = self._usage(body["usage"]) if body.get("usage") else None
-        if choices and not self._introduced:
-            self._introduced = True
-            return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._served(body))]
+        if choices and not self._first_chunk_sent:
+            self._first_chunk_sent = True
+            return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._reported_model(body))]
         if usage is None and len(choices) == 1:
-            return [self._step(event, body, choices)]
+            return [self._text_step(event, body, choices)]
         dropped = self._dropped()
         return [Chunk(choices, usage, dropped=dropped)] if choices or usage or dropped else ()
 
     def _dropped(self) -> Sequence[str]:
-        """What was read since the last chunk and has no place in an answer."""
+        """Unsupported part types since the last chunk."""
         kinds = [kind for reader in self._readers.values() for kind in reader.dropped]
         for reader in self._readers.values():
             reader.dropped.clear()
         return kinds
 
     def fast_path(self, piece: bytes) -> Chunk | None:
-        text = None if self._done else self._template.match(piece)
+        text = None if self._done else self._fast_path.match(piece)
         return text_chunk(text) if text else None
 
     def close(self) -> Sequence[Chunk]:
@@ -222,7 +232,7 @@ class OpenAIStream(StreamParser):
         return ()
 
     def _unparsed(self, data: bytes) -> Sequence[Chunk]:
-        """What an event says that is not JSON."""
+        """Handle an event that is not JSON: `[DONE]`, empty, or an error."""
         if data == b"[DONE]":
             return self._end()
         if data:
@@ -230,25 +240,25 @@ class OpenAIStream(StreamParser):
             raise UpstreamInvalidResponse(message, provider=self._provider)
         return ()
 
-    def _step(self, event: ServerSentEvent, body: Json, choices: Sequence[Json]) -> Chunk:
-        """After a step of text alone those that follow are likely to be the same but for their text."""
-        text = _said(body)
+    def _text_step(self, event: ServerSentEvent, body: Json, choices: Sequence[Json]) -> Chunk:
+        """The chunk of an event; a text-only event becomes the template of the fast path."""
+        text = _delta_text(body)
         if not isinstance(text, str) or (chunk := text_chunk(text)).choices != choices:
             return Chunk(choices)
-        self._template.learn(event, text)
+        self._fast_path.learn(event, text)
         return chunk
 
-    def _note(self, body: Json) -> None:
+    def _store_metadata(self, body: Json) -> None:
         if self._upstream_id is None and isinstance(body.get("id"), str):
             self._upstream_id = body["id"]
         for name in EXTRA:
             value = body.get(name)
             if value is not None and value != self._extra.get(name):
                 self._extra[name] = value
-                self._template.forget()  # it may have been learned from an event with the value before
+                self._fast_path.forget()  # learned from an event with the previous value
 
     def _choice(self, choice: Json) -> Json | None:
-        refuse_error(choice, provider=self._provider, key=self._key)
+        raise_for_error(choice, provider=self._provider, key=self._key)
         index = choice.get("index")
         reader = self._reader(index if isinstance(index, int) and index >= 0 else 0)
         if choice.get("finish_reason") is not None:
@@ -264,7 +274,7 @@ class OpenAIStream(StreamParser):
     def _reader(self, index: int) -> ChoiceDeltaReader:
         reader = self._readers.get(index)
         if reader is None:
-            reader = self._readers[index] = ChoiceDeltaReader(index, mark=self._mark)
+            reader = self._readers[index] = ChoiceDeltaReader(index, detail_extra=self._detail_extra)
             reader.call_prefix = f"call_{self._upstream_id}"
         return reader
 
@@ -273,13 +283,13 @@ class OpenAIStream(StreamParser):
             raise UpstreamInvalidResponse(f"{self._provider} sent a stream without choices.", provider=self._provider)
         self._done = True
         return [
-            Chunk([self._readers[index].last()], extra=self._extra, dropped=self._dropped())
+            Chunk([self._readers[index].final_choice()], extra=self._extra, dropped=self._dropped())
             for index in sorted(self._readers)
         ]
 
 
-def _said(body: Json) -> object:
-    """The text of an event's first choice."""
+def _delta_text(body: Json) -> object:
+    """The text in the delta of an event's first choice."""
     choice = next(iter(objects(body.get("choices"))), {})
     delta = choice.get("delta")
     return delta.get("content") if isinstance(delta, dict) else None

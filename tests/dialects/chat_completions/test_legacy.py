@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.chat_completions.legacy import rewritten, uses_legacy_form
+from gateway.dialects.chat_completions.legacy import rewrite_as_tools, uses_legacy_form
 
 USER = {"role": "user", "content": "weather?"}
 CALL = {"name": "f", "arguments": "{}"}
@@ -21,7 +21,7 @@ def told(name: str = "f", content: object = "sunny") -> dict[str, Any]:
 
 
 def messages(*items: dict[str, Any]) -> list[Any]:
-    modern: list[Any] = rewritten({"messages": [USER, *items]})["messages"]
+    modern: list[Any] = rewrite_as_tools({"messages": [USER, *items]})["messages"]
     return modern[1:]
 
 
@@ -49,7 +49,7 @@ def test_parameters(function_call: object, tool_choice: object) -> None:
     """Functions become tools, one call at a time; the given body stays as it is."""
     body = {"messages": [USER], "functions": [{"name": "f"}], "function_call": function_call, "seed": 1}
     before = dict(body)
-    assert rewritten(body) == {
+    assert rewrite_as_tools(body) == {
         "messages": [USER],
         "seed": 1,
         "tools": [{"type": "function", "function": {"name": "f"}}],
@@ -61,8 +61,8 @@ def test_parameters(function_call: object, tool_choice: object) -> None:
 
 def test_no_choice() -> None:
     """Without `function_call` there is no `tool_choice`; without `functions` it means nothing."""
-    assert "tool_choice" not in rewritten({"messages": [USER], "functions": [{"name": "f"}]})
-    assert rewritten({"messages": [USER], "function_call": "auto"}) == {"messages": [USER]}
+    assert "tool_choice" not in rewrite_as_tools({"messages": [USER], "functions": [{"name": "f"}]})
+    assert rewrite_as_tools({"messages": [USER], "function_call": "auto"}) == {"messages": [USER]}
 
 
 def test_call_and_result() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway import json_body as body_module
 from gateway.completion import MAX_DATA_URL_HEAD
 from gateway.dialects.chat_completions import parse_chat_request
-from gateway.dialects.chat_completions.legacy import rewritten
+from gateway.dialects.chat_completions.legacy import rewrite_as_tools
 from gateway.dialects.chat_completions.messages import MAX_CALLED_NAME, MAX_ID, MAX_URL
 from gateway.dialects.chat_completions.parameters import MAX_BIASES
 from gateway.dialects.chat_completions.tools import MAX_SCHEMA_VALUES, MAX_TOOL_VALUES
@@ -121,13 +121,13 @@ def test_what_agents_send() -> None:
 def test_values_are_counted_outside_of_strings(texts: list[str], more: int, chunk: int) -> None:
     """Wherever the text is cut, only marks between values count."""
     raw = orjson.dumps([*texts, *range(more)])
-    most, size, least = body_module.MAX_VALUES, body_module._CHUNK, body_module._COUNTED_FROM
+    most, size, least = body_module.MAX_VALUES, body_module._CHUNK, body_module._MIN_COUNTED
     try:
-        body_module._CHUNK, body_module._COUNTED_FROM = chunk, 0
+        body_module._CHUNK, body_module._MIN_COUNTED = chunk, 0
         for body_module.MAX_VALUES, expected in ((len(texts) + more, False), (len(texts) + more - 1, True)):
             assert holds_too_many_values(raw) is expected
     finally:
-        body_module.MAX_VALUES, body_module._CHUNK, body_module._COUNTED_FROM = most, size, least
+        body_module.MAX_VALUES, body_module._CHUNK, body_module._MIN_COUNTED = most, size, least
 
 
 def test_answers_that_could_not_be_written_again() -> None:
@@ -150,5 +150,5 @@ def test_unanswered_calls_of_the_old_form() -> None:
     calls = [{"role": "assistant", "function_call": {"name": f"f{i}", "arguments": "{}"}} for i in range(5000)]
     answers = [{"role": "function", "name": "nobody", "content": ""}] * 5000
     began = time.process_time()
-    rewritten({"messages": [*calls, *answers]})
+    rewrite_as_tools({"messages": [*calls, *answers]})
     assert time.process_time() - began < 0.5  # comparing all of them took longer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.claude.code_fence import MOST_SPACE, FenceFilter, without_fence
+from gateway.providers.claude.code_fence import MAX_SPACE, FenceFilter, strip_code_fence
 
 JSON = '{"a": "```"}'
 
@@ -28,10 +28,10 @@ JSON = '{"a": "```"}'
 )
 def test_without_fence(text: str, bare: str) -> None:
     """A fence that opens the text is taken off with the one that closes it; anything else stays."""
-    assert without_fence(text) == bare
+    assert strip_code_fence(text) == bare
 
 
-SPACE = "\n" * MOST_SPACE
+SPACE = "\n" * MAX_SPACE
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_space_around_a_fence_is_bounded(text: str, bare: str, cut: int) -> None
     """White space beyond the bound is text, cut or whole."""
     fence = FenceFilter()
     pieces = [fence.feed(text[at : at + cut]) for at in range(0, len(text), cut)]
-    assert "".join(pieces) + fence.close() == without_fence(text) == bare
+    assert "".join(pieces) + fence.close() == strip_code_fence(text) == bare
 
 
 @pytest.mark.parametrize("filling", [" ", "\n", "`", "``` ", "\t`"])
 def test_little_is_held_back(filling: str) -> None:
     """However much white space and however many ticks a model writes, it is passed on, and looking at it stays cheap."""
     long = filling * 50_000
-    assert without_fence(f"```\n{long}x") == f"{long}x"
+    assert strip_code_fence(f"```\n{long}x") == f"{long}x"
     fence = FenceFilter()
     passed = fence.feed("```\n") + "".join(fence.feed(long[at : at + 5]) for at in range(0, len(long), 5))
-    assert len(long) - len(passed) <= 2 * MOST_SPACE + 3
+    assert len(long) - len(passed) <= 2 * MAX_SPACE + 3
 
 
 @given(
@@ -70,4 +70,4 @@ def test_any_cut(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     fence = FenceFilter()
     pieces = [fence.feed(text[begin:end]) for begin, end in itertools.pairwise(edges)]
-    assert "".join(pieces) + fence.close() == without_fence(text)
+    assert "".join(pieces) + fence.close() == strip_code_fence(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.claude.content import cache_mark, content_blocks
+from gateway.providers.claude.content import cache_control_of, content_blocks
 
 
 def test_unknown_part() -> None:
@@ -30,8 +30,8 @@ def test_title_is_cut() -> None:
 @pytest.mark.parametrize("told", ["ephemeral", {"type": "other"}, None, 1])
 def test_no_mark(told: object) -> None:
     """What is no cache mark is none."""
-    assert cache_mark({"cache_control": told}) is None
-    assert cache_mark({"cache_control": {"ttl": "1y"}}) == {"type": "ephemeral"}
+    assert cache_control_of({"cache_control": told}) is None
+    assert cache_control_of({"cache_control": {"ttl": "1y"}}) == {"type": "ephemeral"}
 
 
 def test_large_images_are_in_base64() -> None:

@@ -17,7 +17,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from gateway.providers.claude.errors import answered_failure, told_failure
+from gateway.providers.claude.errors import parse_error_event, parse_error_response
 
 SPENT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
 CASES: list[tuple[int, str, str, type[UpstreamError]]] = [
@@ -48,20 +48,20 @@ CASES: list[tuple[int, str, str, type[UpstreamError]]] = [
 def test_error(status: int, kind: str, message: str, error: type[UpstreamError]) -> None:
     """An error is the same whether it is the answer or an event in one that began well."""
     body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-    answered = answered_failure(status, {"retry-after": "7"}, orjson.dumps(body), provider="claude", key="k-123")
+    answered = parse_error_response(status, {"retry-after": "7"}, orjson.dumps(body), provider="claude", key="k-123")
     assert type(answered) is error
     assert (answered.provider, answered.upstream_status, answered.retry_after) == ("claude", status, 7)
-    told = told_failure(body, provider="claude", key="k-123")
+    told = parse_error_event(body, provider="claude", key="k-123")
     assert (type(told), told.message) == (error, answered.message)
 
 
 def test_page() -> None:
     """A page that is no JSON counts by its status."""
-    assert type(answered_failure(529, {}, b"<html>", provider="claude", key="k")) is UpstreamOverloaded
+    assert type(parse_error_response(529, {}, b"<html>", provider="claude", key="k")) is UpstreamOverloaded
 
 
 def test_key_in_a_message() -> None:
     """The gateway's key is cut out of what the client is told."""
     body = orjson.dumps({"error": {"type": "invalid_request_error", "message": "bad key-77!"}})
-    assert answered_failure(400, {}, body, provider="claude", key="key-77").message == "bad [redacted]!"
-    assert told_failure(orjson.loads(body), provider="claude", key="key-77").message == "bad [redacted]!"
+    assert parse_error_response(400, {}, body, provider="claude", key="key-77").message == "bad [redacted]!"
+    assert parse_error_event(orjson.loads(body), provider="claude", key="key-77").message == "bad [redacted]!"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.claude.response import usage_of
+from gateway.providers.claude.response import parse_usage
 from tests.providers.claude.asking import WEATHER, claude, sent
 
 USAGE = {"input_tokens": 3, "output_tokens": 5}
@@ -70,7 +70,7 @@ def test_id_and_tier() -> None:
 )  # fmt: skip
 def test_no_usage(raw: Any) -> None:
     """Usage that is missing, negative or no number is none."""
-    assert usage_of(raw) is None
+    assert parse_usage(raw) is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_no_usage(raw: Any) -> None:
 )
 def test_cache(raw: Any, prompt: int, read: int, written: int, hour: int) -> None:
     """What was written to the cache is split by its lifetime, and never more than all that was written."""
-    usage = usage_of({**USAGE, **raw})
+    usage = parse_usage({**USAGE, **raw})
     assert usage is not None
     assert (usage.prompt_tokens, usage.cached_tokens) == (prompt, read)
     assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == (written, hour)
@@ -95,6 +95,6 @@ def test_cache(raw: Any, prompt: int, read: int, written: int, hour: int) -> Non
 def test_thinking_tokens() -> None:
     """Reasoning is part of the completion, never more than it."""
     for thought, counted in ((4, 4), (9, 5), (-1, 0)):
-        usage = usage_of({**USAGE, "output_tokens_details": {"thinking_tokens": thought}})
+        usage = parse_usage({**USAGE, "output_tokens_details": {"thinking_tokens": thought}})
         assert usage is not None
         assert (usage.completion_tokens, usage.reasoning_tokens) == (5, counted)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamInvalidResponse
-from gateway.providers.claude.sources import MOST_ANNOTATIONS, Sources
+from gateway.providers.claude.sources import MAX_ANNOTATIONS, Sources
 from gateway.sse import SSEDecoder
 from tests.providers.claude.asking import claude, deltas, read, sent, wire
 
@@ -143,9 +143,9 @@ def test_bare_json_has_no_annotations() -> None:
 def test_annotations_are_bounded() -> None:
     """However many citations an answer has, so many are told."""
     sources = Sources()
-    for _ in range(MOST_ANNOTATIONS + 5):
+    for _ in range(MAX_ANNOTATIONS + 5):
         sources.cite(WEB)
-    assert len(sources.annotations) == MOST_ANNOTATIONS
+    assert len(sources.annotations) == MAX_ANNOTATIONS
 
 
 def test_another_message_within_a_stream() -> None:

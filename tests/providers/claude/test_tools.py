@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.providers.claude.tools import MOST_STRICT_TOOLS, ToolCallIds, ToolCalls
+from gateway.providers.claude.tools import MAX_STRICT_TOOLS, ToolCallIds, ToolCalls
 from tests.providers.claude.asking import HAIKU_4_5, OPUS_4_1, sent
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
@@ -23,7 +23,7 @@ def test_strict() -> None:
 
 def test_strict_too_many() -> None:
     """Beyond twenty strict tools, and on models that know none, there are no strict ones."""
-    many = [strict(f"t{i}", CLOSED) for i in range(MOST_STRICT_TOOLS + 1)]
+    many = [strict(f"t{i}", CLOSED) for i in range(MAX_STRICT_TOOLS + 1)]
     assert not any("strict" in tool for tool in sent(tools=many, to=HAIKU_4_5).json["tools"])
     assert not any("strict" in tool for tool in sent(tools=many[:1], to=OPUS_4_1).json["tools"])
 

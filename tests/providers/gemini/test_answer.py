@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -11,13 +10,10 @@ from gateway.errors import UpstreamInvalidResponse
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.answer import (
     CandidateReader,
-    Findings,
+    ContentKinds,
     GeneratedCallIds,
-    blocked,
-    extra_of,
-    logprobs_of,
-    refuse_broken,
-    usage_of,
+    blocked_reason,
+    raise_if_failed,
 )
 from gateway.providers.gemini.request import RequestContext
 from gateway.providers.gemini.signatures import ThoughtSignature
@@ -30,9 +26,13 @@ def ids(number: int = 1, *, question: str = "Hello", response_id: str = "r") -> 
     return made
 
 
-def reader(asked: RequestContext | None = None, *, kept: SignatureCache | None = None) -> CandidateReader:
+def reader(context: RequestContext | None = None, *, signature_cache: SignatureCache | None = None) -> CandidateReader:
     return CandidateReader(
-        0, asked=asked or RequestContext(), ids=ids(), kept=kept or SignatureCache(), config_problems=Findings()
+        0,
+        context=context or RequestContext(),
+        ids=ids(),
+        signature_cache=signature_cache or SignatureCache(),
+        content_kinds=ContentKinds(),
     )
 
 
@@ -117,13 +117,13 @@ def test_one_call() -> None:
 
 def test_signatures() -> None:
     """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
-    kept = SignatureCache()
-    read = reader(kept=kept)
+    signature_cache = SignatureCache()
+    read = reader(signature_cache=signature_cache)
     delta = read.read(candidate(call("f", thoughtSignature="s1"), {"text": "a", "thoughtSignature": "s2"}))
     late = read.read(candidate({"text": "", "thoughtSignature": "s3"}))
     made = delta["tool_calls"][0]
     assert made["extra_content"] == {"google": {"thought_signature": "s1"}}
-    assert kept.get(made["id"]) == ThoughtSignature("s1")
+    assert signature_cache.get(made["id"]) == ThoughtSignature("s1")
     entries = [*delta["reasoning_details"], *late["reasoning_details"]]
     assert [(entry["signature"], entry["index"]) for entry in entries] == [("s2", 0), ("s3", 1)]
 
@@ -177,9 +177,9 @@ def test_broken_answer(reason: str) -> None:
     talking.read(candidate({"text": "a"}, finishReason=reason))
     for read in (silent, thinking):
         with pytest.raises(UpstreamInvalidResponse) as caught:
-            refuse_broken([read], provider="gemini")
+            raise_if_failed([read], provider="gemini")
         assert caught.value.upstream_code == reason
-    refuse_broken([talking, silent], provider="gemini")
+    raise_if_failed([talking, silent], provider="gemini")
     assert talking.finish_reason() == "stop"
 
 
@@ -187,7 +187,7 @@ def test_own_ids() -> None:
     """Gemini's own id is the call's id; one that it repeats, or that is none, is made."""
     made = ids()
     assert made.of("x") == "x"
-    assert all(MADE_ID.fullmatch(made.of(own)) for own in ("x", "", None, 7))
+    assert all(MADE_ID.fullmatch(made.of(own_id)) for own_id in ("x", "", None, 7))
 
 
 def test_made_ids_are_unique() -> None:
@@ -210,101 +210,4 @@ def test_made_ids_are_unique() -> None:
 )
 def test_blocked(feedback: Any, refusal: str | None) -> None:
     """A refused prompt says why."""
-    assert blocked({"promptFeedback": feedback}) == refusal
-
-
-def test_usage() -> None:
-    """Cached tokens are inside the prompt, tool use beside it, thoughts beside the answer; totals add up."""
-    raw = {
-        "promptTokenCount": 100,
-        "toolUsePromptTokenCount": 10,
-        "candidatesTokenCount": 20,
-        "thoughtsTokenCount": 30,
-        "cachedContentTokenCount": 60,
-        "totalTokenCount": 999,
-        "promptTokensDetails": [
-            {"modality": "AUDIO", "tokenCount": 7},
-            {"modality": "TEXT", "tokenCount": 93},
-            "x",
-            {"modality": "AUDIO"},
-        ],
-        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 5}],
-    }
-    usage = usage_of({"usageMetadata": raw})
-    assert usage is not None
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (110, 50, 160)
-    assert (usage.cached_tokens, usage.reasoning_tokens) == (60, 30)
-    assert (usage.prompt_audio_tokens, usage.cached_audio_tokens) == (7, 5)
-    assert usage.raw is raw
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        None,
-        [],
-        {},
-        {"promptTokenCount": -1},
-        {"promptTokenCount": math.nan, "candidatesTokenCount": "7"},
-        {"totalTokenCount": 3},
-    ],
-)
-def test_no_usage(raw: Any) -> None:
-    """Without a count that can be believed there is no usage."""
-    assert usage_of({"usageMetadata": raw}) is None
-
-
-def test_partial_usage() -> None:
-    """A missing count is zero, and a part is never more than the whole."""
-    usage = usage_of(
-        {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 9, "candidatesTokenCount": -3}}
-    )
-    assert usage is not None
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (5, 0, 5)
-    answer_only = usage_of({"usageMetadata": {"candidatesTokenCount": 4}})
-    assert answer_only is not None
-    assert (answer_only.prompt_tokens, answer_only.completion_tokens) == (0, 4)
-
-
-@pytest.mark.parametrize(
-    ("raw", "extra"),
-    [
-        (None, {}),
-        ({}, {}),
-        ({"serviceTier": "STANDARD"}, {"service_tier": "default"}),
-        ({"serviceTier": "flex"}, {"service_tier": "flex"}),
-        ({"serviceTier": "x"}, {}),
-    ],
-)
-def test_service_tier(raw: Any, extra: Any) -> None:
-    """The tier that was used is told in OpenAI's words, where it is known."""
-    assert extra_of({"usageMetadata": raw}) == extra
-
-
-def test_logprobs() -> None:
-    """Each chosen token stands with its bytes and its rivals."""
-    result = {
-        "chosenCandidates": [{"token": "é", "logProbability": -0.5}, "x", {"token": "b"}],
-        "topCandidates": [{"candidates": [{"token": "é", "logProbability": -0.5}, None]}, {}],
-    }
-    first = {"token": "é", "logprob": -0.5, "bytes": [195, 169]}
-    assert logprobs_of({"logprobsResult": result}) == {
-        "content": [
-            {**first, "top_logprobs": [first]},
-            {"token": "b", "logprob": 0.0, "bytes": [98], "top_logprobs": []},
-        ],
-        "refusal": None,
-    }
-
-
-@pytest.mark.parametrize("result", [None, "x", {}, {"chosenCandidates": None}])
-def test_no_logprobs(result: Any) -> None:
-    """Without log probabilities there are none."""
-    assert logprobs_of({"logprobsResult": result}) is None
-
-
-def test_logprobs_without_rivals() -> None:
-    """Rivals may be missing."""
-    made = logprobs_of({"logprobsResult": {"chosenCandidates": [{"token": "a"}], "topCandidates": "x"}})
-    assert made is not None
-    assert made["content"][0]["top_logprobs"] == []
+    assert blocked_reason({"promptFeedback": feedback}) == refusal

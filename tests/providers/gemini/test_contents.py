@@ -8,21 +8,25 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.providers.base import SignatureCache
-from gateway.providers.gemini.contents import Conversation, arguments, called_names, conversation, result
+from gateway.providers.gemini.contents import Conversation, arguments, build_conversation, called_names, result
 from gateway.providers.gemini.profiles import profile_of
 from gateway.providers.gemini.signatures import SENTINEL, ThoughtSignature, detail
-from gateway.providers.gemini.tools import tools_of
+from gateway.providers.gemini.tools import build_tools
 
 CONTINUE = {"role": "user", "parts": [{"text": "Continue."}]}
 
 
-def talk(*messages: Any, model: str = "gemini-2.5-flash", kept: SignatureCache | None = None) -> Conversation:
-    tools = tools_of({}, called=called_names(messages))
-    return conversation(messages, tools=tools, profile=profile_of(model), kept=kept or SignatureCache())
+def talk(
+    *messages: Any, model: str = "gemini-2.5-flash", signature_cache: SignatureCache | None = None
+) -> Conversation:
+    tools = build_tools({}, called=called_names(messages))
+    return build_conversation(
+        messages, tools=tools, profile=profile_of(model), signature_cache=signature_cache or SignatureCache()
+    )
 
 
-def contents(*messages: Any, model: str = "gemini-2.5-flash", kept: SignatureCache | None = None) -> Any:
-    return talk(*messages, model=model, kept=kept).contents
+def contents(*messages: Any, model: str = "gemini-2.5-flash", signature_cache: SignatureCache | None = None) -> Any:
+    return talk(*messages, model=model, signature_cache=signature_cache).contents
 
 
 def says(role: str, text: Any) -> Any:
@@ -248,12 +252,17 @@ def test_result(text: str, value: Any) -> None:
 
 def test_signatures_come_back() -> None:
     """A step's signatures go back on the parts they came on: echoed by the client, or kept under the call's id."""
-    kept = SignatureCache()
-    kept.put("2", ThoughtSignature("kept"))
+    signature_cache = SignatureCache()
+    signature_cache.put("2", ThoughtSignature("kept"))
     step = calls("f:1", "g:2", content="hm", reasoning_details=[detail("text", index=0)])
     step["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "echoed"}}
     made = contents(
-        says("user", "q"), step, answer("1", "a"), answer("2", "b"), model="gemini-3.1-pro-preview", kept=kept
+        says("user", "q"),
+        step,
+        answer("1", "a"),
+        answer("2", "b"),
+        model="gemini-3.1-pro-preview",
+        signature_cache=signature_cache,
     )
     assert made[1] == turn(
         "model",

@@ -20,7 +20,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from gateway.providers.gemini.errors import error_in, error_of
+from gateway.providers.gemini.errors import find_error, parse_error_response
 from tests.providers.gemini.asking import KEY
 
 
@@ -30,7 +30,7 @@ def google(code: int | None, message: str, status: str, *details: Any) -> Any:
 
 
 def read(status: int, value: Any, headers: Any = None) -> UpstreamError:
-    return error_of(status, headers or {}, orjson.dumps(value), provider="gemini", key=KEY)
+    return parse_error_response(status, headers or {}, orjson.dumps(value), provider="gemini", key=KEY)
 
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "27.5s"}
@@ -73,7 +73,7 @@ def test_error(status: int, message: str, word: str, kind: type[UpstreamError]) 
 @pytest.mark.parametrize(("status", "message", "word", "kind"), CASES)
 def test_error_inside_an_answer(status: int, message: str, word: str, kind: type[UpstreamError]) -> None:
     """An error told after a 200 is the same error."""
-    assert type(error_in(google(status, message, word), provider="gemini", key=KEY)) is kind
+    assert type(find_error(google(status, message, word), provider="gemini", key=KEY)) is kind
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_error_inside_an_answer(status: int, message: str, word: str, kind: type
 )
 def test_error_without_a_code(message: str, word: str, kind: type[UpstreamError]) -> None:
     """Google's status word stands in for a missing code."""
-    assert type(error_in(google(None, message, word), provider="gemini", key=KEY)) is kind
+    assert type(find_error(google(None, message, word), provider="gemini", key=KEY)) is kind
 
 
 @pytest.mark.parametrize("value", [{}, {"candidates": []}, {"error": None}, [], [{}], "x", None])
 def test_no_error(value: Any) -> None:
     """Where there is no error none is seen."""
-    assert error_in(value, provider="gemini", key=KEY) is None
+    assert find_error(value, provider="gemini", key=KEY) is None
 
 
 def test_reason() -> None:
@@ -112,7 +112,7 @@ def test_retry_delay() -> None:
 )
 def test_other_bodies(body: bytes) -> None:
     """A body that is no Google error is judged by its status."""
-    assert type(error_of(503, {}, body, provider="gemini", key=KEY)) is UpstreamOverloaded
+    assert type(parse_error_response(503, {}, body, provider="gemini", key=KEY)) is UpstreamOverloaded
 
 
 def test_key_is_cut_out() -> None:

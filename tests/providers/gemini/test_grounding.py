@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.gemini.grounding import MOST_ANNOTATIONS, Sources
+from gateway.providers.gemini.grounding import MAX_ANNOTATIONS, Sources
 from tests.providers.gemini.asking import answered, check_answer, gemini, said, streamed, wire
 
 WEB: list[Any] = [
@@ -116,7 +116,7 @@ def test_odd_metadata(odd: Any) -> None:
 def test_annotations_are_bounded() -> None:
     """However many sources an answer names, so many are told."""
     many = {"groundingMetadata": {"groundingChunks": WEB[:1] * 5_000}}
-    assert len(notes(many, "a")) == MOST_ANNOTATIONS
+    assert len(notes(many, "a")) == MAX_ANNOTATIONS
 
 
 @given(st.text(max_size=12), st.integers(0, 12), st.integers(0, 12), st.integers(1, 700))

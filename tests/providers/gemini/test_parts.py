@@ -13,7 +13,7 @@ import pytest
 
 from gateway.catalog import cost
 from gateway.catalog.packaged import load_prices
-from gateway.providers.gemini.parts import image_of, sound_of, unread_kind
+from gateway.providers.gemini.parts import audio_of, image_of, unsupported_kind
 from gateway.providers.gemini.signatures import SENTINEL
 from tests.providers.gemini.asking import answered, body_sent, check_answer, gemini, said, sent, streamed, wire
 
@@ -152,9 +152,9 @@ def test_parts_without_a_place_are_named(part: Any, kind: str) -> None:
 @pytest.mark.parametrize("part", [{"text": ""}, {"thoughtSignature": "U0lH"}, {"functionCall": {"name": "f"}}, {}])
 def test_parts_with_a_place_are_not_named(part: Any) -> None:
     """Text, calls and bare signatures are read."""
-    assert unread_kind(part) is None
+    assert unsupported_kind(part) is None
     assert image_of(part) is None
-    assert sound_of(part) is None
+    assert audio_of(part) is None
 
 
 @pytest.mark.parametrize(

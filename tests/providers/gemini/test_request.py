@@ -8,7 +8,8 @@ import pytest
 
 from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.profiles import NEWEST
-from gateway.providers.gemini.request import RequestContext, body_of, url_of
+from gateway.providers.gemini.provider import CONTEXT_KEY
+from gateway.providers.gemini.request import RequestContext, build_body, request_url
 from tests.providers.gemini.asking import NEW, OLD, body_sent, request, sent
 
 TOOL: Any = {"type": "function", "function": {"name": "2fa", "parameters": {"type": "object", "properties": {}}}}
@@ -26,7 +27,7 @@ JSON = {"type": "json_object"}
 )
 def test_url(model: str, stream: bool, url: str) -> None:
     """A model id is one path segment, whatever it holds."""
-    assert url_of("https://x.test/", model=model, stream=stream) == url
+    assert request_url("https://x.test/", model=model, stream=stream) == url
 
 
 def test_everything_in_its_place() -> None:
@@ -78,7 +79,7 @@ def test_unknown_fields_stay_here() -> None:
 )
 def test_service_tier(tier: str, expected: str | None) -> None:
     """A tier that Gemini knows is asked for; the others mean: as usual."""
-    body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=SignatureCache(), number=1)
+    body, _ = build_body(request(service_tier=tier), profile=NEWEST, signature_cache=SignatureCache(), number=1)
     assert body.get("serviceTier") == expected
 
 
@@ -100,7 +101,7 @@ def test_json_beside_forbidden_tools_before_gemini_3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "asked"),
+    ("body", "context"),
     [
         ({}, RequestContext()),
         ({"tools": [TOOL]}, RequestContext(renamed={"_2fa": "2fa"})),
@@ -112,6 +113,6 @@ def test_json_beside_forbidden_tools_before_gemini_3() -> None:
         ({"functions": [{"name": "f"}]}, RequestContext(one_call=True)),
     ],
 )
-def test_what_the_answer_needs(body: Any, asked: RequestContext) -> None:
+def test_what_the_answer_needs(body: Any, context: RequestContext) -> None:
     """Renamed and custom tools, and whether one call is all that was asked, are known when the answer is read."""
-    assert sent(**body).context["asked"] == asked
+    assert sent(**body).context[CONTEXT_KEY] == context

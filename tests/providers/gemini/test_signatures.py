@@ -12,11 +12,16 @@ from gateway.providers.gemini.signatures import FORMAT, ThoughtSignature, detail
 
 def test_echoed_before_kept() -> None:
     """The client's echo wins over what was kept; a call that only its id is left of has what was kept."""
-    kept = SignatureCache()
-    kept.put("c1", ThoughtSignature("kept"))
-    assert of_call({"id": "c1", "extra_content": {"google": {"thought_signature": "echoed"}}}, kept=kept) == "echoed"
-    assert of_call({"id": "c1"}, kept=kept) == "kept"
-    assert of_call({"id": "c2"}, kept=kept) is None
+    signature_cache = SignatureCache()
+    signature_cache.put("c1", ThoughtSignature("kept"))
+    assert (
+        of_call(
+            {"id": "c1", "extra_content": {"google": {"thought_signature": "echoed"}}}, signature_cache=signature_cache
+        )
+        == "echoed"
+    )
+    assert of_call({"id": "c1"}, signature_cache=signature_cache) == "kept"
+    assert of_call({"id": "c2"}, signature_cache=signature_cache) is None
 
 
 @pytest.mark.parametrize(
@@ -25,14 +30,14 @@ def test_echoed_before_kept() -> None:
 )
 def test_nothing_echoed(extra: Any) -> None:
     """What is no signature is passed over."""
-    assert of_call({"id": "c1", "extra_content": extra}, kept=SignatureCache()) is None
+    assert of_call({"id": "c1", "extra_content": extra}, signature_cache=SignatureCache()) is None
 
 
 def test_foreign_signature_is_not_sent() -> None:
     """What another provider kept under a call's id is not Gemini's."""
-    kept = SignatureCache()
-    kept.put("toolu_1", {"type": "thinking", "signature": "theirs"})
-    assert of_call({"id": "toolu_1"}, kept=kept) is None
+    signature_cache = SignatureCache()
+    signature_cache.put("toolu_1", {"type": "thinking", "signature": "theirs"})
+    assert of_call({"id": "toolu_1"}, signature_cache=signature_cache) is None
 
 
 def test_message_signature_comes_back() -> None:

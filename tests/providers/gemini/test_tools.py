@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.gemini.tools import LEGAL_NAME, Tools, tools_of
+from gateway.providers.gemini.tools import LEGAL_NAME, Tools, build_tools
 
 
 def function(name: str, **members: Any) -> Any:
@@ -19,7 +19,7 @@ def custom(name: str, **members: Any) -> Any:
 
 
 def read(*tools: Any, called: tuple[str, ...] = (), **body: Any) -> Tools:
-    return tools_of({"tools": [*tools], **body}, called=called)
+    return build_tools({"tools": [*tools], **body}, called=called)
 
 
 def mode(choice: Any) -> Any:
@@ -70,7 +70,7 @@ def test_custom_tool() -> None:
 def test_names() -> None:
     """A name that Gemini refuses gets a legal one of its own, which leads back; legal names stay."""
     made = read(function("2fa"), function("_2fa"), function("a b"), function("a.b"), called=("a-b", "a+b", "a*b", ""))
-    assert made.sent == {
+    assert made.upstream_names == {
         "_2fa": "_2fa",
         "a.b": "a.b",
         "a-b": "a-b",
@@ -88,8 +88,8 @@ def test_names() -> None:
 def test_long_names() -> None:
     """However long a name is, the one that is sent is legal."""
     made = read(called=("ü" * 300, "ö" * 300))
-    assert all(LEGAL_NAME.fullmatch(name) for name in made.sent.values())
-    assert len(set(made.sent.values())) == 2
+    assert all(LEGAL_NAME.fullmatch(name) for name in made.upstream_names.values())
+    assert len(set(made.upstream_names.values())) == 2
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_allowed_tools_are_the_only_ones() -> None:
 def test_no_tools_allowed() -> None:
     """With none of the tools allowed nothing is said of tools."""
     made = read(function("2b"), tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}})
-    assert made == Tools(sent={"2b": "_2b"})
+    assert made == Tools(upstream_names={"2b": "_2b"})
 
 
 @pytest.mark.parametrize("choice", ["required", "none", function("f")])
 def test_choice_without_tools(choice: Any) -> None:
     """A choice among no tools means nothing."""
-    assert tools_of({"tool_choice": choice}, called=()) == Tools()
+    assert build_tools({"tool_choice": choice}, called=()) == Tools()
 
 
 def test_forbidden() -> None:

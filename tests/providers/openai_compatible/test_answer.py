@@ -9,24 +9,24 @@ import pytest
 from gateway.completion import Usage
 from gateway.errors import UpstreamError, UpstreamInvalidResponse, UpstreamOverloaded
 from gateway.providers.openai_compatible.answer import (
-    choices_of,
-    dropped_of,
+    dropped_kinds,
     extra_of,
     finish_reason,
-    message_of,
-    refuse_error,
-    usage_of,
+    parse_choices,
+    parse_message,
+    parse_usage,
+    raise_for_error,
 )
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 def choices(*given: object) -> list[Any]:
-    return list(choices_of({"id": "r", "choices": list(given)}, provider="acme", key="", mark={}))
+    return list(parse_choices({"id": "r", "choices": list(given)}, provider="acme", key="", detail_extra={}))
 
 
 def message(**given: Any) -> dict[str, Any]:
-    return message_of(given, call_prefix="call_r_0", mark={"model": "m"})
+    return parse_message(given, call_prefix="call_r_0", detail_extra={"model": "m"})
 
 
 def test_choices() -> None:
@@ -61,9 +61,9 @@ def test_no_choices(given: list[object]) -> None:
 def test_told_errors(value: dict[str, Any], kind: type[UpstreamError]) -> None:
     """An error inside an answer, a choice or an event is raised; null is none."""
     with pytest.raises(kind) as told:
-        refuse_error(value, provider="acme", key="")
+        raise_for_error(value, provider="acme", key="")
     assert told.value.provider == "acme"
-    refuse_error({"error": None, "finish_reason": "stop"}, provider="acme", key="")
+    raise_for_error({"error": None, "finish_reason": "stop"}, provider="acme", key="")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_extra() -> None:
 @pytest.mark.parametrize("raw", [None, "x", {}, {"prompt_tokens": -1, "completion_tokens": "2"}])
 def test_no_usage(raw: object) -> None:
     """Where no count is usable there is no usage."""
-    assert usage_of(raw) is None
+    assert parse_usage(raw) is None
 
 
 def test_usage() -> None:
@@ -139,7 +139,7 @@ def test_usage() -> None:
         "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 5},
         "completion_tokens_details": {"reasoning_tokens": 15},
     }
-    assert usage_of(raw) == Usage(100, 20, 60, 30, reasoning_tokens=15, prompt_audio_tokens=5, raw=raw)
+    assert parse_usage(raw) == Usage(100, 20, 60, 30, reasoning_tokens=15, prompt_audio_tokens=5, raw=raw)
 
 
 def test_parts_are_within_the_whole() -> None:
@@ -149,7 +149,7 @@ def test_parts_are_within_the_whole() -> None:
         "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 8, "audio_tokens": 11},
         "completion_tokens_details": {"reasoning_tokens": 9},
     }
-    usage = usage_of(raw)
+    usage = parse_usage(raw)
     assert usage is not None
     assert (usage.cached_tokens, usage.cache_write_tokens, usage.prompt_audio_tokens, usage.reasoning_tokens) == (
         8,
@@ -168,7 +168,7 @@ def test_parts_of_an_answer() -> None:
     assert (made["content"], made["reasoning_content"]) == ("a", "hm")
     assert made["images"] == [image, image]
     assert made["annotations"] == [{"type": "url_citation"}]
-    assert dropped_of({"choices": [{"message": {"content": parts}}, {}, {"message": {"content": "x"}}]}) == [
+    assert dropped_kinds({"choices": [{"message": {"content": parts}}, {}, {"message": {"content": "x"}}]}) == [
         "reference"
     ]
 
@@ -176,6 +176,6 @@ def test_parts_of_an_answer() -> None:
 def test_media_usage() -> None:
     """Output that is not text is counted by kind, within the whole."""
     details = {"audio_tokens": 3, "image_tokens": 99, "video_tokens": "x"}
-    usage = usage_of({"completion_tokens": 20, "completion_tokens_details": details})
+    usage = parse_usage({"completion_tokens": 20, "completion_tokens_details": details})
     assert usage is not None
     assert (usage.completion_audio_tokens, usage.completion_image_tokens, usage.completion_video_tokens) == (3, 20, 0)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway.dialects.chat_completions import parse_chat_request
-from gateway.providers.openai_compatible.request import OPENAI, chat_body, chat_messages, only
+from gateway.providers.openai_compatible.request import OPENAI, chat_body, chat_messages, keep_allowed
 
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -16,11 +16,11 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "
 
 def body(**members: object) -> dict[str, Any]:
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER], **members}))
-    return chat_body(request, "gpt-5.5", members=OPENAI)
+    return chat_body(request, "gpt-5.5", allowed=OPENAI)
 
 
 def message(**members: object) -> Any:
-    return chat_messages([members], members=OPENAI)[0]
+    return chat_messages([members], allowed=OPENAI)[0]
 
 
 def test_plain() -> None:
@@ -68,7 +68,7 @@ def test_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
 def test_messages_are_shared() -> None:
     """A message in which nothing is foreign is not copied."""
     messages = [USER, {"role": "tool", "tool_call_id": "c1", "content": "42"}]
-    assert all(a is b for a, b in zip(chat_messages(messages, members=OPENAI), messages, strict=True))
+    assert all(a is b for a, b in zip(chat_messages(messages, allowed=OPENAI), messages, strict=True))
 
 
 def test_foreign_members() -> None:
@@ -126,5 +126,5 @@ def test_nothing_left(given: dict[str, Any], content: dict[str, Any]) -> None:
 def test_only() -> None:
     """What is known whole is itself; otherwise it is a copy of what is known and not null."""
     value = {"a": 1}
-    assert only(value, frozenset("a")) is value
-    assert only({"a": 1, "b": None, "c": 3}, frozenset("ab")) == {"a": 1}
+    assert keep_allowed(value, frozenset("a")) is value
+    assert keep_allowed({"a": 1, "b": None, "c": 3}, frozenset("ab")) == {"a": 1}

@@ -17,7 +17,7 @@ from gateway.errors import (
     UpstreamInvalidResponse,
     UpstreamTruncated,
 )
-from gateway.providers.openai_compatible.answer import usage_of
+from gateway.providers.openai_compatible.answer import parse_usage
 from gateway.providers.openai_compatible.stream import OpenAIStream
 from gateway.sse import ServerSentEvent
 
@@ -25,7 +25,7 @@ DONE = ServerSentEvent(b"[DONE]")
 
 
 def stream() -> OpenAIStream:
-    return OpenAIStream(provider="acme", key="hunter2", usage=usage_of, mark={"model": "m"})
+    return OpenAIStream(provider="acme", key="hunter2", usage=parse_usage, detail_extra={"model": "m"})
 
 
 def event(delta: Any = None, **choice: Any) -> ServerSentEvent:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from anthropic import transform_schema
 
-from gateway.providers.claude.strict_schema import UnsupportedSchema, strict_schema
+from gateway.providers.claude.structured_output import UnsupportedSchema, strict_schema
 from llm_simulator.claude.output_schemas import check_output_schema
+from tests.providers.claude.asking import HAIKU_4_5, OPUS_4_1, OPUS_5_5, SONNET_4_6, SONNET_5_5, refusal, sent
 
 
 def of_a(schema: Any, **root: Any) -> dict[str, Any]:
@@ -107,3 +108,32 @@ def test_many_references() -> None:
     }
     schema = of_a({"$ref": "#/$defs/d0"}, **{"$defs": {**defs, names[-1]: {"type": "string"}}})
     assert len(strict_schema(schema)["$defs"]) == 3_000
+
+
+SIMPLE = {"type": "object", "properties": {"a": {"type": "string"}}}
+MAP = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("model", "schema", "way"),
+    [
+        (HAIKU_4_5, SIMPLE, "format"),
+        (SONNET_5_5, SIMPLE, "format"),
+        (OPUS_5_5, SIMPLE, "format"),
+        (OPUS_4_1, SIMPLE, "tool"),
+        (SONNET_4_6, MAP, "tool"),
+        (OPUS_5_5, MAP, "words"),
+    ],
+)
+def test_way(model: str, schema: object, way: str) -> None:
+    """By structured output where the schema and the model allow it, else by a tool, else by words."""
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    json = sent(to=model, response_format=form).json
+    found = {"format": "format" in json.get("output_config", {}), "tool": "tools" in json, "words": "system" in json}
+    assert [name for name, used in found.items() if used] == [way]
+
+
+def test_unsound_schema() -> None:
+    """A schema that is none is named."""
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"properties": {"a": 1}}}}
+    assert refusal(response_format=form).param == "response_format.json_schema.schema.properties.a"

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.providers.claude.schema import object_schema, resolved, sound
+from gateway.providers.claude.json_schema import (
+    object_schema,
+    rename_illegal_properties,
+    rename_keys,
+    resolve_reference,
+    validate_schema,
+)
 
 A, B = {"type": "string"}, {"type": "integer"}
 
@@ -32,7 +38,7 @@ A, B = {"type": "string"}, {"type": "integer"}
 def test_unsound(schema: Any, path: str) -> None:
     """A keyword with a value that it cannot have is named."""
     with pytest.raises(InvalidRequest) as caught:
-        sound(schema, "p")
+        validate_schema(schema, "p")
     assert caught.value.param == path
 
 
@@ -46,14 +52,14 @@ def test_nulls() -> None:
         "const": None,
         "default": None,
     }
-    assert sound(schema, "p") == {"type": "object", "const": None, "default": None}
-    assert sound(True, "p") is True
+    assert validate_schema(schema, "p") == {"type": "object", "const": None, "default": None}
+    assert validate_schema(True, "p") is True
 
 
 def test_names_like_keywords() -> None:
     """A property may be called like a keyword."""
     schema = {"properties": {"type": A, "properties": B, "$ref": A, "enum": {"enum": ["x"]}, "required": A}}
-    assert object_schema(sound(schema, "p")) == {**schema, "type": "object"}
+    assert object_schema(validate_schema(schema, "p")) == {**schema, "type": "object"}
 
 
 @pytest.mark.parametrize(
@@ -105,4 +111,45 @@ def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
 )
 def test_resolved(reference: str, found: object) -> None:
     """References are JSON pointers into the schema itself."""
-    assert resolved({"$defs": {"a/b": A, "c~d": B}}, reference) == found
+    assert resolve_reference({"$defs": {"a/b": A, "c~d": B}}, reference) == found
+
+
+def test_legal() -> None:
+    """Legal names, keywords among them, are left as they are."""
+    schema = {"properties": {"type": {"properties": {"a.b-c_1": True}}, "required": {"type": "null"}}}
+    assert rename_illegal_properties(schema) == (schema, {})
+
+
+def test_renamed_everywhere() -> None:
+    """A name is changed wherever a property stands, never where a keyword or a definition does, and stays unlike others."""
+    schema = {
+        "properties": {"a b": {"type": "string"}, "a_b": {"items": {"$ref": "#/$defs/a b"}}, "a*b": {"enum": ["a b"]}},
+        "required": ["a b"],
+        "$defs": {"a b": {"properties": {"é" * 70: {}}}},
+        "anyOf": [{"required": ["a*b"]}],
+        "additionalProperties": False,
+    }
+    made, renamed = rename_illegal_properties(schema)
+    assert renamed == {"a_b_2": "a b", "a_b_3": "a*b", "_" * 60: "é" * 70}
+    back = {client: ours for ours, client in renamed.items()}
+    assert made == {
+        "properties": {
+            back["a b"]: {"type": "string"},
+            "a_b": {"items": {"$ref": "#/$defs/a b"}},
+            back["a*b"]: {"enum": ["a b"]},
+        },
+        "required": [back["a b"]],
+        "$defs": {"a b": {"properties": {"_" * 60: {}}}},
+        "anyOf": [{"required": [back["a*b"]]}],
+        "additionalProperties": False,
+    }
+
+
+def test_empty_name() -> None:
+    """Even a name without characters gets one."""
+    assert rename_illegal_properties({"properties": {"": True}}) == ({"properties": {"_": True}}, {"_": ""})
+
+
+def test_renamed_keys() -> None:
+    """Members are renamed at every depth, values never."""
+    assert rename_keys({"a": [{"a": "a"}, 1]}, {"a": "b"}) == {"b": [{"b": "a"}, 1]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.completion import RoutingHints
-from gateway.dialects.chat_completions.hints import routing_hints
+from gateway.dialects.routing_hints import routing_hints
 from gateway.errors import InvalidRequest
 
 

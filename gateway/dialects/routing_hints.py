@@ -1,4 +1,4 @@
-"""The body's `routing` object, checked strictly: a hint that is misspelt must not be ignored."""
+"""Validates the body's `routing` object, strictly: a misspelt hint must not be ignored. Shared by all dialects."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "agent_id": partial(string, empty=False),
 }
 
-_LONGEST_ID = 256
+_MAX_ID = 256
 
 
 def routing_hints(value: object, path: str = "routing") -> RoutingHints:
-    """Raises InvalidRequest for an unknown member, naming it; null members are absent."""
-    wishes: dict[str, Any] = {}
-    for name, wish in mapping(value, path).items():
+    """Raises InvalidRequest for an unknown member or an invalid value; null counts as absent."""
+    values: dict[str, Any] = {}
+    for name, hint in mapping(value, path).items():
         if name not in _CHECKS:
-            known = ", ".join(f"'{each}'" for each in _CHECKS)
+            known = ", ".join(f"'{known_name}'" for known_name in _CHECKS)
             invalid(
                 f"{path}.{name[:64]}",
                 f"Unknown parameter in '{path}': {shown(name)}. Known are: {known}.",
                 code="unknown_parameter",
             )
-        if wish is None:
+        if hint is None:
             continue
-        checked = _CHECKS[name](wish, f"{path}.{name}")
-        wishes[name] = tuple(checked) if isinstance(checked, list) else checked
-    if wishes.get("max_cost") == 0:
+        checked = _CHECKS[name](hint, f"{path}.{name}")
+        values[name] = tuple(checked) if isinstance(checked, list) else checked
+    if values.get("max_cost") == 0:
         invalid(f"{path}.max_cost", f"Invalid '{path}.max_cost': expected a value above 0, in USD.")
     for name in ("session_id", "agent_id"):
-        if len(wishes.get(name, "")) > _LONGEST_ID:
-            invalid(f"{path}.{name}", f"Invalid '{path}.{name}': longer than {_LONGEST_ID} characters.")
-    return RoutingHints(**wishes)
+        if len(values.get(name, "")) > _MAX_ID:
+            invalid(f"{path}.{name}", f"Invalid '{path}.{name}': longer than {_MAX_ID} characters.")
+    return RoutingHints(**values)
