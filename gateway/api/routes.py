@@ -1,4 +1,4 @@
-"""Every route with the access it asks for (a route without one cannot be written), and the application that serves them."""
+"""The table of routes, each with the role it requires, and the application that serves them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.auth import Authenticator, Role
 from gateway.api.client import AsgiAdapter, DirectEndpoint
 from gateway.api.cors import Cors, PreflightRoute, WithCors, is_page, marking
+from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn, wants_page
+from gateway.api.feedback import FeedbackEndpoint
+from gateway.api.health import Readiness, healthz
+from gateway.api.models import ModelList
 from gateway.api.openapi import OpenApiDocument
+from gateway.api.reports import ReportEndpoints
+from gateway.api.route_preview import RoutePreview
 from gateway.errors import InvalidKey
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -29,7 +35,7 @@ _SLASHES = re.compile(rb"/{2,}")
 
 @dataclass(frozen=True, slots=True)
 class ProtectedRoute:
-    """A route that lets a request in only after the gatekeeper did."""
+    """A route whose endpoint is called only for requests that were authenticated for the role `access`."""
 
     path: str
     endpoint: RouteEndpoint
@@ -106,6 +112,37 @@ class Application(Starlette):
                 if getattr(route, "access", None) is Role.CLIENT:
                     scope["path"] = meant
                 return
+
+
+def protected_routes(
+    *,
+    models: ModelList,
+    preview: RoutePreview,
+    feedback: FeedbackEndpoint,
+    reports: ReportEndpoints,
+    metrics: RouteEndpoint,
+    readiness: Readiness,
+    dashboard: Dashboard,
+) -> list[ProtectedRoute]:
+    """Every route but chat, sign-in and the description, which `build_routes` adds."""
+    return [
+        ProtectedRoute("/v1/models", models.list, Role.CLIENT),
+        ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
+        ProtectedRoute("/v1/route", preview.route, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/feedback", feedback.post, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
+        ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
+        ProtectedRoute("/v1/routing/patterns", reports.patterns, Role.ADMIN),
+        ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests", reports.requests, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests/{request_id}", reports.request, Role.ADMIN),
+        ProtectedRoute("/metrics", metrics, Role.ADMIN),
+        ProtectedRoute("/", dashboard.page, Role.ADMIN),
+        ProtectedRoute("/static/{name}", dashboard.static, Role.OPEN),
+        ProtectedRoute("/healthz", healthz, Role.OPEN),
+        ProtectedRoute("/health", healthz, Role.OPEN),
+        ProtectedRoute("/readyz", readiness.readyz, Role.OPEN),
+    ]
 
 
 def with_short_paths(entries: Iterable[ProtectedRoute]) -> list[ProtectedRoute]:

@@ -15,18 +15,17 @@ from typing import Any
 import click
 
 from gateway.catalog.packaged import load_catalog
-from gateway.cli.ledgers import DEMO_LEDGER
-from gateway.cli.serve import (
-    KEY_VARIABLES,
-    create_app_or_exit,
-    environment,
+from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_exit
+from gateway.cli.launch import (
+    build_gateway_or_exit,
     ledger_or_exit,
     listening_options,
     listening_or_exit,
-    run,
-    settings_or_exit,
+    within_open_files,
 )
+from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.observability.logs import logging_to
+from gateway.server.server import run
 from gateway.settings import Settings, load, start_up_lines
 from llm_simulator import Simulator
 from llm_simulator.simulation import Simulation
@@ -82,9 +81,9 @@ def demo(
                 store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
                 try:
                     run(
-                        create_app_or_exit(settings, store=store, demo=True),
+                        build_gateway_or_exit(settings, store=store, demo=True),
                         settings,
-                        read=lambda: adapted(load(simulated, **flags), ledger=ledger),
+                        read=lambda: within_open_files(adapted(load(simulated, **flags), ledger=ledger)),
                         started=users.start,
                         listening=listening,
                     )

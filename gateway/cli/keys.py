@@ -17,8 +17,8 @@ from gateway.accounts.virtual_keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey,
 from gateway.catalog import nano_dollars, plain_numbers
 from gateway.catalog.catalog import TIERS, Auto, Catalog
 from gateway.cli.access import admin_source
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
-from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.serve import environment, settings_or_exit
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.store.read_only import ReadOnlyStore

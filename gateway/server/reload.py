@@ -36,7 +36,7 @@ class Reloader:
         self._read = read
         self._interval = interval
         self._clock = clock
-        self._files = files_of(gateway.settings.config)
+        self._files = files_of(gateway.runtime.settings.config)
         self._seen = stamp(self._files)
         self._next = clock() + interval
         self._asked = False
@@ -57,18 +57,18 @@ class Reloader:
             await self._reload()
 
     async def _reload(self) -> None:
-        before = self._gateway.settings
+        before = self._gateway.runtime.settings
         try:
             settings = await asyncio.to_thread(self._read)
             if not settings.providers:
                 raise ConfigError(["no provider is enabled"])
         except ConfigError as error:
-            self._gateway.exporter.reload_failed = True
+            self._gateway.services.exporter.reload_failed = True
             for problem in error.problems:
                 log.error("the configuration was not reloaded, the old one stays: %s", problem)
             return
         await self._gateway.reload(settings)
-        self._gateway.exporter.reload_failed = False
+        self._gateway.services.exporter.reload_failed = False
         log.info("the configuration was reloaded from %s", settings.config)
         for warning in settings.warnings:
             log.warning("%s", warning)
