@@ -14,7 +14,7 @@ from gateway.transport.tls import tls_context
 def build_transport(settings: Settings) -> Transport:
     """The HTTP client that `transport.engine` names."""
     tls = tls_context(settings.transport.ca_file)
-    if settings.transport.engine == "reference":
+    if settings.transport.engine == "httpx":
         from gateway.transport.httpx_client import HttpxTransport  # the default client starts without httpx2
 
         return HttpxTransport(tls=tls, proxies=settings.proxies)

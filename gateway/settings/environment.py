@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 
-from gateway.settings.problems import ConfigProblems
 from gateway.settings.settings import ProviderSettings, Secret
+from gateway.settings.yaml_file import ConfigProblems
 from gateway.transport import Proxies
 
 VARIABLES = (

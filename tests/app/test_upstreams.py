@@ -13,7 +13,7 @@ from gateway.transport.httpx_client import HttpxTransport
 from tests.conftest import KEYS
 
 
-@pytest.mark.parametrize(("engine", "kind"), [("lean", Http1Transport), ("reference", HttpxTransport)])
+@pytest.mark.parametrize(("engine", "kind"), [("builtin", Http1Transport), ("httpx", HttpxTransport)])
 def test_transport_engine_is_the_configured_one(tmp_path: Path, engine: str, kind: type) -> None:
     """The transport is the one that the configuration names."""
     config = tmp_path / "gateway.yaml"
