@@ -18,8 +18,7 @@ from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
 from gateway.observability.logs import dropped_lines
-from gateway.observability.multiprocess import MultiprocessMetrics
-from gateway.observability.prometheus import Gauges, PrometheusExporter
+from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.settlement_retry import SettlementRetryQueue
