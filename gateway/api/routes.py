@@ -49,7 +49,7 @@ class ProtectedRoute:
             except InvalidKey as error:
                 if self.access is Role.ADMIN and wants_page(request):
                     sent = "authorization" in request.headers
-                    return sign_in.page(request, told=error.message if sent else None)
+                    return sign_in.page(request, message=error.message if sent else None)
                 raise
             return await self.endpoint(request)
 
@@ -167,9 +167,9 @@ def build_routes(
     The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
     """
     entries = with_short_paths(guarded)
-    told = [(entry.method, entry.path, entry.access) for entry in entries]
-    told += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
-    description = OpenApiDocument([*told, ("GET", OPENAPI_PATH, Role.CLIENT)])
+    described = [(entry.method, entry.path, entry.access) for entry in entries]
+    described += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
+    description = OpenApiDocument([*described, ("GET", OPENAPI_PATH, Role.CLIENT)])
     entries += [
         ProtectedRoute(OPENAPI_PATH, description.get, Role.CLIENT),
         ProtectedRoute("/sign-in", sign_in.form, Role.OPEN),

@@ -31,7 +31,7 @@ from llm_simulator import Simulator
 from llm_simulator.simulation import Simulation
 from llm_simulator.users import Users
 
-GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
+GRACE = 5.0  # seconds that open answers have after the first signal: a demo should end soon
 
 
 @click.command()
@@ -71,7 +71,7 @@ def demo(
         settings = adapted(settings_or_exit(simulated, **flags), ledger=ledger)
         with listening_or_exit(settings) as listening:
             if settings.db == str(ledger):
-                begin_anew(ledger)
+                remove_ledger(ledger)
             for line in start_up_lines(settings):
                 click.echo(line, err=True)
             click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
@@ -113,7 +113,7 @@ def own_ledger() -> Iterator[Path]:
         os.close(here)
 
 
-def begin_anew(ledger: Path) -> None:
+def remove_ledger(ledger: Path) -> None:
     """Remove what the last demo left."""
     for suffix in ("", "-wal", "-shm"):
         ledger.with_name(ledger.name + suffix).unlink(missing_ok=True)

@@ -224,7 +224,7 @@ def state(key: VirtualKey, now: datetime) -> str:
 
 def limits(key: VirtualKey) -> str:
     """All of a key's limits in words."""
-    told = {
+    shown_limits = {
         "budget": key.budget,
         "requests a minute": key.rpm,
         "models": None if key.models is None else " ".join(key.models),
@@ -232,7 +232,7 @@ def limits(key: VirtualKey) -> str:
         "USD a request": None if key.max_cost_nano is None else usd(key.max_cost_nano),
         "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
     }
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None) or "no limits"
+    return ", ".join(f"{name} {value}" for name, value in shown_limits.items() if value is not None) or "no limits"
 
 
 def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]:

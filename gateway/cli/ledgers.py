@@ -32,7 +32,7 @@ def reading(path: str) -> Iterator[ReadOnlyStore]:
 
 @contextmanager
 def changing(db: str | None, *, create: bool = False) -> Iterator[SqliteStore]:
-    """The ledger, opened to be changed. With `create` it is made where there is none.
+    """The ledger, opened to be changed. With `create` it is created if missing.
 
     What is committed waits for the disk (`full`): a key that was shown is there after a power cut, or the next start would not know of it.
     """

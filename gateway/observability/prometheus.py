@@ -53,9 +53,9 @@ class PrometheusExporter(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics at this moment."""
         gauges = self._gauges
-        lag = "The longest that the event loop was kept from its work lately."
+        lag = "Longest recent delay of the event loop."
         failed = "1 while the configuration's files cannot be used."
-        dropped = "Log lines that nobody read in time."
+        dropped = "Log lines dropped because the queue was full."
         yield GaugeMetricFamily("gateway_in_flight", "Requests that have a place.", value=gauges.in_flight())
         yield GaugeMetricFamily("gateway_queued", "Requests that wait for a place.", value=gauges.waiting())
         yield GaugeMetricFamily("gateway_event_loop_lag_seconds", lag, value=gauges.event_loop_lag())

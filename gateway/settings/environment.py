@@ -106,7 +106,7 @@ def is_loopback(host: str) -> bool:
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that looks like one of ours and is none."""
+    """A warning for each variable that looks like a misspelt setting."""
     unknown = sorted(name for name in environment if name.startswith("GATEWAY_") and name not in VARIABLES)
     near = ((name, get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return [f"{name}: there is no such setting; did you mean {close[0]}?" for name, close in near if close]

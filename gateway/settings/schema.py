@@ -1,4 +1,4 @@
-"""The shape of the YAML files, and how a deviation from it is told."""
+"""The schema of the YAML files, and a sentence for each deviation from it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,9 @@ def with_current_value(
     """The document with the value at `place` (section, key) under its new name; a value with its old name is a warning."""
     section, key = place
     values = document.data.get(section)
-    old = values.get(key) if isinstance(values, dict) else None
+    if not isinstance(values, dict):
+        return document
+    old = values.get(key)
     if not isinstance(old, str) or old not in renamed:
         return document
     sentence = f"{old!r} is now called {renamed[old]!r}; the old name will be removed"

@@ -113,13 +113,13 @@ class Line(RuleBasedStateMachine):
         self.waiting.remove(number)
 
     @precondition(lambda self: self.served and self.waiting)
-    @rule(busy_retry=st.booleans())
-    def goes_as_its_turn_comes(self, busy_retry: bool) -> None:
+    @rule(patient=st.booleans())
+    def goes_as_its_turn_comes(self, patient: bool) -> None:
         """In the same turn of the loop: one is done, the head of the line leaves, and its time may be up too."""
         done, first = self.served[0], self.waiting[0]
         self.finished[done].set()
         self.loop.call_soon(self.tasks[first].cancel)
-        if busy_retry:
+        if patient:
             self.loop.call_soon(self.timers[first].action)
         self.turns()
         assert self.tasks[first].cancelled()
