@@ -84,9 +84,10 @@ def disk() -> Iterator[Disk]:
 @asynccontextmanager
 async def served(gateway: Gateway) -> AsyncIterator[int]:
     """Accepts connections as `gateway serve` does, without its process life; the port."""
-    config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.runtime.settings))
+    config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.runtime.settings, demo=gateway.services.demo))
     config.load()
     state = ServerState()
+    state.default_headers = config.encoded_headers
     async with gateway.app.router.lifespan_context(gateway.app):
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: ServerConnection(config, state, {}), "127.0.0.1", 0)

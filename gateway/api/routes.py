@@ -65,7 +65,7 @@ class GuardedRoute(Route):
 
 
 class DirectRoute(Route):
-    """A route to an endpoint that answers its own errors, so that it can be reached without the middleware that would."""
+    """A route to an endpoint that answers its own errors, so that it needs no exception handlers of Starlette."""
 
     access = Role.CLIENT
 
@@ -75,13 +75,13 @@ class DirectRoute(Route):
 
 
 class Application(Starlette):
-    """Starlette; `direct` are the endpoints that a connection may hand its requests to without it, by path."""
+    """Starlette, and by path the endpoints to which a connection passes requests without it (`bypass`)."""
 
     bypass: Mapping[bytes, DirectEndpoint]
     _cors: Cors | None = None
 
     def serve(self, routes: Sequence[BaseRoute], cors: Cors | None = None) -> None:
-        """Answer by these routes from now on, and let pages read the answers as `cors` says. Middleware of one's own is for all of them."""
+        """Serve these routes from now on; `cors` says which pages may read the answers. With middleware no route is bypassed."""
         self._cors = cors
         self.router.routes = [*routes] if cors is None else [PreflightRoute(cors), *routes]
         direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]

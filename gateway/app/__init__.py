@@ -8,10 +8,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 
 from gateway.api.errors import on_gateway_error, on_http_error, on_internal_error
-from gateway.api.headers import AddedHeaders
 from gateway.api.routes import Application
 from gateway.app.background import lifespan
 from gateway.app.environment import Environment
@@ -66,7 +64,6 @@ class Gateway:
         )
         self.runtime = build_runtime(settings, self.services)
         self.app = Application(
-            middleware=[Middleware(AddedHeaders, headers={"x-gateway-demo": "true"})] if demo else [],
             exception_handlers={
                 GatewayError: on_gateway_error,
                 HTTPException: on_http_error,

@@ -129,7 +129,7 @@ def run(
     """
     reloader = Reloader(gateway, read)
     server = DrainingServer(
-        uvicorn.Config(gateway.app, **uvicorn_options(settings)),
+        uvicorn.Config(gateway.app, **uvicorn_options(settings, demo=gateway.services.demo)),
         gateway,
         settings=settings,
         reloader=reloader,
@@ -142,7 +142,7 @@ def run(
         raise SystemExit(FAILED_START)
 
 
-def uvicorn_options(settings: Settings) -> dict[str, Any]:
+def uvicorn_options(settings: Settings, *, demo: bool = False) -> dict[str, Any]:
     """uvicorn's options: connections are `ServerConnection`, there is no access log (the ledger is one) and no log configuration."""
     return {
         "host": settings.host,
@@ -153,6 +153,7 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "date_header": True,
+        "headers": [("x-gateway-demo", "true")] if demo else [],
         "proxy_headers": False,
         "timeout_graceful_shutdown": math.ceil(settings.grace),
         "ws": "none",
