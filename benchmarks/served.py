@@ -54,7 +54,7 @@ class Served:
     def _learn(self) -> None:
         with suppress(NotFound):  # the last in the queue is a change that cannot be made
             self.store.submit(UpsertAttempt("nobody's", Attempt(1, "", ""))).result()
-        self.gateway.engine.refresh()
+        self.gateway.refresh()
 
 
 @asynccontextmanager

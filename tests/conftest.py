@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +13,14 @@ from typing import Any, Protocol
 import httpx2
 import hypothesis
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
+import uvicorn
+from anyio.from_thread import start_blocking_portal
+from uvicorn.server import ServerState
 
-from gateway.app import Environment, create_app
+from gateway.api.routes import Application
+from gateway.app import Environment, Gateway
+from gateway.server.connection import ServerConnection
+from gateway.server.server import uvicorn_options
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport
@@ -40,11 +45,11 @@ def anyio_backend() -> str:
 
 @dataclass(frozen=True, slots=True)
 class GatewayUnderTest:
-    """A whole gateway in this process; its upstream is a function, its ledger a file."""
+    """A whole gateway in this process, reached over its own connections; its upstream is a function, its ledger a file."""
 
-    client: TestClient
+    client: httpx2.Client
     store: SqliteStore
-    app: Starlette
+    app: Application
 
     def ask(self, prompt: str = "2+2?", *, path: str = "/v1/chat/completions", **body: Any) -> httpx2.Response:
         """One chat completion; `model` is `auto` unless given."""
@@ -76,10 +81,30 @@ def disk() -> Iterator[Disk]:
         yield disk
 
 
+@asynccontextmanager
+async def served(gateway: Gateway) -> AsyncIterator[int]:
+    """Accepts connections as `gateway serve` does, without its process life; the port."""
+    config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.runtime.settings, demo=gateway.services.demo))
+    config.load()
+    state = ServerState()
+    state.default_headers = config.encoded_headers
+    async with gateway.app.router.lifespan_context(gateway.app):
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: ServerConnection(config, state, {}), "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for connection in tuple(state.connections):
+                connection.shutdown()
+            while state.tasks:
+                await asyncio.wait(tuple(state.tasks))
+
+
 @pytest.fixture
 def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
-    """A factory: each test shows the whole of its world. `config` is the text of `gateway.yaml`."""
-    with ExitStack() as stack:
+    """A factory: each test shows the whole of its configuration. `config` is the text of `gateway.yaml`."""
+    with start_blocking_portal() as portal, ExitStack() as stack:
 
         def make(
             upstream: Upstream | None = None,
@@ -97,10 +122,11 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
             settings = load(variables)
             store = SqliteStore(settings.db)
             transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer()))
-            app = create_app(settings, transport=transport, store=store, world=world or Environment(seed=0), **options)
-            client = stack.enter_context(
-                TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+            gateway = Gateway(settings, transport=transport, store=store, world=world or Environment(seed=0), **options)
+            port = stack.enter_context(portal.wrap_async_context_manager(served(gateway)))
+            client = httpx2.Client(
+                base_url=f"http://127.0.0.1:{port}", follow_redirects=True, timeout=60.0, trust_env=False, verify=False
             )
-            return GatewayUnderTest(client, store, app)
+            return GatewayUnderTest(stack.enter_context(client), store, gateway.app)
 
         yield make

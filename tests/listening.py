@@ -13,7 +13,7 @@ import httpx2
 import uvicorn
 
 from gateway.app import Gateway, create_app
-from gateway.cli.serve import uvicorn_options
+from gateway.server.server import uvicorn_options
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport

@@ -13,11 +13,10 @@ import orjson
 import uvicorn
 
 from gateway.app import Gateway, create_app
-from gateway.cli.serve import uvicorn_options
 from gateway.errors import LedgerUnavailable
 from gateway.server.connection import ServerConnection
 from gateway.server.reload import Reloader
-from gateway.server.server import DrainingServer
+from gateway.server.server import DrainingServer, uvicorn_options
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
 from gateway.transport.httpx_client import HttpxTransport
@@ -140,7 +139,7 @@ class Serving:
 
     async def idle(self) -> None:
         """Returns once no request is under way."""
-        await self.gateway.lifecycle.ended()
+        await self.gateway.services.lifecycle.ended()
 
     async def rows(self) -> list[dict[str, Any]]:
         """The ledger's rows with their attempts, read from the file once all that was settled before is committed."""

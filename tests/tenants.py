@@ -20,7 +20,7 @@ def issue(gateway: GatewayUnderTest, name: str = "tenant", **limits: Any) -> str
     key = VirtualKey(id=f"key_{name}", name=name, digest=digest_of(secret), last4="ests", created=made, **limits)
     gateway.store.submit(InsertVirtualKey(key)).result()
     inner: Gateway = gateway.app.state.gateway
-    inner.key_cache.refresh()
+    inner.services.key_cache.refresh()
     return secret
 
 

@@ -15,16 +15,15 @@ from uvicorn.server import ServerState
 
 from benchmarks.speed.samples import CHUNKS, chat
 from gateway.api.admin_sessions import AdminSessions
-from gateway.api.admission import ConcurrencyLimiter
+from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
 from gateway.api.dashboard.sign_in import SignIn
-from gateway.api.fair_start import StartPacer
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SlidingWindowLimiter
-from gateway.api.request_ids import RequestIds
 from gateway.api.routes import Application, build_routes
+from gateway.app import Environment
 from gateway.proxy import ChatProxy, ChatResult, ChatStream, EventSink
 from gateway.records import RequestRecord
 from gateway.server.connection import ServerConnection
@@ -115,7 +114,7 @@ async def _connected(body: bytes) -> Connected:
         lifecycle=Lifecycle(),
         start_pacer=StartPacer(),
         max_body_bytes=10**6,
-        new_request_id=RequestIds(),
+        new_request_id=Environment().new_request_id,
     )
     app = Application()
     sign_in = SignIn(

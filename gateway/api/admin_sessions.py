@@ -1,4 +1,4 @@
-"""Sessions of the dashboard: who has signed in with the admin key, until when."""
+"""Sessions of the dashboard, which begin by signing in with the admin key and expire."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 
 COOKIE = "gateway_session"
 LIFETIME = 12 * 3600.0  # seconds
-MOST = 200  # sessions that are kept; the oldest ends for a new one
+MAX_SESSIONS = 200  # a new one then ends the oldest
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _RECORD = struct.Struct("<d32s")
 
 
 class AdminSessions:
-    """A session is a random token in the browser; here is its digest, when it ends and the digest of the key it began with.
+    """The browser holds a random token; here are its digest, its expiry and the digest of the admin key it was made with.
 
-    Whoever asks compares that key with the admin key of now, so a change of the key ends all sessions. `clock` is monotonic
-    seconds. Sessions end with the process.
+    The authenticator compares that key with the current admin key, so a change of the key ends all sessions. `clock` is
+    monotonic seconds. Sessions end with the process.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class AdminSessions:
         self._kept: dict[str, bytes] = {}
 
     def begin(self, admin_digest: bytes) -> str:
-        """A new session's token."""
+        """Start a session; returns its token."""
         token = secrets.token_urlsafe(32)
         self._make_room()
         self._write(_name(token), _RECORD.pack(self._clock() + LIFETIME, admin_digest))
@@ -52,7 +52,7 @@ class AdminSessions:
 
     def _make_room(self) -> None:
         """Drops the oldest where there are too many."""
-        while len(self._kept) >= MOST:
+        while len(self._kept) >= MAX_SESSIONS:
             self._kept.pop(next(iter(self._kept)))
 
     def _write(self, name: str, record: bytes) -> None:
@@ -80,7 +80,7 @@ class SharedAdminSessions(AdminSessions):
         for path in self._folder.glob("session-*"):
             with suppress(FileNotFoundError):  # another process was faster
                 found.append((path.stat().st_mtime_ns, path))
-        for _, path in sorted(found)[: max(0, len(found) - MOST + 1)]:
+        for _, path in sorted(found)[: max(0, len(found) - MAX_SESSIONS + 1)]:
             path.unlink(missing_ok=True)
 
     def _write(self, name: str, record: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Who may call what: one check for every route and every way of sending a key."""
+"""Authentication: one check for every route and every way of sending a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEY_NAMES = frozenset(name.encode() for name in ("authorization", *KEY_HEADERS)
 
 
 class Role(Enum):
-    """What a route asks for. Every route has one; there is no default."""
+    """The access that a route requires. Every route has one; there is no default."""
 
     OPEN = "open"
     CLIENT = "client"
@@ -38,7 +38,7 @@ class Role(Enum):
 class Principal:
     """Who is calling: the key's id (never the key), None on an open gateway; `key` has a virtual key's limits.
 
-    `session` is the token of the dashboard's session by which an admin was let in, None for any other way.
+    `session` is the token of the dashboard session that authenticated an admin, None otherwise.
     """
 
     key_id: str | None = None
@@ -46,15 +46,15 @@ class Principal:
     session: str | None = field(default=None, repr=False)
 
 
-ANONYMOUS = Principal()  # in particular
+ANONYMOUS = Principal()
 
 
 class Authenticator:
     """Knows the keys by digest. Without any client key the gateway is open to loopback hosts and `allowed_hosts` only.
 
-    The admin key is `admin_key`, else the first of `client_keys`, else the one that the `ring` knows from the ledger. With none
-    of them admin routes are open to those hosts, until there is a virtual key: then they are closed. The keys on the `ring` are
-    client keys that never open an admin route; `pace` keeps their rates. `sessions` are those of the dashboard.
+    The admin key is `admin_key`, else the first of `client_keys`, else the one in the ledger, which `key_cache` knows. With none
+    of them admin routes are open to those hosts, until there is a virtual key: then they are closed. The virtual keys of `key_cache` are
+    client keys and never open an admin route; `rate_limiter` limits their requests a minute. `sessions` are those of the dashboard.
     """
 
     def __init__(

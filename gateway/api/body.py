@@ -12,14 +12,14 @@ FREE_BYTES = 65_536  # of a body: smaller ones are not counted, the number of re
 
 
 class ClientDisconnected(GatewayError):
-    """The client left before its request was whole; nobody is there to be told."""
+    """The client disconnected before its request was complete; there is nobody to answer."""
 
     status = 499
     code = "client_closed_request"
 
 
 class BodyBudget:
-    """How many bytes the bodies of all requests under way may take together, from their first byte to their last answer's."""
+    """How many bytes the bodies of all requests under way may take together, from a body's first byte to the end of its answer."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -27,11 +27,11 @@ class BodyBudget:
         self.refused = 0
 
     def share(self) -> BodyShare:
-        """For one request, in a `with` block that lasts as long as its body is kept."""
+        """The share of one request, used in a `with` block around the time that its body is in memory."""
         return BodyShare(self)
 
     def take(self, more: int) -> None:
-        """Raises Overloaded when so much is not left."""
+        """Reserve `more` bytes, or release them where negative. Raises Overloaded when fewer are left."""
         if more > 0 and self.held + more > self._total:
             self.refused += 1
             raise Overloaded(
@@ -69,14 +69,14 @@ class BodyShare:
 
 
 def alone(limit: int) -> BodyShare:
-    """Of a budget for this body only."""
+    """The share of a body that has a budget of its own."""
     return BodyBudget(limit).share()
 
 
 async def read_body(
     headers: Mapping[bytes, bytes], receive: Receive, *, limit: int, share: BodyShare | None = None
 ) -> bytes:
-    """All of an ASGI request's body. Raises what `refuse_unreadable` does, RequestTooLarge above `limit` bytes, Overloaded, ClientGone."""
+    """All of an ASGI request's body. Raises what `check_encoding` does, RequestTooLarge above `limit` bytes, Overloaded, ClientDisconnected."""
     share = share or alone(limit)
     covered = share.cover(check_encoding(headers, limit=limit), limit=limit)
     pieces: list[bytes] = []
@@ -98,7 +98,7 @@ async def read_body(
 
 
 def check_encoding(headers: Mapping[bytes, bytes], *, limit: int) -> int:
-    """The length that the headers tell of, 0 without. Raises UnsupportedEncoding, InvalidRequest, RequestTooLarge."""
+    """The Content-Length, 0 without one. Raises UnsupportedEncoding, InvalidRequest, RequestTooLarge."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedEncoding("A compressed request body is not accepted; send it as it is.")
     length = headers.get(b"content-length", b"0")
@@ -110,5 +110,5 @@ def check_encoding(headers: Mapping[bytes, bytes], *, limit: int) -> int:
 
 
 def too_large(limit: int) -> RequestTooLarge:
-    """That more came than was announced, or nothing was."""
+    """The error for a body that turned out larger than the limit."""
     return RequestTooLarge(f"The body is larger than the limit of {limit} bytes.")

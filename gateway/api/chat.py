@@ -7,13 +7,12 @@ from functools import partial
 
 from starlette.datastructures import QueryParams
 
-from gateway.api.admission import ConcurrencyLimiter
+from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator, Principal, Role
 from gateway.api.body import BodyBudget, ClientDisconnected
 from gateway.api.client import HeaderMap, RawRequest
 from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
-from gateway.api.fair_start import StartPacer
 from gateway.api.headers import gateway_headers, header_text
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.response import KEEP_ALIVE, ResponseWriter

@@ -29,7 +29,7 @@ _PAGES = frozenset({"/", "/sign-in", "/sign-out"})  # for people; no script of a
 
 
 class Cors:
-    """Without client keys, pages that the gatekeeper lets in may read answers; with keys, the `origins` of the configuration."""
+    """Without client keys, pages of local hosts and `allowed_hosts` may read answers; with keys, the `origins` of the configuration."""
 
     def __init__(self, authenticator: Authenticator, *, origins: Iterable[str] = ()) -> None:
         self._authenticator = authenticator
@@ -52,17 +52,17 @@ class Cors:
         if self.allowed_origin(headers) is None:
             return None
         wanted = fields.get(b"access-control-request-headers", b"")
-        told = [
+        headers_out = [
             (b"access-control-allow-methods", METHODS.encode()),
             (b"access-control-max-age", b"%d" % MAX_AGE),
         ]
         if _HEADER_NAMES.fullmatch(wanted):
-            told.append((b"access-control-allow-headers", wanted))
-        return told
+            headers_out.append((b"access-control-allow-headers", wanted))
+        return headers_out
 
 
 def answer_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
-    """What an answer carries so that a page of `origin` may read it."""
+    """The headers by which a page of `origin` may read the answer."""
     return [
         (b"access-control-allow-origin", origin),
         (b"access-control-expose-headers", _EXPOSE),

@@ -28,7 +28,7 @@ CHALLENGES = ('Basic realm="gateway"', "Bearer")
 
 
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer for `error`; `Retry-After` where it is known, `x-should-retry: false` once the gateway itself has tried, or nobody can."""
+    """The answer for `error`, with `Retry-After` where known. `x-should-retry: false`: the gateway has retried already, or no model can answer."""
     extra = dict(headers or {})
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
@@ -45,14 +45,14 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
 
 
 def last_answer(error: GatewayError, standing_head: bytes) -> bytes:
-    """The same as bytes, for a request that no route will see; the connection ends with it."""
+    """The same as bytes, for a request that reaches no route. The connection is closed after it."""
     response = error_response(error, {"x-request-id": "req_" + secrets.token_hex(16), "connection": "close"})
     head = (STATUS_LINE[response.status_code], standing_head, encode_headers(response.raw_headers), b"\r\n")
     return b"".join((*head, bytes(response.body)))
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler for everything in our tree."""
+    """Starlette's handler for every GatewayError."""
     if not isinstance(error, GatewayError):
         raise error
     return error_response(error)

@@ -1,4 +1,4 @@
-"""`POST /v1/feedback`: what a client says of an answer it got."""
+"""`POST /v1/feedback`: a client's rating of an answer."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class FeedbackBody(BaseModel):
 
 
 class FeedbackEndpoint:
-    """Own requests only, once for each. `rated` is told the request's id.
+    """Accepts feedback on the caller's own requests, once for each. `rated` is called with the request's id.
 
-    `needed` tells from how many keys on a model's feedback is learned, given who speaks.
+    `needed` returns how many keys must have used a model before feedback on it by this key is learned.
     """
 
     def __init__(

@@ -5,10 +5,8 @@ A head is header lines as they are sent, each with its line end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.records import RequestRecord
 
@@ -59,19 +57,3 @@ def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def _usd(amount: Decimal | None) -> str:
     return "unknown" if amount is None else f"{amount:.9f}"
-
-
-class AddedHeaders:
-    """Adds fixed headers to every answer."""
-
-    def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, marked)

@@ -10,11 +10,11 @@ from gateway.errors import GatewayError, Overloaded
 
 class OpenRequest(Protocol):
     def interrupt(self, why: GatewayError) -> None:
-        """End it now; its client is told why."""
+        """End it now and send `why` to its client."""
 
 
 class Lifecycle:
-    """While draining everything is still served, but nobody should send more; from `end` on, what is open is cut."""
+    """The requests under way. While draining, new ones are still served; from `end` on, open ones are interrupted and new ones refused."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -35,7 +35,7 @@ class Lifecycle:
             self._idle = None
 
     def drain(self) -> None:
-        """Be ready for no more."""
+        """Report that the gateway is not ready for more."""
         self.draining = True
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ WINDOW = 60.0
 
 
 class SlidingWindowLimiter:
-    """Within any 60 seconds a key makes at most its number of requests; refused ones do not count. `clock` is monotonic seconds."""
+    """At most `rpm` admitted requests of a key within any 60 seconds. `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -26,14 +26,14 @@ class SlidingWindowLimiter:
         _take(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
 
     def forget(self, key_id: str) -> None:
-        """Its minute begins anew."""
+        """Forget the key's recent requests."""
         self._recent.pop(key_id, None)
 
 
 class SharedSlidingWindowLimiter(SlidingWindowLimiter):
-    """The same among several processes: a key's last minute is a file in `folder`, locked while one of them looks at it.
+    """The same across worker processes: the times of a key's last minute are a file in `folder`, locked while it is read and written.
 
-    `clock` has to be the machine's, not the process's, as `time.monotonic` is.
+    `clock` must be the same for all processes of the machine, as `time.monotonic` is.
     """
 
     def __init__(self, clock: Callable[[], float], folder: Path) -> None:

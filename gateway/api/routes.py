@@ -1,4 +1,4 @@
-"""Every route with the access it asks for (a route without one cannot be written), and the application that serves them."""
+"""The table of routes, each with the role it requires, and the application that serves them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.auth import Authenticator, Role
 from gateway.api.client import AsgiAdapter, DirectEndpoint
 from gateway.api.cors import Cors, PreflightRoute, WithCors, is_page, marking
+from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn, wants_page
+from gateway.api.feedback import FeedbackEndpoint
+from gateway.api.health import Readiness, healthz
+from gateway.api.models import ModelList
 from gateway.api.openapi import OpenApiDocument
+from gateway.api.reports import ReportEndpoints
+from gateway.api.route_preview import RoutePreview
 from gateway.errors import InvalidKey
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -29,7 +35,7 @@ _SLASHES = re.compile(rb"/{2,}")
 
 @dataclass(frozen=True, slots=True)
 class ProtectedRoute:
-    """A route that lets a request in only after the gatekeeper did."""
+    """A route whose endpoint is called only for requests that were authenticated for the role `access`."""
 
     path: str
     endpoint: RouteEndpoint
@@ -43,7 +49,7 @@ class ProtectedRoute:
             except InvalidKey as error:
                 if self.access is Role.ADMIN and wants_page(request):
                     sent = "authorization" in request.headers
-                    return sign_in.page(request, told=error.message if sent else None)
+                    return sign_in.page(request, message=error.message if sent else None)
                 raise
             return await self.endpoint(request)
 
@@ -59,7 +65,7 @@ class GuardedRoute(Route):
 
 
 class DirectRoute(Route):
-    """A route to an endpoint that answers its own errors, so that it can be reached without the middleware that would."""
+    """A route to an endpoint that answers its own errors, so that it needs no exception handlers of Starlette."""
 
     access = Role.CLIENT
 
@@ -69,13 +75,13 @@ class DirectRoute(Route):
 
 
 class Application(Starlette):
-    """Starlette; `direct` are the endpoints that a connection may hand its requests to without it, by path."""
+    """Starlette, and by path the endpoints to which a connection passes requests without it (`bypass`)."""
 
     bypass: Mapping[bytes, DirectEndpoint]
     _cors: Cors | None = None
 
     def serve(self, routes: Sequence[BaseRoute], cors: Cors | None = None) -> None:
-        """Answer by these routes from now on, and let pages read the answers as `cors` says. Middleware of one's own is for all of them."""
+        """Serve these routes from now on; `cors` says which pages may read the answers. With middleware no route is bypassed."""
         self._cors = cors
         self.router.routes = [*routes] if cors is None else [PreflightRoute(cors), *routes]
         direct = [route for route in routes if isinstance(route, DirectRoute) and not self.user_middleware]
@@ -108,6 +114,37 @@ class Application(Starlette):
                 return
 
 
+def protected_routes(
+    *,
+    models: ModelList,
+    preview: RoutePreview,
+    feedback: FeedbackEndpoint,
+    reports: ReportEndpoints,
+    metrics: RouteEndpoint,
+    readiness: Readiness,
+    dashboard: Dashboard,
+) -> list[ProtectedRoute]:
+    """Every route but chat, sign-in and the description, which `build_routes` adds."""
+    return [
+        ProtectedRoute("/v1/models", models.list, Role.CLIENT),
+        ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
+        ProtectedRoute("/v1/route", preview.route, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/feedback", feedback.post, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
+        ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
+        ProtectedRoute("/v1/routing/patterns", reports.patterns, Role.ADMIN),
+        ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests", reports.requests, Role.ADMIN),
+        ProtectedRoute("/v1/routing/requests/{request_id}", reports.request, Role.ADMIN),
+        ProtectedRoute("/metrics", metrics, Role.ADMIN),
+        ProtectedRoute("/", dashboard.page, Role.ADMIN),
+        ProtectedRoute("/static/{name}", dashboard.static, Role.OPEN),
+        ProtectedRoute("/healthz", healthz, Role.OPEN),
+        ProtectedRoute("/health", healthz, Role.OPEN),
+        ProtectedRoute("/readyz", readiness.readyz, Role.OPEN),
+    ]
+
+
 def with_short_paths(entries: Iterable[ProtectedRoute]) -> list[ProtectedRoute]:
     """The entries, those below `/v1/` also without it, for clients whose base URL leaves it out."""
     found = []
@@ -130,9 +167,9 @@ def build_routes(
     The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
     """
     entries = with_short_paths(guarded)
-    told = [(entry.method, entry.path, entry.access) for entry in entries]
-    told += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
-    description = OpenApiDocument([*told, ("GET", OPENAPI_PATH, Role.CLIENT)])
+    described = [(entry.method, entry.path, entry.access) for entry in entries]
+    described += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
+    description = OpenApiDocument([*described, ("GET", OPENAPI_PATH, Role.CLIENT)])
     entries += [
         ProtectedRoute(OPENAPI_PATH, description.get, Role.CLIENT),
         ProtectedRoute("/sign-in", sign_in.form, Role.OPEN),

@@ -1,4 +1,4 @@
-"""Who may call the gateway that is being started, in words; and the end of a state in which nobody may."""
+"""Start-up lines about keys: which are needed, where they come from, and how to serve again after keys were lost."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def access_lines(settings: Settings, store: Store) -> Iterator[str]:
     closed = bool(virtual) or (lost is not None and lost.is_set)
     if virtual:
         yield f"virtual keys: {len(virtual)} in the ledger: clients need a key"
-    kept = store.admin_key()
+    stored = store.admin_key()
     if settings.admin_key is not None or settings.client_keys:
         yield f"admin key: {admin_source(settings)}"
-    elif kept is not None:
-        yield f"admin key: ...{kept.last4}, of the ledger"
+    elif stored is not None:
+        yield f"admin key: ...{stored.last4}, of the ledger"
     elif closed:
         yield "admin key: none: the admin routes are closed until `gateway keys admin` makes one or GATEWAY_ADMIN_KEY is set"
     else:

@@ -15,24 +15,23 @@ from typing import Any
 import click
 
 from gateway.catalog.packaged import load_catalog
-from gateway.cli.ledgers import DEMO_LEDGER
-from gateway.cli.serve import (
-    KEY_VARIABLES,
-    create_app_or_exit,
-    environment,
+from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_exit
+from gateway.cli.launch import (
+    build_gateway_or_exit,
     ledger_or_exit,
     listening_options,
     listening_or_exit,
-    run,
-    settings_or_exit,
+    within_open_files,
 )
+from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.observability.logs import logging_to
+from gateway.server.server import run
 from gateway.settings import Settings, load, start_up_lines
 from llm_simulator import Simulator
 from llm_simulator.simulation import Simulation
 from llm_simulator.users import Users
 
-GRACE = 5.0  # seconds that open answers have after the first signal: whoever started a demo wants it gone soon
+GRACE = 5.0  # seconds that open answers have after the first signal: a demo should end soon
 
 
 @click.command()
@@ -72,7 +71,7 @@ def demo(
         settings = adapted(settings_or_exit(simulated, **flags), ledger=ledger)
         with listening_or_exit(settings) as listening:
             if settings.db == str(ledger):
-                begin_anew(ledger)
+                remove_ledger(ledger)
             for line in start_up_lines(settings):
                 click.echo(line, err=True)
             click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
@@ -82,9 +81,9 @@ def demo(
                 store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
                 try:
                     run(
-                        create_app_or_exit(settings, store=store, demo=True),
+                        build_gateway_or_exit(settings, store=store, demo=True),
                         settings,
-                        read=lambda: adapted(load(simulated, **flags), ledger=ledger),
+                        read=lambda: within_open_files(adapted(load(simulated, **flags), ledger=ledger)),
                         started=users.start,
                         listening=listening,
                     )
@@ -114,7 +113,7 @@ def own_ledger() -> Iterator[Path]:
         os.close(here)
 
 
-def begin_anew(ledger: Path) -> None:
+def remove_ledger(ledger: Path) -> None:
     """Remove what the last demo left."""
     for suffix in ("", "-wal", "-shm"):
         ledger.with_name(ledger.name + suffix).unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from typing import Literal
 import apsw
 import click
 
+from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_exit
 from gateway.cli.ledgers import DEMO_LEDGER
-from gateway.cli.serve import KEY_VARIABLES, environment, settings_or_exit
 from gateway.errors import GatewayError
 from gateway.settings import Settings, start_up_lines
 from gateway.store.read_only import LedgerOutdated, ReadOnlyStore

@@ -17,8 +17,8 @@ from gateway.accounts.virtual_keys import ADMIN_PREFIX, PREFIX, SHOWN, AdminKey,
 from gateway.catalog import nano_dollars, plain_numbers
 from gateway.catalog.catalog import TIERS, Auto, Catalog
 from gateway.cli.access import admin_source
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
-from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.settings import Settings
@@ -224,7 +224,7 @@ def state(key: VirtualKey, now: datetime) -> str:
 
 def limits(key: VirtualKey) -> str:
     """All of a key's limits in words."""
-    told = {
+    shown_limits = {
         "budget": key.budget,
         "requests a minute": key.rpm,
         "models": None if key.models is None else " ".join(key.models),
@@ -232,7 +232,7 @@ def limits(key: VirtualKey) -> str:
         "USD a request": None if key.max_cost_nano is None else usd(key.max_cost_nano),
         "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
     }
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None) or "no limits"
+    return ", ".join(f"{name} {value}" for name, value in shown_limits.items() if value is not None) or "no limits"
 
 
 def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]:

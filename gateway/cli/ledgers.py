@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.serve import environment, settings_or_exit
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.store.read_only import ReadOnlyStore
@@ -32,7 +32,7 @@ def reading(path: str) -> Iterator[ReadOnlyStore]:
 
 @contextmanager
 def changing(db: str | None, *, create: bool = False) -> Iterator[SqliteStore]:
-    """The ledger, opened to be changed. With `create` it is made where there is none.
+    """The ledger, opened to be changed. With `create` it is created if missing.
 
     What is committed waits for the disk (`full`): a key that was shown is there after a power cut, or the next start would not know of it.
     """

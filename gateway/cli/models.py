@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import orjson
 
-from gateway.cli.serve import environment, settings_or_exit
+from gateway.cli.configuration import environment, settings_or_exit
 
 
 @click.command()

@@ -59,7 +59,7 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     path = ledger_to_read(db)
     with reading(path) as store:
         if shadow:
-            tell_shadow(store.shadow(days=days), path=path, as_json=as_json)
+            print_shadow(store.shadow(days=days), path=path, as_json=as_json)
             return
         summary, patterns = store.summary(days=days), store.patterns(days=days)
     if as_json:
@@ -76,15 +76,15 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
         echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
 
 
-def tell_shadow(told: Mapping[str, Any], *, path: str, as_json: bool) -> None:
+def print_shadow(shadow: Mapping[str, Any], *, path: str, as_json: bool) -> None:
     """What shadow mode noted."""
     if as_json:
-        echo(orjson.dumps(plain_numbers(told), option=orjson.OPT_INDENT_2).decode())
+        echo(orjson.dumps(plain_numbers(shadow), option=orjson.OPT_INDENT_2).decode())
         return
-    echo(f"Last {told['days']:g} days of {path}, requests at which auto looked on")
+    echo(f"Last {shadow['days']:g} days of {path}, requests at which auto looked on")
     for name, unit in SHADOWED.items():
-        echo(f"  {name:<24} {_with_unit(told[name], unit)}")
-    for row in told["by_model"]:
+        echo(f"  {name:<24} {_with_unit(shadow[name], unit)}")
+    for row in shadow["by_model"]:
         name = f"{row['provider']}/{row['model']}"
         saved = _with_unit(row["total_would_save"], USD)
         echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")

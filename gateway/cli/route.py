@@ -11,8 +11,8 @@ import orjson
 
 from gateway.api.route_preview import plan_json
 from gateway.catalog import plain_numbers, usd_text
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import demo_ledger, existing
-from gateway.cli.serve import environment, settings_or_exit
 from gateway.cli.terminal import echo
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import GatewayError

@@ -1,4 +1,4 @@
-"""How long the event loop was kept from its work: every stream waits for that long."""
+"""Event-loop lag: how late the loop runs its callbacks. Every stream is delayed by it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PERIOD = 15.0  # seconds, the usual distance between two scrapes
 
 
 class EventLoopLag:
-    """Wakes every tenth of a second and notes how late; `clock` is monotonic seconds."""
+    """Wakes every INTERVAL and measures how late. `clock` is monotonic seconds."""
 
     def __init__(
         self, clock: Callable[[], float], *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

@@ -1,4 +1,4 @@
-"""JSON lines on standard error that never hold up the event loop, and the ledger's rows as such lines."""
+"""The log: JSON lines written by a thread, so that the event loop never waits, and one line for each settled request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.resilience import CooldownStarted
 
 QUEUE_SIZE = 10_000  # lines
 INTERVAL = 0.1  # seconds
-LAST_LINES = 2.0  # seconds that the end waits for them; longer only where nobody reads
+FLUSH_SECONDS = 2.0  # how long `stop` waits for queued lines to be written
 log = logging.getLogger("gateway.requests")
 _SETTLED = MappingProxyType(
     logging.LogRecord(log.name, logging.INFO, __file__, 0, "request settled", args=None, exc_info=None).__dict__
@@ -49,9 +49,9 @@ class JsonLines(logging.Formatter):
 
 
 class LogWriter(logging.Handler):
-    """Writes from a thread of its own, everything of `interval` seconds at once, because waking a thread costs more than a line does.
+    """Writes from its own thread, in batches of `interval` seconds, because waking a thread costs more than writing a line.
 
-    Drops and counts what does not fit into `size` lines: a blocked reader of our output must not block the gateway.
+    Lines beyond `size` queued ones are dropped and counted: a blocked reader of the log must not block the gateway.
     """
 
     def __init__(self, stream: TextIO, *, size: int = QUEUE_SIZE, interval: float = INTERVAL) -> None:
@@ -76,11 +76,11 @@ class LogWriter(logging.Handler):
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, busy_retry: float = LAST_LINES) -> None:
-        """Write what is waiting, then end; what nobody reads within `patience` seconds is left."""
+    def stop(self, timeout: float = FLUSH_SECONDS) -> None:
+        """Write the queued lines and end the thread. What cannot be written within `timeout` seconds is lost."""
         self._ended.set()
         self._news.set()
-        self._thread.join(busy_retry)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -101,7 +101,7 @@ class LogWriter(logging.Handler):
         try:
             self._stream.write("".join(lines))
             self._stream.flush()
-        except (OSError, ValueError):  # gone or closed: there is nowhere left to tell it
+        except (OSError, ValueError):  # the stream is closed: there is nowhere left to report it
             self.dropped += len(lines)
 
 

@@ -17,8 +17,7 @@ from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import StreamParser
 from gateway.proxy.body_executor import LARGE
 from gateway.proxy.settlement import ReceivedAnswer, message_chars
-from gateway.routing.feedback.answer_facts import AnswerCollector
-from gateway.routing.feedback.labels import AnswerFacts
+from gateway.routing import AnswerCollector, AnswerFacts
 from gateway.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 STREAM_LIMIT = 256 * 1024 * 1024  # bytes; the longest answers of today's models take about 40 MB

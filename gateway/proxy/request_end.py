@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.errors import GatewayError
 from gateway.proxy.settlement import ReceivedAnswer
 from gateway.records import AttemptStatus, RequestRecord, RequestStatus
-from gateway.routing.feedback.labels import AnswerFacts
+from gateway.routing import AnswerFacts
 
 
 class ChatError(Exception):

@@ -1,4 +1,4 @@
-"""A request that goes through ASGI to the application, as every one does that has no direct route."""
+"""A request that goes through ASGI to the application, as all requests without a direct route do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AsgiRequest(RequestResponseCycle):
     ) -> None:
         super().__init__(
             scope=cast(Any, scope),
-            transport=cast(Any, connection),  # so that all that is written takes one way
+            transport=cast(Any, connection),  # so that everything is written through the connection
             flow=cast(Any, connection),
             logger=log,
             access_logger=log,
@@ -48,7 +48,7 @@ class AsgiRequest(RequestResponseCycle):
         )
         self._app = app
         self._connection = connection
-        self.wanted = False  # whether somebody reads the body
+        self.wanted = False  # whether the application reads the body
 
     async def receive(self) -> Any:
         self.wanted = True
@@ -62,7 +62,7 @@ class AsgiRequest(RequestResponseCycle):
         self.message_event.set()
 
     def end_of_body(self) -> None:
-        """That was all of it."""
+        """The body is complete."""
         self.more_body = self.waiting_for_100_continue = False
         self.message_event.set()
 
@@ -73,7 +73,7 @@ class AsgiRequest(RequestResponseCycle):
         self.message_event.set()
 
     async def run(self) -> None:
-        """Have it served."""
+        """Run the application on this request."""
         await self.run_asgi(cast(Any, self._app))
 
 
@@ -86,7 +86,7 @@ def scope_of(
     version: str,
     state: dict[str, Any],
 ) -> Scope:
-    """What ASGI tells an application of a request."""
+    """The ASGI scope of a request (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
     path, query = path_and_query(url)
     return {
         "type": "http",

@@ -1,14 +1,13 @@
-"""A client's connection: its bytes become requests, which are served one at a time, in order, within limits and deadlines.
+"""One HTTP/1.1 connection: its requests are served one at a time, in order, within limits and timeouts.
 
-What a request is, `RequestReader` knows. Here is when each is served, how much of what follows is read meanwhile, and how long
-a client may take. A request of a direct route is served as it is, every other through ASGI; nothing else here knows a route.
+`RequestReader` turns bytes into requests. This module decides when each is served, how much is read meanwhile, and how long a client
+may take. A request of a direct route goes straight to its endpoint, every other one through ASGI.
 
-A connection waits for its client in a few ways (`Awaited`), each with a deadline of its own, and at any moment at most one of
-them runs; while the client waits for us, or for room to be sent more, none does. A client that does not read is another matter:
-what cannot be written for `stall_seconds` ends the connection.
+`ReadState` names what the connection waits for; each state has a timeout, and at most one runs. None runs while the client waits for
+the gateway. What a client does not read for `write_timeout` seconds closes the connection.
 
-Memory: the network is read in small pieces unless the request being served reads its body, and not at all while something
-waits behind that request. So a client without a key occupies a few KB, however much it sends.
+Memory: the network is read in small pieces unless the request being served reads its body, and not at all while another request is
+queued behind it. So a client without a key occupies a few KB, however much it sends.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from gateway.server.half_closed import ResetWatch, reset
 from gateway.server.request_reader import RequestReader
 
 MAX_PIPELINED = (
-    100  # requests of one connection that may be under way at once; the connection ends after the last of them
+    100  # requests of one connection that are served or queued; the connection closes after the last of them
 )
-PIECE = 4 * 1024  # bytes read from the network at a time
-LARGE_PIECE = 64 * 1024  # the same while the request being served reads its body
+READ_BYTES = 4 * 1024  # read from the network at a time
+BODY_READ_BYTES = 64 * 1024  # the same while the request being served reads its body
 
 
 class ReadState(Enum):
-    """What the client owes us: a request, another one, the rest of a head, of a body, or of a body that nobody wants any more."""
+    """What the client has to send next: a request, another one, the rest of a head, of a body, or of a body that is discarded."""
 
     REQUEST = "request"
     NEXT_REQUEST = "another"
@@ -49,7 +48,7 @@ class ReadState(Enum):
 
 
 class ServerConnection(RequestReader, asyncio.BufferedProtocol):
-    """uvicorn makes them. Seconds stand in the class, so that tests can be hasty."""
+    """Created by uvicorn. Timeouts (in seconds) are class attributes so that tests can shorten them."""
 
     timeouts = {  # noqa: RUF012 - a table
         ReadState.REQUEST: 10.0,
@@ -70,8 +69,8 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         "_default_headers",
         "_discarding",
         "_final",
+        "_final_error",
         "_incoming",
-        "_last_word",
         "_loop",
         "_pipeline",
         "_read_state",
@@ -102,7 +101,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._incoming: DirectRequest | AsgiRequest | None = None
         self._serving: DirectRequest | AsgiRequest | None = None
         self._pipeline: deque[DirectRequest | AsgiRequest] = deque()
-        self._last_word: GatewayError | None = None  # refuses what could not be read, after all that was
+        self._final_error: GatewayError | None = None  # answers what could not be read, after all requests before it
         self._final = self._discarding = False
         self._watch: ResetWatch | None = None
         self._reading = True
@@ -114,7 +113,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._default_headers: list[tuple[bytes, bytes]] | None = None
         self._default_header_bytes = b""
 
-    # What the event loop tells.
+    # Callbacks of asyncio.BufferedProtocol.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a socket's reads and writes
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn only ever calls `shutdown`
@@ -122,22 +121,22 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._start_timeout(ReadState.REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Everything is let go of: what refers to a connection, and is referred to by it, would stay in memory."""
+        """Drops every reference: cycles would keep the connection in memory until the next full collection."""
         self._server.connections.discard(self)
         self._start_timeout(None)
         if self._watch is not None:
             self._watch.stop()
         self._pipeline.clear()
-        self._error = self._last_word = self._watch = None
-        lost, self._serving, self._incoming = self._serving, None, None
-        if lost is not None:
-            lost.connection_lost()
+        self._error = self._final_error = self._watch = None
+        served, self._serving, self._incoming = self._serving, None, None
+        if served is not None:
+            served.connection_lost()
         self.resume_writing()
-        del self._parser  # which knows this connection
+        del self._parser  # it refers to this connection
 
     def get_buffer(self, sizehint: int) -> bytearray:
         reader = None if self._message_done or self._incoming is not self._serving else self._serving
-        self._buffer = bytearray(LARGE_PIECE if reader is not None and reader.wanted else PIECE)
+        self._buffer = bytearray(BODY_READ_BYTES if reader is not None and reader.wanted else READ_BYTES)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -145,7 +144,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self.data_received(memoryview(data)[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
-        """Refusals are in OpenAI's shape, and strangers' garbage does not fill the log."""
+        """Refusals have OpenAI's error shape. Invalid bytes are not logged, so that strangers cannot fill the log."""
         if self._discarding:
             return
         refusal = self._read(data)
@@ -157,14 +156,14 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self.pause_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more. Whoever does so in the middle of its request or of its answer has left."""
+        """The client sends no more. In the middle of its request or of its answer this means that it has left."""
         if self._pipeline or not self._headers_done:
             self._forget_unfinished()
         served = self._serving
         if served is None or served.response_started or not self._message_done:
             return False
         self._final = True
-        if self._last_word is None:
+        if self._final_error is None:
             (self._pipeline[-1] if self._pipeline else served).keep_alive = False
         self._watch = ResetWatch(self._transport, self._loop.call_later)
         return True
@@ -180,16 +179,16 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self._writable.set()
             self._writable = None
 
-    # What the server tells.
+    # Called by uvicorn's server.
 
     def shutdown(self) -> None:
-        """The answer under way is the last."""
+        """Close after the answer under way."""
         if self._serving is None:
             self._transport.close()
         else:
             self._serving.keep_alive = False
 
-    # What the reader tells.
+    # Callbacks of RequestReader.
 
     def _begin(self, fields: HeaderMap, *, method: bytes, version: str) -> None:
         if self._final:
@@ -212,10 +211,10 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         if self._incoming is not None:
             self._incoming.end_of_body()
 
-    # What its requests ask for.
+    # Called by the request being served.
 
     async def drain(self) -> None:
-        """Returns once the client has read, or has left."""
+        """Returns once the write buffer has room, or the client has left."""
         while self.write_paused:
             if self._writable is None:
                 self._writable = asyncio.Event()
@@ -240,14 +239,14 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def default_headers(self) -> bytes:
-        """Header lines that every answer has."""
-        headers = self._server.default_headers  # the server makes new ones each second, for their date
+        """The header lines of every answer."""
+        headers = self._server.default_headers  # uvicorn replaces the list each second, for its date
         if headers is not self._default_headers:
             self._default_headers, self._default_header_bytes = headers, encode_headers(headers)
         return self._default_header_bytes
 
     def response_done(self) -> None:
-        """The request being served is. What still comes of its body is dropped."""
+        """The request being served was answered. What still arrives of its body is dropped."""
         self._server.total_requests += 1
         served, self._serving = self._serving, None
         if self._incoming is served:
@@ -261,27 +260,27 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self.close()
         elif self._pipeline:
             self._start_serving(self._pipeline.popleft())
-            self._go_on()
-        elif self._last_word is not None:
-            self._end(self._last_word)
+            self._read_next()
+        elif self._final_error is not None:
+            self._end(self._final_error)
         else:
-            self._go_on()
+            self._read_next()
 
     def close(self) -> None:
-        """Once what is written has been read, or soon."""
+        """Close once what is written has been read, at the latest after `write_timeout`."""
         if self._serving is not None and self._serving.response_complete:
-            return  # uvicorn closes after a last answer; `answered`, which follows, knows how
+            return  # uvicorn closes after a last answer; `response_done`, which follows, does it
         self._transport.close()
         self._start_write_timeout()
 
     def _forget_unfinished(self) -> None:
-        """The request that is coming in will not be whole; if it waits in the line, it waits no more."""
+        """The request being read will not be complete; take it out of the pipeline."""
         if self._headers_done and not self._message_done and self._pipeline:
             self._pipeline.pop()
             self._incoming = None
         self._headers_done = self._message_done = True
 
-    def _go_on(self) -> None:
+    def _read_next(self) -> None:
         self.resume_reading()
         self._start_timeout(
             ReadState.NEXT_REQUEST if self._message_done and self._serving is None else self._expected()
@@ -325,11 +324,11 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         task.add_done_callback(self._server.tasks.discard)
 
     def _queued(self) -> bool:
-        """Whether anything waits behind the request being served."""
+        """Whether another request is queued behind the one being served."""
         return self._serving is not None and (bool(self._pipeline) or not self._headers_done)
 
     def _expected(self) -> ReadState | None:
-        """What the client has to do next; None while it is our turn."""
+        """What the client has to send next; None while the gateway has to answer."""
         if self._headers_done and not self._message_done:
             if self._pipeline:
                 return None
@@ -339,7 +338,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         return ReadState.REQUEST if self._message_done else ReadState.HEAD
 
     def _start_timeout(self, awaited: ReadState | None) -> None:
-        """Start the deadline for `awaited`, unless that is what runs."""
+        """Start the timeout for `awaited`, unless it is the one that runs."""
         if awaited is self._read_state:
             return
         self._read_state = awaited
@@ -354,7 +353,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self.close()
 
     def _refuse(self, error: GatewayError | None) -> None:
-        """Read no further, and answer with `error` in its place: after the requests before it, and never as a second answer."""
+        """Read no further, and answer `error` after the requests before it; never as a second answer to one request."""
         self._discarding = True
         unfinished = self._headers_done and not self._message_done
         if unfinished and not self._pipeline and self._serving is not None:
@@ -368,17 +367,17 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._forget_unfinished()
         if self._serving is not None:
             self._start_timeout(None)
-            self._last_word = error
+            self._final_error = error
         else:
             self._end(error)
 
     def _end(self, error: GatewayError | None = None) -> None:
-        """Say the last, read for a moment on what still comes, and close.
+        """Send the last answer, read on for a moment, and close (RFC 9112, 9.6).
 
-        Closing at once would reset the connection, and the client would never see its answer.
+        Closing at once would reset the connection, and the client might not see its answer.
         """
         self._discarding = True
-        self._last_word = None
+        self._final_error = None
         if error is not None:
             self.write(last_answer(error, self.default_headers()))
         if self._watch is not None:  # there is nothing more to read
@@ -389,12 +388,9 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._start_timeout(ReadState.DRAIN_BODY)
 
     def _start_write_timeout(self) -> None:
-        """There is something that the client has to read before we go on."""
+        """Reset the connection if the client does not read in time."""
         if self._write_timer is None:
-            self._write_timer = self._loop.call_later(self.write_timeout, self._reset)
-
-    def _reset(self) -> None:
-        reset(self._transport)
+            self._write_timer = self._loop.call_later(self.write_timeout, lambda: reset(self._transport))
 
     def _stop_write_timeout(self) -> None:
         if self._write_timer is not None:

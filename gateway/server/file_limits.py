@@ -1,4 +1,4 @@
-"""As many open files as `limits` may need: two for each request (its client, its upstream), one for each that waits, and our own."""
+"""The limit of open files: two for each request (client and upstream), one for each waiting request, and the gateway's own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ try:
 except ImportError:  # pragma: no cover - Windows, which has no such limit
     system = None  # type: ignore[assignment]  # looked at before it is used
 
-OURS = 128  # the ledger and its readers, the log, upstream connections that are kept, clients that are being refused
+RESERVED = (
+    128  # the ledger and its readers, the log, upstream connections that are idle, clients that are being refused
+)
 
 
 def needed(limits: Limits) -> int:
-    return 2 * limits.in_flight + limits.queue + OURS
+    return 2 * limits.in_flight + limits.queue + RESERVED
 
 
 def raise_to(wanted: int, resource: Any = system) -> int | None:
@@ -37,11 +39,11 @@ def raise_to(wanted: int, resource: Any = system) -> int | None:
 
 
 def fitted(limits: Limits, files: int | None) -> tuple[Limits, str | None]:
-    """The limits that so many open files allow, and a warning where that is less than what was set."""
+    """The limits that fit `files` open files, and a warning where they are lower than what was set."""
     if files is None or needed(limits) <= files:
         return limits, None
-    queue = min(limits.queue, max(0, files - OURS) // 4)
-    fewer = replace(limits, in_flight=max(1, (files - OURS - queue) // 2), queue=queue)
+    queue = min(limits.queue, max(0, files - RESERVED) // 4)
+    fewer = replace(limits, in_flight=max(1, (files - RESERVED - queue) // 2), queue=queue)
     return fewer, (
         f"warning: this process may have {files} files open, limits.in_flight of {limits.in_flight} and limits.queue of "
         f"{limits.queue} need {needed(limits)}: {fewer.in_flight} and {fewer.queue} are used. Raise the limit (ulimit -Hn)."

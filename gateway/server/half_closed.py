@@ -1,4 +1,4 @@
-"""A client that has ended its side of the connection: does it still wait for its answer, or has it left?
+"""Half-closed connections: finds out whether a client that sends no more still waits for its answer or has left.
 
 TCP announces both in the same way. They differ once something is sent: the system of a client that has left answers with a
 reset. So the first bytes of the status line, which every answer has in common, are sent ahead, one by one with growing pauses,

@@ -1,4 +1,4 @@
-"""Follows the configuration while the gateway serves: after SIGHUP, and when one of its files has changed."""
+"""Reloads the configuration while the gateway serves: after SIGHUP, and when one of its files has changed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gateway.settings import Settings, files_of
 
 log = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks at the files
-# What is made at the start and stays; a change is told, not obeyed.
+# Settings that take effect at the next start; a change is logged.
 NEEDS_RESTART = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class Reloader:
-    """`read` makes settings of flags, environment and files, as at the start. What is wrong with them leaves the old ones in place."""
+    """`read` loads the settings from flags, environment and files, as at the start. If they have a problem the old ones stay."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Reloader:
         self._read = read
         self._interval = interval
         self._clock = clock
-        self._files = files_of(gateway.settings.config)
+        self._files = files_of(gateway.runtime.settings.config)
         self._seen = stamp(self._files)
         self._next = clock() + interval
         self._asked = False
@@ -46,7 +46,7 @@ class Reloader:
         self._asked = True
 
     async def look(self) -> None:
-        """Cheap unless there is news."""
+        """Reload if asked to or if a file has changed. Looks at the files every `interval` seconds."""
         if not self._asked and self._clock() < self._next:
             return
         asked, self._asked = self._asked, False
@@ -57,18 +57,18 @@ class Reloader:
             await self._reload()
 
     async def _reload(self) -> None:
-        before = self._gateway.settings
+        before = self._gateway.runtime.settings
         try:
             settings = await asyncio.to_thread(self._read)
             if not settings.providers:
                 raise ConfigError(["no provider is enabled"])
         except ConfigError as error:
-            self._gateway.exporter.reload_failed = True
+            self._gateway.services.exporter.reload_failed = True
             for problem in error.problems:
                 log.error("the configuration was not reloaded, the old one stays: %s", problem)
             return
         await self._gateway.reload(settings)
-        self._gateway.exporter.reload_failed = False
+        self._gateway.services.exporter.reload_failed = False
         log.info("the configuration was reloaded from %s", settings.config)
         for warning in settings.warnings:
             log.warning("%s", warning)

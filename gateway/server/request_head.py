@@ -37,8 +37,8 @@ def check_head(headers: HeaderList, fields: HeaderMap, *, method: bytes, version
 
 def without_upgrade(headers: HeaderList, *, method: bytes, url: bytes, version: str) -> bytes:
     """The same head as bytes, without its `Upgrade` header."""
-    kept = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
-    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(kept))
+    lines = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(lines))
 
 
 def wrong_version(version: str) -> UnsupportedVersion:

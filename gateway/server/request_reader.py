@@ -1,4 +1,4 @@
-"""Bytes of a connection become requests: httptools parses, and what it leaves open is checked here.
+"""Parses a connection's bytes into requests: httptools parses, and rules that it does not check are checked here.
 
 An `Upgrade` is ignored (RFC 9110, 7.8), but httptools obeys it: it drops the request's body. So the head is read once more,
 without that header, by a fresh parser.
@@ -23,7 +23,7 @@ from gateway.server.request_head import (
 
 
 class RequestReader(ABC):
-    """`_headed` and `_whole` tell how far the current request has come; both are true between two requests."""
+    """`_headers_done` and `_message_done` say how much of the current request was read; both are true between two requests."""
 
     __slots__ = (
         "_error",
@@ -50,7 +50,7 @@ class RequestReader(ABC):
 
     @abstractmethod
     def on_body(self, body: bytes) -> None:
-        """More of the request's body. Sets `_unparsed` to 0."""
+        """More of the request's body. Sets `_unparsed_bytes` to 0."""
 
     @abstractmethod
     def _complete(self) -> None:
@@ -91,7 +91,7 @@ class RequestReader(ABC):
         parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
         return parser
 
-    # What the parser tells.
+    # Callbacks of httptools.HttpRequestParser.
 
     def on_message_begin(self) -> None:
         self._headers_done = self._message_done = False
@@ -105,7 +105,7 @@ class RequestReader(ABC):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._headers_done:
-            return  # a trailer: nobody reads them
+            return  # trailers are ignored
         self._headers.append((name.lower(), value.strip(b" \t")))
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) > MAX_HEADERS:
@@ -128,6 +128,6 @@ class RequestReader(ABC):
             self._complete()
 
     def _fail(self, error: GatewayError) -> None:
-        """Out of the parser, which wraps whatever its callbacks raise."""
+        """Raise from a callback; the parser wraps the exception, so it is kept for `_read`."""
         self._error = error
         raise error

@@ -1,8 +1,8 @@
-"""The server's life between its first and its last signal; uvicorn does the rest.
+"""Runs the server and drains it: uvicorn serves, this module decides how it starts and how it ends.
 
-After the first SIGTERM or SIGINT: not ready any more, but still serving what comes, for `drain_delay`, so that load balancers
-notice; then no new connections, and what is open has `grace` seconds; then the rest is told so and ends. A second signal skips
-the waiting. In both cases every row is closed and the ledger committed before the process exits with 0.
+After the first SIGTERM or SIGINT the gateway reports that it is not ready and still serves new requests for `drain_delay`, so that
+load balancers notice. Then it accepts no connections, and open requests have `grace` seconds. Then the remaining ones are
+interrupted with an error. A second signal skips both waits. Every row is closed and committed before the process exits with 0.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
 
 from gateway.app import Gateway
-from gateway.server.reload import Reloader
+from gateway.server.connection import ServerConnection
+from gateway.server.reload import Reloader, on_hangup
+from gateway.server.workers import FAILED_START
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 3.0  # seconds in which interrupted answers reach their clients; then their connections are cut
+LAST_WORDS = 3.0  # seconds for interrupted answers to reach their clients; then connections are closed
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn would also raise the signal again at the end, and the process would be killed by it instead of exiting with 0."""
+    """A uvicorn server that drains. It also does not raise the signal again at its end, so the process exits with 0."""
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class DrainingServer(uvicorn.Server):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(config)
-        self._lifecycle = gateway.lifecycle
+        self._lifecycle = gateway.services.lifecycle
         self._drain_delay = settings.drain_delay
         self._grace = settings.grace
         self._last_words = last_words
@@ -69,7 +73,7 @@ class DrainingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
-            gc.freeze()  # else each full collection would walk all that was loaded, and hold up every stream meanwhile
+            gc.freeze()  # a full collection would otherwise scan everything loaded so far, and delay every stream
             url = reachable(self.servers[0].sockets[0].getsockname())
             if sockets and self._needs is None:  # uvicorn names only the address of sockets that it opened itself
                 log.info("Gateway running on %s (Press CTRL+C to quit)", url)
@@ -99,11 +103,58 @@ class DrainingServer(uvicorn.Server):
             await self.lifespan.shutdown()
 
     def _cut(self) -> None:
-        """Stop waiting for connections whose clients do not read."""
+        """Do not wait for clients that do not read."""
         self.force_exit = True
 
 
 def reachable(address: tuple[Any, ...]) -> str:
-    """Where this machine reaches a listening address, which may be that of all interfaces."""
+    """The URL by which this machine reaches a listening address, which may be that of all interfaces."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not listened on
     return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"
+
+
+def run(
+    gateway: Gateway,
+    settings: Settings,
+    *,
+    read: Callable[[], Settings],
+    started: Callable[[str], None] = lambda url: None,
+    listening: Sequence[socket.socket] | None = None,
+    needs: int | None = None,
+) -> None:
+    """Serve until a signal ends the process, reading the configuration again with `read`. Exits with 3 when the start fails.
+
+    `started` is called with the URL. The sockets `listening` are served; without any the server opens its own. When `needs`, the
+    process id of the parent, is no longer the parent, this process ends as after a signal.
+    """
+    reloader = Reloader(gateway, read)
+    server = DrainingServer(
+        uvicorn.Config(gateway.app, **uvicorn_options(settings, demo=gateway.services.demo)),
+        gateway,
+        settings=settings,
+        reloader=reloader,
+        started=started,
+        needs=needs,
+    )
+    with on_hangup(reloader.ask):
+        server.run(None if listening is None else list(listening))
+    if not server.started:
+        raise SystemExit(FAILED_START)
+
+
+def uvicorn_options(settings: Settings, *, demo: bool = False) -> dict[str, Any]:
+    """uvicorn's options: connections are `ServerConnection`, there is no access log (the ledger is one) and no log configuration."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": ServerConnection,
+        "loop": "uvloop" if sys.platform != "win32" else "asyncio",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": True,
+        "headers": [("x-gateway-demo", "true")] if demo else [],
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": math.ceil(settings.grace),
+        "ws": "none",
+    }

@@ -1,7 +1,7 @@
-"""Several processes behind one port: started, told of every signal, and replaced when they die.
+"""Several worker processes behind one port: started, sent every signal, and replaced when they die.
 
-The first process only listens and looks after the others, which it forks: it has no thread, no event loop and no ledger open.
-Each worker lives as a gateway of one process does, so all drain at once after a signal, and each follows the configuration.
+The first process only opens the sockets and supervises the workers that it forks: it has no thread, no event loop and no open
+ledger. Each worker is a complete gateway: all drain at once after a signal, and each reloads the configuration by itself.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Workers:
-    """`work` is a worker's whole life; `at_end` is called once the workers were told to end.
+    """`work` runs a worker until it ends; `at_end` is called once the workers were sent the signal to end.
 
-    The rest is the operating system, as tests replace it; `clock` is monotonic seconds.
+    The other arguments are the operating system's, for tests to replace; `clock` is monotonic seconds.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Workers:
         self._ending = False
 
     def run(self) -> int:
-        """Until all have ended after a signal; the exit status, 0 when all of theirs were. In a worker it returns when that has ended."""
-        for each in _PASSED_ON:
-            signal.signal(each, self.pass_on)
+        """Supervise until all workers have ended after a signal. Returns the exit status, 0 when all of theirs were; in a worker, returns at its end."""
+        for number in _PASSED_ON:
+            signal.signal(number, self.pass_on)
         status = 0
         for _ in range(self._count):
             if self._start():
@@ -74,7 +74,7 @@ class Workers:
         return abs(status)
 
     def pass_on(self, sig: int, frame: FrameType | None = None) -> None:
-        """To every worker; who is told to end is not replaced."""
+        """Send the signal to every worker. After any signal but SIGHUP workers that end are not replaced."""
         if sig != signal.SIGHUP:
             self._ending = True
             self._at_end()
@@ -90,8 +90,8 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
             return False
         self._began.clear()
-        for each in _PASSED_ON:
-            signal.signal(each, signal.SIG_DFL)
+        for number in _PASSED_ON:
+            signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the first process alone, which passes it on once
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         self._work()

@@ -1,6 +1,6 @@
 """Flags, environment and `config/*.yaml` -> one frozen Settings."""
 
-from gateway.settings.dotenv import add_dotenv
+from gateway.settings.environment import add_dotenv
 from gateway.settings.load import files_of, load
 from gateway.settings.settings import Limits, ProviderSettings, Secret, Settings, start_up_lines
 

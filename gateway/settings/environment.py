@@ -1,14 +1,17 @@
-"""What the environment variables say."""
+"""Environment variables, and `.env`, which is read by dotenv's rules: as data, never as a shell script."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
+from pathlib import Path
 
-from gateway.settings.problems import ConfigProblems
+from gateway.errors import ConfigError
 from gateway.settings.settings import ProviderSettings, Secret
+from gateway.settings.yaml_file import ConfigProblems
 from gateway.transport import Proxies
 
 VARIABLES = (
@@ -21,6 +24,7 @@ VARIABLES = (
     "GATEWAY_ADMIN_KEY",
 )
 SHORT = 16
+DOTENV = Path(".env")
 PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -102,7 +106,41 @@ def is_loopback(host: str) -> bool:
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that looks like one of ours and is none."""
+    """A warning for each variable that looks like a misspelt setting."""
     unknown = sorted(name for name in environment if name.startswith("GATEWAY_") and name not in VARIABLES)
     near = ((name, get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return [f"{name}: there is no such setting; did you mean {close[0]}?" for name, close in near if close]
+
+
+def read_dotenv(path: Path) -> Mapping[str, str]:
+    """The variables that the file sets; none without a file. Raises ConfigError with every line that is no assignment.
+
+    The sentences name lines but never quote them: the lines hold keys.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise ConfigError([f"{path}: cannot be read: {reason}"]) from None
+    from dotenv import dotenv_values  # most starts have no such file
+    from dotenv.parser import parse_stream
+
+    wrong = [binding.original for binding in parse_stream(io.StringIO(text)) if binding.error]
+    if wrong:
+        lines = [binding.line + _leading_lines(binding.string) for binding in wrong]
+        raise ConfigError([f"{path}:{line}: this line is not of the form NAME=value" for line in lines])
+    variables = dotenv_values(stream=io.StringIO(text))
+    return {name: text for name, text in variables.items() if text is not None}
+
+
+def add_dotenv(environment: MutableMapping[str, str], path: Path = DOTENV) -> None:
+    """Set the variables of the file that the environment does not have. A variable that is set, even to nothing, wins."""
+    for name, text in read_dotenv(path).items():
+        environment.setdefault(name, text)
+
+
+def _leading_lines(text: str) -> int:
+    """How many empty lines the parser counts as part of a statement, before it."""
+    return text[: len(text) - len(text.lstrip())].count("\n")

@@ -16,14 +16,14 @@ from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
 from gateway.settings import environment as env
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
-from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
 from gateway.settings.settings import HOST, Limits, ProviderSettings, Settings, TransportSettings
 from gateway.settings.upstreams import enabled_providers
-from gateway.settings.yaml_file import YamlFile, read_document
+from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
 
 DEFAULT_CONFIG = Path("config/gateway.yaml")
+OLD_ENGINES = {"lean": "builtin", "reference": "httpx"}  # values of `transport.engine` before they were renamed
 PLAIN = (
     "host",
     "port",
@@ -63,6 +63,7 @@ def load(
     config_problems = ConfigProblems(warnings=env.misspelt(environment))
     path = config_path(config or env.value(environment, "GATEWAY_CONFIG"))
     document = read_document(path, config_problems)
+    document = with_current_value(document, ("transport", "engine"), OLD_ENGINES, config_problems)
     file = validated(document, GatewayFile, config_problems) or GatewayFile()
     flags = {"host": host, "port": port, "db": db, "workers": workers}
     variables = _variables(environment, config_problems)

@@ -10,9 +10,8 @@ from gateway.catalog import PriceTable
 from gateway.catalog.catalog import PREFIXES, Auto, Catalog
 from gateway.catalog.packaged import build_catalog, load_prices, own_prices
 from gateway.errors import ModelNotFound
-from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import ModelRow, ModelsFile
-from gateway.settings.yaml_file import YamlFile, YamlPath
+from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 STALE_DAYS = 30
 

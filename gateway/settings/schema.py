@@ -1,4 +1,4 @@
-"""The shape of the YAML files, and how a deviation from it is told."""
+"""The schema of the YAML files, and a sentence for each deviation from it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog.catalog import ABILITIES, Tier
-from gateway.settings.problems import ConfigProblems
 from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode
-from gateway.settings.yaml_file import YamlFile, YamlPath
+from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

@@ -14,7 +14,7 @@ from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
 from gateway.transport import Proxies, TimeLimits
 
 Durability = Literal["normal", "full"]
-Engine = Literal["lean", "reference"]
+Engine = Literal["builtin", "httpx"]
 Mode = Literal["route", "shadow"]
 Cascading = Literal["off", "validate"]
 CachingMode = Literal["off", "auto", "always"]
@@ -66,9 +66,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """`engine`: `lean` is the gateway's own, `reference` is httpx2. `ca_file` (PEM) adds to the system's CAs."""
+    """`engine`: `builtin` is the gateway's own HTTP/1.1 client, `httpx` is httpx2. `ca_file` (PEM) adds to the system's CAs."""
 
-    engine: Engine = "lean"
+    engine: Engine = "builtin"
     ca_file: Path | None = None
 
 

@@ -10,10 +10,9 @@ import yaml
 
 from gateway.catalog.packaged import SafeLoader, packaged_file
 from gateway.settings.environment import is_loopback, provider_keys, value
-from gateway.settings.problems import ConfigProblems
 from gateway.settings.schema import ProviderRow, ProvidersFile, set_values
 from gateway.settings.settings import ProviderSettings
-from gateway.settings.yaml_file import YamlFile, YamlPath
+from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 KINDS = ("gemini", "claude", "openrouter", "openai")
 RESERVED = ("auto", "anthropic")

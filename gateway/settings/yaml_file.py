@@ -1,20 +1,27 @@
-"""YAML files whose every value knows its line. Only plain data is built from them: the loader is a safe one."""
+"""YAML files with the line of every value, and the problems found in them. The loader is a safe one: it builds plain data only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from gateway.catalog.packaged import SafeLoader
-from gateway.settings.problems import ConfigProblems
 
 YamlPath = tuple[str | int, ...]
 # Deeper than any schema goes; it also ends the walk through an anchor that contains itself.
 DEEPEST = 6
+
+
+@dataclass(slots=True)
+class ConfigProblems:
+    """Sentences for the operator, each beginning with the place to correct. Problems prevent the start, warnings are shown at it."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,22 @@ def read_document(path: Path, config_problems: ConfigProblems) -> YamlFile:
         problems.append(f"{path}:1: the file has to be a mapping of keys to values")
         return empty
     return YamlFile(path, data, lines)
+
+
+def with_current_value(
+    document: YamlFile, place: tuple[str, str], renamed: Mapping[str, str], config_problems: ConfigProblems
+) -> YamlFile:
+    """The document with the value at `place` (section, key) under its new name; a value with its old name is a warning."""
+    section, key = place
+    values = document.data.get(section)
+    if not isinstance(values, dict):
+        return document
+    old = values.get(key)
+    if not isinstance(old, str) or old not in renamed:
+        return document
+    sentence = f"{old!r} is now called {renamed[old]!r}; the old name will be removed"
+    config_problems.warnings.append(document.problem(place, sentence))
+    return replace(document, data={**document.data, section: {**values, key: renamed[old]}})
 
 
 def _walk(node: yaml.Node, place: YamlPath, lines: dict[YamlPath, int]) -> Iterator[tuple[int, str]]:

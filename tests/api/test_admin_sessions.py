@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts.virtual_keys import digest_of
-from gateway.api.admin_sessions import LIFETIME, MOST, AdminSessions, SharedAdminSessions, form_token
+from gateway.api.admin_sessions import LIFETIME, MAX_SESSIONS, AdminSessions, SharedAdminSessions, form_token
 from tests.resilience.clocks import Clock
 
 ADMIN = digest_of("admin")
@@ -52,8 +52,8 @@ def test_no_token_of_ours(make: Make, token: str) -> None:
 def test_sessions_are_bounded(make: Make) -> None:
     """The newest sessions are kept; for each one too many the oldest ends."""
     sessions = make(Clock())
-    tokens = [sessions.begin(ADMIN) for _ in range(MOST + 5)]
-    assert [sessions.admin_digest(token) for token in tokens].count(ADMIN) == MOST
+    tokens = [sessions.begin(ADMIN) for _ in range(MAX_SESSIONS + 5)]
+    assert [sessions.admin_digest(token) for token in tokens].count(ADMIN) == MAX_SESSIONS
     assert sessions.admin_digest(tokens[-1]) == ADMIN
 
 

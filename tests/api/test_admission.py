@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.api.admission import ConcurrencyLimiter
+from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.errors import Overloaded
 
 PLACES, QUEUE = 3, 2
@@ -113,13 +113,13 @@ class Line(RuleBasedStateMachine):
         self.waiting.remove(number)
 
     @precondition(lambda self: self.served and self.waiting)
-    @rule(busy_retry=st.booleans())
-    def goes_as_its_turn_comes(self, busy_retry: bool) -> None:
+    @rule(patient=st.booleans())
+    def goes_as_its_turn_comes(self, patient: bool) -> None:
         """In the same turn of the loop: one is done, the head of the line leaves, and its time may be up too."""
         done, first = self.served[0], self.waiting[0]
         self.finished[done].set()
         self.loop.call_soon(self.tasks[first].cancel)
-        if busy_retry:
+        if patient:
             self.loop.call_soon(self.timers[first].action)
         self.turns()
         assert self.tasks[first].cancelled()
@@ -184,3 +184,51 @@ async def test_the_wait_is_bounded() -> None:
         with pytest.raises(Overloaded):
             async with admission:
                 pytest.fail("there is one place")
+
+
+class Burst:
+    """Requests that arrive at the same moment; `iterations` says in which iteration of the loop each started."""
+
+    def __init__(self, number: int, start_pacer: StartPacer) -> None:
+        self.iteration = 0
+        self.iterations: dict[int, int] = {}
+        self.start_pacer = start_pacer
+        self.tasks = [asyncio.create_task(self.request(index)) for index in range(number)]
+
+    async def request(self, number: int) -> None:
+        await self.start_pacer.wait()
+        self.iterations[number] = self.iteration
+
+    async def over(self) -> None:
+        while not all(task.done() for task in self.tasks):
+            await asyncio.sleep(0)
+            self.iteration += 1
+
+
+async def test_burst_starts_one_request_per_loop_iteration() -> None:
+    """The requests of a burst start in the order of their arrival, one in each iteration of the loop."""
+    burst = Burst(20, StartPacer())
+    await burst.over()
+    assert list(burst.iterations) == list(range(20))
+    assert len(set(burst.iterations.values())) == 20
+
+
+async def test_single_request_starts_without_wait() -> None:
+    """A request that arrives alone starts at once, each time."""
+    start_pacer = StartPacer()
+    for _ in range(3):
+        waiting = start_pacer.wait()
+        with pytest.raises(StopIteration):
+            waiting.send(None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def test_cancelled_request_takes_no_iteration() -> None:
+    """A request that was cancelled while it waited leaves its iteration to the next one."""
+    burst = Burst(5, StartPacer())
+    await asyncio.sleep(0)
+    burst.tasks[1].cancel()
+    burst.tasks[2].cancel()
+    await burst.over()
+    assert list(burst.iterations) == [0, 3, 4]

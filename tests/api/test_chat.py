@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.api.routes import Application
 from gateway.server.direct import DirectRequest
 from tests.conftest import KEYS, MakeGateway
 from tests.server.test_direct import FakeConnection
@@ -106,7 +104,7 @@ async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> 
     gateway = make_gateway()
     client = DirectRequest(
         FakeConnection(),
-        cast(Application, gateway.app).bypass[b"/v1/chat/completions"],
+        gateway.app.bypass[b"/v1/chat/completions"],
         method="POST",
         query=b"",
         headers=[(b"host", b"localhost")],

@@ -19,7 +19,7 @@ def test_alive_without_a_key(make_gateway: MakeGateway) -> None:
 def test_not_ready_while_draining(make_gateway: MakeGateway) -> None:
     """A gateway that is draining says so, so that nobody sends it more."""
     gateway = make_gateway()
-    gateway.app.state.gateway.lifecycle.drain()
+    gateway.app.state.gateway.services.lifecycle.drain()
     assert gateway.client.get("/readyz").status_code == 503
 
 
@@ -37,7 +37,7 @@ def test_a_ledger_that_is_found_damaged(
 ) -> None:
     """Once a day the whole ledger is read; damage is logged with what to do, and makes the gateway not ready."""
     gateway = make_gateway()
-    integrity = gateway.app.state.gateway.integrity
+    integrity = gateway.app.state.gateway.services.integrity
     integrity.check()
     assert gateway.client.get("/readyz").status_code == 200
     damaged(tmp_path / "gateway.db")

@@ -17,7 +17,7 @@ import uvicorn
 from openai import OpenAI
 
 from gateway.app import create_app
-from gateway.cli.serve import uvicorn_options
+from gateway.server.server import uvicorn_options
 from gateway.settings import load
 from llm_simulator import Simulator
 

@@ -104,7 +104,7 @@ async def test_leaving_at_the_end(tmp_path: Path) -> None:
         rows = await ends(served)
         assert len(rows) == 12
         assert set(rows) <= {("ok", "settled"), ("cancelled", "cancelled_estimated")}
-        told = served.gateway.exporter.registry
+        told = served.gateway.services.exporter.registry
         counted = [
             told.get_sample_value("gateway_requests_total", labels(status)) or 0 for status in ("ok", "cancelled")
         ]
@@ -179,5 +179,5 @@ async def begun(served: Serving) -> Client:
 
 async def waiting(served: Serving, number: float) -> None:
     """Returns once so many requests wait in line."""
-    while served.gateway.exporter.registry.get_sample_value("gateway_queued") != number:  # noqa: ASYNC110 - a gauge
+    while served.gateway.services.exporter.registry.get_sample_value("gateway_queued") != number:  # noqa: ASYNC110 - a gauge
         await asyncio.sleep(0.001)

@@ -323,5 +323,5 @@ def test_what_is_held_covers_the_dearest_bill(
 
 
 def _held_by(gateway: GatewayUnderTest, body: dict[str, object]) -> int:
-    settings: Settings = gateway.app.state.gateway.settings
+    settings: Settings = gateway.app.state.gateway.runtime.settings
     return _held_for(body, settings)

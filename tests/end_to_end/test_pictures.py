@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.app import create_app
-from gateway.cli.serve import uvicorn_options
+from gateway.server.server import uvicorn_options
 from gateway.settings import load
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1_200).decode()  # 400 KB, which no single read of a socket brings

@@ -20,7 +20,7 @@ from gateway.transport import Transport
 from gateway.transport.http1_client import Http1Transport
 from gateway.transport.httpx_client import HttpxTransport
 
-ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
+ENGINES: dict[str, Callable[[], Transport]] = {"builtin": Http1Transport, "httpx": HttpxTransport}
 MODEL = "openrouter/qwen/qwen3.8-flash"
 COST = 0.000125
 COMPLETION = {

@@ -22,7 +22,7 @@ AS_JSON: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "city"
 
 def learn(gateway: GatewayUnderTest) -> None:
     inner: Gateway = gateway.app.state.gateway
-    inner.engine.refresh()
+    inner.refresh()
 
 
 def decisions(gateway: GatewayUnderTest, key: str | None) -> list[str]:

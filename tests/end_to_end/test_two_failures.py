@@ -51,6 +51,6 @@ def test_providers_and_the_ledger(disk: Disk, make_gateway: MakeGateway) -> None
     states = {row["request_id"]: row["status"] for row in gateway.rows}
     assert len(whole) > 30
     assert all(states[told.headers["x-request-id"]] == "ok" for told in whole)
-    assert len(gateway.app.state.gateway.settlement_retries) <= 4
+    assert len(gateway.app.state.gateway.services.settlement_retries) <= 4
     ours = [line for line in log.getvalue().splitlines() if orjson.loads(line)["logger"].startswith("gateway")]
     assert sum(map(len, ours)) < LOG_BYTES * len(answers)

@@ -21,7 +21,7 @@ from gateway.transport.http1_client import Http1Transport
 from gateway.transport.httpx_client import HttpxTransport
 from llm_simulator import FAULTS, Simulator
 
-ENGINES: dict[str, Callable[[], Transport]] = {"lean": Http1Transport, "reference": HttpxTransport}
+ENGINES: dict[str, Callable[[], Transport]] = {"builtin": Http1Transport, "httpx": HttpxTransport}
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 MODELS = ("gemini/gemini-3.6-flash", "claude/claude-haiku-4-5", "openrouter/qwen/qwen3.8-flash")
 PATIENCE = "{connect: 10, first_byte: 20, thinking: 20, idle: 20, total: 60}"

@@ -139,7 +139,7 @@ def test_a_blocked_reader() -> None:
     writer.handle(logging.makeLogRecord({"msg": "one"}))
     assert stream.reached.wait(10)
     writer.handle(logging.makeLogRecord({"msg": "two"}))
-    writer.stop(busy_retry=0.01)
+    writer.stop(timeout=0.01)
     assert stream.getvalue() == ""
     stream.read_on.set()
     writer.stop()

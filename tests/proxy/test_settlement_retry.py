@@ -148,7 +148,7 @@ def test_serving_all_the_same(disk: Disk, tmp_path: Path) -> None:
 def test_no_room_for_more(disk: Disk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When too many rows wait, requests are refused whatever the setting says, and the log names a row that is lost until the next start."""
     with gateway(tmp_path, Failing(disk), SERVE) as client:
-        settlement_retries = client.app.state.gateway.settlement_retries  # type: ignore[attr-defined]  # an ASGI application has no state
+        settlement_retries = client.app.state.gateway.services.settlement_retries  # type: ignore[attr-defined]  # an ASGI application has no state
         while settlement_retries.add(ended("x"), lambda: None):
             continue
         under_way = ask(client)

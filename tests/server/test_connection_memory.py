@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.server.asgi import AsgiRequest
-from gateway.server.connection import LARGE_PIECE, PIECE, ServerConnection
+from gateway.server.connection import BODY_READ_BYTES, READ_BYTES, ServerConnection
 from gateway.server.direct import HIGH_WATER, DirectRequest
 from tests.server.connections import CHUNKED, GET, HEAD, Open, Opened
 from tests.server.test_connection import open_
@@ -61,7 +61,7 @@ async def test_what_waits_is_bounded(open_: Open) -> None:
         connection = open_()
         sent = GET + behind
         at = await arrive(connection, sent)
-        assert at <= 2 * PIECE
+        assert at <= 2 * READ_BYTES
         connection.answering.set()
         while at < len(sent):
             await connection.turns()
@@ -74,18 +74,18 @@ async def test_what_waits_is_bounded(open_: Open) -> None:
 async def test_a_body_that_nobody_has_asked_for(open_: Open) -> None:
     """Of a body little is taken from the network before somebody reads it, as nobody does before the key is checked."""
     connection = open_(reads=False)
-    assert await arrive(connection, BODY) <= HIGH_WATER + PIECE
+    assert await arrive(connection, BODY) <= HIGH_WATER + READ_BYTES
     assert connection.wire.paused
 
 
 async def test_large_pieces_are_for_bodies_that_are_read(open_: Open) -> None:
     """Room for a large piece is made only while the request being served reads its body."""
     connection = open_()
-    assert len(connection.protocol.get_buffer(-1)) == PIECE
+    assert len(connection.protocol.get_buffer(-1)) == READ_BYTES
     await connection.feed(CHUNKED)
-    assert len(connection.protocol.get_buffer(-1)) == LARGE_PIECE
+    assert len(connection.protocol.get_buffer(-1)) == BODY_READ_BYTES
     await connection.feed(b"0\r\n\r\n")
-    assert len(connection.protocol.get_buffer(-1)) == PIECE
+    assert len(connection.protocol.get_buffer(-1)) == READ_BYTES
 
 
 SENT = (

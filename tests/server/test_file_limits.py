@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.server.file_limits import OURS, fitted, needed, raise_to
+from gateway.server.file_limits import RESERVED, fitted, needed, raise_to
 from gateway.settings.settings import Limits
 
 
@@ -62,7 +62,7 @@ def test_enough(files: int | None) -> None:
     assert fitted(Limits(), files) == (Limits(), None)
 
 
-@pytest.mark.parametrize("files", [0, OURS, OURS + 1, 256, 1024, needed(Limits()) - 1])
+@pytest.mark.parametrize("files", [0, RESERVED, RESERVED + 1, 256, 1024, needed(Limits()) - 1])
 def test_too_few(files: int) -> None:
     """Where they do not, fewer requests are taken at once, as many as fit, at least one; the warning says what to do."""
     limits, warning = fitted(Limits(), files)
@@ -70,5 +70,5 @@ def test_too_few(files: int) -> None:
     assert f"{limits.in_flight} and {limits.queue} are used" in warning
     assert "ulimit" in warning
     assert 1 <= limits.in_flight < Limits().in_flight
-    assert needed(limits) <= max(files, OURS + 2)
+    assert needed(limits) <= max(files, RESERVED + 2)
     assert needed(limits) > files - 3

@@ -36,7 +36,7 @@ class Followed:
 
     @property
     def failed(self) -> float | None:
-        return self.gateway.exporter.registry.get_sample_value("gateway_config_reload_failed")
+        return self.gateway.services.exporter.registry.get_sample_value("gateway_config_reload_failed")
 
     @property
     def baseline(self) -> str:
@@ -59,7 +59,7 @@ async def test_a_changed_file(followed: Followed, caplog: pytest.LogCaptureFixtu
     assert followed.baseline == "claude-haiku-5-5"
     await followed.later()
     assert followed.baseline == "claude-opus-5-5"
-    assert followed.gateway.settings.max_attempts == 1
+    assert followed.gateway.runtime.settings.max_attempts == 1
     assert "reloaded from" in caplog.text
 
 
@@ -76,9 +76,9 @@ async def test_a_bad_file(followed: Followed, caplog: pytest.LogCaptureFixture) 
 
 async def test_no_change(followed: Followed) -> None:
     """As long as no file changes nothing is read again."""
-    before = followed.gateway.settings
+    before = followed.gateway.runtime.settings
     await followed.later()
-    assert followed.gateway.settings is before
+    assert followed.gateway.runtime.settings is before
 
 
 async def test_asked_for(followed: Followed) -> None:

@@ -12,8 +12,9 @@ import pytest
 import uvicorn
 
 from gateway.server.reload import Reloader
-from gateway.server.server import DrainingServer, reachable
-from tests.conftest import MakeGateway
+from gateway.server.server import DrainingServer, reachable, run, uvicorn_options
+from gateway.settings import load
+from tests.conftest import KEYS, MakeGateway
 from tests.serving import Client, Serving, serving
 
 NO_DELAY = "drain_delay: 0\n"
@@ -125,10 +126,10 @@ async def test_a_client_that_does_not_read(tmp_path: Path) -> None:
 def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
     """Signals that come before there is anything to end are obeyed at the start."""
     gateway = make_gateway().app.state.gateway
-    reloader = Reloader(gateway, lambda: gateway.settings)
-    server = DrainingServer(uvicorn.Config(gateway.app), gateway, settings=gateway.settings, reloader=reloader)
+    reloader = Reloader(gateway, lambda: gateway.runtime.settings)
+    server = DrainingServer(uvicorn.Config(gateway.app), gateway, settings=gateway.runtime.settings, reloader=reloader)
     server.handle_exit(signal.SIGTERM, None)
-    assert gateway.lifecycle.draining
+    assert gateway.services.lifecycle.draining
     assert (server.should_exit, server.force_exit) == (False, False)
     server.handle_exit(signal.SIGTERM, None)
     assert (server.should_exit, server.force_exit) == (True, True)
@@ -152,3 +153,21 @@ async def test_what_was_loaded_is_left_alone(tmp_path: Path) -> None:
     async with serving(tmp_path):
         assert gc.get_freeze_count() > 10_000
     assert gc.get_freeze_count() == 0
+
+
+def test_nothing_stands_before_the_application(make_gateway: MakeGateway) -> None:
+    """uvicorn is told to wrap nothing around the application, so that connections find its direct routes."""
+    gateway = make_gateway()
+    config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.app.state.gateway.runtime.settings))
+    config.load()
+    assert config.loaded_app is gateway.app
+
+
+def test_a_start_that_fails(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    """When the application cannot start, here because its ledger is closed already, the exit status is 3."""
+    gateway = make_gateway()
+    gateway.store.close()
+    settings = load({**KEYS, "GATEWAY_PORT": "0", "GATEWAY_DB": str(tmp_path / "gateway.db")})
+    with pytest.raises(SystemExit) as ended:
+        run(gateway.app.state.gateway, settings, read=lambda: settings)
+    assert ended.value.code == 3

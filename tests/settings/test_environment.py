@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import Secret
 from gateway.settings import environment as env
-from gateway.settings.problems import ConfigProblems
+from gateway.settings.yaml_file import ConfigProblems
 
 LONG, OTHER = "a" * 16, "b" * 16
 

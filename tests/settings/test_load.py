@@ -254,9 +254,24 @@ def test_transport_section(tmp_path: Path) -> None:
     authorities = tmp_path / "ca.pem"
     authorities.touch()
     config = tmp_path / "gateway.yaml"
-    config.write_text(f"transport:\n  engine: reference\n  ca_file: {authorities}\n")
-    assert load({}, config=config).transport == TransportSettings("reference", authorities)
+    config.write_text(f"transport:\n  engine: httpx\n  ca_file: {authorities}\n")
+    assert load({}, config=config).transport == TransportSettings("httpx", authorities)
     config.write_text("transport:\n  engine: other\n  ca_file: missing.pem\n")
     with pytest.raises(ConfigError) as error:
         load({}, config=config)
     assert len(error.value.problems) == 2
+
+
+@pytest.mark.parametrize(("old", "new"), [("lean", "builtin"), ("reference", "httpx")])
+def test_old_engine_names_work_with_a_warning(load_files: Load, old: str, new: str) -> None:
+    """A former name of an HTTP client still selects it; a warning names the line and the new name."""
+    settings = load_files({"gateway.yaml": f"transport:\n  engine: {old}\n"})
+    assert settings.transport.engine == new
+    (warning,) = settings.warnings
+    assert f"gateway.yaml:2: transport.engine: {old!r} is now called {new!r}" in warning
+
+
+def test_current_engine_names_have_no_warning(load_files: Load) -> None:
+    """The name in use today selects its HTTP client without a warning."""
+    settings = load_files({"gateway.yaml": "transport:\n  engine: httpx\n"})
+    assert (settings.transport.engine, settings.warnings) == ("httpx", ())

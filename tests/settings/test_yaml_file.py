@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.problems import ConfigProblems
-from gateway.settings.yaml_file import YamlFile, dotted, read_document
+from gateway.settings.yaml_file import ConfigProblems, YamlFile, dotted, read_document
 
 
 def read(path: Path, text: str | bytes) -> tuple[YamlFile, list[str]]:

@@ -12,8 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from gateway.api.admin_sessions import form_token
 from gateway.api.auth import Principal
-from gateway.api.dashboard.charts import HEIGHT, WIDTH, cost_bars, shares, usd
-from gateway.api.dashboard.key_usage import strong_model_shares
+from gateway.api.dashboard.figures import HEIGHT, WIDTH, cost_bars, shares, strong_model_shares, usd
 from gateway.api.dashboard.rendering import HERE, SECURITY_HEADERS, template
 from gateway.api.reports import days_of
 from gateway.errors import NotFound
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 STATIC = {"dashboard.css": "text/css"}
-LAST_REQUESTS = 50
-NEWEST_OF_KEYS = 5000  # rows that the keys' shares are of
+SHOWN_REQUESTS = 50
+KEY_SHARE_ROWS = 5000  # newest rows that the keys' shares are computed from
 
 
 class Dashboard:
     """One page, rendered from the ledger; every value is escaped."""
 
     def __init__(self, store: Store, *, demo: bool, strong: Callable[[str, str], bool]) -> None:
-        """`strong` says of a provider's model whether it is among the strongest."""
+        """`strong` is true for a provider's model that is among the strongest."""
         self._store = store
         self._demo = demo
         self._strong = strong
@@ -54,7 +53,7 @@ class Dashboard:
 
     def _render(self, days: float, session: str | None) -> str:
         summary = self._store.summary(days=days)
-        requests = self._store.requests(limit=LAST_REQUESTS)
+        requests = self._store.requests(limit=SHOWN_REQUESTS)
         return self._page.render(
             days=days,
             demo=self._demo,
@@ -67,14 +66,14 @@ class Dashboard:
                 {_model(row): (int(row["total_requests"]), usd(row["total_cost"])) for row in summary["by_model"]}
             ),
             patterns=shares(_patterns(self._store.patterns(days=days))),
-            keys=strong_model_shares(self._store.strong_share_by_key(newest=NEWEST_OF_KEYS), strong=self._strong),
+            keys=strong_model_shares(self._store.strong_share_by_key(newest=KEY_SHARE_ROWS), strong=self._strong),
             requests=requests,
             unanswered=unanswered(requests),
         )
 
 
 def unanswered(requests: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the newest requests found every candidate down, up to the newest one that was answered; newest first."""
+    """How many of the newest requests had no candidate that was up, until the newest one that was answered. `requests` is newest first."""
     count = 0
     for row in requests:
         if row["status"] == "ok":
@@ -88,10 +87,10 @@ def _model(row: dict[str, Any]) -> str:
 
 
 def _patterns(rows: list[dict[str, Any]]) -> dict[str, tuple[int, str]]:
-    """The rows are by model and pattern; here the pattern alone counts."""
-    found: dict[str, tuple[int, str]] = {}
+    """The rows, which are by model and pattern, summed by pattern."""
+    patterns: dict[str, tuple[int, str]] = {}
     for row in rows:
         name = row["pattern"] or "none"
-        count, note = found.get(name, (0, ""))
-        found[name] = (count + row["count"], f"{note}, {row['model']}" if note else str(row["model"]))
-    return found
+        count, note = patterns.get(name, (0, ""))
+        patterns[name] = (count + row["count"], f"{note}, {row['model']}" if note else str(row["model"]))
+    return patterns

@@ -1,4 +1,4 @@
-"""What all pages for people share: templates whose values are escaped, and the headers that keep foreign content out."""
+"""Templates with escaped values, and the security headers of every page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.api.dashboard.charts import usd
+from gateway.api.dashboard.figures import usd
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -29,7 +29,12 @@ def template(name: str) -> Template:
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # a tenth of the start
+    from jinja2 import (  # importing it takes a tenth of the start-up time
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+        select_autoescape,
+    )
 
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),

@@ -1,4 +1,4 @@
-"""Signing in to the dashboard with the admin key: a page with a form, and a session cookie for who knows the key."""
+"""Signing in to the dashboard: a form for the admin key, and a session cookie."""
 
 from __future__ import annotations
 
@@ -49,15 +49,17 @@ class SignIn:
         self._rate_limiter = rate_limiter
         self._demo = demo
 
-    def page(self, request: Request, *, status: int = 401, told: str | None = None, to: str | None = None) -> Response:
+    def page(
+        self, request: Request, *, status: int = 401, message: str | None = None, to: str | None = None
+    ) -> Response:
         """The form; after it the browser goes on to `to`, or to what it asked for."""
         nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
         if nonce is None or not _NONCE.fullmatch(nonce):
             nonce = secrets.token_urlsafe(32)
         if not self._authenticator.has_admin_key:
-            told = NO_ADMIN_KEY
+            message = NO_ADMIN_KEY
         html = template("sign_in.html").render(
-            demo=self._demo, told=told, form_token=nonce, to=local_path(to or _asked_for(request))
+            demo=self._demo, told=message, form_token=nonce, to=local_path(to or _asked_for(request))
         )
         response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
         if status == 401:
@@ -83,11 +85,11 @@ class SignIn:
                 raise Forbidden("The form is out of date, or the browser sends no cookies. Try again.")
             return self._checked(request, fields.get("key", "").strip(), to=to)
         except RateLimited as error:
-            response = self.page(request, status=429, told=error.message, to=to)
+            response = self.page(request, status=429, message=error.message, to=to)
             response.headers["retry-after"] = "60"
             return response
         except GatewayError as error:
-            return self.page(request, status=error.status, told=error.message, to=to)
+            return self.page(request, status=error.status, message=error.message, to=to)
 
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`"""
@@ -128,7 +130,7 @@ def _asked_for(request: Request) -> str:
 
 
 async def _fields_of(request: Request) -> dict[str, str]:
-    """The form's fields. Raises Forbidden for a page of another origin, InvalidRequest for what is no form of ours."""
+    """The form's fields. Raises Forbidden for a page of another origin, InvalidRequest when the body is not that form."""
     headers = request.scope["headers"]
     if not is_same_origin(headers):
         raise Forbidden(

@@ -96,7 +96,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
     return {
         "description": "As asked.",
         "content": {kind: {"schema": schema} for kind, schema in operation.answers.items()},
-        "headers": {name: {"schema": text(), "description": told} for name, told in operation.headers.items()},
+        "headers": {name: {"schema": text(), "description": meaning} for name, meaning in operation.headers.items()},
     }
 
 
@@ -105,10 +105,10 @@ def _other(schema: Schema) -> dict[str, Any]:
 
 
 def _failure(status: int) -> dict[str, Any]:
-    told = {"description": _REASONS[status], "content": {JSON: {"schema": named("Error")}}}
+    response = {"description": _REASONS[status], "content": {JSON: {"schema": named("Error")}}}
     if status in _RETRIED:
-        told["headers"] = {"retry-after": {"schema": text(pattern="^[0-9]+$"), "description": "Seconds."}}
-    return told
+        response["headers"] = {"retry-after": {"schema": text(pattern="^[0-9]+$"), "description": "Seconds."}}
+    return response
 
 
 def _security(access: Role) -> list[dict[str, list[str]]]:

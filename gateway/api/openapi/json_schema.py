@@ -13,16 +13,16 @@ OBJECT: Schema = {"type": "object"}
 JSON = "application/json"
 
 
-def text(told: str | None = None, **rules: Any) -> Schema:
-    return _told({"type": "string", **rules}, told)
+def text(description: str | None = None, **rules: Any) -> Schema:
+    return _described({"type": "string", **rules}, description)
 
 
-def number(told: str | None = None, *, low: float | None = None, high: float | None = None) -> Schema:
-    return _told({"type": "number", **_bounds(low, high)}, told)
+def number(description: str | None = None, *, low: float | None = None, high: float | None = None) -> Schema:
+    return _described({"type": "number", **_bounds(low, high)}, description)
 
 
-def whole(told: str | None = None, *, low: int | None = None, high: int | None = None) -> Schema:
-    return _told({"type": "integer", **_bounds(low, high)}, told)
+def whole(description: str | None = None, *, low: int | None = None, high: int | None = None) -> Schema:
+    return _described({"type": "integer", **_bounds(low, high)}, description)
 
 
 def one_of(*values: str) -> Schema:
@@ -35,7 +35,7 @@ def listed(items: Schema, *, least: int | None = None, most: int | None = None) 
 
 
 def record(members: Mapping[str, Schema], *, optional: Mapping[str, Schema] | None = None) -> Schema:
-    """An object that has all of `members` and may have the `optional` ones, or others that are not told of."""
+    """An object that has all of `members` and may have the `optional` ones, or others that are not described."""
     return {"type": "object", "properties": {**members, **(optional or {})}, "required": list(members)}
 
 
@@ -67,5 +67,5 @@ def _bounds(low: float | None, high: float | None) -> Schema:
     return {name: bound for name, bound in bounds.items() if bound is not None}
 
 
-def _told(schema: Schema, told: str | None) -> Schema:
-    return schema if told is None else {**schema, "description": told}
+def _described(schema: Schema, description: str | None) -> Schema:
+    return schema if description is None else {**schema, "description": description}

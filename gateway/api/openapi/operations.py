@@ -53,12 +53,12 @@ SCHEMAS: Mapping[str, Schema] = {
 }
 
 
-def _query(name: str, schema: Schema, told: str) -> Schema:
-    return {"name": name, "in": "query", "schema": schema, "description": told}
+def _query(name: str, schema: Schema, description: str) -> Schema:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
-def _path(name: str, told: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": text(minLength=1), "description": told}
+def _path(name: str, description: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": text(minLength=1), "description": description}
 
 
 _AUTO_ROUTE = _query(

@@ -101,7 +101,7 @@ def test_a_virtual_key_is_no_admin_key(browser: httpx2.Client, served: Listening
     """A virtual key signs nobody in."""
     key = VirtualKey(id="key_1", name="a", digest=digest_of("gw-virtual"), last4="tual", created=NOW)
     served.store.submit(InsertVirtualKey(key)).result()
-    served.gateway.key_cache.refresh()
+    served.gateway.services.key_cache.refresh()
     assert sign_in(browser, "gw-virtual").status_code == 401
 
 
@@ -272,14 +272,14 @@ def test_a_new_admin_key_ends_sessions(make_gateway: MakeGateway) -> None:
     gateway = make_gateway()
     for key, other in (("gw-admin-one", "gw-admin-two"), ("gw-admin-two", "gw-admin-three")):
         gateway.store.submit(ReplaceAdminKey(AdminKey(digest_of(key), key[-4:], NOW))).result()
-        gateway.app.state.gateway.key_cache.refresh()
+        gateway.app.state.gateway.services.key_cache.refresh()
         assert gateway.client.get("/").status_code == 401
         gateway.client.headers.update(PAGE)
         sign_in(gateway.client, key)
         assert gateway.client.get("/").status_code == 200
         assert sign_out_is_shown(gateway.client)
         gateway.store.submit(ReplaceAdminKey(AdminKey(digest_of(other), other[-4:], NOW))).result()
-        gateway.app.state.gateway.key_cache.refresh()
+        gateway.app.state.gateway.services.key_cache.refresh()
         assert gateway.client.get("/").status_code == 401
 
 

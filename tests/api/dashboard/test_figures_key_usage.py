@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.dashboard.key_usage import ENOUGH, StrongModelShare, strong_model_shares
+from gateway.api.dashboard.figures import MIN_REQUESTS, StrongModelShare, strong_model_shares
 
 
 def row(key_id: str | None, model: str, count: int) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def test_shares() -> None:
         ((10, 10), (10, 90), True),
         ((10, 10), (30, 70), False),
         ((5, 15), (10, 90), False),
-        ((ENOUGH - 1, 0), (0, 100), False),
-        ((ENOUGH, 0), (0, 100), True),
-        ((100, 0), (0, ENOUGH - 1), False),
+        ((MIN_REQUESTS - 1, 0), (0, 100), False),
+        ((MIN_REQUESTS, 0), (0, 100), True),
+        ((100, 0), (0, MIN_REQUESTS - 1), False),
     ],
     ids=["five times", "less than twice", "too little more", "too few", "just enough", "too few others"],
 )

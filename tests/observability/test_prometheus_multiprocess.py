@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.observability.multiprocess import MultiprocessMetrics
+from gateway.observability.prometheus import MultiprocessMetrics
 
 OWN = b"""# HELP gateway_requests_total Requests settled.
 # TYPE gateway_requests_total counter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.api.dashboard.charts import HEIGHT, cost_bars, shares, usd
+from gateway.api.dashboard.figures import HEIGHT, cost_bars, shares, usd
 
 
 def test_bars_scale_to_the_highest() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.settings.dotenv import add_dotenv, read_dotenv
+from gateway.settings.environment import add_dotenv, read_dotenv
 
 
 def test_dotenvs_rules(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Composition root: settings in, a Starlette application out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from gateway.api.errors import on_gateway_error, on_http_error, on_internal_error
+from gateway.api.routes import Application
+from gateway.app.background import lifespan
+from gateway.app.environment import Environment
+from gateway.app.ledger import lost_keys_of, open_ledger
+from gateway.app.runtime import Runtime, build_runtime
+from gateway.app.services import Services, build_services
+from gateway.app.upstreams import build_providers, build_transport
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.transport import Transport
+
+__all__ = [
+    "Environment",
+    "Gateway",
+    "Runtime",
+    "Services",
+    "build_providers",
+    "build_transport",
+    "create_app",
+    "lost_keys_of",
+    "open_ledger",
+]
+
+
+class Gateway:
+    """The services of the process, the runtime of the configuration in force, and the application that serves it.
+
+    What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the worker
+    processes of one gateway have in common, for what they count together.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: Transport | None = None,
+        store: Store | None = None,
+        world: Environment | None = None,
+        demo: bool = False,
+        shared: Path | None = None,
+    ) -> None:
+        environment = world or Environment()
+        self.services = build_services(
+            settings,
+            store=store or open_ledger(settings, now=environment.now),
+            transport=transport or build_transport(settings),
+            environment=environment,
+            refresh=self.refresh,
+            demo=demo,
+            shared=shared,
+        )
+        self.runtime = build_runtime(settings, self.services)
+        self.app = Application(
+            exception_handlers={
+                GatewayError: on_gateway_error,
+                HTTPException: on_http_error,
+                Exception: on_internal_error,
+            },
+            lifespan=self._lifespan,
+        )
+        self.app.router.redirect_slashes = False
+        self.app.serve(self.runtime.routes, self.runtime.cors)
+        self.app.state.gateway = self
+
+    def refresh(self) -> None:
+        """Make the routing engine in use learn from the ledger. Blocks."""
+        self.runtime.engine.refresh()
+
+    async def reload(self, settings: Settings) -> None:
+        """Serve new requests by other settings; requests under way end by the old ones.
+
+        Keys, models, prices, upstreams and everything else that decides change at once. The listening address, the ledger,
+        the limits and the transport stay as they were at the start.
+        """
+        runtime = build_runtime(settings, self.services)
+        await asyncio.to_thread(runtime.engine.refresh)
+        self.runtime = runtime
+        self.app.serve(runtime.routes, runtime.cors)
+
+    def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:
+        return lifespan(self.services, refresh=self.refresh)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    store: Store | None = None,
+    world: Environment | None = None,
+    demo: bool = False,
+) -> Starlette:
+    """The application of a `Gateway` with these arguments."""
+    return Gateway(settings, transport=transport, store=store, world=world, demo=demo).app

@@ -1,0 +1,78 @@
+"""The application's life: what runs beside the requests, from start-up to shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+from gateway.app.services import Services
+
+log = logging.getLogger(__name__)
+
+KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
+ORPHANS_SECONDS = 60.0
+INTEGRITY_SECONDS = 86_400.0
+FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving
+SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event and close their rows
+
+
+def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """What runs until the application shuts down, by the name of its asyncio task."""
+    return {
+        "routing refresh": services.refresh_loop.run,
+        "event loop lag": services.event_loop_lag.run,
+        "settlement retries": services.settlement_retries.run,
+        "metrics sharing": services.exporter.share,
+        "virtual keys": partial(run_periodically, KEYS_SECONDS, services.key_cache.refresh),
+        "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
+        "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
+    }
+
+
+@asynccontextmanager
+async def lifespan(services: Services, *, refresh: Callable[[], None]) -> AsyncIterator[None]:
+    """Runs the background tasks while the application serves, then closes the services.
+
+    `refresh` makes the routing engine in use learn from the ledger.
+    """
+    await asyncio.to_thread(services.close_orphans)
+    first_refresh = asyncio.create_task(asyncio.to_thread(refresh))
+    await asyncio.wait({first_refresh}, timeout=FIRST_REFRESH)
+    tasks = [first_refresh]
+    tasks += [asyncio.create_task(run(), name=name) for name, run in background_tasks(services).items()]
+    try:
+        yield
+    finally:
+        services.lifecycle.end()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(services.lifecycle.ended(), SHUTDOWN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await services.settlement_retries.retry()
+        services.exporter.publish()
+        services.body_executor.close()
+        await services.transport.aclose()
+        await asyncio.to_thread(services.store.close)
+
+
+async def run_periodically(seconds: float, work: Callable[[], object]) -> None:
+    """Calls `work` in a thread until cancelled, `seconds` after its last return.
+
+    A failure is logged and `work` is called again after the next pause. Further failures in a row are not logged.
+    """
+    failing = False
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await asyncio.to_thread(work)
+        except Exception:  # whatever broke is logged, and the next call comes
+            if not failing:
+                log.exception("a periodic task failed; it is tried again every %s s", seconds)
+            failing = True
+        else:
+            failing = False

@@ -1,0 +1,46 @@
+"""Opens the ledger that the settings name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from gateway.errors import LedgerUnavailable
+from gateway.settings import Settings
+from gateway.store.connection import LedgerDamaged, quarantine
+from gateway.store.lost_keys import LostKeys, may_hold_keys
+from gateway.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
+
+
+def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:
+    """The ledger, checked to be writable. Raises LedgerUnavailable.
+
+    A damaged file is renamed, never deleted, and replaced by a new ledger. If the damaged one may have held keys, the gateway
+    of the new one still asks for keys (`lost_keys_of`).
+    """
+    try:
+        store = SqliteStore(settings.db, durability=settings.durability)
+    except LedgerDamaged as error:
+        lost = lost_keys_of(settings)
+        if lost is not None and may_hold_keys(Path(settings.db)):
+            lost.set(
+                f"The ledger was found damaged at {now():%Y-%m-%dT%H:%M:%S%z} and moved away; it may have had keys."
+            )
+        renamed = quarantine(Path(settings.db), now=now())
+        log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, renamed)
+        store = SqliteStore(settings.db, durability=settings.durability)
+    try:
+        store.probe()
+    except LedgerUnavailable:
+        store.close()
+        raise
+    return store
+
+
+def lost_keys_of(settings: Settings) -> LostKeys | None:
+    """The marker file beside the ledger that says keys were lost; None for an in-memory ledger."""
+    return None if settings.db == ":memory:" else LostKeys(Path(settings.db))

@@ -1,0 +1,206 @@
+"""What one configuration decides, composed of its settings and the process's services; a reload builds another one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.routing import BaseRoute
+
+from gateway.api.auth import Authenticator
+from gateway.api.chat import ChatEndpoint
+from gateway.api.cors import Cors
+from gateway.api.dashboard.page import Dashboard
+from gateway.api.dashboard.sign_in import SignIn
+from gateway.api.feedback import FeedbackEndpoint
+from gateway.api.health import Readiness
+from gateway.api.models import ModelList
+from gateway.api.reports import ReportEndpoints
+from gateway.api.route_preview import RoutePreview
+from gateway.api.routes import build_routes, protected_routes
+from gateway.app.services import Services
+from gateway.app.upstreams import build_providers
+from gateway.observability.logs import log_cooldown, log_request
+from gateway.providers.base import Provider
+from gateway.proxy import ChatProxy, LedgerServices
+from gateway.proxy.outcomes import OutcomeCollector
+from gateway.proxy.settlement import CostCalculator
+from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.records import RequestRecord
+from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
+from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
+from gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One configuration in force: requests that begin under it also end under it."""
+
+    settings: Settings
+    engine: RoutingEngine
+    routes: Sequence[BaseRoute]
+    cors: Cors
+
+
+def build_runtime(settings: Settings, services: Services) -> Runtime:
+    """Composes everything that the settings decide. Reads no file and opens no connection."""
+    environment, store = services.environment, services.store
+    engine = RoutingEngine(
+        settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=environment.seed, store=store
+    )
+    providers = build_providers(settings, services.signatures)
+    upstream_health = UpstreamHealth(environment.clock, observe=log_cooldown)
+    planner = _planner(settings, services, engine=engine, providers=providers, upstream_health=upstream_health)
+    corroboration = Corroboration(
+        services.keys_per_model,
+        issued=lambda: len(settings.client_keys) + services.key_cache.live,
+        needed=settings.corroborating_keys,
+    )
+    proxy = ChatProxy(
+        planner,
+        providers,
+        transport=services.transport,
+        policy=_failover_policy(settings, services, upstream_health=upstream_health),
+        services=_ledger_services(settings, services, corroboration=corroboration),
+        times=RequestTimeLimits(
+            settings.timeouts,
+            settings.catalog,
+            providers={entry.name: entry.timeouts for entry in settings.providers},
+            models=settings.model_timeouts,
+        ),
+        cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+        worker=services.body_executor,
+    )
+    authenticator = Authenticator(
+        [key.value for key in settings.client_keys],
+        settings.admin_key.value if settings.admin_key else None,
+        allowed_hosts=settings.allowed_hosts,
+        key_cache=services.key_cache,
+        rate_limiter=services.rate_limiter,
+        sessions=services.admin_sessions,
+    )
+    routes = _routes(
+        settings, services, planner=planner, proxy=proxy, authenticator=authenticator, corroboration=corroboration
+    )
+    return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
+
+
+def _planner(
+    settings: Settings,
+    services: Services,
+    *,
+    engine: RoutingEngine,
+    providers: Mapping[str, Provider],
+    upstream_health: UpstreamHealth,
+) -> Planner:
+    def least_cached(provider: str, model: str) -> int | None:
+        return providers[provider].least_cached(model) if provider in providers else None
+
+    return Planner(
+        engine,
+        settings.catalog,
+        providers=tuple(entry.name for entry in settings.providers),
+        cooling=upstream_health.cooling,
+        baseline=settings.baseline,
+        sessions=services.session_affinity,
+        recent=services.recent_prompts,
+        caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
+        shadow=settings.mode == "shadow",
+        spending_limits=SpendingLimits(
+            settings.prices,
+            settings.catalog,
+            now=services.environment.now,
+            daily=settings.daily_budget,
+            attempts=settings.max_attempts,
+        ),
+    )
+
+
+def _failover_policy(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> FailoverPolicy:
+    environment = services.environment
+    return FailoverPolicy(
+        upstream_health,
+        clock=environment.clock,
+        uniform=random.Random(environment.seed).uniform,
+        deadline=settings.timeouts.total,
+        max_attempts=settings.max_attempts,
+        turns=KeyRotation(
+            {entry.name: len(entry.keys) for entry in settings.providers},
+            clock=environment.clock,
+        ),
+    )
+
+
+def _ledger_services(settings: Settings, services: Services, *, corroboration: Corroboration) -> LedgerServices:
+    def wake_refresh(record: RequestRecord) -> None:
+        services.refresh_loop.wake()
+
+    listed = frozenset(model.full_name for model in settings.catalog)
+    return LedgerServices(
+        store=services.store,
+        cost_calculator=CostCalculator(settings.prices),
+        clock=services.environment.clock,
+        now=services.environment.now,
+        outcome_collector=OutcomeCollector(
+            services.store,
+            settings.catalog,
+            sessions=services.session_affinity,
+            implicit_feedback=services.implicit_feedback,
+            corroboration=corroboration,
+        ),
+        observers=(
+            partial(services.exporter.counts.observe, listed=listed),
+            log_request,
+            services.operator_warnings.observe,
+            wake_refresh,
+        ),
+        incomplete=services.operator_warnings.incomplete,
+        ending=lambda: services.lifecycle.ending,
+        features=settings.record_features,
+        settlement_retries=services.settlement_retries,
+        unrecorded=settings.on_ledger_failure == "serve",
+    )
+
+
+def _routes(
+    settings: Settings,
+    services: Services,
+    *,
+    planner: Planner,
+    proxy: ChatProxy,
+    authenticator: Authenticator,
+    corroboration: Corroboration,
+) -> Sequence[BaseRoute]:
+    def is_strong(provider: str, model: str) -> bool:
+        listed = settings.catalog.get(provider, model)
+        return listed is not None and listed.tier == "complex"
+
+    store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
+    lifecycle = services.lifecycle
+    chat = ChatEndpoint(
+        proxy,
+        authenticator,
+        admission=services.concurrency_limiter,
+        lifecycle=lifecycle,
+        start_pacer=services.start_pacer,
+        max_body_bytes=body_bytes,
+        new_request_id=environment.new_request_id,
+        keep_alive=settings.keep_alive,
+        bodies=services.bodies,
+        worker=services.body_executor,
+    )
+    protected = protected_routes(
+        models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
+        preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
+        feedback=FeedbackEndpoint(
+            store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
+        ),
+        reports=ReportEndpoints(store),
+        metrics=services.exporter.metrics,
+        readiness=Readiness(store, draining=lambda: lifecycle.draining, integrity=services.integrity),
+        dashboard=Dashboard(store, demo=services.demo, strong=is_strong),
+    )
+    sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)
+    return build_routes(protected, chat=chat, authenticator=authenticator, sign_in=sign_in)

@@ -1,0 +1,125 @@
+"""What lives as long as the process: a reload of the configuration leaves all of it in place."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.accounts.key_cache import VirtualKeyCache
+from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
+from gateway.api.admission import ConcurrencyLimiter, StartPacer
+from gateway.api.body import BodyBudget
+from gateway.api.health import IntegrityCheck
+from gateway.api.lifecycle import Lifecycle
+from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.app.environment import Environment
+from gateway.app.ledger import lost_keys_of
+from gateway.observability.event_loop_lag import EventLoopLag
+from gateway.observability.logs import dropped_lines
+from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
+from gateway.providers.base import SignatureCache
+from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.settlement_retry import SettlementRetryQueue
+from gateway.proxy.warnings import OperatorWarnings
+from gateway.routing import ImplicitFeedback, KeysPerModel, RecentPrompts, RefreshLoop, SessionAffinity, keys_per_model
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Created once by `build_services`; `background.lifespan` starts and closes them."""
+
+    environment: Environment
+    store: Store
+    transport: Transport
+    lifecycle: Lifecycle
+    # Limits on what is served at once.
+    concurrency_limiter: ConcurrencyLimiter
+    start_pacer: StartPacer
+    bodies: BodyBudget
+    body_executor: BodyExecutor
+    rate_limiter: SlidingWindowLimiter
+    # Keys and sessions of people.
+    key_cache: VirtualKeyCache
+    admin_sessions: AdminSessions
+    # What routing and the providers remember between requests.
+    session_affinity: SessionAffinity
+    recent_prompts: RecentPrompts
+    implicit_feedback: ImplicitFeedback
+    keys_per_model: KeysPerModel
+    refresh_loop: RefreshLoop
+    signatures: SignatureCache
+    # What is watched and reported.
+    exporter: PrometheusExporter
+    event_loop_lag: EventLoopLag
+    integrity: IntegrityCheck
+    settlement_retries: SettlementRetryQueue
+    operator_warnings: OperatorWarnings
+    demo: bool
+
+    def close_orphans(self) -> int:
+        """Close the ledger rows that dead processes left open and charge what they had reserved. Blocks."""
+        return self.store.close_orphans(now=self.environment.now().isoformat(timespec="milliseconds"))
+
+
+def build_services(
+    settings: Settings,
+    *,
+    store: Store,
+    transport: Transport,
+    environment: Environment,
+    refresh: Callable[[], None],
+    demo: bool = False,
+    shared: Path | None = None,
+) -> Services:
+    """`refresh` makes the routing engine in use learn from the ledger; `shared` is the folder that several workers have in common."""
+    clock, limits = environment.clock, settings.limits
+    limiter = ConcurrencyLimiter(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
+    bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
+    event_loop_lag = EventLoopLag(clock)
+    settlement_retries = SettlementRetryQueue(store)
+    exporter = PrometheusExporter(
+        Gauges(
+            in_flight=lambda: limiter.in_flight,
+            waiting=lambda: limiter.waiting,
+            refused=lambda: limiter.refused + bodies.refused,
+            event_loop_lag=lambda: event_loop_lag.lag,
+            logs_dropped=dropped_lines,
+            settlement_retries=settlement_retries.__len__,
+        ),
+        multiprocess=None if shared is None else MultiprocessMetrics(shared),
+    )
+    key_cache = VirtualKeyCache(
+        store.virtual_keys, now=environment.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
+    )
+    key_cache.refresh()
+    secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
+    return Services(
+        environment=environment,
+        store=store,
+        transport=transport,
+        lifecycle=Lifecycle(),
+        concurrency_limiter=limiter,
+        start_pacer=StartPacer(),
+        bodies=bodies,
+        body_executor=BodyExecutor(),
+        rate_limiter=SlidingWindowLimiter(clock) if shared is None else SharedSlidingWindowLimiter(clock, shared),
+        key_cache=key_cache,
+        admin_sessions=AdminSessions(clock) if shared is None else SharedAdminSessions(clock, shared),
+        session_affinity=SessionAffinity(clock, secret=secret),
+        recent_prompts=RecentPrompts(secret=secret),
+        implicit_feedback=ImplicitFeedback(clock, secret=secret),
+        keys_per_model=keys_per_model(store),
+        refresh_loop=RefreshLoop(refresh),
+        signatures=SignatureCache(),
+        exporter=exporter,
+        event_loop_lag=event_loop_lag,
+        integrity=IntegrityCheck(store),
+        settlement_retries=settlement_retries,
+        operator_warnings=OperatorWarnings(count_incomplete=exporter.counts.observe_incomplete),
+        demo=demo,
+    )
