@@ -7,7 +7,7 @@ from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
 from gateway.routing.engine import RoutingEngine
 from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
-from gateway.routing.feedback.corroboration import Corroboration, keys_per_model
+from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, keys_per_model
 from gateway.routing.feedback.format_check import Validity, check_format
 from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
@@ -40,6 +40,7 @@ __all__ = [
     "Corroboration",
     "HybridStrategy",
     "ImplicitFeedback",
+    "KeysPerModel",
     "Label",
     "LearningStrategy",
     "MetricsCollector",
