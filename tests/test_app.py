@@ -37,7 +37,7 @@ def test_providers_in_order() -> None:
     assert "claude-key" not in repr(providers["claude"].endpoint)
 
 
-def test_defaults(tmp_path: Path) -> None:
+def test_application_makes_its_own_store_transport_and_clocks(tmp_path: Path) -> None:
     """Given settings alone, the application makes its own store, transport and clocks."""
     app = create_app(load({**KEYS, "GATEWAY_DB": str(tmp_path / "gateway.db")}))
     assert app.routes
@@ -72,7 +72,7 @@ def test_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("demo", [False, True])
-def test_demo_header(make_gateway: MakeGateway, demo: bool) -> None:
+def test_demo_header_stands_on_every_answer_of_the_demo(make_gateway: MakeGateway, demo: bool) -> None:
     """In the demo every answer says so, errors too; otherwise none does."""
     client = make_gateway(demo=demo).client
     for path in ("/healthz", "/nowhere"):

@@ -97,7 +97,7 @@ def run(clone: Path, script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_steps(clone: Path) -> None:
+def test_first_steps_of_the_readme_work_as_written(clone: Path) -> None:
     """`make run` on another port, and then every shell block of the README, work as written: the request is in the report, and all is well."""
     port = free_port()
     asking, telling = (block.text for block in blocks("sh") if block.document == "README.md")

@@ -20,7 +20,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return AdminSessions if request.param == "own" else lambda clock: SharedAdminSessions(clock, tmp_path)
 
 
-def test_a_session(make: Make) -> None:
+def test_session_is_known_by_its_token_until_ended(make: Make) -> None:
     """A session is known by its token, with the key that it began with, until it is ended."""
     sessions = make(Clock())
     first, second = sessions.begin(ADMIN), sessions.begin(digest_of("other"))
@@ -32,7 +32,7 @@ def test_a_session(make: Make) -> None:
     assert sessions.admin_digest(second) is not None
 
 
-def test_a_session_expires(make: Make) -> None:
+def test_session_expires_after_its_lifetime(make: Make) -> None:
     """After its lifetime a session is over."""
     clock = Clock()
     sessions = make(clock)

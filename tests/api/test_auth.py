@@ -83,7 +83,7 @@ def test_first_client_key_is_admin() -> None:
         authenticator.authenticate(sent(x_api_key="second"), Role.ADMIN)
 
 
-def test_browser_password() -> None:
+def test_admin_key_works_as_basic_password_on_admin_routes_only() -> None:
     """A browser sends the admin key as a Basic password; client routes do not take that."""
     authenticator = Authenticator(["client"], "admin")
     assert authenticator.authenticate(sent(authorization=basic("admin")), Role.ADMIN).key_id == key_id("admin")
@@ -141,7 +141,7 @@ def test_a_container_is_told_what_to_set(host: str) -> None:
     )
 
 
-def test_allowed_hosts() -> None:
+def test_configured_and_loopback_hosts_pass() -> None:
     """Hosts of the configuration, the loopback names and same-origin pages pass."""
     authenticator = Authenticator([], allowed_hosts=["Gateway.internal"])
     for headers in (
@@ -153,6 +153,6 @@ def test_allowed_hosts() -> None:
         assert authenticator.authenticate(sent(**headers), Role.CLIENT) == Principal()
 
 
-def test_open_routes() -> None:
+def test_health_needs_no_key() -> None:
     """Health is told without a key, to anyone."""
     assert Authenticator(["a"]).authenticate(sent(host="anything"), Role.OPEN) == Principal()

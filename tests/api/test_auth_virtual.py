@@ -53,7 +53,7 @@ def test_a_virtual_key_closes_the_gateway(sent: str | None) -> None:
 
 
 @pytest.mark.parametrize("change", [{"revoked": NOW}, {"expires": NOW}], ids=["revoked", "expired"])
-def test_ended_keys(change: dict[str, Any]) -> None:
+def test_revoked_or_expired_key_opens_nothing(change: dict[str, Any]) -> None:
     """A revoked or expired key opens nothing, and does not open the gateway to everybody either."""
     authenticator = keeper(key=replace(KEY, **change))
     for sent in ("gw-team", None):

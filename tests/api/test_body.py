@@ -30,7 +30,7 @@ async def test_pieces_are_joined() -> None:
     assert await read({"type": "http.request"}) == b""
 
 
-async def test_too_large() -> None:
+async def test_body_above_the_limit_is_refused_before_it_is_read() -> None:
     """A body above the limit is refused before it is read when its length is told, else as soon as it is passed."""
     with pytest.raises(RequestTooLarge):
         await read(headers=((b"content-length", b"11"),))
@@ -38,7 +38,7 @@ async def test_too_large() -> None:
         await read(piece(b"x" * 6, more=True), piece(b"x" * 6, more=True))
 
 
-async def test_refused_headers() -> None:
+async def test_compression_and_odd_lengths_are_refused() -> None:
     """Compression is not decoded, and a length has to be a number."""
     with pytest.raises(UnsupportedEncoding):
         await read(headers=((b"content-encoding", b"gzip"),))
@@ -46,7 +46,7 @@ async def test_refused_headers() -> None:
         await read(headers=((b"content-length", b"-1"),))
 
 
-async def test_client_gone() -> None:
+async def test_client_leaving_mid_body_ends_the_request() -> None:
     """A client that leaves mid-body ends the request."""
     with pytest.raises(ClientDisconnected):
         await read(piece(b"x", more=True), {"type": "http.disconnect"})

@@ -34,7 +34,9 @@ CHAT = "/v1/chat/completions"
     ],
     ids=["empty", "cut", "list", "no messages", "number model", "text messages", "NaN", "utf-8", "model", "large"],
 )
-def test_bad_input(make_gateway: MakeGateway, body: bytes, status: int) -> None:
+def test_bad_input_is_an_error_without_row_or_upstream_call(
+    make_gateway: MakeGateway, body: bytes, status: int
+) -> None:
     """Bad input is an OpenAI error object with a request id; nothing is forwarded and no row is written."""
     gateway = make_gateway(lambda request: pytest.fail("nothing may be forwarded"))
     response = gateway.client.post(CHAT, content=body, headers={"content-type": "application/json"})
@@ -45,13 +47,13 @@ def test_bad_input(make_gateway: MakeGateway, body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/chat", "/v1/v1/chat/completions"])
-def test_unknown_routes(make_gateway: MakeGateway, path: str) -> None:
+def test_unknown_route_is_a_404_in_openai_shape(make_gateway: MakeGateway, path: str) -> None:
     """An unknown route is a 404 in OpenAI's shape."""
     response = make_gateway().client.post(path)
     assert (response.status_code, response.json()["error"]["type"]) == (404, "invalid_request_error")
 
 
-def test_wrong_method(make_gateway: MakeGateway) -> None:
+def test_wrong_method_is_a_405_that_names_the_right_one(make_gateway: MakeGateway) -> None:
     """A wrong method is a 405 in OpenAI's shape that names the right one."""
     gateway = make_gateway()
     for response, allowed in ((gateway.client.get(CHAT), "POST"), (gateway.client.post("/v1/models"), "GET")):
@@ -122,7 +124,7 @@ async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> 
     assert gateway.rows == []
 
 
-def test_a_mistake_of_ours(make_gateway: MakeGateway) -> None:
+def test_internal_error_is_a_500_in_openai_shape_and_logged(make_gateway: MakeGateway) -> None:
     """Anything unforeseen is a 500 in OpenAI's shape with a request id, and is raised so that the server logs it."""
 
     def broken(request: httpx2.Request) -> httpx2.Response:

@@ -85,7 +85,7 @@ def test_what_is_asked_for_is_not_echoed_blindly(keyless: Listening) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_answers(keyless: Listening, keyed: Listening, stream: bool) -> None:
+def test_allowed_origin_may_read_answers_and_streams(keyless: Listening, keyed: Listening, stream: bool) -> None:
     """An allowed origin may read whole answers and streams, with the gateway's headers; another is not told so."""
     for served, origin, headers in ((keyless, PAGE, {}), (keyed, APP, {"x-api-key": KEY})):
         response = httpx2.post(
@@ -98,7 +98,7 @@ def test_answers(keyless: Listening, keyed: Listening, stream: bool) -> None:
     assert (other.status_code, granted(other)) == (200, None)
 
 
-def test_errors(keyless: Listening, keyed: Listening) -> None:
+def test_allowed_origin_may_read_errors(keyless: Listening, keyed: Listening) -> None:
     """An allowed origin may read errors too, whoever answers them."""
     for served, origin, path, body, status in (
         (keyless, PAGE, "/v1/chat/completions", {"model": "nothing"}, 400),
@@ -120,7 +120,7 @@ def test_pages_are_for_no_other_origin(keyless: Listening, path: str) -> None:
     assert httpx2.options(keyless.url + path, headers={"origin": PAGE, **PREFLIGHT}).status_code == 405
 
 
-def test_two_origins(keyed: Listening) -> None:
+def test_request_with_two_origins_is_not_allowed(keyed: Listening) -> None:
     """A request with two origins is of none that is allowed."""
     headers = [("origin", APP), ("origin", "https://evil.example"), ("x-api-key", KEY)]
     assert granted(httpx2.get(f"{keyed.url}/v1/models", headers=headers)) is None

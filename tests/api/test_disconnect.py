@@ -55,7 +55,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_client_leaves() -> None:
+async def test_disconnect_cancels_the_work_but_not_the_task() -> None:
     """A client that leaves cancels what is being done for it; the task itself goes on, not cancelled."""
     client = Client()
     asyncio.get_running_loop().call_soon(client.leave)
@@ -67,7 +67,7 @@ async def test_the_client_leaves() -> None:
     await asyncio.sleep(0)
 
 
-async def test_the_client_leaves_after_the_last_byte() -> None:
+async def test_disconnect_after_the_last_byte_cancels_nothing() -> None:
     """What looks like a departure once the finishing byte is on its way is the normal end."""
     client = Client()
     with cancel_on_disconnect(client, Given(finishing=True)):

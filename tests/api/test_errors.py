@@ -43,7 +43,7 @@ def test_missing_key_names_the_schemes() -> None:
     assert challenges == ['Basic realm="gateway"', "Bearer"]
 
 
-async def test_unforeseen() -> None:
+async def test_internal_error_text_never_reaches_the_client() -> None:
     """A bug's own words never reach the client."""
     body = (await on_internal_error(REQUEST, KeyError("sk-secret"))).body
     assert orjson.loads(body)["error"]["code"] == "internal_error"

@@ -36,7 +36,7 @@ def test_feedback_is_stored_once(make_gateway: MakeGateway, opinion: dict[str, A
     ],
     ids=str,
 )
-def test_bad_feedback(make_gateway: MakeGateway, body: Any) -> None:
+def test_bad_feedback_is_a_400_that_says_why(make_gateway: MakeGateway, body: Any) -> None:
     """Bad feedback is a 400 that says what is wrong."""
     assert make_gateway().client.post("/v1/feedback", json=body).status_code == 400
 

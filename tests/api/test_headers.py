@@ -72,6 +72,6 @@ def test_header_text_is_printable_ascii(text: str) -> None:
     assert len(shown) <= 300
 
 
-def test_lines() -> None:
+def test_header_pairs_make_the_same_head_as_a_mapping() -> None:
     """Headers as pairs make the same kind of head."""
     assert encode_headers([(b"a", b"1"), (b"b", b"")]) == b"a: 1\r\nb: \r\n"

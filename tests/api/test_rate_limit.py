@@ -30,14 +30,14 @@ def test_within_any_minute() -> None:
         pace.admit("a", rpm=2)
 
 
-def test_each_key_for_itself() -> None:
+def test_each_key_has_its_own_rate() -> None:
     """One key's requests do not count for another."""
     pace = SlidingWindowLimiter(Clock())
     pace.admit("a", rpm=1)
     pace.admit("b", rpm=1)
 
 
-def test_a_lowered_rate() -> None:
+def test_lowered_rate_counts_at_once() -> None:
     """A rate that is lowered counts at once, and says when the key is below it again."""
     clock = Clock()
     pace = SlidingWindowLimiter(clock)
@@ -49,7 +49,7 @@ def test_a_lowered_rate() -> None:
     assert refused.value.retry_after == 50
 
 
-def test_several_processes(tmp_path: Path) -> None:
+def test_processes_with_one_folder_share_one_rate(tmp_path: Path) -> None:
     """Processes that share a folder admit together what one would, whichever is asked."""
     clock = Clock()
     first, second = SharedSlidingWindowLimiter(clock, tmp_path), SharedSlidingWindowLimiter(clock, tmp_path)
@@ -87,7 +87,7 @@ print(admitted)
     assert sum(int(each.communicate()[0]) for each in asking) == 100
 
 
-def test_a_minute_that_begins_anew(tmp_path: Path) -> None:
+def test_rate_counts_again_after_a_minute(tmp_path: Path) -> None:
     """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
     for pace in (SlidingWindowLimiter(Clock()), SharedSlidingWindowLimiter(Clock(), tmp_path)):
         pace.forget("a")

@@ -103,7 +103,7 @@ def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tupl
     return answer, asyncio.create_task(answer.send(cast(ChatStream, stream)))
 
 
-async def test_a_whole_answer() -> None:
+async def test_whole_answer_has_length_cost_and_request_id() -> None:
     """An answer has its length, its cost and the request's id."""
     client = Client()
     answer = answer_to(client)
@@ -114,7 +114,7 @@ async def test_a_whole_answer() -> None:
     assert client.head.endswith(b"\r\ncontent-type: application/json\r\n")
 
 
-async def test_a_stream() -> None:
+async def test_stream_is_sent_piece_by_piece_and_closed() -> None:
     """A stream's pieces go out one by one, and it is closed at its end."""
     client, stream = Client(), Stream(b"a", b"b")
     answer, giving = answering(client, stream)
@@ -126,7 +126,7 @@ async def test_a_stream() -> None:
     assert (client.body, client.whole, answer.finishing, stream.closed) == (b"ab", True, True, 1)
 
 
-async def test_offered_pieces() -> None:
+async def test_writable_pieces_skip_the_serving_task() -> None:
     """What the client can take at once does not come through the task that serves it."""
     client, stream = Client(), Stream(b"a", b"b")
     client.offered = b""

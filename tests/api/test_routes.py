@@ -48,7 +48,7 @@ def served(*middleware: Middleware) -> Application:
     return app
 
 
-def test_direct_routes() -> None:
+def test_direct_route_is_served_by_connection_or_asgi() -> None:
     """A connection may serve a direct route itself; through ASGI it is reached as the others are."""
     app = served()
     assert list(app.bypass) == [b"/direct"]

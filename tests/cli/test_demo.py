@@ -26,7 +26,7 @@ def ask(demo: Running) -> httpx2.Response:
     return httpx2.post(f"{demo.url}/v1/chat/completions", json=BODY)
 
 
-def test_a_life(start: Start, tmp_path: Path) -> None:
+def test_demo_serves_without_key_and_ends_with_0_on_sigterm(start: Start, tmp_path: Path) -> None:
     """Without a key it answers and says what it is; SIGTERM ends it with 0. The file's `db` is not the demo's."""
     (tmp_path / "gateway.yaml").write_text("db: real.db\n")
     demo = start("demo", "--port", "0", "--config", str(tmp_path / "gateway.yaml"))
@@ -76,12 +76,12 @@ def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
     assert db.exists()
 
 
-def test_one_process(invoke: Invoke) -> None:
+def test_demo_refuses_more_than_one_worker(invoke: Invoke) -> None:
     """Simulated upstreams live in one process, so more workers are refused."""
     assert "leave --workers out" in invoke("demo", "--workers", "2").output
 
 
-def test_traffic(start: Start, db: Path) -> None:
+def test_demo_traffic_fills_the_ledger_and_ends_with_it(start: Start, db: Path) -> None:
     """Simulated users fill the ledger of a demo, with its key where it has one, and leave when it ends."""
     demo = start(
         "demo", "--port", "0", "--traffic", "100000", environment={"GATEWAY_DB": str(db), "GATEWAY_API_KEY": "k"}

@@ -20,7 +20,7 @@ def test_all_is_well(invoke: Invoke, db: Path) -> None:
     assert result.output.endswith("nothing has to be mended\n")
 
 
-def test_no_key(invoke: Invoke) -> None:
+def test_doctor_warns_where_no_provider_has_a_key(invoke: Invoke) -> None:
     """Without any provider `make run` serves the demo, so that is a warning which says what real providers need, and no failure."""
     result = invoke("doctor")
     assert result.exit_code == 0
@@ -36,7 +36,7 @@ def test_reads_the_demos_ledger(invoke: Invoke, db: Path) -> None:
     assert "wrong: The ledger" in invoke("doctor").output
 
 
-def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_accepts_an_older_ledger_unchanged(invoke: Invoke, db: Path) -> None:
     """A ledger that the next start brings up to date needs no mending, and the doctor does not change it."""
     SqliteStore(db).close()
     with closing(apsw.Connection(str(db))) as other:
@@ -46,7 +46,7 @@ def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
     assert "has schema 1" in result.output
 
 
-def test_a_new_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_accepts_a_missing_ledger_and_makes_none(invoke: Invoke, db: Path) -> None:
     """A ledger that is not there yet is no fault, and looking for it does not make it."""
     assert f"note: the ledger {db} is new" in invoke("doctor", **KEYS).output
     assert not db.exists()
@@ -59,7 +59,7 @@ def test_no_place_for_a_ledger(invoke: Invoke, tmp_path: Path) -> None:
     assert "its directory cannot be written" in result.output
 
 
-def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_fails_on_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:
     """What stands in the ledger's place and is none has to be mended."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     assert "wrong: The ledger" in invoke("doctor", **KEYS).output

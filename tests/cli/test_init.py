@@ -29,12 +29,12 @@ def test_the_short_flag_for_help(invoke: Invoke) -> None:
     assert invoke("-h").output == invoke("--help").output
 
 
-def test_version(invoke: Invoke) -> None:
+def test_version_option_prints_name_and_version(invoke: Invoke) -> None:
     """`--version` names the program and its version."""
     assert invoke("--version").output.startswith("gateway, version ")
 
 
-def test_unknown_command(invoke: Invoke) -> None:
+def test_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
     """A word that is no command ends with click's usage error."""
     assert invoke("conquer").exit_code == 2
 

@@ -94,7 +94,7 @@ def test_reading_while_the_gateway_writes(invoke: Invoke, db: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ON_A_LEDGER, ids=" ".join)
-def test_a_mistyped_ledger(invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_mistyped_db_ends_with_1_and_makes_no_file(invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """A `--db` that names no file ends with 1 and names it, and no file is made."""
     result = invoke(*arguments, "--db", "gatway.db")
     assert result.exit_code == 1
@@ -102,7 +102,7 @@ def test_a_mistyped_ledger(invoke: Invoke, tmp_path: Path, arguments: tuple[str,
     assert contents(tmp_path) == {}
 
 
-def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
+def test_reading_commands_do_not_migrate_an_older_ledger(invoke: Invoke, db: Path) -> None:
     """A ledger of an older schema is not migrated by who only reads: the sentence says what does."""
     with closing(SqliteStore(db)) as store:
         store._writer.submit(lambda connection: connection.execute("PRAGMA user_version = 1")).result()

@@ -21,7 +21,7 @@ from tests.cli.conftest import KEYS, Invoke, Start
 from tests.conftest import MakeGateway
 
 
-def test_a_life(start: Start, db: Path) -> None:
+def test_serve_answers_and_exits_with_0_on_sigterm(start: Start, db: Path) -> None:
     """It listens, answers, and after SIGTERM exits with 0; the answer's row is in the file."""
     with Simulator(seed=1) as upstreams:
         gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
@@ -67,7 +67,7 @@ def test_open_to_the_network_without_a_key(invoke: Invoke) -> None:
     assert "set GATEWAY_API_KEY" in result.output
 
 
-def test_bad_configuration(invoke: Invoke, tmp_path: Path) -> None:
+def test_serve_lists_all_configuration_problems_and_starts_nothing(invoke: Invoke, tmp_path: Path) -> None:
     """All problems are told at once, each with its file and line, and nothing is started."""
     config = tmp_path / "gateway.yaml"
     config.write_text("port: 8000\nworker: 2\n")
@@ -77,7 +77,7 @@ def test_bad_configuration(invoke: Invoke, tmp_path: Path) -> None:
     assert "error: GATEWAY_WORKERS" in result.output
 
 
-def test_no_provider(invoke: Invoke) -> None:
+def test_serve_without_a_provider_offers_the_demo(invoke: Invoke) -> None:
     """Without any provider there is nothing to serve; the demo is offered."""
     result = invoke("serve")
     assert result.exit_code == 1
@@ -138,7 +138,7 @@ def test_a_provider_without_a_key_is_served(start: Start, tmp_path: Path) -> Non
     assert gateway.end() == 0
 
 
-def test_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
+def test_serve_ends_with_the_reason_for_an_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
     """A ledger that cannot be opened ends the start with the reason."""
     result = invoke("serve", "--db", str(tmp_path / "absent" / "gateway.db"), **KEYS)
     assert result.exit_code == 1
@@ -170,6 +170,6 @@ def test_a_start_that_fails(make_gateway: MakeGateway, db: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_impossible_port(invoke: Invoke, port: str) -> None:
+def test_serve_refuses_an_impossible_port(invoke: Invoke, port: str) -> None:
     """A port that is none is a usage error."""
     assert invoke("serve", "--port", port, **KEYS).exit_code == 2

@@ -25,7 +25,7 @@ async def ends(served: Serving) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("raw", [b"POST /v1/ch", chat()[:-5]], ids=["head", "body"])
-async def test_slow_requests(tmp_path: Path, raw: bytes) -> None:
+async def test_slow_request_is_a_408_that_begins_nothing(tmp_path: Path, raw: bytes) -> None:
     """A request that does not arrive in time is a 408, the connection ends, and nothing was begun for it."""
     async with serving(tmp_path, protocol=Hasty) as served:
         client = await served.client()
@@ -149,7 +149,7 @@ async def test_no_place_in_time(tmp_path: Path) -> None:
         assert (await second.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 503")
 
 
-async def test_pipelining(tmp_path: Path) -> None:
+async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
     """Requests sent ahead on one connection are answered in their order; `Expect: 100-continue` gets its answer."""
     async with serving(tmp_path) as served:
         served.upstream.begin.set()

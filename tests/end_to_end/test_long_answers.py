@@ -280,7 +280,9 @@ async def test_streams_outlast_the_total(tmp_path: Path) -> None:
     ],
     ids=["thinks", "told not to", "too long even so"],
 )
-async def test_the_first_content(tmp_path: Path, config: str, body: dict[str, Any], status: int) -> None:
+async def test_first_content_has_its_own_time_limit(
+    tmp_path: Path, config: str, body: dict[str, Any], status: int
+) -> None:
     """A stream's first content has `first_byte`, or `thinking` where the model may think; a role or comments are no content."""
     role = b"data: " + orjson.dumps({**HEAD, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
     upstream = Written(role + b"\n\n", *[b": PROCESSING\n\n"] * 5, pause=0.03)

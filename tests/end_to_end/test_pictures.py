@@ -170,7 +170,7 @@ def test_a_picture_of_openrouter(world: World, stream: bool) -> None:
     assert world.cost() == pytest.approx(0.0387)
 
 
-def test_speech(world: World) -> None:
+def test_speech_is_a_wav_file_without_a_known_cost(world: World) -> None:
     """Speech is a WAV file in `message.audio`, read by the SDK's own type; without a known rate it has no cost."""
     answer = world.client.chat.completions.create(
         model=f"gemini/{TALKS}",
@@ -185,7 +185,7 @@ def test_speech(world: World) -> None:
     assert world.cost() is None
 
 
-def test_streamed_speech(world: World) -> None:
+def test_speech_streams_as_raw_sound(world: World) -> None:
     """Raw sound can be streamed."""
     stream = world.client.chat.completions.create(
         model=f"gemini/{TALKS}",

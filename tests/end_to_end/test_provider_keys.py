@@ -25,7 +25,7 @@ class Keyed:
         return answer()(request) if status is None else httpx2.Response(status, text=f"bad {key}")
 
 
-def test_in_turn(make_gateway: MakeGateway) -> None:
+def test_provider_keys_are_used_in_turn_as_one_provider(make_gateway: MakeGateway) -> None:
     """Keys between commas are used one after the other; the ledger, the models and the names know one provider."""
     upstream = Keyed()
     gateway = make_gateway(upstream, environment=ENVIRONMENT)

@@ -36,7 +36,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("head", [JAVA, CURL], ids=["HttpClient", "curl"])
-def test_clients_that_offer_http2(served: Served, head: bytes) -> None:
+def test_http2_offer_is_answered_over_http1(served: Served, head: bytes) -> None:
     """Clients that offer HTTP/2 with each request get an answer to it."""
     raw = exchange(served.url, head % (len(CHAT_BODY), CHAT_BODY))
     assert statuses(raw) == [200]
@@ -44,7 +44,7 @@ def test_clients_that_offer_http2(served: Served, head: bytes) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_itself(served: Served) -> None:
+def test_curl_with_http2_is_answered(served: Served) -> None:
     """`curl --http2` gets its answer."""
     url = f"{served.url}/v1/chat/completions"
     command = [shutil.which("curl") or "", "-s", "--http2", "-m", "10", url, "-d", CHAT_BODY.decode()]
@@ -65,7 +65,7 @@ def test_a_body_is_never_a_request(keyed: Served, size: int, chunked: bool) -> N
         assert statuses(exchange(keyed.url, *segments)) == [401, 200]
 
 
-def test_no_tunnel(served: Served) -> None:
+def test_connect_is_refused_and_what_follows_is_not_read(served: Served) -> None:
     """CONNECT opens nothing: it is refused, and what follows is not read."""
     raw = exchange(served.url, b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n" + HEALTH)
     assert statuses(raw) == [501]

@@ -31,7 +31,7 @@ def test_names_and_signatures() -> None:
     assert OpenAICompatible(UpstreamEndpoint("https://x", "")).name == "openai"
 
 
-def test_error() -> None:
+def test_error_page_is_judged_by_its_status() -> None:
     """A page without JSON is judged by its status, in the provider's name."""
     error = OpenAICompatible(UpstreamEndpoint("https://x", ""), name="acme").parse_error(502, {}, b"<html>")
     assert isinstance(error, UpstreamFailed)

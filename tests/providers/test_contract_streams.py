@@ -48,7 +48,7 @@ def test_any_piece_size(provider: Provider, name: str, cut: int) -> None:
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
 @settings(max_examples=30)
 @given(data=st.data())
-def test_any_cut(name: str, data: st.DataObject) -> None:
+def test_chunks_do_not_depend_on_how_the_stream_is_cut(name: str, data: st.DataObject) -> None:
     """Wherever the network cuts, the chunks are the same."""
     provider = made(name)
     wire, to = sample(provider, "stream.sse"), sent(provider)
@@ -86,7 +86,7 @@ def test_event_that_is_not_json(provider: Provider, wire: bytes) -> None:
         streamed(provider, [wire])
 
 
-def test_truncated(provider: Provider) -> None:
+def test_stream_cut_before_its_end_mark_is_truncated(provider: Provider) -> None:
     """A stream that ends before its end mark, after any event, is told as truncated, and no finish reason was given."""
     wire = events(sample(provider, "stream.sse"))
     for kept in range(len(wire)):
@@ -99,7 +99,7 @@ def test_truncated(provider: Provider) -> None:
 
 @pytest.mark.parametrize("cut", [0, 3], ids=["done", "open"])
 @pytest.mark.parametrize("name", ["claude", "openai", "openrouter"])  # each of Gemini's events tells another usage
-def test_at_once(name: str, cut: int) -> None:
+def test_text_fast_path_agrees_with_decoding(name: str, cut: int) -> None:
     """What is told of a piece without decoding it is what decoding it tells, at any place of a stream; often it is told."""
     provider = made(name)
     wire = events(sample(provider, "stream.sse"))

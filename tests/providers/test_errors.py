@@ -92,7 +92,9 @@ JSON = st.recursive(
         (101, None, None, UpstreamInvalidResponse),
     ],
 )
-def test_kind(status: int, code: str | None, message: str | None, kind: type[UpstreamError]) -> None:
+def test_error_kind_follows_from_status_code_and_wording(
+    status: int, code: str | None, message: str | None, kind: type[UpstreamError]
+) -> None:
     """Status, code and wording together say what happened; the status alone would not."""
     error = classify(status, {}, message=message, code=code, provider="acme")
     assert type(error) is kind
@@ -125,7 +127,7 @@ def test_other_statuses_of_a_provider(status: int, message: str, kind: type[Upst
 
 
 @pytest.mark.parametrize("status", [404, 405, 410, 415, 418])
-def test_foreign_statuses(status: int) -> None:
+def test_foreign_status_is_an_invalid_answer(status: int) -> None:
     """What a proxy or a wrong address answers is an invalid answer, whatever its status says."""
     error = classify(status, {}, message="Not Found", code=None, provider="acme")
     assert (type(error), error.status) == (UpstreamInvalidResponse, 502)
@@ -177,7 +179,7 @@ def test_words_are_passed_on() -> None:
     )
 
 
-def test_retry_after() -> None:
+def test_retry_after_of_headers_wins_and_is_bounded() -> None:
     """The headers' wait goes before the body's, and both are bounded."""
     told = partial(classify, 429, message="m", code=None, provider="acme")
     assert told({"retry-after": "5"}, retry_after=9.0).retry_after == 5.0
@@ -236,13 +238,13 @@ def test_retry_after() -> None:
         (7, ErrorParts()),
     ],
 )
-def test_error_json(body: object, parts: ErrorParts) -> None:
+def test_error_json_of_every_dialect_is_read(body: object, parts: ErrorParts) -> None:
     """Every dialect's error JSON is read, and what is not one has no parts."""
     assert replace(json_error_parts(orjson.dumps(body)), own=False) == parts
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>502 Bad Gateway</h1></html>", b'{"error":', b"\xff\xfe"])
-def test_not_json(body: bytes) -> None:
+def test_body_that_is_no_json_has_no_error_parts(body: bytes) -> None:
     """An HTML page, nothing, half a JSON or noise has no parts."""
     assert json_error_parts(body) == ErrorParts()
 
@@ -263,7 +265,7 @@ def test_told_inside_an_answer(value: object, kind: type[UpstreamError]) -> None
 
 
 @given(JSON)
-def test_any_json(value: object) -> None:
+def test_any_json_error_is_read_without_failing(value: object) -> None:
     """No JSON makes the reading of an error fail."""
     error_parts(value)
     assert isinstance(classify_told(value, provider="acme"), UpstreamError)

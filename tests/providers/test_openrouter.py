@@ -66,7 +66,7 @@ def test_model_and_usage(model: str) -> None:
         ),
     ],
 )
-def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_documented_parameters_are_sent_and_no_others(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """Its documented parameters are sent on, and no others."""
     assert body(**asked) == {"model": MODEL, "messages": [USER], "usage": {"include": True}, **sent}
 
@@ -74,7 +74,7 @@ def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
 FUNCTIONS = [{"type": "function", "function": {"name": name}} for name in "fg"]
 
 
-def test_allowed_tools() -> None:
+def test_unlisted_tools_are_not_given() -> None:
     """It knows no list of allowed tools, so the others are not given."""
     choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": FUNCTIONS[1:]}}
     made = body(tools=FUNCTIONS, tool_choice=choice)
@@ -83,7 +83,7 @@ def test_allowed_tools() -> None:
     assert body(tools=FUNCTIONS, tool_choice=named)["tool_choice"] == named
 
 
-def test_custom_tools() -> None:
+def test_custom_tools_are_refused() -> None:
     """Tools that it does not know are refused here, so that `auto` asks somebody else."""
     with pytest.raises(InvalidRequest) as refused:
         body(tools=[*FUNCTIONS, {"type": "custom", "custom": {"name": "run"}}])
@@ -105,7 +105,7 @@ def test_models_that_need_breakpoints() -> None:
     assert openrouter().least_cached("openrouter/auto") is None
 
 
-def test_cache_control() -> None:
+def test_cache_marks_are_sent() -> None:
     """Cache marks on parts are sent on."""
     part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
     assert body({"role": "user", "content": [part]})["messages"][1]["content"] == [part]
@@ -158,14 +158,14 @@ def test_reasoning_comes_back() -> None:
         ({}, None),
     ],
 )
-def test_cost(usage: dict[str, Any], cost: Decimal | None) -> None:
+def test_cost_is_the_count_of_openrouter(usage: dict[str, Any], cost: Decimal | None) -> None:
     """The cost is its own count in USD, exactly as written, with the provider's where that is charged to one's own key."""
     read = openrouter().usage({"prompt_tokens": 1, **usage})
     assert read is not None
     assert read.reported_cost == cost
 
 
-def test_no_usage() -> None:
+def test_cost_without_a_count_is_no_usage() -> None:
     """A cost without a single count is no usage."""
     assert openrouter().usage({"cost": 1}) is None
 
@@ -181,14 +181,16 @@ def test_no_usage() -> None:
         (400, "a/b is not a valid model ID", UpstreamModelNotFound),
     ],
 )
-def test_refusals(status: int, message: str, kind: type[UpstreamError]) -> None:
+def test_flagged_input_and_missing_feature_blame_the_request(
+    status: int, message: str, kind: type[UpstreamError]
+) -> None:
     """Flagged input and a missing feature are about this request; the key and the model are not to blame."""
     error = failure(status, message)
     assert type(error) is kind
     assert (error.provider, error.upstream_status) == ("openrouter", status)
 
 
-def test_flagged_input() -> None:
+def test_flagged_input_error_says_why_without_the_key() -> None:
     """The client is told why its input was refused, without the key."""
     error = failure(403, "Your input was flagged (hunter2)", metadata={"reasons": ["violence"]})
     assert (error.status, error.message) == (400, "Your input was flagged ([redacted])")
@@ -225,7 +227,7 @@ def test_pictures_are_asked_for() -> None:
     assert (sent["modalities"], sent["image_config"]) == (["image", "text"], {"aspect_ratio": "16:9"})
 
 
-def test_native_reason() -> None:
+def test_native_finish_reason_is_passed_on() -> None:
     """The reason of the provider behind OpenRouter is passed on, whole and streamed."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     sent = openrouter().build_request(request, MODEL)

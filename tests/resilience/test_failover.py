@@ -73,7 +73,7 @@ def test_next_for_auto(policy: FailoverPolicy, error: UpstreamError, order: list
     assert asked(policy.begin(ALL, pinned=False), error) == order
 
 
-def test_three_attempts(policy: FailoverPolicy) -> None:
+def test_request_has_three_attempts_at_most(policy: FailoverPolicy) -> None:
     """A request is tried three times at most."""
     attempts = policy.begin(ALL, pinned=False)
     assert asked(attempts, *[UpstreamOverloaded("busy")] * 3) == [HAIKU, FLASH, QWEN, None]
@@ -133,7 +133,7 @@ def test_bad_key_once(policy: FailoverPolicy, error: UpstreamError) -> None:
     ],
     ids=["smaller", "as-large", "unknown", "failed-unknown"],
 )
-def test_larger_context(
+def test_too_long_prompt_goes_to_larger_windows_only(
     policy: FailoverPolicy, candidates: tuple[Candidate, ...], order: list[Candidate | None]
 ) -> None:
     """A prompt that was too long only goes to a larger window; an unknown one never excludes."""
@@ -150,7 +150,7 @@ def test_too_long_for_all(policy: FailoverPolicy) -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamUnreachable("refused"), UpstreamOverloaded("busy"), UpstreamFailed("500")])
-def test_pinned_again(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_pinned_model_is_retried_after_growing_pauses(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A pinned model in trouble is asked again after a growing pause, and by no other; the error keeps its class."""
     policy.upstream_health.succeeded("claude", "haiku")
     attempts = policy.begin((HAIKU,), pinned=True)
@@ -177,7 +177,7 @@ def test_pinned_again(policy: FailoverPolicy, error: UpstreamError) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_pinned_once(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_pinned_model_is_not_retried_where_it_may_cost(policy: FailoverPolicy, error: UpstreamError) -> None:
     """What may be billed, cannot change or asks for a long pause is not asked again."""
     attempts = policy.begin((HAIKU,), pinned=True)
     assert asked(attempts, error) == [HAIKU, None]
@@ -193,7 +193,7 @@ def test_short_retry_after(policy: FailoverPolicy, seconds: float) -> None:
     assert attempts.next() == HAIKU
 
 
-def test_resting_pinned(policy: FailoverPolicy) -> None:
+def test_resting_pinned_model_is_tried_once(policy: FailoverPolicy) -> None:
     """A pinned model that rests is asked all the same, once."""
     for _ in range(3):
         policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
@@ -201,7 +201,7 @@ def test_resting_pinned(policy: FailoverPolicy) -> None:
     assert asked(attempts, UpstreamOverloaded("busy")) == [HAIKU, None]
 
 
-def test_refused_pinned(policy: FailoverPolicy, clock: Clock) -> None:
+def test_pinned_model_is_refused_within_its_retry_after(policy: FailoverPolicy, clock: Clock) -> None:
     """Within a Retry-After that its provider named a pinned model is not asked; the client learns how long."""
     policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     clock.pass_by(20)
@@ -229,7 +229,7 @@ def test_only_candidate_of_auto(policy: FailoverPolicy) -> None:
     assert attempts.next() == HAIKU
 
 
-def test_deadline(policy: FailoverPolicy, clock: Clock) -> None:
+def test_all_attempts_share_one_deadline(policy: FailoverPolicy, clock: Clock) -> None:
     """All attempts share one deadline, and no pause runs past it."""
     attempts = policy.begin(ALL, pinned=False)
     attempts.next()
@@ -246,7 +246,7 @@ def test_deadline(policy: FailoverPolicy, clock: Clock) -> None:
     assert attempts.next() is None
 
 
-def test_retry_budget(policy: FailoverPolicy, clock: Clock) -> None:
+def test_retry_budget_is_a_fifth_of_requests_plus_three(policy: FailoverPolicy, clock: Clock) -> None:
     """In bad times an upstream gets a fifth more requests than clients sent, and three; a minute later it is forgotten."""
 
     def retries(requests: int) -> int:
@@ -274,7 +274,7 @@ def test_budget_between_models(policy: FailoverPolicy) -> None:
     assert asked(attempts, *[UpstreamOverloaded("busy")] * 2) == [HAIKU, FLASH, FLASH]
 
 
-def test_success_clears(policy: FailoverPolicy, clock: Clock) -> None:
+def test_success_ends_the_rest_of_provider_and_model(policy: FailoverPolicy, clock: Clock) -> None:
     """A success ends the rest of provider and model."""
     policy.upstream_health.failed("claude", "haiku", UpstreamAuth("key"))
     clock.pass_by(30)
@@ -286,7 +286,7 @@ def test_success_clears(policy: FailoverPolicy, clock: Clock) -> None:
     assert not policy.upstream_health.cooling()
 
 
-def test_broken_stream(policy: FailoverPolicy) -> None:
+def test_broken_stream_counts_as_a_failure(policy: FailoverPolicy) -> None:
     """A stream that breaks after it began counts as a failure as well."""
     for _ in range(3):
         attempts = policy.begin((HAIKU,), pinned=False)
@@ -296,7 +296,7 @@ def test_broken_stream(policy: FailoverPolicy) -> None:
     assert policy.upstream_health.broken("claude", "haiku")
 
 
-def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
+def test_abandoned_probe_passes_to_the_next_request(policy: FailoverPolicy, clock: Clock) -> None:
     """A client that leaves lets the next request be the probe; before any attempt there is nothing to let go of."""
     for _ in range(3):
         policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
@@ -309,7 +309,7 @@ def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
     assert not policy.upstream_health.is_cooling_down("claude", "haiku")
 
 
-def test_unsuited(policy: FailoverPolicy) -> None:
+def test_unsuited_candidate_is_skipped_without_an_attempt(policy: FailoverPolicy) -> None:
     """A candidate that cannot be asked such a thing is passed over and is no attempt; if none can, the client learns why."""
     attempts = policy.begin((HAIKU, FLASH), pinned=False)
     assert attempts.next() == HAIKU
@@ -322,14 +322,14 @@ def test_unsuited(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is first
 
 
-def test_nobody(policy: FailoverPolicy) -> None:
+def test_empty_candidates_give_no_route(policy: FailoverPolicy) -> None:
     """Without candidates there is no route."""
     attempts = policy.begin((), pinned=False)
     assert attempts.next() is None
     assert isinstance(attempts.exhausted(), NoRoute)
 
 
-def test_all_down(policy: FailoverPolicy) -> None:
+def test_all_candidates_down_is_a_503_with_reasons_and_wait(policy: FailoverPolicy) -> None:
     """When all that `auto` tried are down, the client gets 503, each one's reason, and the smallest wait that was named."""
     attempts = policy.begin((HAIKU, FLASH, QWEN), pinned=False)
     asked(
@@ -355,7 +355,7 @@ def test_clients_error_after_trouble(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is error
 
 
-def test_brown_out(policy: FailoverPolicy, clock: Clock) -> None:
+def test_traffic_leaves_a_degraded_provider_and_returns(policy: FailoverPolicy, clock: Clock) -> None:
     """When a provider turns bad, traffic moves within ten seconds, comes back by itself, and few retries are spent."""
     first_asked, extra = [], 0
     for second in range(60):

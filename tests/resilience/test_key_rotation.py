@@ -6,7 +6,7 @@ from gateway.resilience import KeyRotation
 from tests.resilience.clocks import Clock
 
 
-def test_in_turn() -> None:
+def test_keys_of_each_provider_rotate_separately() -> None:
     """The keys of a provider are used one after the other, each provider's for itself."""
     turns = KeyRotation({"gemini": 3, "claude": 2}, clock=Clock())
     assert [turns.next("gemini") for _ in range(4)] == [1, 2, 3, 1]

@@ -53,7 +53,7 @@ def open_(request: pytest.FixtureRequest) -> Open:
         "chunk size that is none",
     ],
 )
-async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
+async def test_bad_head_is_refused_and_closes_the_connection(open_: Open, raw: bytes, status: int, code: str) -> None:
     """A head that is too large, ambiguous or without one Host is refused in OpenAI's shape, and the connection ends."""
     connection = open_()
     await connection.feed(raw)
@@ -74,7 +74,7 @@ async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
     ],
     ids=["plain", "HTTP/1.0", "IPv6", "as many headers as may be", "upgrade"],
 )
-async def test_served(open_: Open, raw: bytes) -> None:
+async def test_request_is_served_whole_or_byte_by_byte(open_: Open, raw: bytes) -> None:
     """An ordinary request is served, whole or byte by byte, with no deadline left running while it is our turn."""
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
         connection = open_()
@@ -91,7 +91,7 @@ async def test_served(open_: Open, raw: bytes) -> None:
     [(b"PO", 408), (HEAD, 408), (HEAD + b"Content-Length: 9\r\n\r\nabc", 408), (CHUNKED + b"1\r\n", 408)],
     ids=["method", "head", "body", "chunk"],
 )
-async def test_too_slow(open_: Open, raw: bytes, status: int) -> None:
+async def test_slow_head_or_body_is_a_408(open_: Open, raw: bytes, status: int) -> None:
     """A head or body that does not arrive in time is answered with 408, and what was begun for it ends."""
     connection = open_()
     await connection.feed(raw)
@@ -145,7 +145,7 @@ async def test_a_head_without_an_end(open_: Open) -> None:
     assert connection.statuses == [431]
 
 
-async def test_trailers(open_: Open) -> None:
+async def test_trailers_add_no_headers_and_are_bounded(open_: Open) -> None:
     """What follows a chunked body adds nothing to the request's headers, and is no way around their limit."""
     connection = open_()
     await connection.feed(CHUNKED + b"2\r\nhi\r\n", b"0\r\nx-late: 1\r\n\r\n")
@@ -163,7 +163,7 @@ async def test_large_bodies_are_no_heads(open_: Open) -> None:
     assert connection.requests == [b"x" * 90000]
 
 
-async def test_pipelined_requests(open_: Open) -> None:
+async def test_pipelined_requests_are_answered_in_order_without_timeout(open_: Open) -> None:
     """Requests sent ahead are answered in their order, and no deadline runs while they wait for their turn."""
     connection = open_()
     await connection.feed(GET + HEAD + b"Content-Length: 2\r\n\r\nh", b"i")
@@ -282,7 +282,7 @@ async def test_closing_is_not_waited_for_either(open_: Open) -> None:
     assert connection.wire.end == "aborted"
 
 
-async def test_the_last_answer(open_: Open) -> None:
+async def test_shutdown_closes_after_the_answer_under_way(open_: Open) -> None:
     """A server that ends closes connections at once when nothing is under way, else after the answer, which says so."""
     idle = open_()
     idle.protocol.shutdown()
@@ -351,7 +351,7 @@ async def test_large_pipelined_bodies(open_: Open) -> None:
     assert connection.requests == [b"", b"x" * 70_000]
 
 
-async def test_the_clients_end(open_: Open) -> None:
+async def test_half_close_is_a_disconnect_only_mid_request(open_: Open) -> None:
     """A client that ends its side is answered when its request is whole and nothing of the answer was sent; else it has left."""
     for before, waits in ((b"", False), (HEAD, False), (GET, True), (GET + GET[:-1], True), (GET + CHUNKED, True)):
         connection = open_()

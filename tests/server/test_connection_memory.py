@@ -96,7 +96,7 @@ SENT = (
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "open"])
 @pytest.mark.usefixtures("without_collector")
-async def test_nothing_stays(open_: Open, answered: bool) -> None:
+async def test_closed_connection_is_freed_without_gc(open_: Open, answered: bool) -> None:
     """Once a connection is gone it is freed with all its requests, without help of the garbage collector."""
     before = alive()
     for sent in SENT:

@@ -87,7 +87,7 @@ async def test_other_rules_hold(open_: Open, rest: bytes) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_a_tunnel(open_: Open) -> None:
+async def test_connect_is_refused_and_what_follows_is_not_read(open_: Open) -> None:
     """CONNECT is refused, also behind other requests, and what follows is never read as a request."""
     connection = open_()
     connection.answering.set()
@@ -97,7 +97,7 @@ async def test_a_tunnel(open_: Open) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_in_trailers(open_: Open) -> None:
+async def test_upgrade_in_trailers_is_ignored(open_: Open) -> None:
     """Trailers ask for nothing."""
     connection = open_()
     connection.answering.set()
@@ -116,7 +116,7 @@ REQUESTS = (with_length(GET), chunked(GET + GET), UPGRADE + b"\r\n", with_length
     sent=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4),
     cuts=st.sets(st.integers(min_value=1, max_value=900)),
 )
-def test_any_cut(kind: Open, sent: list[bytes], cuts: set[int]) -> None:
+def test_upgrade_requests_get_one_answer_however_cut(kind: Open, sent: list[bytes], cuts: set[int]) -> None:
     """However the network cuts them, there is one answer to each request."""
     raw = b"".join(sent)
     marks = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]

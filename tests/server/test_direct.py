@@ -117,7 +117,7 @@ async def test_a_body_in_pieces() -> None:
     assert await none.body(limit=10) == b""
 
 
-async def test_too_large() -> None:
+async def test_body_above_the_limit_is_refused_at_once() -> None:
     """A body is refused as soon as it passes the limit, and at once where its length is told."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=3))
@@ -131,7 +131,7 @@ async def test_too_large() -> None:
         await client_at(FakeConnection(), fields={b"content-encoding": b"br"}).body(limit=3)
 
 
-async def test_nobody_reads() -> None:
+async def test_unread_body_stops_reading_from_the_network() -> None:
     """Of a body that nobody has asked for only so much is taken from the network; asking for it goes on reading."""
     connection = FakeConnection()
     client = client_at(connection)
@@ -174,7 +174,7 @@ async def test_expected_to_continue() -> None:
 
 
 @pytest.mark.parametrize("case", ["sent", "gone", "HTTP/1.0"])
-async def test_nothing_to_continue_with(case: str) -> None:
+async def test_continue_is_sent_only_to_waiting_clients(case: str) -> None:
     """Who has sent its body already, has left or speaks HTTP/1.0 is not told to continue."""
     connection = FakeConnection()
     client = client_at(connection, fields={b"expect": b"100-continue"}, chunked=case != "HTTP/1.0")
@@ -202,7 +202,7 @@ async def test_nothing_to_continue_with(case: str) -> None:
     ],
     ids=["kept", "HEAD", "last"],
 )
-async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> None:
+async def test_whole_answer_has_its_length(method: str, keep_alive: bool, wire: bytes) -> None:
     """A whole answer has its length; one to HEAD has no body, and the last on a connection says that it is."""
     connection = FakeConnection()
     client = client_at(connection, method=method, keep_alive=keep_alive)
@@ -220,7 +220,7 @@ async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> Non
     ],
     ids=["HTTP/1.1", "HTTP/1.0"],
 )
-async def test_a_streamed_answer(chunked: bool, framing: bytes, body: bytes) -> None:
+async def test_stream_is_chunked_or_ends_with_the_connection(chunked: bool, framing: bytes, body: bytes) -> None:
     """A stream is chunked where the client knows of chunks, else it ends with the connection."""
     connection = FakeConnection()
     client = client_at(connection, chunked=chunked)
@@ -334,7 +334,7 @@ async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not connection.closed
 
 
-async def test_offers() -> None:
+async def test_piece_is_written_at_once_where_possible() -> None:
     """A piece that can be written at once is; a client that does not read is not waited for, one that has left takes all."""
     connection = FakeConnection()
     client = client_at(connection)

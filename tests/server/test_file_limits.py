@@ -57,13 +57,13 @@ def test_a_system_without_limits() -> None:
 
 
 @pytest.mark.parametrize("files", [None, 10**6, needed(Limits())])
-def test_enough(files: int | None) -> None:
+def test_enough_files_leave_the_limits_unchanged(files: int | None) -> None:
     """Where the files suffice the limits stay, without a word."""
     assert fitted(Limits(), files) == (Limits(), None)
 
 
 @pytest.mark.parametrize("files", [0, OURS, OURS + 1, 256, 1024, needed(Limits()) - 1])
-def test_too_few(files: int) -> None:
+def test_too_few_files_lower_the_concurrency_with_a_warning(files: int) -> None:
     """Where they do not, fewer requests are taken at once, as many as fit, at least one; the warning says what to do."""
     limits, warning = fitted(Limits(), files)
     assert warning is not None

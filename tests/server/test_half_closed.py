@@ -61,7 +61,7 @@ async def test_the_rest_of_the_answer(looks: int) -> None:
     assert wire.sent == b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 is a protocol"
 
 
-async def test_a_reset() -> None:
+async def test_reset_socket_aborts_the_transport() -> None:
     """As soon as the socket has been reset the transport is aborted, and nobody looks any more."""
     wire, clock = Reachable(), Clock()
     watch(wire, clock)
@@ -73,7 +73,7 @@ async def test_a_reset() -> None:
     assert clock.pending() == []
 
 
-async def test_stopped() -> None:
+async def test_stopped_watch_does_nothing() -> None:
     """A watch that was stopped does nothing."""
     clock = Clock()
     watch(Wire(), clock).stop()

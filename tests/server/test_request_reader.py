@@ -37,7 +37,7 @@ class Told(RequestReader):
 
 
 @pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: a\r\n"], ids=["plain", "upgrade"])
-def test_in_order(upgrade: bytes) -> None:
+def test_events_come_in_order_head_body_end(upgrade: bytes) -> None:
     """A request is told once: its head, its body, its end; with or without the wish for another protocol."""
     reader = Told()
     assert reader.feed(HEAD + upgrade + b"Content-Length: 2\r\n\r\nab" + GET) is None
@@ -65,7 +65,7 @@ def test_views_of_a_buffer() -> None:
     ],
     ids=["garbage", "version", "header", "chunk extension"],
 )
-def test_refusals(raw: bytes, code: str) -> None:
+def test_unreadable_request_is_refused_with_a_code(raw: bytes, code: str) -> None:
     """What cannot be read is refused with a code that says why, also where the rest of it never comes."""
     reader = Told()
     told = [reader.feed(raw[at : at + 4096]) for at in range(0, len(raw), 4096)]

@@ -98,7 +98,7 @@ async def test_the_rest_before_the_first_byte(tmp_path: Path) -> None:
         assert await states(served) == [("interrupted", 503, "interrupted")]
 
 
-async def test_a_second_signal(tmp_path: Path) -> None:
+async def test_second_signal_skips_the_drain_but_commits_the_ledger(tmp_path: Path) -> None:
     """A second signal skips the waiting: the rest is told at once, and the ledger is committed and closed."""
     async with serving(tmp_path, config=NO_DELAY) as served:
         client = await streaming(served)

@@ -135,7 +135,7 @@ class Ending(list[float]):
 
 
 @pytest.mark.parametrize("ends", [(), ((1, KILLED),)])
-def test_a_worker_works(ends: tuple[tuple[int, int], ...]) -> None:
+def test_forked_worker_has_its_own_signals(ends: tuple[tuple[int, int], ...]) -> None:
     """In the forked process `run` is the worker's life, and the signals are its own; so in one that replaces another."""
     script = """
 import os, signal, sys
@@ -159,7 +159,7 @@ def told(gateway: Running, words: str, times: int) -> None:
         gateway.lines.append(line)
 
 
-def test_two_workers(start: Start, db: Path) -> None:
+def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) -> None:
     """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row."""
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})

@@ -21,7 +21,7 @@ from tests.settings.conftest import Load, Problems
 LONG = "k" * 24
 
 
-def test_defaults(load_files: Load) -> None:
+def test_defaults_listen_on_loopback(load_files: Load) -> None:
     """Without flags, variables and settings in the file the gateway listens on loopback with the usual limits."""
     settings = load_files()
     assert (settings.host, settings.port, settings.workers, settings.db) == ("127.0.0.1", 8000, 1, "gateway.db")
@@ -48,7 +48,7 @@ FLAGS = {"host": "127.0.0.4", "port": 4, "db": "flag.db", "workers": 4}
     ],
     ids=["file", "environment", "flags", "empty variables"],
 )
-def test_precedence(
+def test_flag_wins_over_environment_over_file(
     load_files: Load, variables: dict[str, str], flags: dict[str, Any], expected: tuple[object, ...], source: str
 ) -> None:
     """A flag wins over the environment, that over the file; an empty variable is not set. The source is remembered."""
@@ -159,7 +159,7 @@ def test_which_file_is_read(tmp_path: Path) -> None:
     assert (elsewhere.config, elsewhere.port) == (packaged_file("gateway.yaml"), 8000)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_configuration_file_is_a_problem(tmp_path: Path) -> None:
     """A file that is asked for has to be there."""
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
         load({}, config=str(tmp_path / "absent.yaml"))
@@ -180,7 +180,7 @@ def test_other_machines_need_a_key(load_files: Load, problems_of: Problems) -> N
         ("mysql://h", "not a path"),
     ],
 )
-def test_only_sqlite(problems_of: Problems, db: str, sentence: str) -> None:
+def test_unsupported_database_is_refused(problems_of: Problems, db: str, sentence: str) -> None:
     """A database that is not built yet is refused with a sentence."""
     (problem,) = problems_of(GATEWAY_DB=db)
     assert sentence in problem
@@ -249,7 +249,7 @@ def test_own_models_and_prices(load_files: Load) -> None:
     assert settings.catalog.resolve("ollama/other") == Pinned("ollama", "other", None)
 
 
-def test_transport_section(tmp_path: Path) -> None:
+def test_transport_section_sets_engine_and_ca_file(tmp_path: Path) -> None:
     """The engine and a file of further authorities can be set; a file that is not there is a problem."""
     authorities = tmp_path / "ca.pem"
     authorities.touch()

@@ -46,7 +46,7 @@ def test_prices_come_from_the_snapshot(load_files: Load) -> None:
         ),
     ],
 )
-def test_bad_rows(problems_of: Problems, row: str, problem: str) -> None:
+def test_each_bad_model_row_is_reported_with_its_line(problems_of: Problems, row: str, problem: str) -> None:
     """Each mistake in a row is told with its line."""
     assert problems_of(rows(ROW, row))[0].startswith(f"models.yaml:3: models[1].{problem}")
 
@@ -70,7 +70,7 @@ def test_later_aliases_win(load_files: Load) -> None:
     assert load_files(files).aliases == {"a": "auto", "b": "a"}
 
 
-def test_own_snapshot(load_files: Load) -> None:
+def test_own_price_snapshot_replaces_the_packaged_one(load_files: Load) -> None:
     """A prices.json beside gateway.yaml is used; a broken one is warned about and the packaged one used."""
     raw = packaged_file("prices.json").read_text()
     assert (
@@ -82,7 +82,7 @@ def test_own_snapshot(load_files: Load) -> None:
     assert "the price snapshot that ships with the gateway is used" in broken.warnings[0]
 
 
-def test_stale_prices(load_files: Load) -> None:
+def test_stale_prices_are_warned_about(load_files: Load) -> None:
     """Prices more than thirty days old are warned about, with their age."""
     assert load_files(flags={"now": datetime(2026, 12, 22, tzinfo=UTC)}).warnings == ()
     (warning,) = load_files(flags={"now": datetime(2026, 12, 23, tzinfo=UTC)}).warnings

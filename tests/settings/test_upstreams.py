@@ -67,7 +67,7 @@ def test_plain_http_is_warned_about(load_files: Load) -> None:
         ("name: b, kind: openai, base_url: 'http://b', headers: {x: \"a\\nb\"}", "[1].headers.x: String should match"),
     ],
 )
-def test_bad_rows(problems_of: Problems, row: str, problem: str) -> None:
+def test_each_bad_upstream_row_is_reported_with_its_line(problems_of: Problems, row: str, problem: str) -> None:
     """Each mistake in a row is told with its line."""
     found = problems_of(rows("name: a, kind: openai, base_url: 'http://a'", row))
     assert found[0].startswith(f"providers.yaml:3: providers{problem}")
@@ -80,7 +80,7 @@ def test_bad_base_url_in_the_environment(problems_of: Problems) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://h", "https://h:1/v1", "http://[::1]:9", "https://h/a/b"])
-def test_base_urls(url: str) -> None:
+def test_base_url_has_scheme_host_port_and_path_only(url: str) -> None:
     """A base URL is http or https, a host, maybe a port and a path."""
     assert base_url_problem(url) is None
 

@@ -86,7 +86,7 @@ def test_an_unknown_cost_is_all_that_was_held(ledger: SqliteStore) -> None:
     assert ledger.balance("key_1", PERIOD) == Balance(30, 0)
 
 
-def test_a_thousand_at_once(ledger: SqliteStore) -> None:
+def test_budget_for_a_hundred_admits_a_hundred_of_a_thousand(ledger: SqliteStore) -> None:
     """Of a thousand requests at once against a budget for a hundred, exactly a hundred are let in."""
     futures = [ledger.begin(begun(f"r{number}"), [hold(1)]) for number in range(1000)]
     refused = [future.exception() for future in futures]

@@ -33,7 +33,7 @@ def test_open_uses_wal_and_the_durability(path: Path) -> None:
         assert normal.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
-def test_missing_directory(tmp_path: Path) -> None:
+def test_missing_directory_is_named(tmp_path: Path) -> None:
     """A directory that is not there is named, with what to do."""
     with pytest.raises(LedgerUnavailable, match=r"nowhere/gateway\.db .*directory has to exist"):
         DatabaseFile(tmp_path / "nowhere" / "gateway.db").open()
@@ -106,7 +106,7 @@ def test_check_of_what_is_no_database(path: Path) -> None:
         DatabaseFile(path).check()
 
 
-def test_check_of_a_sound_ledger(path: Path) -> None:
+def test_check_of_a_sound_ledger_finds_nothing(path: Path) -> None:
     """A sound ledger passes."""
     DatabaseFile(path).open().close()
 
@@ -137,7 +137,7 @@ def test_drop_wal_removes_only_the_stale_one(path: Path) -> None:
     assert not log.exists()
 
 
-def test_set_aside(path: Path) -> None:
+def test_damaged_ledger_is_moved_aside_with_its_side_files(path: Path) -> None:
     """A damaged ledger is moved away with its side files, and nothing is deleted."""
     path.write_text("ledger")
     path.with_name("gateway.db-wal").write_text("wal")
@@ -219,7 +219,7 @@ def test_readers_of_a_deleted_file(path: Path) -> None:
     assert not path.exists()
 
 
-def test_patience() -> None:
+def test_locked_ledger_is_retried_every_millisecond() -> None:
     """Who waits for another writer looks again every millisecond, for as long as the timeout says, each time anew."""
     moments = iter([0.0, 0.5, 0.9, 1.0, 7.0, 7.9, 8.0])
     pauses: list[float] = []

@@ -53,7 +53,7 @@ def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
     assert not list(path.parent.glob("*-owner-*"))
 
 
-def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
+def test_two_processes_lose_no_rows(make_ledger: MakeLedger, path: Path) -> None:
     """Two processes that write one file lose nothing, and the one that starts later closes no row of the other."""
     with writing(path, "a") as first, writing(path, "b") as second:
         assert first.stdout is not None
@@ -69,7 +69,7 @@ def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
     assert ended <= statuses(store).keys()
 
 
-def test_full_disk(make_ledger: MakeLedger, path: Path) -> None:
+def test_full_disk_refuses_rows_and_serves_reports(make_ledger: MakeLedger, path: Path) -> None:
     """On a full disk rows are refused rather than lost and reports go on; with room again, so does writing."""
     with writing(path) as process:
         assert process.stdout is not None

@@ -124,7 +124,9 @@ def test_closing_on_a_disk_that_fails(disk: Disk, path: Path) -> None:
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
-def test_power_cut(disk: Disk, path: Path, tmp_path: Path, durability: Durability) -> None:
+def test_power_cut_keeps_acknowledged_rows_with_full_durability(
+    disk: Disk, path: Path, tmp_path: Path, durability: Durability
+) -> None:
     """Of what was not synchronised nothing is left: `full` has every acknowledged row, `normal` a sound file."""
     disk.platter = tmp_path / "platter"
     disk.platter.mkdir()

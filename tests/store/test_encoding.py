@@ -38,7 +38,7 @@ def named(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
         (Decimal("1e30"), encoding.MOST_NANO),
     ],
 )
-def test_nano(cost: Decimal | None, expected: int | None) -> None:
+def test_usd_become_bounded_nano_dollars(cost: Decimal | None, expected: int | None) -> None:
     """USD become whole nano-dollars; what is no cost is unknown, what is absurd stops at a bound."""
     assert encoding.nano(cost) == expected
 
@@ -94,7 +94,7 @@ def test_every_fact_has_its_column() -> None:
     assert (last["whose"], last["status"], last["duration"]) == ("r1", "ok", 0.5)
 
 
-def test_usage_columns() -> None:
+def test_usage_has_columns_and_the_providers_words() -> None:
     """Tokens have columns of their own, and the provider's own words are kept."""
     usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
     row = named(encoding.USAGE, encoding.usage_columns(usage))
@@ -104,7 +104,7 @@ def test_usage_columns() -> None:
     assert json.loads(row["usage"]) == {"x": [1]}
 
 
-def test_no_usage() -> None:
+def test_missing_usage_makes_every_column_unknown() -> None:
     """Without usage every one of its columns is unknown."""
     assert set(named(encoding.USAGE, encoding.usage_columns(None)).values()) == {None}
 
@@ -117,7 +117,7 @@ def test_absurd_tokens_are_bounded() -> None:
     assert row["completion_tokens"] == 2**40
 
 
-def test_attempt_row() -> None:
+def test_attempt_row_has_request_id_and_number() -> None:
     """An attempt's id is its request's and its number; without usage its tokens are unknown."""
     columns = (*encoding.ATTEMPTED, "id", "request_id", "number")
     bare = named(columns, encoding.attempt_row(Attempt(number=2, provider="p", model="m"), "r1"))
@@ -137,7 +137,7 @@ def test_any_text_can_be_stored(value: str) -> None:
         assert connection.execute("SELECT ?, length(?)", (stored, stored)).fetchone() == (stored, len(stored))
 
 
-def test_text() -> None:
+def test_text_is_stored_without_nul_and_bounded() -> None:
     """Text is kept as it is, NUL and broken surrogates aside, to a bounded length; other values are written out."""
     assert encoding.text(None) is None
     assert encoding.text("naïve\n") == "naïve\n"
@@ -147,7 +147,7 @@ def test_text() -> None:
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "x" * 6_000, 7])
-def test_texts(odd: object) -> None:
+def test_texts_together_equal_each_text_alone(odd: object) -> None:
     """A row's texts are what each of them is by itself, whether or not one of them is odd."""
     for values in (("a", None, "b"), ("a", None, odd, "x" * 6_000)):
         assert encoding.texts(values) == tuple(encoding.text(value) for value in values)
@@ -168,38 +168,38 @@ def test_texts(odd: object) -> None:
         (None, None),
     ],
 )
-def test_real(value: object, expected: float | None) -> None:
+def test_only_finite_numbers_are_real(value: object, expected: float | None) -> None:
     """Only finite numbers are numbers."""
     assert encoding.real(value) == expected
 
 
-def test_integer() -> None:
+def test_integers_are_bounded_to_64_bits() -> None:
     """Integers are bounded to SQLite's 64 bits."""
     assert encoding.integer(None) is None
     assert encoding.integer(10**30) == 2**63 - 1
     assert encoding.integer(-(10**30)) == -(2**63 - 1)
 
 
-def test_dumps() -> None:
+def test_dumps_writes_what_the_fast_writer_refuses() -> None:
     """What the fast writer refuses is written all the same."""
     assert encoding.dumps({"a": Decimal("1.5")}) == '{"a":"1.5"}'
     assert json.loads(encoding.dumps({"huge": 10**30, "broken": "\ud800"})) == {"huge": 10**30, "broken": "\ud800"}
 
 
-def test_loads() -> None:
+def test_loads_reads_broken_json_as_nothing() -> None:
     """Nothing, and what another tool broke, is nothing."""
     assert encoding.loads(None) is None
     assert encoding.loads("{broken") is None
     assert encoding.loads('{"a": 1}') == {"a": 1}
 
 
-def test_usd() -> None:
+def test_nano_dollars_are_shown_as_usd() -> None:
     """Nano-dollars are shown as USD."""
     assert encoding.usd(None) is None
     assert encoding.usd(1_500_000_000) == 1.5
 
 
-def test_outcome_row() -> None:
+def test_odd_outcome_figures_are_unknown() -> None:
     """An outcome's odd figures are unknown, not an error."""
     row = encoding.outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
 

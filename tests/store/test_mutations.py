@@ -34,7 +34,7 @@ def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
     return sql.found(connection, "SELECT * FROM outcomes")
 
 
-def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_begin_opens_an_owned_row_with_its_first_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A begun row is open and owned, and is its own first attempt."""
     mutations.begin(connection, InsertRequest(begun()), owner=owner)
 
@@ -43,7 +43,7 @@ def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
     assert attempts(connection) == []
 
 
-def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_request_id_begins_once(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request id is begun once."""
     mutations.begin(connection, InsertRequest(begun()), owner=owner)
 
@@ -51,7 +51,7 @@ def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
         mutations.begin(connection, InsertRequest(begun()), owner=owner)
 
 
-def test_settle(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_settle_writes_the_answer_and_closes_attempts(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
     mutations.begin(connection, InsertRequest(begun()), owner=owner)
     mutations.settle(connection, ended())
@@ -111,7 +111,7 @@ def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection,
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
 
 
-def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_attempts_change_only_while_the_row_is_open(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
     mutations.begin(connection, InsertRequest(begun()), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
@@ -138,7 +138,7 @@ def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
         mutations.attempt(connection, "r1", RETRY)
 
 
-def test_feedback(connection: apsw.Connection) -> None:
+def test_feedback_becomes_an_outcome_of_the_row(connection: apsw.Connection) -> None:
     """Feedback is kept with the row and becomes an outcome with the row's own facts."""
     mutations.settle(connection, ended(key_id="k1"))
     user_feedback.add_feedback(connection, SAID)
@@ -152,7 +152,7 @@ def test_feedback(connection: apsw.Connection) -> None:
     assert connection.execute("SELECT comment, key_id FROM feedback").fetchone() == ("fine", "k1")
 
 
-def test_feedback_once(connection: apsw.Connection) -> None:
+def test_second_feedback_is_refused(connection: apsw.Connection) -> None:
     """A second word on a request is refused and changes nothing."""
     mutations.settle(connection, ended())
     user_feedback.add_feedback(connection, SAID)
@@ -271,7 +271,7 @@ def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, own
     assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
 
 
-def test_probe(connection: apsw.Connection) -> None:
+def test_probe_writes_one_row_only(connection: apsw.Connection) -> None:
     """The probe writes one row, however often."""
     mutations.probe(connection)
     mutations.probe(connection)

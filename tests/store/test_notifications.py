@@ -24,7 +24,7 @@ async def test_answers_arrive_in_order() -> None:
     assert await asyncio.gather(*(each.future for each in waiters)) == [0, 1, 2]
 
 
-async def test_a_refusal_arrives() -> None:
+async def test_refused_mutation_raises_where_it_is_awaited() -> None:
     """A change that failed raises where it is waited for."""
     refused = waiter()
 
@@ -48,7 +48,7 @@ async def test_who_leaves_is_not_missed() -> None:
     assert heard == [refusal, None]
 
 
-def test_without_a_loop() -> None:
+def test_future_without_a_loop_is_resolved_at_once() -> None:
     """A future of a thread gets its answer or its error at once."""
     good: Future[int] = Future()
     bad: Future[int] = Future()
@@ -59,7 +59,7 @@ def test_without_a_loop() -> None:
     assert isinstance(bad.exception(0), LedgerUnavailable)
 
 
-def test_a_closed_loop() -> None:
+def test_notification_for_a_closed_loop_is_dropped() -> None:
     """What arrives for a loop that has been closed is dropped; others get theirs."""
 
     async def leave() -> LoopWaiter:

@@ -71,7 +71,7 @@ def test_money_is_added_exactly(connection: apsw.Connection) -> None:
     assert summary(connection)["total_cost"] == 1.0
 
 
-def test_empty_ledger(connection: apsw.Connection) -> None:
+def test_empty_ledger_has_zero_sums_and_unknown_means(connection: apsw.Connection) -> None:
     """Without rows, sums are 0 and means unknown."""
     found = summary(connection)
 
@@ -182,7 +182,7 @@ def test_confidence_counts_learned_decisions(connection: apsw.Connection) -> Non
     assert reports.confidence(connection, days=30, now=NOW) == {"high": 1, "low": 1, "unknown": 1}
 
 
-def test_patterns(connection: apsw.Connection) -> None:
+def test_patterns_count_learned_decisions_by_model(connection: apsw.Connection) -> None:
     """Learned decisions are counted by model and pattern, most frequent first, with their mean savings in USD."""
     write(
         connection,
@@ -206,7 +206,7 @@ def test_patterns(connection: apsw.Connection) -> None:
         (30, ["2026-11-20", "2026-11-22"]),
     ],
 )
-def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) -> None:
+def test_timeline_counts_by_hour_or_day(connection: apsw.Connection, days: float, buckets: list[str]) -> None:
     """Short periods are told by hour, long ones by day, with the sums and the confidence of each."""
     for number, timestamp in enumerate(("2026-11-20T08:00:00Z", "2026-11-22T08:10:00Z", "2026-11-22T09:20:00Z")):
         write(connection, ended(str(number), timestamp=timestamp))
@@ -217,7 +217,7 @@ def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) 
     assert sum(row["high"] for row in found) == sum(row["total_requests"] for row in found)
 
 
-def test_by_key(connection: apsw.Connection) -> None:
+def test_usage_by_key_counts_the_newest_routed_rows(connection: apsw.Connection) -> None:
     """Of the newest rows those that were routed are counted by key and model, however many older ones there are."""
     write(
         connection,
@@ -271,7 +271,7 @@ def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
         reports.requests(connection, limit=10, before=None, filters={"1=1; --": 1})
 
 
-def test_request(connection: apsw.Connection) -> None:
+def test_request_comes_with_attempts_and_feedback(connection: apsw.Connection) -> None:
     """One row comes with its attempts and its feedback, JSON columns as values."""
     write(connection, ended("a"))
     user_feedback.add_feedback(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
@@ -298,7 +298,7 @@ def test_request_without_feedback(connection: apsw.Connection) -> None:
     assert reports.request(connection, "\ud800") is None
 
 
-def test_outcomes_rise(connection: apsw.Connection) -> None:
+def test_outcomes_are_read_in_rising_pieces(connection: apsw.Connection) -> None:
     """A learner reads what is newer than it knows, in pieces."""
     write(connection, *(ended(str(number)) for number in range(3)))
     for number in range(3):

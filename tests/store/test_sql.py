@@ -12,7 +12,7 @@ from gateway.store.connection import DatabaseFile
 from gateway.store.sql import ADD, ATTEMPT, BEGIN, FACTS, SETTLE_COUNTED, changed, found, requests
 
 
-def test_changed() -> None:
+def test_changed_reports_the_last_statement_only() -> None:
     """A statement that found nothing to change says so, whatever the one before it did."""
     with closing(apsw.Connection(":memory:")) as connection:
         connection.execute("CREATE TABLE facts (x UNIQUE)")
@@ -21,7 +21,7 @@ def test_changed() -> None:
         assert [changed(connection, insert, (1,)), changed(connection, insert, (1,))] == [1, 0]
 
 
-def test_found() -> None:
+def test_query_results_are_named_by_their_columns() -> None:
     """What a query finds is told by the names of its columns, all rows of it."""
     with closing(apsw.Connection(":memory:")) as connection:
         query = "SELECT column1 AS a, column2 AS b FROM (VALUES (1, 2), (3, 4)) WHERE a > :least"
@@ -61,7 +61,7 @@ def test_no_table_in_memory(tmp_path: Path, query: str) -> None:
     assert {"OpenEphemeral", "OpenAutoindex"}.isdisjoint(step[1] for step in steps)
 
 
-def test_all_rows() -> None:
+def test_no_filter_means_no_condition() -> None:
     """Without filters there is no condition."""
     assert "WHERE" not in requests({}, before=None)
     assert requests({"status": "ok"}, before=None).count("status") == requests({}, before=None).count("status") + 2

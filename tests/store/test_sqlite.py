@@ -25,7 +25,7 @@ from tests.store.test_connection import damaged
 OUTCOME = StoredOutcome("gemini", "flash", "code", 0.2, quality=0.9)
 
 
-def test_one_request(ledger: SqliteStore) -> None:
+def test_request_life_shows_in_every_report(ledger: SqliteStore) -> None:
     """A request is begun, tried, settled, rated and then found in every report."""
     store: Store = ledger
     store.begin(begun()).result()
@@ -44,7 +44,7 @@ def test_one_request(ledger: SqliteStore) -> None:
     assert store.requests(before=row["id"]) == []
 
 
-def test_outcomes(ledger: SqliteStore) -> None:
+def test_outcome_future_holds_its_id(ledger: SqliteStore) -> None:
     """An outcome's future holds its id; its time is now unless it says otherwise."""
     first = ledger.add_outcome(OUTCOME).result()
     second = ledger.add_outcome(StoredOutcome("p", "m", "code", 0.1, timestamp="2026-01-01T00:00:00Z")).result()
@@ -55,7 +55,7 @@ def test_outcomes(ledger: SqliteStore) -> None:
     assert ledger.outcomes(after=first)[0].timestamp == "2026-01-01T00:00:00Z"
 
 
-def test_durability(make_ledger: MakeLedger, path: Path) -> None:
+def test_full_durability_still_writes_rows(make_ledger: MakeLedger, path: Path) -> None:
     """With `full` durability rows are written all the same."""
     make_ledger(durability="full").settle(ended()).result()
 
@@ -133,14 +133,14 @@ def test_damaged_ledger_is_refused_at_start(path: Path) -> None:
     assert path.exists()
 
 
-def test_check(ledger: SqliteStore) -> None:
+def test_sound_ledger_passes_the_check(ledger: SqliteStore) -> None:
     """A sound ledger passes the whole check."""
     ledger.settle(ended()).result()
 
     ledger.check()
 
 
-def test_in_memory() -> None:
+def test_memory_ledger_ends_with_its_store() -> None:
     """`:memory:` is a ledger that goes with its store."""
     ledger = SqliteStore(":memory:")
     ledger.settle(ended()).result()
@@ -152,7 +152,7 @@ def test_in_memory() -> None:
     assert not ledger.path.parent.exists()
 
 
-def test_closed_store(ledger: SqliteStore) -> None:
+def test_closed_store_refuses_rows(ledger: SqliteStore) -> None:
     """A closed store takes no rows; closing twice is harmless."""
     ledger.close()
     ledger.close()
@@ -187,7 +187,7 @@ def test_a_dropped_store_leaves_no_file() -> None:
     assert not directory.exists()
 
 
-def test_default_clock(path: Path) -> None:
+def test_default_clock_is_the_time_of_day(path: Path) -> None:
     """Without a clock given, the time of day is used."""
     with closing(SqliteStore(path)) as ledger:
         ledger.add_outcome(OUTCOME).result()
@@ -195,7 +195,7 @@ def test_default_clock(path: Path) -> None:
         assert ledger.outcomes()[0].timestamp >= "2026"
 
 
-async def test_awaited(ledger: SqliteStore) -> None:
+async def test_awaited_mutation_notifies_its_listener_or_raises(ledger: SqliteStore) -> None:
     """In an event loop a change is awaited as it is; the listener hears of its commit, and a refusal is raised."""
     heard: list[BaseException | None] = []
 

@@ -109,6 +109,6 @@ class Ledger(RuleBasedStateMachine):
         return request_id
 
 
-def test_exactly_one_end() -> None:
+def test_row_ends_exactly_once() -> None:
     """However begin, attempt, settle, death and recovery are mixed, what has ended stays as it ended."""
     run_state_machine_as_test(Ledger, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))

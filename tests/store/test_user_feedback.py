@@ -102,7 +102,7 @@ def test_callers_without_a_key_wait_for_nobody(connection: apsw.Connection) -> N
     assert len(weights(connection)) == 1
 
 
-def test_shadow(connection: apsw.Connection) -> None:
+def test_shadow_report_needs_both_prices(connection: apsw.Connection) -> None:
     """Money is that of requests whose both prices are known; agreement and the rest are counted."""
     mutations.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
     mutations.settle(connection, ended("r2", **SHADOWED))

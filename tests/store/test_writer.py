@@ -180,7 +180,7 @@ def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
     assert ids(path) == []
 
 
-def test_a_change_may_find_the_ledger_unavailable(make_writer: MakeWriter) -> None:
+def test_mutation_may_fail_with_ledger_unavailable(make_writer: MakeWriter) -> None:
     """A change that finds the ledger unusable fails with just that."""
 
     def lost(_: apsw.Connection) -> None:

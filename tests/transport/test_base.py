@@ -11,7 +11,7 @@ from tests.transport.servers import chat
 REQUEST = chat("http://h/")
 
 
-def test_headers() -> None:
+def test_request_headers_replace_the_defaults() -> None:
     """The request's own headers stand over ours, in lower case."""
     headers = headers_of(REQUEST._replace(headers={"Content-Type": "text/plain", "X-Api-Key": "k"}))
     assert (headers["content-type"], headers["x-api-key"]) == ("text/plain", "k")
@@ -19,7 +19,7 @@ def test_headers() -> None:
 
 
 @pytest.mark.parametrize("value", ["sk-secret\r\nx-evil: 1", "sk-secret\n", "sk-secret\0", "sk-sécret"])
-def test_illegal_header(value: str) -> None:
+def test_illegal_header_is_not_sent_or_shown(value: str) -> None:
     """A key that would break the request is not sent, nor shown."""
     with pytest.raises(UpstreamUnreachable, match="'x-api-key'") as caught:
         headers_of(REQUEST._replace(headers={"x-api-key": value}))
@@ -27,13 +27,13 @@ def test_illegal_header(value: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "BR", "identity, gzip", "x-unknown"])
-def test_compressed(encoding: str) -> None:
+def test_compressed_answer_is_refused(encoding: str) -> None:
     """Any compression is refused."""
     with pytest.raises(UpstreamInvalidResponse):
         refuse_encoding({"content-encoding": encoding}, provider="claude", status=200)
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": ""}, {"content-encoding": " Identity "}])
-def test_plain(headers: dict[str, str]) -> None:
+def test_identity_encoding_is_accepted(headers: dict[str, str]) -> None:
     """No encoding, however it is said, passes."""
     refuse_encoding(headers, provider="claude", status=200)

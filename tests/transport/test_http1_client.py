@@ -61,7 +61,7 @@ def closes_at_second(how: Script) -> Script:
     return script
 
 
-async def test_stale(lean: Http1Transport) -> None:
+async def test_stale_connections_are_dropped_together(lean: Http1Transport) -> None:
     """After a kept connection ended under a request, those that have rested for longer are dropped: the next request gets a new one."""
     both_here = asyncio.Barrier(2)
 
@@ -107,7 +107,7 @@ async def test_upstream_says_how_long_it_keeps_connections(lean: Http1Transport,
     assert server.connections == connections
 
 
-async def test_not_stale(lean: Http1Transport) -> None:
+async def test_request_is_not_resent_after_the_first_byte(lean: Http1Transport) -> None:
     """Once a byte of an answer has come, the request is not sent again by itself."""
     async with serve(closes_at_second(says_and_resets(b"HTTP/1.1 200 "))) as server:
         assert await ask(lean, server.url) == b"{}"
@@ -116,7 +116,7 @@ async def test_not_stale(lean: Http1Transport) -> None:
     assert server.connections == 1
 
 
-async def test_rests_for_a_while() -> None:
+async def test_kept_connection_is_closed_after_its_rest() -> None:
     """A connection that nobody used for its time is closed."""
     left = asyncio.Event()
 
@@ -131,7 +131,7 @@ async def test_rests_for_a_while() -> None:
         await asyncio.wait_for(left.wait(), 2)
 
 
-async def test_unread_end(lean: Http1Transport) -> None:
+async def test_last_chunk_need_not_be_read_to_keep_the_connection(lean: Http1Transport) -> None:
     """Who stops at a stream's last event need not read its last chunk for the connection to be kept."""
     async with serve(says(CHUNKED + chunk(b"data: [DONE]\n\n") + END)) as server:
         for _ in range(2):
@@ -159,7 +159,7 @@ async def test_too_many_idle(lean: Http1Transport) -> None:
         assert server.ended.locked()
 
 
-async def test_closed_meanwhile(lean: Http1Transport) -> None:
+async def test_connection_returned_after_close_is_not_kept(lean: Http1Transport) -> None:
     """After the engine is closed, connections that come back are not kept."""
     async with serve(says(ANSWER)) as server:
         response = await lean.send(chat(server.url), timeouts=PATIENT)
@@ -170,13 +170,13 @@ async def test_closed_meanwhile(lean: Http1Transport) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://h/\u00e9", "http://h/a b", "http://h\r\nx: y/"])
-async def test_impossible_url(lean: Http1Transport, url: str) -> None:
+async def test_impossible_url_is_unreachable(lean: Http1Transport, url: str) -> None:
     """A URL that is none is an upstream that cannot be reached."""
     with pytest.raises(UpstreamUnreachable, match="its URL"):
         await lean.send(chat(url), timeouts=PATIENT)
 
 
-async def test_ipv6(lean: Http1Transport) -> None:
+async def test_ipv6_address_is_bracketed_in_the_host_header(lean: Http1Transport) -> None:
     """An address of colons is bracketed in the host header and nowhere else."""
     seen: list[bytes] = []
 
@@ -189,7 +189,7 @@ async def test_ipv6(lean: Http1Transport) -> None:
         assert b"\r\nhost: [::1]:" in seen[0]
 
 
-async def test_default_port(lean: Http1Transport) -> None:
+async def test_default_port_is_that_of_the_scheme(lean: Http1Transport) -> None:
     """Without a port the scheme's own is used."""
     for url in ("http://gateway.invalid", "https://gateway.invalid"):
         with pytest.raises(UpstreamError):

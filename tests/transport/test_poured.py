@@ -24,7 +24,7 @@ from tests.transport.servers import (
 )
 
 
-async def test_poured(transport: Transport) -> None:
+async def test_poured_body_comes_piece_by_piece_to_its_end(transport: Transport) -> None:
     """A body that is poured comes piece by piece as it arrives, to its end."""
     go_on = asyncio.Event()
     come: list[bytes] = []

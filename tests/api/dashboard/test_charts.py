@@ -44,6 +44,6 @@ def test_shares_are_parts_of_the_whole() -> None:
         (-0.000123, "-$0.000123"),
     ],
 )
-def test_usd(amount: float | None, shown: str) -> None:
+def test_usd_shows_cents_or_as_many_digits_as_needed(amount: float | None, shown: str) -> None:
     """Cents where there are any, else as many digits as it takes."""
     assert usd(amount) == shown

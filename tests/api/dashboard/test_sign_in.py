@@ -73,7 +73,7 @@ def test_client_routes_stay_json(browser: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/?days=7", "/v1/routing/summary?days=1", "/metrics"])
-def test_signing_in(browser: httpx2.Client, path: str) -> None:
+def test_signing_in_opens_every_admin_route(browser: httpx2.Client, path: str) -> None:
     """With the admin key the browser goes on to what it asked for, and its cookie opens every admin route."""
     answer = sign_in(browser, path=path)
     assert (answer.status_code, answer.headers["location"]) == (303, path)
@@ -86,7 +86,7 @@ def test_signing_in(browser: httpx2.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "a-client-key-of-the-tests", ADMIN.upper()])
-def test_wrong_keys(browser: httpx2.Client, key: str) -> None:
+def test_wrong_key_brings_the_form_back_without_a_session(browser: httpx2.Client, key: str) -> None:
     """Any other key, a client's too, brings the form back with a sentence and no session, and is not repeated."""
     answer = sign_in(browser, key, path="/metrics")
     assert answer.status_code == 401
@@ -154,7 +154,7 @@ def test_a_form_without_its_token(browser: httpx2.Client, token: str) -> None:
         assert bare.post("/sign-in", data=fields).status_code == 403
 
 
-def test_signing_out(browser: httpx2.Client) -> None:
+def test_signing_out_ends_copies_of_the_cookie_too(browser: httpx2.Client) -> None:
     """Signing out ends the session itself: a copy of the cookie opens nothing any more."""
     sign_in(browser)
     copied = browser.cookies["gateway_session"]

@@ -45,7 +45,7 @@ def test_uses_legacy_form(body: dict[str, Any], legacy: bool) -> None:
     ("function_call", "tool_choice"),
     [("none", "none"), ("auto", "auto"), ({"name": "f"}, {"type": "function", "function": {"name": "f"}})],
 )
-def test_parameters(function_call: object, tool_choice: object) -> None:
+def test_legacy_functions_become_tools_one_call_at_a_time(function_call: object, tool_choice: object) -> None:
     """Functions become tools, one call at a time; the given body stays as it is."""
     body = {"messages": [USER], "functions": [{"name": "f"}], "function_call": function_call, "seed": 1}
     before = dict(body)
@@ -59,7 +59,7 @@ def test_parameters(function_call: object, tool_choice: object) -> None:
     assert body == before
 
 
-def test_no_choice() -> None:
+def test_legacy_function_call_needs_functions() -> None:
     """Without `function_call` there is no `tool_choice`; without `functions` it means nothing."""
     assert "tool_choice" not in rewritten({"messages": [USER], "functions": [{"name": "f"}]})
     assert rewritten({"messages": [USER], "function_call": "auto"}) == {"messages": [USER]}
@@ -88,7 +88,7 @@ def test_results_find_their_calls() -> None:
     assert third["content"] == ""
 
 
-def test_orphan() -> None:
+def test_legacy_result_without_a_call_gets_an_id() -> None:
     """A result that answers nothing has an id of its own."""
     assert messages(told())[0]["tool_call_id"] == "call_legacy_1"
 

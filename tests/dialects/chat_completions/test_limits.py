@@ -99,7 +99,7 @@ HEAD = "data:image/png" + ";" * MAX_DATA_URL_HEAD
         (b'{"foo":[' + b"{}," * MAX_VALUES + b"0]}", None, MAX_VALUES),
     ],
 )
-def test_limits(raw: bytes, param: str | None, limit: int) -> None:
+def test_member_above_its_limit_is_a_400_that_names_both(raw: bytes, param: str | None, limit: int) -> None:
     """More than a member may hold is a 400 that names the member and the limit."""
     with pytest.raises(InvalidRequest) as refused:
         parse_chat_request(raw)
@@ -107,7 +107,7 @@ def test_limits(raw: bytes, param: str | None, limit: int) -> None:
     assert str(limit) in refused.value.message
 
 
-def test_what_agents_send() -> None:
+def test_large_requests_of_agents_are_accepted() -> None:
     """Hundreds of tools, thousands of messages, long ids and megabytes of code within texts are no reason to refuse a request."""
     parse_chat_request(said(tools=tools(512, 150)))
     parse_chat_request(said(",[{" * MAX_VALUES))

@@ -59,7 +59,7 @@ def calls(*items: object) -> dict[str, Any]:
         {"role": "function", "name": "f", "content": None},
     ],
 )
-def test_accepted(message: object) -> None:
+def test_documented_message_forms_are_accepted(message: object) -> None:
     """Every form that OpenAI documents is accepted, and so are the extensions that answers carry."""
     check_messages([message])
 
@@ -127,7 +127,7 @@ def test_accepted(message: object) -> None:
         ({"role": "function", "name": "f", "content": []}, ".content"),
     ],
 )
-def test_refused(message: object, path: str) -> None:
+def test_bad_message_is_refused_with_the_path_of_the_member(message: object, path: str) -> None:
     """A message that breaks a rule is refused, and the path leads to the member that does."""
     with pytest.raises(InvalidRequest) as refused:
         check_messages([{"role": "user", "content": "hi"}, message])

@@ -52,7 +52,7 @@ def schema(**members: object) -> dict[str, Any]:
         (check_response_format, schema(strict=True, description="d")),
     ],
 )
-def test_accepted(check: Check, value: object) -> None:
+def test_documented_tool_forms_are_accepted(check: Check, value: object) -> None:
     """Every documented form is accepted."""
     check(value, "x")
 
@@ -104,7 +104,7 @@ def test_accepted(check: Check, value: object) -> None:
         (check_response_format, schema(description=7), ".json_schema.description"),
     ],
 )
-def test_refused(check: Check, value: object, path: str) -> None:
+def test_bad_tool_is_refused_with_its_path(check: Check, value: object, path: str) -> None:
     """What breaks a rule is refused, and the path leads to it."""
     with pytest.raises(InvalidRequest) as refused:
         check(value, "x")
@@ -123,7 +123,7 @@ def test_refused(check: Check, value: object, path: str) -> None:
         {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
     ],
 )
-def test_choice_is_offered(body: dict[str, Any]) -> None:
+def test_tool_choice_must_name_a_given_tool(body: dict[str, Any]) -> None:
     """A choice among the tools given is accepted, and one that asks for none needs no tools."""
     check_choice_is_offered(body)
 

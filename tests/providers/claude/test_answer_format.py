@@ -21,7 +21,7 @@ MAP = {"type": "object", "additionalProperties": {"type": "string"}}
         (OPUS_5_5, MAP, "words"),
     ],
 )
-def test_way(model: str, schema: object, way: str) -> None:
+def test_answer_format_uses_structured_output_then_tool_then_words(model: str, schema: object, way: str) -> None:
     """By structured output where the schema and the model allow it, else by a tool, else by words."""
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     json = sent(to=model, response_format=form).json
@@ -29,7 +29,7 @@ def test_way(model: str, schema: object, way: str) -> None:
     assert [name for name, used in found.items() if used] == [way]
 
 
-def test_unsound_schema() -> None:
+def test_unsound_answer_schema_is_named() -> None:
     """A schema that is none is named."""
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"properties": {"a": 1}}}}
     assert refusal(response_format=form).param == "response_format.json_schema.schema.properties.a"

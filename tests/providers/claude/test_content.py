@@ -8,7 +8,7 @@ from gateway.errors import InvalidRequest
 from gateway.providers.claude.content import cache_mark, content_blocks
 
 
-def test_unknown_part() -> None:
+def test_unknown_part_is_refused() -> None:
     """A part that nobody knows is refused, not dropped."""
     with pytest.raises(InvalidRequest) as caught:
         content_blocks([{"type": "text", "text": "x"}, {"type": "video_url"}], "messages[3].content")
@@ -16,7 +16,7 @@ def test_unknown_part() -> None:
 
 
 @pytest.mark.parametrize("content", [None, [], "", " \n\t\u2003"])
-def test_nothing(content: object) -> None:
+def test_empty_text_becomes_no_block(content: object) -> None:
     """Nothing, and white space of any kind, is no block."""
     assert content_blocks(content, "p") == []
 
@@ -28,7 +28,7 @@ def test_title_is_cut() -> None:
 
 
 @pytest.mark.parametrize("told", ["ephemeral", {"type": "other"}, None, 1])
-def test_no_mark(told: object) -> None:
+def test_odd_cache_mark_is_ignored(told: object) -> None:
     """What is no cache mark is none."""
     assert cache_mark({"cache_control": told}) is None
     assert cache_mark({"cache_control": {"ttl": "1y"}}) == {"type": "ephemeral"}

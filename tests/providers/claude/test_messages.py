@@ -13,7 +13,7 @@ def roles(messages: list[dict[str, Any]], model: str = HAIKU_4_5) -> list[str]:
     return [turn["role"] for turn in sent(messages, to=model).json["messages"]]
 
 
-def test_calls_last() -> None:
+def test_trailing_calls_are_answered() -> None:
     """Calls that nothing follows are answered, so that the model can go on."""
     assert sent([USER, called(call("c1"))]).json["messages"][-1]["content"] == [
         {"type": "tool_result", "tool_use_id": "c1", "content": "(no result)"}

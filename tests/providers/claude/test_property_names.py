@@ -5,13 +5,13 @@ from __future__ import annotations
 from gateway.providers.claude.property_names import legal_properties, renamed_keys
 
 
-def test_legal() -> None:
+def test_legal_property_names_are_unchanged() -> None:
     """Legal names, keywords among them, are left as they are."""
     schema = {"properties": {"type": {"properties": {"a.b-c_1": True}}, "required": {"type": "null"}}}
     assert legal_properties(schema) == (schema, {})
 
 
-def test_renamed_everywhere() -> None:
+def test_property_is_renamed_wherever_it_stands() -> None:
     """A name is changed wherever a property stands, never where a keyword or a definition does, and stays unlike others."""
     schema = {
         "properties": {"a b": {"type": "string"}, "a_b": {"items": {"$ref": "#/$defs/a b"}}, "a*b": {"enum": ["a b"]}},
@@ -36,11 +36,11 @@ def test_renamed_everywhere() -> None:
     }
 
 
-def test_empty_name() -> None:
+def test_empty_property_name_gets_a_name() -> None:
     """Even a name without characters gets one."""
     assert legal_properties({"properties": {"": True}}) == ({"properties": {"_": True}}, {"_": ""})
 
 
-def test_renamed_keys() -> None:
+def test_members_are_renamed_at_every_depth_and_values_never() -> None:
     """Members are renamed at every depth, values never."""
     assert renamed_keys({"a": [{"a": "a"}, 1]}, {"a": "b"}) == {"b": [{"b": "a"}, 1]}

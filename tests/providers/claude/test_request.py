@@ -12,7 +12,7 @@ def test_context_says_only_what_matters() -> None:
     assert sent(tools=[WEATHER]).context == {}
 
 
-def test_the_same_twice() -> None:
+def test_building_a_request_twice_gives_the_same() -> None:
     """Building a request again gives the same, also after its cache marks were thinned out."""
     mark = {"cache_control": {"type": "ephemeral"}}
     parts = [{"type": "text", "text": str(i), **mark} for i in range(6)]
@@ -28,7 +28,7 @@ def test_top_p_while_thinking(top_p: float, kept: bool) -> None:
     assert ("top_p" in sent(to=SONNET_4_6, top_p=top_p, reasoning_effort="low").json) is kept
 
 
-def test_unknown_thinking() -> None:
+def test_unknown_thinking_turns_manual_thinking_off() -> None:
     """Manual thinking is off for a call in a tool loop whose thinking is unknown, and the rest follows from that."""
     history = [{"role": "user", "content": "1"}, called(call("c1")), result("c1")]
     json = sent(history, tools=[WEATHER], reasoning_effort="high", temperature=0.5).json

@@ -29,14 +29,14 @@ A, B = {"type": "string"}, {"type": "integer"}
         ({"description": 1}, "p.description"),
     ],
 )
-def test_unsound(schema: Any, path: str) -> None:
+def test_impossible_keyword_value_is_named(schema: Any, path: str) -> None:
     """A keyword with a value that it cannot have is named."""
     with pytest.raises(InvalidRequest) as caught:
         sound(schema, "p")
     assert caught.value.param == path
 
 
-def test_nulls() -> None:
+def test_null_or_empty_keywords_count_as_absent() -> None:
     """Keywords that are null or list nothing are as good as absent; a default or a constant may be null."""
     schema: dict[str, Any] = {
         "type": "object",
@@ -94,7 +94,7 @@ def test_names_like_keywords() -> None:
     ],
     ids=["empty", "nullable", "reference", "itself", "nowhere", "circle", "all", "any", "one"],
 )
-def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
+def test_tool_input_schema_is_always_an_object(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
     """The root of a tool's input is an object, whatever the client wrote it as."""
     assert object_schema(schema) == {"type": "object", **becomes}
 
@@ -103,6 +103,6 @@ def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
     ("reference", "found"),
     [("#/$defs/a~1b", A), ("#/$defs/c~0d", B), ("#/$defs/a~1b/type", "string"), ("other.json", None)],
 )
-def test_resolved(reference: str, found: object) -> None:
+def test_reference_is_resolved_as_a_json_pointer(reference: str, found: object) -> None:
     """References are JSON pointers into the schema itself."""
     assert resolved({"$defs": {"a/b": A, "c~d": B}}, reference) == found

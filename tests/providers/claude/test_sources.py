@@ -140,7 +140,7 @@ def test_bare_json_has_no_annotations() -> None:
     assert "annotations" not in whole.choices[0]["message"]
 
 
-def test_annotations_are_bounded() -> None:
+def test_claude_annotations_are_bounded() -> None:
     """However many citations an answer has, so many are told."""
     sources = Sources()
     for _ in range(MOST_ANNOTATIONS + 5):

@@ -77,12 +77,12 @@ def test_text_and_thoughts() -> None:
         ),
     ],
 )
-def test_nothing_said(read: Any) -> None:
+def test_missing_or_malformed_parts_add_nothing(read: Any) -> None:
     """What is missing, malformed or unknown adds nothing and raises nothing."""
     assert reader().read(read) == {}
 
 
-def test_calls() -> None:
+def test_calls_have_id_name_and_json_arguments() -> None:
     """Each call has an id of its own, its name and its arguments as JSON; they are counted over all pieces."""
     read = reader()
     first = read.read(candidate(call("f", {"é": [1]}), {"functionCall": {"name": "f"}}))["tool_calls"]
@@ -100,14 +100,14 @@ def test_names_are_led_back() -> None:
 
 
 @pytest.mark.parametrize(("args", "text"), [({"input": "a+"}, "a+"), ({"other": 1}, '{"other":1}'), ([1], "[1]")])
-def test_custom_call(args: Any, text: str) -> None:
+def test_custom_call_is_its_text_or_all_that_was_written(args: Any, text: str) -> None:
     """A custom tool's call is its text, or all that the model wrote instead."""
     made = reader(RequestContext(custom=frozenset("x"))).read(candidate(call("x", args)))["tool_calls"][0]
     assert (made["type"], made["custom"]) == ("custom", {"name": "x", "input": text})
     assert "function" not in made
 
 
-def test_one_call() -> None:
+def test_only_the_first_call_counts_where_one_was_asked() -> None:
     """Where one call is all that was asked, only the first is given on."""
     read = reader(RequestContext(one_call=True))
     assert len(read.read(candidate(call("f"), call("g")))["tool_calls"]) == 1
@@ -115,7 +115,7 @@ def test_one_call() -> None:
     assert read.calls == 1
 
 
-def test_signatures() -> None:
+def test_signature_stands_with_its_call_or_as_an_entry() -> None:
     """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
     kept = SignatureCache()
     read = reader(kept=kept)
@@ -129,7 +129,7 @@ def test_signatures() -> None:
 
 
 @pytest.mark.parametrize("signature", [None, 1, ""])
-def test_no_signature(signature: Any) -> None:
+def test_malformed_signature_is_dropped(signature: Any) -> None:
     """What is no signature is not given on."""
     assert reader().read(candidate({"text": "a", "thoughtSignature": signature})) == {"content": "a"}
 
@@ -146,7 +146,7 @@ def test_no_signature(signature: Any) -> None:
         (["IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"], "content_filter"),
     ],
 )
-def test_finish_reason(reasons: list[Any], expected: str) -> None:
+def test_finish_reasons_map_to_openais(reasons: list[Any], expected: str) -> None:
     """Gemini's many reasons are OpenAI's few; an unknown one is an ordinary end."""
     assert {finished(reason, {"text": "a"}) for reason in reasons} == {expected}
 
@@ -169,7 +169,7 @@ def test_finish_reason_with_calls() -> None:
         "OTHER",
     ],
 )
-def test_broken_answer(reason: str) -> None:
+def test_broken_answer_is_an_error_only_while_empty(reason: str) -> None:
     """A model that failed before it said anything is an error; one that said something has ended."""
     silent, thinking, talking = reader(), reader(), reader()
     silent.read(candidate(finishReason=reason))
@@ -183,7 +183,7 @@ def test_broken_answer(reason: str) -> None:
     assert talking.finish_reason() == "stop"
 
 
-def test_own_ids() -> None:
+def test_call_ids_of_gemini_are_kept_unless_repeated() -> None:
     """Gemini's own id is the call's id; one that it repeats, or that is none, is made."""
     made = ids()
     assert made.of("x") == "x"
@@ -208,12 +208,12 @@ def test_made_ids_are_unique() -> None:
         ({"blockReason": "OTHER", "blockReasonMessage": "No."}, "No."),
     ],
 )
-def test_blocked(feedback: Any, refusal: str | None) -> None:
+def test_blocked_prompt_says_why(feedback: Any, refusal: str | None) -> None:
     """A refused prompt says why."""
     assert blocked({"promptFeedback": feedback}) == refusal
 
 
-def test_usage() -> None:
+def test_usage_adds_cached_tool_and_thought_tokens() -> None:
     """Cached tokens are inside the prompt, tool use beside it, thoughts beside the answer; totals add up."""
     raw = {
         "promptTokenCount": 100,
@@ -249,12 +249,12 @@ def test_usage() -> None:
         {"totalTokenCount": 3},
     ],
 )
-def test_no_usage(raw: Any) -> None:
+def test_unbelievable_usage_is_none(raw: Any) -> None:
     """Without a count that can be believed there is no usage."""
     assert usage_of({"usageMetadata": raw}) is None
 
 
-def test_partial_usage() -> None:
+def test_missing_count_is_zero_and_parts_fit_the_whole() -> None:
     """A missing count is zero, and a part is never more than the whole."""
     usage = usage_of(
         {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 9, "candidatesTokenCount": -3}}
@@ -276,12 +276,12 @@ def test_partial_usage() -> None:
         ({"serviceTier": "x"}, {}),
     ],
 )
-def test_service_tier(raw: Any, extra: Any) -> None:
+def test_service_tier_is_given_in_openais_words(raw: Any, extra: Any) -> None:
     """The tier that was used is told in OpenAI's words, where it is known."""
     assert extra_of({"usageMetadata": raw}) == extra
 
 
-def test_logprobs() -> None:
+def test_logprobs_have_bytes_and_alternatives() -> None:
     """Each chosen token stands with its bytes and its rivals."""
     result = {
         "chosenCandidates": [{"token": "é", "logProbability": -0.5}, "x", {"token": "b"}],
@@ -298,7 +298,7 @@ def test_logprobs() -> None:
 
 
 @pytest.mark.parametrize("result", [None, "x", {}, {"chosenCandidates": None}])
-def test_no_logprobs(result: Any) -> None:
+def test_missing_logprobs_are_none(result: Any) -> None:
     """Without log probabilities there are none."""
     assert logprobs_of({"logprobsResult": result}) is None
 

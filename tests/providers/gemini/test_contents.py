@@ -107,12 +107,12 @@ def test_empty_assistant_message() -> None:
     assert contents(says("user", "a"), says("assistant", ""), says("user", "b")) == [turn("user", "a", "b")]
 
 
-def test_assistant_last() -> None:
+def test_trailing_assistant_turn_is_asked_to_go_on() -> None:
     """Gemini answers users: a conversation that ends with the assistant is asked to go on."""
     assert contents(says("user", "a"), says("assistant", "b")) == [turn("user", "a"), turn("model", "b"), CONTINUE]
 
 
-def test_assistant_first() -> None:
+def test_assistant_may_begin_with_text_but_not_with_a_call() -> None:
     """The assistant may begin with words, but not with a call."""
     assert contents(says("assistant", "a"), says("user", "b")) == [turn("model", "a"), turn("user", "b")]
     for first in ([], [says("assistant", "a")]):
@@ -128,7 +128,7 @@ def test_refusal_is_text() -> None:
     )
 
 
-def test_tool_results() -> None:
+def test_results_of_a_step_are_one_content_in_call_order() -> None:
     """All results of a step are one content, in the calls' order, whatever order they came in; user text follows."""
     made = contents(
         says("user", "q"),
@@ -144,7 +144,7 @@ def test_tool_results() -> None:
     ]
 
 
-def test_unanswered_call() -> None:
+def test_unanswered_call_gets_a_result() -> None:
     """A call without a result gets one that says so."""
     made = contents(
         says("user", "q"),
@@ -177,7 +177,7 @@ def test_result_without_call() -> None:
     ]
 
 
-def test_repeated_ids() -> None:
+def test_repeated_call_ids_get_their_results_in_turn() -> None:
     """Calls that share an id get their results in turn, and ids of their own where Gemini pairs by id."""
     made = contents(
         says("user", "q"),
@@ -206,7 +206,7 @@ def test_ids_go_where_they_are_known(model: str, paired: bool) -> None:
     assert (call.get("id"), response.get("id")) == (("functions.x:0",) * 2 if paired else (None, None))
 
 
-def test_custom_call() -> None:
+def test_custom_call_becomes_a_function_call() -> None:
     """A custom tool's call is a call of the function that stands in for it."""
     call = {"id": "1", "type": "custom", "custom": {"name": "x", "input": "text"}}
     made = contents(says("user", "q"), {"role": "assistant", "tool_calls": [call]}, answer("1", "a"))
@@ -232,7 +232,7 @@ def test_call_without_function(call: Any) -> None:
         ('{"a": NaN}', {"_raw": '{"a": NaN}'}),
     ],
 )
-def test_arguments(text: Any, value: Any) -> None:
+def test_call_arguments_are_always_an_object(text: Any, value: Any) -> None:
     """Arguments are an object: none for an empty string, the text itself where it is no object."""
     assert arguments(text) == value
 
@@ -241,7 +241,7 @@ def test_arguments(text: Any, value: Any) -> None:
     ("text", "value"),
     [('{"a": 1}', {"a": 1}), ("[1]", {"result": "[1]"}), ("plain", {"result": "plain"}), ("", {"result": ""})],
 )
-def test_result(text: str, value: Any) -> None:
+def test_json_object_result_is_sent_as_such(text: str, value: Any) -> None:
     """A result that is a JSON object is sent as such, any other text under a name."""
     assert result(text) == value
 
@@ -263,7 +263,7 @@ def test_signatures_come_back() -> None:
     )
 
 
-def test_sentinel() -> None:
+def test_sentinel_signature_marks_first_calls_of_the_current_turn() -> None:
     """Without a signature, the first call of each step of the current turn says to skip the check; earlier turns are not checked."""
     messages = [says("user", "q"), calls("f:1"), answer("1", "a"), says("assistant", "b"), says("user", "r")]
     messages += [calls("f:2", "f:3"), answer("2", "a"), answer("3", "a"), calls("f:4"), answer("4", "a")]
@@ -314,7 +314,7 @@ def test_signature_without_text() -> None:
         (says("system", [{"type": "image_url"}]), "messages[1].content[0].type"),
     ],
 )
-def test_refused_message(message: Any, param: str) -> None:
+def test_bad_message_is_refused_by_path(message: Any, param: str) -> None:
     """What cannot be sent is refused by path."""
     with pytest.raises(InvalidRequest) as caught:
         talk(says("user", "a"), message)

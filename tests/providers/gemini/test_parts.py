@@ -42,7 +42,7 @@ def deltas(*events: Any) -> list[Any]:
     return [choice["delta"] for chunk in chunks for choice in chunk.choices]
 
 
-def test_a_picture_alone() -> None:
+def test_picture_without_text_is_an_answer() -> None:
     """A picture without text is an answer: it stands in `images`, as OpenRouter's do."""
     assert message(said(PICTURE)) == {"role": "assistant", "content": "", "refusal": None, "images": [IMAGE]}
 
@@ -87,7 +87,7 @@ def test_a_picture_alone_in_the_history() -> None:
 
 
 @pytest.mark.parametrize(("form", "head"), [("pcm16", b""), ("wav", b"RIFF")])
-def test_sound(form: str, head: bytes) -> None:
+def test_sound_is_raw_or_a_wav_file_as_asked(form: str, head: bytes) -> None:
     """Sound is `audio` as OpenAI has it: raw, or a WAV file with the answer's sampling rate."""
     body = {**said(SOUND, SOUND), "responseId": "r1"}
     completion = answered(body, model=TALKS, modalities=["audio"], audio={"voice": "Kore", "format": form})

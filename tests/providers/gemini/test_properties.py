@@ -139,7 +139,7 @@ def built(asked: ChatRequest, model: str, *, by: Gemini) -> Any:
 
 
 @given(messages=MESSAGES, options=OPTIONS, model=st.sampled_from(MODELS))
-def test_any_history(messages: Any, options: Any, model: str) -> None:
+def test_any_legal_history_becomes_legal_contents(messages: Any, options: Any, model: str) -> None:
     """Any history that OpenAI takes becomes contents that Gemini takes: turns alternate, calls are answered, nothing is empty."""
     made = built(request(messages=messages, **options), model, by=gemini())
     if made is None:
@@ -170,7 +170,7 @@ def test_the_request_is_left_alone(messages: Any, options: Any, model: str) -> N
     events=st.lists(st.lists(PARTS, max_size=3), min_size=1, max_size=4),
     cuts=st.lists(st.integers(0, 2000), max_size=6),
 )
-def test_any_cut(events: Any, cuts: list[int]) -> None:
+def test_chunks_do_not_depend_on_how_the_stream_is_cut(events: Any, cuts: list[int]) -> None:
     """However the network cuts a stream, the chunks are the same; the rules of streams hold for them."""
     provider = gemini()
     to = sent(by=provider, stream=True, tools=[{"type": "function", "function": {"name": "f"}}])
@@ -209,7 +209,7 @@ def test_stream_and_answer_agree(parts: Any) -> None:
 
 
 @given(body=JSON)
-def test_any_json(body: Any) -> None:
+def test_any_json_answer_is_read_or_an_upstream_error(body: Any) -> None:
     """Whatever JSON comes as an answer or an event, it is read or is an upstream's error, never a crash."""
     provider = gemini()
     to = sent(by=provider, stream=True)

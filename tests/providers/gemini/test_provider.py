@@ -31,7 +31,7 @@ def first_call(model: str, *, by: Gemini) -> Any:
     return answer.choices[0]["message"]["tool_calls"][0]
 
 
-def test_headers() -> None:
+def test_key_is_in_its_header_and_nowhere_else() -> None:
     """The key is in its header and nowhere else; the endpoint's own headers go along."""
     provider = Gemini(UpstreamEndpoint("https://gemini.test", KEY, headers={"x-extra": "1"}), name="other")
     made = provider.build_request(request(), "gemini-3.5-flash")
@@ -41,13 +41,13 @@ def test_headers() -> None:
     assert (made.provider, made.model, made.stream) == ("other", "gemini-3.5-flash", False)
 
 
-def test_full_echo() -> None:
+def test_echoed_message_brings_its_signature_back() -> None:
     """A client that appends the whole message brings the signature back, also to another process."""
     call = first_call("gemini-3.1-pro-preview", by=gemini())
     assert second_turn(call, by=gemini(), model="gemini-3.1-pro-preview")["thoughtSignature"] == "U0lH"
 
 
-def test_plain_echo() -> None:
+def test_echoed_call_id_brings_its_kept_signature_back() -> None:
     """A client that keeps only id, name and arguments gets the signature that was kept; in a new process the sentinel."""
     provider = gemini()
     plain = first_call("gemini-3.1-pro-preview", by=provider)

@@ -24,7 +24,7 @@ JSON = {"type": "json_object"}
         ("a:b@c", False, "https://x.test/v1beta/models/a%3Ab%40c:generateContent"),
     ],
 )
-def test_url(model: str, stream: bool, url: str) -> None:
+def test_model_id_is_one_path_segment(model: str, stream: bool, url: str) -> None:
     """A model id is one path segment, whatever it holds."""
     assert url_of("https://x.test/", model=model, stream=stream) == url
 
@@ -53,7 +53,7 @@ def test_everything_in_its_place() -> None:
     }
 
 
-def test_least() -> None:
+def test_request_contains_only_what_was_asked() -> None:
     """What was not asked is not said."""
     assert body_sent() == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
@@ -76,7 +76,7 @@ def test_unknown_fields_stay_here() -> None:
         ("scale", None),
     ],
 )
-def test_service_tier(tier: str, expected: str | None) -> None:
+def test_service_tier_is_sent_where_gemini_knows_it(tier: str, expected: str | None) -> None:
     """A tier that Gemini knows is asked for; the others mean: as usual."""
     body, _ = body_of(request(service_tier=tier), profile=NEWEST, kept=SignatureCache(), number=1)
     assert body.get("serviceTier") == expected

@@ -23,7 +23,7 @@ def test_echoed_before_kept() -> None:
     "extra",
     [None, "x", {}, {"google": None}, {"google": {"thought_signature": 1}}, {"google": {"thought_signature": ""}}],
 )
-def test_nothing_echoed(extra: Any) -> None:
+def test_malformed_signature_entries_are_passed_over(extra: Any) -> None:
     """What is no signature is passed over."""
     assert of_call({"id": "c1", "extra_content": extra}, kept=SignatureCache()) is None
 
@@ -55,6 +55,6 @@ def test_message_signature_comes_back() -> None:
         [{"format": FORMAT}],
     ],
 )
-def test_foreign_details(details: Any) -> None:
+def test_foreign_entries_are_not_the_messages_signature(details: Any) -> None:
     """Entries without our format, or that belong to a call, are not the message's signature."""
     assert of_message({"reasoning_details": details}) is None

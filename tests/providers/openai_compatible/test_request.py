@@ -23,7 +23,7 @@ def message(**members: object) -> Any:
     return chat_messages([members], members=OPENAI)[0]
 
 
-def test_plain() -> None:
+def test_plain_request_has_only_model_and_messages() -> None:
     """Model and messages, and nothing that the client did not ask for."""
     assert body() == {"model": "gpt-5.5", "messages": [USER]}
 
@@ -59,7 +59,7 @@ def test_plain() -> None:
         ),
     ],
 )
-def test_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_documented_parameters_are_sent_and_newer_limit_wins(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """Documented parameters are sent on; usage is always asked for; of two limits the newer name wins."""
     made = body(**asked)
     assert {name: value for name, value in made.items() if name not in ("model", "messages")} == sent
@@ -71,7 +71,7 @@ def test_messages_are_shared() -> None:
     assert all(a is b for a, b in zip(chat_messages(messages, members=OPENAI), messages, strict=True))
 
 
-def test_foreign_members() -> None:
+def test_foreign_members_and_nulls_are_left_out() -> None:
     """Signatures, other gateways' members and nulls are left out of messages, parts and calls."""
     made = message(
         role="assistant",
@@ -118,12 +118,12 @@ def test_foreign_members_further_down() -> None:
         ({"role": "assistant", "content": "a", "tool_calls": []}, {"content": "a"}),
     ],
 )
-def test_nothing_left(given: dict[str, Any], content: dict[str, Any]) -> None:
+def test_message_always_keeps_something_acceptable(given: dict[str, Any], content: dict[str, Any]) -> None:
     """A message always keeps something that upstreams accept; empty lists of calls are left out."""
     assert message(**given) == {"role": "assistant", **content}
 
 
-def test_only() -> None:
+def test_only_copies_unless_everything_is_known() -> None:
     """What is known whole is itself; otherwise it is a copy of what is known and not null."""
     value = {"a": 1}
     assert only(value, frozenset("a")) is value

@@ -58,7 +58,7 @@ BODY: st.SearchStrategy[dict[str, Any]] = st.builds(
 
 
 @given(st.lists(BODY, max_size=12))
-def test_alike_events(bodies: list[dict[str, Any]]) -> None:
+def test_similar_events_give_the_same_as_different_ones(bodies: list[dict[str, Any]]) -> None:
     """Events that are alike but for their text give what each gives when no two are alike."""
     alike = [ServerSentEvent(orjson.dumps(body)) for body in bodies]
     unlike = [ServerSentEvent(orjson.dumps({**body, "number": number})) for number, body in enumerate(bodies)]
@@ -70,7 +70,7 @@ def calls(*given: Any) -> list[Any]:
     return [call for delta in deltas(*({"tool_calls": entries} for entries in given)) for call in delta["tool_calls"]]
 
 
-def test_text() -> None:
+def test_stream_has_role_first_and_reason_last() -> None:
     """The role is told once, with the first words; what says nothing is passed over; the reason comes last."""
     empty = {"role": "assistant", "content": "", "refusal": None}
     made = read(
@@ -88,14 +88,14 @@ def test_text() -> None:
     ]
 
 
-def test_empty_answer() -> None:
+def test_empty_stream_still_has_role_and_reason() -> None:
     """An answer that says nothing still has its role, and a reason where none was told."""
     (only,) = read(event({"role": "assistant"}))
     delta = {"role": "assistant", "content": ""}
     assert only.choices == [{"index": 0, "delta": delta, "finish_reason": "stop", "logprobs": None}]
 
 
-def test_choices_apart() -> None:
+def test_each_choice_has_its_own_role_and_end() -> None:
     """Each choice has its own role and its own end."""
     made = read(
         chunk(
@@ -130,7 +130,7 @@ def test_usage_and_extra() -> None:
     assert [one.extra for one in made] == [{}, {}, {"service_tier": "flex"}]
 
 
-def test_logprobs() -> None:
+def test_logprobs_are_passed_on_without_text_too() -> None:
     """Probabilities are passed on, also without words."""
     first, *_ = read(event({}, logprobs={"content": []}), event({"content": "a"}))
     assert first.choices[0]["logprobs"] == {"content": []}
@@ -151,7 +151,7 @@ def test_logprobs() -> None:
         ({"annotations": [{"index": 4}]}, {"annotations": [{"index": 4}]}),
     ],
 )
-def test_delta(given: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_delta_normalises_reasoning_and_list_entries(given: dict[str, Any], expected: dict[str, Any]) -> None:
     """Reasoning has one name, list entries have an index, and what is not known is passed on."""
     assert deltas(given) == [{"role": "assistant", **expected}]
 
@@ -180,7 +180,7 @@ def test_details_without_index() -> None:
     assert [delta["reasoning_details"][0]["index"] for delta in made] == [0, 0, 1]
 
 
-def test_calls() -> None:
+def test_call_head_comes_once_then_argument_pieces() -> None:
     """A call's id, type and name are told once, then its arguments in pieces."""
     start = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
     again = {**start, "function": {"name": "f", "arguments": "{}"}}
@@ -210,7 +210,7 @@ def test_calls() -> None:
     ],
     ids=["gaps", "all zero", "no index", "neither", "no id"],
 )
-def test_call_ids(entries: list[Any], ids: list[str]) -> None:
+def test_calls_count_from_0_and_have_unique_ids(entries: list[Any], ids: list[str]) -> None:
     """Calls count from 0 however the upstream counts, and each has an id of its own."""
     made = calls(entries)
     assert [(call["index"], call["id"]) for call in made] == list(enumerate(ids))
@@ -227,7 +227,7 @@ def test_pieces_find_their_call() -> None:
     }
 
 
-def test_odd_calls() -> None:
+def test_odd_call_forms_are_understood() -> None:
     """Arguments may come as an object, a call without a function is one without a name, and custom calls have input."""
     assert (
         calls([{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}])[0]["function"]["arguments"]
@@ -258,7 +258,7 @@ def test_reason_of_calls() -> None:
         (ServerSentEvent(b"[DONE] "), UpstreamInvalidResponse),
     ],
 )
-def test_errors(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
+def test_error_events_and_noise_are_raised_without_the_key(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
     """An error in an event or a choice, noise, and a stream without choices are raised, without the key."""
     with pytest.raises(kind) as raised:
         stream().feed(told)
@@ -267,12 +267,12 @@ def test_errors(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b" ", b"{}", b"[1]", b"null", b'{"choices": null}'])
-def test_no_chunk(data: bytes) -> None:
+def test_events_that_are_no_chunk_are_passed_over(data: bytes) -> None:
     """Events that are no chunk are passed over."""
     assert stream().feed(ServerSentEvent(data)) == ()
 
 
-def test_truncated() -> None:
+def test_stream_without_done_is_truncated() -> None:
     """Without [DONE] a stream is cut short, even after a finish reason; after it nothing counts."""
     parser = stream()
     parser.feed(event({"content": "a"}, finish_reason="stop"))
