@@ -55,9 +55,7 @@ class Served:
         self._db = db
 
     def __call__(self, *flags: str, environment: Mapping[str, str] | None = None) -> Running:
-        config = self._db.with_name("hasty.yaml")
-        config.write_text("drain_delay: 0\n")
-        arguments = ("serve", "--port", "0", "--db", str(self._db), "--config", str(config), *flags)
+        arguments = ("serve", "--port", "0", "--db", str(self._db), *flags)
         return self._start(*arguments, environment={**KEYS, **(environment or {})})
 
 
