@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
     """Notices `should_exit` within milliseconds; uvicorn's own loop looks ten times a second."""
 
     async def main_loop(self) -> None:
-        while not await self.on_tick(counter=0):
+        while not await self.on_tick(counter=0):  # noqa: ASYNC110 - uvicorn sets a flag, not an event
             await asyncio.sleep(0.005)
 
 

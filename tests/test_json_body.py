@@ -67,7 +67,7 @@ def test_nul_character_is_refused_with_its_place(raw: bytes, param: str | None) 
     assert "NUL" in refused.value.message
 
 
-def test_escaped_backslash_before_u0000_is_no_nul() -> None:
+def test_escaped_spelling_of_nul_is_accepted() -> None:
     """The six characters that spell a NUL are not one."""
     assert parse_object(b'{"a":["\\\\u0000", 1]}') == {"a": ["\\u0000", 1]}
 

@@ -73,6 +73,9 @@ async def test_disconnect_after_the_last_byte_cancels_nothing() -> None:
     with cancel_on_disconnect(client, Given(finishing=True)):
         client.leave()
         await turns()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
 
 
 async def test_the_client_leaves_while_its_error_is_being_found() -> None:

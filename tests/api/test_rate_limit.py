@@ -35,6 +35,9 @@ def test_each_key_has_its_own_rate() -> None:
     pace = SlidingWindowLimiter(Clock())
     pace.admit("a", rpm=1)
     pace.admit("b", rpm=1)
+    for key in ("a", "b"):
+        with pytest.raises(RateLimited):
+            pace.admit(key, rpm=1)
 
 
 def test_lowered_rate_counts_at_once() -> None:
@@ -87,10 +90,12 @@ print(admitted)
     assert sum(int(each.communicate()[0]) for each in asking) == 100
 
 
-def test_rate_counts_again_after_a_minute(tmp_path: Path) -> None:
+def test_forgotten_requests_do_not_count(tmp_path: Path) -> None:
     """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
     for pace in (SlidingWindowLimiter(Clock()), SharedSlidingWindowLimiter(Clock(), tmp_path)):
         pace.forget("a")
         pace.admit("a", rpm=1)
+        with pytest.raises(RateLimited):
+            pace.admit("a", rpm=1)
         pace.forget("a")
         pace.admit("a", rpm=1)

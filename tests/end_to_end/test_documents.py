@@ -21,7 +21,7 @@ SHOWN = "http://127.0.0.1:8000"
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_blocks_of_the_documents_compile(block: Block) -> None:
     """Every block marked as Python is Python."""
-    compile(block.text, block.document, "exec")
+    assert compile(block.text, block.document, "exec").co_code
 
 
 @pytest.mark.parametrize("block", [block for block in PYTHON if block.runs], ids=str)
@@ -34,6 +34,7 @@ def test_runnable_python_blocks_run_against_a_gateway(block: Block, served: Serv
     finally:
         if "client" in made:  # as the end of a program would
             made["client"].close()
+    assert made.keys() - {"__name__", "__builtins__"}  # its names are bound: it ran to its end
 
 
 def test_readme_curl_is_answered_with_the_listed_headers(served: Served) -> None:

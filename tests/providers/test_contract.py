@@ -189,6 +189,8 @@ def test_any_json_answer_is_read_or_an_upstream_error(name: str, body: dict[str,
     """Whatever JSON an upstream answers, whole or streamed, reading it gives an answer or UpstreamError."""
     provider = made(name)
     with suppress(UpstreamError):
-        provider.parse_response(body, sent(provider))
+        whole = provider.parse_response(body, sent(provider))
+        assert all("message" in choice for choice in whole.choices)
     with suppress(UpstreamError):
-        streamed(provider, [b"data: " + orjson.dumps(body) + b"\n\n"])
+        chunks = streamed(provider, [b"data: " + orjson.dumps(body) + b"\n\n"])
+        assert all("delta" in choice for chunk in chunks for choice in chunk.choices)

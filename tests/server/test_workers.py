@@ -173,8 +173,10 @@ def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) 
         told(gateway, "startup complete", 3)
         for _ in range(10):
             assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
-        metrics = client.get(f"{gateway.url}/metrics").text
-        assert "gateway_in_flight 0.0" in metrics
+        until = time.monotonic() + 20  # what the other worker published last may be of the middle of a request
+        while "gateway_in_flight 0.0\n" not in (metrics := client.get(f"{gateway.url}/metrics").text):
+            assert time.monotonic() < until, metrics
+            time.sleep(0.05)
         assert gateway.end() == 0
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 20)]
@@ -205,7 +207,7 @@ def test_metrics_of_two_workers(start: Start, db: Path) -> None:
 
 def test_open_streams_of_two_workers_finish(start: Start, db: Path) -> None:
     """At a signal every worker lets its open streams come to their end, and their rows with them."""
-    words = "[[fault:slow=0.1]] Write a story of a hundred words."
+    words = "[[fault:slow=0.05]] Write a story of a hundred words."
     ask = {"model": "claude/claude-haiku-5-5", "stream": True, "messages": [{"role": "user", "content": words}]}
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=30) as client, ExitStack() as streams:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
@@ -228,3 +230,4 @@ def test_workers_do_not_outlive_the_first_process(start: Start, db: Path) -> Non
     told(gateway, "startup complete", 2)
     gateway.process.kill()
     told(gateway, "Finished server process", 2)
+    assert sum("Finished server process" in line for line in gateway.lines) == 2

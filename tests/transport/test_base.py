@@ -26,14 +26,21 @@ def test_illegal_header_is_not_sent_or_shown(value: str) -> None:
     assert "sk-" not in caught.value.message
 
 
+def refuses(headers: dict[str, str]) -> bool:
+    try:
+        refuse_encoding(headers, provider="claude", status=200)
+    except UpstreamInvalidResponse:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "BR", "identity, gzip", "x-unknown"])
 def test_compressed_answer_is_refused(encoding: str) -> None:
     """Any compression is refused."""
-    with pytest.raises(UpstreamInvalidResponse):
-        refuse_encoding({"content-encoding": encoding}, provider="claude", status=200)
+    assert refuses({"content-encoding": encoding})
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": ""}, {"content-encoding": " Identity "}])
 def test_identity_encoding_is_accepted(headers: dict[str, str]) -> None:
     """No encoding, however it is said, passes."""
-    refuse_encoding(headers, provider="claude", status=200)
+    assert not refuses(headers)

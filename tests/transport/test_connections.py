@@ -189,7 +189,7 @@ async def test_closing_the_engine_closes_kept_connections(transport: Transport) 
     async with serve(script) as server:
         await ask(transport, server.url)
         await transport.aclose()
-        await asyncio.wait_for(left.wait(), 2)
+        assert await asyncio.wait_for(left.wait(), 2)
 
 
 async def test_configured_ca_is_trusted(make_transport: MakeTransport, tmp_path: Path) -> None:
