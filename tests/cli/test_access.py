@@ -65,7 +65,10 @@ def serve(start: Start, db: Path) -> Served:
 
 
 def test_virtual_keys_close_a_running_gateway(serve: Served, invoke: Invoke) -> None:
-    """A running gateway without keys closes within seconds of the first virtual key, its admin routes too; restarted it stays so."""
+    """A running gateway without keys closes within seconds of the first virtual key, its admin routes too; restarted it stays so.
+
+    Slow: the gateway reads keys of other processes every two seconds, and starts twice.
+    """
     gateway = serve()
     assert statuses(gateway) == (200, 200)
     client, admin = made(invoke)
@@ -82,7 +85,10 @@ def test_virtual_keys_close_a_running_gateway(serve: Served, invoke: Invoke) -> 
 
 
 def test_a_damaged_ledger_leaves_the_gateway_closed(serve: Served, invoke: Invoke, db: Path) -> None:
-    """A ledger that had keys and is found damaged leaves the gateway closed, at further starts too, until somebody says otherwise."""
+    """A ledger that had keys and is found damaged leaves the gateway closed, at further starts too, until somebody says otherwise.
+
+    Slow: four starts, because the rule is about what a restart must not forget.
+    """
     client, admin = made(invoke)
     overwrite(db)
     gateway = serve()
@@ -128,7 +134,10 @@ def test_workers_move_a_damaged_ledger_once(serve: Served, invoke: Invoke, db: P
 
 
 def test_a_ledger_deleted_while_it_is_used(serve: Served, invoke: Invoke, db: Path) -> None:
-    """When the ledger is deleted under a running gateway, neither that gateway nor the next start opens."""
+    """When the ledger is deleted under a running gateway, neither that gateway nor the next start opens.
+
+    Slow: the write that notices it happens at most once a second, and the gateway starts twice.
+    """
     made(invoke)
     gateway = serve()
     for part in db.parent.glob("gateway.db*"):

@@ -38,7 +38,10 @@ def test_demo_serves_without_key_and_ends_with_0_on_sigterm(start: Start, tmp_pa
 
 
 def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path: Path) -> None:
-    """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty."""
+    """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty.
+
+    Slow: two starts of the whole demo; `report` runs beside it as users run it.
+    """
     demo = start("demo", "--port", "0")
     assert ledger(demo.lines) == Path("gateway-demo.db")
     assert ask(demo).status_code == 200

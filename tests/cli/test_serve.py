@@ -38,7 +38,10 @@ def test_serve_answers_and_exits_with_0_on_sigterm(start: Start, db: Path) -> No
 
 
 def test_nobody_reads_its_output(start: Start, db: Path) -> None:
-    """When standard error is a pipe that is full, requests are answered all the same, and SIGTERM ends the process with 0."""
+    """When standard error is a pipe that is full, requests are answered all the same, and SIGTERM ends the process with 0.
+
+    Slow: the process gives a reader of its output two seconds before it ends without one.
+    """
     with Simulator(seed=1) as upstreams, httpx2.Client() as client:
         gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
         pipe = gateway.process.stderr

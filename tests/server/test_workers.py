@@ -160,7 +160,10 @@ def told(gateway: Running, words: str, times: int) -> None:
 
 
 def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) -> None:
-    """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row."""
+    """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row.
+
+    Slow: three processes start, and the metrics of other workers are up to a second old. Only real processes can die.
+    """
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
         ask = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
@@ -189,7 +192,10 @@ def counted(metrics: str) -> float:
 
 
 def test_metrics_of_two_workers(start: Start, db: Path) -> None:
-    """Whichever worker is asked, the metrics soon tell of every request that any of them served, once."""
+    """Whichever worker is asked, the metrics soon tell of every request that any of them served, once.
+
+    Slow: each worker publishes its metrics once a second.
+    """
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
         told(gateway, "startup complete", 2)
@@ -206,7 +212,10 @@ def test_metrics_of_two_workers(start: Start, db: Path) -> None:
 
 
 def test_open_streams_of_two_workers_finish(start: Start, db: Path) -> None:
-    """At a signal every worker lets its open streams come to their end, and their rows with them."""
+    """At a signal every worker lets its open streams come to their end, and their rows with them.
+
+    Slow: the streams have to outlast the signal in processes of their own.
+    """
     words = "[[fault:slow=0.05]] Write a story of a hundred words."
     ask = {"model": "claude/claude-haiku-5-5", "stream": True, "messages": [{"role": "user", "content": words}]}
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=30) as client, ExitStack() as streams:

@@ -110,5 +110,8 @@ class Ledger(RuleBasedStateMachine):
 
 
 def test_row_ends_exactly_once() -> None:
-    """However begin, attempt, settle, death and recovery are mixed, what has ended stays as it ended."""
+    """However begin, attempt, settle, death and recovery are mixed, what has ended stays as it ended.
+
+    Slow: 25 random histories on a real file; it has to find orders that nobody thought of.
+    """
     run_state_machine_as_test(Ledger, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
