@@ -23,7 +23,7 @@ def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-async def test_pieces_are_joined() -> None:
+async def test_body_in_pieces_is_joined() -> None:
     """A body in pieces is what it would be in one."""
     assert await read(piece(b"ab", more=True), piece(b"cd")) == b"abcd"
     assert await read(piece(b"abcd")) == b"abcd"
@@ -52,7 +52,7 @@ async def test_client_leaving_mid_body_ends_the_request() -> None:
         await read(piece(b"x", more=True), {"type": "http.disconnect"})
 
 
-def test_shares_of_the_budget() -> None:
+def test_body_budget_is_shared_and_given_back() -> None:
     """What bodies take together is bounded and given back; small ones are not counted, a share never counts twice."""
     budget = BodyBudget(1_000_000)
     with budget.share() as first, budget.share() as second:

@@ -68,12 +68,12 @@ def test_what_nobody_can_do_is_not_tried_again(make_gateway: MakeGateway) -> Non
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_path_without_v1(make_gateway: MakeGateway) -> None:
+def test_chat_route_answers_without_v1(make_gateway: MakeGateway) -> None:
     """The route also answers without `/v1`."""
     assert make_gateway().ask(path="/chat/completions").status_code == 200
 
 
-def test_keys_are_asked_for(make_gateway: MakeGateway) -> None:
+def test_missing_key_is_a_401_before_the_body_is_read(make_gateway: MakeGateway) -> None:
     """With client keys set a request without one is a 401, before its body is read."""
     gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"})
     response = gateway.client.post(CHAT, content=b"{")
@@ -90,7 +90,7 @@ def test_keys_are_asked_for(make_gateway: MakeGateway) -> None:
     ("value", "status"),
     [("true", 200), ("false", 200), ("1", 200), ("0", 200), ("shadow", 200), ("perhaps", 400), ("", 400)],
 )
-def test_auto_route_values(make_gateway: MakeGateway, value: str, status: int) -> None:
+def test_auto_route_is_true_false_or_shadow(make_gateway: MakeGateway, value: str, status: int) -> None:
     """`?auto_route=` is true, false or shadow; anything else is told."""
     assert make_gateway().ask(path=f"{CHAT}?auto_route={value}").status_code == status
 

@@ -44,7 +44,7 @@ def granted(response: httpx2.Response) -> str | None:
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions/", "/v1/models", "/models", "/healthz"])
-def test_preflights_of_allowed_origins(keyless: Listening, keyed: Listening, path: str) -> None:
+def test_preflight_of_an_allowed_origin_needs_no_key(keyless: Listening, keyed: Listening, path: str) -> None:
     """A preflight of an allowed origin is answered without a key: what may be sent, and for how long that holds."""
     for served, origin in (
         (keyless, PAGE),
@@ -59,7 +59,7 @@ def test_preflights_of_allowed_origins(keyless: Listening, keyed: Listening, pat
         assert response.headers["access-control-max-age"] == "600"
 
 
-def test_preflights_of_others(keyless: Listening, keyed: Listening) -> None:
+def test_preflight_of_another_origin_is_refused(keyless: Listening, keyed: Listening) -> None:
     """Any other origin's preflight gets no leave: with keys that of localhost neither, with a foreign Host none at all."""
     for served, headers in (
         (keyless, {"origin": APP}),
@@ -135,7 +135,7 @@ def test_the_first_virtual_key_ends_leave_for_localhost(make_gateway: MakeGatewa
     assert granted(gateway.client.get("/v1/models", headers={"origin": APP})) == APP
 
 
-def test_preflights_in_the_demo(make_gateway: MakeGateway) -> None:
+def test_preflight_in_the_demo_has_the_demo_header_once(make_gateway: MakeGateway) -> None:
     """In the demo a preflight's answer says so as every other does, and the direct routes' have the headers once."""
     client = make_gateway(demo=True).client
     response = client.options("/v1/chat/completions", headers={"origin": PAGE, **PREFLIGHT})

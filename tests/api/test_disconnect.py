@@ -111,7 +111,7 @@ async def test_other_cancellations_pass(leaves: bool) -> None:
         await task
 
 
-def test_outside_of_a_task() -> None:
+def test_disconnect_watch_needs_a_task() -> None:
     """There is a task to cancel, or it is a mistake."""
     loop = asyncio.new_event_loop()
     failed: list[BaseException] = []
@@ -129,7 +129,7 @@ def test_outside_of_a_task() -> None:
     assert failed
 
 
-async def test_afterwards_nobody_listens() -> None:
+async def test_disconnect_after_the_work_is_ignored() -> None:
     """Once the work is done the client may leave; nobody is told."""
     client = Client()
     with cancel_on_disconnect(client):

@@ -26,7 +26,7 @@ class Rush:
             self.turn += 1
 
 
-async def test_one_in_each_turn() -> None:
+async def test_one_request_starts_per_loop_iteration() -> None:
     """In a rush requests begin in the order they came in, one in each turn of the loop."""
     rush = Rush(20, StartPacer())
     await rush.over()
@@ -34,7 +34,7 @@ async def test_one_in_each_turn() -> None:
     assert len(set(rush.turns.values())) == 20
 
 
-async def test_no_wait_without_a_rush() -> None:
+async def test_single_request_starts_at_once() -> None:
     """One at a time begins at once, again and again."""
     start_pacer = StartPacer()
     for _ in range(3):
@@ -58,7 +58,7 @@ async def test_who_leaves_takes_no_turn() -> None:
     assert list(rush.turns) == [0, 3, 4]
 
 
-async def test_a_rush_after_a_rush() -> None:
+async def test_second_burst_starts_like_the_first() -> None:
     """When a rush is over the next one is let in the same way."""
     start_pacer = StartPacer()
     for _ in range(2):

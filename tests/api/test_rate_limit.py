@@ -13,7 +13,7 @@ from gateway.errors import RateLimited
 from tests.resilience.clocks import Clock
 
 
-def test_within_any_minute() -> None:
+def test_rate_holds_within_any_minute() -> None:
     """Within any 60 seconds a key makes its number of requests; the refusal says when the next may come."""
     clock = Clock()
     pace = SlidingWindowLimiter(clock)
@@ -69,7 +69,7 @@ def test_processes_with_one_folder_share_one_rate(tmp_path: Path) -> None:
         second.admit("a", rpm=2)
 
 
-def test_several_processes_at_once(tmp_path: Path) -> None:
+def test_processes_never_exceed_the_rate_together(tmp_path: Path) -> None:
     """However many processes ask at the same moment, a key gets its number and no more."""
     script = """
 import sys, time

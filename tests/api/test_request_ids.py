@@ -7,7 +7,7 @@ import re
 from gateway.api.request_ids import RequestIds
 
 
-def test_ids_are_all_different() -> None:
+def test_request_ids_are_unique() -> None:
     """Every id has the same form and none comes twice, also where new randomness is drawn."""
     new_id = RequestIds()
     ids = [new_id() for _ in range(1000)]

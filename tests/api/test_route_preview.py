@@ -9,7 +9,7 @@ from tests.conftest import MakeGateway
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
-def test_route_calls_nobody(make_gateway: MakeGateway) -> None:
+def test_route_preview_calls_no_upstream_and_writes_no_row(make_gateway: MakeGateway) -> None:
     """The decision comes with its candidates and reason; no upstream is called and no row is written."""
     gateway = make_gateway(lambda request: pytest.fail("nobody may be called"))
     decision = gateway.client.post("/v1/route", json={"model": "auto", "messages": MESSAGES}).json()

@@ -161,7 +161,7 @@ def test_a_damaged_ledger_without_keys_changes_nothing(serve: Served, db: Path) 
     assert not db.with_name("gateway.db.keys-lost").exists()
 
 
-def test_sessions_among_workers(serve: Served) -> None:
+def test_workers_share_sign_in_sessions(serve: Served) -> None:
     """Who signed in at one worker is signed in at all of them, and signed out of all."""
     gateway = serve("--workers", "2", environment={"GATEWAY_API_KEY": ADMIN})
     with httpx2.Client(base_url=gateway.url, headers={"accept": "text/html"}) as browser:
@@ -201,7 +201,7 @@ def test_where_the_admin_key_comes_from(db: Path, environment: dict[str, str], s
     assert lines == [said]
 
 
-def test_keys_of_an_older_gateway(invoke: Invoke, db: Path) -> None:
+def test_ledger_without_admin_key_says_how_to_get_one(invoke: Invoke, db: Path) -> None:
     """A ledger with virtual keys and no admin key, as older gateways leave them, is told with how to get one."""
     assert invoke("keys", "create", "--name", "a", GATEWAY_ADMIN_KEY=ADMIN).exit_code == 0
     settings = load({"GATEWAY_DB": str(db)})
@@ -227,7 +227,7 @@ def test_what_the_start_says_of_lost_keys(db: Path) -> None:
     assert not accept_lost_keys(settings)
 
 
-def test_a_temporary_ledger_loses_nothing() -> None:
+def test_memory_ledger_has_no_lost_keys_marker() -> None:
     """A ledger in memory has no marker beside it."""
     assert not accept_lost_keys(load({"GATEWAY_DB": ":memory:"}))
 

@@ -37,7 +37,9 @@ def test_demo_serves_without_key_and_ends_with_0_on_sigterm(start: Start, tmp_pa
     assert not (tmp_path / "real.db").exists()
 
 
-def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path: Path) -> None:
+def test_demo_ledger_stays_after_the_end_and_is_emptied_at_the_next_start(
+    start: Start, invoke: Invoke, tmp_path: Path
+) -> None:
     """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty.
 
     Slow: two starts of the whole demo; `report` runs beside it as users run it.
@@ -56,7 +58,7 @@ def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path
     assert again.end() == 0
 
 
-def test_two_demos_in_one_directory(start: Start, tmp_path: Path) -> None:
+def test_second_demo_uses_a_temporary_ledger(start: Start, tmp_path: Path) -> None:
     """The second one leaves the first one's ledger alone: its own is temporary, and goes with it."""
     first = start("demo", "--port", "0")
     assert ask(first).status_code == 200
@@ -69,7 +71,7 @@ def test_two_demos_in_one_directory(start: Start, tmp_path: Path) -> None:
     assert not temporary.exists()
 
 
-def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
+def test_demo_uses_the_given_ledger_and_no_real_keys(start: Start, db: Path) -> None:
     """It obeys GATEWAY_DB; real keys and addresses are not used. Ctrl-C ends it as SIGTERM does."""
     environment = {"GATEWAY_DB": str(db), "GEMINI_API_KEY": "real", "GEMINI_BASE_URL": "https://gemini.example"}
     demo = start("demo", "--port", "0", environment=environment)
@@ -98,7 +100,7 @@ def test_demo_traffic_fills_the_ledger_and_ends_with_it(start: Start, db: Path) 
     assert any("simulated users: " in line for line in demo.lines)
 
 
-def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+def test_demo_in_a_read_only_directory_uses_a_temporary_ledger(tmp_path: Path) -> None:
     """A demo in such a directory keeps its ledger in a temporary file."""
     tmp_path.chmod(0o555)
     try:

@@ -24,7 +24,7 @@ def test_every_command_has_help(invoke: Invoke, name: str) -> None:
     assert len(described) == len([option for option in command.params if option.param_type_name == "option"])
 
 
-def test_the_short_flag_for_help(invoke: Invoke) -> None:
+def test_short_help_flag_works(invoke: Invoke) -> None:
     """`-h` is `--help`."""
     assert invoke("-h").output == invoke("--help").output
 
@@ -46,7 +46,7 @@ def test_serving_does_not_import_the_demo() -> None:
     assert done.stdout == "False\n"
 
 
-def test_commands_of_ones_own() -> None:
+def test_commands_can_be_added_and_removed() -> None:
     """Further commands can be added, and taken away again."""
     commands = Subcommands("serve")
     commands["hello"] = click.Command("hello")

@@ -97,7 +97,7 @@ def test_impossible_limit_is_refused_and_makes_no_key(
     assert not db.exists() or not stored(db)
 
 
-def test_names_are_unique(invoke: Invoke) -> None:
+def test_key_names_are_unique(invoke: Invoke) -> None:
     """Two keys that are not revoked cannot have one name."""
     secret_of(invoke("keys", "create", "--name", "a"))
     assert "already" in invoke("keys", "create", "--name", "a").output
@@ -127,7 +127,7 @@ def test_unknown_key_id_ends_with_1_and_a_hint(invoke: Invoke, db: Path, command
     assert "keys list" in result.output
 
 
-def test_list_for_people(invoke: Invoke, db: Path) -> None:
+def test_keys_list_shows_a_line_for_each_key(invoke: Invoke, db: Path) -> None:
     """A line for each key: name, id, last four characters, state, limits, and what is left of its budget."""
     secret_of(invoke("keys", "create", "--name", "plain", GATEWAY_ADMIN_KEY="an-admin-key-of-some-length"))
     secret = secret_of(invoke("keys", "create", "--name", "spender", "--budget", "1.5", "--expires", "1999-12-31"))
@@ -180,7 +180,7 @@ def test_a_refused_key_brings_an_admin_key_all_the_same(invoke: Invoke, db: Path
     assert kept.digest == digest_of(shown)
 
 
-def test_a_new_admin_key(invoke: Invoke, db: Path) -> None:
+def test_keys_admin_prints_a_new_admin_key(invoke: Invoke, db: Path) -> None:
     """`gateway keys admin` prints another admin key alone, and the one before ends; it says when the environment's counts instead."""
     secrets = [secret_of(invoke("keys", "admin")) for _ in range(2)]
     assert secrets[0] != secrets[1]

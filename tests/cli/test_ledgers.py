@@ -111,7 +111,7 @@ def test_reading_commands_do_not_migrate_an_older_ledger(invoke: Invoke, db: Pat
     assert "start `gateway serve` on it once" in result.output
 
 
-def test_a_key_made_beside_the_demo(invoke: Invoke, tmp_path: Path) -> None:
+def test_keys_create_beside_the_demo_says_for_which_ledger(invoke: Invoke, tmp_path: Path) -> None:
     """Where only the demo has a ledger, a new key says which ledger it is for and how to make one for the demo."""
     SqliteStore(tmp_path / "gateway-demo.db").close()
     assert "for the demo add --db gateway-demo.db" in invoke("keys", "create", "--name", "a").stderr
@@ -132,7 +132,7 @@ def test_every_command_reads_dotenv(tmp_path: Path, arguments: tuple[str, ...]) 
         assert {each["provider"] for each in orjson.loads(told)["candidates"]} == {"claude"}
 
 
-def test_dotenv_is_no_script(tmp_path: Path) -> None:
+def test_dotenv_runs_nothing_and_refuses_other_lines(tmp_path: Path) -> None:
     """A value is never run, and what is no assignment ends the command with 2, naming the line and not what it says."""
     (tmp_path / ".env").write_text("OTHER=x; touch pwned\nGATEWAY_PORT=$(touch pwned)\n")
     ended = gateway("doctor", folder=tmp_path)

@@ -26,7 +26,7 @@ def test_route_json_is_the_answer_of_the_route_endpoint(invoke: Invoke) -> None:
     assert answer["model"] == "gemini/gemini-3.8-flash"
 
 
-def test_only_providers_with_a_key(invoke: Invoke) -> None:
+def test_route_considers_only_providers_with_a_key(invoke: Invoke) -> None:
     """As soon as one key is set, only such providers are considered, as in the served gateway."""
     answer = orjson.loads(invoke("route", "Hello", "--json", ANTHROPIC_API_KEY="k").output)
     assert {candidate["provider"] for candidate in answer["candidates"]} == {"claude"}
@@ -45,7 +45,7 @@ def test_route_offers_the_nearest_names_for_an_unknown_model(invoke: Invoke) -> 
     assert "Did you mean" in result.output
 
 
-def test_learns_from_the_ledger(invoke: Invoke, db: Path) -> None:
+def test_route_ends_with_the_reason_for_an_unreadable_ledger(invoke: Invoke, db: Path) -> None:
     """A ledger that cannot be read ends the command with the reason."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     assert "not an SQLite database" in invoke("route", "Hello").output

@@ -37,7 +37,7 @@ def test_serve_answers_and_exits_with_0_on_sigterm(start: Start, db: Path) -> No
     assert [line["request_id"] for line in logged if line["logger"] == "gateway.requests"] == [rows[0][0]]
 
 
-def test_nobody_reads_its_output(start: Start, db: Path) -> None:
+def test_serve_survives_a_blocked_standard_error(start: Start, db: Path) -> None:
     """When standard error is a pipe that is full, requests are answered all the same, and SIGTERM ends the process with 0.
 
     Slow: the process gives a reader of its output two seconds before it ends without one.
@@ -55,7 +55,7 @@ def test_nobody_reads_its_output(start: Start, db: Path) -> None:
         assert gateway.process.wait(20) == 0
 
 
-def test_nothing_stands_before_the_application(make_gateway: MakeGateway) -> None:
+def test_uvicorn_wraps_nothing_around_the_application(make_gateway: MakeGateway) -> None:
     """uvicorn is told to wrap nothing around the application, so that connections find its direct routes."""
     gateway = make_gateway()
     config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.app.state.gateway.settings))
@@ -107,7 +107,7 @@ def test_an_address_that_is_not_here(invoke: Invoke) -> None:
     assert "--host or GATEWAY_HOST" in result.output
 
 
-def test_every_address_of_a_name() -> None:
+def test_every_address_of_a_host_name_is_listened_on() -> None:
     """A name is listened on at all of its addresses, on the same port, and what it lacks here is left out."""
     sockets = listen("localhost", 0)
     try:
@@ -148,7 +148,7 @@ def test_serve_ends_with_the_reason_for_an_unusable_ledger(invoke: Invoke, tmp_p
     assert "cannot be opened" in result.output
 
 
-def test_too_few_open_files() -> None:
+def test_too_few_open_files_lower_the_concurrency() -> None:
     """A process that may not open enough files takes fewer requests at once, and says so."""
     script = """
 import resource
@@ -162,7 +162,7 @@ print(within_open_files(load({})).limits.in_flight)
     assert "warning: this process may have 300 files open" in ended.stderr
 
 
-def test_a_start_that_fails(make_gateway: MakeGateway, db: Path) -> None:
+def test_failed_start_exits_with_3(make_gateway: MakeGateway, db: Path) -> None:
     """When the application cannot start, here because its ledger is closed already, the exit status is 3."""
     gateway = make_gateway()
     gateway.store.close()

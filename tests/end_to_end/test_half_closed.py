@@ -58,7 +58,7 @@ async def test_departed_client_ends_the_upstream_call_and_marks_its_row(tmp_path
         assert await ends(served) == [("cancelled", "cancelled_estimated")]
 
 
-async def test_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+async def test_half_close_within_an_answer_is_a_disconnect(tmp_path: Path) -> None:
     """Whoever ends its side while it reads an answer has left."""
     async with serving(tmp_path) as served:
         client = await begun(served)

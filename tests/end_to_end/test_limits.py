@@ -52,7 +52,7 @@ def test_spent_is_what_the_ledger_says(make_gateway: MakeGateway) -> None:
     assert {row["key_id"] for row in gateway.rows} == {"key_tenant"}
 
 
-def test_failures_cost_nothing(make_gateway: MakeGateway) -> None:
+def test_failed_request_gives_back_its_hold(make_gateway: MakeGateway) -> None:
     """A request that no upstream answered gives back all that was held for it."""
     gateway = make_gateway(failing(400, "claude"), world=frozen())
     budget = Budget(10**9, "day")
@@ -83,7 +83,7 @@ def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_daily_budget_for_everybody(make_gateway: MakeGateway) -> None:
+def test_daily_budget_holds_for_all_requests_together(make_gateway: MakeGateway) -> None:
     """daily_budget_usd holds without any key, for all requests of a UTC day together."""
     gateway = make_gateway(world=frozen(), config="daily_budget_usd: 0.001\n")
     assert gateway.ask(model=MODEL, max_tokens=100).status_code == 200
@@ -263,7 +263,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def test_no_way_around_a_budget(make_gateway: MakeGateway) -> None:
+def test_spent_budget_cannot_be_bypassed(make_gateway: MakeGateway) -> None:
     """Whatever a request calls its model, asks for or says of itself: without money left nobody is called, and no row is written."""
     asked: list[str] = []
 

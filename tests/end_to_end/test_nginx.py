@@ -89,7 +89,7 @@ def awaited(url: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("size", [0, 400_000])
-def test_no_request_within_a_body(proxy: str, keyed: Served, size: int) -> None:
+def test_body_behind_nginx_is_never_read_as_a_request(proxy: str, keyed: Served, size: int) -> None:
     """A body that looks like a paid request reaches no upstream, and nobody else gets an answer to it."""
     asked = keyed.rows()
     body = b"\r\n" * (size // 2) + post(headers=KEY)

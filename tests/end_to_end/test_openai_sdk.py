@@ -83,7 +83,7 @@ def test_stream_has_role_one_finish_reason_and_usage(served: Served, model: str)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_stream_helper_with_tools(served: Served, model: str) -> None:
+def test_stream_helper_assembles_a_tool_call(served: Served, model: str) -> None:
     """The SDK's `.stream()` helper assembles a tool call."""
     with served.openai.chat.completions.stream(
         model=model, messages=[user("What is the weather in Paris?")], tools=[WEATHER]

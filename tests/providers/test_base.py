@@ -23,7 +23,7 @@ def test_endpoint_hides_its_secrets() -> None:
     )
 
 
-def test_names_and_signatures() -> None:
+def test_provider_has_its_own_name_and_signature_cache() -> None:
     """A provider has its dialect's name unless it is given one, and its own signatures unless they are shared."""
     shared = SignatureCache()
     named = OpenAICompatible(UpstreamEndpoint("https://x", ""), name="acme", signatures=shared)

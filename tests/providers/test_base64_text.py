@@ -52,7 +52,7 @@ def test_bad_padding_characters_and_lengths_are_refused(text: str) -> None:
             normalized(text)
 
 
-def test_no_call_is_long() -> None:
+def test_base64_is_decoded_in_pieces_of_a_megabyte() -> None:
     """No more than a megabyte of it is handed to one call."""
     longest = max(len(piece) for piece, _ in base64_text._pieces("A" * (3 * STEP + 4), between=True))
     assert longest == STEP

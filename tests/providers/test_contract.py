@@ -77,7 +77,7 @@ def test_key_is_in_a_header(provider: Provider) -> None:
     assert KEY not in repr(provider.endpoint)
 
 
-def test_private_members_stay_here(provider: Provider) -> None:
+def test_private_members_are_not_sent(provider: Provider) -> None:
     """What is ours, another's or nobody's is not sent to a provider."""
     assert PRIVATE not in orjson.dumps(sent(provider).json).decode()
 

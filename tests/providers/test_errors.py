@@ -147,7 +147,7 @@ def test_foreign_status_is_an_invalid_answer(status: int) -> None:
         ([], False),
     ],
 )
-def test_own_error_json(body: object, own: bool) -> None:
+def test_error_body_tells_a_provider_from_a_proxy(body: object, own: bool) -> None:
     """The form of the body tells a provider's own refusal from a web framework's or a proxy's."""
     assert json_error_parts(orjson.dumps(body)).own is own
 
@@ -156,7 +156,7 @@ def test_own_error_json(body: object, own: bool) -> None:
     ("status", "ours"),
     [(400, 400), (422, 400), (413, 413), (429, 429), (404, 404), (500, 502), (529, 503), (401, 502), (402, 503)],
 )
-def test_status_for_the_client(status: int, ours: int) -> None:
+def test_client_sees_the_status_class_never_401_or_402(status: int, ours: int) -> None:
     """The client sees the class of the provider's status, 413 as itself, and never 401 or 402."""
     assert classify(status, {}, message="the model", code=None, provider="acme").status == ours
 
@@ -169,7 +169,7 @@ def test_words_about_the_key_are_not_passed_on(status: int) -> None:
     assert not error.shows_detail
 
 
-def test_words_are_passed_on() -> None:
+def test_provider_message_is_passed_on_without_keys() -> None:
     """What a provider says about the request is passed on, without keys; silence is put into words."""
     error = classify(400, {}, message="bad, sk-proj-abcdef1234567890", code=None, provider="acme")
     assert error.message == "bad, [redacted]"
@@ -259,7 +259,7 @@ def test_body_that_is_no_json_has_no_error_parts(body: bytes) -> None:
         (None, UpstreamFailed),
     ],
 )
-def test_told_inside_an_answer(value: object, kind: type[UpstreamError]) -> None:
+def test_error_with_status_200_is_known_by_its_code(value: object, kind: type[UpstreamError]) -> None:
     """An error inside an answer that began with 200 is known by its code, and by default the upstream failed."""
     assert type(classify_told(value, provider="acme")) is kind
 
@@ -284,7 +284,7 @@ def test_any_json_error_is_read_without_failing(value: object) -> None:
         "xai-abcdefgh1234",
     ],
 )
-def test_keys_are_cut_out(secret: str) -> None:
+def test_keys_are_cut_out_of_texts(secret: str) -> None:
     """Text that looks like a key never passes."""
     shown = redact(f"Incorrect API key provided: {secret}. See docs.")
     assert secret not in shown
@@ -306,6 +306,6 @@ def test_own_key_is_cut_out() -> None:
     assert len(redact("x" * 10_000)) == 2_003
 
 
-def test_usual_words_stay() -> None:
+def test_words_that_resemble_keys_stay() -> None:
     """Words that merely resemble keys are left alone."""
     assert redact("The task-list of risk-averse users: ask-me") == "The task-list of risk-averse users: ask-me"

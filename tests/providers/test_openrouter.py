@@ -44,7 +44,7 @@ def failure(status: int, message: str, **error: object) -> UpstreamError:
 
 
 @pytest.mark.parametrize("model", [MODEL, "openrouter/auto", "deepseek/deepseek-chat:free"])
-def test_model_and_usage(model: str) -> None:
+def test_whole_model_id_is_sent_and_cost_requested(model: str) -> None:
     """The model's id is passed whole, and the cost is always asked for."""
     assert body(model=model) == {"model": model, "messages": [USER], "usage": {"include": True}}
 
@@ -90,14 +90,14 @@ def test_custom_tools_are_refused() -> None:
     assert refused.value.param == "tools[2]"
 
 
-def test_what_history_may_hold() -> None:
+def test_history_keeps_refusals_and_drops_foreign_audio() -> None:
     """A refusal is text, and spoken answers of another model are left out."""
     parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]
     message = body({"role": "assistant", "content": parts, "audio": {"id": "x"}})["messages"][1]
     assert message == {"role": "assistant", "content": [parts[0], {"type": "text", "text": "no"}]}
 
 
-def test_models_that_need_breakpoints() -> None:
+def test_anthropic_models_need_cache_breakpoints() -> None:
     """Anthropic's do, by the same minimum as at Anthropic; others cache by themselves."""
     assert openrouter().least_cached("anthropic/claude-sonnet-4.5") == 1024
     assert openrouter().least_cached("anthropic/claude-haiku-4.5") == 4096
@@ -124,12 +124,12 @@ def test_cache_marks_are_sent() -> None:
         ({"reasoning_details": []}, {}),
     ],
 )
-def test_reasoning_in_history(given: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_history_keeps_reasoning_of_the_same_model(given: dict[str, Any], sent: dict[str, Any]) -> None:
     """A model gets back the reasoning it gave here itself; signatures from elsewhere are left out."""
     assert assistant(**given) == {"role": "assistant", "content": "a", **sent}
 
 
-def test_reasoning_comes_back() -> None:
+def test_reasoning_details_are_sent_back_as_received() -> None:
     """What an answer tells of its reasoning is sent back as it came."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     sent = openrouter().build_request(request, MODEL)
@@ -197,7 +197,7 @@ def test_flagged_input_error_says_why_without_the_key() -> None:
     assert failure(403, "", metadata={"flagged_input": "x"}).message == "The input was flagged."
 
 
-def test_numeric_code_inside_an_answer() -> None:
+def test_numeric_error_code_decides_the_class() -> None:
     """An error told inside a 200 answer has the class of its numeric code."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     with pytest.raises(UpstreamAccountEmpty):
@@ -206,7 +206,7 @@ def test_numeric_code_inside_an_answer() -> None:
         )
 
 
-def test_pictures_of_the_history() -> None:
+def test_pictures_of_the_history_are_sent_back() -> None:
     """Pictures that a model made go back to it, without what other providers' answers carry beside them."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     made = {"index": 0, **image, "extra_content": {"google": {"thought_signature": "U0lH"}}}
@@ -221,7 +221,7 @@ def test_pictures_of_the_history() -> None:
     }
 
 
-def test_pictures_are_asked_for() -> None:
+def test_modalities_and_image_config_are_sent() -> None:
     """Modalities and the form of pictures are passed on."""
     sent = body(modalities=["image", "text"], image_config={"aspect_ratio": "16:9"})
     assert (sent["modalities"], sent["image_config"]) == (["image", "text"], {"aspect_ratio": "16:9"})

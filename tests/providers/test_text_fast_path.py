@@ -38,7 +38,7 @@ def test_learned_event_with_any_text_is_read_as_the_parser_reads_it(first: str, 
 
 
 @given(st.text(alphabet='"\\,:{}hi u0041') | st.text(), st.binary(max_size=30))
-def test_never_read_wrongly(first: str, noise: bytes) -> None:
+def test_fast_path_never_reads_an_event_wrongly(first: str, noise: bytes) -> None:
     """Whatever bytes stand in the text's place: either the whole event parses to that text, or it is not known."""
     sample = event(first)
     read = learned(sample, first).text(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
@@ -83,7 +83,7 @@ def test_learned_event_can_be_forgotten() -> None:
     assert template.text(event("b")) == "b"
 
 
-def test_learns_a_few_times() -> None:
+def test_fast_path_gives_up_after_a_few_tries() -> None:
     """An upstream whose events always differ in more than their text is given up."""
     template = TextDeltaFastPath(text_in)
     for number in range(10):

@@ -31,7 +31,7 @@ def test_each_pause_doubles_until_a_success() -> None:
     assert pause.start(now) == 30
 
 
-def test_pause_runs_once() -> None:
+def test_failures_during_the_pause_do_not_prolong_it() -> None:
     """Failures while it runs neither prolong nor double it."""
     pause = ExponentialBackoff(first=30, longest=100)
     assert pause.start(0.0) == 30
@@ -46,7 +46,7 @@ def opened(now: float = 0.0) -> CircuitBreaker:
     return circuit_breaker
 
 
-def test_three_in_a_row() -> None:
+def test_three_failures_in_a_row_open_it() -> None:
     """Three failures with nothing else open it for five seconds."""
     circuit_breaker = opened()
     assert circuit_breaker.is_open(4.9)
@@ -63,7 +63,7 @@ def test_half_failures_of_five_open_it() -> None:
     assert [circuit_breaker.failed(0) for _ in range(3)] == [0, 0, 5]
 
 
-def test_few_among_many() -> None:
+def test_few_failures_among_many_do_not_open_it() -> None:
     """Three failures in a row among many successes do not open it."""
     circuit_breaker = CircuitBreaker()
     for _ in range(20):
@@ -97,7 +97,7 @@ def test_one_probe_passes_after_the_pause() -> None:
     assert not circuit_breaker.is_open(6)
 
 
-def test_claim_while_blocked() -> None:
+def test_request_sent_while_open_is_no_probe() -> None:
     """A request sent although it is open is no probe."""
     circuit_breaker = opened()
     circuit_breaker.acquire_probe(1)

@@ -68,7 +68,9 @@ def asked(attempts: AttemptSequence, *errors: UpstreamError) -> list[Candidate |
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, UpstreamError) else "",
 )
-def test_next_for_auto(policy: FailoverPolicy, error: UpstreamError, order: list[Candidate | None]) -> None:
+def test_auto_prefers_another_provider_after_trouble(
+    policy: FailoverPolicy, error: UpstreamError, order: list[Candidate | None]
+) -> None:
     """After trouble another provider is preferred; where only the model was wrong, the next model; a client's error ends it."""
     assert asked(policy.begin(ALL, pinned=False), error) == order
 
@@ -80,14 +82,14 @@ def test_request_has_three_attempts_at_most(policy: FailoverPolicy) -> None:
     assert attempts.count == 3
 
 
-def test_no_wait_to_another(policy: FailoverPolicy) -> None:
+def test_another_candidate_is_asked_at_once(policy: FailoverPolicy) -> None:
     """Another candidate is asked at once."""
     attempts = policy.begin(ALL, pinned=False)
     attempts.next()
     assert attempts.failed(UpstreamRateLimited("slow", retry_after=2)) == 0
 
 
-def test_healthy_ones_first(policy: FailoverPolicy) -> None:
+def test_healthy_candidates_come_first(policy: FailoverPolicy) -> None:
     """Whoever rests is asked last, in the given order otherwise; a missing model after all others."""
     policy.upstream_health.failed("claude", "haiku", UpstreamModelNotFound("gone"))
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
@@ -95,20 +97,20 @@ def test_healthy_ones_first(policy: FailoverPolicy) -> None:
     assert asked(attempts, *[UpstreamModelNotFound("gone")] * 3) == [SONNET, FLASH, HAIKU, None]
 
 
-def test_resting_ones_too(policy: FailoverPolicy) -> None:
+def test_best_resting_candidate_is_asked_when_all_rest(policy: FailoverPolicy) -> None:
     """When all rest, the best of them is asked all the same."""
     policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     assert policy.begin((HAIKU,), pinned=False).next() == HAIKU
 
 
-def test_resting_before_unreachable(policy: FailoverPolicy) -> None:
+def test_resting_candidates_come_before_unreachable(policy: FailoverPolicy) -> None:
     """A provider that could not even be reached is asked after those that rest."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, SONNET, FLASH), pinned=False)
     assert asked(attempts, *[UpstreamUnreachable("refused")] * 2) == [HAIKU, FLASH, SONNET]
 
 
-def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
+def test_resting_provider_is_asked_before_a_third_attempt(policy: FailoverPolicy) -> None:
     """One provider does not get all three attempts while another one, even a resting one, was not asked."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     opus = Candidate("claude", "opus", 1_000_000)
@@ -117,7 +119,7 @@ def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamAuth("key"), UpstreamAccountEmpty("empty")], ids=["key", "account"])
-def test_bad_key_once(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_bad_key_is_not_used_again_in_the_request(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A bad key or empty account is not used again in the same request, for whatever model."""
     attempts = policy.begin((HAIKU, SONNET), pinned=False)
     assert asked(attempts, error) == [HAIKU, None]
@@ -141,7 +143,7 @@ def test_too_long_prompt_goes_to_larger_windows_only(
     assert asked(attempts, ContextLengthExceeded("long")) == order
 
 
-def test_too_long_for_all(policy: FailoverPolicy) -> None:
+def test_prompt_too_long_for_all_is_told_as_such(policy: FailoverPolicy) -> None:
     """When no window is larger, the client is told so, not that all are down."""
     attempts = policy.begin((SONNET, HAIKU), pinned=False)
     error = ContextLengthExceeded("long")
@@ -185,7 +187,7 @@ def test_pinned_model_is_not_retried_where_it_may_cost(policy: FailoverPolicy, e
 
 
 @pytest.mark.parametrize("seconds", [0.0, 2.0, 5.0])
-def test_short_retry_after(policy: FailoverPolicy, seconds: float) -> None:
+def test_short_retry_after_is_waited_for(policy: FailoverPolicy, seconds: float) -> None:
     """An upstream that is back soon by its own word is asked again just then."""
     attempts = policy.begin((HAIKU,), pinned=True)
     attempts.next()
@@ -212,7 +214,7 @@ def test_pinned_model_is_refused_within_its_retry_after(policy: FailoverPolicy, 
     assert (error.provider, error.retry_after, attempts.count) == ("claude", 40, 0)
 
 
-def test_clients_own_list(policy: FailoverPolicy) -> None:
+def test_list_of_the_client_is_followed_in_its_order(policy: FailoverPolicy) -> None:
     """A list that the client gave is followed in its order, but for those within a Retry-After."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, FLASH, SONNET, QWEN), pinned=True)
@@ -221,7 +223,7 @@ def test_clients_own_list(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is last
 
 
-def test_only_candidate_of_auto(policy: FailoverPolicy) -> None:
+def test_only_candidate_is_asked_again_after_a_pause(policy: FailoverPolicy) -> None:
     """When `auto` has nobody else, the same one is asked again after a pause."""
     attempts = policy.begin((HAIKU,), pinned=False)
     attempts.next()
@@ -266,7 +268,7 @@ def test_retry_budget_is_a_fifth_of_requests_plus_three(policy: FailoverPolicy, 
     assert retries(1) == 1
 
 
-def test_budget_between_models(policy: FailoverPolicy) -> None:
+def test_retry_budget_holds_for_models_of_one_provider(policy: FailoverPolicy) -> None:
     """The budget also holds for another model of the provider in trouble, not for another provider."""
     for _ in range(4):
         policy.budget.spend("claude", retry=True)
@@ -347,7 +349,7 @@ def test_all_candidates_down_is_a_503_with_reasons_and_wait(policy: FailoverPoli
     assert [candidate for candidate, _ in attempts.failures] == [HAIKU, FLASH, QWEN]
 
 
-def test_clients_error_after_trouble(policy: FailoverPolicy) -> None:
+def test_client_error_of_the_second_candidate_is_told(policy: FailoverPolicy) -> None:
     """When the second candidate finds the request itself wrong, that is what the client is told."""
     attempts = policy.begin(ALL, pinned=False)
     error = UpstreamRejected("bad field")
@@ -375,7 +377,7 @@ def test_traffic_leaves_a_degraded_provider_and_returns(policy: FailoverPolicy, 
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_closed_kept_connection(policy: FailoverPolicy, pinned: bool) -> None:
+def test_closed_kept_connection_is_tried_once_more(policy: FailoverPolicy, pinned: bool) -> None:
     """Where the upstream closed a kept connection, the same model is asked once more, at once and before any other."""
     attempts = policy.begin([HAIKU, FLASH] if not pinned else [HAIKU], pinned=pinned)
     assert attempts.next() == HAIKU

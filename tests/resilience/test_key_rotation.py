@@ -37,7 +37,7 @@ def test_a_failed_key_rests() -> None:
     assert turns.next("gemini") == 1
 
 
-def test_when_all_rest() -> None:
+def test_shortest_resting_key_is_tried_when_all_rest() -> None:
     """When every key rests, the one that rests shortest is tried; none that the request tried already."""
     clock = Clock()
     turns = KeyRotation({"gemini": 2}, clock=clock)

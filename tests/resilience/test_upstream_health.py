@@ -54,26 +54,26 @@ def test_retry_after_rests_the_model_and_refuses_its_name(
 
 
 @pytest.mark.parametrize("named", [0.0, -5.0, float("nan")])
-def test_no_time_named(upstream_health: UpstreamHealth, named: float) -> None:
+def test_senseless_retry_after_rests_nothing(upstream_health: UpstreamHealth, named: float) -> None:
     """A Retry-After of no time, or of nonsense, cools nothing."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=named))
     assert upstream_health.cooling() == frozenset()
 
 
-def test_shorter_word_later(upstream_health: UpstreamHealth) -> None:
+def test_shorter_retry_after_does_not_end_a_longer_one(upstream_health: UpstreamHealth) -> None:
     """A shorter Retry-After does not end a longer one, which the same quota may have named."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=60))
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=1))
     assert upstream_health.refused_until(*SONNET) == 60
 
 
-def test_named_by_an_overloaded_one(upstream_health: UpstreamHealth) -> None:
+def test_retry_after_of_an_overload_counts(upstream_health: UpstreamHealth) -> None:
     """An overloaded upstream's Retry-After counts like a quota's."""
     upstream_health.failed(*SONNET, UpstreamOverloaded("busy", retry_after=9))
     assert upstream_health.refused_until(*SONNET) == 9
 
 
-def test_answer_under_way(upstream_health: UpstreamHealth) -> None:
+def test_success_does_not_end_a_quota_rest(upstream_health: UpstreamHealth) -> None:
     """A success does not end a quota's rest: it may have been asked for before."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=60))
     upstream_health.succeeded(*SONNET)
@@ -83,7 +83,7 @@ def test_answer_under_way(upstream_health: UpstreamHealth) -> None:
     assert upstream_health.is_cooling_down("claude", "haiku")
 
 
-def test_quota_without_a_time(upstream_health: UpstreamHealth, clock: Clock) -> None:
+def test_quota_without_retry_after_rests_a_doubling_second(upstream_health: UpstreamHealth, clock: Clock) -> None:
     """Without Retry-After a spent quota rests one second, doubling until a success after it; pinned ones are not refused."""
     for seconds in (1, 2, 4):
         upstream_health.failed(*SONNET, UpstreamRateLimited("slow"))
@@ -165,7 +165,7 @@ def test_unreachable_provider_rests_as_a_whole(upstream_health: UpstreamHealth, 
     assert not upstream_health.is_cooling_down("claude", "a")
 
 
-def test_reached_at_last(upstream_health: UpstreamHealth) -> None:
+def test_bad_answer_shows_the_provider_is_reachable(upstream_health: UpstreamHealth) -> None:
     """A bad answer is still an answer: the provider can be reached again."""
     for _ in range(3):
         upstream_health.failed(*SONNET, UpstreamUnreachable("refused"))

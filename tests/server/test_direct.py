@@ -97,7 +97,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_body_in_pieces() -> None:
+async def test_body_in_pieces_is_given_whole() -> None:
     """A body is given once it is whole, whether it was asked for before or after."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=10))
@@ -161,7 +161,7 @@ async def test_refused_bodies_are_not_kept() -> None:
     assert not connection.reading
 
 
-async def test_expected_to_continue() -> None:
+async def test_continue_is_sent_when_the_body_is_read() -> None:
     """Who waits for leave to send its body gets it when the body is asked for."""
     connection = FakeConnection()
     client = client_at(connection, fields={b"expect": b"100-Continue"})
@@ -273,7 +273,7 @@ async def test_nothing_for_clients_that_left(answering: Serve) -> None:
     assert (connection.written, connection.answers) == (b"", 0)
 
 
-async def test_leaving_within_the_body() -> None:
+async def test_disconnect_within_the_body_ends_the_wait() -> None:
     """A client that leaves before its body is whole ends the wait for it."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=10))
@@ -284,7 +284,7 @@ async def test_leaving_within_the_body() -> None:
         await reading
 
 
-async def test_whoever_watches_is_told() -> None:
+async def test_disconnect_is_reported_to_a_later_watcher() -> None:
     """A departure is told once somebody watches, also one that came before, but not when nobody does any more."""
     told: list[str] = []
     client = client_at(FakeConnection())
@@ -302,7 +302,7 @@ async def test_whoever_watches_is_told() -> None:
     assert told == ["now", "before"]
 
 
-async def test_answers_that_stay_cut() -> None:
+async def test_unfinished_answer_ends_the_connection() -> None:
     """What the endpoint leaves half-way ends the connection, unless the client has ended it."""
 
     async def half(client: RawRequest) -> None:
@@ -320,7 +320,7 @@ async def test_answers_that_stay_cut() -> None:
         assert not connection.closed
 
 
-async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_endpoint_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What an endpoint raises is in the log with its trace, and the connection goes on if it was answered."""
 
     async def mistaken(client: RawRequest) -> None:

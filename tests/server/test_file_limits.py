@@ -46,12 +46,12 @@ class Bounded:
 
 
 @pytest.mark.parametrize(("bound", "allowed"), [(10_240, 2_000), (1_000, 256)])
-def test_a_bound_that_nobody_names(bound: int, allowed: int) -> None:
+def test_unlimited_files_fall_back_to_what_is_needed(bound: int, allowed: int) -> None:
     """Where raising to no limit at all is refused, what is needed is asked for; where that is refused too, all stays as it is."""
     assert raise_to(2_000, Bounded(bound)) == allowed
 
 
-def test_a_system_without_limits() -> None:
+def test_system_without_file_limits_is_accepted() -> None:
     """Where there is no such limit, there is none to keep to."""
     assert raise_to(2_000, None) is None
 

@@ -49,7 +49,7 @@ async def test_the_beginning_goes_out_byte_by_byte() -> None:
 
 
 @pytest.mark.parametrize("looks", [0, 1, 5, 1000])
-async def test_the_rest_of_the_answer(looks: int) -> None:
+async def test_half_closed_client_reads_one_answer(looks: int) -> None:
     """However much was sent ahead, the client reads one answer."""
     wire, clock = Reachable(), Clock()
     watching = watch(wire, clock)
@@ -81,7 +81,7 @@ async def test_stopped_watch_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("wire", [Reachable(), Wire()], ids=["socket", "none"])
-async def test_aborted_at_once(wire: Wire) -> None:
+async def test_abort_drops_what_is_written(wire: Wire) -> None:
     """A reset drops what is written, where there is a socket."""
     reset(cast(asyncio.Transport, wire))
     assert wire.end == "aborted"

@@ -103,7 +103,7 @@ async def test_files_that_come_and_go(followed: Followed) -> None:
     assert len(followed.under_test.client.get("/v1/models").json()["data"]) > listed
 
 
-async def test_without_any_provider(followed: Followed) -> None:
+async def test_reload_without_any_provider_is_refused(followed: Followed) -> None:
     """A configuration that leaves nobody to ask is as bad as one with a mistake."""
     for name in KEYS:
         del followed.environment[name]
@@ -112,7 +112,7 @@ async def test_without_any_provider(followed: Followed) -> None:
     assert (followed.failed, followed.under_test.ask().status_code) == (1, 200)
 
 
-async def test_what_takes_a_restart(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reload_names_settings_that_need_a_restart(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
     """What only a start can change is told; warnings are told again too."""
 
     def read() -> Settings:

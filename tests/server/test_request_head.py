@@ -71,7 +71,7 @@ async def test_port_has_16_bits(open_: Open) -> None:
     assert connection.statuses == [200]
 
 
-def test_one_host_by_itself() -> None:
+def test_http_1_1_needs_exactly_one_host() -> None:
     """HTTP/1.0 needs no Host, HTTP/1.1 exactly one."""
     check_head([], {}, method=b"GET", version="1.0")
     for headers in ([], [(b"host", b"a"), (b"host", b"a")]):

@@ -45,7 +45,7 @@ def test_events_come_in_order_head_body_end(upgrade: bytes) -> None:
     assert reader.read == [(b"POST", "1.1", names), b"ab", "whole", (b"GET", "1.1", [b"host"]), "whole"]
 
 
-def test_views_of_a_buffer() -> None:
+def test_events_outlive_the_reused_buffer() -> None:
     """What is read stays as it was when the buffer is used again."""
     buffer = bytearray(HEAD + b"Connection: Upgrade\r\nUpgrade: a\r\nContent-Length: 4\r\n\r\nab")
     reader = Told()
@@ -72,6 +72,6 @@ def test_unreadable_request_is_refused_with_a_code(raw: bytes, code: str) -> Non
     assert told[-1] == code
 
 
-def test_refused_by_the_connection() -> None:
+def test_connection_may_refuse_a_head_with_a_reason() -> None:
     """A head that the connection refuses is refused with its reason."""
     assert Told(InvalidRequest("Not now.", code="later")).feed(GET) == "later"

@@ -52,7 +52,7 @@ async def test_not_ready_but_serving(tmp_path: Path) -> None:
         assert await states(served) == [("ok", 200, None)]
 
 
-async def test_open_answers_finish(tmp_path: Path) -> None:
+async def test_open_answers_finish_within_the_grace(tmp_path: Path) -> None:
     """Once no more is taken, what is open finishes within the grace, and then the server ends by itself."""
     async with serving(tmp_path, config=NO_DELAY) as served:
         client = await streaming(served)
@@ -68,7 +68,7 @@ async def test_open_answers_finish(tmp_path: Path) -> None:
         assert not served.server.force_exit
 
 
-async def test_the_rest_is_told(tmp_path: Path) -> None:
+async def test_open_stream_ends_with_an_error_event_after_the_grace(tmp_path: Path) -> None:
     """When the grace is over an open stream ends with an error event, properly, and its row says that it was interrupted."""
     async with serving(tmp_path, config=HASTY) as served:
         client = await streaming(served)
@@ -84,7 +84,7 @@ async def test_the_rest_is_told(tmp_path: Path) -> None:
         assert attempt["status"] == "cancelled_estimated"
 
 
-async def test_the_rest_before_the_first_byte(tmp_path: Path) -> None:
+async def test_waiting_request_gets_a_503_after_the_grace(tmp_path: Path) -> None:
     """Whoever has no answer yet when the grace is over gets a 503 with Retry-After."""
     async with serving(tmp_path, config=HASTY) as served:
         client = await served.client()
@@ -122,7 +122,7 @@ async def test_a_client_that_does_not_read(tmp_path: Path) -> None:
         assert await states(served) == [("interrupted", 503, "interrupted")]
 
 
-def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
+def test_signals_before_the_start_are_obeyed(make_gateway: MakeGateway) -> None:
     """Signals that come before there is anything to end are obeyed at the start."""
     gateway = make_gateway().app.state.gateway
     reloader = Reloader(gateway, lambda: gateway.settings)
@@ -142,7 +142,7 @@ def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
         (("::", 80, 0, 0), "http://[::1]:80"),
     ],
 )
-def test_where_it_listens(address: tuple[Any, ...], url: str) -> None:
+def test_listening_url_is_reachable_from_this_machine(address: tuple[Any, ...], url: str) -> None:
     """The URL is one that this machine reaches, also when all interfaces are listened on."""
     assert reachable(address) == url
 

@@ -85,7 +85,7 @@ def test_a_second_signal_is_passed_on_too() -> None:
     assert system.told == [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGINT)]
 
 
-def test_hangup_ends_nobody() -> None:
+def test_hangup_is_passed_on_and_ends_no_worker() -> None:
     """SIGHUP is passed on, so that every worker reads the configuration again; who dies afterwards is still replaced."""
     system = System(
         lambda: os.kill(os.getpid(), signal.SIGHUP),
@@ -119,7 +119,7 @@ def test_a_start_that_fails_ends_all() -> None:
     assert system.forked == 2
 
 
-def test_nobody_is_born_after_the_end() -> None:
+def test_no_worker_is_forked_after_the_signal() -> None:
     """A signal between a death and the replacement leaves it at that."""
     system = System((1, KILLED), (2, 0))
     system.slept = Ending()
@@ -191,7 +191,7 @@ def counted(metrics: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def test_metrics_of_two_workers(start: Start, db: Path) -> None:
+def test_metrics_of_two_workers_add_up(start: Start, db: Path) -> None:
     """Whichever worker is asked, the metrics soon tell of every request that any of them served, once.
 
     Slow: each worker publishes its metrics once a second.

@@ -51,7 +51,7 @@ def test_each_bad_model_row_is_reported_with_its_line(problems_of: Problems, row
     assert problems_of(rows(ROW, row))[0].startswith(f"models.yaml:3: models[1].{problem}")
 
 
-def test_file_of_the_wrong_shape(problems_of: Problems) -> None:
+def test_models_file_of_the_wrong_shape_is_a_problem(problems_of: Problems) -> None:
     """A key of the wrong kind is a problem of that key, not an exception."""
     assert problems_of({"models.yaml": "models: 3\naliases: [a]\n", "gateway.yaml": "aliases: [a]\n1: 2\n"}) == [
         "gateway.yaml:1: aliases: Input should be a valid dictionary",
@@ -61,7 +61,7 @@ def test_file_of_the_wrong_shape(problems_of: Problems) -> None:
     ]
 
 
-def test_later_aliases_win(load_files: Load) -> None:
+def test_alias_of_gateway_yaml_wins_over_models_yaml(load_files: Load) -> None:
     """An alias in gateway.yaml replaces one of the same name in models.yaml."""
     files = {
         "models.yaml": f"models: [{{{ROW}}}]\naliases: {{a: auto, b: auto}}\n",

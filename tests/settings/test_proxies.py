@@ -31,7 +31,7 @@ def test_unusable_proxy_refuses_the_start(problems_of: Problems) -> None:
     ]
 
 
-def test_proxy_that_nobody_needs(load_files: Load) -> None:
+def test_unusable_proxy_that_is_not_needed_is_no_problem(load_files: Load) -> None:
     """It is no problem where every upstream is reached in another way."""
     settings = load_files(
         GEMINI_API_KEY=KEY,

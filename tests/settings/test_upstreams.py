@@ -23,13 +23,13 @@ def test_a_set_key_enables_its_provider(load_files: Load) -> None:
     assert [provider.name for provider in load_files(**KEYS).providers] == ["gemini", "claude", "openrouter"]
 
 
-def test_base_urls_from_the_environment(load_files: Load) -> None:
+def test_base_url_variable_moves_its_provider(load_files: Load) -> None:
     """A base URL variable moves its provider, without the slash at its end; the start can tell that it moved."""
     (gemini,) = load_files(GEMINI_API_KEY="g", GEMINI_BASE_URL="http://127.0.0.1:9001/").providers
     assert (gemini.base_url, gemini.custom_url) == ("http://127.0.0.1:9001", True)
 
 
-def test_usual_base_urls() -> None:
+def test_packaged_providers_use_their_vendors_urls() -> None:
     """The providers that ship are where their vendors say."""
     assert default_base_urls() == {
         "gemini": "https://generativelanguage.googleapis.com",
@@ -38,7 +38,7 @@ def test_usual_base_urls() -> None:
     }
 
 
-def test_row_without_a_key(load_files: Load) -> None:
+def test_upstream_without_a_key_is_enabled(load_files: Load) -> None:
     """An upstream that needs no key is a row, always enabled, with headers of its own."""
     row = "name: vllm, kind: openai, base_url: 'http://localhost:8001/v1', headers: {x-team: a}"
     (vllm,) = load_files(rows(row)).providers
@@ -90,6 +90,6 @@ def test_base_url_has_scheme_host_port_and_path_only(url: str) -> None:
     ["", "h", "ftp://h", "https://", "https://h:99999", "https://h:0", "https://u:p@h", "https://h?a=1", "https://h#f",
      "https://h/a b", "https://hä", "https://h\n", "http://[::1"],
 )  # fmt: skip
-def test_no_base_urls(url: str) -> None:
+def test_base_url_with_credentials_or_query_is_refused(url: str) -> None:
     """Nothing else is: no credentials, query, fragment or stray characters."""
     assert base_url_problem(url) is not None

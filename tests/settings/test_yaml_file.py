@@ -69,7 +69,7 @@ def test_bad_yaml_is_a_problem_with_a_line(tmp_path: Path, text: str | bytes, pr
     assert [found[: len(problem)] for found in problems] == [problem]
 
 
-def test_anchor_that_contains_itself(tmp_path: Path) -> None:
+def test_recursive_anchor_ends(tmp_path: Path) -> None:
     """A value that contains itself does not keep the reader busy for ever."""
     document, problems = read(tmp_path / "x.yaml", "a: &a\n  b: *a\n")
     assert problems == []

@@ -47,7 +47,9 @@ def places(batch: list[Mutation]) -> list[list[int]]:
     return [[place for place, _ in run] for run in independent_runs(batch)]
 
 
-def test_together_is_as_alone(connection: apsw.Connection, owner: ProcessLease, tmp_path: Path) -> None:
+def test_batch_writes_the_same_as_single_mutations(
+    connection: apsw.Connection, owner: ProcessLease, tmp_path: Path
+) -> None:
     """Rows, attempts, sums and outcomes are the same as those of changes made one by one."""
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free")
     began: list[Mutation] = [InsertRequest(begun(name)) for name in "abcde"]
@@ -107,7 +109,9 @@ def test_what_was_changed_by_hand_before_counts(connection: apsw.Connection, own
         InsertRequest(begun("a")),
     ],
 )
-def test_what_needs_a_closer_look(connection: apsw.Connection, owner: ProcessLease, unusual: Mutation) -> None:
+def test_incomplete_requests_are_written_one_by_one(
+    connection: apsw.Connection, owner: ProcessLease, unusual: Mutation
+) -> None:
     """What is not begun once and settled once with all its attempts is not written among others."""
     apply_batch(connection, [InsertRequest(begun("a"))], owner=owner)
 

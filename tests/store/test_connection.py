@@ -45,7 +45,7 @@ def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
         DatabaseFile(tmp_path).open()
 
 
-def test_another_kind_of_file(path: Path) -> None:
+def test_file_that_is_no_database_is_left_alone(path: Path) -> None:
     """A file that is no database is left alone."""
     path.write_text("precious notes\n" * 100)
 
@@ -55,7 +55,7 @@ def test_another_kind_of_file(path: Path) -> None:
     assert path.read_text().startswith("precious")
 
 
-def test_read_only_ledger(path: Path) -> None:
+def test_read_only_ledger_is_reported_as_such(path: Path) -> None:
     """A ledger that cannot be written is told as such."""
     DatabaseFile(path).open().close()
     with (
@@ -207,7 +207,7 @@ def test_readers_notice_another_file(path: Path) -> None:
     readers.close()
 
 
-def test_readers_of_a_deleted_file(path: Path) -> None:
+def test_reading_a_deleted_ledger_makes_no_file(path: Path) -> None:
     """A deleted ledger cannot be read, and reading does not make an empty one."""
     DatabaseFile(path).open().close()
     readers = ReaderPool(DatabaseFile(path))

@@ -30,7 +30,7 @@ def statuses(store: SqliteStore) -> dict[str, str]:
     return {row["request_id"]: row["status"] for row in store.requests(limit=1000)}
 
 
-def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
+def test_killed_writer_loses_no_acknowledged_row(make_ledger: MakeLedger, path: Path) -> None:
     """Killed in the middle of writing, again and again, a ledger keeps every row it acknowledged, and closes what was open."""
     acknowledged: dict[str, str] = {}
     for number in range(3):
@@ -79,7 +79,7 @@ def test_full_disk_refuses_rows_and_serves_reports(make_ledger: MakeLedger, path
     assert statuses(make_ledger()) == {"before": "ok", "after": "ok"}
 
 
-def test_exit_commits_what_waits(path: Path) -> None:
+def test_exit_commits_waiting_rows(path: Path) -> None:
     """A program that ends without closing its store loses none of its rows."""
     subprocess.run([sys.executable, "-c", AT_EXIT, str(path)], check=True, timeout=60)  # noqa: S603 - our own text
 

@@ -206,7 +206,7 @@ def test_odd_outcome_figures_are_unknown() -> None:
     assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
 
 
-def test_rows_read_back() -> None:
+def test_row_is_decoded_for_people() -> None:
     """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
     query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
     with closing(apsw.Connection(":memory:")) as connection:
@@ -215,7 +215,7 @@ def test_rows_read_back() -> None:
     assert encoding.request_of(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
 
 
-def test_outcomes_read_back() -> None:
+def test_outcome_is_decoded_as_it_was() -> None:
     """A stored outcome is the outcome it was."""
     outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
     row = {**encoding.outcome_row(outcome), "id": 7}
@@ -239,7 +239,7 @@ def test_outcomes_read_back() -> None:
         (None, None),
     ],
 )
-def test_features_read_back(stored: str | None, features: object) -> None:
+def test_broken_features_are_left_out(stored: str | None, features: object) -> None:
     """What is no finite number is left out, whoever wrote it; what is no object is no features."""
     row = {**encoding.outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
 

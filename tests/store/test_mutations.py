@@ -78,7 +78,7 @@ def test_settle_is_final(connection: apsw.Connection, owner: ProcessLease) -> No
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
 
 
-def test_settle_without_begin(connection: apsw.Connection) -> None:
+def test_settle_without_begin_inserts_the_row(connection: apsw.Connection) -> None:
     """A row that was never begun (its file was replaced meanwhile) is inserted whole."""
     mutations.settle(connection, ended())
     mutations.settle(connection, ended())
@@ -87,7 +87,7 @@ def test_settle_without_begin(connection: apsw.Connection) -> None:
     assert len(attempts(connection)) == 1
 
 
-def test_settle_needs_an_end(connection: apsw.Connection) -> None:
+def test_settle_refuses_an_open_record(connection: apsw.Connection) -> None:
     """An open record is no end."""
     with pytest.raises(ValueError, match="final status"):
         mutations.settle(connection, begun())
@@ -123,7 +123,7 @@ def test_attempts_change_only_while_the_row_is_open(connection: apsw.Connection,
     assert row(connection)["attempts"] == 2
 
 
-def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_second_attempt_writes_the_first_too(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Once a second upstream is called, the first call is a row too: of whom the row named when it was begun."""
     mutations.begin(connection, InsertRequest(begun()), owner=owner)
     mutations.attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
@@ -132,7 +132,7 @@ def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: P
     assert found == [("r1:1", "gemini", "flash", "reserved"), ("r1:2", "claude", "haiku", "reserved")]
 
 
-def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
+def test_attempt_of_an_unknown_request_is_refused(connection: apsw.Connection) -> None:
     """An attempt needs its row."""
     with pytest.raises(NotFound):
         mutations.attempt(connection, "r1", RETRY)
@@ -185,13 +185,13 @@ def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
-def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
+def test_feedback_out_of_range_is_refused(connection: apsw.Connection, score: float) -> None:
     """A score lies between 0 and 1."""
     with pytest.raises(InvalidRequest):
         user_feedback.add_feedback(connection, replace(SAID, score=score))
 
 
-def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
+def test_feedback_on_a_pinned_request_is_no_outcome(connection: apsw.Connection) -> None:
     """A pinned request can be rated, but the router saw nothing to learn from."""
     mutations.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
     user_feedback.add_feedback(connection, SAID)
@@ -223,7 +223,9 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
     assert attempts(connection) == [("r1:1", "orphaned", 1_000_000)]
 
 
-def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
+def test_recover_closes_no_rows_of_a_living_process(
+    connection: apsw.Connection, owner: ProcessLease, path: Path
+) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
     first = ProcessLease(path)
     mutations.begin(connection, InsertRequest(begun()), owner=first)
@@ -251,7 +253,7 @@ def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Process
     "candidates",
     [(), ({"provider": "gemini", "model": "flash", "cost": None},), ({"cost": -1},), ("odd",)],
 )
-def test_recover_without_an_estimate(
+def test_recover_without_an_estimate_leaves_the_cost_unknown(
     connection: apsw.Connection, owner: ProcessLease, path: Path, candidates: tuple[Any, ...]
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""

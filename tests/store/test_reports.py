@@ -287,7 +287,7 @@ def test_request_comes_with_attempts_and_feedback(connection: apsw.Connection) -
     assert not any(name.endswith("_nano") for name in found)
 
 
-def test_request_without_feedback(connection: apsw.Connection) -> None:
+def test_request_without_feedback_has_none(connection: apsw.Connection) -> None:
     """A row that nobody rated has no feedback; an unknown row is none."""
     write(connection, ended("a"))
 

@@ -53,7 +53,7 @@ def test_few_rows_are_found_without_reading_all(tmp_path: Path, filters: dict[st
     [BEGIN, SETTLE_COUNTED, ATTEMPT, FACTS, ADD, "SELECT * FROM row_facts WHERE id = ?"],
     ids=["begin", "settle", "attempt", "facts", "add", "trigger"],
 )
-def test_no_table_in_memory(tmp_path: Path, query: str) -> None:
+def test_commit_statements_use_no_temporary_table(tmp_path: Path, query: str) -> None:
     """What each commit runs sets no table up in memory, which takes longer than all the rest of it."""
     with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
         steps = connection.execute("EXPLAIN " + query, [None] * query.count("?")).fetchall()

@@ -28,7 +28,7 @@ def weights(connection: apsw.Connection) -> list[float]:
     ("timestamp", "late"),
     [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
 )
-def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) -> None:
+def test_feedback_after_a_day_is_dropped(connection: apsw.Connection, timestamp: str, late: bool) -> None:
     """A day after its request an opinion comes too late, and nothing of it is kept."""
     mutations.settle(connection, ended())
     if not late:
@@ -40,7 +40,7 @@ def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) 
     assert connection.execute("SELECT count(*) FROM feedback").get == 0
 
 
-def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
+def test_feedback_on_rows_of_unknown_time_is_taken(connection: apsw.Connection) -> None:
     """Opinions on rows whose time cannot be read are taken."""
     mutations.settle(connection, ended(timestamp="yesterday"))
     user_feedback.add_feedback(connection, said("r1"))
@@ -84,7 +84,7 @@ def test_opinions_wait_for_further_keys(connection: apsw.Connection) -> None:
     assert weights(connection) == [1.0] * 5
 
 
-def test_nobody_saves_up_influence(connection: apsw.Connection) -> None:
+def test_waiting_feedback_is_limited_to_ten_per_key(connection: apsw.Connection) -> None:
     """Of what waits the newest ten of each key are learned, the rest never."""
     for number in range(HELD_OF_A_KEY + 5):
         by("k1", connection, number=number, keys=2)
@@ -118,7 +118,7 @@ def test_shadow_report_needs_both_prices(connection: apsw.Connection) -> None:
     assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
 
 
-def test_shadow_of_nothing(connection: apsw.Connection) -> None:
+def test_shadow_report_of_an_empty_ledger_saves_nothing(connection: apsw.Connection) -> None:
     """Without rows there is nothing to save."""
     told = reports.shadow(connection, days=1, now=NOW)
     assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])

@@ -126,7 +126,7 @@ def test_a_change_at_fault_fails_alone(make_writer: MakeWriter, path: Path) -> N
     assert ids(path) == ["a", "b"]
 
 
-def test_a_refusal_is_an_answer(make_writer: MakeWriter, path: Path) -> None:
+def test_refused_mutation_disturbs_no_other(make_writer: MakeWriter, path: Path) -> None:
     """What a change refuses (unknown, repeated) is told to its caller and disturbs no other."""
     writer = make_writer()
 
@@ -216,7 +216,7 @@ def test_a_replaced_file_is_taken_up(make_writer: MakeWriter, path: Path, tmp_pa
     DatabaseFile(path).check()
 
 
-def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
+def test_lost_directory_refuses_writes_until_it_is_back(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
     """When the directory is gone, writes are refused; when it is back, they go on."""
     writer = make_writer()
     writer.submit(insert("a")).result(10)
@@ -228,7 +228,7 @@ def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path:
     assert ids(path)[-1] == "c"
 
 
-def test_cancelling_takes_nothing_back(make_writer: MakeWriter, path: Path) -> None:
+def test_cancelled_caller_keeps_its_row(make_writer: MakeWriter, path: Path) -> None:
     """A caller that goes away does not take its row with it."""
     writer = make_writer()
     future = writer.submit(insert("a"))
@@ -252,7 +252,7 @@ def test_no_thread_to_be_had(make_writer: MakeWriter, path: Path) -> None:
     assert ids(path) == ["b"]
 
 
-def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None:
+def test_close_commits_accepted_mutations(make_writer: MakeWriter, path: Path) -> None:
     """Close waits for what was accepted; afterwards nothing is."""
     ended: list[bool] = []
     writer = make_writer(at_end=lambda: ended.append(True))
@@ -267,7 +267,7 @@ def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None
     assert "closed" in str(writer.submit(insert("late")).exception(0))
 
 
-def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
+def test_commit_callback_may_close_the_store(make_writer: MakeWriter) -> None:
     """A callback of a commit may close the ledger without waiting for its own thread."""
     writer = make_writer()
     closed = threading.Event()

@@ -68,7 +68,7 @@ async def test_parallel_requests_get_their_own_connections(transport: Transport)
     assert server.connections == 20
 
 
-async def test_closed_while_idle(transport: Transport) -> None:
+async def test_connection_closed_while_idle_costs_no_error(transport: Transport) -> None:
     """A kept connection that the upstream has closed meanwhile costs no error."""
     async with serve(says_and_leaves(ANSWER)) as server:
         assert await ask(transport, server.url) == b"{}"

@@ -146,7 +146,7 @@ async def test_body_bytes_are_untouched(transport: Transport) -> None:
         assert await collected(transport, server.url) == body
 
 
-async def test_pieces_at_once(transport: Transport) -> None:
+async def test_piece_is_handed_on_at_once(transport: Transport) -> None:
     """A piece is handed on before the upstream sends the next one."""
     go_on = asyncio.Event()
 
@@ -165,7 +165,7 @@ async def test_pieces_at_once(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_headers_before_body(transport: Transport) -> None:
+async def test_response_is_there_with_its_headers(transport: Transport) -> None:
     """The response is there as soon as its headers are."""
     async with serve(says_and_hangs(CHUNKED)) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
@@ -245,7 +245,7 @@ async def test_unknown_host_is_unreachable(transport: Transport) -> None:
     [says_and_leaves(b""), says_and_resets(b""), says_and_leaves(b"HTTP/1.1 200 OK\r\nx-")],
     ids=["fin", "rst", "fin-in-head"],
 )
-async def test_gone_before_headers(transport: Transport, script: Script) -> None:
+async def test_connection_lost_before_headers_is_unreachable(transport: Transport, script: Script) -> None:
     """A connection that ends after the request was sent and before its headers do is unreachable, and may be billed."""
     async with serve(script) as server:
         error = await refused(transport, server.url)
@@ -273,7 +273,7 @@ async def test_nothing_is_sent_twice(transport: Transport, reset: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [b"000", b"099", b"600", b"999"])
-async def test_status_that_is_none(transport: Transport, status: bytes) -> None:
+async def test_impossible_status_is_an_invalid_response(transport: Transport, status: bytes) -> None:
     """A status outside of 100 to 599 is an invalid response at once."""
     async with serve(says_and_hangs(ANSWER.replace(b"200", status))) as server:
         assert type(await refused(transport, server.url)) is UpstreamInvalidResponse
@@ -350,7 +350,7 @@ async def test_redirect_is_not_followed(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nx-half: "], ids=["nothing", "half-a-head"])
-async def test_first_byte_timeout(transport: Transport, answer: bytes) -> None:
+async def test_missing_headers_time_out(transport: Transport, answer: bytes) -> None:
     """Without headers in time the upstream timed out."""
     async with serve(says_and_hangs(answer)) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(first_byte=0.05))
@@ -389,7 +389,7 @@ async def test_total_timeout_cuts_an_endless_body(transport: Transport) -> None:
     assert "0.1 s" in error.message
 
 
-async def test_total_before_headers(transport: Transport) -> None:
+async def test_total_timeout_covers_the_headers(transport: Transport) -> None:
     """The total deadline also covers the time before the headers."""
     async with serve(says_and_hangs(b"")) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(first_byte=9, total=0.05))

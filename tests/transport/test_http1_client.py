@@ -41,7 +41,7 @@ async def ask(transport: Http1Transport, url: str) -> bytes:
         await response.aclose()
 
 
-async def test_bytes_after_the_answer(lean: Http1Transport) -> None:
+async def test_surplus_bytes_are_not_the_next_answer(lean: Http1Transport) -> None:
     """Bytes that nobody asked for are not taken as the next answer."""
     async with serve(says_and_hangs(ANSWER + ANSWER.replace(b"{}", b"!!"))) as server:
         assert await ask(lean, server.url) == b"{}"
@@ -143,7 +143,7 @@ async def test_last_chunk_need_not_be_read_to_keep_the_connection(lean: Http1Tra
     assert server.connections == 1
 
 
-async def test_too_many_idle(lean: Http1Transport) -> None:
+async def test_oldest_idle_connection_is_closed_above_the_limit(lean: Http1Transport) -> None:
     """Beyond so many kept connections the oldest is closed."""
     all_here = asyncio.Barrier(MAX_IDLE + 1)
 
@@ -205,7 +205,7 @@ async def test_few_destinations_are_remembered(lean: Http1Transport) -> None:
         assert await ask(lean, server.url) == b"{}"
 
 
-async def test_headers_of_each_request(lean: Http1Transport) -> None:
+async def test_each_request_carries_its_own_headers(lean: Http1Transport) -> None:
     """Requests to one URL with other headers, as of another key, carry their own; the same ones are written once."""
     seen: list[bytes] = []
 
@@ -223,7 +223,7 @@ async def test_headers_of_each_request(lean: Http1Transport) -> None:
     assert b"\r\nx-api-key: sk-other\r\n" in seen[2]
 
 
-async def test_headers_after_the_end(lean: Http1Transport) -> None:
+async def test_headers_outlive_the_reuse_of_the_connection(lean: Http1Transport) -> None:
     """An answer's headers stay its own when its connection serves another request."""
     answers = (ANSWER.replace(b"\r\n\r\n", b"\r\nx-id: %d\r\n\r\n" % number) for number in (1, 2))
     async with serve(says(*answers)) as server:

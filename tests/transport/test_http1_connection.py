@@ -140,7 +140,7 @@ def test_surplus_bytes_spoil_the_connection_not_the_answer(surplus: bytes) -> No
     ],
     ids=["long", "many", "informational", "trailer", "extension", "upgrade"],
 )
-def test_head_without_end(wire: bytes) -> None:
+def test_endless_head_is_refused(wire: bytes) -> None:
     """Bytes that bring the body no further are bounded wherever they stand; nothing is switched to another protocol."""
     assert body(wire, cut=1000) == (b"", End.PROTOCOL_ERROR)
 
@@ -148,7 +148,7 @@ def test_head_without_end(wire: bytes) -> None:
 @pytest.mark.parametrize(
     "header", [b"x: " + b"y" * 2 * MAX_HEAD + b"\r\n", b"x: y\r\n" * MAX_HEAD], ids=["long", "many"]
 )
-def test_head_in_one_read(header: bytes) -> None:
+def test_too_large_head_is_refused_in_one_read(header: bytes) -> None:
     """A head too large is refused even when it comes whole."""
     assert body(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n", cut=1_000_000) == (b"", End.PROTOCOL_ERROR)
 
@@ -245,7 +245,7 @@ async def test_one_timer_serves_many_waits() -> None:
     assert not await world.connection.wait(loop.time())
 
 
-async def test_poured_without_waking() -> None:
+async def test_poured_pieces_do_not_wake_the_waiter() -> None:
     """What comes goes on at once, in the socket's turn; who waits is woken for the end, and the last piece is left to it."""
     loop = asyncio.get_running_loop()
     world = World(loop)
@@ -260,7 +260,7 @@ async def test_poured_without_waking() -> None:
     assert (come, world.connection.take(), world.connection.paused) == ([b"onetwo"], b"three", False)
 
 
-async def test_silence_while_poured() -> None:
+async def test_idle_timeout_restarts_with_each_piece_poured() -> None:
     """The time of silence runs from what came last, be it only a part of the framing."""
     loop = asyncio.get_running_loop()
     world = World(loop)

@@ -60,7 +60,7 @@ async def test_empty_pieces_are_skipped() -> None:
         (httpx2.RemoteProtocolError("illegal status line"), UpstreamInvalidResponse),
     ],
 )
-async def test_errors_while_sending(error: httpx2.HTTPError, expected: type[Exception]) -> None:
+async def test_httpx_errors_while_sending_are_translated(error: httpx2.HTTPError, expected: type[Exception]) -> None:
     """No exception of httpx2 passes while sending, nor does its text."""
 
     def upstream(request: httpx2.Request) -> httpx2.Response:
@@ -80,7 +80,7 @@ async def test_errors_while_sending(error: httpx2.HTTPError, expected: type[Exce
         (httpx2.RemoteProtocolError("illegal chunk header"), UpstreamInvalidResponse),
     ],
 )
-async def test_errors_while_reading(error: httpx2.HTTPError, expected: type[Exception]) -> None:
+async def test_httpx_errors_while_reading_are_translated(error: httpx2.HTTPError, expected: type[Exception]) -> None:
     """No exception of httpx2 passes while reading."""
 
     async def body() -> AsyncIterator[bytes]:

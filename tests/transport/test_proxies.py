@@ -69,7 +69,7 @@ def test_unusable_proxy_is_a_problem(value: str) -> None:
     assert proxy.problem is not None
 
 
-def test_password_does_not_show() -> None:
+def test_proxy_password_is_never_shown() -> None:
     """Neither the URL that is shown nor the representation has the user or the password."""
     proxies = Proxies.from_environment({"HTTPS_PROXY": "http://user:pass%40word@p:1"})
     proxy = proxies.of("https://api.example")
@@ -160,7 +160,7 @@ async def test_https_upstream_is_reached_through_connect(make_transport: MakeTra
     assert b"proxy-authorization" not in requests[0].lower()
 
 
-async def test_tunnel_in_tls(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_tunnel_works_through_a_tls_proxy(make_transport: MakeTransport, tmp_path: Path) -> None:
     """A proxy that is itself spoken to over TLS works as well: one TLS connection within another."""
     (tmp_path / "proxy").mkdir()
     proxy_tls, proxy_ca = self_signed(tmp_path / "proxy")
@@ -177,7 +177,9 @@ async def test_tunnel_in_tls(make_transport: MakeTransport, tmp_path: Path) -> N
     assert len(seen.heads) == 1
 
 
-async def test_no_trust_in_the_proxy(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_upstream_certificate_is_checked_through_the_tunnel(
+    make_transport: MakeTransport, tmp_path: Path
+) -> None:
     """The upstream's certificate is checked through the tunnel: a proxy that answers for it is found out, and gets no request."""
     server_tls, ca_file = self_signed(tmp_path, host="someone.else")
     async with serve(says(ANSWER), tls=server_tls) as upstream, proxy_to(port_of(upstream.url)) as (address, _):
@@ -218,7 +220,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("answer", "words"), REFUSALS, ids=["407", "503", "ssh", "endless", "surplus", "gone"])
-async def test_refused_by_the_proxy(answer: bytes, words: str) -> None:
+async def test_refused_tunnel_makes_the_upstream_unreachable(answer: bytes, words: str) -> None:
     """A proxy that opens no tunnel makes the upstream unreachable, for a reason that is told; nothing was sent to the upstream."""
 
     async def script(peer: Peer) -> None:
@@ -233,7 +235,7 @@ async def test_refused_by_the_proxy(answer: bytes, words: str) -> None:
     assert "127.0.0.1" not in error.message
 
 
-async def test_answer_byte_by_byte(tmp_path: Path) -> None:
+async def test_proxy_answer_is_read_byte_by_byte(tmp_path: Path) -> None:
     """The proxy's answer is read however it is cut."""
 
     async def script(peer: Peer) -> None:

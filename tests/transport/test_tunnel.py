@@ -47,7 +47,7 @@ def test_proxy_answer_does_not_depend_on_how_it_is_cut(answer: bytes, expected: 
     assert outcome(answer, cut=cut) == expected
 
 
-def test_answer_without_end() -> None:
+def test_endless_proxy_answer_is_given_up() -> None:
     """A head that does not end is given up once it is too long."""
     assert outcome(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_ANSWER, cut=1460) is None
 

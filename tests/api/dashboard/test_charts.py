@@ -7,7 +7,7 @@ import pytest
 from gateway.api.dashboard.charts import HEIGHT, cost_bars, shares, usd
 
 
-def test_bars_scale_to_the_highest() -> None:
+def test_bars_scale_to_the_highest_bucket() -> None:
     """The dearest bucket fills the height; an empty timeline has no bars."""
     rows = [
         {"bucket": "2026-11-21", "total_cost": 1.0, "total_baseline_cost": 2.0, "total_savings": 1.0},

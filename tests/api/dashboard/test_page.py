@@ -12,7 +12,7 @@ from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
 
 
-def test_page_of_an_empty_ledger(make_gateway: MakeGateway) -> None:
+def test_empty_ledger_has_a_page(make_gateway: MakeGateway) -> None:
     """An empty ledger has a page too, and in the demo it says that it is one."""
     page = make_gateway(demo=True).client.get("/")
     assert page.status_code == 200

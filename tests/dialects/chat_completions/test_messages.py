@@ -138,7 +138,7 @@ def test_bad_message_is_refused_with_the_path_of_the_member(message: object, pat
 @pytest.mark.parametrize(
     "value", [[], {}, "hi", [{"role": "user", "content": "x"}] * 10_001], ids=["empty", "object", "text", "too many"]
 )
-def test_not_a_list_of_messages(value: object) -> None:
+def test_number_of_messages_is_bounded(value: object) -> None:
     """There must be 1 to 10,000 messages."""
     with pytest.raises(InvalidRequest) as refused:
         check_messages(value)
@@ -155,7 +155,7 @@ def test_not_a_list_of_messages(value: object) -> None:
     ],
     ids=["parts", "reasoning", "images", "calls"],
 )
-def test_too_many_parts(message: dict[str, object]) -> None:
+def test_number_of_parts_is_bounded(message: dict[str, object]) -> None:
     """All messages together have at most 20,000 parts, calls and pieces of reasoning."""
     check_messages([message] * 3)
     with pytest.raises(InvalidRequest) as refused:

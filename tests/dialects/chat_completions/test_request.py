@@ -41,7 +41,7 @@ def parsed(**members: object) -> ChatRequest:
     return parse_chat_request(orjson.dumps({"model": "auto", "messages": MESSAGES, **members}))
 
 
-def accepted(body: object) -> None:
+def expect_accepted_or_refused(body: object) -> None:
     """Parse it; any refusal but InvalidRequest fails the test, and so does a value that is not what it says."""
     with suppress(InvalidRequest):
         request = parse_chat_request(orjson.dumps(body))
@@ -120,18 +120,18 @@ def test_empty_tools_count_as_absent() -> None:
 @given(JSON)
 def test_any_json_body_is_accepted_or_refused_as_invalid(body: object) -> None:
     """Whatever JSON the body is, it is accepted or refused as invalid."""
-    accepted(body)
+    expect_accepted_or_refused(body)
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=5))
 @settings(max_examples=100)
 def test_any_parameters_are_accepted_or_refused_as_invalid(members: dict[str, Any]) -> None:
     """Whatever the parameters are, they are accepted or refused as invalid."""
-    accepted({**members, "model": "auto", "messages": MESSAGES})
+    expect_accepted_or_refused({**members, "model": "auto", "messages": MESSAGES})
 
 
 @given(st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=4), WORDS)
 @settings(max_examples=100)
 def test_any_messages_are_accepted_or_refused_as_invalid(messages: list[dict[str, Any]], role: str) -> None:
     """Whatever the messages are, they are accepted or refused as invalid."""
-    accepted({"model": "auto", "messages": [{**message, "role": role} for message in messages]})
+    expect_accepted_or_refused({"model": "auto", "messages": [{**message, "role": role} for message in messages]})

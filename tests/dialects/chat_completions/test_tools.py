@@ -139,7 +139,7 @@ def test_offered_tool_choice_is_accepted(body: dict[str, Any]) -> None:
         ({"function_call": {"name": "f"}}, "function_call"),
     ],
 )
-def test_choice_is_not_offered(body: dict[str, Any], param: str) -> None:
+def test_tool_choice_outside_the_tools_is_refused(body: dict[str, Any], param: str) -> None:
     """What is forced or allowed must be among the tools."""
     with pytest.raises(InvalidRequest) as refused:
         check_choice_is_offered(body)

@@ -52,7 +52,7 @@ def test_space_around_a_fence_is_bounded(text: str, bare: str, cut: int) -> None
 
 
 @pytest.mark.parametrize("filling", [" ", "\n", "`", "``` ", "\t`"])
-def test_little_is_held_back(filling: str) -> None:
+def test_code_fence_detection_holds_back_little(filling: str) -> None:
     """However much white space and however many ticks a model writes, it is passed on, and looking at it stays cheap."""
     long = filling * 50_000
     assert without_fence(f"```\n{long}x") == f"{long}x"

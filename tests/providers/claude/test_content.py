@@ -21,7 +21,7 @@ def test_empty_text_becomes_no_block(content: object) -> None:
     assert content_blocks(content, "p") == []
 
 
-def test_title_is_cut() -> None:
+def test_file_title_is_cut_to_the_limit() -> None:
     """A file's name is its title, as far as the API takes it."""
     part = {"type": "file", "file": {"file_data": "JVBERi0=", "filename": "x" * 600}}
     assert content_blocks([part], "p")[0]["title"] == "x" * 500

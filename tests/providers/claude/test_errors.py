@@ -62,7 +62,7 @@ def test_error_page_is_judged_by_its_status() -> None:
     assert type(answered_failure(529, {}, b"<html>", provider="claude", key="k")) is UpstreamOverloaded
 
 
-def test_key_in_a_message() -> None:
+def test_key_is_cut_out_of_error_messages() -> None:
     """The gateway's key is cut out of what the client is told."""
     body = orjson.dumps({"error": {"type": "invalid_request_error", "message": "bad key-77!"}})
     assert answered_failure(400, {}, body, provider="claude", key="key-77").message == "bad [redacted]!"

@@ -50,7 +50,7 @@ def test_unknown_model_gets_the_newest_profile(model: str) -> None:
 
 
 @pytest.mark.parametrize("known", CLAUDE.values(), ids=lambda known: known.id)
-def test_agrees_with_the_simulator(known: object) -> None:
+def test_profile_agrees_with_the_simulator(known: object) -> None:
     """What the profile allows is what the strict simulator of that model takes."""
     model = CLAUDE[getattr(known, "id", "")]
     profile: ClaudeProfile = profile_of(model.id)

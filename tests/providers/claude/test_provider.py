@@ -198,7 +198,7 @@ def test_chunks_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> None:
     assert read(claude().stream_parser(request), pieces) == read(claude().stream_parser(request), [WIRE])
 
 
-def test_address_and_key() -> None:
+def test_key_is_in_its_header_and_nowhere_else() -> None:
     """The key stands in a header and nowhere else; the configuration's headers cannot replace it."""
     provider = Claude(
         UpstreamEndpoint("https://claude.test/", KEY, {"anthropic-beta": "b", "x-api-key": "other"}), name="claude-eu"
@@ -215,7 +215,7 @@ def test_address_and_key() -> None:
     assert KEY not in str(request.json)
 
 
-def test_error_in_an_answer() -> None:
+def test_error_with_status_200_is_raised() -> None:
     """An error that came with status 200 is an error."""
     body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     with pytest.raises(UpstreamOverloaded, match="Overloaded"):

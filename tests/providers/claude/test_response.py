@@ -54,7 +54,7 @@ def test_renamed_tool_answers_by_the_clients_name() -> None:
     assert completion.choices[0]["finish_reason"] == "tool_calls"
 
 
-def test_id_and_tier() -> None:
+def test_id_and_service_tier_are_passed_on() -> None:
     """The message's id and the tier that served it are told, by OpenAI's names; what is none of them is not."""
     completion = answered([], id="msg_1", usage={**USAGE, "service_tier": "standard"})
     assert (completion.upstream_id, completion.extra) == ("msg_1", {"service_tier": "default"})

@@ -50,7 +50,7 @@ def test_null_or_empty_keywords_count_as_absent() -> None:
     assert sound(True, "p") is True
 
 
-def test_names_like_keywords() -> None:
+def test_property_may_be_named_like_a_keyword() -> None:
     """A property may be called like a keyword."""
     schema = {"properties": {"type": A, "properties": B, "$ref": A, "enum": {"enum": ["x"]}, "required": A}}
     assert object_schema(sound(schema, "p")) == {**schema, "type": "object"}

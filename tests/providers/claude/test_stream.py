@@ -109,7 +109,7 @@ def test_last_usage_counts_and_absent_counts_stay() -> None:
     assert chunks(START, STOP)[0].extra == {"service_tier": "default"}
 
 
-def test_json_held_back() -> None:
+def test_held_back_fence_text_comes_with_the_end() -> None:
     """What might have been a fence and was none comes with the end."""
     asked = {"response_format": {"type": "json_object"}}
     assert deltas(chunks(START, {**TEXT, "delta": {"type": "text_delta", "text": "``"}}, STOP, **asked))[1:] == [
@@ -118,7 +118,7 @@ def test_json_held_back() -> None:
     ]
 
 
-def test_thinking_is_remembered() -> None:
+def test_streamed_thinking_is_kept_under_its_call() -> None:
     """The thinking before a call comes back with the call alone."""
     signatures = SignatureCache()
     events: Sequence[dict[str, Any]] = [

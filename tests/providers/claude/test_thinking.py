@@ -100,7 +100,7 @@ def test_reasoning_object_sets_effort_budget_and_display(reasoning: Any, manuall
 @pytest.mark.parametrize(
     ("limit", "thinking"), [(1024, None), (1025, manual(1024)), (3000, manual(2999)), (50_000, manual(8192))]
 )
-def test_budget_below_limit(limit: int, thinking: Any) -> None:
+def test_thinking_budget_stays_below_the_token_limit(limit: int, thinking: Any) -> None:
     """A budget stays below the limit of the whole answer; where that is too little there is no thinking."""
     assert fields(HAIKU_4_5, reasoning_effort="high", max_tokens=limit) == (thinking, None)
 
@@ -148,7 +148,7 @@ def test_echoed_thinking_goes_back_to_its_own_model_only(detail: Any, block: Any
     assert loop(detail) == (None, [*([block] if block else []), USE, USE_2])
 
 
-def test_place_between_calls() -> None:
+def test_thinking_block_keeps_its_place_between_calls() -> None:
     """A block that came between two calls comes back between them."""
     assert loop(SIGNED, LATER) == (None, [BLOCK, USE, LATER_BLOCK, USE_2])
 

@@ -21,7 +21,7 @@ def test_strict_tool_keeps_the_guarantee_where_expressible() -> None:
     assert tools == [{"name": "a", "input_schema": CLOSED, "strict": True}, {"name": "b", "input_schema": OPEN}]
 
 
-def test_strict_too_many() -> None:
+def test_more_than_twenty_strict_tools_are_not_strict() -> None:
     """Beyond twenty strict tools, and on models that know none, there are no strict ones."""
     many = [strict(f"t{i}", CLOSED) for i in range(MOST_STRICT_TOOLS + 1)]
     assert not any("strict" in tool for tool in sent(tools=many, to=HAIKU_4_5).json["tools"])

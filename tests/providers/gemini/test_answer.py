@@ -50,7 +50,7 @@ def finished(reason: Any, *parts: Any) -> str:
     return read.finish_reason()
 
 
-def test_text_and_thoughts() -> None:
+def test_texts_and_thoughts_are_joined_separately() -> None:
     """Thoughts are reasoning, text is content, each joined."""
     delta = reader().read(
         candidate({"text": "hm", "thought": True}, {"text": "m", "thought": True}, {"text": "a"}, {"text": "b"})
@@ -93,7 +93,7 @@ def test_calls_have_id_name_and_json_arguments() -> None:
     assert all(MADE_ID.fullmatch(made["id"]) for made in [*first, *second])
 
 
-def test_names_are_led_back() -> None:
+def test_renamed_tool_answers_by_the_clients_name() -> None:
     """A renamed tool has the client's name again."""
     read = reader(RequestContext(renamed={"_2fa": "2fa"})).read(candidate(call("_2fa"), call("other")))
     assert [made["function"]["name"] for made in read["tool_calls"]] == ["2fa", "other"]
@@ -151,7 +151,7 @@ def test_finish_reasons_map_to_openais(reasons: list[Any], expected: str) -> Non
     assert {finished(reason, {"text": "a"}) for reason in reasons} == {expected}
 
 
-def test_finish_reason_with_calls() -> None:
+def test_stop_after_calls_becomes_tool_calls() -> None:
     """Gemini says STOP after calls, too; a cut or filtered answer stays one."""
     assert finished("STOP", call("f")) == "tool_calls"
     assert finished("MAX_TOKENS", call("f")) == "length"
@@ -303,7 +303,7 @@ def test_missing_logprobs_are_none(result: Any) -> None:
     assert logprobs_of({"logprobsResult": result}) is None
 
 
-def test_logprobs_without_rivals() -> None:
+def test_logprobs_may_lack_alternatives() -> None:
     """Rivals may be missing."""
     made = logprobs_of({"logprobsResult": {"chosenCandidates": [{"token": "a"}], "topCandidates": "x"}})
     assert made is not None

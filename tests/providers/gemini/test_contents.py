@@ -58,7 +58,7 @@ def responded(name: str, response: Any) -> Any:
     return {"functionResponse": {"name": name, "response": response}}
 
 
-def test_leading_system_messages() -> None:
+def test_leading_system_messages_become_the_instruction() -> None:
     """The system messages at the start are the instruction, in order, without empty ones."""
     made = talk(
         says("system", "a"), says("developer", [{"type": "text", "text": "b"}]), says("system", ""), says("user", "hi")
@@ -66,7 +66,7 @@ def test_leading_system_messages() -> None:
     assert (made.system, made.contents) == ([{"text": "a"}, {"text": "b"}], [turn("user", "hi")])
 
 
-def test_later_system_messages() -> None:
+def test_later_system_messages_become_user_text() -> None:
     """System messages further on are folded into the user's turn."""
     made = contents(
         says("user", "a"), says("system", "s"), says("assistant", "b"), says("developer", "d"), says("user", "c")
@@ -78,7 +78,7 @@ def test_later_system_messages() -> None:
     ]
 
 
-def test_only_system_messages() -> None:
+def test_only_system_messages_become_the_prompt() -> None:
     """With nothing but system messages, they are what is asked."""
     for model in ("gemini-2.5-flash", "gemini-3.5-flash"):
         assert talk(says("system", "a"), model=model) == Conversation((), [turn("user", "a")])
@@ -87,14 +87,14 @@ def test_only_system_messages() -> None:
 @pytest.mark.parametrize(
     "messages", [[says("user", "")], [says("system", ""), says("user", ""), says("assistant", None)]]
 )
-def test_nothing_to_answer(messages: Any) -> None:
+def test_conversation_without_text_is_refused(messages: Any) -> None:
     """A conversation without a word is refused."""
     with pytest.raises(InvalidRequest) as caught:
         talk(*messages)
     assert caught.value.param == "messages"
 
 
-def test_same_role_in_a_row() -> None:
+def test_messages_of_one_role_are_joined() -> None:
     """Messages of one role in a row are one content."""
     made = contents(
         says("user", "a"), says("user", "b"), says("assistant", "c"), says("assistant", "d"), says("user", "e")
@@ -102,7 +102,7 @@ def test_same_role_in_a_row() -> None:
     assert made == [turn("user", "a", "b"), turn("model", "c", "d"), turn("user", "e")]
 
 
-def test_empty_assistant_message() -> None:
+def test_empty_assistant_message_is_left_out() -> None:
     """An assistant's message without a word is left out."""
     assert contents(says("user", "a"), says("assistant", ""), says("user", "b")) == [turn("user", "a", "b")]
 
@@ -120,7 +120,7 @@ def test_assistant_may_begin_with_text_but_not_with_a_call() -> None:
         assert [content["role"] for content in made] == ["user", "model", "user"]
 
 
-def test_refusal_is_text() -> None:
+def test_refusal_becomes_assistant_text() -> None:
     """A refusal in the history is what the assistant said, as part or as member."""
     assert contents({"role": "assistant", "refusal": "no"}, says("user", "b"))[0] == turn("model", "no")
     assert contents(says("assistant", [{"type": "refusal", "refusal": "no"}]), says("user", "b"))[0] == turn(
@@ -160,7 +160,7 @@ def test_unanswered_call_gets_a_result() -> None:
     assert contents(says("user", "q"), calls("f:1"))[-1] == turn("user", responded("f", {"result": "(no result)"}))
 
 
-def test_result_without_call() -> None:
+def test_result_without_a_call_becomes_text() -> None:
     """A result that no open call asked for is told as text."""
     made = contents(
         says("user", "q"),
@@ -214,7 +214,7 @@ def test_custom_call_becomes_a_function_call() -> None:
 
 
 @pytest.mark.parametrize("call", [{"id": "1", "type": "function"}, {"type": "function", "function": None}])
-def test_call_without_function(call: Any) -> None:
+def test_call_without_function_is_still_a_call(call: Any) -> None:
     """A call that lacks its function is still a call."""
     made = contents(says("user", "q"), {"role": "assistant", "tool_calls": [call]}, model="gemini-3.5-flash")
     assert made[1]["parts"][0]["functionCall"]["name"] == "_"
@@ -246,7 +246,7 @@ def test_json_object_result_is_sent_as_such(text: str, value: Any) -> None:
     assert result(text) == value
 
 
-def test_signatures_come_back() -> None:
+def test_signatures_go_back_on_their_parts() -> None:
     """A step's signatures go back on the parts they came on: echoed by the client, or kept under the call's id."""
     kept = SignatureCache()
     kept.put("2", ThoughtSignature("kept"))
@@ -280,7 +280,7 @@ def test_sentinel_where_text_stands_beside_results() -> None:
     assert made[1]["parts"][0]["thoughtSignature"] == SENTINEL
 
 
-def test_sentinel_without_a_human() -> None:
+def test_conversation_without_a_user_turn_is_the_current_turn() -> None:
     """Where no human ever spoke the whole conversation is the current turn."""
     made = contents(says("assistant", "a"), answer("1", "late"), model="gemini-3.5-flash")
     assert made == [turn("model", "a"), turn("user", "Result of tool call 1:\nlate")]
@@ -295,7 +295,7 @@ def test_no_sentinel_before_gemini_3() -> None:
     assert contents(says("user", "q"), calls("f:1"), answer("1", "a"))[1] == turn("model", called("f"))
 
 
-def test_signature_without_text() -> None:
+def test_signature_of_empty_text_is_left_out() -> None:
     """A signature whose text is empty has no part to stand on and is left out."""
     made = contents(
         says("user", "a"), says("assistant", "") | {"reasoning_details": [detail("s", index=0)]}, says("user", "b")

@@ -73,7 +73,9 @@ def test_error_kind_follows_from_status_and_words(
 
 
 @pytest.mark.parametrize(("status", "message", "word", "kind"), CASES)
-def test_error_inside_an_answer(status: int, message: str, word: str, kind: type[UpstreamError]) -> None:
+def test_error_with_status_200_is_the_same_error(
+    status: int, message: str, word: str, kind: type[UpstreamError]
+) -> None:
     """An error told after a 200 is the same error."""
     assert type(error_in(google(status, message, word), provider="gemini", key=KEY)) is kind
 
@@ -86,7 +88,7 @@ def test_error_inside_an_answer(status: int, message: str, word: str, kind: type
         ("?", "NEVER_HEARD_OF", UpstreamFailed),
     ],
 )
-def test_error_without_a_code(message: str, word: str, kind: type[UpstreamError]) -> None:
+def test_status_word_replaces_a_missing_code(message: str, word: str, kind: type[UpstreamError]) -> None:
     """Google's status word stands in for a missing code."""
     assert type(error_in(google(None, message, word), provider="gemini", key=KEY)) is kind
 
@@ -117,7 +119,7 @@ def test_body_that_is_no_google_error_is_judged_by_status(body: bytes) -> None:
     assert type(error_of(503, {}, body, provider="gemini", key=KEY)) is UpstreamOverloaded
 
 
-def test_key_is_cut_out() -> None:
+def test_key_is_cut_out_of_error_messages() -> None:
     """The key never stands in a message, though Google repeats it."""
     error = read(400, google(400, f"Bad request for {KEY}.", "INVALID_ARGUMENT"))
     assert KEY not in str(error)

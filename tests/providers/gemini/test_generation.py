@@ -81,7 +81,7 @@ def test_too_many_choices_are_refused_by_generation() -> None:
         assert caught.value.param == "n"
 
 
-def test_too_many_stops() -> None:
+def test_too_many_stop_sequences_are_refused() -> None:
     """More stop sequences than Gemini takes are refused; empty ones do not count."""
     assert len(config(stop=["a", "b", "c", "d", "e", ""])["stopSequences"]) == 5
     with pytest.raises(InvalidRequest) as caught:
@@ -151,12 +151,12 @@ VOICE = {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "
         (TALKS, {"audio": {"voice": "Kore", "format": "pcm16"}}, VOICE),
     ],
 )
-def test_output_other_than_text(model: str, body: Any, expected: Any) -> None:
+def test_picture_and_speech_output_is_requested_by_modality(model: str, body: Any, expected: Any) -> None:
     """Pictures and speech are asked for in Gemini's words, with their form; a model of text alone is told nothing."""
     assert modalities_config(body, profile=profile_of(model), stream=False) == expected
 
 
-def test_streamed_speech_is_raw() -> None:
+def test_streamed_wav_speech_is_refused() -> None:
     """A stream has no WAV header, whose length is not known yet: it is refused, as OpenAI does."""
     profile = profile_of(TALKS)
     assert modalities_config({"audio": {"voice": "Kore", "format": "pcm16"}}, profile=profile, stream=True) == VOICE

@@ -72,20 +72,20 @@ def test_citations_and_fetched_pages_are_passed_on() -> None:
     assert message["extra_content"]["google"]["url_context_metadata"] == fetched
 
 
-def test_why_an_answer_ended() -> None:
+def test_finish_message_is_passed_on() -> None:
     """Google's words about the end of an answer are passed on under Google's name."""
     message = answered(said({"text": "a"}, finish="SAFETY", finishMessage="Blocked.")).choices[0]["message"]
     assert message["extra_content"] == {"google": {"finish_message": "Blocked."}}
 
 
-def test_sources_without_places() -> None:
+def test_source_without_a_segment_covers_the_whole_text() -> None:
     """A source that no segment names stands for the whole text."""
     assert notes({"groundingMetadata": {"groundingChunks": WEB[:1]}}, "ab", "c") == [
         citation("https://one.test", "One", 0, 3)
     ]
 
 
-def test_places_in_parts() -> None:
+def test_segment_places_count_within_their_part() -> None:
     """Google counts within a part; a segment without an end goes to the text's end, one beyond it ends there."""
     supports = [
         {"segment": {"partIndex": 1, "startIndex": 2, "endIndex": 4}, "groundingChunkIndices": [0]},

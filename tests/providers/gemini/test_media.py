@@ -72,7 +72,7 @@ def test_data_url_becomes_inline_data(url: str, mime: str) -> None:
     assert parts(image(url)) == [{"inlineData": {"mimeType": mime, "data": PNG}}]
 
 
-def test_data_url_without_base64() -> None:
+def test_percent_encoded_data_url_is_encoded_as_base64() -> None:
     """A percent-encoded data URL is encoded anew."""
     assert (
         parts(image("data:image/svg+xml,%3Csvg%2F%3E"))[0]["inlineData"]["data"] == base64.b64encode(b"<svg/>").decode()
@@ -174,7 +174,7 @@ def test_text_file_becomes_text_under_its_name(data: bytes, name: str, text: str
     assert parts(file(file_data=base64.b64encode(data).decode(), filename=name)) == [{"text": text}]
 
 
-def test_text_file_without_name() -> None:
+def test_unnamed_text_file_becomes_plain_text() -> None:
     """Without a name it is just its text, and nothing when it holds none."""
     assert parts(file(file_data="data:text/plain;base64,aGk=")) == [{"text": "hi"}]
     assert parts(file(file_data="data:text/plain;base64,77u/")) == []
@@ -193,7 +193,7 @@ def test_audio_formats_have_media_types(told: str, mime: str) -> None:
     assert parts(audio(data="QUJD", format=told)) == [{"inlineData": {"mimeType": mime, "data": "QUJD"}}]
 
 
-def test_audio_as_data_url() -> None:
+def test_audio_data_url_decides_its_type() -> None:
     """Audio sent as a data URL has the type that the URL says."""
     assert parts(audio(data="data:audio/x-wav;base64,QUJD", format="mp3")) == [
         {"inlineData": {"mimeType": "audio/wav", "data": "QUJD"}}

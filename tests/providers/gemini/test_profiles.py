@@ -46,13 +46,13 @@ def test_gemini_2_0_is_asked_for_no_thinking() -> None:
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
-def test_thoughts_are_asked_for(effort: str) -> None:
+def test_effort_asks_for_thoughts(effort: str) -> None:
     """Who asks for effort sees the thoughts; without thinking Gemini refuses to be asked for them."""
     for model in ("gemini-2.5-flash", "gemini-3.8-flash"):
         assert profile_of(model).thinking(Reasoning(effort=effort)).get("includeThoughts", False) is (effort != "none")
 
 
-def test_level_above_all() -> None:
+def test_xhigh_level_is_used_where_known() -> None:
     """A model that knows XHIGH is given it."""
     assert (
         GeminiProfile(levels=frozenset(("LOW", "XHIGH"))).thinking(Reasoning(effort="max"))["thinkingLevel"] == "XHIGH"
@@ -99,6 +99,6 @@ def test_every_row_can_think_at_every_effort() -> None:
         ("gemini-2.5-pro", Reasoning(budget=1), {"thinkingBudget": 128, "includeThoughts": True}),
     ],
 )
-def test_budgets_and_hidden_thoughts(model: str, asked: Reasoning, config: dict[str, object]) -> None:
+def test_token_budget_is_bounded_or_becomes_a_level(model: str, asked: Reasoning, config: dict[str, object]) -> None:
     """A budget in tokens is kept within the model's limits, or becomes the nearest level; thoughts may be kept back."""
     assert profile_of(model).thinking(asked) == config

@@ -158,7 +158,7 @@ def test_any_legal_history_becomes_legal_contents(messages: Any, options: Any, m
 
 
 @given(messages=MESSAGES, options=OPTIONS, model=st.sampled_from(MODELS))
-def test_the_request_is_left_alone(messages: Any, options: Any, model: str) -> None:
+def test_building_a_request_changes_nothing(messages: Any, options: Any, model: str) -> None:
     """Building changes nothing of the request, and building again gives the same."""
     provider, asked = gemini(), request(messages=messages, **options)
     before = orjson.dumps(asked.body)
@@ -188,7 +188,7 @@ def test_chunks_do_not_depend_on_how_the_stream_is_cut(events: Any, cuts: list[i
 
 
 @given(parts=st.lists(PARTS, max_size=6))
-def test_stream_and_answer_agree(parts: Any) -> None:
+def test_stream_and_whole_answer_agree(parts: Any) -> None:
     """The same parts say the same, whole or piece by piece."""
     provider = gemini()
     to = sent(by=provider, stream=True)
@@ -224,7 +224,7 @@ def test_any_json_answer_is_read_or_an_upstream_error(body: Any) -> None:
 
 
 @given(status=st.integers(300, 599), body=st.binary(max_size=40) | JSON.map(orjson.dumps))
-def test_any_error_body(status: int, body: bytes) -> None:
+def test_any_error_body_is_an_upstream_error(status: int, body: bytes) -> None:
     """Whatever stands in an error's body, it is some upstream error."""
     assert isinstance(gemini().parse_error(status, {}, body), UpstreamError)
 

@@ -59,7 +59,7 @@ def test_echoed_call_id_brings_its_kept_signature_back() -> None:
     )
 
 
-def test_plain_echo_of_a_stream() -> None:
+def test_streamed_signatures_are_kept() -> None:
     """Signatures that came in a stream are kept, too."""
     provider = gemini()
     made = streamed([wire([said(CALL)])], by=provider)
@@ -71,13 +71,13 @@ def test_plain_echo_of_a_stream() -> None:
     assert second_turn(call, by=provider, model="gemini-3.5-flash")["thoughtSignature"] == "U0lH"
 
 
-def test_ids_differ_between_requests() -> None:
+def test_made_ids_differ_between_equal_requests() -> None:
     """The same answer to the same request, twice, has two ids."""
     provider = gemini()
     assert first_call("gemini-2.5-flash", by=provider)["id"] != first_call("gemini-2.5-flash", by=provider)["id"]
 
 
-def test_errors_are_raised() -> None:
+def test_error_with_status_200_is_raised() -> None:
     """An error in an answer that began with 200 is raised; a refusal is read by its status."""
     with pytest.raises(UpstreamOverloaded):
         gemini().parse_response({"error": {"code": 503, "message": "overloaded"}}, sent())

@@ -29,7 +29,7 @@ def test_model_id_is_one_path_segment(model: str, stream: bool, url: str) -> Non
     assert url_of("https://x.test/", model=model, stream=stream) == url
 
 
-def test_everything_in_its_place() -> None:
+def test_full_request_has_every_member_in_its_place() -> None:
     """A request that uses all of it has every member where Google's types have it."""
     made = body_sent(
         messages=[{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
@@ -58,7 +58,7 @@ def test_request_contains_only_what_was_asked() -> None:
     assert body_sent() == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
-def test_unknown_fields_stay_here() -> None:
+def test_unknown_fields_are_not_sent() -> None:
     """Fields that Gemini does not have never reach it; it refuses unknown names."""
     assert body_sent(
         store=True, user="u", metadata={"a": "b"}, provider={"order": ["x"]}, prompt_cache_key="k"
@@ -112,6 +112,6 @@ def test_json_beside_forbidden_tools_before_gemini_3() -> None:
         ({"functions": [{"name": "f"}]}, RequestContext(one_call=True)),
     ],
 )
-def test_what_the_answer_needs(body: Any, asked: RequestContext) -> None:
+def test_request_context_keeps_what_the_answer_needs(body: Any, asked: RequestContext) -> None:
     """Renamed and custom tools, and whether one call is all that was asked, are known when the answer is read."""
     assert sent(**body).context["asked"] == asked

@@ -10,7 +10,7 @@ from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.signatures import FORMAT, ThoughtSignature, detail, of_call, of_message
 
 
-def test_echoed_before_kept() -> None:
+def test_echoed_signature_wins_over_the_kept_one() -> None:
     """The client's echo wins over what was kept; a call that only its id is left of has what was kept."""
     kept = SignatureCache()
     kept.put("c1", ThoughtSignature("kept"))
@@ -35,7 +35,7 @@ def test_foreign_signature_is_not_sent() -> None:
     assert of_call({"id": "toolu_1"}, kept=kept) is None
 
 
-def test_message_signature_comes_back() -> None:
+def test_newest_message_signature_is_used() -> None:
     """The newest entry of our own format is the message's signature."""
     assert of_message({"reasoning_details": [detail("a", index=0), detail("b", index=1)]}) == "b"
     assert of_message({"reasoning_details": [{"type": "reasoning.encrypted", "data": "c", "format": FORMAT}]}) == "c"

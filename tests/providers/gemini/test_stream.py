@@ -142,7 +142,7 @@ def test_blocked_stream_is_one_refusing_choice() -> None:
     ]
 
 
-def test_blocked_on_the_way() -> None:
+def test_prompt_blocked_mid_stream_ends_as_filtered() -> None:
     """A prompt refused after the answer began ends it as filtered, unless it had ended."""
     feedback = {"promptFeedback": {"blockReason": "SAFETY"}}
     assert choices(said({"text": "a"}, finish=None), feedback)[-1]["finish_reason"] == "content_filter"
@@ -158,7 +158,7 @@ def test_stream_without_a_finish_reason_is_truncated(events: Any) -> None:
         chunks(*events)
 
 
-def test_one_of_two_truncated() -> None:
+def test_every_choice_has_to_end() -> None:
     """Every choice has to end."""
     events = [
         {"candidates": [{"index": 0, "finishReason": "STOP"}, {"index": 1, "content": {"parts": [{"text": "b"}]}}]}
@@ -167,7 +167,7 @@ def test_one_of_two_truncated() -> None:
         chunks(*events)
 
 
-def test_error_in_stream() -> None:
+def test_error_event_is_raised_after_its_chunks() -> None:
     """An error told as an event is raised as what it is, after the chunks before it."""
     parser = gemini().stream_parser(sent(stream=True))
     assert parser.feed(ServerSentEvent(b'{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}'))

@@ -40,7 +40,7 @@ def test_function_schema_is_declared_untouched() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"properties": {}}, {"type": ["object", "null"], "properties": {}}])
-def test_schema_is_an_object(parameters: Any) -> None:
+def test_tool_parameters_are_always_an_object(parameters: Any) -> None:
     """Parameters are those of an object, said or not."""
     assert read(function("f", parameters=parameters)).declarations[0]["parametersJsonSchema"] == {
         "type": "object",
@@ -123,14 +123,14 @@ def test_allowed_tools_are_the_only_ones() -> None:
     assert (made.declarations, made.config) == ([{"name": "_2b"}], {})
 
 
-def test_no_tools_allowed() -> None:
+def test_empty_allowed_tools_sends_no_tools() -> None:
     """With none of the tools allowed nothing is said of tools."""
     made = read(function("2b"), tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}})
     assert made == Tools(sent={"2b": "_2b"})
 
 
 @pytest.mark.parametrize("choice", ["required", "none", function("f")])
-def test_choice_without_tools(choice: Any) -> None:
+def test_tool_choice_without_tools_is_ignored(choice: Any) -> None:
     """A choice among no tools means nothing."""
     assert tools_of({"tool_choice": choice}, called=()) == Tools()
 

@@ -161,7 +161,7 @@ def test_parts_are_within_the_whole() -> None:
     )
 
 
-def test_parts_of_an_answer() -> None:
+def test_content_parts_are_sorted_into_members() -> None:
     """Pictures in the content join those beside it, thoughts become reasoning, other parts are named as dropped."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}

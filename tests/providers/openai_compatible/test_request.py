@@ -65,7 +65,7 @@ def test_documented_parameters_are_sent_and_newer_limit_wins(asked: dict[str, An
     assert {name: value for name, value in made.items() if name not in ("model", "messages")} == sent
 
 
-def test_messages_are_shared() -> None:
+def test_message_without_foreign_members_is_not_copied() -> None:
     """A message in which nothing is foreign is not copied."""
     messages = [USER, {"role": "tool", "tool_call_id": "c1", "content": "42"}]
     assert all(a is b for a, b in zip(chat_messages(messages, members=OPENAI), messages, strict=True))
@@ -95,7 +95,7 @@ def test_foreign_members_and_nulls_are_left_out() -> None:
     }
 
 
-def test_foreign_members_further_down() -> None:
+def test_foreign_members_of_calls_and_parts_are_left_out() -> None:
     """What SDKs add to calls and parts is left out, and a call without arguments has an empty object."""
     parsed = {**CALL, "function": {"name": "f", "arguments": "", "parsed_arguments": None}}
     custom = {"id": "c2", "type": "custom", "custom": {"name": "g", "input": "x", "parsed": 1}}

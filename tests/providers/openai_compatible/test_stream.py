@@ -115,7 +115,7 @@ def test_each_choice_has_its_own_role_and_end() -> None:
     ]
 
 
-def test_usage_and_extra() -> None:
+def test_usage_comes_with_or_without_choices() -> None:
     """Usage is passed on when it comes, with or without choices; how the answer was made stands in the last chunk."""
     made = read(
         chunk(choices=[{"delta": {"content": "a"}}], usage={"prompt_tokens": 1}, service_tier="flex"),
@@ -159,7 +159,7 @@ def test_delta_normalises_reasoning_and_list_entries(given: dict[str, Any], expe
 @pytest.mark.parametrize(
     "given", [None, "text", {}, {"reasoning": 7}, {"annotations": []}, {"tool_calls": ["x"]}], ids=repr
 )
-def test_delta_without_news(given: object) -> None:
+def test_empty_delta_makes_no_chunk(given: object) -> None:
     """A delta that says nothing makes no chunk."""
     assert deltas(given) == []
 
@@ -174,7 +174,7 @@ def test_details_tell_their_kind_once() -> None:
     ]
 
 
-def test_details_without_index() -> None:
+def test_details_without_index_are_told_apart_by_type() -> None:
     """Details without an index are told apart by their type."""
     made = deltas(*({"reasoning_details": [{"type": kind}]} for kind in ("t", "t", "u")))
     assert [delta["reasoning_details"][0]["index"] for delta in made] == [0, 0, 1]
@@ -217,7 +217,7 @@ def test_calls_count_from_0_and_have_unique_ids(entries: list[Any], ids: list[st
     assert all(call["type"] == "function" for call in made)
 
 
-def test_pieces_find_their_call() -> None:
+def test_argument_pieces_find_their_call() -> None:
     """Arguments go to the call they belong to, by index, by id, or to the newest."""
     a, b = ({"index": 0, "id": name, "function": {"name": "f", "arguments": ""}} for name in "ab")
     assert calls([a, b], [{"index": 0, "id": "b", "function": {"name": "f", "arguments": "1"}}])[-1]["index"] == 1
@@ -241,7 +241,7 @@ def test_odd_call_forms_are_understood() -> None:
     ]
 
 
-def test_reason_of_calls() -> None:
+def test_missing_reason_with_calls_is_tool_calls() -> None:
     """Without a known reason an answer with calls ends with `tool_calls`."""
     last = read(event({"tool_calls": [{"index": 0, "function": {"name": "f"}}]}, finish_reason="eos"))[-1]
     assert last.choices[0]["finish_reason"] == "tool_calls"
@@ -298,7 +298,7 @@ def test_pictures_and_thoughts_in_parts() -> None:
     assert [kind for made in chunks for kind in made.dropped] == ["reference"]
 
 
-def test_annotations_and_audio() -> None:
+def test_annotations_and_audio_are_passed_on() -> None:
     """Sources and sound of a stream are passed on whole."""
     note = {
         "type": "url_citation",
