@@ -25,12 +25,12 @@ from gateway.completion import ChatRequest, Usage, count
         (None, None),
     ],
 )
-def test_count(value: object, expected: int | None) -> None:
+def test_token_count_is_finite_and_bounded(value: object, expected: int | None) -> None:
     """A token count is a finite number from 0 to 10^12; anything else is unknown."""
     assert count(value) == expected
 
 
-def test_openai_usage() -> None:
+def test_openai_usage_has_total_and_cache_writes() -> None:
     """OpenAI's usage has the total, and cache writes of both lifetimes as one."""
     usage = Usage(
         10, 5, cached_tokens=2, cache_write_tokens=1, cache_write_1h_tokens=3, reasoning_tokens=4, prompt_audio_tokens=6

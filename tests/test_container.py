@@ -57,13 +57,13 @@ def test_the_context_is_what_is_copied() -> None:
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
-def test_locked_installation() -> None:
+def test_image_installs_only_hashed_packages() -> None:
     """Everything that is fetched is fetched by its hash."""
     installs = re.findall(r"pip install (.+?)(?: \\)?$", DOCKERFILE, re.MULTILINE)
     assert len(installs) == 3
     assert all("--require-hashes" in words or "--no-index" in words for words in installs)
 
 
-def test_unprivileged() -> None:
+def test_image_runs_as_an_unprivileged_user() -> None:
     """The last stage runs as a user of its own."""
     assert "\nUSER gateway\n" in DOCKERFILE.rpartition("\nFROM ")[2]

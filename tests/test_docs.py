@@ -130,7 +130,7 @@ def test_yaml_examples(block: Block) -> None:
     """What the documents show of YAML is valid."""
     shown = yaml.safe_load(block.text)
     schema = ProvidersFile if "providers" in shown else ModelsFile if "models" in shown else GatewayFile
-    schema.model_validate(shown)
+    assert schema.model_validate(shown)
 
 
 # --- HTTP

@@ -54,7 +54,7 @@ from gateway.errors import InvalidRequest
         (lambda: checks.array([1, 2], "a.b", most=1), "array_above_max_length", "2 items are too many"),
     ],
 )
-def test_refusal(check: Callable[[], object], code: str, words: str) -> None:
+def test_refusal_names_path_expectation_and_value(check: Callable[[], object], code: str, words: str) -> None:
     """A refusal names the path, what was expected and what came, with a code of its kind."""
     with pytest.raises(InvalidRequest) as refused:
         check()
@@ -62,7 +62,7 @@ def test_refusal(check: Callable[[], object], code: str, words: str) -> None:
     assert words in refused.value.message
 
 
-def test_item_path() -> None:
+def test_wrong_array_item_is_named_by_its_index() -> None:
     """A wrong item of an array of strings is named by its place."""
     with pytest.raises(InvalidRequest) as refused:
         checks.strings(["x", ""], "a.b")

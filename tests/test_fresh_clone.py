@@ -97,8 +97,11 @@ def run(clone: Path, script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_steps(clone: Path) -> None:
-    """`make run` on another port, and then every shell block of the README, work as written: the request is in the report, and all is well."""
+def test_first_steps_of_the_readme_work_as_written(clone: Path) -> None:
+    """`make run` on another port, and then every shell block of the README, work as written: the request is in the report, and all is well.
+
+    Slow: it starts the demo and runs every command of the README; it is what a newcomer does first.
+    """
     port = free_port()
     asking, telling = (block.text for block in blocks("sh") if block.document == "README.md")
     assert re.findall(r"^\.venv/bin/gateway (\w+)", telling, re.MULTILINE) == ["route", "report", "doctor"]

@@ -36,7 +36,7 @@ from gateway.json_body import parse_object
         (b"[" * 100_000, "not valid JSON"),
     ],
 )
-def test_refused(raw: bytes, words: str) -> None:
+def test_body_that_is_no_strict_object_is_refused(raw: bytes, words: str) -> None:
     """What is not a strict, shallow JSON object in UTF-8 is refused with the reason."""
     with pytest.raises(InvalidRequest) as refused:
         parse_object(raw)
@@ -44,7 +44,7 @@ def test_refused(raw: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize("raw", [b'{"a":' + b"[" * 63 + b"]" * 63 + b"}", b'{"a":[' + b"{}," * 99 + b"{}]}"])
-def test_deep_enough(raw: bytes) -> None:
+def test_sixty_four_levels_are_accepted(raw: bytes) -> None:
     """64 levels are accepted, and many brackets are not depth."""
     assert "a" in parse_object(raw)
 
@@ -59,7 +59,7 @@ def test_deep_enough(raw: bytes) -> None:
         (b'{"\\u0000":1}', None),
     ],
 )
-def test_nul(raw: bytes, param: str | None) -> None:
+def test_nul_character_is_refused_with_its_place(raw: bytes, param: str | None) -> None:
     """A NUL character is refused wherever it stands, and the place is named."""
     with pytest.raises(InvalidRequest) as refused:
         parse_object(raw)
@@ -67,7 +67,7 @@ def test_nul(raw: bytes, param: str | None) -> None:
     assert "NUL" in refused.value.message
 
 
-def test_written_nul() -> None:
+def test_escaped_spelling_of_nul_is_accepted() -> None:
     """The six characters that spell a NUL are not one."""
     assert parse_object(b'{"a":["\\\\u0000", 1]}') == {"a": ["\\u0000", 1]}
 
@@ -78,7 +78,7 @@ def test_last_of_equal_names() -> None:
 
 
 @given(st.binary())
-def test_any_bytes(raw: bytes) -> None:
+def test_any_bytes_give_an_object_or_invalid_request(raw: bytes) -> None:
     """Whatever the bytes, the answer is an object or InvalidRequest."""
     with suppress(InvalidRequest):
         assert isinstance(parse_object(raw), dict)

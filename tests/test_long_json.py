@@ -38,21 +38,21 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_value(value: Any) -> None:
+def test_any_value_is_written_and_read_as_by_orjson(value: Any) -> None:
     """Every value is written and read as by the library itself."""
     assert dumps(value) == orjson.dumps(value)
     assert loads(orjson.dumps(value)) == value
 
 
 @given(st.lists(ESCAPED, min_size=1, max_size=4))
-def test_any_escapes(texts: list[str]) -> None:
+def test_text_is_never_cut_inside_an_escape(texts: list[str]) -> None:
     """Wherever a text is cut, no escape, no pair of them and no character is."""
     raw = ("[" + ",".join(f'{{"k": "{text}"}}' for text in texts) + "]").encode()
     assert loads(raw) == orjson.loads(raw)
 
 
 @given(st.binary(max_size=60), st.integers(0, 200))
-def test_any_bytes(bytes_: bytes, at: int) -> None:
+def test_invalid_json_is_refused_around_long_strings(bytes_: bytes, at: int) -> None:
     """What is no JSON is refused, whatever stands within or behind a long string."""
     raw = b'["' + b"x" * 100 + b'", "' + b"y" * 100 + b'"]'
     raw = raw[:at] + bytes_ + raw[at:]

@@ -98,7 +98,9 @@ def test_figures_are_exact(script: ModuleType) -> None:
         script.number(Decimal("0.12345678901234567890123"))
 
 
-def test_command(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prices_command_writes_or_checks_a_snapshot(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command writes the snapshot of a day; `--check` writes nothing and tells whether the prices are still the same."""
     file = tmp_path / "prices.json"
     assert script.main(["--date", "2026-01-02"], file=file) == 0

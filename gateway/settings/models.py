@@ -18,11 +18,10 @@ STALE_DAYS = 30
 
 def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems) -> PriceTable:
     """The snapshot at `beside`, else (or when that is broken) the packaged one. An old one is warned about."""
-    prices = load_prices()
     try:
-        if beside.is_file():
-            prices = PriceTable.loads(beside.read_bytes())
+        prices = PriceTable.loads(beside.read_bytes()) if beside.is_file() else load_prices()
     except (OSError, ValueError) as error:
+        prices = load_prices()
         config_problems.warnings.append(
             f"{beside}: {error}; the price snapshot that ships with the gateway is used instead"
         )

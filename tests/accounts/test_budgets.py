@@ -97,7 +97,7 @@ def test_a_total_never_resets() -> None:
     assert error.retry_after is None
 
 
-def test_holds_expire() -> None:
+def test_a_hold_expires_after_its_window() -> None:
     """A hold belongs to the window it was made in and outlives every request."""
     hold = Hold("key_1", Budget(USD, "day"), (1,), NOW)
     assert hold.period == "day 2026-11-22T00"
@@ -105,6 +105,6 @@ def test_holds_expire() -> None:
 
 
 @pytest.mark.parametrize(("nano", "text"), [(0, "0"), (1, "0.000000001"), (10 * USD, "10"), (1_500_000_000, "1.5")])
-def test_usd(nano: int, text: str) -> None:
+def test_nano_dollars_are_shown_in_plain_digits(nano: int, text: str) -> None:
     """Nano-dollars are shown in plain digits."""
     assert usd(nano) == text

@@ -40,7 +40,9 @@ def test_a_key_lives_until_it_is_revoked_or_expires() -> None:
         ((), None, []),
     ],
 )
-def test_allowed_models(models: tuple[str, ...] | None, tier: Tier | None, allowed: list[Model]) -> None:
+def test_a_key_may_use_its_models_up_to_its_tier(
+    models: tuple[str, ...] | None, tier: Tier | None, allowed: list[Model]
+) -> None:
     """A key may use the models that it names, up to its tier."""
     key = replace(KEY, models=models, max_tier=tier)
     assert key.allowed(ALL) == allowed
@@ -54,7 +56,7 @@ def test_unlisted_models_have_no_tier() -> None:
     assert replace(KEY, models=("openrouter/*",)).denial_reason("openrouter/new/one", None) is None
 
 
-def test_case_matters() -> None:
+def test_model_names_are_compared_with_case() -> None:
     """Names are compared as they are written, so that no other spelling passes a limit."""
     assert replace(KEY, models=("claude/opus",)).denial_reason("claude/OPUS", None) is not None
 

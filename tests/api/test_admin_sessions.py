@@ -20,7 +20,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return AdminSessions if request.param == "own" else lambda clock: SharedAdminSessions(clock, tmp_path)
 
 
-def test_a_session(make: Make) -> None:
+def test_session_is_known_by_its_token_until_ended(make: Make) -> None:
     """A session is known by its token, with the key that it began with, until it is ended."""
     sessions = make(Clock())
     first, second = sessions.begin(ADMIN), sessions.begin(digest_of("other"))
@@ -32,7 +32,7 @@ def test_a_session(make: Make) -> None:
     assert sessions.admin_digest(second) is not None
 
 
-def test_a_session_expires(make: Make) -> None:
+def test_session_expires_after_its_lifetime(make: Make) -> None:
     """After its lifetime a session is over."""
     clock = Clock()
     sessions = make(clock)
@@ -44,7 +44,7 @@ def test_a_session_expires(make: Make) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 43, "../" * 14 + "x", "\0" * 43, "x" * 10_000])
-def test_no_token_of_ours(make: Make, token: str) -> None:
+def test_unknown_token_opens_no_session(make: Make, token: str) -> None:
     """What is no token opens nothing."""
     assert make(Clock()).admin_digest(token) is None
 
@@ -57,7 +57,7 @@ def test_sessions_are_bounded(make: Make) -> None:
     assert sessions.admin_digest(tokens[-1]) == ADMIN
 
 
-def test_processes_share_them(tmp_path: Path) -> None:
+def test_processes_share_sessions(tmp_path: Path) -> None:
     """A session that one worker began is known to another, and ends for all; the token is in no file."""
     clock = Clock()
     one, other = SharedAdminSessions(clock, tmp_path), SharedAdminSessions(clock, tmp_path)

@@ -177,7 +177,7 @@ async def test_full_means_not_even_read() -> None:
     admission.check_capacity()
 
 
-async def test_the_wait_is_bounded() -> None:
+async def test_wait_for_admission_is_bounded() -> None:
     """By the event loop's own clock too, whoever waits long enough is refused."""
     admission = ConcurrencyLimiter(in_flight=1, queue=1, wait=0)
     async with admission:

@@ -20,14 +20,14 @@ def basic(password: str) -> str:
 
 
 @pytest.mark.parametrize("header", ["x_api_key", "api_key", "x_goog_api_key", "authorization"])
-def test_every_header_style(header: str) -> None:
+def test_client_key_is_read_from_every_sdk_header(header: str) -> None:
     """A client key is taken from each header that official SDKs use."""
     authenticator = Authenticator(["one", "two"])
     value = "Bearer two" if header == "authorization" else "two"
     assert authenticator.authenticate(sent(**{header: value}), Role.CLIENT) == Principal(key_id("two"))
 
 
-def test_wrong_and_missing_keys() -> None:
+def test_wrong_or_missing_key_is_refused_without_echo() -> None:
     """A wrong or missing key is refused, and the message repeats none."""
     authenticator = Authenticator(["secret-key"])
     with pytest.raises(InvalidKey) as wrong:
@@ -39,7 +39,7 @@ def test_wrong_and_missing_keys() -> None:
     assert "key" not in wrong.value.message.replace("API key", "")
 
 
-def test_two_different_keys() -> None:
+def test_two_different_keys_are_a_400() -> None:
     """Two different keys in one request are a 400: guessing which one counts is how checks are passed by."""
     with pytest.raises(InvalidRequest):
         Authenticator(["a"]).authenticate(sent(authorization="Bearer a", x_api_key="b"), Role.CLIENT)
@@ -83,7 +83,7 @@ def test_first_client_key_is_admin() -> None:
         authenticator.authenticate(sent(x_api_key="second"), Role.ADMIN)
 
 
-def test_browser_password() -> None:
+def test_admin_key_works_as_basic_password_on_admin_routes_only() -> None:
     """A browser sends the admin key as a Basic password; client routes do not take that."""
     authenticator = Authenticator(["client"], "admin")
     assert authenticator.authenticate(sent(authorization=basic("admin")), Role.ADMIN).key_id == key_id("admin")
@@ -125,7 +125,7 @@ def test_one_foreign_origin_of_two() -> None:
             Authenticator([]).authenticate([*sent(), *((b"origin", each.encode()) for each in order)], Role.CLIENT)
 
 
-def test_pages_of_this_machine() -> None:
+def test_page_on_localhost_may_call_the_gateway() -> None:
     """A page at localhost may call 127.0.0.1, which for a browser is another site; a link from another site may not."""
     headers = sent(origin="http://localhost:3000", sec_fetch_site="cross-site")
     assert Authenticator([]).authenticate(headers, Role.CLIENT) == Principal()
@@ -141,7 +141,7 @@ def test_a_container_is_told_what_to_set(host: str) -> None:
     )
 
 
-def test_allowed_hosts() -> None:
+def test_configured_and_loopback_hosts_pass() -> None:
     """Hosts of the configuration, the loopback names and same-origin pages pass."""
     authenticator = Authenticator([], allowed_hosts=["Gateway.internal"])
     for headers in (
@@ -153,6 +153,6 @@ def test_allowed_hosts() -> None:
         assert authenticator.authenticate(sent(**headers), Role.CLIENT) == Principal()
 
 
-def test_open_routes() -> None:
+def test_health_needs_no_key() -> None:
     """Health is told without a key, to anyone."""
     assert Authenticator(["a"]).authenticate(sent(host="anything"), Role.OPEN) == Principal()

@@ -53,7 +53,7 @@ def test_a_virtual_key_closes_the_gateway(sent: str | None) -> None:
 
 
 @pytest.mark.parametrize("change", [{"revoked": NOW}, {"expires": NOW}], ids=["revoked", "expired"])
-def test_ended_keys(change: dict[str, Any]) -> None:
+def test_revoked_or_expired_key_opens_nothing(change: dict[str, Any]) -> None:
     """A revoked or expired key opens nothing, and does not open the gateway to everybody either."""
     authenticator = keeper(key=replace(KEY, **change))
     for sent in ("gw-team", None):
@@ -62,7 +62,7 @@ def test_ended_keys(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [((), None), (("env-key",), None), ((), "admin-key")])
-def test_never_an_admin_route(client_keys: tuple[str, ...], admin: str | None) -> None:
+def test_virtual_key_opens_no_admin_route(client_keys: tuple[str, ...], admin: str | None) -> None:
     """A virtual key opens no admin route, not even where there is no admin key."""
     with pytest.raises(Forbidden):
         keeper(*client_keys, admin=admin).authenticate(sending("gw-team"), Role.ADMIN)
@@ -76,7 +76,7 @@ def test_a_virtual_key_closes_the_admin_routes(change: dict[str, Any], sent: str
         keeper(key=replace(KEY, **change)).authenticate(sending(sent), Role.ADMIN)
 
 
-def test_the_ledgers_admin_key() -> None:
+def test_admin_key_of_the_ledger_opens_admin_routes_only() -> None:
     """The admin key that the ledger keeps opens the admin routes, from any host, and no client route."""
     authenticator = keeper(ledger_admin="gw-admin-one")
     assert authenticator.authenticate(sending("gw-admin-one", host="gw.example"), Role.ADMIN) == Principal(
@@ -89,7 +89,7 @@ def test_the_ledgers_admin_key() -> None:
 
 
 @pytest.mark.parametrize(("client_keys", "admin"), [(("env-key",), None), ((), "env-key")])
-def test_the_environments_admin_key_wins(client_keys: tuple[str, ...], admin: str | None) -> None:
+def test_admin_key_of_the_environment_wins_over_the_ledgers(client_keys: tuple[str, ...], admin: str | None) -> None:
     """Where the environment sets an admin key, the ledger's does not count."""
     authenticator = keeper(*client_keys, admin=admin, ledger_admin="gw-admin-one")
     assert authenticator.authenticate(sending("env-key"), Role.ADMIN) == Principal(key_id("env-key"))

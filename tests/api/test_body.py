@@ -23,14 +23,14 @@ def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-async def test_pieces_are_joined() -> None:
+async def test_body_in_pieces_is_joined() -> None:
     """A body in pieces is what it would be in one."""
     assert await read(piece(b"ab", more=True), piece(b"cd")) == b"abcd"
     assert await read(piece(b"abcd")) == b"abcd"
     assert await read({"type": "http.request"}) == b""
 
 
-async def test_too_large() -> None:
+async def test_body_above_the_limit_is_refused_before_it_is_read() -> None:
     """A body above the limit is refused before it is read when its length is told, else as soon as it is passed."""
     with pytest.raises(RequestTooLarge):
         await read(headers=((b"content-length", b"11"),))
@@ -38,7 +38,7 @@ async def test_too_large() -> None:
         await read(piece(b"x" * 6, more=True), piece(b"x" * 6, more=True))
 
 
-async def test_refused_headers() -> None:
+async def test_compression_and_odd_lengths_are_refused() -> None:
     """Compression is not decoded, and a length has to be a number."""
     with pytest.raises(UnsupportedEncoding):
         await read(headers=((b"content-encoding", b"gzip"),))
@@ -46,13 +46,13 @@ async def test_refused_headers() -> None:
         await read(headers=((b"content-length", b"-1"),))
 
 
-async def test_client_gone() -> None:
+async def test_client_leaving_mid_body_ends_the_request() -> None:
     """A client that leaves mid-body ends the request."""
     with pytest.raises(ClientDisconnected):
         await read(piece(b"x", more=True), {"type": "http.disconnect"})
 
 
-def test_shares_of_the_budget() -> None:
+def test_body_budget_is_shared_and_given_back() -> None:
     """What bodies take together is bounded and given back; small ones are not counted, a share never counts twice."""
     budget = BodyBudget(1_000_000)
     with budget.share() as first, budget.share() as second:

@@ -32,7 +32,9 @@ CHAT = "/v1/chat/completions"
     ],
     ids=["empty", "cut", "list", "no messages", "number model", "text messages", "NaN", "utf-8", "model", "large"],
 )
-def test_bad_input(make_gateway: MakeGateway, body: bytes, status: int) -> None:
+def test_bad_input_is_an_error_without_row_or_upstream_call(
+    make_gateway: MakeGateway, body: bytes, status: int
+) -> None:
     """Bad input is an OpenAI error object with a request id; nothing is forwarded and no row is written."""
     gateway = make_gateway(lambda request: pytest.fail("nothing may be forwarded"))
     response = gateway.client.post(CHAT, content=body, headers={"content-type": "application/json"})
@@ -43,13 +45,13 @@ def test_bad_input(make_gateway: MakeGateway, body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/chat", "/v1/v1/chat/completions"])
-def test_unknown_routes(make_gateway: MakeGateway, path: str) -> None:
+def test_unknown_route_is_a_404_in_openai_shape(make_gateway: MakeGateway, path: str) -> None:
     """An unknown route is a 404 in OpenAI's shape."""
     response = make_gateway().client.post(path)
     assert (response.status_code, response.json()["error"]["type"]) == (404, "invalid_request_error")
 
 
-def test_wrong_method(make_gateway: MakeGateway) -> None:
+def test_wrong_method_is_a_405_that_names_the_right_one(make_gateway: MakeGateway) -> None:
     """A wrong method is a 405 in OpenAI's shape that names the right one."""
     gateway = make_gateway()
     for response, allowed in ((gateway.client.get(CHAT), "POST"), (gateway.client.post("/v1/models"), "GET")):
@@ -64,12 +66,12 @@ def test_what_nobody_can_do_is_not_tried_again(make_gateway: MakeGateway) -> Non
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_path_without_v1(make_gateway: MakeGateway) -> None:
+def test_chat_route_answers_without_v1(make_gateway: MakeGateway) -> None:
     """The route also answers without `/v1`."""
     assert make_gateway().ask(path="/chat/completions").status_code == 200
 
 
-def test_keys_are_asked_for(make_gateway: MakeGateway) -> None:
+def test_missing_key_is_a_401_before_the_body_is_read(make_gateway: MakeGateway) -> None:
     """With client keys set a request without one is a 401, before its body is read."""
     gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"})
     response = gateway.client.post(CHAT, content=b"{")
@@ -86,7 +88,7 @@ def test_keys_are_asked_for(make_gateway: MakeGateway) -> None:
     ("value", "status"),
     [("true", 200), ("false", 200), ("1", 200), ("0", 200), ("shadow", 200), ("perhaps", 400), ("", 400)],
 )
-def test_auto_route_values(make_gateway: MakeGateway, value: str, status: int) -> None:
+def test_auto_route_is_true_false_or_shadow(make_gateway: MakeGateway, value: str, status: int) -> None:
     """`?auto_route=` is true, false or shadow; anything else is told."""
     assert make_gateway().ask(path=f"{CHAT}?auto_route={value}").status_code == status
 
@@ -120,7 +122,7 @@ async def test_a_client_that_left_is_told_nothing(make_gateway: MakeGateway) -> 
     assert gateway.rows == []
 
 
-def test_a_mistake_of_ours(make_gateway: MakeGateway) -> None:
+def test_internal_error_is_a_500_in_openai_shape_and_logged(make_gateway: MakeGateway) -> None:
     """Anything unforeseen is a 500 in OpenAI's shape with a request id, and is raised so that the server logs it."""
 
     def broken(request: httpx2.Request) -> httpx2.Response:

@@ -32,7 +32,7 @@ def client_of(server: Server) -> AsgiRawRequest:
     return AsgiRawRequest(SCOPE, server.waiting.get, server.send)
 
 
-async def test_what_came() -> None:
+async def test_request_carries_what_asgi_says() -> None:
     """The request is what ASGI tells of it."""
     server = Server()
     server.waiting.put_nowait({"type": "http.request", "body": b"hi"})
@@ -42,7 +42,7 @@ async def test_what_came() -> None:
     assert await client.body(limit=10) == b"hi"
 
 
-async def test_a_whole_answer() -> None:
+async def test_whole_answer_is_head_with_length_and_body() -> None:
     """A whole answer is a head with its length, and a body."""
     server = Server()
     await client_of(server).respond(404, b"a: b: c\r\nd: \r\n", b"no")
@@ -53,7 +53,7 @@ async def test_a_whole_answer() -> None:
     ]
 
 
-async def test_a_streamed_answer() -> None:
+async def test_stream_is_head_pieces_and_end() -> None:
     """A stream is a head, its pieces and an end."""
     server = Server()
     client = client_of(server)
@@ -68,7 +68,7 @@ async def test_a_streamed_answer() -> None:
     ]
 
 
-async def test_leaving() -> None:
+async def test_disconnect_reaches_its_watcher_only() -> None:
     """Whoever watches is told of the departure and of nothing else; afterwards nobody listens."""
     server = Server()
     client = client_of(server)

@@ -44,7 +44,7 @@ def granted(response: httpx2.Response) -> str | None:
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions/", "/v1/models", "/models", "/healthz"])
-def test_preflights_of_allowed_origins(keyless: Listening, keyed: Listening, path: str) -> None:
+def test_preflight_of_an_allowed_origin_needs_no_key(keyless: Listening, keyed: Listening, path: str) -> None:
     """A preflight of an allowed origin is answered without a key: what may be sent, and for how long that holds."""
     for served, origin in (
         (keyless, PAGE),
@@ -59,7 +59,7 @@ def test_preflights_of_allowed_origins(keyless: Listening, keyed: Listening, pat
         assert response.headers["access-control-max-age"] == "600"
 
 
-def test_preflights_of_others(keyless: Listening, keyed: Listening) -> None:
+def test_preflight_of_another_origin_is_refused(keyless: Listening, keyed: Listening) -> None:
     """Any other origin's preflight gets no leave: with keys that of localhost neither, with a foreign Host none at all."""
     for served, headers in (
         (keyless, {"origin": APP}),
@@ -85,7 +85,7 @@ def test_what_is_asked_for_is_not_echoed_blindly(keyless: Listening) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_answers(keyless: Listening, keyed: Listening, stream: bool) -> None:
+def test_allowed_origin_may_read_answers_and_streams(keyless: Listening, keyed: Listening, stream: bool) -> None:
     """An allowed origin may read whole answers and streams, with the gateway's headers; another is not told so."""
     for served, origin, headers in ((keyless, PAGE, {}), (keyed, APP, {"x-api-key": KEY})):
         response = httpx2.post(
@@ -98,7 +98,7 @@ def test_answers(keyless: Listening, keyed: Listening, stream: bool) -> None:
     assert (other.status_code, granted(other)) == (200, None)
 
 
-def test_errors(keyless: Listening, keyed: Listening) -> None:
+def test_allowed_origin_may_read_errors(keyless: Listening, keyed: Listening) -> None:
     """An allowed origin may read errors too, whoever answers them."""
     for served, origin, path, body, status in (
         (keyless, PAGE, "/v1/chat/completions", {"model": "nothing"}, 400),
@@ -120,7 +120,7 @@ def test_pages_are_for_no_other_origin(keyless: Listening, path: str) -> None:
     assert httpx2.options(keyless.url + path, headers={"origin": PAGE, **PREFLIGHT}).status_code == 405
 
 
-def test_two_origins(keyed: Listening) -> None:
+def test_request_with_two_origins_is_not_allowed(keyed: Listening) -> None:
     """A request with two origins is of none that is allowed."""
     headers = [("origin", APP), ("origin", "https://evil.example"), ("x-api-key", KEY)]
     assert granted(httpx2.get(f"{keyed.url}/v1/models", headers=headers)) is None
@@ -135,7 +135,7 @@ def test_the_first_virtual_key_ends_leave_for_localhost(make_gateway: MakeGatewa
     assert granted(gateway.client.get("/v1/models", headers={"origin": APP})) == APP
 
 
-def test_preflights_in_the_demo(make_gateway: MakeGateway) -> None:
+def test_preflight_in_the_demo_has_the_demo_header_once(make_gateway: MakeGateway) -> None:
     """In the demo a preflight's answer says so as every other does, and the direct routes' have the headers once."""
     client = make_gateway(demo=True).client
     response = client.options("/v1/chat/completions", headers={"origin": PAGE, **PREFLIGHT})

@@ -55,7 +55,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_client_leaves() -> None:
+async def test_disconnect_cancels_the_work_but_not_the_task() -> None:
     """A client that leaves cancels what is being done for it; the task itself goes on, not cancelled."""
     client = Client()
     asyncio.get_running_loop().call_soon(client.leave)
@@ -67,12 +67,15 @@ async def test_the_client_leaves() -> None:
     await asyncio.sleep(0)
 
 
-async def test_the_client_leaves_after_the_last_byte() -> None:
+async def test_disconnect_after_the_last_byte_cancels_nothing() -> None:
     """What looks like a departure once the finishing byte is on its way is the normal end."""
     client = Client()
     with cancel_on_disconnect(client, Given(finishing=True)):
         client.leave()
         await turns()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
 
 
 async def test_the_client_leaves_while_its_error_is_being_found() -> None:
@@ -108,7 +111,7 @@ async def test_other_cancellations_pass(leaves: bool) -> None:
         await task
 
 
-def test_outside_of_a_task() -> None:
+def test_disconnect_watch_needs_a_task() -> None:
     """There is a task to cancel, or it is a mistake."""
     loop = asyncio.new_event_loop()
     failed: list[BaseException] = []
@@ -126,7 +129,7 @@ def test_outside_of_a_task() -> None:
     assert failed
 
 
-async def test_afterwards_nobody_listens() -> None:
+async def test_disconnect_after_the_work_is_ignored() -> None:
     """Once the work is done the client may leave; nobody is told."""
     client = Client()
     with cancel_on_disconnect(client):

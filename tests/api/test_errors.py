@@ -23,14 +23,14 @@ def test_retry_after_and_should_retry() -> None:
     )
 
 
-def test_overload_of_our_own() -> None:
+def test_gateway_overload_carries_retry_after() -> None:
     """When the gateway itself is full the client may come back."""
     response = error_response(Overloaded("Full.", retry_after=3))
     assert response.headers["retry-after"] == "3"
     assert "x-should-retry" not in response.headers
 
 
-def test_long_texts_are_cut() -> None:
+def test_long_error_texts_are_cut() -> None:
     """What a client or an upstream wrote comes back in part only: 4,000 characters of message and param."""
     error = orjson.loads(error_response(GatewayError("m" * 10**6, param="p" * 10**6)).body)["error"]
     assert error["message"] == "m" * 4_000 + "..."
@@ -43,14 +43,14 @@ def test_missing_key_names_the_schemes() -> None:
     assert challenges == ['Basic realm="gateway"', "Bearer"]
 
 
-async def test_unforeseen() -> None:
+async def test_internal_error_text_never_reaches_the_client() -> None:
     """A bug's own words never reach the client."""
     body = (await on_internal_error(REQUEST, KeyError("sk-secret"))).body
     assert orjson.loads(body)["error"]["code"] == "internal_error"
     assert b"secret" not in body
 
 
-async def test_other_http_errors() -> None:
+async def test_http_errors_of_starlette_get_openai_shape() -> None:
     """Whatever Starlette raises gets our shape."""
     response = await on_http_error(REQUEST, HTTPException(418, "teapot"))
     assert (response.status_code, orjson.loads(response.body)["error"]["message"]) == (418, "teapot")

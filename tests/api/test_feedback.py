@@ -36,7 +36,7 @@ def test_feedback_is_stored_once(make_gateway: MakeGateway, opinion: dict[str, A
     ],
     ids=str,
 )
-def test_bad_feedback(make_gateway: MakeGateway, body: Any) -> None:
+def test_bad_feedback_is_a_400_that_says_why(make_gateway: MakeGateway, body: Any) -> None:
     """Bad feedback is a 400 that says what is wrong."""
     assert make_gateway().client.post("/v1/feedback", json=body).status_code == 400
 
@@ -46,7 +46,7 @@ def test_nan_is_refused(make_gateway: MakeGateway) -> None:
     assert make_gateway().client.post("/v1/feedback", content=b'{"request_id": "r", "score": NaN}').status_code == 400
 
 
-def test_unknown_and_foreign_requests(make_gateway: MakeGateway) -> None:
+def test_feedback_on_an_unknown_or_foreign_request_is_a_404(make_gateway: MakeGateway) -> None:
     """A request that is unknown, or another key's, is a 404."""
     gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "first-key-0123456789,second-key-0123456789"})
     first, second = ({"x-api-key": f"{name}-key-0123456789"} for name in ("first", "second"))

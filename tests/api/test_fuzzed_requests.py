@@ -83,7 +83,7 @@ def requests(read: Read) -> Read:
     max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(messages=MESSAGES, cut=st.integers(min_value=0, max_value=200))
-def test_as_h11(port: int, messages: list[tuple[bytes, bytes]], cut: int) -> None:
+def test_fuzzed_requests_are_read_as_h11_reads_them(port: int, messages: list[tuple[bytes, bytes]], cut: int) -> None:
     """What is read is what h11 reads; what h11 reads and the gateway does not was refused, and ended the connection."""
     raw = b"".join(head + body for head, body in messages)
     ours, theirs = by_gateway(port, raw[:cut], raw[cut:]), by_h11(raw)

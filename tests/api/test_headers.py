@@ -32,7 +32,7 @@ def read(head: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in head.removesuffix("\r\n").split("\r\n"))
 
 
-def test_headers_of_a_routed_request() -> None:
+def test_each_routing_fact_has_its_header() -> None:
     """Every fact of the decision has its header."""
     assert read(gateway_headers(RECORD)) == {
         "x-gateway-provider": "gemini",
@@ -48,7 +48,7 @@ def test_headers_of_a_routed_request() -> None:
     }
 
 
-def test_pinned_has_no_complexity() -> None:
+def test_null_facts_are_written_as_none() -> None:
     """What is null in the ledger says `none`."""
     headers = read(
         gateway_headers(RECORD._replace(confidence=None, pattern_detected=None, complexity_score=None, reasoning=None))
@@ -72,6 +72,6 @@ def test_header_text_is_printable_ascii(text: str) -> None:
     assert len(shown) <= 300
 
 
-def test_lines() -> None:
+def test_header_pairs_make_the_same_head_as_a_mapping() -> None:
     """Headers as pairs make the same kind of head."""
     assert encode_headers([(b"a", b"1"), (b"b", b"")]) == b"a: 1\r\nb: \r\n"

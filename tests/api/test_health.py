@@ -10,7 +10,7 @@ from tests.conftest import KEYS, MakeGateway
 from tests.store.test_connection import damaged
 
 
-def test_alive_without_a_key(make_gateway: MakeGateway) -> None:
+def test_health_answers_without_a_key(make_gateway: MakeGateway) -> None:
     """Health needs no key, by either name."""
     client = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "a-long-enough-client-key"}).client
     assert [client.get(path).status_code for path in ("/healthz", "/health", "/readyz")] == [200, 200, 200]

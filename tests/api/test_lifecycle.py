@@ -28,7 +28,7 @@ async def test_draining_changes_nothing_for_requests() -> None:
     assert (lifecycle.draining, lifecycle.ending, request.told) == (True, False, [])
 
 
-async def test_the_end_is_told() -> None:
+async def test_shutdown_notifies_open_requests_only() -> None:
     """At the end every open request is told that the gateway is shutting down; one that is over is not."""
     lifecycle, first, second, over = Lifecycle(), Request(), Request(), Request()
     for request in (first, second, over):
@@ -40,7 +40,7 @@ async def test_the_end_is_told() -> None:
     assert over.told == []
 
 
-async def test_nothing_begins_after_the_end() -> None:
+async def test_request_after_shutdown_is_refused() -> None:
     """A request that comes after the end has begun is refused with the same words."""
     lifecycle = Lifecycle()
     lifecycle.end()

@@ -16,7 +16,7 @@ def test_list_begins_with_auto(make_gateway: MakeGateway) -> None:
     assert not [entry for entry in listed if entry["id"].startswith("claude/")]
 
 
-def test_one_model(make_gateway: MakeGateway) -> None:
+def test_model_is_found_by_any_of_its_names(make_gateway: MakeGateway) -> None:
     """A model is found by any of its names; what is not listed is a 404."""
     client = make_gateway().client
     for name in ("auto", "auto:cheap"):

@@ -289,7 +289,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_as_h11(port: int, case: Case) -> None:
+def test_published_cases_are_read_as_h11_reads_them(port: int, case: Case) -> None:
     """The gateway reads the same requests as h11, or differs for a reason."""
     ours, theirs = by_gateway(port, case.raw), by_h11(case.raw)
     if case.why:

@@ -13,7 +13,7 @@ from gateway.errors import RateLimited
 from tests.resilience.clocks import Clock
 
 
-def test_within_any_minute() -> None:
+def test_rate_holds_within_any_minute() -> None:
     """Within any 60 seconds a key makes its number of requests; the refusal says when the next may come."""
     clock = Clock()
     pace = SlidingWindowLimiter(clock)
@@ -30,14 +30,17 @@ def test_within_any_minute() -> None:
         pace.admit("a", rpm=2)
 
 
-def test_each_key_for_itself() -> None:
+def test_each_key_has_its_own_rate() -> None:
     """One key's requests do not count for another."""
     pace = SlidingWindowLimiter(Clock())
     pace.admit("a", rpm=1)
     pace.admit("b", rpm=1)
+    for key in ("a", "b"):
+        with pytest.raises(RateLimited):
+            pace.admit(key, rpm=1)
 
 
-def test_a_lowered_rate() -> None:
+def test_lowered_rate_counts_at_once() -> None:
     """A rate that is lowered counts at once, and says when the key is below it again."""
     clock = Clock()
     pace = SlidingWindowLimiter(clock)
@@ -49,7 +52,7 @@ def test_a_lowered_rate() -> None:
     assert refused.value.retry_after == 50
 
 
-def test_several_processes(tmp_path: Path) -> None:
+def test_processes_with_one_folder_share_one_rate(tmp_path: Path) -> None:
     """Processes that share a folder admit together what one would, whichever is asked."""
     clock = Clock()
     first, second = SharedSlidingWindowLimiter(clock, tmp_path), SharedSlidingWindowLimiter(clock, tmp_path)
@@ -66,7 +69,7 @@ def test_several_processes(tmp_path: Path) -> None:
         second.admit("a", rpm=2)
 
 
-def test_several_processes_at_once(tmp_path: Path) -> None:
+def test_processes_never_exceed_the_rate_together(tmp_path: Path) -> None:
     """However many processes ask at the same moment, a key gets its number and no more."""
     script = """
 import sys, time
@@ -87,10 +90,12 @@ print(admitted)
     assert sum(int(each.communicate()[0]) for each in asking) == 100
 
 
-def test_a_minute_that_begins_anew(tmp_path: Path) -> None:
+def test_forgotten_requests_do_not_count(tmp_path: Path) -> None:
     """What is forgotten does not count any more, for all processes; to forget nothing is no mistake."""
     for pace in (SlidingWindowLimiter(Clock()), SharedSlidingWindowLimiter(Clock(), tmp_path)):
         pace.forget("a")
         pace.admit("a", rpm=1)
+        with pytest.raises(RateLimited):
+            pace.admit("a", rpm=1)
         pace.forget("a")
         pace.admit("a", rpm=1)

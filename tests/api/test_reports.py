@@ -20,7 +20,7 @@ def test_summary_adds_up_the_rows(make_gateway: MakeGateway) -> None:
     assert summary["total_savings"] == pytest.approx(sum(row["cost_savings"] for row in rows))
 
 
-def test_reports_answer(make_gateway: MakeGateway) -> None:
+def test_reports_read_the_current_rows(make_gateway: MakeGateway) -> None:
     """Confidence, patterns and timeline answer from the rows as they stand."""
     gateway = make_gateway()
     gateway.ask("Hello")
@@ -39,7 +39,7 @@ def test_rows_are_paged(make_gateway: MakeGateway) -> None:
     assert second["next_before"] is None
 
 
-def test_one_row(make_gateway: MakeGateway) -> None:
+def test_request_route_gives_row_with_attempts_or_404(make_gateway: MakeGateway) -> None:
     """A row comes with its attempts; an unknown one is a 404."""
     gateway = make_gateway()
     request_id = gateway.ask("Hello").headers["x-request-id"]
@@ -60,7 +60,7 @@ def test_one_row(make_gateway: MakeGateway) -> None:
         "requests?before=1.5",
     ],
 )
-def test_bad_queries(make_gateway: MakeGateway, query: str) -> None:
+def test_bad_query_is_a_400_that_names_the_parameter(make_gateway: MakeGateway, query: str) -> None:
     """A bad query is a 400 that names the parameter."""
     response = make_gateway().client.get(f"/v1/routing/{query}")
     assert response.status_code == 400

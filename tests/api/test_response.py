@@ -103,7 +103,7 @@ def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tupl
     return answer, asyncio.create_task(answer.send(cast(ChatStream, stream)))
 
 
-async def test_a_whole_answer() -> None:
+async def test_whole_answer_has_length_cost_and_request_id() -> None:
     """An answer has its length, its cost and the request's id."""
     client = Client()
     answer = answer_to(client)
@@ -114,7 +114,7 @@ async def test_a_whole_answer() -> None:
     assert client.head.endswith(b"\r\ncontent-type: application/json\r\n")
 
 
-async def test_a_stream() -> None:
+async def test_stream_is_sent_piece_by_piece_and_closed() -> None:
     """A stream's pieces go out one by one, and it is closed at its end."""
     client, stream = Client(), Stream(b"a", b"b")
     answer, giving = answering(client, stream)
@@ -126,7 +126,7 @@ async def test_a_stream() -> None:
     assert (client.body, client.whole, answer.finishing, stream.closed) == (b"ab", True, True, 1)
 
 
-async def test_offered_pieces() -> None:
+async def test_writable_pieces_skip_the_serving_task() -> None:
     """What the client can take at once does not come through the task that serves it."""
     client, stream = Client(), Stream(b"a", b"b")
     client.offered = b""
@@ -137,7 +137,7 @@ async def test_offered_pieces() -> None:
     assert (client.offered, client.body, client.whole) == (b"ab", b"", True)
 
 
-async def test_silence_is_kept_alive() -> None:
+async def test_silent_stream_gets_keep_alive_comments() -> None:
     """While the upstream is silent the client gets comments, and the pending piece comes through all the same."""
     client, stream = Client(), Stream(b"data: 1\n\n")
     _, giving = answering(client, stream, keep_alive=0.001)
@@ -184,7 +184,7 @@ async def test_pieces_are_signs_of_life() -> None:
     ticker.stop()
 
 
-async def test_one_comment_at_a_time() -> None:
+async def test_blocked_client_gets_one_comment_at_a_time() -> None:
     """A client that does not read is not sent comment after comment; when the stream ends the last one is forgotten."""
     client = Client()
     client.reads.clear()
@@ -216,7 +216,7 @@ async def waiting(client: Client) -> tuple[ResponseWriter, Clock]:
     return answer, clock
 
 
-async def test_an_answer_begins_without_content() -> None:
+async def test_waiting_stream_sends_its_head_before_content() -> None:
     """A stream that waits begins with the head that is known; the content follows, without another head."""
     client, stream = Client(), Stream(b"data: 1\n\n")
     answer, _ = await waiting(client)
@@ -231,7 +231,7 @@ async def test_an_answer_begins_without_content() -> None:
     assert (client.head, client.body, client.whole) == (early, b": keep-alive\n\ndata: 1\n\n", True)
 
 
-async def test_content_as_the_wait_ends() -> None:
+async def test_content_at_the_end_of_the_wait_gets_one_head() -> None:
     """Content that comes at the very moment gets its whole head, once, and no comment before it."""
     client, stream = Client(), Stream(b"data: 1\n\n")
     answer, _ = await waiting(client)
@@ -258,7 +258,7 @@ async def test_silence_after_content_in_time() -> None:
     await giving
 
 
-async def test_an_error_as_the_wait_ends() -> None:
+async def test_error_at_the_end_of_the_wait_is_an_answer() -> None:
     """An error at the very moment is an answer of its own, and nothing follows it."""
     client = Client()
     answer, _ = await waiting(client)
@@ -269,7 +269,7 @@ async def test_an_error_as_the_wait_ends() -> None:
     assert b"keep-alive" not in client.body
 
 
-async def test_an_error_after_an_early_head() -> None:
+async def test_error_after_an_early_head_is_the_last_event() -> None:
     """An error waits for the head that is on its way, and is then the stream's last event."""
     client = Client()
     client.reads.clear()
@@ -284,7 +284,7 @@ async def test_an_error_after_an_early_head() -> None:
     assert client.whole
 
 
-async def test_an_error_before_the_first_byte() -> None:
+async def test_error_before_the_first_byte_is_an_answer() -> None:
     """An error that comes first is an answer of its own, with the headers that are known by then."""
     client = Client()
     answer = answer_to(client)
@@ -295,7 +295,7 @@ async def test_an_error_before_the_first_byte() -> None:
     assert b"content-length" not in client.head
 
 
-async def test_an_error_within_a_stream() -> None:
+async def test_error_within_a_stream_is_its_last_event() -> None:
     """An error after the first byte is the stream's last event; the stream is closed and properly ended."""
     client, stream = Client(), Stream(b"data: 1\n\n", failure=GatewayError("Broken."))
     answer, giving = answering(client, stream)
@@ -309,7 +309,7 @@ async def test_an_error_within_a_stream() -> None:
     assert (client.whole, stream.closed) == (True, 1)
 
 
-async def test_an_error_within_a_whole_answer() -> None:
+async def test_error_within_a_whole_answer_closes_the_connection() -> None:
     """Once a whole answer's head is out nothing can be told: it stays cut, and the server closes the connection."""
     client = Client()
     answer = answer_to(client)

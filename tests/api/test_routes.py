@@ -48,7 +48,7 @@ def served(*middleware: Middleware) -> Application:
     return app
 
 
-def test_direct_routes() -> None:
+def test_direct_route_is_served_by_connection_or_asgi() -> None:
     """A connection may serve a direct route itself; through ASGI it is reached as the others are."""
     app = served()
     assert list(app.bypass) == [b"/direct"]
@@ -58,7 +58,7 @@ def test_direct_routes() -> None:
     assert client.get("/nowhere").status_code == 404
 
 
-def test_middleware_is_for_all() -> None:
+def test_middleware_sees_every_request() -> None:
     """Where there is middleware of one's own, no request goes around it."""
     paths: list[str] = []
     app = served(Middleware(Watch, paths=paths))
@@ -68,7 +68,7 @@ def test_middleware_is_for_all() -> None:
 
 
 @pytest.mark.parametrize("path", ["/models", "/models/auto", "/routing/summary", "/routing/requests"])
-def test_reading_without_v1(make_gateway: MakeGateway, path: str) -> None:
+def test_get_routes_answer_without_v1(make_gateway: MakeGateway, path: str) -> None:
     """What is read below `/v1` is read without it too, with the same answer."""
     client = make_gateway().client
     assert client.get(path).status_code == 200
@@ -76,7 +76,7 @@ def test_reading_without_v1(make_gateway: MakeGateway, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/route", "/feedback", "/chat/completions"])
-def test_posting_without_v1(make_gateway: MakeGateway, path: str) -> None:
+def test_post_routes_answer_without_v1(make_gateway: MakeGateway, path: str) -> None:
     """What is posted below `/v1` is posted without it too; an empty body is refused by the same rule."""
     client = make_gateway().client
     short, long = client.post(path, json={}), client.post(f"/v1{path}", json={})
@@ -108,7 +108,7 @@ SLASHES = [
 ]
 
 
-def test_slashes_are_forgiven(tmp_path: Path) -> None:
+def test_extra_slashes_lead_to_the_route(tmp_path: Path) -> None:
     """Doubled and trailing slashes in a client's route lead to it, over a real connection, and a key is asked for as ever."""
     key = "a-client-key-of-the-tests"
     with listening(tmp_path, environment={"GATEWAY_API_KEY": key}) as served:

@@ -25,7 +25,10 @@ def test_every_case_runs() -> None:
 
 
 def test_short_run_prints_ratios(capsys: pytest.CaptureFixture[str]) -> None:
-    """The short run prints a figure and a ratio for each part, and leaves the whole gateway alone."""
+    """The short run prints a figure and a ratio for each part, and leaves the whole gateway alone.
+
+    Slow: a process of pytest-benchmark takes a tenth of a second for each part, the least that it can time.
+    """
     main(["--short"])
     lines = capsys.readouterr().out.splitlines()[1:]
     assert all(line.endswith(" x") for line in lines)
@@ -34,7 +37,10 @@ def test_short_run_prints_ratios(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the gateway's CPU is read from /proc")
 def test_the_whole_gateway_is_measured() -> None:
-    """Start, requests and chunks of the gateway as a process are measured, and stand in the baseline."""
+    """Start, requests and chunks of the gateway as a process are measured, and stand in the baseline.
+
+    Slow: two processes and some requests for each scenario; a broken benchmark is noticed by nothing else.
+    """
     baseline = orjson.loads(BASELINE.read_bytes())
     found = dict(macro.measured(seconds=0.3))
     named = {scenario.name for scenario in macro.scenarios()}

@@ -18,7 +18,7 @@ CATALOG = Catalog([FLASH, HAIKU, SONNET, DEEPSEEK], aliases=ALIASES, providers=[
 @pytest.mark.parametrize(
     ("name", "tradeoff"), [("auto", 0.5), ("auto:balanced", 0.5), ("auto:cheap", 0.2), ("auto:quality", 0.8)]
 )
-def test_auto_names(name: str, tradeoff: float) -> None:
+def test_auto_with_colon_sets_the_tradeoff(name: str, tradeoff: float) -> None:
     """`auto` routes, and what follows its colon moves the trade-off."""
     assert CATALOG.resolve(name) == Auto(tradeoff)
 
@@ -47,7 +47,7 @@ def test_tradeoffs_can_be_given() -> None:
         ("ollama/llama-5", Pinned("ollama", "llama-5", None)),
     ],
 )
-def test_full_names(name: str, target: Pinned) -> None:
+def test_provider_prefix_pins_a_model_listed_or_not(name: str, target: Pinned) -> None:
     """A provider's name in front pins that model, listed or not."""
     assert CATALOG.resolve(name) == target
 
@@ -58,7 +58,7 @@ def test_listed_openrouter_id_without_a_vendor() -> None:
     assert Catalog([model]).resolve("openrouter/deepseek-chat") == Pinned("openrouter", "deepseek-chat", model)
 
 
-def test_bare_id() -> None:
+def test_unique_model_id_needs_no_provider() -> None:
     """An id that exactly one model has needs no provider, even one with a slash in it."""
     assert CATALOG.resolve("claude-haiku-5-5") == Pinned("claude", "claude-haiku-5-5", HAIKU)
     assert CATALOG.resolve("deepseek/deepseek-v4.1-flash") == Pinned("openrouter", DEEPSEEK.name, DEEPSEEK)
@@ -72,7 +72,7 @@ def test_ambiguous_bare_id() -> None:
 
 
 @pytest.mark.parametrize("name", ["old", "older", "gemini-flash"])
-def test_aliases(name: str) -> None:
+def test_alias_resolves_through_other_aliases(name: str) -> None:
     """An alias means what it stands for, through other aliases too."""
     assert CATALOG.resolve(name) == Pinned("gemini", "gemini-3.8-flash", FLASH)
     assert CATALOG.resolve("gpt-4o") == Auto(0.5)
@@ -86,7 +86,7 @@ def test_aliases(name: str) -> None:
         "openrouter/~deepseek/deepseek-flash-latest",
     ],
 )  # fmt: skip
-def test_unknown_names(name: str) -> None:
+def test_unknown_name_is_model_not_found(name: str) -> None:
     """Anything else is 404 `model_not_found`: nothing that a client sends can bend a URL."""
     with pytest.raises(ModelNotFound) as caught:
         CATALOG.resolve(name)
@@ -106,13 +106,13 @@ def test_a_name_of_another_vendor() -> None:
     ("name", "nearest"),
     [("claude-haiku-5.5", "claude-haiku-5-5"), ("auto:cheep", "auto:cheap"), ("gemini-flsh", "gemini-flash")],
 )
-def test_nearest_names(name: str, nearest: str) -> None:
+def test_misspelt_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
     """The answer to a misspelt name offers the nearest ones."""
     with pytest.raises(ModelNotFound, match=f"Did you mean .*{nearest}"):
         CATALOG.resolve(name)
 
 
-def test_endless_id() -> None:
+def test_model_id_above_256_characters_is_unknown() -> None:
     """An id of more than 256 characters is none, whoever's prefix it has: matching millions of segments takes gigabytes."""
     catalog = Catalog([FLASH])
     assert catalog.resolve("openrouter/" + "a/" * 127 + "b") == Pinned("openrouter", "a/" * 127 + "b", None)
@@ -137,13 +137,13 @@ def test_endless_name_is_cut() -> None:
         ({"auto:cheap": "gemini/x"}, "the gateway's own"),
     ],
 )
-def test_bad_aliases(aliases: dict[str, str], problem: str) -> None:
+def test_circular_or_dangling_alias_is_refused(aliases: dict[str, str], problem: str) -> None:
     """An alias that leads nowhere or in a circle, or takes `auto` away, is refused when the catalogue is made."""
     with pytest.raises(ConfigError, match=problem):
         Catalog([FLASH], aliases=aliases)
 
 
-def test_with_aliases() -> None:
+def test_with_aliases_keeps_the_aliases_of_the_catalogue() -> None:
     """More aliases can be laid over a catalogue; its own and its prefixes stay."""
     catalog = CATALOG.with_aliases({"gpt-5": "gpt-4o", "local": "ollama/llama-5"})
     assert catalog.resolve("gpt-5") == Auto(0.5)
@@ -164,13 +164,13 @@ def test_estimate_by_prompt_size() -> None:
     assert HAIKU.estimate(100_001, 1000) == pytest.approx(0.0500005 + 0.0025)
 
 
-def test_abilities() -> None:
+def test_unknown_abilities_exclude_no_model() -> None:
     """A model can do what it is listed with; one whose abilities are unknown is never excluded."""
     assert SONNET.can(["tools"])
     assert not SONNET.can(["tools", "vision"])
     assert FLASH.can(["audio"])
 
 
-def test_ranks() -> None:
+def test_tiers_are_ordered_by_ability() -> None:
     """Tiers are in the order of what they can do."""
     assert [model.rank for model in (FLASH, HAIKU, SONNET)] == [0, 1, 2]

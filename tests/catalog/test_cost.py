@@ -70,7 +70,7 @@ def test_kinds_without_a_rate() -> None:
 
 
 @pytest.mark.parametrize(("size", "millionths"), [(100, 200), (101, 302), (200, 500), (201, 1004)])
-def test_tiers(size: int, millionths: int) -> None:
+def test_prompt_above_a_tier_pays_its_rates_for_all_tokens(size: int, millionths: int) -> None:
     """A prompt above a tier's size pays that tier's rates for all of its tokens, output included."""
     assert cost(Usage(prompt_tokens=size, completion_tokens=10), TIERED) == Decimal(millionths) / 1_000_000
 
@@ -82,7 +82,7 @@ def test_reported_cost_wins() -> None:
     assert cost(Usage(prompt_tokens=5), None) is None
 
 
-def test_worst_case() -> None:
+def test_worst_case_cost_takes_the_dearest_reading() -> None:
     """A hold covers the dearest way in which the prompt can be read and the output written."""
     assert worst_case(100, 10, PRICE) == Decimal("0.0005")
     assert worst_case(201, 10, TIERED) == Decimal("0.001004")
@@ -92,7 +92,7 @@ def test_worst_case() -> None:
 @pytest.mark.parametrize(
     ("amount", "nano"), [("0.000000001", 1), ("0.0000000005", 0), ("0.0000000015", 2), ("-0.25", -250_000_000)]
 )
-def test_nano_dollars(amount: str, nano: int) -> None:
+def test_costs_are_whole_nano_dollars_halves_to_even(amount: str, nano: int) -> None:
     """Money is stored in whole nano-dollars, halves to even."""
     assert nano_dollars(Decimal(amount)) == nano
 

@@ -61,7 +61,7 @@ def test_prices_are_those_of_the_day() -> None:
         ("openrouter/qwen-2-72b", "openrouter", "qwen"),
     ],
 )
-def test_old_names(alias: str, provider: str, family: str) -> None:
+def test_old_model_names_mean_todays_models(alias: str, provider: str, family: str) -> None:
     """The names of years ago mean today's models of their families."""
     target = CATALOG.resolve(alias)
     assert isinstance(target, Pinned)
@@ -89,7 +89,7 @@ def test_load_catalog_takes_the_present() -> None:
     assert len(load_catalog()) == len(CATALOG)
 
 
-def test_missing_file() -> None:
+def test_missing_packaged_file_is_named_with_its_places() -> None:
     """A file that the installation lacks is named with the places where it was looked for."""
     with pytest.raises(FileNotFoundError, match=r"absent\.yaml is missing"):
         packaged_file("absent.yaml")

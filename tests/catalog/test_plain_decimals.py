@@ -20,7 +20,7 @@ from gateway.catalog import plain_decimal, plain_numbers, usd_text
         (3, "3"),
     ],
 )
-def test_no_exponents(amount: float | Decimal, text: str) -> None:
+def test_decimals_are_written_without_exponents(amount: float | Decimal, text: str) -> None:
     """Very small and very large numbers are written out."""
     assert plain_decimal(amount) == text
 
@@ -43,7 +43,7 @@ def test_what_costs_something_is_not_shown_as_nothing(amount: float | Decimal, t
     assert usd_text(amount) == text
 
 
-def test_json_numbers() -> None:
+def test_json_numbers_are_written_without_exponents() -> None:
     """The same numbers, written without exponents wherever they stand; what has too many zeros keeps its exponent."""
     value = {"a": 1e-7, "b": [{"c": -2.5e-9}, (1e-40, 0.5, 0.0)], "d": "1e-7", "e": None, "f": 9}
     written = orjson.dumps(plain_numbers(value))

@@ -109,7 +109,7 @@ def test_price_of_the_moment() -> None:
     assert (before.input.base, after.input.base) == (Decimal("0.75"), Decimal("1.5"))
 
 
-def test_daily_prices() -> None:
+def test_price_may_depend_on_the_time_of_day() -> None:
     """A price can be in force between two times of the day, also across midnight; else the first price is."""
     off_peak = {"daily": ["16:30:00", "00:30:00"], "input": 1}
     lunch = {"daily": ["11:00:00", "12:00:00"], "input": 2}
@@ -135,18 +135,18 @@ def test_daily_prices() -> None:
         ({"and": [{"starts_with": "a"}, {"ends_with": "2"}]}, "a-1", False),
     ],
 )
-def test_match_clauses(match: dict[str, Any], name: str, found: bool) -> None:
+def test_price_row_matches_names_by_its_clause(match: dict[str, Any], name: str, found: bool) -> None:
     """A row is for the names that its clause matches, in lower case."""
     assert (input_price(table({"id": "x", "match": match, "prices": [{"input": 1}]}), name) == 1) is found
 
 
-def test_unknown_clause() -> None:
+def test_unknown_match_operator_matches_nothing() -> None:
     """A snapshot with an operator that this version does not know is not guessed at."""
     with pytest.raises(ValueError, match="unknown match operator 'sounds_like'"):
         input_price(table({"id": "x", "match": {"sounds_like": "x"}, "prices": [{}]}), "x")
 
 
-def test_compact_dates() -> None:
+def test_price_is_found_by_name_with_dashed_date() -> None:
     """A name that is not found is looked up again with its date written with dashes."""
     prices = table({"id": "m-2026-09-10", "prices": [{"input": 1}]})
     assert input_price(prices, "m-20260910") == 1
@@ -186,13 +186,13 @@ def test_own_prices_win() -> None:
 @pytest.mark.parametrize(
     "raw", [b"{", b"[]", b"{}", b'{"version": "x", "providers": {}}', b'{"version": 1, "providers": {}}']
 )
-def test_broken_snapshot(raw: bytes) -> None:
+def test_broken_price_snapshot_is_refused(raw: bytes) -> None:
     """A file that is no snapshot is refused at once."""
     with pytest.raises(ValueError):  # noqa: PT011  # the sentence depends on what is wrong with it
         PriceTable.loads(raw)
 
 
-def test_version() -> None:
+def test_price_version_names_day_and_package() -> None:
     """The version opens with the day of the snapshot and names the package it was made from."""
     assert PRICES.version.startswith(f"{PRICES.dated.isoformat()}+genai-prices.")
     assert date(2026, 11, 1) < PRICES.dated

@@ -70,15 +70,22 @@ class Start(Protocol):
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """`start("serve", "--port", "0")`: the process, once it listens. It runs in `tmp_path` and is killed if the test leaves it."""
+    """`start("serve", "--port", "0")`: the process, once it listens. It runs in `tmp_path` and is killed if the test leaves it.
+
+    Without a configuration of the test's own it drains without delay, so that no end takes a second.
+    """
     started: list[Running] = []
+    without_delay = tmp_path / "without_delay.yaml"
+    without_delay.write_text("drain_delay: 0\n")
 
     def running(*arguments: str, environment: Mapping[str, str] | None = None) -> Running:
         inherited = {name: value for name, value in os.environ.items() if not OURS.fullmatch(name)}
+        has_config = (tmp_path / "config").exists() or (tmp_path / "gateway.yaml").exists()
+        defaults = {} if has_config else {"GATEWAY_CONFIG": str(without_delay)}
         process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments that stand in tests
             [sys.executable, "-m", "gateway", *arguments],
             cwd=tmp_path,
-            env={**inherited, **(environment or {})},
+            env={**inherited, **defaults, **(environment or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

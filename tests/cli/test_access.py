@@ -56,9 +56,7 @@ class Served:
         self._db = db
 
     def __call__(self, *flags: str, environment: Mapping[str, str] | None = None) -> Running:
-        config = self._db.with_name("hasty.yaml")
-        config.write_text("drain_delay: 0\n")
-        arguments = ("serve", "--port", "0", "--db", str(self._db), "--config", str(config), *flags)
+        arguments = ("serve", "--port", "0", "--db", str(self._db), *flags)
         return self._start(*arguments, environment={**KEYS, **(environment or {})})
 
 
@@ -68,7 +66,10 @@ def serve(start: Start, db: Path) -> Served:
 
 
 def test_virtual_keys_close_a_running_gateway(serve: Served, invoke: Invoke) -> None:
-    """A running gateway without keys closes within seconds of the first virtual key, its admin routes too; restarted it stays so."""
+    """A running gateway without keys closes within seconds of the first virtual key, its admin routes too; restarted it stays so.
+
+    Slow: the gateway reads keys of other processes every two seconds, and starts twice.
+    """
     gateway = serve()
     assert statuses(gateway) == (200, 200)
     client, admin = made(invoke)
@@ -85,7 +86,10 @@ def test_virtual_keys_close_a_running_gateway(serve: Served, invoke: Invoke) -> 
 
 
 def test_a_damaged_ledger_leaves_the_gateway_closed(serve: Served, invoke: Invoke, db: Path) -> None:
-    """A ledger that had keys and is found damaged leaves the gateway closed, at further starts too, until somebody says otherwise."""
+    """A ledger that had keys and is found damaged leaves the gateway closed, at further starts too, until somebody says otherwise.
+
+    Slow: four starts, because the rule is about what a restart must not forget.
+    """
     client, admin = made(invoke)
     overwrite(db)
     gateway = serve()
@@ -131,7 +135,10 @@ def test_workers_move_a_damaged_ledger_once(serve: Served, invoke: Invoke, db: P
 
 
 def test_a_ledger_deleted_while_it_is_used(serve: Served, invoke: Invoke, db: Path) -> None:
-    """When the ledger is deleted under a running gateway, neither that gateway nor the next start opens."""
+    """When the ledger is deleted under a running gateway, neither that gateway nor the next start opens.
+
+    Slow: the write that notices it happens at most once a second, and the gateway starts twice.
+    """
     made(invoke)
     gateway = serve()
     for part in db.parent.glob("gateway.db*"):
@@ -155,7 +162,7 @@ def test_a_damaged_ledger_without_keys_changes_nothing(serve: Served, db: Path) 
     assert not db.with_name("gateway.db.keys-lost").exists()
 
 
-def test_sessions_among_workers(serve: Served) -> None:
+def test_workers_share_sign_in_sessions(serve: Served) -> None:
     """Who signed in at one worker is signed in at all of them, and signed out of all."""
     gateway = serve("--workers", "2", environment={"GATEWAY_API_KEY": ADMIN})
     with httpx2.Client(base_url=gateway.url, headers={"accept": "text/html"}) as browser:
@@ -195,7 +202,7 @@ def test_where_the_admin_key_comes_from(db: Path, environment: dict[str, str], s
     assert lines == [said]
 
 
-def test_keys_of_an_older_gateway(invoke: Invoke, db: Path) -> None:
+def test_ledger_without_admin_key_says_how_to_get_one(invoke: Invoke, db: Path) -> None:
     """A ledger with virtual keys and no admin key, as older gateways leave them, is told with how to get one."""
     assert invoke("keys", "create", "--name", "a", GATEWAY_ADMIN_KEY=ADMIN).exit_code == 0
     settings = load({"GATEWAY_DB": str(db)})
@@ -221,7 +228,7 @@ def test_what_the_start_says_of_lost_keys(db: Path) -> None:
     assert not accept_lost_keys(settings)
 
 
-def test_a_temporary_ledger_loses_nothing() -> None:
+def test_memory_ledger_has_no_lost_keys_marker() -> None:
     """A ledger in memory has no marker beside it."""
     assert not accept_lost_keys(load({"GATEWAY_DB": ":memory:"}))
 

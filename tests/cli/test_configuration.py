@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cli.conftest import KEYS, Invoke
 
 
-def test_bad_configuration(invoke: Invoke, tmp_path: Path) -> None:
+def test_serve_lists_all_configuration_problems_and_starts_nothing(invoke: Invoke, tmp_path: Path) -> None:
     """All problems are told at once, each with its file and line, and nothing is started."""
     config = tmp_path / "gateway.yaml"
     config.write_text("port: 8000\nworker: 2\n")

@@ -26,7 +26,7 @@ def ask(demo: Running) -> httpx2.Response:
     return httpx2.post(f"{demo.url}/v1/chat/completions", json=BODY)
 
 
-def test_a_life(start: Start, tmp_path: Path) -> None:
+def test_demo_serves_without_key_and_ends_with_0_on_sigterm(start: Start, tmp_path: Path) -> None:
     """Without a key it answers and says what it is; SIGTERM ends it with 0. The file's `db` is not the demo's."""
     (tmp_path / "gateway.yaml").write_text("db: real.db\n")
     demo = start("demo", "--port", "0", "--config", str(tmp_path / "gateway.yaml"))
@@ -37,8 +37,13 @@ def test_a_life(start: Start, tmp_path: Path) -> None:
     assert not (tmp_path / "real.db").exists()
 
 
-def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path: Path) -> None:
-    """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty."""
+def test_demo_ledger_stays_after_the_end_and_is_emptied_at_the_next_start(
+    start: Start, invoke: Invoke, tmp_path: Path
+) -> None:
+    """The ledger is gateway-demo.db in the working directory, which `report` finds while the demo runs and afterwards; the next demo starts empty.
+
+    Slow: two starts of the whole demo; `report` runs beside it as users run it.
+    """
     demo = start("demo", "--port", "0")
     assert ledger(demo.lines) == Path("gateway-demo.db")
     assert ask(demo).status_code == 200
@@ -53,7 +58,7 @@ def test_its_ledger_stays_and_begins_anew(start: Start, invoke: Invoke, tmp_path
     assert again.end() == 0
 
 
-def test_two_demos_in_one_directory(start: Start, tmp_path: Path) -> None:
+def test_second_demo_uses_a_temporary_ledger(start: Start, tmp_path: Path) -> None:
     """The second one leaves the first one's ledger alone: its own is temporary, and goes with it."""
     first = start("demo", "--port", "0")
     assert ask(first).status_code == 200
@@ -66,7 +71,7 @@ def test_two_demos_in_one_directory(start: Start, tmp_path: Path) -> None:
     assert not temporary.exists()
 
 
-def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
+def test_demo_uses_the_given_ledger_and_no_real_keys(start: Start, db: Path) -> None:
     """It obeys GATEWAY_DB; real keys and addresses are not used. Ctrl-C ends it as SIGTERM does."""
     environment = {"GATEWAY_DB": str(db), "GEMINI_API_KEY": "real", "GEMINI_BASE_URL": "https://gemini.example"}
     demo = start("demo", "--port", "0", environment=environment)
@@ -76,12 +81,12 @@ def test_the_ledger_it_is_given(start: Start, db: Path) -> None:
     assert db.exists()
 
 
-def test_one_process(invoke: Invoke) -> None:
+def test_demo_refuses_more_than_one_worker(invoke: Invoke) -> None:
     """Simulated upstreams live in one process, so more workers are refused."""
     assert "leave --workers out" in invoke("demo", "--workers", "2").output
 
 
-def test_traffic(start: Start, db: Path) -> None:
+def test_demo_traffic_fills_the_ledger_and_ends_with_it(start: Start, db: Path) -> None:
     """Simulated users fill the ledger of a demo, with its key where it has one, and leave when it ends."""
     demo = start(
         "demo", "--port", "0", "--traffic", "100000", environment={"GATEWAY_DB": str(db), "GATEWAY_API_KEY": "k"}
@@ -95,7 +100,7 @@ def test_traffic(start: Start, db: Path) -> None:
     assert any("simulated users: " in line for line in demo.lines)
 
 
-def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+def test_demo_in_a_read_only_directory_uses_a_temporary_ledger(tmp_path: Path) -> None:
     """A demo in such a directory keeps its ledger in a temporary file."""
     tmp_path.chmod(0o555)
     try:

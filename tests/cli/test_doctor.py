@@ -11,7 +11,7 @@ from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import KEYS, Invoke
 
 
-def test_all_is_well(invoke: Invoke, db: Path) -> None:
+def test_doctor_finds_nothing_to_mend(invoke: Invoke, db: Path) -> None:
     """With keys and a ledger nothing has to be mended, and the start's own lines are shown."""
     SqliteStore(db).close()
     result = invoke("doctor", **KEYS)
@@ -20,7 +20,7 @@ def test_all_is_well(invoke: Invoke, db: Path) -> None:
     assert result.output.endswith("nothing has to be mended\n")
 
 
-def test_no_key(invoke: Invoke) -> None:
+def test_doctor_warns_where_no_provider_has_a_key(invoke: Invoke) -> None:
     """Without any provider `make run` serves the demo, so that is a warning which says what real providers need, and no failure."""
     result = invoke("doctor")
     assert result.exit_code == 0
@@ -28,7 +28,7 @@ def test_no_key(invoke: Invoke) -> None:
     assert "GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY" in result.output
 
 
-def test_reads_the_demos_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_reads_the_demo_ledger_where_it_is_the_only_one(invoke: Invoke, db: Path) -> None:
     """Where only the demo has a ledger, that is the one which is looked at."""
     db.with_name("gateway-demo.db").write_text(
         "this is text, and long enough not to be taken for an empty database" * 20
@@ -36,7 +36,7 @@ def test_reads_the_demos_ledger(invoke: Invoke, db: Path) -> None:
     assert "wrong: The ledger" in invoke("doctor").output
 
 
-def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_accepts_an_older_ledger_unchanged(invoke: Invoke, db: Path) -> None:
     """A ledger that the next start brings up to date needs no mending, and the doctor does not change it."""
     SqliteStore(db).close()
     with closing(apsw.Connection(str(db))) as other:
@@ -46,26 +46,26 @@ def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
     assert "has schema 10" in result.output
 
 
-def test_a_new_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_accepts_a_missing_ledger_and_makes_none(invoke: Invoke, db: Path) -> None:
     """A ledger that is not there yet is no fault, and looking for it does not make it."""
     assert f"note: the ledger {db} is new" in invoke("doctor", **KEYS).output
     assert not db.exists()
 
 
-def test_no_place_for_a_ledger(invoke: Invoke, tmp_path: Path) -> None:
+def test_doctor_fails_where_no_ledger_can_be_made(invoke: Invoke, tmp_path: Path) -> None:
     """A directory that cannot be written, or is not there, has to be mended."""
     result = invoke("doctor", **KEYS, GATEWAY_DB=str(tmp_path / "absent" / "gateway.db"))
     assert result.exit_code == 1
     assert "its directory cannot be written" in result.output
 
 
-def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
+def test_doctor_fails_on_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:
     """What stands in the ledger's place and is none has to be mended."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     assert "wrong: The ledger" in invoke("doctor", **KEYS).output
 
 
-def test_a_ledger_in_use(invoke: Invoke, db: Path) -> None:
+def test_doctor_fails_on_a_locked_ledger(invoke: Invoke, db: Path) -> None:
     """A ledger whose lock another program holds cannot be written now."""
     SqliteStore(db).close()
     with closing(apsw.Connection(str(db))) as other:
@@ -79,7 +79,7 @@ def test_warnings_are_shown_once(invoke: Invoke) -> None:
     assert result.output.count("can be guessed") == 1
 
 
-def test_a_provider_without_models(invoke: Invoke, tmp_path: Path) -> None:
+def test_doctor_notes_a_provider_without_models(invoke: Invoke, tmp_path: Path) -> None:
     """A provider whose models the catalogue does not list is served by name only, which is noted."""
     (tmp_path / "gateway.yaml").write_text("")
     (tmp_path / "providers.yaml").write_text(
@@ -92,6 +92,6 @@ def test_a_provider_without_models(invoke: Invoke, tmp_path: Path) -> None:
     assert "note: local has no model in the catalogue" in result.output
 
 
-def test_the_sqlite_in_use(invoke: Invoke) -> None:
+def test_doctor_names_the_sqlite_in_use(invoke: Invoke) -> None:
     """The doctor says which SQLite writes the ledger: not the one that came with Python."""
     assert f"note: the ledger is written with SQLite {apsw.sqlite_lib_version()}" in invoke("doctor", **KEYS).output

@@ -24,17 +24,17 @@ def test_every_command_has_help(invoke: Invoke, name: str) -> None:
     assert len(described) == len([option for option in command.params if option.param_type_name == "option"])
 
 
-def test_the_short_flag_for_help(invoke: Invoke) -> None:
+def test_short_help_flag_works(invoke: Invoke) -> None:
     """`-h` is `--help`."""
     assert invoke("-h").output == invoke("--help").output
 
 
-def test_version(invoke: Invoke) -> None:
+def test_version_option_prints_name_and_version(invoke: Invoke) -> None:
     """`--version` names the program and its version."""
     assert invoke("--version").output.startswith("gateway, version ")
 
 
-def test_unknown_command(invoke: Invoke) -> None:
+def test_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
     """A word that is no command ends with click's usage error."""
     assert invoke("conquer").exit_code == 2
 
@@ -46,7 +46,7 @@ def test_serving_does_not_import_the_demo() -> None:
     assert done.stdout == "False\n"
 
 
-def test_commands_of_ones_own() -> None:
+def test_commands_can_be_added_and_removed() -> None:
     """Further commands can be added, and taken away again."""
     commands = Subcommands("serve")
     commands["hello"] = click.Command("hello")

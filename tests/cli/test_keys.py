@@ -45,7 +45,7 @@ def test_a_key_is_shown_once(invoke: Invoke, db: Path) -> None:
     assert secret not in invoke("keys", "list").output
 
 
-def test_all_limits(invoke: Invoke, db: Path) -> None:
+def test_keys_create_stores_every_limit(invoke: Invoke, db: Path) -> None:
     """Limits are stored as they were given, models by their full names."""
     result = invoke(
         *("keys", "create", "--name", "a", "--budget", "5/day", "--rpm", "60", "--max-tier", "moderate"),
@@ -64,7 +64,7 @@ def test_all_limits(invoke: Invoke, db: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("2099-01-01T00:00+02:00", 0)])
-def test_expiry(invoke: Invoke, db: Path, text: str, hours: int) -> None:
+def test_keys_create_takes_duration_or_moment_as_expiry(invoke: Invoke, db: Path, text: str, hours: int) -> None:
     """A key ends some time from now, or at a moment."""
     secret_of(invoke("keys", "create", "--name", "a", "--expires", text))
     (key,) = stored(db)
@@ -87,7 +87,9 @@ def test_expiry(invoke: Invoke, db: Path, text: str, hours: int) -> None:
     ],
     ids=lambda value: "".join(value) if isinstance(value, tuple) else "",
 )
-def test_wrong_limits(invoke: Invoke, db: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_impossible_limit_is_refused_and_makes_no_key(
+    invoke: Invoke, db: Path, arguments: tuple[str, ...], words: str
+) -> None:
     """A limit that cannot be meant is refused with a sentence, and no key is made."""
     result = invoke("keys", "create", "--name", "a", *arguments)
     assert result.exit_code == 2
@@ -95,7 +97,7 @@ def test_wrong_limits(invoke: Invoke, db: Path, arguments: tuple[str, ...], word
     assert not db.exists() or not stored(db)
 
 
-def test_names_are_unique(invoke: Invoke) -> None:
+def test_key_names_are_unique(invoke: Invoke) -> None:
     """Two keys that are not revoked cannot have one name."""
     secret_of(invoke("keys", "create", "--name", "a"))
     assert "already" in invoke("keys", "create", "--name", "a").output
@@ -104,7 +106,7 @@ def test_names_are_unique(invoke: Invoke) -> None:
     assert [key["state"] for key in listed(invoke)] == ["revoked", "live"]
 
 
-def test_rotate(invoke: Invoke, db: Path) -> None:
+def test_keys_rotate_prints_a_new_key_for_the_same_id(invoke: Invoke, db: Path) -> None:
     """Rotating prints another key for the same name and id."""
     first = secret_of(invoke("keys", "create", "--name", "a"))
     (before,) = stored(db)
@@ -117,7 +119,7 @@ def test_rotate(invoke: Invoke, db: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["rotate", "revoke"])
-def test_unknown_keys(invoke: Invoke, db: Path, command: str) -> None:
+def test_unknown_key_id_ends_with_1_and_a_hint(invoke: Invoke, db: Path, command: str) -> None:
     """What is no key that could be changed ends with 1 and where to look."""
     SqliteStore(db).close()
     result = invoke("keys", command, "nobody")
@@ -125,7 +127,7 @@ def test_unknown_keys(invoke: Invoke, db: Path, command: str) -> None:
     assert "keys list" in result.output
 
 
-def test_list_for_people(invoke: Invoke, db: Path) -> None:
+def test_keys_list_shows_a_line_for_each_key(invoke: Invoke, db: Path) -> None:
     """A line for each key: name, id, last four characters, state, limits, and what is left of its budget."""
     secret_of(invoke("keys", "create", "--name", "plain", GATEWAY_ADMIN_KEY="an-admin-key-of-some-length"))
     secret = secret_of(invoke("keys", "create", "--name", "spender", "--budget", "1.5", "--expires", "1999-12-31"))
@@ -178,7 +180,7 @@ def test_a_refused_key_brings_an_admin_key_all_the_same(invoke: Invoke, db: Path
     assert kept.digest == digest_of(shown)
 
 
-def test_a_new_admin_key(invoke: Invoke, db: Path) -> None:
+def test_keys_admin_prints_a_new_admin_key(invoke: Invoke, db: Path) -> None:
     """`gateway keys admin` prints another admin key alone, and the one before ends; it says when the environment's counts instead."""
     secrets = [secret_of(invoke("keys", "admin")) for _ in range(2)]
     assert secrets[0] != secrets[1]

@@ -32,14 +32,14 @@ def test_an_address_that_is_not_here(invoke: Invoke) -> None:
     assert "--host or GATEWAY_HOST" in result.output
 
 
-def test_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
+def test_serve_ends_with_the_reason_for_an_unusable_ledger(invoke: Invoke, tmp_path: Path) -> None:
     """A ledger that cannot be opened ends the start with the reason."""
     result = invoke("serve", "--db", str(tmp_path / "absent" / "gateway.db"), **KEYS)
     assert result.exit_code == 1
     assert "cannot be opened" in result.output
 
 
-def test_too_few_open_files() -> None:
+def test_too_few_open_files_lower_the_concurrency() -> None:
     """A process that may not open enough files takes fewer requests at once, and says so."""
     script = """
 import resource

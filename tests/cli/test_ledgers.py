@@ -94,7 +94,7 @@ def test_reading_while_the_gateway_writes(invoke: Invoke, db: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ON_A_LEDGER, ids=" ".join)
-def test_a_mistyped_ledger(invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_mistyped_db_ends_with_1_and_makes_no_file(invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """A `--db` that names no file ends with 1 and names it, and no file is made."""
     result = invoke(*arguments, "--db", "gatway.db")
     assert result.exit_code == 1
@@ -102,7 +102,7 @@ def test_a_mistyped_ledger(invoke: Invoke, tmp_path: Path, arguments: tuple[str,
     assert contents(tmp_path) == {}
 
 
-def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
+def test_reading_commands_do_not_migrate_an_older_ledger(invoke: Invoke, db: Path) -> None:
     """A ledger of an older schema is not migrated by who only reads: the sentence says what does."""
     with closing(SqliteStore(db)) as store:
         store._writer.submit(lambda connection: connection.execute("PRAGMA user_version = 10")).result()
@@ -111,7 +111,7 @@ def test_an_older_ledger(invoke: Invoke, db: Path) -> None:
     assert "start `gateway serve` on it once" in result.output
 
 
-def test_a_key_made_beside_the_demo(invoke: Invoke, tmp_path: Path) -> None:
+def test_keys_create_beside_the_demo_says_for_which_ledger(invoke: Invoke, tmp_path: Path) -> None:
     """Where only the demo has a ledger, a new key says which ledger it is for and how to make one for the demo."""
     SqliteStore(tmp_path / "gateway-demo.db").close()
     assert "for the demo add --db gateway-demo.db" in invoke("keys", "create", "--name", "a").stderr
@@ -132,7 +132,7 @@ def test_every_command_reads_dotenv(tmp_path: Path, arguments: tuple[str, ...]) 
         assert {each["provider"] for each in orjson.loads(told)["candidates"]} == {"claude"}
 
 
-def test_dotenv_is_no_script(tmp_path: Path) -> None:
+def test_dotenv_runs_nothing_and_refuses_other_lines(tmp_path: Path) -> None:
     """A value is never run, and what is no assignment ends the command with 2, naming the line and not what it says."""
     (tmp_path / ".env").write_text("OTHER=x; touch pwned\nGATEWAY_PORT=$(touch pwned)\n")
     ended = gateway("doctor", folder=tmp_path)

@@ -38,7 +38,7 @@ def filled(db: Path) -> None:
         store.submit(SettleRequest(ROW)).result()
 
 
-def test_no_ledger(invoke: Invoke, db: Path) -> None:
+def test_report_names_a_missing_ledger_and_makes_none(invoke: Invoke, db: Path) -> None:
     """Where there is no file none is made; the path that was looked at is named."""
     result = invoke("report")
     assert result.exit_code == 1
@@ -46,7 +46,7 @@ def test_no_ledger(invoke: Invoke, db: Path) -> None:
     assert not db.exists()
 
 
-def test_empty_ledger(invoke: Invoke, db: Path) -> None:
+def test_report_of_an_empty_ledger_has_unknown_averages(invoke: Invoke, db: Path) -> None:
     """A ledger without rows adds up to nothing, and averages of nothing are unknown."""
     SqliteStore(db).close()
     lines = invoke("report").output.splitlines()
@@ -56,7 +56,7 @@ def test_empty_ledger(invoke: Invoke, db: Path) -> None:
     assert figures["saved_share"] == "unknown"
 
 
-def test_filled_ledger(invoke: Invoke, db: Path) -> None:
+def test_report_writes_each_figure_in_its_unit(invoke: Invoke, db: Path) -> None:
     """Each figure is written in its unit: dollars, per cent, seconds, counts."""
     filled(db)
     output = " ".join(invoke("report", "--days", "1.5").output.split())
@@ -73,7 +73,7 @@ def test_filled_ledger(invoke: Invoke, db: Path) -> None:
         assert figure in output
 
 
-def test_one_figure_of_savings(invoke: Invoke, db: Path) -> None:
+def test_report_savings_are_sum_over_sum(invoke: Invoke, db: Path) -> None:
     """What is saved is the sum of savings over the sum of baselines, whatever the mean of the rows' percentages is."""
     loser = ROW._replace(request_id="r2", baseline_cost=Decimal("0.000001"), actual_cost=Decimal("0.00005"))
     unknown = ROW._replace(request_id="r3", baseline_cost=None, actual_cost=Decimal("0.5"))
@@ -87,7 +87,7 @@ def test_one_figure_of_savings(invoke: Invoke, db: Path) -> None:
     assert "avg_savings_pct" not in output
 
 
-def test_json(invoke: Invoke, db: Path) -> None:
+def test_report_json_has_the_summary_with_patterns(invoke: Invoke, db: Path) -> None:
     """--json gives the whole summary, as the summary route does, with the patterns."""
     filled(db)
     summary = orjson.loads(invoke("report", "--json", "--db", str(db), GATEWAY_DB="elsewhere.db").output)
@@ -95,7 +95,7 @@ def test_json(invoke: Invoke, db: Path) -> None:
     assert summary["patterns"][0]["pattern"] == "code"
 
 
-def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
+def test_report_says_what_to_do_about_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:
     """A file that is no database ends with the sentence that says what to do."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     result = invoke("report")
@@ -103,7 +103,7 @@ def test_not_a_ledger(invoke: Invoke, db: Path) -> None:
     assert "not an SQLite database" in result.output
 
 
-def test_shadow(invoke: Invoke, db: Path) -> None:
+def test_report_shadow_shows_what_auto_would_have_cost(invoke: Invoke, db: Path) -> None:
     """--shadow tells what `auto` would have cost where it only looked on, also as JSON."""
     looked_on: dict[str, Any] = {"shadow_provider": "gemini", "shadow_model": "lite", "shadow_cost": Decimal("0.00025")}
     with closing(SqliteStore(db)) as store:

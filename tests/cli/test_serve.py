@@ -15,7 +15,7 @@ from llm_simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
 
 
-def test_a_life(start: Start, db: Path) -> None:
+def test_serve_answers_and_exits_with_0_on_sigterm(start: Start, db: Path) -> None:
     """It listens, answers, and after SIGTERM exits with 0; the answer's row is in the file."""
     with Simulator(seed=1) as upstreams:
         gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
@@ -31,7 +31,7 @@ def test_a_life(start: Start, db: Path) -> None:
     assert [line["request_id"] for line in logged if line["logger"] == "gateway.requests"] == [rows[0][0]]
 
 
-def test_nobody_reads_its_output(start: Start, db: Path) -> None:
+def test_serve_survives_a_blocked_standard_error(start: Start, db: Path) -> None:
     """When standard error is a pipe that is full, requests are answered all the same, and SIGTERM ends the process with 0."""
     with Simulator(seed=1) as upstreams, httpx2.Client() as client:
         gateway = start("serve", "--port", "0", "--db", str(db), environment={**KEYS, **upstreams})
@@ -53,7 +53,7 @@ def test_open_to_the_network_without_a_key(invoke: Invoke) -> None:
     assert "set GATEWAY_API_KEY" in result.output
 
 
-def test_no_provider(invoke: Invoke) -> None:
+def test_serve_without_a_provider_offers_the_demo(invoke: Invoke) -> None:
     """Without any provider there is nothing to serve; the demo is offered."""
     result = invoke("serve")
     assert result.exit_code == 1
@@ -84,6 +84,6 @@ def test_a_provider_without_a_key_is_served(start: Start, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_impossible_port(invoke: Invoke, port: str) -> None:
+def test_serve_refuses_an_impossible_port(invoke: Invoke, port: str) -> None:
     """A port that is none is a usage error."""
     assert invoke("serve", "--port", port, **KEYS).exit_code == 2

@@ -28,13 +28,13 @@ def steers(text: str) -> set[str]:
 
 
 @given(st.text() | st.text("\x1b\x9b[2Jm\r\n\u202e\U000e0041"))
-def test_nothing_steers_the_terminal(text: str) -> None:
+def test_control_characters_are_escaped(text: str) -> None:
     """Of control, bidirectional and other invisible characters only the line's end is written as it is."""
     assert steers(shown(text)) == set()
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_json_stays_the_same(value: dict[str, str]) -> None:
+def test_escaped_json_reads_as_the_same_value(value: dict[str, str]) -> None:
     """What is escaped in JSON is read as what it was."""
     assert orjson.loads(shown(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())) == value
 

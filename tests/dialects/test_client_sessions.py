@@ -29,7 +29,7 @@ ALL: dict[bytes, bytes] = {
 }
 
 
-def test_the_first_name_counts() -> None:
+def test_first_session_name_counts() -> None:
     """`routing.session_id`, then the headers in their order, `prompt_cache_key`, and Claude Code's `metadata.user_id`."""
     user = {"user_id": '{"device_id":"d","account_uuid":"","session_id":"six"}'}
     headers = dict(ALL)
@@ -103,7 +103,7 @@ def test_a_cache_key_may_be_shared() -> None:
     assert not with_client_session(asking(prompt_cache_key="k"), {b"session-id": b"s"}).hints.shared_session
 
 
-def test_nothing_named_changes_nothing() -> None:
+def test_request_without_session_is_unchanged() -> None:
     """The request is passed on as it is."""
     request = asking()
     assert with_client_session(request, {b"user-agent": b"x"}) is request

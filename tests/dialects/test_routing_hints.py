@@ -9,7 +9,7 @@ from gateway.dialects.routing_hints import routing_hints
 from gateway.errors import InvalidRequest
 
 
-def test_hints() -> None:
+def test_every_hint_is_read_and_null_is_none() -> None:
     """Every hint is read, lists as tuples; null is no hint."""
     given = {
         "max_cost": 0.01,
@@ -44,7 +44,7 @@ def test_hints() -> None:
         ({"baseline": ["a"]}, "routing.baseline"),
     ],
 )
-def test_refused(value: object, param: str) -> None:
+def test_misspelt_or_senseless_hint_is_refused_by_name(value: object, param: str) -> None:
     """A hint that is misspelt or makes no sense is refused by name instead of ignored."""
     with pytest.raises(InvalidRequest) as refused:
         routing_hints(value)

@@ -75,7 +75,7 @@ def site(make_gateway: MakeGateway, request: pytest.FixtureRequest) -> Site:
     return Site(gateway, {"authorization": f"Bearer {key}"} if key else {}, sent)
 
 
-def test_no_member_names_a_host(site: Site) -> None:
+def test_no_body_member_sets_host_key_or_file(site: Site) -> None:
     """A member that other gateways take a host, key, file or command from changes nothing and is not passed on."""
     members = {name: {"url": ELSEWHERE} if name.startswith("extra") else ELSEWHERE for name in MEMBERS}
     metadata = dict.fromkeys(MEMBERS[:16], ELSEWHERE)
@@ -94,7 +94,7 @@ def test_no_header_is_forwarded(site: Site) -> None:
     assert all("canary" not in value for request in site.sent for value in request.headers.values())
 
 
-def test_headers_of_upstream_requests(site: Site) -> None:
+def test_upstream_requests_have_a_fixed_list_of_headers(site: Site) -> None:
     """What upstreams are sent is a fixed list: their own key, the content's type, and what HTTP needs."""
     for model in MODELS:
         for stream in (False, True):
@@ -176,7 +176,7 @@ def test_what_browsers_and_guessers_send_is_no_key(make_gateway: MakeGateway) ->
     assert gateway.rows == []
 
 
-def test_an_admins_browser_changes_nothing(make_gateway: MakeGateway) -> None:
+def test_basic_password_routes_only_read(make_gateway: MakeGateway) -> None:
     """The routes that take a browser's password only read."""
     paths = make_gateway().client.get("/openapi.json").json()["paths"]
     changing = [o for methods in paths.values() for method, o in methods.items() if method != "get"]
@@ -185,7 +185,7 @@ def test_an_admins_browser_changes_nothing(make_gateway: MakeGateway) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_events_within_an_answer(make_gateway: MakeGateway, model: str) -> None:
+def test_answer_text_cannot_inject_events(make_gateway: MakeGateway, model: str) -> None:
     """A model's text cannot end the stream or begin an event of its own: it arrives as the text that it was."""
     texts = iter(TEXTS)
     gateway = make_gateway(lambda request: answer(next(texts))(request))
@@ -196,7 +196,7 @@ def test_events_within_an_answer(make_gateway: MakeGateway, model: str) -> None:
         assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == text
 
 
-def test_answers_are_not_shared(site: Site) -> None:
+def test_equal_requests_are_answered_separately(site: Site) -> None:
     """The same request asked twice is answered twice by an upstream: there is no cache that could mix callers up."""
     for _ in range(2):
         assert site.post(json={**CHAT, "model": MODELS[1]}).status_code == 200
@@ -221,7 +221,7 @@ def test_large_bodies_are_held_to_the_same_rules(make_gateway: MakeGateway) -> N
     assert gateway.rows == []
 
 
-def test_sql_in_every_text(site: Site) -> None:
+def test_sql_in_any_text_is_text(site: Site) -> None:
     """A quote ends nothing: SQL in ids, names, filters and members is text, and the ledger stays as it was."""
     sql = "x'; DROP TABLE routing_metrics; --"
     assert (

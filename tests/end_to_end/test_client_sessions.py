@@ -103,7 +103,7 @@ def test_the_preview_knows_the_session(make_gateway: MakeGateway) -> None:
     assert told["model"] == f"{gateway.rows[0]['selected_provider']}/{gateway.rows[0]['selected_model']}"
 
 
-def test_an_unusual_header_is_hashed(make_gateway: MakeGateway) -> None:
+def test_unusual_session_header_is_hashed(make_gateway: MakeGateway) -> None:
     """Nothing that is long or strange reaches the ledger as it is."""
     gateway = make_gateway()
     answer = gateway.client.post("/v1/chat/completions", json=BODY, headers={"x-session-id": "x" * 5000})

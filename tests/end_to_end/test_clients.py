@@ -25,7 +25,7 @@ async def ends(served: Serving) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("raw", [b"POST /v1/ch", chat()[:-5]], ids=["head", "body"])
-async def test_slow_requests(tmp_path: Path, raw: bytes) -> None:
+async def test_slow_request_is_a_408_that_begins_nothing(tmp_path: Path, raw: bytes) -> None:
     """A request that does not arrive in time is a 408, the connection ends, and nothing was begun for it."""
     async with serving(tmp_path, protocol=Hasty) as served:
         client = await served.client()
@@ -46,7 +46,7 @@ async def test_leaving_before_the_body_is_whole(tmp_path: Path) -> None:
         assert (served.upstream.calls, await ends(served)) == (0, [])
 
 
-async def test_leaving_while_queued(tmp_path: Path) -> None:
+async def test_client_leaving_the_queue_is_never_served(tmp_path: Path) -> None:
     """A client that leaves the line is never served, and its place in the line is free."""
     async with serving(tmp_path, config="limits: {in_flight: 1, queue: 1}\n") as served:
         first, second = await served.client(), await served.client()
@@ -64,7 +64,7 @@ async def test_leaving_while_queued(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_leaving_before_the_first_byte(tmp_path: Path, stream: bool) -> None:
+async def test_client_leaving_before_the_first_byte_ends_the_upstream_call(tmp_path: Path, stream: bool) -> None:
     """A client that leaves before there is an answer ends the upstream's call, and its row says that it left."""
     async with serving(tmp_path) as served:
         client = await served.client()
@@ -76,7 +76,7 @@ async def test_leaving_before_the_first_byte(tmp_path: Path, stream: bool) -> No
         assert await ends(served) == [("cancelled", "cancelled_estimated")]
 
 
-async def test_leaving_in_the_middle(tmp_path: Path) -> None:
+async def test_client_leaving_a_stream_pays_by_estimate(tmp_path: Path) -> None:
     """A client that leaves a stream ends the upstream's, and pays by estimate for what had come."""
     async with serving(tmp_path) as served:
         client = await begun(served)
@@ -89,7 +89,7 @@ async def test_leaving_in_the_middle(tmp_path: Path) -> None:
         assert row["actual_cost"] > 0
 
 
-async def test_leaving_at_the_end(tmp_path: Path) -> None:
+async def test_client_leaving_at_the_end_has_one_end(tmp_path: Path) -> None:
     """Whether a client leaves just before its answer is settled or just after, the row has exactly one end."""
     async with serving(tmp_path) as served:
         for turns in range(12):
@@ -111,7 +111,7 @@ async def test_leaving_at_the_end(tmp_path: Path) -> None:
         assert sum(counted) == 12
 
 
-async def test_a_reader_that_stalls(tmp_path: Path) -> None:
+async def test_stalled_client_holds_the_upstream_back_then_counts_as_gone(tmp_path: Path) -> None:
     """A client that reads nothing holds the upstream back, and after a while it counts as one that has left."""
     async with serving(tmp_path, protocol=Hasty) as served:
         client = await begun(served)
@@ -124,7 +124,7 @@ async def test_a_reader_that_stalls(tmp_path: Path) -> None:
         assert served.upstream.unread > 0
 
 
-async def test_too_many_at_once(tmp_path: Path) -> None:
+async def test_full_queue_is_a_503_with_retry_after(tmp_path: Path) -> None:
     """When places and line are taken a request is a 503 with Retry-After; health, metrics and the ledger go on answering."""
     async with serving(tmp_path, config="limits: {in_flight: 1, queue: 0}\n") as served:
         first, second = await begun(served), await served.client()
@@ -140,7 +140,7 @@ async def test_too_many_at_once(tmp_path: Path) -> None:
         assert await ends(served) == [("ok", "settled")]
 
 
-async def test_no_place_in_time(tmp_path: Path) -> None:
+async def test_long_wait_in_the_queue_is_refused(tmp_path: Path) -> None:
     """Who waits in line for too long is refused."""
     async with serving(tmp_path, config="limits: {in_flight: 1, queue: 1, queue_wait: 0.01}\n") as served:
         await begun(served)
@@ -149,7 +149,7 @@ async def test_no_place_in_time(tmp_path: Path) -> None:
         assert (await second.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 503")
 
 
-async def test_pipelining(tmp_path: Path) -> None:
+async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
     """Requests sent ahead on one connection are answered in their order; `Expect: 100-continue` gets its answer."""
     async with serving(tmp_path) as served:
         served.upstream.begin.set()

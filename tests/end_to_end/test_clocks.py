@@ -35,7 +35,7 @@ class Wall:
 
 @pytest.mark.parametrize("days", [-1, 1])
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_clock_jumps_within_a_request(make_gateway: MakeGateway, days: int, stream: bool) -> None:
+def test_clock_jump_within_a_request_keeps_durations(make_gateway: MakeGateway, days: int, stream: bool) -> None:
     """However the time of day jumps meanwhile, durations are as long as they were and the row has the time it began."""
     wall = Wall("2026-11-22T12:00:00+00:00")
 
@@ -64,7 +64,7 @@ def test_a_rest_is_counted_in_seconds(make_gateway: MakeGateway, days: int) -> N
     assert 200 < int(refused.headers["retry-after"]) <= 300
 
 
-def test_a_day_is_utc_s(make_gateway: MakeGateway) -> None:
+def test_daily_budget_follows_the_utc_day(make_gateway: MakeGateway) -> None:
     """A daily budget is that of the UTC day of the moment: spent today, it is whole on the next day, and spent again when the clock goes back."""
     wall = Wall("2026-11-22T23:59:59+00:00")
     dear = answer(prompt_tokens=1_000_000, completion_tokens=1)

@@ -19,13 +19,13 @@ SHOWN = "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python_compiles(block: Block) -> None:
+def test_python_blocks_of_the_documents_compile(block: Block) -> None:
     """Every block marked as Python is Python."""
-    compile(block.text, block.document, "exec")
+    assert compile(block.text, block.document, "exec").co_code
 
 
 @pytest.mark.parametrize("block", [block for block in PYTHON if block.runs], ids=str)
-def test_python_runs(block: Block, served: Served, tmp_path: Path) -> None:
+def test_runnable_python_blocks_run_against_a_gateway(block: Block, served: Served, tmp_path: Path) -> None:
     """A block that is marked to run does, against a gateway and with its files in an empty directory."""
     text = re.sub(r'"(\w+\.db)"', lambda name: repr(str(tmp_path / name[1])), block.text.replace(SHOWN, served.url))
     made: dict[str, Any] = {"__name__": "example"}
@@ -34,9 +34,10 @@ def test_python_runs(block: Block, served: Served, tmp_path: Path) -> None:
     finally:
         if "client" in made:  # as the end of a program would
             made["client"].close()
+    assert made.keys() - {"__name__", "__builtins__"}  # its names are bound: it ran to its end
 
 
-def test_curl(served: Served) -> None:
+def test_readme_curl_is_answered_with_the_listed_headers(served: Served) -> None:
     """The README's curl is answered, and its answer carries the headers that the README lists."""
     command = next(block.text for block in blocks("sh") if block.text.startswith("curl"))
     words = shlex.split(command.replace("\\\n", " "))

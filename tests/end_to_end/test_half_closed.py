@@ -22,7 +22,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": request.param}
 
 
-async def test_waiting(tmp_path: Path) -> None:
+async def test_half_closed_client_gets_its_whole_answer(tmp_path: Path) -> None:
     """A client that has ended its side and waits gets its answer, whole, and then the connection's end."""
     async with serving(tmp_path) as served:
         client = await served.client()
@@ -43,7 +43,7 @@ async def test_waiting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first_ends", [False, True], ids=["at once", "after its end"])
-async def test_gone(tmp_path: Path, first_ends: bool) -> None:
+async def test_departed_client_ends_the_upstream_call_and_marks_its_row(tmp_path: Path, first_ends: bool) -> None:
     """A client that has left is not waited for: the upstream's call ends soon, and its row says that it left."""
     async with serving(tmp_path) as served:
         client = await served.client()
@@ -58,7 +58,7 @@ async def test_gone(tmp_path: Path, first_ends: bool) -> None:
         assert await ends(served) == [("cancelled", "cancelled_estimated")]
 
 
-async def test_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+async def test_half_close_within_an_answer_is_a_disconnect(tmp_path: Path) -> None:
     """Whoever ends its side while it reads an answer has left."""
     async with serving(tmp_path) as served:
         client = await begun(served)
@@ -69,7 +69,7 @@ async def test_in_the_middle_of_an_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="needs Linux' table of connections")
-async def test_cut_off(tmp_path: Path) -> None:
+async def test_cut_connection_leaves_nothing_in_the_kernel(tmp_path: Path) -> None:
     """A connection that is cut because its client does not read leaves nothing behind in the kernel."""
     async with serving(tmp_path, protocol=Hasty) as served:
         client = await begun(served)

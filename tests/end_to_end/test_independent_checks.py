@@ -22,7 +22,7 @@ MODELS = ["gemini/gemini-3.8-flash", "claude/claude-haiku-5-5", "openrouter/open
 
 
 @pytest.mark.parametrize("model", ["auto", *MODELS])
-def test_llm_comply(served: Served, model: str) -> None:
+def test_llm_comply_accepts_every_kind_of_model_name(served: Served, model: str) -> None:
     """`llm-comply` finds OpenAI's chat completions behind every kind of model name."""
     checker = Path(sys.executable).with_name("llm-comply")
     arguments = ["-u", f"{served.url}/v1", "-k", "any", "-m", model, "--format", "openai-chat"]
@@ -47,7 +47,7 @@ def client(llmock: LLMock, tmp_path: Path) -> Iterator[OpenAI]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_llmock_answers(client: OpenAI, model: str) -> None:
+def test_answers_of_llmock_are_understood_in_all_dialects(client: OpenAI, model: str) -> None:
     """Another author's reading of the three dialects is understood, streamed or not."""
     whole = client.chat.completions.create(model=model, messages=[PROMPT])
     chunks = client.chat.completions.create(model=model, messages=[PROMPT], stream=True)
@@ -56,7 +56,7 @@ def test_llmock_answers(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_llmock_truncates(client: OpenAI, llmock: LLMock, model: str) -> None:
+def test_stream_cut_by_llmock_raises_in_the_sdk(client: OpenAI, llmock: LLMock, model: str) -> None:
     """A stream that llmock cuts off raises in the SDK."""
     llmock.truncate(after_chunks=1, times=None)
     with pytest.raises(APIError):

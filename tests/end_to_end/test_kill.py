@@ -9,7 +9,10 @@ from tests.soak.processes import upstream
 
 
 async def test_what_clients_saw_is_in_the_ledger(tmp_path: Path) -> None:
-    """However the process ends, every answer that a client saw finish has its one settled row, and every cut one has a row."""
+    """However the process ends, every answer that a client saw finish has its one settled row, and every cut one has a row.
+
+    Slow: a real process under a second of load, killed and started again. Nothing else shows what SIGKILL leaves.
+    """
     with upstream() as port:
         came = await kill_rounds(tmp_path, upstream_port=port, rounds=1, clients=40, seconds=1.0)
     assert (came.finished > 40, came.cut > 0, came.interrupted > 0) == (True, True, True)

@@ -81,7 +81,7 @@ def test_an_answer_that_cannot_be_written(make_gateway: MakeGateway, model: str,
         assert response.json()["error"]["code"] == "upstream_invalid_response"
 
 
-def test_a_provider_s_own_limit(make_gateway: MakeGateway) -> None:
+def test_body_above_a_providers_limit_is_not_sent_there(make_gateway: MakeGateway) -> None:
     """What is larger than a provider takes is not sent there: a 413 that names its limit, under `auto` another provider is given the whole of it."""
     came: list[int] = []
 
@@ -200,7 +200,7 @@ async def held(work: Awaitable[object]) -> float:
     ],
 )
 @pytest.mark.usefixtures("frozen")
-async def test_the_loop_goes_on(name: str) -> None:
+async def test_heavy_request_does_not_block_the_event_loop(name: str) -> None:
     """While a request that is heavy to parse or to translate is worked on, the event loop gets its turns."""
     raw = orjson.dumps({"model": "m", **CASES[name]()})
     worker = BodyExecutor()

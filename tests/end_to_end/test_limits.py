@@ -53,7 +53,7 @@ def test_spent_is_what_the_ledger_says(make_gateway: MakeGateway) -> None:
     assert {row["key_id"] for row in gateway.rows} == {"key_tenant"}
 
 
-def test_failures_cost_nothing(make_gateway: MakeGateway) -> None:
+def test_failed_request_gives_back_its_hold(make_gateway: MakeGateway) -> None:
     """A request that no upstream answered gives back all that was held for it."""
     gateway = make_gateway(failing(400, "claude"), world=frozen())
     budget = Budget(10**9, "day")
@@ -84,7 +84,7 @@ def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_daily_budget_for_everybody(make_gateway: MakeGateway) -> None:
+def test_daily_budget_holds_for_all_requests_together(make_gateway: MakeGateway) -> None:
     """daily_budget_usd holds without any key, for all requests of a UTC day together."""
     gateway = make_gateway(world=frozen(), config="daily_budget_usd: 0.001\n")
     assert gateway.ask(model=MODEL, max_tokens=100).status_code == 200
@@ -111,7 +111,7 @@ def test_answers_are_limited_to_what_is_held(make_gateway: MakeGateway) -> None:
     assert limits[1] in (1_024, 256)
 
 
-def test_rates(make_gateway: MakeGateway) -> None:
+def test_requests_above_the_rate_are_a_429_on_every_route(make_gateway: MakeGateway) -> None:
     """More requests a minute than the key's are a 429 with the seconds to wait, on every client route."""
     clock = Clock()
     gateway = make_gateway(world=Environment(seed=0, clock=clock))
@@ -172,7 +172,7 @@ def test_auto_stays_within_the_cost_of_a_request(make_gateway: MakeGateway) -> N
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions", "/v1/route"])
-def test_ceilings_refuse(
+def test_ceilings_of_a_key_hold_on_every_route(
     make_gateway: MakeGateway, limits: dict[str, Any], body: dict[str, object], code: str, path: str
 ) -> None:
     """What the key may not use is refused on every route, whatever the request hints; nobody is called."""
@@ -196,7 +196,7 @@ def test_models_lists_what_the_key_may_use(make_gateway: MakeGateway) -> None:
     assert gateway.client.get("/v1/models/claude/claude-opus-5-5", headers=headers).status_code == 404
 
 
-async def test_a_thousand_at_once(tmp_path: Path) -> None:
+async def test_budget_for_a_hundred_serves_a_hundred_of_a_thousand(tmp_path: Path) -> None:
     """Of a thousand requests at once against a budget for a hundred, exactly a hundred are served."""
     settings = load({**KEYS, "GATEWAY_DB": str(tmp_path / "gateway.db")})
     body = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "2+2?"}]}
@@ -264,7 +264,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def test_no_way_around_a_budget(make_gateway: MakeGateway) -> None:
+def test_spent_budget_cannot_be_bypassed(make_gateway: MakeGateway) -> None:
     """Whatever a request calls its model, asks for or says of itself: without money left nobody is called, and no row is written."""
     asked: list[str] = []
 

@@ -148,7 +148,7 @@ async def test_failover_after_the_stream_began(tmp_path: Path) -> None:
     assert last["model"] == f"openrouter/{row['selected_model']}"
 
 
-async def test_an_error_after_the_stream_began(tmp_path: Path) -> None:
+async def test_error_after_the_stream_began_is_its_last_event(tmp_path: Path) -> None:
     """When nobody answers a stream that had begun, its last event is the error, without [DONE]; the row says 200 and error."""
     upstream = Replaced()
     async with serving(tmp_path, config="keep_alive: 0.02\nmax_attempts: 1", upstream=upstream) as served:
@@ -230,7 +230,7 @@ async def test_whole_answers_have_only_the_total(tmp_path: Path) -> None:
     assert reply.status_code == 200
 
 
-async def test_the_total_ends_a_whole_answer(tmp_path: Path) -> None:
+async def test_total_timeout_ends_a_whole_answer(tmp_path: Path) -> None:
     """A whole answer that takes longer than `timeouts.total` is a 504; what it may cost is in the row."""
     async with serving(tmp_path, config="timeouts: {total: 0.05}", upstream=Late(10)) as served:
         reply = await asked(served)
@@ -261,7 +261,7 @@ async def test_a_probably_billed_attempt_is_followed_by_one_other(tmp_path: Path
     assert row["actual_cost"] > 0
 
 
-async def test_streams_outlast_the_total(tmp_path: Path) -> None:
+async def test_stream_may_outlast_the_total_timeout(tmp_path: Path) -> None:
     """`timeouts.total` does not end a stream; comments of the provider are signs of life."""
     config = "timeouts: {total: 0.02, first_byte: 5, thinking: 5, idle: 0.4, stream: 10}"
     said = b"data: " + orjson.dumps({**HEAD, "choices": [{"index": 0, "delta": {"content": "x"}}]}) + b"\n\n"
@@ -280,7 +280,9 @@ async def test_streams_outlast_the_total(tmp_path: Path) -> None:
     ],
     ids=["thinks", "told not to", "too long even so"],
 )
-async def test_the_first_content(tmp_path: Path, config: str, body: dict[str, Any], status: int) -> None:
+async def test_first_content_has_its_own_time_limit(
+    tmp_path: Path, config: str, body: dict[str, Any], status: int
+) -> None:
     """A stream's first content has `first_byte`, or `thinking` where the model may think; a role or comments are no content."""
     role = b"data: " + orjson.dumps({**HEAD, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
     upstream = Written(role + b"\n\n", *[b": PROCESSING\n\n"] * 5, pause=0.03)
@@ -289,7 +291,7 @@ async def test_the_first_content(tmp_path: Path, config: str, body: dict[str, An
     assert reply.status_code == status
 
 
-async def test_silence_after_the_first_content(tmp_path: Path) -> None:
+async def test_idle_timeout_applies_from_the_first_content(tmp_path: Path) -> None:
     """From the first content on `idle` is the longest silence, however long thinking may take."""
     async with serving(tmp_path, config="timeouts: {thinking: 60, idle: 0.05}") as served:
         served.upstream.begin.set()
@@ -301,7 +303,7 @@ async def test_silence_after_the_first_content(tmp_path: Path) -> None:
     assert row["error_code"] == "upstream_timeout"
 
 
-async def test_the_limit_of_a_stream(tmp_path: Path) -> None:
+async def test_stream_timeout_ends_an_endless_stream(tmp_path: Path) -> None:
     """`timeouts.stream` ends a stream that does not end by itself."""
     said = b"data: " + orjson.dumps({**HEAD, "choices": [{"index": 0, "delta": {"content": "x"}}]}) + b"\n\n"
     async with serving(tmp_path, config="timeouts: {stream: 0.1}", upstream=Written(*[said] * 50, pause=0.02)) as s:
@@ -309,7 +311,7 @@ async def test_the_limit_of_a_stream(tmp_path: Path) -> None:
     assert "upstream_timeout" in reply.text
 
 
-async def test_limits_of_a_model(tmp_path: Path) -> None:
+async def test_time_limits_of_a_model_win(tmp_path: Path) -> None:
     """A model's own limits win over its provider's, those over the gateway's, for the request's deadline too."""
     provider = "{name: local, kind: openai, base_url: 'https://openrouter.ai/api/v1', timeouts: {total: 0.05}}"
     (tmp_path / "providers.yaml").write_text(f"providers:\n  - {provider}\n")

@@ -63,7 +63,7 @@ def test_the_page_has_its_own_elements_only(page: Page) -> None:
     assert links == {"/static/dashboard.css", "/?days=1", "/?days=7", "/?days=30", "/?days=365"}
 
 
-def test_no_script_would_run(make_gateway: MakeGateway) -> None:
+def test_page_policy_forbids_scripts_and_frames(make_gateway: MakeGateway) -> None:
     """Even markup that came through could neither run, load, frame nor send: the page's policy leaves it nothing inline."""
     page = make_gateway().client.get("/")
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))

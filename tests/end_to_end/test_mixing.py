@@ -17,7 +17,7 @@ MARK = re.compile(r"canary\d+x")
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_no_answer_goes_astray(served: Served, stream: bool) -> None:
+async def test_abandoned_connection_is_never_reused(served: Served, stream: bool) -> None:
     """A connection to an upstream that a leaving client left half read is never used for another's request."""
     chance = random.Random(1)
     leaving = {number: chance.random() * 0.05 for number in range(CLIENTS) if chance.random() < 0.5}

@@ -89,7 +89,7 @@ def awaited(url: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("size", [0, 400_000])
-def test_no_request_within_a_body(proxy: str, keyed: Served, size: int) -> None:
+def test_body_behind_nginx_is_never_read_as_a_request(proxy: str, keyed: Served, size: int) -> None:
     """A body that looks like a paid request reaches no upstream, and nobody else gets an answer to it."""
     asked = keyed.rows()
     body = b"\r\n" * (size // 2) + post(headers=KEY)
@@ -102,7 +102,7 @@ def test_no_request_within_a_body(proxy: str, keyed: Served, size: int) -> None:
 
 
 @pytest.mark.parametrize("head", [JAVA, CURL], ids=["HttpClient", "curl"])
-def test_clients_that_offer_http2(proxy: str, head: bytes) -> None:
+def test_http2_offer_is_answered_through_nginx(proxy: str, head: bytes) -> None:
     """Clients that offer HTTP/2 get their answer through it too."""
     head = head.replace(b"Authorization: Bearer x\r\n", b"").replace(b"Content-Length", KEY + b"Content-Length")
     raw = exchange(proxy, head % (len(CHAT_BODY), CHAT_BODY))
@@ -110,7 +110,7 @@ def test_clients_that_offer_http2(proxy: str, head: bytes) -> None:
     assert b'"chat.completion"' in raw
 
 
-def test_a_websocket(proxy: str) -> None:
+def test_websocket_request_gets_an_ordinary_answer_through_nginx(proxy: str) -> None:
     """Who asks for a WebSocket gets an ordinary answer, and the connection stays in use."""
     socket_head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

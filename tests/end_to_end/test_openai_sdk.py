@@ -48,7 +48,7 @@ def user(content: Any) -> ChatCompletionMessageParam:
 
 
 @pytest.mark.parametrize("model", [*MODELS, "auto:cheap", "auto:quality", "gemini-flash", "claude-3-haiku"])
-def test_create(served: Served, model: str) -> None:
+def test_create_has_text_usage_and_a_consistent_row(served: Served, model: str) -> None:
     """An answer has text, usage and a consistent row."""
     raw = served.openai.chat.completions.with_raw_response.create(
         model=model, messages=[user("What is a list in Python?")]
@@ -68,7 +68,7 @@ def test_create(served: Served, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_stream(served: Served, model: str) -> None:
+def test_stream_has_role_one_finish_reason_and_usage(served: Served, model: str) -> None:
     """A stream's pieces make an answer: a role first, one finish reason last, usage when asked for."""
     stream = served.openai.chat.completions.create(
         model=model, messages=[user("Tell me about lists.")], stream=True, stream_options={"include_usage": True}
@@ -83,7 +83,7 @@ def test_stream(served: Served, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_stream_helper_with_tools(served: Served, model: str) -> None:
+def test_stream_helper_assembles_a_tool_call(served: Served, model: str) -> None:
     """The SDK's `.stream()` helper assembles a tool call."""
     with served.openai.chat.completions.stream(
         model=model, messages=[user("What is the weather in Paris?")], tools=[WEATHER]
@@ -99,7 +99,7 @@ def test_stream_helper_with_tools(served: Served, model: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("echo", ["whole", "plain"])
 @pytest.mark.parametrize("effort", [None, "high"])
-def test_tool_loop(served: Served, model: str, echo: str, effort: Any) -> None:
+def test_tool_result_is_answered_for_full_and_plain_echo(served: Served, model: str, echo: str, effort: Any) -> None:
     """A tool's result gets an answer, for clients that echo the whole message and those that keep id, name and arguments."""
     client = served.openai
     messages = [user("What is the weather in Paris and in Rome? Use the tool for each.")]
@@ -152,14 +152,14 @@ def test_conversation_moves_between_providers(served: Served) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_parse(served: Served, model: str) -> None:
+def test_parse_gives_an_object_of_the_callers_class(served: Served, model: str) -> None:
     """`parse()` gives an object of the caller's class."""
     answer = served.openai.chat.completions.parse(model=model, messages=[user("Name a city.")], response_format=City)
     assert isinstance(answer.choices[0].message.parsed, City)
 
 
 @pytest.mark.parametrize("model", MODELS[:-1])
-def test_images(served: Served, model: str) -> None:
+def test_image_reaches_a_model_that_can_see(served: Served, model: str) -> None:
     """An image in the prompt reaches a model that can see."""
     url = "data:image/png;base64," + base64.b64encode(PIXEL).decode()
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -167,7 +167,7 @@ def test_images(served: Served, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS[:-1])
-def test_pdfs(served: Served, model: str) -> None:
+def test_pdf_reaches_a_model_that_can_read_it(served: Served, model: str) -> None:
     """A PDF in the prompt reaches a model that can read it."""
     data = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4 minimal").decode()
     content = [{"type": "text", "text": "Sum up."}, {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]
@@ -176,7 +176,7 @@ def test_pdfs(served: Served, model: str) -> None:
 
 @pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 @pytest.mark.parametrize("model", MODELS)
-def test_reasoning_effort(served: Served, model: str, effort: Any) -> None:
+def test_every_effort_is_accepted_by_every_generation(served: Served, model: str, effort: Any) -> None:
     """Every level of effort is taken by every generation: an unknown one becomes the nearest it has."""
     answer = served.openai.chat.completions.create(model=model, messages=[user("Think: 2+2?")], reasoning_effort=effort)
     assert answer.choices[0].message.content
@@ -220,7 +220,7 @@ def test_broken_stream_raises(served: Served) -> None:
             list(stream)
 
 
-def test_models(served: Served) -> None:
+def test_model_list_starts_with_auto_and_each_can_be_fetched(served: Served) -> None:
     """The model list starts with `auto`, and each entry can be fetched by its name with slashes."""
     listed = served.openai.models.list().data
     assert listed[0].id == "auto"

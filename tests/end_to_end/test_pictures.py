@@ -148,7 +148,7 @@ def draw(world: World, model: str, *, stream: bool) -> Any:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_picture_of_gemini(world: World, stream: bool) -> None:
+def test_picture_of_gemini_reaches_the_client_with_its_cost(world: World, stream: bool) -> None:
     """A picture is asked for in Gemini's words, reaches the client in OpenRouter's member, and costs what pictures cost."""
     message = draw(world, f"gemini/{DRAWS}", stream=stream)
     assert [image["image_url"]["url"] for image in message["images"]] == [URL]
@@ -159,7 +159,7 @@ def test_a_picture_of_gemini(world: World, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_picture_of_openrouter(world: World, stream: bool) -> None:
+def test_picture_of_openrouter_passes_whole(world: World, stream: bool) -> None:
     """Pictures, sources and reasoning of OpenRouter pass whole; its own cost counts."""
     message = draw(world, "openrouter/google/gemini-2.5-flash-image", stream=stream)
     assert [image["image_url"]["url"] for image in message["images"]] == [URL]
@@ -170,7 +170,7 @@ def test_a_picture_of_openrouter(world: World, stream: bool) -> None:
     assert world.cost() == pytest.approx(0.0387)
 
 
-def test_speech(world: World) -> None:
+def test_speech_is_a_wav_file_without_a_known_cost(world: World) -> None:
     """Speech is a WAV file in `message.audio`, read by the SDK's own type; without a known rate it has no cost."""
     answer = world.client.chat.completions.create(
         model=f"gemini/{TALKS}",
@@ -185,7 +185,7 @@ def test_speech(world: World) -> None:
     assert world.cost() is None
 
 
-def test_streamed_speech(world: World) -> None:
+def test_speech_streams_as_raw_sound(world: World) -> None:
     """Raw sound can be streamed."""
     stream = world.client.chat.completions.create(
         model=f"gemini/{TALKS}",
@@ -198,7 +198,7 @@ def test_streamed_speech(world: World) -> None:
     assert [piece["data"] for piece in pieces if isinstance(piece, dict)] == [SOUND]
 
 
-def test_a_picture_is_changed(world: World) -> None:
+def test_echoed_picture_reaches_the_model_again(world: World) -> None:
     """A client that sends the SDK's message back shows the model its own picture again."""
     message = draw(world, f"gemini/{DRAWS}", stream=False)
     history: Any = [{"role": "user", "content": "A cat"}, message, {"role": "user", "content": "Bluer"}]

@@ -164,7 +164,7 @@ def test_vendors_accept_the_marks(make_gateway: MakeGateway, body: dict[str, Any
         {"messages": [USER], "tools": [{**TOOL, "cache_control": 1}]},
     ],
 )
-def test_marks_that_are_none(make_gateway: MakeGateway, broken: dict[str, Any]) -> None:
+def test_malformed_cache_mark_is_a_400(make_gateway: MakeGateway, broken: dict[str, Any]) -> None:
     """A mark that is no object is a 400 that names it."""
     sent = make_gateway().client.post("/v1/chat/completions", json={"model": "auto", **broken})
     assert (sent.status_code, sent.json()["error"]["param"].endswith("cache_control")) == (400, True)
@@ -240,7 +240,7 @@ UNMARKED = {
 
 
 @pytest.mark.parametrize("case", UNMARKED)
-def test_where_the_gateway_places_none(make_gateway: MakeGateway, case: str) -> None:
+def test_no_breakpoints_are_placed_where_they_would_not_pay(make_gateway: MakeGateway, case: str) -> None:
     """Nothing is added where it is switched off, would not pay, is not the gateway's to decide, or is done by the client."""
     config, body = UNMARKED[case]
     upstream = Recorder()
@@ -250,7 +250,7 @@ def test_where_the_gateway_places_none(make_gateway: MakeGateway, case: str) -> 
     assert row["cache_marks"] == ("client" if marked else None)
 
 
-def test_named_models_too(make_gateway: MakeGateway) -> None:
+def test_always_places_breakpoints_for_named_models_too(make_gateway: MakeGateway) -> None:
     """With `always` a request that names its model gets breakpoints by the same rule, through OpenRouter as well."""
     upstream = Recorder()
     gateway = make_gateway(upstream, config="prompt_caching: always\n")

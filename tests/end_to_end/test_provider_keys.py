@@ -25,7 +25,7 @@ class Keyed:
         return answer()(request) if status is None else httpx2.Response(status, text=f"bad {key}")
 
 
-def test_in_turn(make_gateway: MakeGateway) -> None:
+def test_provider_keys_are_used_in_turn_as_one_provider(make_gateway: MakeGateway) -> None:
     """Keys between commas are used one after the other; the ledger, the models and the names know one provider."""
     upstream = Keyed()
     gateway = make_gateway(upstream, environment=ENVIRONMENT)
@@ -45,7 +45,7 @@ def test_a_bad_key_is_dropped(make_gateway: MakeGateway) -> None:
     assert [attempt["status"] for attempt in gateway.rows[0]["attempts"]] == ["failed_free", "settled"]
 
 
-def test_when_all_are_bad(make_gateway: MakeGateway) -> None:
+def test_all_keys_refused_is_told_without_a_key(make_gateway: MakeGateway) -> None:
     """When every key is refused the client learns that, and no key."""
     upstream = Keyed(key_one=401, key_two=402)
     response = make_gateway(upstream, environment=ENVIRONMENT).ask(model=MODEL)

@@ -36,7 +36,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("head", [JAVA, CURL], ids=["HttpClient", "curl"])
-def test_clients_that_offer_http2(served: Served, head: bytes) -> None:
+def test_http2_offer_is_answered_over_http1(served: Served, head: bytes) -> None:
     """Clients that offer HTTP/2 with each request get an answer to it."""
     raw = exchange(served.url, head % (len(CHAT_BODY), CHAT_BODY))
     assert statuses(raw) == [200]
@@ -44,7 +44,7 @@ def test_clients_that_offer_http2(served: Served, head: bytes) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_itself(served: Served) -> None:
+def test_curl_with_http2_is_answered(served: Served) -> None:
     """`curl --http2` gets its answer."""
     url = f"{served.url}/v1/chat/completions"
     command = [shutil.which("curl") or "", "-s", "--http2", "-m", "10", url, "-d", CHAT_BODY.decode()]
@@ -65,13 +65,13 @@ def test_a_body_is_never_a_request(keyed: Served, size: int, chunked: bool) -> N
         assert statuses(exchange(keyed.url, *segments)) == [401, 200]
 
 
-def test_no_tunnel(served: Served) -> None:
+def test_connect_is_refused_and_what_follows_is_not_read(served: Served) -> None:
     """CONNECT opens nothing: it is refused, and what follows is not read."""
     raw = exchange(served.url, b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n" + HEALTH)
     assert statuses(raw) == [501]
 
 
-def test_half_closed_clients(served: Served) -> None:
+def test_half_closed_client_gets_all_its_answers(served: Served) -> None:
     """A client that ends its side after its request, as `nc -N` does, gets its answer, and all answers to requests sent ahead."""
     streamed = CHAT_BODY.replace(b'{"model"', b'{"stream":true,"model"')
     assert statuses(exchange(served.url, HEALTH, ends=True)) == [200]
@@ -86,7 +86,7 @@ def test_half_closed_clients(served: Served) -> None:
     assert statuses(exchange(served.url, HEALTH + b"nonsense\r\n\r\n", ends=True)) == [200, 400]
 
 
-def test_a_half_closed_half_request(served: Served) -> None:
+def test_incomplete_request_of_a_half_closed_client_is_unanswered(served: Served) -> None:
     """Of a request that will never be whole there is no answer, but to those before it."""
     assert exchange(served.url, post()[:-1], ends=True) == b""
     assert exchange(served.url, HEALTH[:-1], ends=True) == b""
@@ -94,14 +94,14 @@ def test_a_half_closed_half_request(served: Served) -> None:
 
 
 @pytest.mark.parametrize("number", [100, 150, 1000])
-def test_many_at_once(served: Served, number: int) -> None:
+def test_first_hundred_pipelined_requests_are_answered(served: Served, number: int) -> None:
     """However many requests a client sends ahead, the first hundred are answered, in order."""
     raw = exchange(served.url, HEALTH * number)
     assert len(statuses(raw)) >= 100
     assert set(statuses(raw)) == {200}
 
 
-def test_garbage_behind_a_paid_request(served: Served) -> None:
+def test_garbage_after_a_request_keeps_its_answer(served: Served) -> None:
     """Garbage behind a request does not take the place of its answer."""
     assert statuses(exchange(served.url, post() + b"\x16\x03\x01\x00\xa5\x01")) == [200, 400]
 

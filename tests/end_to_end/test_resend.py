@@ -77,7 +77,7 @@ def upstream() -> Iterator[OneAnswerEach]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_repetition_is_an_attempt(tmp_path: Path, upstream: OneAnswerEach, engine: str) -> None:
+def test_each_resend_is_an_attempt(tmp_path: Path, upstream: OneAnswerEach, engine: str) -> None:
     """Every request that reached the upstream is an attempt in the headers and in the ledger; what got no answer is estimated."""
     settings = load(
         {

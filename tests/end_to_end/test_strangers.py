@@ -48,7 +48,7 @@ def click(gateway: GatewayUnderTest, key: str | None, *, times: int = 5, score: 
     learn(gateway)
 
 
-def test_a_strangers_clicks_move_nobody(make_gateway: MakeGateway) -> None:
+def test_feedback_of_one_key_changes_no_other_keys_routing(make_gateway: MakeGateway) -> None:
     """On a fresh ledger five thumbs down of one key change nothing that another key's requests are routed by."""
     gateway = make_gateway()
     stranger, victim = issue(gateway, "stranger"), issue(gateway, "victim")
@@ -87,7 +87,7 @@ def test_client_keys_are_strangers_to_each_other(make_gateway: MakeGateway) -> N
     assert decisions(gateway, "victim") == before
 
 
-def test_enough_keys_are_heard(make_gateway: MakeGateway) -> None:
+def test_feedback_of_five_keys_is_learned(make_gateway: MakeGateway) -> None:
     """When the fifth key has spoken of a model, what was held back of all five is learned."""
     gateway = make_gateway()
     secrets = [issue(gateway, f"tenant{number}") for number in range(5)]
@@ -100,7 +100,7 @@ def test_enough_keys_are_heard(make_gateway: MakeGateway) -> None:
         assert len(learned) == (5 if count == 5 else 0)
 
 
-def test_provoked_labels_move_nobody(make_gateway: MakeGateway) -> None:
+def test_provoked_failures_change_no_other_keys_routing(make_gateway: MakeGateway) -> None:
     """A key that makes answers fail, by asking for a form that its own prompt forbids, changes nothing for others."""
     gateway = make_gateway(answer("no JSON at all"), config="cascade: off\n")
     stranger, victim = issue(gateway, "stranger"), issue(gateway, "victim")

@@ -43,7 +43,7 @@ def routes(gateway: GatewayUnderTest) -> Iterator[tuple[str, str]]:
             yield route.path, CLIENT.get(route.path, "GET")
 
 
-def test_every_route_is_somebodys(gateway: GatewayUnderTest) -> None:
+def test_tenant_key_opens_client_routes_only(gateway: GatewayUnderTest) -> None:
     """A tenant's key opens the client routes and no other: what is neither for clients nor open is forbidden to it."""
     keys = [issue(gateway, name) for name in ("a", "b")]
     mine = ask_as(gateway, keys[0]).headers["x-request-id"]
@@ -82,7 +82,7 @@ def test_rows_belong_to_their_key(gateway: GatewayUnderTest) -> None:
     assert [row["key_id"] for row in gateway.rows] == ["key_a", "key_b"]
 
 
-def test_sessions_do_not_cross(gateway: GatewayUnderTest) -> None:
+def test_sessions_of_two_tenants_are_separate(gateway: GatewayUnderTest) -> None:
     """Two tenants that name the same session have two sessions."""
     ann, bob = issue(gateway, "a"), issue(gateway, "b")
     for key in (ann, ann, bob):

@@ -37,7 +37,7 @@ def flapped(gateway: GatewayUnderTest, disk: Disk, requests: int, calls: list[in
     return answers
 
 
-def test_providers_and_the_ledger(disk: Disk, make_gateway: MakeGateway) -> None:
+def test_failing_providers_and_ledger_keep_answers_whole_or_errors(disk: Disk, make_gateway: MakeGateway) -> None:
     """Whatever fails together, each answer is whole or an error, what was whole is in the ledger once, and the log is no longer for it."""
     calls: list[int] = []
     gateway = make_gateway(flapping(lambda: len(calls) // 7 % 2 == 1))

@@ -198,7 +198,7 @@ def ending(status: int, code: str | None) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_named_model(behind: MakeBehind, engine: str, fault: str) -> None:
+def test_fault_of_a_named_model_reaches_client_and_ledger(behind: MakeBehind, engine: str, fault: str) -> None:
     """Whatever goes wrong, the client is told what it was, and one row with one end says so too; a broken stream never looks whole."""
     gateway = behind(engine, HASTE.get(fault, PATIENCE), attempts=1)
     for model in MODELS[2:] if fault == "huge" else MODELS:
@@ -219,7 +219,7 @@ def test_a_named_model(behind: MakeBehind, engine: str, fault: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("fault", [fault for fault in TOLD if fault not in CLIENTS])
-def test_another_model_answers(behind: MakeBehind, engine: str, fault: str) -> None:
+def test_auto_falls_back_before_the_first_byte(behind: MakeBehind, engine: str, fault: str) -> None:
     """Under `auto` another candidate answers wherever the failure came before the first byte, and the row says why."""
     gateway = behind(engine, HASTE.get(fault, PATIENCE), attempts=3)
     for stream in (False, True):

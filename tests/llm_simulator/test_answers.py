@@ -42,18 +42,18 @@ SAID = [
 
 
 @pytest.mark.parametrize(("prompt", "text"), SAID)
-def test_scripted_texts(prompt: str, text: str) -> None:
+def test_prompt_can_script_the_answer(prompt: str, text: str) -> None:
     """A prompt can ask for the very words."""
     assert compose(task(prompt), key="k").text == text
 
 
 @pytest.mark.parametrize(("prompt", "result"), [("2+2?", 4), ("What is 7 - 9?", -2), ("17*3", 51), ("6 x 7", 42)])
-def test_sums(prompt: str, result: int) -> None:
+def test_easy_sum_is_right(prompt: str, result: int) -> None:
     """An easy sum is right."""
     assert f"The result is {result}." in compose(task(prompt), key="k").text
 
 
-def test_bad_sums() -> None:
+def test_weak_model_is_sometimes_off_by_one() -> None:
     """A weak model gets sums in hard prompts wrong now and then, by one."""
     wrong = 0
     for n in range(40):
@@ -68,7 +68,7 @@ def test_results_and_json() -> None:
     assert "12 degrees" in json.loads(compose(asked, key="k").text)["answer"]
 
 
-def test_limits() -> None:
+def test_stop_sequences_come_before_the_token_limit() -> None:
     """Stop sequences come before the limit, the earliest first; reasoning takes at most half of the limit."""
     stopped = compose(task("[[say:one END two STOP]]", stop=("STOP", "END"), max_tokens=100), key="k")
     assert (stopped.text, stopped.finish, stopped.stop_sequence) == ("one ", "stop_sequence", "END")
@@ -79,13 +79,13 @@ def test_limits() -> None:
     assert compose(task("[[tokens:30]]"), key="k").text_tokens == 30
 
 
-def test_candidates_differ() -> None:
+def test_candidates_of_one_request_differ() -> None:
     """Several candidates of one request are not the same."""
     asked = task(HARD, model="gemini-2.5-flash")
     assert len({compose(asked, key="k", number=n).text for n in range(4)}) > 1
 
 
-def test_pieces() -> None:
+def test_pieces_join_to_the_text() -> None:
     """Pieces join to the text, whatever is in it."""
     for text in ("", "a", "word " * 30, "x" * 100, "ü" * 31):
         assert "".join(pieces(text)) == text

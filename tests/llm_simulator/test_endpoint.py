@@ -21,7 +21,7 @@ REFUSALS = [fault for fault in FAULTS.values() if fault.stage == "refuse" and fa
 
 
 @pytest.mark.parametrize("fault", REFUSALS, ids=lambda fault: fault.name)
-def test_refusals(claude: Ask, gemini: Ask, openrouter: Ask, fault: Any) -> None:
+def test_each_vendor_refuses_in_its_own_shape(claude: Ask, gemini: Ask, openrouter: Ask, fault: Any) -> None:
     """Each vendor refuses in its own shape, streamed or not, with its own idea of 401 and 529."""
     prompt = f"[[fault:{fault.name}]]"
     answers = {
@@ -40,7 +40,7 @@ def test_refusals(claude: Ask, gemini: Ask, openrouter: Ask, fault: Any) -> None
     assert answers["openrouter"].json()["error"]["code"] == expected["openrouter"]
 
 
-def test_retry_hints(claude: Ask, gemini: Ask, openrouter: Ask) -> None:
+def test_each_vendor_gives_its_retry_hints(claude: Ask, gemini: Ask, openrouter: Ask) -> None:
     """Anthropic and OpenRouter say Retry-After, Google says RetryInfo; dates, milliseconds and absurd values are there too."""
     assert claude("[[fault:rate_limit=12]]").headers["retry-after"] == "12"
     assert openrouter("[[fault:429]]").headers["retry-after"] == "7"
@@ -105,7 +105,7 @@ USAGES: list[tuple[str, Callable[[Any], bool]]] = [
 
 
 @pytest.mark.parametrize(("name", "holds"), USAGES, ids=[row[0] for row in USAGES])
-def test_strange_usage(claude: Ask, name: str, holds: Callable[[Any], bool]) -> None:
+def test_usage_may_be_missing_or_absurd(claude: Ask, name: str, holds: Callable[[Any], bool]) -> None:
     """Usage may be missing, null, negative, text or absurd; in a stream everywhere it stands."""
     assert holds(claude(f"[[fault:{name}]]").json())
     text = claude(f"[[fault:{name}]]", stream=True).text
@@ -120,13 +120,13 @@ def test_strange_usage_in_lists(gemini: Ask) -> None:
     assert details[0]["modality"] == "TEXT"
 
 
-def test_nan_usage(openrouter: Ask) -> None:
+def test_nan_usage_makes_the_body_invalid_json(openrouter: Ask) -> None:
     """NaN stands bare in the body, which is not JSON."""
     assert '"prompt_tokens":NaN' in openrouter("[[fault:nan_usage]]").text
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_odd_content(claude: Ask, gemini: Ask, openrouter: Ask, stream: bool) -> None:
+def test_odd_content_comes_on_request(claude: Ask, gemini: Ask, openrouter: Ask, stream: bool) -> None:
     """Unknown blocks, events and raw line separators are there when asked for."""
     for ask in (claude, gemini, openrouter):
         fields: dict[str, Any] = {"stream": stream}
@@ -137,7 +137,7 @@ def test_odd_content(claude: Ask, gemini: Ask, openrouter: Ask, stream: bool) ->
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_broken_bodies(gemini: Ask, stream: bool) -> None:
+def test_broken_bodies_come_on_request(gemini: Ask, stream: bool) -> None:
     """Pages, empty, truncated and unparsable bodies."""
     assert gemini("[[fault:html]]", stream=stream).headers["content-type"] == "text/html"
     assert gemini("[[fault:html_502]]", stream=stream).status_code == 502
@@ -165,7 +165,7 @@ def test_cut_stream_has_no_end(claude: Ask, openrouter: Ask) -> None:
         claude("Explain tides [[fault:cut]]").json()
 
 
-def test_seen_requests(claude: Ask, simulation: Simulation) -> None:
+def test_arrived_request_is_kept_with_its_outcome(claude: Ask, simulation: Simulation) -> None:
     """A request is kept as it arrived, with what became of it."""
     claude("Hello")
     claude("[[fault:overloaded]]", stream=True)
@@ -211,7 +211,7 @@ async def test_client_leaves_while_sending(simulation: Simulation) -> None:
     assert not simulation.requests
 
 
-def test_pace(claude: Ask, simulation: Simulation) -> None:
+def test_latency_does_not_change_the_bytes(claude: Ask, simulation: Simulation) -> None:
     """With a latency and a delay the same bytes come."""
     plain = claude("[[say:one two three]]", stream=True).text
     simulation.latency = simulation.chunk_delay = 1e-9

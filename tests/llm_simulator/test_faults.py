@@ -17,7 +17,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "name"), STATUSES)
-def test_by_status(status: str, name: str) -> None:
+def test_status_names_the_first_fault_that_has_it(status: str, name: str) -> None:
     """A status names the first fault that has it."""
     assert fault_named(status).fault is FAULTS[name]
 
@@ -34,20 +34,20 @@ MARKERS = [
 
 
 @pytest.mark.parametrize(("prompt", "expected"), MARKERS)
-def test_markers(prompt: str, expected: tuple[str, str] | None) -> None:
+def test_first_known_marker_for_the_provider_counts(prompt: str, expected: tuple[str, str] | None) -> None:
     """The first marker that is known and meant for the provider counts."""
     chosen = fault_in_prompt(prompt, provider="claude")
     assert (chosen and (chosen.fault.name, chosen.value)) == expected
 
 
-def test_number() -> None:
+def test_fault_value_is_a_number_or_the_default() -> None:
     """A value is a number, or the default when it is none."""
     assert fault_named("slow", "0.5").number(1) == 0.5
     assert fault_named("slow", "x").number(1) == 1
     assert fault_named("slow").number(1) == 1
 
 
-def test_unknown_name() -> None:
+def test_unknown_fault_is_a_key_error() -> None:
     """An unknown fault is a KeyError."""
     with pytest.raises(KeyError):
         FaultPlan().add("nope")
@@ -63,7 +63,7 @@ def test_plan_matches_provider_and_model() -> None:
     assert plan.take(provider="claude", model="m") is None
 
 
-def test_rate() -> None:
+def test_fault_rate_hits_the_same_share_each_time() -> None:
     """A rate of one half hits about half of the requests, the same ones each time."""
 
     def hits(seed: int) -> list[bool]:

@@ -20,7 +20,7 @@ TASK = Task("claude-haiku-5-5", "Hi", "Hi", tools=(Tool("f", {}),))
         ('It must match this JSON schema:\n{"type": "object"}', False, None),
     ],
 )
-def test_json(system_text: str, json_only: bool, schema: object) -> None:
+def test_instruction_for_json_is_followed_by_its_schema(system_text: str, json_only: bool, schema: object) -> None:
     """Who is told to answer in JSON does, by the schema that stands there."""
     task = apply_instructions(TASK, system_text)
     assert (task.json_only, task.schema) == (json_only, schema)
@@ -36,7 +36,7 @@ def test_a_schema_of_the_request_wins() -> None:
     ("choice", "results", "made"),
     [("auto", (), "any"), ("none", (), "none"), ("auto", (ToolResult("f", "1"),), "auto")],
 )
-def test_calls(choice: str, results: tuple[ToolResult, ...], made: str) -> None:
+def test_forced_tool_is_called_once(choice: str, results: tuple[ToolResult, ...], made: str) -> None:
     """Who must call a tool does, once."""
     task = Task("m", "Hi", "Hi", tool_choice=choice, results=results)
     assert apply_instructions(task, "You must call the tool `f` now.").tool_choice == made

@@ -19,12 +19,12 @@ THINKING = [
 
 
 @pytest.mark.parametrize(("model", "modes"), THINKING)
-def test_thinking_modes(model: str, modes: tuple[str, ...]) -> None:
+def test_each_generation_has_its_thinking_modes(model: str, modes: tuple[str, ...]) -> None:
     """Each generation has its thinking modes."""
     assert CLAUDE[model].thinking == modes
 
 
-def test_least_cached() -> None:
+def test_smallest_cached_prompt_depends_on_the_model() -> None:
     """The smallest cached prompt depends on the model."""
     assert [CLAUDE[name].least_cached for name in ("claude-haiku-4-5", "claude-sonnet-5", "claude-haiku-5-5")] == [
         4096,

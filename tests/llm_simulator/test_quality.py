@@ -72,6 +72,6 @@ def test_quality_is_repeatable() -> None:
         ("Hello", "general"),
     ],
 )
-def test_topic(prompt: str, expected: str) -> None:
+def test_prompt_has_a_topic(prompt: str, expected: str) -> None:
     """A prompt has a topic, for which models have their bents."""
     assert topic(prompt) == expected

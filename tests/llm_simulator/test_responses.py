@@ -39,7 +39,7 @@ def await_outcome(simulator: Simulator, prompt: str) -> str:
                 return seen.outcome
 
 
-def test_abort(simulator: Simulator) -> None:
+def test_aborted_body_ends_without_its_last_chunk(simulator: Simulator) -> None:
     """An aborted body ends without its last chunk."""
     with (
         connect(simulator, "Explain [[fault:abort]]", stream=True) as connection,
@@ -50,7 +50,7 @@ def test_abort(simulator: Simulator) -> None:
     assert b"message_start" in caught.value.partial
 
 
-def test_reset(simulator: Simulator) -> None:
+def test_reset_may_come_in_the_body_or_before_the_headers(simulator: Simulator) -> None:
     """A reset connection is a reset, in the middle or before the headers."""
     with (
         connect(simulator, "Explain [[fault:reset]]", stream=True) as connection,
@@ -68,14 +68,14 @@ def test_bad_status_line(simulator: Simulator) -> None:
         connection.getresponse()
 
 
-def test_huge_header(simulator: Simulator) -> None:
+def test_header_may_be_longer_than_clients_accept(simulator: Simulator) -> None:
     """A header may be longer than any client takes."""
     with connect(simulator, "[[fault:huge_header]]") as connection, pytest.raises(HTTPException):
         connection.getresponse()
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang_mid"])
-def test_client_leaves(simulator: Simulator, fault: str) -> None:
+def test_simulator_stops_when_the_client_leaves(simulator: Simulator, fault: str) -> None:
     """When the client leaves a hanging answer, the simulator notes it and stops."""
     prompt = f"Explain client leaving [[fault:{fault}]]"
     with connect(simulator, prompt, stream=True) as connection:
@@ -85,7 +85,7 @@ def test_client_leaves(simulator: Simulator, fault: str) -> None:
     assert await_outcome(simulator, prompt) == "client_left"
 
 
-def test_keep_alive(simulator: Simulator) -> None:
+def test_one_connection_serves_several_requests(simulator: Simulator) -> None:
     """One connection serves several requests."""
     with connect(simulator, "one") as connection:
         assert connection.getresponse().read()

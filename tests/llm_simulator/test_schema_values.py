@@ -55,7 +55,7 @@ def test_instance_is_legal(schema: Any, key: int, satisfies: Satisfies) -> None:
     assert satisfies(build_value(schema, prompt="Weather in Paris, 3 days", rng=SeededRandom(key)), schema)
 
 
-def test_gemini_types() -> None:
+def test_upper_case_openapi_types_are_understood() -> None:
     """Upper-case types of the OpenAPI subset are understood."""
     schema = {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "enum": None}}, "required": ["n"]}
     assert isinstance(build_value(schema, prompt="", rng=SeededRandom(1))["n"], int)
@@ -80,7 +80,7 @@ def test_prompt_supplies_values() -> None:
 
 
 @pytest.mark.parametrize("schema", [True, {"$ref": "#/nowhere/at/all"}, {"pattern": "["}, {"pattern": "^ZZ-\\d{40}$"}])
-def test_odd_schemas_do_not_raise(schema: Any) -> None:
+def test_odd_schemas_give_a_json_value(schema: Any) -> None:
     """A schema that cannot be satisfied still gets some value."""
     build_value(schema, prompt="x", rng=SeededRandom(1))
 
@@ -102,13 +102,13 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("prompt", "names"), NAMES)
-def test_names(prompt: str, names: list[str]) -> None:
+def test_proper_names_are_found_in_order(prompt: str, names: list[str]) -> None:
     """Proper names are found in order; a sentence's first word is only one when it must be."""
     assert names_in(prompt) == names
 
 
 @given(key=st.integers(), prompt=st.text(max_size=50))
-def test_any_prompt(key: int, prompt: str, satisfies: Satisfies) -> None:
+def test_any_prompt_makes_legal_values(key: int, prompt: str, satisfies: Satisfies) -> None:
     """No prompt makes an illegal value."""
     schema = {
         "type": "object",

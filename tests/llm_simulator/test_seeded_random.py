@@ -12,7 +12,7 @@ def test_same_key_same_rolls() -> None:
     assert SeededRandom("a", 1).token(20) != other.token(20)
 
 
-def test_ranges() -> None:
+def test_rolls_cover_their_whole_range() -> None:
     """Rolls stay in their range and reach all of it."""
     rng = SeededRandom("r")
     assert {rng.below(3) for _ in range(60)} == {0, 1, 2}

@@ -10,7 +10,7 @@ from llm_simulator.tokens import PromptCache, count, count_media
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2)])
-def test_count(text: str, tokens: int) -> None:
+def test_four_characters_are_a_token(text: str, tokens: int) -> None:
     """Four characters are a token."""
     assert count(text) == tokens
 
@@ -18,12 +18,12 @@ def test_count(text: str, tokens: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "size", "tokens"), [("image", 9, 258), ("audio", 3200, 3), ("audio", 0, 1), ("pdf", 60_000, 516)]
 )
-def test_count_media(kind: str, size: int, tokens: int) -> None:
+def test_media_tokens_are_counted_by_kind(kind: str, size: int, tokens: int) -> None:
     """An image is a tile, sound counts by time, a PDF by page."""
     assert count_media(kind, size) == tokens
 
 
-def test_entries_expire() -> None:
+def test_cached_prefix_expires_in_its_own_scope() -> None:
     """A prefix is cached for as long as was promised, in its own scope."""
     now = [0.0]
     cache = PromptCache(clock=lambda: now[0])
@@ -42,7 +42,7 @@ def test_oldest_are_forgotten() -> None:
     assert [cache.tokens("a", name) for name in "xyz"] == [0, 1, 1]
 
 
-def test_implicit() -> None:
+def test_shared_prefix_is_cached_in_whole_blocks() -> None:
     """Whole blocks of a shared prefix are cached the second time."""
     cache = PromptCache(clock=lambda: 0)
     text = "a" * 10_000

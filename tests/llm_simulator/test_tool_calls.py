@@ -33,7 +33,9 @@ CASES: list[tuple[str, dict[str, object], list[tuple[str, object]]]] = [
 
 
 @pytest.mark.parametrize(("prompt", "fields", "expected"), CASES)
-def test_calls(prompt: str, fields: dict[str, object], expected: list[tuple[str, object]]) -> None:
+def test_tool_is_called_once_for_each_named_thing(
+    prompt: str, fields: dict[str, object], expected: list[tuple[str, object]]
+) -> None:
     """A tool is called when it fits or is forced; once for each thing that is named."""
     assert called(prompt, **fields) == expected
 
@@ -43,7 +45,7 @@ def test_both_without_names() -> None:
     assert len(called("get the weather for both")) == 2
 
 
-def test_ids_differ() -> None:
+def test_parallel_calls_have_different_ids() -> None:
     """Parallel calls of one tool have ids of their own."""
     task = Task(model="m", prompt="Weather in Paris and Rome", transcript="", tools=TOOLS)
     assert len({call.id for call in calls(task, key="k", unique="u")}) == 2

@@ -92,7 +92,7 @@ def test_the_same_seed_asks_the_same(gateway: Gateway) -> None:
     assert gateway.asked != first
 
 
-def test_bad_answers(gateway: Gateway) -> None:
+def test_bad_answer_is_repeated_or_escalated_by_some_users(gateway: Gateway) -> None:
     """After a bad answer some ask the same again, some name a strong model."""
     gateway.model = "gpt-3.5"
     lived(gateway, requests=300)
@@ -102,14 +102,14 @@ def test_bad_answers(gateway: Gateway) -> None:
     assert any(before == after for before, after in pairwise(said))
 
 
-def test_errors(gateway: Gateway) -> None:
+def test_errors_are_accepted_and_never_rated(gateway: Gateway) -> None:
     """They take no for an answer, and rate none."""
     gateway.status = 503
     assert lived(gateway, requests=20).asked == 20
     assert gateway.ratings == []
 
 
-def test_keys(gateway: Gateway) -> None:
+def test_users_send_their_given_key(gateway: Gateway) -> None:
     """They send the key they were given."""
     lived(gateway, requests=3, api_key="k")
     assert {key for _, _, key in gateway.asked} == {"Bearer k"}

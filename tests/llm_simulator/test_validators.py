@@ -39,7 +39,7 @@ REFUSED: list[tuple[Check, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("check", "value", "reason", "message"), REFUSED)
-def test_refused(check: Check, value: Any, reason: str, message: str) -> None:
+def test_wrong_value_is_a_problem_with_reason_and_sentence(check: Check, value: Any, reason: str, message: str) -> None:
     """A value of the wrong shape is a problem with a reason and a sentence."""
     with pytest.raises(Problem) as caught:
         check(value, ())
@@ -59,12 +59,12 @@ READ: list[tuple[Check, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("check", "value", "expected"), READ)
-def test_read(check: Check, value: Any, expected: Any) -> None:
+def test_right_value_is_read_under_its_own_name(check: Check, value: Any, expected: Any) -> None:
     """A value of the right shape is read, under its own names."""
     assert check(value, ()) == expected
 
 
-def test_path() -> None:
+def test_problem_path_leads_to_the_value() -> None:
     """The path leads to the value, tags included."""
     check = validators.record(
         {
@@ -78,7 +78,7 @@ def test_path() -> None:
     assert caught.value.path == ("a", 1, "t", "b")
 
 
-def test_decode_base64() -> None:
+def test_base64_is_decoded_in_both_alphabets() -> None:
     """Both alphabets are read, with or without padding; anything else is a ValueError."""
     assert validators.decode_base64("-_-_") == validators.decode_base64("+/+/")
     assert validators.decode_base64("YQ") == b"a"

@@ -46,7 +46,7 @@ def value(counts: RequestMetrics, name: str, **labels: str) -> float | None:
     return exporter.registry.get_sample_value(f"gateway_{name}", labels)
 
 
-def test_sums() -> None:
+def test_money_and_tokens_are_summed_by_model() -> None:
     """Money and tokens are added up by provider and model, requests by strategy and status too."""
     counts = RequestMetrics()
     usage = Usage(prompt_tokens=10, completion_tokens=5, cached_tokens=4)
@@ -63,7 +63,7 @@ def test_sums() -> None:
     assert (value(counts, "unpriced_requests_total"), value(counts, "fallbacks_total")) == (1, 1)
 
 
-def test_nothing_known() -> None:
+def test_row_without_usage_counts_as_a_request_only() -> None:
     """A row without usage and times counts as a request and as nothing else."""
     counts = RequestMetrics()
     counts.observe(record(), listed=LISTED)
@@ -71,7 +71,7 @@ def test_nothing_known() -> None:
     assert value(counts, "request_seconds_count") == value(counts, "first_byte_seconds_count") == 0
 
 
-def test_times() -> None:
+def test_duration_falls_into_every_bucket_from_its_bound_up() -> None:
     """A duration is in the bucket of the first bound that it does not pass, and in all above."""
     counts = RequestMetrics()
     for seconds in (0.1, 0.2, 400.0):
@@ -81,7 +81,7 @@ def test_times() -> None:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1000)))
-def test_any_times(times: list[float]) -> None:
+def test_every_bucket_counts_durations_up_to_its_bound(times: list[float]) -> None:
     """Every bucket counts exactly the durations up to its bound."""
     histogram = Histogram()
     for seconds in times:

@@ -72,7 +72,7 @@ def test_a_line_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "not enough arguments" in capsys.readouterr().err
 
 
-def test_quiet_levels() -> None:
+def test_lines_below_the_level_are_not_written() -> None:
     """Below the level nothing is written."""
     stream = io.StringIO()
     with logging_to(stream, level="WARNING"):
@@ -107,7 +107,7 @@ def test_the_last_lines_are_written() -> None:
     assert stream.getvalue() == "one\ntwo\n"
 
 
-def test_a_lost_reader() -> None:
+def test_closed_output_drops_and_counts_lines() -> None:
     """When the output is closed, lines are dropped and counted."""
     stream = io.StringIO()
     stream.close()
@@ -131,7 +131,7 @@ class Blocked(io.StringIO):
         return super().write(text)
 
 
-def test_a_blocked_reader() -> None:
+def test_blocked_output_does_not_block_logging() -> None:
     """While nobody reads, who logs goes on; the end waits for a moment only."""
     stream = Blocked()
     writer = LogWriter(stream, interval=0)

@@ -28,7 +28,7 @@ def test_metrics_need_the_admin_key(make_gateway: MakeGateway) -> None:
     assert client.get("/metrics", headers={"x-api-key": "an-admin-key-of-length"}).status_code == 200
 
 
-def test_readings() -> None:
+def test_gauges_are_read_when_scraped() -> None:
     """What others know is read when it is asked for."""
     exporter = PrometheusExporter(
         Gauges(in_flight=lambda: 1, waiting=lambda: 2, refused=lambda: 3, event_loop_lag=lambda: 4)

@@ -26,7 +26,9 @@ DEAD = 2**22 + 1  # no process has so high a number
 
 
 @pytest.mark.parametrize(("process", "in_flight", "lag"), [(os.getppid(), "3.0", "0.75"), (DEAD, "2.0", "0.5")])
-def test_sums(tmp_path: Path, process: int, in_flight: str, lag: str) -> None:
+def test_counters_add_up_and_gauges_of_dead_processes_do_not(
+    tmp_path: Path, process: int, in_flight: str, lag: str
+) -> None:
     """Counts and places add up, of the lag the worst is told; of a dead process only what it counted."""
     other = OWN.replace(b" 2.0", b" 1.0").replace(b" 0.5", b" 0.75")
     (tmp_path / f"metrics-{process}").write_bytes(other + b'gateway_requests_total{model="n"} 5.0\n')

@@ -8,7 +8,7 @@ from openai.types.chat.chat_completion_message import Annotation
 from gateway.providers.annotations import url_citation
 
 
-def test_url_citation() -> None:
+def test_url_citation_is_read_by_the_official_client() -> None:
     """An annotation is what the official client reads, with the source's text where there is one."""
     (note,) = url_citation("https://one.test", "One", 1, 2, quote="q")
     assert Annotation.model_validate(note).url_citation.model_dump() == note["url_citation"]
@@ -18,6 +18,6 @@ def test_url_citation() -> None:
 
 
 @pytest.mark.parametrize("url", [None, "", 7, "handbook.pdf"])
-def test_no_address(url: object) -> None:
+def test_source_without_an_address_has_no_annotation(url: object) -> None:
     """Without an address there is no annotation."""
     assert [*url_citation(url, "One", 1, 2)] == []

@@ -23,7 +23,7 @@ def test_endpoint_hides_its_secrets() -> None:
     )
 
 
-def test_names_and_signatures() -> None:
+def test_provider_has_its_own_name_and_signature_cache() -> None:
     """A provider has its dialect's name unless it is given one, and its own signatures unless they are shared."""
     shared = SignatureCache()
     named = OpenAICompatible(UpstreamEndpoint("https://x", ""), name="acme", signatures=shared)
@@ -31,7 +31,7 @@ def test_names_and_signatures() -> None:
     assert OpenAICompatible(UpstreamEndpoint("https://x", "")).name == "openai"
 
 
-def test_error() -> None:
+def test_error_page_is_judged_by_its_status() -> None:
     """A page without JSON is judged by its status, in the provider's name."""
     error = OpenAICompatible(UpstreamEndpoint("https://x", ""), name="acme").parse_error(502, {}, b"<html>")
     assert isinstance(error, UpstreamFailed)

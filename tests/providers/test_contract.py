@@ -77,7 +77,7 @@ def test_key_is_in_a_header(provider: Provider) -> None:
     assert KEY not in repr(provider.endpoint)
 
 
-def test_private_members_stay_here(provider: Provider) -> None:
+def test_private_members_are_not_sent(provider: Provider) -> None:
     """What is ours, another's or nobody's is not sent to a provider."""
     assert PRIVATE not in orjson.dumps(sent(provider).json).decode()
 
@@ -103,7 +103,7 @@ def test_answer_is_openai_s(provider: Provider) -> None:
     assert len({call["id"] for call in choice["message"]["tool_calls"]}) == 2
 
 
-def test_usage(provider: Provider) -> None:
+def test_usage_counts_mean_the_same_for_every_provider(provider: Provider) -> None:
     """Counts mean the same for every dialect: the prompt with what was cached, the completion with its reasoning."""
     last = [chunk.usage for chunk in streamed(provider, [sample(provider, "stream.sse")]) if chunk.usage][-1]
     for usage in (answer(provider).usage, last):
@@ -120,7 +120,7 @@ def test_unknown_is_passed_over(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("bad", [-5, 1.5, 10**18, 1e300, "12", "NaN", None, True, [], {}], ids=repr)
-def test_absurd_usage(provider: Provider, bad: object) -> None:
+def test_absurd_usage_is_never_negative_and_fails_nothing(provider: Provider, bad: object) -> None:
     """Usage is never negative and never fails the answer, whatever the provider counts."""
     body = spoilt(orjson.loads(sample(provider, "answer.json")), bad)
     usages = [provider.parse_response(body, sent(provider)).usage]
@@ -134,7 +134,7 @@ def test_absurd_usage(provider: Provider, bad: object) -> None:
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 502, 503, 529])
 @pytest.mark.parametrize("body", [HTML, b"", b'{"error":', b"[]", b"7", b'{"error": null}'], ids=repr)
-def test_error_page(provider: Provider, status: int, body: bytes) -> None:
+def test_error_page_names_the_provider(provider: Provider, status: int, body: bytes) -> None:
     """An HTML page, nothing or garbage with any status is an upstream's error that names the provider."""
     error = provider.parse_error(status, {"content-type": "text/html"}, body)
     assert isinstance(error, UpstreamError)
@@ -172,7 +172,7 @@ def read_stream(provider: Provider, body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"choices": []}, {"choices": "x", "candidates": "x", "content": "x"}, {"choices": [{}]}], ids=repr
 )
-def test_not_an_answer(provider: Provider, body: dict[str, Any]) -> None:
+def test_answer_of_another_dialect_is_an_upstream_error(provider: Provider, body: dict[str, Any]) -> None:
     """A 200 answer that is not the dialect's is an upstream's error, not an empty answer."""
     with pytest.raises(UpstreamError):
         provider.parse_response(body, sent(provider))
@@ -185,10 +185,12 @@ def test_not_an_answer(provider: Provider, body: dict[str, Any]) -> None:
         st.sampled_from(["choices", "candidates", "content", "type", "usage", "error", "message", "delta"]), NOISE
     )
 )
-def test_any_json(name: str, body: dict[str, Any]) -> None:
+def test_any_json_answer_is_read_or_an_upstream_error(name: str, body: dict[str, Any]) -> None:
     """Whatever JSON an upstream answers, whole or streamed, reading it gives an answer or UpstreamError."""
     provider = made(name)
     with suppress(UpstreamError):
-        provider.parse_response(body, sent(provider))
+        whole = provider.parse_response(body, sent(provider))
+        assert all("message" in choice for choice in whole.choices)
     with suppress(UpstreamError):
-        streamed(provider, [b"data: " + orjson.dumps(body) + b"\n\n"])
+        chunks = streamed(provider, [b"data: " + orjson.dumps(body) + b"\n\n"])
+        assert all("delta" in choice for chunk in chunks for choice in chunk.choices)

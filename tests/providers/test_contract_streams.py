@@ -38,7 +38,7 @@ def called(calls: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("cut", [1, 2, 7, 4096])
 @pytest.mark.parametrize("name", ["stream.sse", "unknown.sse"])
-def test_any_piece_size(provider: Provider, name: str, cut: int) -> None:
+def test_chunks_do_not_depend_on_the_piece_size(provider: Provider, name: str, cut: int) -> None:
     """However large the network's pieces are, the chunks are the same."""
     wire, to = sample(provider, name), sent(provider)
     pieces = [wire[at : at + cut] for at in range(0, len(wire), cut)]
@@ -48,7 +48,7 @@ def test_any_piece_size(provider: Provider, name: str, cut: int) -> None:
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
 @settings(max_examples=30)
 @given(data=st.data())
-def test_any_cut(name: str, data: st.DataObject) -> None:
+def test_chunks_do_not_depend_on_how_the_stream_is_cut(name: str, data: st.DataObject) -> None:
     """Wherever the network cuts, the chunks are the same."""
     provider = made(name)
     wire, to = sample(provider, "stream.sse"), sent(provider)
@@ -58,7 +58,7 @@ def test_any_cut(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ["stream.sse", "unknown.sse"])
-def test_order_of_a_stream(provider: Provider, name: str) -> None:
+def test_stream_has_role_first_finish_last_and_call_heads_once(provider: Provider, name: str) -> None:
     """The role comes first and once, one finish reason comes last, calls count from 0 and tell id and name once."""
     told = choices(streamed(provider, [sample(provider, name)]))
     assert [choice["delta"].get("role") for choice in told] == ["assistant"] + [None] * (len(told) - 1)
@@ -86,7 +86,7 @@ def test_event_that_is_not_json(provider: Provider, wire: bytes) -> None:
         streamed(provider, [wire])
 
 
-def test_truncated(provider: Provider) -> None:
+def test_stream_cut_before_its_end_mark_is_truncated(provider: Provider) -> None:
     """A stream that ends before its end mark, after any event, is told as truncated, and no finish reason was given."""
     wire = events(sample(provider, "stream.sse"))
     for kept in range(len(wire)):
@@ -99,7 +99,7 @@ def test_truncated(provider: Provider) -> None:
 
 @pytest.mark.parametrize("cut", [0, 3], ids=["done", "open"])
 @pytest.mark.parametrize("name", ["claude", "openai", "openrouter"])  # each of Gemini's events tells another usage
-def test_at_once(name: str, cut: int) -> None:
+def test_text_fast_path_agrees_with_decoding(name: str, cut: int) -> None:
     """What is told of a piece without decoding it is what decoding it tells, at any place of a stream; often it is told."""
     provider = made(name)
     wire = events(sample(provider, "stream.sse"))
@@ -117,7 +117,7 @@ def test_at_once(name: str, cut: int) -> None:
     assert told > 0
 
 
-def test_not_at_once() -> None:
+def test_dialect_without_fast_path_decodes_every_event() -> None:
     """A dialect whose events differ in more than their text has each decoded."""
     provider = made("gemini")
     parser = provider.stream_parser(sent(provider))

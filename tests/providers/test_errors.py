@@ -92,7 +92,9 @@ JSON = st.recursive(
         (101, None, None, UpstreamInvalidResponse),
     ],
 )
-def test_kind(status: int, code: str | None, message: str | None, kind: type[UpstreamError]) -> None:
+def test_error_kind_follows_from_status_code_and_wording(
+    status: int, code: str | None, message: str | None, kind: type[UpstreamError]
+) -> None:
     """Status, code and wording together say what happened; the status alone would not."""
     error = classify(status, {}, message=message, code=code, provider="acme")
     assert type(error) is kind
@@ -125,7 +127,7 @@ def test_other_statuses_of_a_provider(status: int, message: str, kind: type[Upst
 
 
 @pytest.mark.parametrize("status", [404, 405, 410, 415, 418])
-def test_foreign_statuses(status: int) -> None:
+def test_foreign_status_is_an_invalid_answer(status: int) -> None:
     """What a proxy or a wrong address answers is an invalid answer, whatever its status says."""
     error = classify(status, {}, message="Not Found", code=None, provider="acme")
     assert (type(error), error.status) == (UpstreamInvalidResponse, 502)
@@ -145,7 +147,7 @@ def test_foreign_statuses(status: int) -> None:
         ([], False),
     ],
 )
-def test_own_error_json(body: object, from_provider: bool) -> None:
+def test_error_body_tells_a_provider_from_a_proxy(body: object, from_provider: bool) -> None:
     """The form of the body tells a provider's own refusal from a web framework's or a proxy's."""
     assert json_error_parts(orjson.dumps(body)).from_provider is from_provider
 
@@ -154,7 +156,7 @@ def test_own_error_json(body: object, from_provider: bool) -> None:
     ("status", "ours"),
     [(400, 400), (422, 400), (413, 413), (429, 429), (404, 404), (500, 502), (529, 503), (401, 502), (402, 503)],
 )
-def test_status_for_the_client(status: int, ours: int) -> None:
+def test_client_sees_the_status_class_never_401_or_402(status: int, ours: int) -> None:
     """The client sees the class of the provider's status, 413 as itself, and never 401 or 402."""
     assert classify(status, {}, message="the model", code=None, provider="acme").status == ours
 
@@ -167,7 +169,7 @@ def test_words_about_the_key_are_not_passed_on(status: int) -> None:
     assert not error.shows_detail
 
 
-def test_words_are_passed_on() -> None:
+def test_provider_message_is_passed_on_without_keys() -> None:
     """What a provider says about the request is passed on, without keys; silence is put into words."""
     error = classify(400, {}, message="bad, sk-proj-abcdef1234567890", code=None, provider="acme")
     assert error.message == "bad, [redacted]"
@@ -177,7 +179,7 @@ def test_words_are_passed_on() -> None:
     )
 
 
-def test_retry_after() -> None:
+def test_retry_after_of_headers_wins_and_is_bounded() -> None:
     """The headers' wait goes before the body's, and both are bounded."""
     told = partial(classify, 429, message="m", code=None, provider="acme")
     assert told({"retry-after": "5"}, retry_after=9.0).retry_after == 5.0
@@ -236,13 +238,13 @@ def test_retry_after() -> None:
         (7, ErrorParts()),
     ],
 )
-def test_error_json(body: object, parts: ErrorParts) -> None:
+def test_error_json_of_every_dialect_is_read(body: object, parts: ErrorParts) -> None:
     """Every dialect's error JSON is read, and what is not one has no parts."""
     assert replace(json_error_parts(orjson.dumps(body)), from_provider=False) == parts
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>502 Bad Gateway</h1></html>", b'{"error":', b"\xff\xfe"])
-def test_not_json(body: bytes) -> None:
+def test_body_that_is_no_json_has_no_error_parts(body: bytes) -> None:
     """An HTML page, nothing, half a JSON or noise has no parts."""
     assert json_error_parts(body) == ErrorParts()
 
@@ -257,13 +259,13 @@ def test_not_json(body: bytes) -> None:
         (None, UpstreamFailed),
     ],
 )
-def test_told_inside_an_answer(value: object, kind: type[UpstreamError]) -> None:
+def test_error_with_status_200_is_known_by_its_code(value: object, kind: type[UpstreamError]) -> None:
     """An error inside an answer that began with 200 is known by its code, and by default the upstream failed."""
     assert type(classify_error_body(value, provider="acme")) is kind
 
 
 @given(JSON)
-def test_any_json(value: object) -> None:
+def test_any_json_error_is_read_without_failing(value: object) -> None:
     """No JSON makes the reading of an error fail."""
     error_parts(value)
     assert isinstance(classify_error_body(value, provider="acme"), UpstreamError)
@@ -282,7 +284,7 @@ def test_any_json(value: object) -> None:
         "xai-abcdefgh1234",
     ],
 )
-def test_keys_are_cut_out(secret: str) -> None:
+def test_keys_are_cut_out_of_texts(secret: str) -> None:
     """Text that looks like a key never passes."""
     shown = redact(f"Incorrect API key provided: {secret}. See docs.")
     assert secret not in shown
@@ -304,6 +306,6 @@ def test_own_key_is_cut_out() -> None:
     assert len(redact("x" * 10_000)) == 2_003
 
 
-def test_usual_words_stay() -> None:
+def test_words_that_resemble_keys_stay() -> None:
     """Words that merely resemble keys are left alone."""
     assert redact("The task-list of risk-averse users: ask-me") == "The task-list of risk-averse users: ask-me"

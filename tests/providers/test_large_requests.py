@@ -50,7 +50,7 @@ CASES = {
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 @pytest.mark.parametrize("name", CASES)
-def test_linear(provider: Provider, name: str) -> None:
+def test_large_requests_take_no_quadratic_time(provider: Provider, name: str) -> None:
     """Names that have to be told apart, and lists that are compared, take no quadratic time."""
     began = time.process_time()
     provider.build_request(CASES[name], MODELS[provider.name])
@@ -58,7 +58,7 @@ def test_linear(provider: Provider, name: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-def test_deep_arguments(provider: Provider) -> None:
+def test_too_deep_arguments_are_text_or_refused(provider: Provider) -> None:
     """JSON within a message's text that could not be written out again is passed on as text, or is the request's mistake."""
     deep = '{"a":' * 900 + "1" + "}" * 900
     asked = request(HI, calling(call("c", "f", deep)), {"role": "tool", "tool_call_id": "c", "content": deep})

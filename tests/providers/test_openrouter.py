@@ -44,7 +44,7 @@ def failure(status: int, message: str, **error: object) -> UpstreamError:
 
 
 @pytest.mark.parametrize("model", [MODEL, "openrouter/auto", "deepseek/deepseek-chat:free"])
-def test_model_and_usage(model: str) -> None:
+def test_whole_model_id_is_sent_and_cost_requested(model: str) -> None:
     """The model's id is passed whole, and the cost is always asked for."""
     assert body(model=model) == {"model": model, "messages": [USER], "usage": {"include": True}}
 
@@ -66,7 +66,7 @@ def test_model_and_usage(model: str) -> None:
         ),
     ],
 )
-def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_documented_parameters_are_sent_and_no_others(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """Its documented parameters are sent on, and no others."""
     assert body(**asked) == {"model": MODEL, "messages": [USER], "usage": {"include": True}, **sent}
 
@@ -74,7 +74,7 @@ def test_own_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
 FUNCTIONS = [{"type": "function", "function": {"name": name}} for name in "fg"]
 
 
-def test_allowed_tools() -> None:
+def test_unlisted_tools_are_not_given() -> None:
     """It knows no list of allowed tools, so the others are not given."""
     choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": FUNCTIONS[1:]}}
     made = body(tools=FUNCTIONS, tool_choice=choice)
@@ -83,21 +83,21 @@ def test_allowed_tools() -> None:
     assert body(tools=FUNCTIONS, tool_choice=named)["tool_choice"] == named
 
 
-def test_custom_tools() -> None:
+def test_custom_tools_are_refused() -> None:
     """Tools that it does not know are refused here, so that `auto` asks somebody else."""
     with pytest.raises(InvalidRequest) as refused:
         body(tools=[*FUNCTIONS, {"type": "custom", "custom": {"name": "run"}}])
     assert refused.value.param == "tools[2]"
 
 
-def test_what_history_may_hold() -> None:
+def test_history_keeps_refusals_and_drops_foreign_audio() -> None:
     """A refusal is text, and spoken answers of another model are left out."""
     parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]
     message = body({"role": "assistant", "content": parts, "audio": {"id": "x"}})["messages"][1]
     assert message == {"role": "assistant", "content": [parts[0], {"type": "text", "text": "no"}]}
 
 
-def test_models_that_need_breakpoints() -> None:
+def test_anthropic_models_need_cache_breakpoints() -> None:
     """Anthropic's do, by the same minimum as at Anthropic; others cache by themselves."""
     assert openrouter().least_cached("anthropic/claude-sonnet-4.5") == 1024
     assert openrouter().least_cached("anthropic/claude-haiku-4.5") == 4096
@@ -105,7 +105,7 @@ def test_models_that_need_breakpoints() -> None:
     assert openrouter().least_cached("openrouter/auto") is None
 
 
-def test_cache_control() -> None:
+def test_cache_marks_are_sent() -> None:
     """Cache marks on parts are sent on."""
     part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
     assert body({"role": "user", "content": [part]})["messages"][1]["content"] == [part]
@@ -124,12 +124,12 @@ def test_cache_control() -> None:
         ({"reasoning_details": []}, {}),
     ],
 )
-def test_reasoning_in_history(given: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_history_keeps_reasoning_of_the_same_model(given: dict[str, Any], sent: dict[str, Any]) -> None:
     """A model gets back the reasoning it gave here itself; signatures from elsewhere are left out."""
     assert assistant(**given) == {"role": "assistant", "content": "a", **sent}
 
 
-def test_reasoning_comes_back() -> None:
+def test_reasoning_details_are_sent_back_as_received() -> None:
     """What an answer tells of its reasoning is sent back as it came."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     sent = openrouter().build_request(request, MODEL)
@@ -158,14 +158,14 @@ def test_reasoning_comes_back() -> None:
         ({}, None),
     ],
 )
-def test_cost(usage: dict[str, Any], cost: Decimal | None) -> None:
+def test_cost_is_the_count_of_openrouter(usage: dict[str, Any], cost: Decimal | None) -> None:
     """The cost is its own count in USD, exactly as written, with the provider's where that is charged to one's own key."""
     read = openrouter().usage({"prompt_tokens": 1, **usage})
     assert read is not None
     assert read.reported_cost == cost
 
 
-def test_no_usage() -> None:
+def test_cost_without_a_count_is_no_usage() -> None:
     """A cost without a single count is no usage."""
     assert openrouter().usage({"cost": 1}) is None
 
@@ -181,21 +181,23 @@ def test_no_usage() -> None:
         (400, "a/b is not a valid model ID", UpstreamModelNotFound),
     ],
 )
-def test_refusals(status: int, message: str, kind: type[UpstreamError]) -> None:
+def test_flagged_input_and_missing_feature_blame_the_request(
+    status: int, message: str, kind: type[UpstreamError]
+) -> None:
     """Flagged input and a missing feature are about this request; the key and the model are not to blame."""
     error = failure(status, message)
     assert type(error) is kind
     assert (error.provider, error.upstream_status) == ("openrouter", status)
 
 
-def test_flagged_input() -> None:
+def test_flagged_input_error_says_why_without_the_key() -> None:
     """The client is told why its input was refused, without the key."""
     error = failure(403, "Your input was flagged (hunter2)", metadata={"reasons": ["violence"]})
     assert (error.status, error.message) == (400, "Your input was flagged ([redacted])")
     assert failure(403, "", metadata={"flagged_input": "x"}).message == "The input was flagged."
 
 
-def test_numeric_code_inside_an_answer() -> None:
+def test_numeric_error_code_decides_the_class() -> None:
     """An error told inside a 200 answer has the class of its numeric code."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     with pytest.raises(UpstreamAccountEmpty):
@@ -204,7 +206,7 @@ def test_numeric_code_inside_an_answer() -> None:
         )
 
 
-def test_pictures_of_the_history() -> None:
+def test_pictures_of_the_history_are_sent_back() -> None:
     """Pictures that a model made go back to it, without what other providers' answers carry beside them."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     made = {"index": 0, **image, "extra_content": {"google": {"thought_signature": "U0lH"}}}
@@ -219,13 +221,13 @@ def test_pictures_of_the_history() -> None:
     }
 
 
-def test_pictures_are_asked_for() -> None:
+def test_modalities_and_image_config_are_sent() -> None:
     """Modalities and the form of pictures are passed on."""
     sent = body(modalities=["image", "text"], image_config={"aspect_ratio": "16:9"})
     assert (sent["modalities"], sent["image_config"]) == (["image", "text"], {"aspect_ratio": "16:9"})
 
 
-def test_native_reason() -> None:
+def test_native_finish_reason_is_passed_on() -> None:
     """The reason of the provider behind OpenRouter is passed on, whole and streamed."""
     request = parse_chat_request(orjson.dumps({"model": "auto", "messages": [USER]}))
     sent = openrouter().build_request(request, MODEL)

@@ -15,7 +15,7 @@ def offered(name: str, value: str) -> EntryPoint:
     return EntryPoint(name, value, PROVIDER_GROUP)
 
 
-def test_built_in_dialects() -> None:
+def test_built_in_dialects_need_no_packages() -> None:
     """Without other packages there are the built-in dialects."""
     assert provider_kinds() == PROVIDERS
 
@@ -28,7 +28,7 @@ def test_other_packages_add_dialects() -> None:
     assert kinds["claude"] is PROVIDERS["claude"]
 
 
-def test_what_is_no_dialect() -> None:
+def test_entry_point_that_is_no_provider_is_refused() -> None:
     """An entry point that is no Provider is refused by name."""
     with pytest.raises(TypeError, match="other"):
         provider_kinds([offered("other", "gateway.errors:GatewayError")])

@@ -28,7 +28,7 @@ from gateway.providers.reasoning import Reasoning, asked_reasoning
     ],
     ids=str,
 )
-def test_both_spellings(body: dict[str, Any], asked: Reasoning | None) -> None:
+def test_openais_effort_wins_over_openrouters_object(body: dict[str, Any], asked: Reasoning | None) -> None:
     """OpenAI's level wins over OpenRouter's object; a budget is kept; nothing said is nothing asked."""
     assert asked_reasoning(body) == asked
     assert asked is None or asked.off is (asked.effort == "none")
@@ -37,7 +37,7 @@ def test_both_spellings(body: dict[str, Any], asked: Reasoning | None) -> None:
 @pytest.mark.parametrize(
     "told", [{"effort": "huge"}, {"max_tokens": -1}, {"max_tokens": True}, {"max_tokens": "9"}], ids=str
 )
-def test_nonsense(told: dict[str, Any]) -> None:
+def test_impossible_effort_is_refused_by_name(told: dict[str, Any]) -> None:
     """An unknown level or an impossible budget is refused by its field's name."""
     with pytest.raises(InvalidRequest) as caught:
         asked_reasoning({"reasoning": told})

@@ -38,13 +38,13 @@ NOW = "Sun, 22 Nov 2026 12:00:00 GMT"  # 1795348800
         ({"retry-after": "3", "x-ratelimit-reset": "12"}, 3.0),
     ],
 )
-def test_wait(headers: Mapping[str, str], seconds: float | None) -> None:
+def test_retry_after_forms_are_ranked_and_bounded(headers: Mapping[str, str], seconds: float | None) -> None:
     """Milliseconds before seconds before a reset time; dates need the answer's own date; all within 0 to 600 s."""
     assert retry_after_of(headers) == seconds
 
 
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset", "date"]), st.text()))
-def test_any_headers(headers: dict[str, str]) -> None:
+def test_any_headers_give_a_bounded_wait_or_none(headers: dict[str, str]) -> None:
     """Whatever the headers say, the wait is none or bounded."""
     seconds = retry_after_of(headers)
     assert seconds is None or 0 <= seconds <= 600

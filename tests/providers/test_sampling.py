@@ -122,7 +122,7 @@ def sent(model: str, **body: Any) -> Any:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.name}={orjson.dumps(field.value).decode()}")
-def test_field(field: Field, model: str) -> None:
+def test_each_sampling_field_becomes_what_the_table_says(field: Field, model: str) -> None:
     """What a field becomes at a provider is the table's; nothing else of the request changes."""
     expected = dict(zip(MODELS, field.sent, strict=True))[model]
     asked = {**field.beside, field.name: field.value}

@@ -31,14 +31,14 @@ def fast_path_from(data: bytes, text: str) -> TextDeltaFastPath:
 
 
 @given(st.text(), st.text())
-def test_any_text(first: str, second: str) -> None:
+def test_learned_event_with_any_text_is_read_as_the_parser_reads_it(first: str, second: str) -> None:
     """Once an event is known, any other text in its place is read as the parser reads it."""
     read = fast_path_from(event(first), first).match_data(event(second))
     assert read == second or (read is None and first == "probe")
 
 
 @given(st.text(alphabet='"\\,:{}hi u0041') | st.text(), st.binary(max_size=30))
-def test_never_read_wrongly(first: str, noise: bytes) -> None:
+def test_fast_path_never_reads_an_event_wrongly(first: str, noise: bytes) -> None:
     """Whatever bytes stand in the text's place: either the whole event parses to that text, or it is not known."""
     sample = event(first)
     read = fast_path_from(sample, first).match_data(sample.replace(orjson.dumps(first) + b"}", noise + b"}"))
@@ -52,7 +52,7 @@ def test_never_read_wrongly(first: str, noise: bytes) -> None:
     [event("b", id="2"), event("b", after=1), event(1), event(["b"]), event("b")[:-1], b"", b"[DONE]"],
     ids=["head", "tail", "number", "list", "cut", "empty", "end"],
 )
-def test_other_events(data: bytes) -> None:
+def test_event_that_differs_otherwise_is_not_known(data: bytes) -> None:
     """An event that differs in anything else is not known."""
     assert fast_path_from(event("a"), "a").match_data(data) is None
 
@@ -69,12 +69,12 @@ def test_other_events(data: bytes) -> None:
     ],
     ids=["escaped", "in-another-text", "said-twice", "a-name", "the-probe", "between-texts"],
 )
-def test_not_learned(data: bytes, text: str) -> None:
+def test_ambiguous_event_teaches_nothing(data: bytes, text: str) -> None:
     """An event in which the text cannot be told from its surroundings teaches nothing."""
     assert fast_path_from(data, text).match_data(data) is None
 
 
-def test_forgets() -> None:
+def test_learned_event_can_be_forgotten() -> None:
     """What was learned can be forgotten, and learned anew."""
     fast_path = fast_path_from(event("a"), "a")
     fast_path.forget()
@@ -83,7 +83,7 @@ def test_forgets() -> None:
     assert fast_path.match_data(event("b")) == "b"
 
 
-def test_learns_a_few_times() -> None:
+def test_fast_path_gives_up_after_a_few_tries() -> None:
     """An upstream whose events always differ in more than their text is given up."""
     fast_path = TextDeltaFastPath(find_text)
     for number in range(10):
@@ -105,7 +105,9 @@ def test_learns_a_few_times() -> None:
     ],
     ids=["whole", "two", "cut", "crlf", "comment", "name"],
 )
-def test_pieces(name: str, change: Callable[[bytes], bytes], known: bool) -> None:
+def test_piece_is_known_only_as_one_whole_learned_event(
+    name: str, change: Callable[[bytes], bytes], known: bool
+) -> None:
     """A piece is known that is the learned event by itself, in its frame, but for its text."""
     fast_path = TextDeltaFastPath(find_text)
     fast_path.learn(ServerSentEvent(event("a"), name), "a")

@@ -20,7 +20,7 @@ def test_tally_counts_the_last_seconds(events: list[tuple[float, bool]]) -> None
         assert counter.counts(now) == (len(recent), sum(recent))
 
 
-def test_pause_doubles() -> None:
+def test_each_pause_doubles_until_a_success() -> None:
     """Each pause is twice the last one, up to the longest, until a success ends it."""
     pause, now, lengths = ExponentialBackoff(first=30, longest=100), 0.0, []
     for _ in range(4):
@@ -31,7 +31,7 @@ def test_pause_doubles() -> None:
     assert pause.start(now) == 30
 
 
-def test_pause_runs_once() -> None:
+def test_failures_during_the_pause_do_not_prolong_it() -> None:
     """Failures while it runs neither prolong nor double it."""
     pause = ExponentialBackoff(first=30, longest=100)
     assert pause.start(0.0) == 30
@@ -46,7 +46,7 @@ def opened(now: float = 0.0) -> CircuitBreaker:
     return circuit_breaker
 
 
-def test_three_in_a_row() -> None:
+def test_three_failures_in_a_row_open_it() -> None:
     """Three failures with nothing else open it for five seconds."""
     circuit_breaker = opened()
     assert circuit_breaker.is_open(4.9)
@@ -55,7 +55,7 @@ def test_three_in_a_row() -> None:
     assert circuit_breaker.remaining(5.0) == 0.0
 
 
-def test_rate() -> None:
+def test_half_failures_of_five_open_it() -> None:
     """With successes in between, half of five or more open it."""
     circuit_breaker = CircuitBreaker()
     circuit_breaker.succeeded(0)
@@ -63,7 +63,7 @@ def test_rate() -> None:
     assert [circuit_breaker.failed(0) for _ in range(3)] == [0, 0, 5]
 
 
-def test_few_among_many() -> None:
+def test_few_failures_among_many_do_not_open_it() -> None:
     """Three failures in a row among many successes do not open it."""
     circuit_breaker = CircuitBreaker()
     for _ in range(20):
@@ -72,7 +72,7 @@ def test_few_among_many() -> None:
     assert not circuit_breaker.is_open(1)
 
 
-def test_old_failures() -> None:
+def test_failures_before_the_window_do_not_count() -> None:
     """Failures older than the window do not count towards the rate."""
     circuit_breaker = CircuitBreaker()
     circuit_breaker.failed(0)
@@ -82,13 +82,13 @@ def test_old_failures() -> None:
     assert circuit_breaker.failed(31) == 0
 
 
-def test_rare_failures() -> None:
+def test_rare_failures_without_success_are_consecutive() -> None:
     """Without a success in between, failures far apart are still in a row."""
     circuit_breaker = CircuitBreaker()
     assert [circuit_breaker.failed(now) for now in (0, 100, 200)] == [0, 0, 5]
 
 
-def test_one_probe() -> None:
+def test_one_probe_passes_after_the_pause() -> None:
     """After the pause one request passes and the others wait for what it finds."""
     circuit_breaker = opened()
     circuit_breaker.acquire_probe(5)
@@ -97,14 +97,14 @@ def test_one_probe() -> None:
     assert not circuit_breaker.is_open(6)
 
 
-def test_claim_while_blocked() -> None:
+def test_request_sent_while_open_is_no_probe() -> None:
     """A request sent although it is open is no probe."""
     circuit_breaker = opened()
     circuit_breaker.acquire_probe(1)
     assert not circuit_breaker.is_open(5)
 
 
-def test_failed_probe() -> None:
+def test_failed_probe_opens_it_for_twice_as_long() -> None:
     """A probe that fails opens it again for twice as long."""
     circuit_breaker = opened()
     circuit_breaker.acquire_probe(5)
@@ -113,7 +113,7 @@ def test_failed_probe() -> None:
     assert not circuit_breaker.is_open(16)
 
 
-def test_lost_probe() -> None:
+def test_lost_probe_does_not_block_for_ever() -> None:
     """A probe that ended without a result, or never reports, does not keep others out for ever."""
     circuit_breaker = opened()
     circuit_breaker.acquire_probe(5)
@@ -123,14 +123,14 @@ def test_lost_probe() -> None:
     assert not circuit_breaker.is_open(5 + CircuitBreaker.PROBE)
 
 
-def test_straggler() -> None:
+def test_failures_of_requests_under_way_change_nothing() -> None:
     """Failures of requests that were under way when it opened change nothing."""
     circuit_breaker = opened()
     assert circuit_breaker.failed(1) == 0
     assert not circuit_breaker.is_open(5)
 
 
-def test_relapse() -> None:
+def test_early_relapse_goes_on_doubling() -> None:
     """Opening again soon after it closed goes on doubling; after a good minute it starts anew."""
     circuit_breaker = opened()
     circuit_breaker.succeeded(5)

@@ -18,7 +18,7 @@ def made(clock: Clock, *, max_attempts: int = 3) -> FailoverPolicy:
     )
 
 
-def test_others_are_asked() -> None:
+def test_escalation_asks_better_candidates_in_order() -> None:
     """The better candidates are asked in their order, within the number of tries that is left."""
     attempts = made(Clock()).begin([WEAK], pinned=False)
     assert attempts.next() == WEAK
@@ -34,7 +34,7 @@ def test_others_are_asked() -> None:
     assert better.next() is None
 
 
-def test_no_tries_are_left() -> None:
+def test_escalation_needs_a_try_left() -> None:
     """Who has spent all tries does not escalate; neither does who has nobody better."""
     attempts = made(Clock(), max_attempts=1).begin([WEAK], pinned=False)
     attempts.next()
@@ -42,7 +42,7 @@ def test_no_tries_are_left() -> None:
     assert not made(Clock()).begin([WEAK], pinned=False).escalate([]).open
 
 
-def test_no_time_is_left() -> None:
+def test_escalation_keeps_the_deadline() -> None:
     """The deadline is that of the request, not a new one."""
     clock = Clock()
     attempts = made(clock).begin([WEAK], pinned=False)

@@ -68,26 +68,28 @@ def asked(attempts: AttemptSequence, *errors: UpstreamError) -> list[Candidate |
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, UpstreamError) else "",
 )
-def test_next_for_auto(policy: FailoverPolicy, error: UpstreamError, order: list[Candidate | None]) -> None:
+def test_auto_prefers_another_provider_after_trouble(
+    policy: FailoverPolicy, error: UpstreamError, order: list[Candidate | None]
+) -> None:
     """After trouble another provider is preferred; where only the model was wrong, the next model; a client's error ends it."""
     assert asked(policy.begin(ALL, pinned=False), error) == order
 
 
-def test_three_attempts(policy: FailoverPolicy) -> None:
+def test_request_has_three_attempts_at_most(policy: FailoverPolicy) -> None:
     """A request is tried three times at most."""
     attempts = policy.begin(ALL, pinned=False)
     assert asked(attempts, *[UpstreamOverloaded("busy")] * 3) == [HAIKU, FLASH, QWEN, None]
     assert attempts.count == 3
 
 
-def test_no_wait_to_another(policy: FailoverPolicy) -> None:
+def test_another_candidate_is_asked_at_once(policy: FailoverPolicy) -> None:
     """Another candidate is asked at once."""
     attempts = policy.begin(ALL, pinned=False)
     attempts.next()
     assert attempts.failed(UpstreamRateLimited("slow", retry_after=2)) == 0
 
 
-def test_healthy_ones_first(policy: FailoverPolicy) -> None:
+def test_healthy_candidates_come_first(policy: FailoverPolicy) -> None:
     """Whoever rests is asked last, in the given order otherwise; a missing model after all others."""
     policy.upstream_health.failed("claude", "haiku", UpstreamModelNotFound("gone"))
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
@@ -95,20 +97,20 @@ def test_healthy_ones_first(policy: FailoverPolicy) -> None:
     assert asked(attempts, *[UpstreamModelNotFound("gone")] * 3) == [SONNET, FLASH, HAIKU, None]
 
 
-def test_resting_ones_too(policy: FailoverPolicy) -> None:
+def test_best_resting_candidate_is_asked_when_all_rest(policy: FailoverPolicy) -> None:
     """When all rest, the best of them is asked all the same."""
     policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     assert policy.begin((HAIKU,), pinned=False).next() == HAIKU
 
 
-def test_resting_before_unreachable(policy: FailoverPolicy) -> None:
+def test_resting_candidates_come_before_unreachable(policy: FailoverPolicy) -> None:
     """A provider that could not even be reached is asked after those that rest."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, SONNET, FLASH), pinned=False)
     assert asked(attempts, *[UpstreamUnreachable("refused")] * 2) == [HAIKU, FLASH, SONNET]
 
 
-def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
+def test_resting_provider_is_asked_before_a_third_attempt(policy: FailoverPolicy) -> None:
     """One provider does not get all three attempts while another one, even a resting one, was not asked."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     opus = Candidate("claude", "opus", 1_000_000)
@@ -117,7 +119,7 @@ def test_resting_before_failed_twice(policy: FailoverPolicy) -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamAuth("key"), UpstreamAccountEmpty("empty")], ids=["key", "account"])
-def test_bad_key_once(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_bad_key_is_not_used_again_in_the_request(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A bad key or empty account is not used again in the same request, for whatever model."""
     attempts = policy.begin((HAIKU, SONNET), pinned=False)
     assert asked(attempts, error) == [HAIKU, None]
@@ -133,7 +135,7 @@ def test_bad_key_once(policy: FailoverPolicy, error: UpstreamError) -> None:
     ],
     ids=["smaller", "as-large", "unknown", "failed-unknown"],
 )
-def test_larger_context(
+def test_too_long_prompt_goes_to_larger_windows_only(
     policy: FailoverPolicy, candidates: tuple[Candidate, ...], order: list[Candidate | None]
 ) -> None:
     """A prompt that was too long only goes to a larger window; an unknown one never excludes."""
@@ -141,7 +143,7 @@ def test_larger_context(
     assert asked(attempts, ContextLengthExceeded("long")) == order
 
 
-def test_too_long_for_all(policy: FailoverPolicy) -> None:
+def test_prompt_too_long_for_all_is_told_as_such(policy: FailoverPolicy) -> None:
     """When no window is larger, the client is told so, not that all are down."""
     attempts = policy.begin((SONNET, HAIKU), pinned=False)
     error = ContextLengthExceeded("long")
@@ -150,7 +152,7 @@ def test_too_long_for_all(policy: FailoverPolicy) -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamUnreachable("refused"), UpstreamOverloaded("busy"), UpstreamFailed("500")])
-def test_pinned_again(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_pinned_model_is_retried_after_growing_pauses(policy: FailoverPolicy, error: UpstreamError) -> None:
     """A pinned model in trouble is asked again after a growing pause, and by no other; the error keeps its class."""
     policy.upstream_health.succeeded("claude", "haiku")
     attempts = policy.begin((HAIKU,), pinned=True)
@@ -177,7 +179,7 @@ def test_pinned_again(policy: FailoverPolicy, error: UpstreamError) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_pinned_once(policy: FailoverPolicy, error: UpstreamError) -> None:
+def test_pinned_model_is_not_retried_where_it_may_cost(policy: FailoverPolicy, error: UpstreamError) -> None:
     """What may be billed, cannot change or asks for a long pause is not asked again."""
     attempts = policy.begin((HAIKU,), pinned=True)
     assert asked(attempts, error) == [HAIKU, None]
@@ -185,7 +187,7 @@ def test_pinned_once(policy: FailoverPolicy, error: UpstreamError) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 2.0, 5.0])
-def test_short_retry_after(policy: FailoverPolicy, seconds: float) -> None:
+def test_short_retry_after_is_waited_for(policy: FailoverPolicy, seconds: float) -> None:
     """An upstream that is back soon by its own word is asked again just then."""
     attempts = policy.begin((HAIKU,), pinned=True)
     attempts.next()
@@ -193,7 +195,7 @@ def test_short_retry_after(policy: FailoverPolicy, seconds: float) -> None:
     assert attempts.next() == HAIKU
 
 
-def test_resting_pinned(policy: FailoverPolicy) -> None:
+def test_resting_pinned_model_is_tried_once(policy: FailoverPolicy) -> None:
     """A pinned model that rests is asked all the same, once."""
     for _ in range(3):
         policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
@@ -201,7 +203,7 @@ def test_resting_pinned(policy: FailoverPolicy) -> None:
     assert asked(attempts, UpstreamOverloaded("busy")) == [HAIKU, None]
 
 
-def test_refused_pinned(policy: FailoverPolicy, clock: Clock) -> None:
+def test_pinned_model_is_refused_within_its_retry_after(policy: FailoverPolicy, clock: Clock) -> None:
     """Within a Retry-After that its provider named a pinned model is not asked; the client learns how long."""
     policy.upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow", retry_after=60))
     clock.pass_by(20)
@@ -212,7 +214,7 @@ def test_refused_pinned(policy: FailoverPolicy, clock: Clock) -> None:
     assert (error.provider, error.retry_after, attempts.count) == ("claude", 40, 0)
 
 
-def test_clients_own_list(policy: FailoverPolicy) -> None:
+def test_list_of_the_client_is_followed_in_its_order(policy: FailoverPolicy) -> None:
     """A list that the client gave is followed in its order, but for those within a Retry-After."""
     policy.upstream_health.failed("gemini", "flash", UpstreamRateLimited("slow", retry_after=60))
     attempts = policy.begin((HAIKU, FLASH, SONNET, QWEN), pinned=True)
@@ -221,7 +223,7 @@ def test_clients_own_list(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is last
 
 
-def test_only_candidate_of_auto(policy: FailoverPolicy) -> None:
+def test_only_candidate_is_asked_again_after_a_pause(policy: FailoverPolicy) -> None:
     """When `auto` has nobody else, the same one is asked again after a pause."""
     attempts = policy.begin((HAIKU,), pinned=False)
     attempts.next()
@@ -229,7 +231,7 @@ def test_only_candidate_of_auto(policy: FailoverPolicy) -> None:
     assert attempts.next() == HAIKU
 
 
-def test_deadline(policy: FailoverPolicy, clock: Clock) -> None:
+def test_all_attempts_share_one_deadline(policy: FailoverPolicy, clock: Clock) -> None:
     """All attempts share one deadline, and no pause runs past it."""
     attempts = policy.begin(ALL, pinned=False)
     attempts.next()
@@ -246,7 +248,7 @@ def test_deadline(policy: FailoverPolicy, clock: Clock) -> None:
     assert attempts.next() is None
 
 
-def test_retry_budget(policy: FailoverPolicy, clock: Clock) -> None:
+def test_retry_budget_is_a_fifth_of_requests_plus_three(policy: FailoverPolicy, clock: Clock) -> None:
     """In bad times an upstream gets a fifth more requests than clients sent, and three; a minute later it is forgotten."""
 
     def retries(requests: int) -> int:
@@ -266,7 +268,7 @@ def test_retry_budget(policy: FailoverPolicy, clock: Clock) -> None:
     assert retries(1) == 1
 
 
-def test_budget_between_models(policy: FailoverPolicy) -> None:
+def test_retry_budget_holds_for_models_of_one_provider(policy: FailoverPolicy) -> None:
     """The budget also holds for another model of the provider in trouble, not for another provider."""
     for _ in range(4):
         policy.budget.spend("claude", retry=True)
@@ -274,7 +276,7 @@ def test_budget_between_models(policy: FailoverPolicy) -> None:
     assert asked(attempts, *[UpstreamOverloaded("busy")] * 2) == [HAIKU, FLASH, FLASH]
 
 
-def test_success_clears(policy: FailoverPolicy, clock: Clock) -> None:
+def test_success_ends_the_rest_of_provider_and_model(policy: FailoverPolicy, clock: Clock) -> None:
     """A success ends the rest of provider and model."""
     policy.upstream_health.failed("claude", "haiku", UpstreamAuth("key"))
     clock.pass_by(30)
@@ -286,7 +288,7 @@ def test_success_clears(policy: FailoverPolicy, clock: Clock) -> None:
     assert not policy.upstream_health.cooling()
 
 
-def test_broken_stream(policy: FailoverPolicy) -> None:
+def test_broken_stream_counts_as_a_failure(policy: FailoverPolicy) -> None:
     """A stream that breaks after it began counts as a failure as well."""
     for _ in range(3):
         attempts = policy.begin((HAIKU,), pinned=False)
@@ -296,7 +298,7 @@ def test_broken_stream(policy: FailoverPolicy) -> None:
     assert policy.upstream_health.broken("claude", "haiku")
 
 
-def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
+def test_abandoned_probe_passes_to_the_next_request(policy: FailoverPolicy, clock: Clock) -> None:
     """A client that leaves lets the next request be the probe; before any attempt there is nothing to let go of."""
     for _ in range(3):
         policy.upstream_health.failed("claude", "haiku", UpstreamOverloaded("busy"))
@@ -309,7 +311,7 @@ def test_abandoned_probe(policy: FailoverPolicy, clock: Clock) -> None:
     assert not policy.upstream_health.is_cooling_down("claude", "haiku")
 
 
-def test_unsuited(policy: FailoverPolicy) -> None:
+def test_unsuited_candidate_is_skipped_without_an_attempt(policy: FailoverPolicy) -> None:
     """A candidate that cannot be asked such a thing is passed over and is no attempt; if none can, the client learns why."""
     attempts = policy.begin((HAIKU, FLASH), pinned=False)
     assert attempts.next() == HAIKU
@@ -322,14 +324,14 @@ def test_unsuited(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is first
 
 
-def test_nobody(policy: FailoverPolicy) -> None:
+def test_empty_candidates_give_no_route(policy: FailoverPolicy) -> None:
     """Without candidates there is no route."""
     attempts = policy.begin((), pinned=False)
     assert attempts.next() is None
     assert isinstance(attempts.exhausted(), NoRoute)
 
 
-def test_all_down(policy: FailoverPolicy) -> None:
+def test_all_candidates_down_is_a_503_with_reasons_and_wait(policy: FailoverPolicy) -> None:
     """When all that `auto` tried are down, the client gets 503, each one's reason, and the smallest wait that was named."""
     attempts = policy.begin((HAIKU, FLASH, QWEN), pinned=False)
     asked(
@@ -347,7 +349,7 @@ def test_all_down(policy: FailoverPolicy) -> None:
     assert [candidate for candidate, _ in attempts.failures] == [HAIKU, FLASH, QWEN]
 
 
-def test_clients_error_after_trouble(policy: FailoverPolicy) -> None:
+def test_client_error_of_the_second_candidate_is_told(policy: FailoverPolicy) -> None:
     """When the second candidate finds the request itself wrong, that is what the client is told."""
     attempts = policy.begin(ALL, pinned=False)
     error = UpstreamRejected("bad field")
@@ -355,7 +357,7 @@ def test_clients_error_after_trouble(policy: FailoverPolicy) -> None:
     assert attempts.exhausted() is error
 
 
-def test_brown_out(policy: FailoverPolicy, clock: Clock) -> None:
+def test_traffic_leaves_a_degraded_provider_and_returns(policy: FailoverPolicy, clock: Clock) -> None:
     """When a provider turns bad, traffic moves within ten seconds, comes back by itself, and few retries are spent."""
     first_asked, extra = [], 0
     for second in range(60):
@@ -375,7 +377,7 @@ def test_brown_out(policy: FailoverPolicy, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_closed_kept_connection(policy: FailoverPolicy, pinned: bool) -> None:
+def test_closed_kept_connection_is_tried_once_more(policy: FailoverPolicy, pinned: bool) -> None:
     """Where the upstream closed a kept connection, the same model is asked once more, at once and before any other."""
     attempts = policy.begin([HAIKU, FLASH] if not pinned else [HAIKU], pinned=pinned)
     assert attempts.next() == HAIKU

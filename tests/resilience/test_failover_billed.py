@@ -65,7 +65,7 @@ def test_escalation_keeps_the_limit(policy: FailoverPolicy) -> None:
     assert not attempts.escalate((LLAMA,)).open
 
 
-def test_an_own_deadline(policy: FailoverPolicy) -> None:
+def test_request_deadline_overrides_the_policys(policy: FailoverPolicy) -> None:
     """A request can have another deadline than the policy's."""
     assert policy.begin(ALL, pinned=False, deadline=1000).remaining == 1000
     assert policy.begin(ALL, pinned=False).remaining == 100

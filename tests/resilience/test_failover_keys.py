@@ -39,7 +39,7 @@ def deployments(attempts: AttemptSequence, *errors: UpstreamError) -> list[str]:
 
 @pytest.mark.parametrize("error", [UpstreamAuth("refused"), UpstreamAccountEmpty("empty")], ids=["bad", "empty"])
 @pytest.mark.parametrize("pinned", [True, False])
-def test_the_next_key_is_tried(error: UpstreamError, pinned: bool) -> None:
+def test_refused_key_is_replaced_by_the_next(error: UpstreamError, pinned: bool) -> None:
     """A key that is refused or cannot pay is not used again by the request: the same model is asked with the next one."""
     attempts = policy_with(2).begin([FLASH], pinned=pinned)
     assert deployments(attempts, error) == ["gemini/flash", "gemini#2/flash"]
@@ -51,7 +51,7 @@ def test_other_failures_keep_the_key() -> None:
     assert deployments(attempts, UpstreamOverloaded("busy")) == ["gemini/flash", "claude/haiku"]
 
 
-def test_when_all_keys_fail() -> None:
+def test_provider_rests_when_every_key_failed() -> None:
     """Only when every key failed is the provider left, and it rests then."""
     policy = policy_with(2)
     attempts = policy.begin([FLASH, PRO, HAIKU], pinned=False)

@@ -31,13 +31,15 @@ from gateway.resilience import FailureScope, failure_policy
         (errors.UpstreamTimeout, "any", False, FailureScope.DEPLOYMENT),
     ],
 )
-def test_verdict(kind: type[errors.UpstreamError], elsewhere: str, again: bool, scope: FailureScope) -> None:
+def test_each_failure_class_has_its_verdict(
+    kind: type[errors.UpstreamError], elsewhere: str, again: bool, scope: FailureScope
+) -> None:
     """Each class has its verdict; one that is not listed has its parent's."""
     said = failure_policy(kind("broken"))
     assert (said.failover, said.retry, said.scope) == (elsewhere, again, scope)
 
 
-def test_paid_twice() -> None:
+def test_possibly_billed_attempt_is_not_repeated() -> None:
     """What may have been billed is never asked of the same deployment again, but once where a kept connection was closed."""
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.UpstreamError)

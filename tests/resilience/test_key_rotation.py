@@ -6,7 +6,7 @@ from gateway.resilience import KeyRotation
 from tests.resilience.clocks import Clock
 
 
-def test_in_turn() -> None:
+def test_keys_of_each_provider_rotate_separately() -> None:
     """The keys of a provider are used one after the other, each provider's for itself."""
     turns = KeyRotation({"gemini": 3, "claude": 2}, clock=Clock())
     assert [turns.next("gemini") for _ in range(4)] == [1, 2, 3, 1]
@@ -37,7 +37,7 @@ def test_a_failed_key_rests() -> None:
     assert turns.next("gemini") == 1
 
 
-def test_when_all_rest() -> None:
+def test_shortest_resting_key_is_tried_when_all_rest() -> None:
     """When every key rests, the one that rests shortest is tried; none that the request tried already."""
     clock = Clock()
     turns = KeyRotation({"gemini": 2}, clock=clock)

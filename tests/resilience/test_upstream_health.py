@@ -40,7 +40,9 @@ def upstream_health(clock: Clock, seen: list[CooldownStarted]) -> UpstreamHealth
 @pytest.mark.parametrize(
     ("named", "seconds"), [(7.0, 7.0), (1e9, 600.0), (float("inf"), 600.0)], ids=["seconds", "absurd", "infinite"]
 )
-def test_named_rest(upstream_health: UpstreamHealth, clock: Clock, named: float, seconds: float) -> None:
+def test_retry_after_rests_the_model_and_refuses_its_name(
+    upstream_health: UpstreamHealth, clock: Clock, named: float, seconds: float
+) -> None:
     """A Retry-After cools that model that long, ten minutes at most, and refuses those who name it."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=named))
     assert upstream_health.cooling() == {SONNET}
@@ -52,26 +54,26 @@ def test_named_rest(upstream_health: UpstreamHealth, clock: Clock, named: float,
 
 
 @pytest.mark.parametrize("named", [0.0, -5.0, float("nan")])
-def test_no_time_named(upstream_health: UpstreamHealth, named: float) -> None:
+def test_senseless_retry_after_rests_nothing(upstream_health: UpstreamHealth, named: float) -> None:
     """A Retry-After of no time, or of nonsense, cools nothing."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=named))
     assert upstream_health.cooling() == frozenset()
 
 
-def test_shorter_word_later(upstream_health: UpstreamHealth) -> None:
+def test_shorter_retry_after_does_not_end_a_longer_one(upstream_health: UpstreamHealth) -> None:
     """A shorter Retry-After does not end a longer one, which the same quota may have named."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=60))
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=1))
     assert upstream_health.refused_until(*SONNET) == 60
 
 
-def test_named_by_an_overloaded_one(upstream_health: UpstreamHealth) -> None:
+def test_retry_after_of_an_overload_counts(upstream_health: UpstreamHealth) -> None:
     """An overloaded upstream's Retry-After counts like a quota's."""
     upstream_health.failed(*SONNET, UpstreamOverloaded("busy", retry_after=9))
     assert upstream_health.refused_until(*SONNET) == 9
 
 
-def test_answer_under_way(upstream_health: UpstreamHealth) -> None:
+def test_success_does_not_end_a_quota_rest(upstream_health: UpstreamHealth) -> None:
     """A success does not end a quota's rest: it may have been asked for before."""
     upstream_health.failed(*SONNET, UpstreamRateLimited("slow", retry_after=60))
     upstream_health.succeeded(*SONNET)
@@ -81,7 +83,7 @@ def test_answer_under_way(upstream_health: UpstreamHealth) -> None:
     assert upstream_health.is_cooling_down("claude", "haiku")
 
 
-def test_quota_without_a_time(upstream_health: UpstreamHealth, clock: Clock) -> None:
+def test_quota_without_retry_after_rests_a_doubling_second(upstream_health: UpstreamHealth, clock: Clock) -> None:
     """Without Retry-After a spent quota rests one second, doubling until a success after it; pinned ones are not refused."""
     for seconds in (1, 2, 4):
         upstream_health.failed(*SONNET, UpstreamRateLimited("slow"))
@@ -96,7 +98,9 @@ def test_quota_without_a_time(upstream_health: UpstreamHealth, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("kind", [UpstreamAuth, UpstreamAccountEmpty])
-def test_bad_key(upstream_health: UpstreamHealth, clock: Clock, kind: type[UpstreamError]) -> None:
+def test_bad_key_rests_the_whole_provider(
+    upstream_health: UpstreamHealth, clock: Clock, kind: type[UpstreamError]
+) -> None:
     """A bad key or empty account rests the whole provider for 30 s, doubling to ten minutes; one success clears it."""
     for seconds in (30, 60, 120, 240, 480, 600, 600):
         upstream_health.failed(*SONNET, kind("no"))
@@ -112,7 +116,7 @@ def test_bad_key(upstream_health: UpstreamHealth, clock: Clock, kind: type[Upstr
     assert not upstream_health.cooling()
 
 
-def test_missing_model(upstream_health: UpstreamHealth, clock: Clock, seen: list[CooldownStarted]) -> None:
+def test_missing_model_rests_alone(upstream_health: UpstreamHealth, clock: Clock, seen: list[CooldownStarted]) -> None:
     """A model that is not there rests ten minutes, alone, and is known as missing."""
     upstream_health.failed(*SONNET, UpstreamModelNotFound("no such model"))
     upstream_health.failed(*SONNET, UpstreamModelNotFound("no such model"))
@@ -128,14 +132,16 @@ def test_missing_model(upstream_health: UpstreamHealth, clock: Clock, seen: list
 
 
 @pytest.mark.parametrize("kind", [UpstreamRejected, ContextLengthExceeded])
-def test_clients_error(upstream_health: UpstreamHealth, kind: type[UpstreamError]) -> None:
+def test_client_errors_rest_nothing(upstream_health: UpstreamHealth, kind: type[UpstreamError]) -> None:
     """However often a client's request is wrong, nobody rests for it."""
     for _ in range(10):
         upstream_health.failed(*SONNET, kind("bad"))
     assert not upstream_health.cooling()
 
 
-def test_overloaded_model(upstream_health: UpstreamHealth, clock: Clock, seen: list[CooldownStarted]) -> None:
+def test_overload_opens_the_models_breaker_only(
+    upstream_health: UpstreamHealth, clock: Clock, seen: list[CooldownStarted]
+) -> None:
     """Overloads open that model's breaker, told once; the provider's other models go on."""
     for _ in range(4):
         upstream_health.failed(*SONNET, UpstreamOverloaded("busy"))
@@ -147,7 +153,7 @@ def test_overloaded_model(upstream_health: UpstreamHealth, clock: Clock, seen: l
     assert not upstream_health.broken(*SONNET)
 
 
-def test_unreachable_provider(upstream_health: UpstreamHealth, clock: Clock) -> None:
+def test_unreachable_provider_rests_as_a_whole(upstream_health: UpstreamHealth, clock: Clock) -> None:
     """Whatever model was asked for, failing to reach a provider counts against all of it."""
     for model in ("a", "b", "c"):
         upstream_health.failed("claude", model, UpstreamUnreachable("refused"))
@@ -159,7 +165,7 @@ def test_unreachable_provider(upstream_health: UpstreamHealth, clock: Clock) -> 
     assert not upstream_health.is_cooling_down("claude", "a")
 
 
-def test_reached_at_last(upstream_health: UpstreamHealth) -> None:
+def test_bad_answer_shows_the_provider_is_reachable(upstream_health: UpstreamHealth) -> None:
     """A bad answer is still an answer: the provider can be reached again."""
     for _ in range(3):
         upstream_health.failed(*SONNET, UpstreamUnreachable("refused"))
@@ -167,7 +173,7 @@ def test_reached_at_last(upstream_health: UpstreamHealth) -> None:
     assert not upstream_health.cooling()
 
 
-def test_bounded_memory() -> None:
+def test_made_up_names_do_not_fill_the_memory() -> None:
     """Names that clients make up do not fill the memory, and without an observer nothing is told."""
     upstream_health = UpstreamHealth(Clock())
     for number in range(MAX_DEPLOYMENTS + 10):

@@ -43,7 +43,7 @@ def request(connection: FakeConnection, app: ASGIApp, **options: Any) -> AsgiReq
     ],
     ids=["plain", "escaped", "absolute", "query alone", "password", "two slashes", "colon", "asterisk"],
 )
-def test_scope(url: bytes, path: str, query: bytes) -> None:
+def test_scope_describes_the_request(url: bytes, path: str, query: bytes) -> None:
     """An application is told what was asked for, as ASGI has it, and by whom."""
     told = scope(url)
     assert (told["path"], told["query_string"], told["method"]) == (path, query, "POST")
@@ -60,7 +60,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def test_served() -> None:
+async def test_asgi_application_gets_body_and_answers() -> None:
     """An application gets the body as it comes, and its answer is the connection's."""
     connection = FakeConnection()
     through = request(connection, echo, headers=((b"expect", b"100-continue"),))
@@ -77,7 +77,7 @@ async def test_served() -> None:
 
 
 @pytest.mark.parametrize("end", ["end_of_body", "connection_lost"])
-async def test_nothing_to_continue_with(end: str) -> None:
+async def test_continue_is_sent_only_to_waiting_clients(end: str) -> None:
     """Who has sent its body already, or has left, is not told to continue."""
     connection = FakeConnection()
     through = request(connection, echo, headers=((b"expect", b"100-continue"),))
@@ -87,7 +87,7 @@ async def test_nothing_to_continue_with(end: str) -> None:
     assert connection.written == b""
 
 
-async def test_nobody_reads() -> None:
+async def test_unread_body_stops_reading_from_the_network() -> None:
     """Of a body that the application does not ask for only so much is taken from the network."""
     connection = FakeConnection()
     through = request(connection, echo)
@@ -97,7 +97,7 @@ async def test_nobody_reads() -> None:
     assert not connection.reading
 
 
-async def test_leaving() -> None:
+async def test_asgi_application_learns_of_the_disconnect() -> None:
     """An application is told that the client left."""
     told: list[str] = []
 

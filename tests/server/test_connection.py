@@ -53,7 +53,7 @@ def open_(request: pytest.FixtureRequest) -> Open:
         "chunk size that is none",
     ],
 )
-async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
+async def test_bad_head_is_refused_and_closes_the_connection(open_: Open, raw: bytes, status: int, code: str) -> None:
     """A head that is too large, ambiguous or without one Host is refused in OpenAI's shape, and the connection ends."""
     connection = open_()
     await connection.feed(raw)
@@ -74,7 +74,7 @@ async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
     ],
     ids=["plain", "HTTP/1.0", "IPv6", "as many headers as may be", "upgrade"],
 )
-async def test_served(open_: Open, raw: bytes) -> None:
+async def test_request_is_served_whole_or_byte_by_byte(open_: Open, raw: bytes) -> None:
     """An ordinary request is served, whole or byte by byte, with no deadline left running while it is our turn."""
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
         connection = open_()
@@ -91,7 +91,7 @@ async def test_served(open_: Open, raw: bytes) -> None:
     [(b"PO", 408), (HEAD, 408), (HEAD + b"Content-Length: 9\r\n\r\nabc", 408), (CHUNKED + b"1\r\n", 408)],
     ids=["method", "head", "body", "chunk"],
 )
-async def test_too_slow(open_: Open, raw: bytes, status: int) -> None:
+async def test_slow_head_or_body_is_a_408(open_: Open, raw: bytes, status: int) -> None:
     """A head or body that does not arrive in time is answered with 408, and what was begun for it ends."""
     connection = open_()
     await connection.feed(raw)
@@ -116,7 +116,7 @@ async def test_drops_do_not_move_the_deadline(open_: Open) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"\r\n", b"\r\n\r\n"], ids=["nothing", "line end", "line ends"])
-async def test_a_connection_without_a_request(open_: Open, raw: bytes) -> None:
+async def test_idle_connection_is_closed_silently(open_: Open, raw: bytes) -> None:
     """A connection on which no request begins is closed without a word."""
     connection = open_()
     await connection.feed(raw)
@@ -138,14 +138,14 @@ async def test_kept_connections_are_closed_in_time(open_: Open) -> None:
     assert connection.wire.end == "closed"
 
 
-async def test_a_head_without_an_end(open_: Open) -> None:
+async def test_endless_header_is_refused(open_: Open) -> None:
     """A header that never ends is refused once it is too long, whatever pieces it comes in."""
     connection = open_()
     await connection.feed(HEAD + b"x: ", *[b"y" * 4096] * 9)
     assert connection.statuses == [431]
 
 
-async def test_trailers(open_: Open) -> None:
+async def test_trailers_add_no_headers_and_are_bounded(open_: Open) -> None:
     """What follows a chunked body adds nothing to the request's headers, and is no way around their limit."""
     connection = open_()
     await connection.feed(CHUNKED + b"2\r\nhi\r\n", b"0\r\nx-late: 1\r\n\r\n")
@@ -163,7 +163,7 @@ async def test_large_bodies_are_no_heads(open_: Open) -> None:
     assert connection.requests == [b"x" * 90000]
 
 
-async def test_pipelined_requests(open_: Open) -> None:
+async def test_pipelined_requests_are_answered_in_order_without_timeout(open_: Open) -> None:
     """Requests sent ahead are answered in their order, and no deadline runs while they wait for their turn."""
     connection = open_()
     await connection.feed(GET + HEAD + b"Content-Length: 2\r\n\r\nh", b"i")
@@ -179,7 +179,9 @@ async def test_pipelined_requests(open_: Open) -> None:
     [(b"PO", ReadState.HEAD), (HEAD + b"Content-Length: 2\r\n\r\n", ReadState.BODY)],
     ids=["head", "body"],
 )
-async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: ReadState) -> None:
+async def test_timeout_of_a_pipelined_request_starts_after_the_answer(
+    open_: Open, raw: bytes, awaited: ReadState
+) -> None:
     """The rest of a request that was begun early is waited for from the end of the answer before it."""
     connection = open_()
     await connection.feed(GET + raw)
@@ -189,7 +191,7 @@ async def test_half_a_pipelined_request(open_: Open, raw: bytes, awaited: ReadSt
     assert ServerConnection.timeouts[awaited] in connection.clock.pending()
 
 
-async def test_too_many_pipelined_requests(open_: Open) -> None:
+async def test_pipelined_requests_are_limited_to_a_hundred(open_: Open) -> None:
     """Of a thousand requests that come at once the first hundred are answered, the last of them says that it is the last."""
     connection = open_()
     await connection.feed(GET * 1000)
@@ -200,7 +202,7 @@ async def test_too_many_pipelined_requests(open_: Open) -> None:
     assert connection.wire.end == "eof"  # closed at once, what the client still sends would reset the connection
 
 
-async def test_garbage_behind_requests(open_: Open) -> None:
+async def test_garbage_after_requests_is_refused_in_its_place(open_: Open) -> None:
     """Garbage is refused in its place, after the answers to what was sent before it, and ends the connection."""
     connection = open_()
     await connection.feed(GET + GET + b"nonsense\r\n\r\n" + GET)
@@ -211,7 +213,7 @@ async def test_garbage_behind_requests(open_: Open) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_a_broken_body_behind_a_request(open_: Open) -> None:
+async def test_broken_pipelined_body_is_refused_in_its_place(open_: Open) -> None:
     """A request whose body turns out to be broken while it waits is refused in its place, and never served."""
     connection = open_()
     await connection.feed(GET + CHUNKED + b"zz\r\n")
@@ -221,7 +223,7 @@ async def test_a_broken_body_behind_a_request(open_: Open) -> None:
     assert connection.requests == [b""]
 
 
-async def test_a_broken_rest_of_a_body(open_: Open) -> None:
+async def test_broken_rest_of_an_answered_body_gets_no_second_answer(open_: Open) -> None:
     """A request that was answered before its body was whole gets no second answer when the rest of the body is broken."""
     connection = open_(reads=False)
     connection.answering.set()
@@ -230,7 +232,7 @@ async def test_a_broken_rest_of_a_body(open_: Open) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_after_a_last_request(open_: Open) -> None:
+async def test_bytes_after_the_last_request_are_ignored(open_: Open) -> None:
     """What follows a request that says it is the last is not read: no answer, no error."""
     for last in (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", GET[:-2] + b"Connection: close\r\n\r\n"):
         for behind in (GET, b"nonsense\r\n\r\n"):
@@ -255,7 +257,7 @@ async def test_answers_before_the_end_of_a_body(open_: Open) -> None:
     assert connection.statuses == [200, 200]
 
 
-async def test_readers_that_stall(open_: Open) -> None:
+async def test_stalled_reader_ends_the_connection_after_a_minute(open_: Open) -> None:
     """What a client does not read for a minute ends the connection; as soon as it reads on, the minute is over."""
     connection = open_()
     await connection.feed(GET)
@@ -282,7 +284,7 @@ async def test_closing_is_not_waited_for_either(open_: Open) -> None:
     assert connection.wire.end == "aborted"
 
 
-async def test_the_last_answer(open_: Open) -> None:
+async def test_shutdown_closes_after_the_answer_under_way(open_: Open) -> None:
     """A server that ends closes connections at once when nothing is under way, else after the answer, which says so."""
     idle = open_()
     idle.protocol.shutdown()
@@ -297,7 +299,7 @@ async def test_the_last_answer(open_: Open) -> None:
     assert busy.wire.end == "closed"
 
 
-async def test_the_header_lines_of_the_moment(open_: Open) -> None:
+async def test_answer_has_the_current_default_headers(open_: Open) -> None:
     """An answer has the header lines that the server has when it is given: it makes new ones for each second."""
     connection = open_()
     connection.answering.set()
@@ -336,7 +338,7 @@ async def test_all_that_wait_for_room() -> None:
     await asyncio.gather(*waiting)
 
 
-async def test_large_pipelined_bodies(open_: Open) -> None:
+async def test_pipelined_body_stays_in_the_network(open_: Open) -> None:
     """A body behind a request is left in the network until its turn comes."""
     connection = open_()
     head = HEAD + b"Content-Length: 70000\r\n\r\n"
@@ -351,7 +353,7 @@ async def test_large_pipelined_bodies(open_: Open) -> None:
     assert connection.requests == [b"", b"x" * 70_000]
 
 
-async def test_the_clients_end(open_: Open) -> None:
+async def test_half_close_is_a_disconnect_only_mid_request(open_: Open) -> None:
     """A client that ends its side is answered when its request is whole and nothing of the answer was sent; else it has left."""
     for before, waits in ((b"", False), (HEAD, False), (GET, True), (GET + GET[:-1], True), (GET + CHUNKED, True)):
         connection = open_()
@@ -365,7 +367,7 @@ async def test_the_clients_end(open_: Open) -> None:
         assert connection.clock.pending() == []
 
 
-async def test_the_end_behind_garbage(open_: Open) -> None:
+async def test_half_close_after_garbage_gets_the_refusal(open_: Open) -> None:
     """A client that ends its side is told of what could not be read, too, after its answers."""
     connection = open_()
     await connection.feed(GET + b"nonsense\r\n\r\n")

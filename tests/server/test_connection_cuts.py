@@ -42,7 +42,7 @@ def outcome(kind: Open, pieces: Sequence[bytes]) -> tuple[list[bytes], list[int]
     sent=st.one_of(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4), st.tuples(st.sampled_from(REFUSED))),
     cuts=st.sets(st.integers(min_value=1, max_value=400)),
 )
-def test_any_cut(kind: Open, sent: Sequence[bytes], cuts: set[int]) -> None:
+def test_requests_do_not_depend_on_how_the_bytes_are_cut(kind: Open, sent: Sequence[bytes], cuts: set[int]) -> None:
     """However the network cuts the bytes, the same requests are served and the same statuses answered."""
     raw = b"".join(sent)
     marks = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
@@ -55,7 +55,7 @@ def test_any_cut(kind: Open, sent: Sequence[bytes], cuts: set[int]) -> None:
     kind=st.sampled_from([Opened, OpenedToAsgi]),
     raw=st.lists(st.one_of(st.sampled_from(REQUESTS + REFUSED), st.binary(max_size=12)), max_size=6),
 )
-def test_any_bytes(kind: Open, raw: list[bytes]) -> None:
+def test_any_bytes_get_a_status_or_end_the_connection(kind: Open, raw: list[bytes]) -> None:
     """Whatever arrives, every answer has a status and what cannot be read ends the connection."""
     _, statuses, end = outcome(kind, raw)
     assert set(statuses) <= {200, 400, 505}

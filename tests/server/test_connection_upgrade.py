@@ -36,7 +36,7 @@ def chunked(body: bytes, *, head: bytes = UPGRADE) -> bytes:
     [(60, 10**9), (60, 1), (300_000, 10**9), (300_000, 1_460), (1_000_000, 65_536)],
     ids=["one segment", "byte by byte", "large at once", "large in segments", "as large as may be"],
 )
-async def test_the_body_is_the_requests(
+async def test_upgrade_request_keeps_its_body(
     open_: Open, framed: Callable[..., bytes], head: bytes, size: int, segment: int
 ) -> None:
     """A body that looks like requests is a body: one answer, in any segments, up to the limit; the connection goes on."""
@@ -59,7 +59,7 @@ async def test_the_request_keeps_its_other_headers(open_: Open) -> None:
     assert connection.headers == {b"host", b"connection", b"x-one", b"x-two", b"content-length"}
 
 
-async def test_upgrades_one_after_another(open_: Open) -> None:
+async def test_pipelined_upgrades_are_answered_in_order(open_: Open) -> None:
     """Several of them in one segment are answered in order, each with its own body."""
     connection = open_()
     connection.answering.set()
@@ -79,7 +79,7 @@ async def test_upgrades_one_after_another(open_: Open) -> None:
     ],
     ids=["length and chunks", "two lengths", "no chunk size", "two hosts"],
 )
-async def test_other_rules_hold(open_: Open, rest: bytes) -> None:
+async def test_upgrade_request_keeps_every_other_rule(open_: Open, rest: bytes) -> None:
     """A request is refused for the same reasons as without an upgrade."""
     connection = open_()
     await connection.feed(UPGRADE + rest)
@@ -87,7 +87,7 @@ async def test_other_rules_hold(open_: Open, rest: bytes) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_a_tunnel(open_: Open) -> None:
+async def test_connect_is_refused_and_what_follows_is_not_read(open_: Open) -> None:
     """CONNECT is refused, also behind other requests, and what follows is never read as a request."""
     connection = open_()
     connection.answering.set()
@@ -97,7 +97,7 @@ async def test_a_tunnel(open_: Open) -> None:
     assert connection.wire.end == "eof"
 
 
-async def test_in_trailers(open_: Open) -> None:
+async def test_upgrade_in_trailers_is_ignored(open_: Open) -> None:
     """Trailers ask for nothing."""
     connection = open_()
     connection.answering.set()
@@ -116,7 +116,7 @@ REQUESTS = (with_length(GET), chunked(GET + GET), UPGRADE + b"\r\n", with_length
     sent=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4),
     cuts=st.sets(st.integers(min_value=1, max_value=900)),
 )
-def test_any_cut(kind: Open, sent: list[bytes], cuts: set[int]) -> None:
+def test_upgrade_requests_get_one_answer_however_cut(kind: Open, sent: list[bytes], cuts: set[int]) -> None:
     """However the network cuts them, there is one answer to each request."""
     raw = b"".join(sent)
     marks = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]

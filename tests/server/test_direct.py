@@ -97,7 +97,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_body_in_pieces() -> None:
+async def test_body_in_pieces_is_given_whole() -> None:
     """A body is given once it is whole, whether it was asked for before or after."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=10))
@@ -117,7 +117,7 @@ async def test_a_body_in_pieces() -> None:
     assert await none.body(limit=10) == b""
 
 
-async def test_too_large() -> None:
+async def test_body_above_the_limit_is_refused_at_once() -> None:
     """A body is refused as soon as it passes the limit, and at once where its length is told."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=3))
@@ -131,7 +131,7 @@ async def test_too_large() -> None:
         await client_at(FakeConnection(), fields={b"content-encoding": b"br"}).body(limit=3)
 
 
-async def test_nobody_reads() -> None:
+async def test_unread_body_stops_reading_from_the_network() -> None:
     """Of a body that nobody has asked for only so much is taken from the network; asking for it goes on reading."""
     connection = FakeConnection()
     client = client_at(connection)
@@ -161,7 +161,7 @@ async def test_refused_bodies_are_not_kept() -> None:
     assert not connection.reading
 
 
-async def test_expected_to_continue() -> None:
+async def test_continue_is_sent_when_the_body_is_read() -> None:
     """Who waits for leave to send its body gets it when the body is asked for."""
     connection = FakeConnection()
     client = client_at(connection, fields={b"expect": b"100-Continue"})
@@ -174,7 +174,7 @@ async def test_expected_to_continue() -> None:
 
 
 @pytest.mark.parametrize("case", ["sent", "gone", "HTTP/1.0"])
-async def test_nothing_to_continue_with(case: str) -> None:
+async def test_continue_is_sent_only_to_waiting_clients(case: str) -> None:
     """Who has sent its body already, has left or speaks HTTP/1.0 is not told to continue."""
     connection = FakeConnection()
     client = client_at(connection, fields={b"expect": b"100-continue"}, chunked=case != "HTTP/1.0")
@@ -202,7 +202,7 @@ async def test_nothing_to_continue_with(case: str) -> None:
     ],
     ids=["kept", "HEAD", "last"],
 )
-async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> None:
+async def test_whole_answer_has_its_length(method: str, keep_alive: bool, wire: bytes) -> None:
     """A whole answer has its length; one to HEAD has no body, and the last on a connection says that it is."""
     connection = FakeConnection()
     client = client_at(connection, method=method, keep_alive=keep_alive)
@@ -220,7 +220,7 @@ async def test_a_whole_answer(method: str, keep_alive: bool, wire: bytes) -> Non
     ],
     ids=["HTTP/1.1", "HTTP/1.0"],
 )
-async def test_a_streamed_answer(chunked: bool, framing: bytes, body: bytes) -> None:
+async def test_stream_is_chunked_or_ends_with_the_connection(chunked: bool, framing: bytes, body: bytes) -> None:
     """A stream is chunked where the client knows of chunks, else it ends with the connection."""
     connection = FakeConnection()
     client = client_at(connection, chunked=chunked)
@@ -273,7 +273,7 @@ async def test_nothing_for_clients_that_left(answering: Serve) -> None:
     assert (connection.written, connection.answers) == (b"", 0)
 
 
-async def test_leaving_within_the_body() -> None:
+async def test_disconnect_within_the_body_ends_the_wait() -> None:
     """A client that leaves before its body is whole ends the wait for it."""
     client = client_at(FakeConnection())
     reading = asyncio.create_task(client.body(limit=10))
@@ -284,7 +284,7 @@ async def test_leaving_within_the_body() -> None:
         await reading
 
 
-async def test_whoever_watches_is_told() -> None:
+async def test_disconnect_is_reported_to_a_later_watcher() -> None:
     """A departure is told once somebody watches, also one that came before, but not when nobody does any more."""
     told: list[str] = []
     client = client_at(FakeConnection())
@@ -302,7 +302,7 @@ async def test_whoever_watches_is_told() -> None:
     assert told == ["now", "before"]
 
 
-async def test_answers_that_stay_cut() -> None:
+async def test_unfinished_answer_ends_the_connection() -> None:
     """What the endpoint leaves half-way ends the connection, unless the client has ended it."""
 
     async def half(client: RawRequest) -> None:
@@ -320,7 +320,7 @@ async def test_answers_that_stay_cut() -> None:
         assert not connection.closed
 
 
-async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_endpoint_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What an endpoint raises is in the log with its trace, and the connection goes on if it was answered."""
 
     async def mistaken(client: RawRequest) -> None:
@@ -334,7 +334,7 @@ async def test_mistakes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not connection.closed
 
 
-async def test_offers() -> None:
+async def test_piece_is_written_at_once_where_possible() -> None:
     """A piece that can be written at once is; a client that does not read is not waited for, one that has left takes all."""
     connection = FakeConnection()
     client = client_at(connection)

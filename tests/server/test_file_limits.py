@@ -46,24 +46,24 @@ class Bounded:
 
 
 @pytest.mark.parametrize(("bound", "allowed"), [(10_240, 2_000), (1_000, 256)])
-def test_a_bound_that_nobody_names(bound: int, allowed: int) -> None:
+def test_unlimited_files_fall_back_to_what_is_needed(bound: int, allowed: int) -> None:
     """Where raising to no limit at all is refused, what is needed is asked for; where that is refused too, all stays as it is."""
     assert raise_to(2_000, Bounded(bound)) == allowed
 
 
-def test_a_system_without_limits() -> None:
+def test_system_without_file_limits_is_accepted() -> None:
     """Where there is no such limit, there is none to keep to."""
     assert raise_to(2_000, None) is None
 
 
 @pytest.mark.parametrize("files", [None, 10**6, needed(Limits())])
-def test_enough(files: int | None) -> None:
+def test_enough_files_leave_the_limits_unchanged(files: int | None) -> None:
     """Where the files suffice the limits stay, without a word."""
     assert fitted(Limits(), files) == (Limits(), None)
 
 
 @pytest.mark.parametrize("files", [0, RESERVED, RESERVED + 1, 256, 1024, needed(Limits()) - 1])
-def test_too_few(files: int) -> None:
+def test_too_few_files_lower_the_concurrency_with_a_warning(files: int) -> None:
     """Where they do not, fewer requests are taken at once, as many as fit, at least one; the warning says what to do."""
     limits, warning = fitted(Limits(), files)
     assert warning is not None

@@ -49,7 +49,7 @@ async def test_the_beginning_goes_out_byte_by_byte() -> None:
 
 
 @pytest.mark.parametrize("looks", [0, 1, 5, 1000])
-async def test_the_rest_of_the_answer(looks: int) -> None:
+async def test_half_closed_client_reads_one_answer(looks: int) -> None:
     """However much was sent ahead, the client reads one answer."""
     wire, clock = Reachable(), Clock()
     watching = watch(wire, clock)
@@ -61,7 +61,7 @@ async def test_the_rest_of_the_answer(looks: int) -> None:
     assert wire.sent == b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 is a protocol"
 
 
-async def test_a_reset() -> None:
+async def test_reset_socket_aborts_the_transport() -> None:
     """As soon as the socket has been reset the transport is aborted, and nobody looks any more."""
     wire, clock = Reachable(), Clock()
     watch(wire, clock)
@@ -73,7 +73,7 @@ async def test_a_reset() -> None:
     assert clock.pending() == []
 
 
-async def test_stopped() -> None:
+async def test_stopped_watch_does_nothing() -> None:
     """A watch that was stopped does nothing."""
     clock = Clock()
     watch(Wire(), clock).stop()
@@ -81,7 +81,7 @@ async def test_stopped() -> None:
 
 
 @pytest.mark.parametrize("wire", [Reachable(), Wire()], ids=["socket", "none"])
-async def test_aborted_at_once(wire: Wire) -> None:
+async def test_abort_drops_what_is_written(wire: Wire) -> None:
     """A reset drops what is written, where there is a socket."""
     reset(cast(asyncio.Transport, wire))
     assert wire.end == "aborted"

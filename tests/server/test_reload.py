@@ -50,7 +50,7 @@ def followed(make_gateway: MakeGateway, tmp_path: Path) -> Followed:
     return Followed(gateway, tmp_path / "gateway.yaml")
 
 
-async def test_a_changed_file(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_changed_file_applies_to_the_next_request(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
     """A file that has changed is obeyed by the next request, and only looked at now and then."""
     caplog.set_level(logging.INFO)
     assert followed.baseline == "claude-haiku-5-5"
@@ -63,7 +63,7 @@ async def test_a_changed_file(followed: Followed, caplog: pytest.LogCaptureFixtu
     assert "reloaded from" in caplog.text
 
 
-async def test_a_bad_file(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_bad_file_changes_nothing_and_is_reported(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
     """A file with a mistake changes nothing; the log names file, line and key, the metric says so until it is mended."""
     followed.path.write_text("baseline: claude/claude-opus-5-5\nmax_atempts: 1\n")
     await followed.later()
@@ -74,14 +74,14 @@ async def test_a_bad_file(followed: Followed, caplog: pytest.LogCaptureFixture) 
     assert (followed.baseline, followed.failed) == ("claude-opus-5-5", 0)
 
 
-async def test_no_change(followed: Followed) -> None:
+async def test_unchanged_files_are_not_read_again(followed: Followed) -> None:
     """As long as no file changes nothing is read again."""
     before = followed.gateway.runtime.settings
     await followed.later()
     assert followed.gateway.runtime.settings is before
 
 
-async def test_asked_for(followed: Followed) -> None:
+async def test_requested_reload_reads_everything_again(followed: Followed) -> None:
     """When it is asked to the gateway reads everything again at once, new keys too, whether a file has changed or not."""
     followed.environment["GATEWAY_API_KEY"] = "a-long-enough-client-key"
     with on_hangup(followed.reloader.ask):
@@ -103,7 +103,7 @@ async def test_files_that_come_and_go(followed: Followed) -> None:
     assert len(followed.under_test.client.get("/v1/models").json()["data"]) > listed
 
 
-async def test_without_any_provider(followed: Followed) -> None:
+async def test_reload_without_any_provider_is_refused(followed: Followed) -> None:
     """A configuration that leaves nobody to ask is as bad as one with a mistake."""
     for name in KEYS:
         del followed.environment[name]
@@ -112,7 +112,7 @@ async def test_without_any_provider(followed: Followed) -> None:
     assert (followed.failed, followed.under_test.ask().status_code) == (1, 200)
 
 
-async def test_what_takes_a_restart(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reload_names_settings_that_need_a_restart(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
     """What only a start can change is told; warnings are told again too."""
 
     def read() -> Settings:

@@ -33,7 +33,9 @@ __all__ = ["open_"]
         (HEAD + b"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Site: none\r\n\r\n", 400, "repeated_header"),
     ],
 )
-async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
+async def test_bad_version_coding_port_or_repeated_header_is_refused(
+    open_: Open, raw: bytes, status: int, code: str
+) -> None:
     """Other versions, tunnels, codings, ports that are none and headers that must not be repeated are refused; the connection ends."""
     for pieces in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
         connection = open_()
@@ -53,7 +55,7 @@ async def test_refused(open_: Open, raw: bytes, status: int, code: str) -> None:
     ],
     ids=["tabs", "spaces", "repeated headers", "white space"],
 )
-async def test_served(open_: Open, lines: bytes) -> None:
+async def test_white_space_and_repeatable_headers_are_accepted(open_: Open, lines: bytes) -> None:
     """White space around values means nothing, and headers that may be repeated are."""
     connection = open_()
     connection.answering.set()
@@ -61,7 +63,7 @@ async def test_served(open_: Open, lines: bytes) -> None:
     assert (connection.statuses, connection.requests) == ([200], [b"abc"])
 
 
-async def test_the_highest_port(open_: Open) -> None:
+async def test_port_has_16_bits(open_: Open) -> None:
     """A port is a number of 16 bits."""
     connection = open_()
     connection.answering.set()
@@ -69,7 +71,7 @@ async def test_the_highest_port(open_: Open) -> None:
     assert connection.statuses == [200]
 
 
-def test_one_host_by_itself() -> None:
+def test_http_1_1_needs_exactly_one_host() -> None:
     """HTTP/1.0 needs no Host, HTTP/1.1 exactly one."""
     check_head([], {}, method=b"GET", version="1.0")
     for headers in ([], [(b"host", b"a"), (b"host", b"a")]):
@@ -77,7 +79,7 @@ def test_one_host_by_itself() -> None:
             check_head(headers, dict(headers), method=b"GET", version="1.1")
 
 
-def test_without_upgrade() -> None:
+def test_without_upgrade_removes_only_the_upgrade() -> None:
     """The head stays as it is but for the wish for another protocol."""
     headers = [(b"host", b"a"), (b"upgrade", b"h2c"), (b"x", b""), (b"upgrade", b"ws")]
     head = without_upgrade(headers, method=b"POST", url=b"/a?b", version="1.0")

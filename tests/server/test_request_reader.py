@@ -37,7 +37,7 @@ class Told(RequestReader):
 
 
 @pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: a\r\n"], ids=["plain", "upgrade"])
-def test_in_order(upgrade: bytes) -> None:
+def test_events_come_in_order_head_body_end(upgrade: bytes) -> None:
     """A request is told once: its head, its body, its end; with or without the wish for another protocol."""
     reader = Told()
     assert reader.feed(HEAD + upgrade + b"Content-Length: 2\r\n\r\nab" + GET) is None
@@ -45,7 +45,7 @@ def test_in_order(upgrade: bytes) -> None:
     assert reader.read == [(b"POST", "1.1", names), b"ab", "whole", (b"GET", "1.1", [b"host"]), "whole"]
 
 
-def test_views_of_a_buffer() -> None:
+def test_events_outlive_the_reused_buffer() -> None:
     """What is read stays as it was when the buffer is used again."""
     buffer = bytearray(HEAD + b"Connection: Upgrade\r\nUpgrade: a\r\nContent-Length: 4\r\n\r\nab")
     reader = Told()
@@ -65,13 +65,13 @@ def test_views_of_a_buffer() -> None:
     ],
     ids=["garbage", "version", "header", "chunk extension"],
 )
-def test_refusals(raw: bytes, code: str) -> None:
+def test_unreadable_request_is_refused_with_a_code(raw: bytes, code: str) -> None:
     """What cannot be read is refused with a code that says why, also where the rest of it never comes."""
     reader = Told()
     told = [reader.feed(raw[at : at + 4096]) for at in range(0, len(raw), 4096)]
     assert told[-1] == code
 
 
-def test_refused_by_the_connection() -> None:
+def test_connection_may_refuse_a_head_with_a_reason() -> None:
     """A head that the connection refuses is refused with its reason."""
     assert Told(InvalidRequest("Not now.", code="later")).feed(GET) == "later"

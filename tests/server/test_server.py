@@ -53,7 +53,7 @@ async def test_not_ready_but_serving(tmp_path: Path) -> None:
         assert await states(served) == [("ok", 200, None)]
 
 
-async def test_open_answers_finish(tmp_path: Path) -> None:
+async def test_open_answers_finish_within_the_grace(tmp_path: Path) -> None:
     """Once no more is taken, what is open finishes within the grace, and then the server ends by itself."""
     async with serving(tmp_path, config=NO_DELAY) as served:
         client = await streaming(served)
@@ -69,7 +69,7 @@ async def test_open_answers_finish(tmp_path: Path) -> None:
         assert not served.server.force_exit
 
 
-async def test_the_rest_is_told(tmp_path: Path) -> None:
+async def test_open_stream_ends_with_an_error_event_after_the_grace(tmp_path: Path) -> None:
     """When the grace is over an open stream ends with an error event, properly, and its row says that it was interrupted."""
     async with serving(tmp_path, config=HASTY) as served:
         client = await streaming(served)
@@ -85,7 +85,7 @@ async def test_the_rest_is_told(tmp_path: Path) -> None:
         assert attempt["status"] == "cancelled_estimated"
 
 
-async def test_the_rest_before_the_first_byte(tmp_path: Path) -> None:
+async def test_waiting_request_gets_a_503_after_the_grace(tmp_path: Path) -> None:
     """Whoever has no answer yet when the grace is over gets a 503 with Retry-After."""
     async with serving(tmp_path, config=HASTY) as served:
         client = await served.client()
@@ -99,7 +99,7 @@ async def test_the_rest_before_the_first_byte(tmp_path: Path) -> None:
         assert await states(served) == [("interrupted", 503, "interrupted")]
 
 
-async def test_a_second_signal(tmp_path: Path) -> None:
+async def test_second_signal_skips_the_drain_but_commits_the_ledger(tmp_path: Path) -> None:
     """A second signal skips the waiting: the rest is told at once, and the ledger is committed and closed."""
     async with serving(tmp_path, config=NO_DELAY) as served:
         client = await streaming(served)
@@ -123,7 +123,7 @@ async def test_a_client_that_does_not_read(tmp_path: Path) -> None:
         assert await states(served) == [("interrupted", 503, "interrupted")]
 
 
-def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
+def test_signals_before_the_start_are_obeyed(make_gateway: MakeGateway) -> None:
     """Signals that come before there is anything to end are obeyed at the start."""
     gateway = make_gateway().app.state.gateway
     reloader = Reloader(gateway, lambda: gateway.runtime.settings)
@@ -143,7 +143,7 @@ def test_signals_before_the_start(make_gateway: MakeGateway) -> None:
         (("::", 80, 0, 0), "http://[::1]:80"),
     ],
 )
-def test_where_it_listens(address: tuple[Any, ...], url: str) -> None:
+def test_listening_url_is_reachable_from_this_machine(address: tuple[Any, ...], url: str) -> None:
     """The URL is one that this machine reaches, also when all interfaces are listened on."""
     assert reachable(address) == url
 
@@ -155,7 +155,7 @@ async def test_what_was_loaded_is_left_alone(tmp_path: Path) -> None:
     assert gc.get_freeze_count() == 0
 
 
-def test_nothing_stands_before_the_application(make_gateway: MakeGateway) -> None:
+def test_uvicorn_wraps_nothing_around_the_application(make_gateway: MakeGateway) -> None:
     """uvicorn is told to wrap nothing around the application, so that connections find its direct routes."""
     gateway = make_gateway()
     config = uvicorn.Config(gateway.app, **uvicorn_options(gateway.app.state.gateway.runtime.settings))
@@ -163,7 +163,7 @@ def test_nothing_stands_before_the_application(make_gateway: MakeGateway) -> Non
     assert config.loaded_app is gateway.app
 
 
-def test_a_start_that_fails(make_gateway: MakeGateway, tmp_path: Path) -> None:
+def test_failed_start_exits_with_3(make_gateway: MakeGateway, tmp_path: Path) -> None:
     """When the application cannot start, here because its ledger is closed already, the exit status is 3."""
     gateway = make_gateway()
     gateway.store.close()

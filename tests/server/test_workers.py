@@ -85,7 +85,7 @@ def test_a_second_signal_is_passed_on_too() -> None:
     assert system.told == [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGINT)]
 
 
-def test_hangup_ends_nobody() -> None:
+def test_hangup_is_passed_on_and_ends_no_worker() -> None:
     """SIGHUP is passed on, so that every worker reads the configuration again; who dies afterwards is still replaced."""
     system = System(
         lambda: os.kill(os.getpid(), signal.SIGHUP),
@@ -119,7 +119,7 @@ def test_a_start_that_fails_ends_all() -> None:
     assert system.forked == 2
 
 
-def test_nobody_is_born_after_the_end() -> None:
+def test_no_worker_is_forked_after_the_signal() -> None:
     """A signal between a death and the replacement leaves it at that."""
     system = System((1, KILLED), (2, 0))
     system.slept = Ending()
@@ -135,7 +135,7 @@ class Ending(list[float]):
 
 
 @pytest.mark.parametrize("ends", [(), ((1, KILLED),)])
-def test_a_worker_works(ends: tuple[tuple[int, int], ...]) -> None:
+def test_forked_worker_has_its_own_signals(ends: tuple[tuple[int, int], ...]) -> None:
     """In the forked process `run` is the worker's life, and the signals are its own; so in one that replaces another."""
     script = """
 import os, signal, sys
@@ -159,8 +159,11 @@ def told(gateway: Running, words: str, times: int) -> None:
         gateway.lines.append(line)
 
 
-def test_two_workers(start: Start, db: Path) -> None:
-    """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row."""
+def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) -> None:
+    """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row.
+
+    Slow: three processes start, and the metrics of other workers are up to a second old. Only real processes can die.
+    """
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
         ask = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
@@ -173,8 +176,10 @@ def test_two_workers(start: Start, db: Path) -> None:
         told(gateway, "startup complete", 3)
         for _ in range(10):
             assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
-        metrics = client.get(f"{gateway.url}/metrics").text
-        assert "gateway_in_flight 0.0" in metrics
+        until = time.monotonic() + 20  # what the other worker published last may be of the middle of a request
+        while "gateway_in_flight 0.0\n" not in (metrics := client.get(f"{gateway.url}/metrics").text):
+            assert time.monotonic() < until, metrics
+            time.sleep(0.05)
         assert gateway.end() == 0
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 20)]
@@ -186,8 +191,11 @@ def counted(metrics: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def test_metrics_of_two_workers(start: Start, db: Path) -> None:
-    """Whichever worker is asked, the metrics soon tell of every request that any of them served, once."""
+def test_metrics_of_two_workers_add_up(start: Start, db: Path) -> None:
+    """Whichever worker is asked, the metrics soon tell of every request that any of them served, once.
+
+    Slow: each worker publishes its metrics once a second.
+    """
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20, headers={"connection": "close"}) as client:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
         told(gateway, "startup complete", 2)
@@ -204,8 +212,11 @@ def test_metrics_of_two_workers(start: Start, db: Path) -> None:
 
 
 def test_open_streams_of_two_workers_finish(start: Start, db: Path) -> None:
-    """At a signal every worker lets its open streams come to their end, and their rows with them."""
-    words = "[[fault:slow=0.1]] Write a story of a hundred words."
+    """At a signal every worker lets its open streams come to their end, and their rows with them.
+
+    Slow: the streams have to outlast the signal in processes of their own.
+    """
+    words = "[[fault:slow=0.05]] Write a story of a hundred words."
     ask = {"model": "claude/claude-haiku-5-5", "stream": True, "messages": [{"role": "user", "content": words}]}
     with Simulator(seed=1) as upstreams, httpx2.Client(timeout=30) as client, ExitStack() as streams:
         gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
@@ -228,3 +239,4 @@ def test_workers_do_not_outlive_the_first_process(start: Start, db: Path) -> Non
     told(gateway, "startup complete", 2)
     gateway.process.kill()
     told(gateway, "Finished server process", 2)
+    assert sum("Finished server process" in line for line in gateway.lines) == 2

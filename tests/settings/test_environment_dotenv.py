@@ -10,7 +10,7 @@ from gateway.errors import ConfigError
 from gateway.settings.environment import add_dotenv, read_dotenv
 
 
-def test_dotenvs_rules(tmp_path: Path) -> None:
+def test_dotenv_syntax_is_understood(tmp_path: Path) -> None:
     """Quotes, `export`, comments and references are dotenv's; a name without a value sets nothing."""
     path = tmp_path / ".env"
     path.write_text(
@@ -26,7 +26,7 @@ def test_dotenvs_rules(tmp_path: Path) -> None:
     }
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_missing_dotenv_sets_nothing(tmp_path: Path) -> None:
     """Without a file nothing is set."""
     assert read_dotenv(tmp_path / ".env") == {}
 
@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> No
         read_dotenv(path)
 
 
-def test_the_environment_wins(tmp_path: Path) -> None:
+def test_environment_wins_over_dotenv(tmp_path: Path) -> None:
     """A variable that is set, even to nothing, keeps its value."""
     (tmp_path / ".env").write_text("A=file\nB=file\nC=file\n")
     environment = {"A": "environment", "B": ""}

@@ -21,7 +21,7 @@ from tests.settings.conftest import Load, Problems
 LONG = "k" * 24
 
 
-def test_defaults(load_files: Load) -> None:
+def test_defaults_listen_on_loopback(load_files: Load) -> None:
     """Without flags, variables and settings in the file the gateway listens on loopback with the usual limits."""
     settings = load_files()
     assert (settings.host, settings.port, settings.workers, settings.db) == ("127.0.0.1", 8000, 1, "gateway.db")
@@ -48,7 +48,7 @@ FLAGS = {"host": "127.0.0.4", "port": 4, "db": "flag.db", "workers": 4}
     ],
     ids=["file", "environment", "flags", "empty variables"],
 )
-def test_precedence(
+def test_flag_wins_over_environment_over_file(
     load_files: Load, variables: dict[str, str], flags: dict[str, Any], expected: tuple[object, ...], source: str
 ) -> None:
     """A flag wins over the environment, that over the file; an empty variable is not set. The source is remembered."""
@@ -57,7 +57,7 @@ def test_precedence(
     assert settings.sources["port"].endswith(source)
 
 
-def test_everything_in_the_file(load_files: Load) -> None:
+def test_every_key_of_the_file_is_read(load_files: Load) -> None:
     """Each key of gateway.yaml arrives in the settings."""
     text = """
         durability: full
@@ -116,7 +116,7 @@ def test_an_allowed_host_of_others_wants_keys(load_files: Load, host: str) -> No
 
 
 @pytest.mark.parametrize("origin", ["'*'", "null", "app.example", "https://app.example/path", "'https://*.example'"])
-def test_origins_are_origins(load_files: Load, origin: str) -> None:
+def test_cors_origin_is_a_scheme_with_a_host(load_files: Load, origin: str) -> None:
     """What is no scheme with a host is refused as an origin, patterns too."""
     with pytest.raises(ConfigError, match="cors_origins"):
         load_files({"gateway.yaml": f"cors_origins: [{origin}]"})
@@ -147,7 +147,7 @@ def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
         assert getattr(with_all, name) == getattr(without, name)
 
 
-def test_which_file_is_read(tmp_path: Path) -> None:
+def test_configuration_of_the_working_directory_wins_over_the_packaged(tmp_path: Path) -> None:
     """config/gateway.yaml of the working directory is read when it is there, else the packaged one."""
     with chdir(tmp_path):
         assert load({}).config == packaged_file("gateway.yaml")
@@ -159,13 +159,13 @@ def test_which_file_is_read(tmp_path: Path) -> None:
     assert (elsewhere.config, elsewhere.port) == (packaged_file("gateway.yaml"), 8000)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_configuration_file_is_a_problem(tmp_path: Path) -> None:
     """A file that is asked for has to be there."""
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
         load({}, config=str(tmp_path / "absent.yaml"))
 
 
-def test_other_machines_need_a_key(load_files: Load, problems_of: Problems) -> None:
+def test_address_beyond_this_machine_needs_a_client_key(load_files: Load, problems_of: Problems) -> None:
     """An address that other machines reach is refused without a client key, and accepted with one."""
     (problem,) = problems_of(GATEWAY_HOST="0.0.0.0", GATEWAY_ADMIN_KEY=LONG)
     assert "set GATEWAY_API_KEY" in problem
@@ -180,13 +180,13 @@ def test_other_machines_need_a_key(load_files: Load, problems_of: Problems) -> N
         ("mysql://h", "not a path"),
     ],
 )
-def test_only_sqlite(problems_of: Problems, db: str, sentence: str) -> None:
+def test_unsupported_database_is_refused(problems_of: Problems, db: str, sentence: str) -> None:
     """A database that is not built yet is refused with a sentence."""
     (problem,) = problems_of(GATEWAY_DB=db)
     assert sentence in problem
 
 
-def test_all_problems_at_once(problems_of: Problems) -> None:
+def test_all_problems_are_reported_at_once(problems_of: Problems) -> None:
     """Every problem of every file and variable is told in one go, with file, line and key where there are such."""
     problems = problems_of(
         {
@@ -214,7 +214,7 @@ def test_all_problems_at_once(problems_of: Problems) -> None:
         ("aliases: {gpt-4o: no-such-model}", "aliases.gpt-4o: The model 'no-such-model' does not exist"),
     ],
 )
-def test_names_are_checked(problems_of: Problems, line: str, sentence: str) -> None:
+def test_alias_or_baseline_without_a_model_is_a_problem(problems_of: Problems, line: str, sentence: str) -> None:
     """An alias or baseline that names no model is found at the start, with its line."""
     problems = problems_of({"gateway.yaml": f"port: 1\n{line}\n"})
     assert problems[0].startswith("gateway.yaml:2: ")
@@ -233,7 +233,7 @@ def test_names_are_checked_beside_other_problems(problems_of: Problems) -> None:
     ]
 
 
-def test_own_models_and_prices(load_files: Load) -> None:
+def test_own_models_and_providers_replace_the_packaged(load_files: Load) -> None:
     """A models.yaml and a providers.yaml beside gateway.yaml take the place of the packaged ones."""
     settings = load_files(
         {
@@ -249,7 +249,7 @@ def test_own_models_and_prices(load_files: Load) -> None:
     assert settings.catalog.resolve("ollama/other") == Pinned("ollama", "other", None)
 
 
-def test_transport_section(tmp_path: Path) -> None:
+def test_transport_section_sets_engine_and_ca_file(tmp_path: Path) -> None:
     """The engine and a file of further authorities can be set; a file that is not there is a problem."""
     authorities = tmp_path / "ca.pem"
     authorities.touch()

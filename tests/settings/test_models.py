@@ -46,12 +46,12 @@ def test_prices_come_from_the_snapshot(load_files: Load) -> None:
         ),
     ],
 )
-def test_bad_rows(problems_of: Problems, row: str, problem: str) -> None:
+def test_each_bad_model_row_is_reported_with_its_line(problems_of: Problems, row: str, problem: str) -> None:
     """Each mistake in a row is told with its line."""
     assert problems_of(rows(ROW, row))[0].startswith(f"models.yaml:3: models[1].{problem}")
 
 
-def test_file_of_the_wrong_shape(problems_of: Problems) -> None:
+def test_models_file_of_the_wrong_shape_is_a_problem(problems_of: Problems) -> None:
     """A key of the wrong kind is a problem of that key, not an exception."""
     assert problems_of({"models.yaml": "models: 3\naliases: [a]\n", "gateway.yaml": "aliases: [a]\n1: 2\n"}) == [
         "gateway.yaml:1: aliases: Input should be a valid dictionary",
@@ -61,7 +61,7 @@ def test_file_of_the_wrong_shape(problems_of: Problems) -> None:
     ]
 
 
-def test_later_aliases_win(load_files: Load) -> None:
+def test_alias_of_gateway_yaml_wins_over_models_yaml(load_files: Load) -> None:
     """An alias in gateway.yaml replaces one of the same name in models.yaml."""
     files = {
         "models.yaml": f"models: [{{{ROW}}}]\naliases: {{a: auto, b: auto}}\n",
@@ -70,7 +70,7 @@ def test_later_aliases_win(load_files: Load) -> None:
     assert load_files(files).aliases == {"a": "auto", "b": "a"}
 
 
-def test_own_snapshot(load_files: Load) -> None:
+def test_own_price_snapshot_replaces_the_packaged_one(load_files: Load) -> None:
     """A prices.json beside gateway.yaml is used; a broken one is warned about and the packaged one used."""
     raw = packaged_file("prices.json").read_text()
     assert (
@@ -82,7 +82,7 @@ def test_own_snapshot(load_files: Load) -> None:
     assert "the price snapshot that ships with the gateway is used" in broken.warnings[0]
 
 
-def test_stale_prices(load_files: Load) -> None:
+def test_stale_prices_are_warned_about(load_files: Load) -> None:
     """Prices more than thirty days old are warned about, with their age."""
     assert load_files(flags={"now": datetime(2026, 12, 22, tzinfo=UTC)}).warnings == ()
     (warning,) = load_files(flags={"now": datetime(2026, 12, 23, tzinfo=UTC)}).warnings

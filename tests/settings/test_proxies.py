@@ -21,7 +21,7 @@ def test_start_names_the_proxy(load_files: Load) -> None:
     assert "word" not in f"{settings!r}"
 
 
-def test_proxy_that_cannot_be_used(problems_of: Problems) -> None:
+def test_unusable_proxy_refuses_the_start(problems_of: Problems) -> None:
     """A proxy of another kind refuses the start where an upstream would need it, and says what to set."""
     assert problems_of(GEMINI_API_KEY=KEY, ALL_PROXY="socks5h://127.0.0.1:1080") == [
         (
@@ -31,7 +31,7 @@ def test_proxy_that_cannot_be_used(problems_of: Problems) -> None:
     ]
 
 
-def test_proxy_that_nobody_needs(load_files: Load) -> None:
+def test_unusable_proxy_that_is_not_needed_is_no_problem(load_files: Load) -> None:
     """It is no problem where every upstream is reached in another way."""
     settings = load_files(
         GEMINI_API_KEY=KEY,

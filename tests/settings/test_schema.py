@@ -27,7 +27,7 @@ from tests.settings.conftest import Problems
         ("allowed_hosts: a.lan", "allowed_hosts: Input should be a valid list"),
     ],
 )
-def test_deviations(problems_of: Problems, line: str, problem: str) -> None:
+def test_bad_value_is_reported_with_line_and_place(problems_of: Problems, line: str, problem: str) -> None:
     """A value of another kind, out of bounds or under an unknown key is told with its line and its place."""
     (found,) = problems_of({"gateway.yaml": f"# first line\n{line}\n"})
     assert found.startswith(f"gateway.yaml:2: {problem}")

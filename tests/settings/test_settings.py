@@ -10,7 +10,7 @@ from tests.settings.conftest import Load
 LONG = "gw-0123456789abcdef"
 
 
-def test_secrets_do_not_show() -> None:
+def test_secrets_show_their_last_four_characters_only() -> None:
     """A key shows its last four characters, a short one nothing."""
     assert (repr(Secret(LONG)), str(Secret(LONG)), f"{Secret('letmein')}") == ("...cdef", "...cdef", "...")
     assert Secret(LONG).value == LONG
@@ -22,7 +22,7 @@ def test_settings_do_not_show_keys(load_files: Load) -> None:
     assert LONG not in f"{settings!r}{settings}{start_up_lines(settings)}"
 
 
-def test_start_up_lines(load_files: Load, tmp_path: Path) -> None:
+def test_start_prints_file_prices_upstreams_and_warnings(load_files: Load, tmp_path: Path) -> None:
     """The start tells the file, the prices, the upstreams that are not the usual ones, who may call, and every warning."""
     settings = load_files(
         {"gateway.yaml": "port: 1\n"},

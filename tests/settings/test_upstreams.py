@@ -23,13 +23,13 @@ def test_a_set_key_enables_its_provider(load_files: Load) -> None:
     assert [provider.name for provider in load_files(**KEYS).providers] == ["gemini", "claude", "openrouter"]
 
 
-def test_base_urls_from_the_environment(load_files: Load) -> None:
+def test_base_url_variable_moves_its_provider(load_files: Load) -> None:
     """A base URL variable moves its provider, without the slash at its end; the start can tell that it moved."""
     (gemini,) = load_files(GEMINI_API_KEY="g", GEMINI_BASE_URL="http://127.0.0.1:9001/").providers
     assert (gemini.base_url, gemini.custom_url) == ("http://127.0.0.1:9001", True)
 
 
-def test_usual_base_urls() -> None:
+def test_packaged_providers_use_their_vendors_urls() -> None:
     """The providers that ship are where their vendors say."""
     assert default_base_urls() == {
         "gemini": "https://generativelanguage.googleapis.com",
@@ -38,7 +38,7 @@ def test_usual_base_urls() -> None:
     }
 
 
-def test_row_without_a_key(load_files: Load) -> None:
+def test_upstream_without_a_key_is_enabled(load_files: Load) -> None:
     """An upstream that needs no key is a row, always enabled, with headers of its own."""
     row = "name: vllm, kind: openai, base_url: 'http://localhost:8001/v1', headers: {x-team: a}"
     (vllm,) = load_files(rows(row)).providers
@@ -67,7 +67,7 @@ def test_plain_http_is_warned_about(load_files: Load) -> None:
         ("name: b, kind: openai, base_url: 'http://b', headers: {x: \"a\\nb\"}", "[1].headers.x: String should match"),
     ],
 )
-def test_bad_rows(problems_of: Problems, row: str, problem: str) -> None:
+def test_each_bad_upstream_row_is_reported_with_its_line(problems_of: Problems, row: str, problem: str) -> None:
     """Each mistake in a row is told with its line."""
     found = problems_of(rows("name: a, kind: openai, base_url: 'http://a'", row))
     assert found[0].startswith(f"providers.yaml:3: providers{problem}")
@@ -80,7 +80,7 @@ def test_bad_base_url_in_the_environment(problems_of: Problems) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://h", "https://h:1/v1", "http://[::1]:9", "https://h/a/b"])
-def test_base_urls(url: str) -> None:
+def test_base_url_has_scheme_host_port_and_path_only(url: str) -> None:
     """A base URL is http or https, a host, maybe a port and a path."""
     assert base_url_problem(url) is None
 
@@ -90,6 +90,6 @@ def test_base_urls(url: str) -> None:
     ["", "h", "ftp://h", "https://", "https://h:99999", "https://h:0", "https://u:p@h", "https://h?a=1", "https://h#f",
      "https://h/a b", "https://hä", "https://h\n", "http://[::1"],
 )  # fmt: skip
-def test_no_base_urls(url: str) -> None:
+def test_base_url_with_credentials_or_query_is_refused(url: str) -> None:
     """Nothing else is: no credentials, query, fragment or stray characters."""
     assert base_url_problem(url) is not None

@@ -16,7 +16,7 @@ def read(path: Path, text: str | bytes) -> tuple[YamlFile, list[str]]:
     return document, [problem.removeprefix(f"{path}") for problem in config_problems.problems]
 
 
-def test_lines(tmp_path: Path) -> None:
+def test_every_key_and_item_has_its_line(tmp_path: Path) -> None:
     """Every key and every item of a list has its line; what is not written down has that of what is around it."""
     path = tmp_path / "x.yaml"
     document, problems = read(path, "a: 1\nb:\n  - c: 2\n    d: 3\n  - 4\n")
@@ -29,7 +29,7 @@ def test_lines(tmp_path: Path) -> None:
     assert document.problem(("b", 0, "d"), "is odd") == f"{path}:4: b[0].d: is odd"
 
 
-def test_empty_file(tmp_path: Path) -> None:
+def test_empty_file_has_no_keys(tmp_path: Path) -> None:
     """A file without content is one without keys."""
     assert read(tmp_path / "x.yaml", "# nothing\n") == (YamlFile(tmp_path / "x.yaml", {}), [])
 
@@ -62,19 +62,19 @@ def test_empty_file(tmp_path: Path) -> None:
         "control",
     ],
 )
-def test_bad_files(tmp_path: Path, text: str | bytes, problem: str) -> None:
+def test_bad_yaml_is_a_problem_with_a_line(tmp_path: Path, text: str | bytes, problem: str) -> None:
     """A key that stands twice, broken YAML and anything but plain data are problems with a line, never an exception."""
     _, problems = read(tmp_path / "x.yaml", text)
     assert [found[: len(problem)] for found in problems] == [problem]
 
 
-def test_anchor_that_contains_itself(tmp_path: Path) -> None:
+def test_recursive_anchor_ends(tmp_path: Path) -> None:
     """A value that contains itself does not keep the reader busy for ever."""
     document, problems = read(tmp_path / "x.yaml", "a: &a\n  b: *a\n")
     assert problems == []
     assert document.at(("a", "b")).endswith(":2")
 
 
-def test_dotted() -> None:
+def test_place_is_written_with_dots_and_brackets() -> None:
     """A place is told as one would write it in code."""
     assert dotted(("models", 2, "prices", "input")) == "models[2].prices.input"

@@ -46,7 +46,9 @@ def places(batch: list[Operation]) -> list[list[int]]:
     return [[place for place, _ in run] for run in independent_runs(batch)]
 
 
-def test_together_is_as_alone(connection: apsw.Connection, owner: ProcessLease, tmp_path: Path) -> None:
+def test_batch_writes_the_same_as_single_mutations(
+    connection: apsw.Connection, owner: ProcessLease, tmp_path: Path
+) -> None:
     """Rows, attempts, sums and outcomes are the same as those of changes made one by one."""
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free")
     began: list[Operation] = [InsertRequest(begun(name)) for name in "abcde"]
@@ -79,7 +81,9 @@ def test_together_is_as_alone(connection: apsw.Connection, owner: ProcessLease, 
         InsertRequest(begun("a")),
     ],
 )
-def test_what_needs_a_closer_look(connection: apsw.Connection, owner: ProcessLease, unusual: Operation) -> None:
+def test_incomplete_requests_are_written_one_by_one(
+    connection: apsw.Connection, owner: ProcessLease, unusual: Operation
+) -> None:
     """What is not begun once and settled once with all its attempts is not written among others."""
     apply_batch(connection, [InsertRequest(begun("a"))], owner=owner)
 
@@ -87,7 +91,7 @@ def test_what_needs_a_closer_look(connection: apsw.Connection, owner: ProcessLea
         apply_batch(connection, [unusual], owner=owner)
 
 
-def test_forgotten_attempts(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_record_without_its_begun_attempt_is_written_alone(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A record that does not know of an attempt that was begun is not written among others."""
     apply_batch(
         connection, [InsertRequest(begun("a")), UpsertAttempt("a", RETRY._replace(status="reserved"))], owner=owner
@@ -97,7 +101,7 @@ def test_forgotten_attempts(connection: apsw.Connection, owner: ProcessLease) ->
         apply_batch(connection, [SettleRequest(ended("a"))], owner=owner)
 
 
-def test_holds(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_batch_holds_budgets_and_charges_settlements(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Among others, too, money is held for a row or the row refused, and what was held is charged with the settlement."""
     hold = Hold("key", Budget(10_000_000, "day"), (10_000_000,), NOW)
     answers = apply_batch(
@@ -134,7 +138,7 @@ def test_answers_stand_in_their_places(connection: apsw.Connection, owner: Proce
     ]
 
 
-def test_a_change_may_find_the_ledger_unavailable(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_unavailable_ledger_is_no_refusal_of_one_mutation(connection: apsw.Connection, owner: ProcessLease) -> None:
     """That the ledger cannot be used is no refusal: it is about all changes."""
 
     def lost(_: apsw.Connection) -> None:
@@ -144,14 +148,14 @@ def test_a_change_may_find_the_ledger_unavailable(connection: apsw.Connection, o
         apply_batch(connection, [lost], owner=owner)
 
 
-def test_alone(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_repeated_row_and_unknown_attempt_are_refused(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A repeated row is refused, and so is an attempt of an unknown one."""
     assert apply_one(connection, InsertRequest(begun("a")), owner=owner) == 0
     assert isinstance(apply_one(connection, InsertRequest(begun("a")), owner=owner), Conflict)
     assert "not in the ledger" in str(apply_one(connection, UpsertAttempt("x", RETRY), owner=owner))
 
 
-def test_runs() -> None:
+def test_begin_and_settle_of_one_row_are_in_different_runs() -> None:
     """A row is not begun and settled in one run; what may be about any row is a run by itself."""
     settle, begin, learn = SettleRequest(ended("a")), InsertRequest(begun("b")), InsertOutcome(OUTCOME)
     other = UpsertAttempt("a", RETRY)

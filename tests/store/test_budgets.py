@@ -41,7 +41,7 @@ def test_a_hold_lasts_until_the_request_is_settled(ledger: SqliteStore) -> None:
     assert ledger.balance("key_1", PERIOD) == Balance(1_000_000, 0)
 
 
-def test_the_first_amount_that_fits(ledger: SqliteStore) -> None:
+def test_first_amount_that_every_account_has_is_held(ledger: SqliteStore) -> None:
     """Of several amounts the first that every account has left is held; nothing is held of one that another lacks."""
     ledger.submit(InsertRequest(begun("a"), [hold(60)])).result()
     wide, narrow = Budget(1000, "day"), LIMIT
@@ -76,7 +76,7 @@ def test_an_unknown_cost_is_all_that_was_held(ledger: SqliteStore) -> None:
     assert ledger.balance("key_1", PERIOD) == Balance(30, 0)
 
 
-def test_a_thousand_at_once(ledger: SqliteStore) -> None:
+def test_budget_for_a_hundred_admits_a_hundred_of_a_thousand(ledger: SqliteStore) -> None:
     """Of a thousand requests at once against a budget for a hundred, exactly a hundred are let in."""
     futures = [ledger.submit(InsertRequest(begun(f"r{number}"), [hold(1)])) for number in range(1000)]
     refused = [future.exception() for future in futures]
@@ -129,7 +129,7 @@ def test_expired_holds_are_charged(ledger: SqliteStore) -> None:
         max_size=12,
     )
 )
-def test_never_beyond_the_limit(steps: list[tuple[int, Decimal | None]]) -> None:
+def test_budget_is_never_exceeded(steps: list[tuple[int, Decimal | None]]) -> None:
     """Whatever is held and whatever it turns out to cost, nothing is let in beyond the limit and no sum is negative."""
     with closing(SqliteStore(":memory:", now=lambda: NOW)) as ledger:
         for number, (amount, cost) in enumerate(steps):

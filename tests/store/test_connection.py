@@ -36,7 +36,7 @@ def test_open_uses_wal_and_the_durability(path: Path) -> None:
         assert normal.execute("PRAGMA mmap_size").fetchone() == (0,)
 
 
-def test_missing_directory(tmp_path: Path) -> None:
+def test_missing_directory_is_named(tmp_path: Path) -> None:
     """A directory that is not there is named, with what to do."""
     with pytest.raises(LedgerUnavailable, match=r"nowhere/gateway\.db .*directory has to exist"):
         DatabaseFile(tmp_path / "nowhere" / "gateway.db").open()
@@ -48,7 +48,7 @@ def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
         DatabaseFile(tmp_path).open()
 
 
-def test_another_kind_of_file(path: Path) -> None:
+def test_file_that_is_no_database_is_left_alone(path: Path) -> None:
     """A file that is no database is left alone."""
     path.write_text("precious notes\n" * 100)
 
@@ -58,7 +58,7 @@ def test_another_kind_of_file(path: Path) -> None:
     assert path.read_text().startswith("precious")
 
 
-def test_read_only_ledger(path: Path) -> None:
+def test_read_only_ledger_is_reported_as_such(path: Path) -> None:
     """A ledger that cannot be written is told as such."""
     DatabaseFile(path).open().close()
     with (
@@ -109,7 +109,7 @@ def test_check_of_what_is_no_database(path: Path) -> None:
         DatabaseFile(path).check()
 
 
-def test_check_of_a_sound_ledger(path: Path) -> None:
+def test_check_of_a_sound_ledger_finds_nothing(path: Path) -> None:
     """A sound ledger passes."""
     DatabaseFile(path).open().close()
 
@@ -140,7 +140,7 @@ def test_drop_wal_removes_only_the_stale_one(path: Path) -> None:
     assert not log.exists()
 
 
-def test_set_aside(path: Path) -> None:
+def test_damaged_ledger_is_moved_aside_with_its_side_files(path: Path) -> None:
     """A damaged ledger is moved away with its side files, and nothing is deleted."""
     path.write_text("ledger")
     path.with_name("gateway.db-wal").write_text("wal")
@@ -210,7 +210,7 @@ def test_readers_notice_another_file(path: Path) -> None:
     readers.close()
 
 
-def test_readers_of_a_deleted_file(path: Path) -> None:
+def test_reading_a_deleted_ledger_makes_no_file(path: Path) -> None:
     """A deleted ledger cannot be read, and reading does not make an empty one."""
     DatabaseFile(path).open().close()
     readers = ReaderPool(DatabaseFile(path))
@@ -222,7 +222,7 @@ def test_readers_of_a_deleted_file(path: Path) -> None:
     assert not path.exists()
 
 
-def test_patience() -> None:
+def test_locked_ledger_is_retried_every_millisecond() -> None:
     """Who waits for another writer looks again every millisecond, for as long as the timeout says, each time anew."""
     moments = iter([0.0, 0.5, 0.9, 1.0, 7.0, 7.9, 8.0])
     pauses: list[float] = []

@@ -31,7 +31,7 @@ def statuses(store: SqliteStore) -> dict[str, str]:
     return {row["request_id"]: row["status"] for row in store.requests(limit=1000)}
 
 
-def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
+def test_killed_writer_loses_no_acknowledged_row(make_ledger: MakeLedger, path: Path) -> None:
     """Killed in the middle of writing, again and again, a ledger keeps every row it acknowledged, and closes what was open."""
     acknowledged: dict[str, str] = {}
     for number in range(3):
@@ -54,7 +54,7 @@ def test_kill_loses_nothing(make_ledger: MakeLedger, path: Path) -> None:
     assert not list(path.parent.glob("*-owner-*"))
 
 
-def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
+def test_two_processes_lose_no_rows(make_ledger: MakeLedger, path: Path) -> None:
     """Two processes that write one file lose nothing, and the one that starts later closes no row of the other."""
     with writing(path, "a") as first, writing(path, "b") as second:
         assert first.stdout is not None
@@ -70,7 +70,7 @@ def test_two_processes(make_ledger: MakeLedger, path: Path) -> None:
     assert ended <= statuses(store).keys()
 
 
-def test_full_disk(make_ledger: MakeLedger, path: Path) -> None:
+def test_full_disk_refuses_rows_and_serves_reports(make_ledger: MakeLedger, path: Path) -> None:
     """On a full disk rows are refused rather than lost and reports go on; with room again, so does writing."""
     with writing(path) as process:
         assert process.stdout is not None
@@ -80,7 +80,7 @@ def test_full_disk(make_ledger: MakeLedger, path: Path) -> None:
     assert statuses(make_ledger()) == {"before": "ok", "after": "ok"}
 
 
-def test_exit_commits_what_waits(path: Path) -> None:
+def test_exit_commits_waiting_rows(path: Path) -> None:
     """A program that ends without closing its store loses none of its rows."""
     subprocess.run([sys.executable, "-c", AT_EXIT, str(path)], check=True, timeout=60)  # noqa: S603 - our own text
 

@@ -43,7 +43,9 @@ def found(store: SqliteStore) -> set[str]:
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
 @pytest.mark.parametrize("error", [apsw.IOError, apsw.FullError])
-def test_writes_that_fail(disk: Disk, path: Path, error: type[Exception], durability: Durability) -> None:
+def test_failing_writes_lose_no_acknowledged_row(
+    disk: Disk, path: Path, error: type[Exception], durability: Durability
+) -> None:
     """When writes fail now and then, exactly the acknowledged rows are there, and the file is sound."""
     store = SqliteStore(path, durability=durability)
     disk.writes = now_and_then(error, seed=1)
@@ -56,7 +58,7 @@ def test_writes_that_fail(disk: Disk, path: Path, error: type[Exception], durabi
     store.close()
 
 
-def test_synchronising_that_fails(disk: Disk, path: Path) -> None:
+def test_failing_sync_acknowledges_nothing(disk: Disk, path: Path) -> None:
     """When the disk does not confirm what was written, nothing is acknowledged; what was is there."""
     store = SqliteStore(path, durability="full")
     disk.syncs = now_and_then(apsw.IOError, seed=1)
@@ -70,7 +72,7 @@ def test_synchronising_that_fails(disk: Disk, path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [apsw.IOError, apsw.FullError])
-def test_a_disk_that_fails_for_a_while(disk: Disk, make_ledger: MakeLedger, error: type[Exception]) -> None:
+def test_writing_resumes_after_a_disk_failure(disk: Disk, make_ledger: MakeLedger, error: type[Exception]) -> None:
     """While nothing can be written rows are refused and reports go on; afterwards writing goes on by itself."""
     store = make_ledger(clock=iter(range(0, 10_000, 10)).__next__)
     before = settled(store, 10)
@@ -87,7 +89,7 @@ def test_a_disk_that_fails_for_a_while(disk: Disk, make_ledger: MakeLedger, erro
     assert found(store) == before | after
 
 
-def test_a_read_only_disk(disk: Disk, make_ledger: MakeLedger, path: Path) -> None:
+def test_read_only_disk_refuses_the_ledger(disk: Disk, make_ledger: MakeLedger, path: Path) -> None:
     """A ledger that can only be read is not opened, and says what to do."""
     make_ledger().close()
     disk.read_only = True
@@ -97,7 +99,7 @@ def test_a_read_only_disk(disk: Disk, make_ledger: MakeLedger, path: Path) -> No
     assert path.exists()
 
 
-def test_a_disk_that_becomes_read_only(disk: Disk, make_ledger: MakeLedger) -> None:
+def test_disk_turned_read_only_refuses_rows_and_serves_reports(disk: Disk, make_ledger: MakeLedger) -> None:
     """A ledger that can no longer be written takes no rows, and says what to do; those that are there can be read."""
     first = make_ledger()
     before = settled(first, 3)
@@ -111,7 +113,7 @@ def test_a_disk_that_becomes_read_only(disk: Disk, make_ledger: MakeLedger) -> N
     assert found(second) == before
 
 
-def test_closing_on_a_disk_that_fails(disk: Disk, path: Path) -> None:
+def test_closing_on_a_failing_disk_keeps_every_row(disk: Disk, path: Path) -> None:
     """A ledger can be closed though nothing can be tidied up; the next start finds every row."""
     store = SqliteStore(path)
     acknowledged = settled(store, 20)
@@ -125,7 +127,9 @@ def test_closing_on_a_disk_that_fails(disk: Disk, path: Path) -> None:
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
-def test_power_cut(disk: Disk, path: Path, tmp_path: Path, durability: Durability) -> None:
+def test_power_cut_keeps_acknowledged_rows_with_full_durability(
+    disk: Disk, path: Path, tmp_path: Path, durability: Durability
+) -> None:
     """Of what was not synchronised nothing is left: `full` has every acknowledged row, `normal` a sound file."""
     disk.platter = tmp_path / "platter"
     disk.platter.mkdir()

@@ -38,7 +38,7 @@ def named(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
         (Decimal("1e30"), encoding.MAX_NANO),
     ],
 )
-def test_nano(cost: Decimal | None, expected: int | None) -> None:
+def test_usd_become_bounded_nano_dollars(cost: Decimal | None, expected: int | None) -> None:
     """USD become whole nano-dollars; what is no cost is unknown, what is absurd stops at a bound."""
     assert encoding.nano(cost) == expected
 
@@ -94,7 +94,7 @@ def test_every_fact_has_its_column() -> None:
     assert (last["whose"], last["status"], last["duration"]) == ("r1", "ok", 0.5)
 
 
-def test_usage_columns() -> None:
+def test_usage_has_columns_and_the_providers_words() -> None:
     """Tokens have columns of their own, and the provider's own words are kept."""
     usage = Usage(prompt_tokens=5, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=7, raw={"x": [1]})
     row = named(encoding.USAGE_COLUMNS, encoding.usage_values(usage))
@@ -104,7 +104,7 @@ def test_usage_columns() -> None:
     assert json.loads(row["usage"]) == {"x": [1]}
 
 
-def test_no_usage() -> None:
+def test_missing_usage_makes_every_column_unknown() -> None:
     """Without usage every one of its columns is unknown."""
     assert set(named(encoding.USAGE_COLUMNS, encoding.usage_values(None)).values()) == {None}
 
@@ -117,7 +117,7 @@ def test_absurd_tokens_are_bounded() -> None:
     assert row["completion_tokens"] == 2**40
 
 
-def test_attempt_row() -> None:
+def test_attempt_row_has_request_id_and_number() -> None:
     """An attempt's id is its request's and its number; without usage its tokens are unknown."""
     columns = (*encoding.ATTEMPT_COLUMNS, "id", "request_id", "number")
     bare = named(columns, encoding.attempt_values(Attempt(number=2, provider="p", model="m"), "r1"))
@@ -137,7 +137,7 @@ def test_any_text_can_be_stored(value: str) -> None:
         assert connection.execute("SELECT ?, length(?)", (stored, stored)).fetchone() == (stored, len(stored))
 
 
-def test_text() -> None:
+def test_text_is_stored_without_nul_and_bounded() -> None:
     """Text is kept as it is, NUL and broken surrogates aside, to a bounded length; other values are written out."""
     assert encoding.text(None) is None
     assert encoding.text("naïve\n") == "naïve\n"
@@ -147,7 +147,7 @@ def test_text() -> None:
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "x" * 6_000, 7])
-def test_texts(odd: object) -> None:
+def test_texts_together_equal_each_text_alone(odd: object) -> None:
     """A row's texts are what each of them is by itself, whether or not one of them is odd."""
     for values in (("a", None, "b"), ("a", None, odd, "x" * 6_000)):
         assert encoding.texts(values) == tuple(encoding.text(value) for value in values)
@@ -168,32 +168,32 @@ def test_texts(odd: object) -> None:
         (None, None),
     ],
 )
-def test_real(value: object, expected: float | None) -> None:
+def test_only_finite_numbers_are_real(value: object, expected: float | None) -> None:
     """Only finite numbers are numbers."""
     assert encoding.real(value) == expected
 
 
-def test_integer() -> None:
+def test_integers_are_bounded_to_64_bits() -> None:
     """Integers are bounded to SQLite's 64 bits."""
     assert encoding.integer(None) is None
     assert encoding.integer(10**30) == 2**63 - 1
     assert encoding.integer(-(10**30)) == -(2**63 - 1)
 
 
-def test_dumps() -> None:
+def test_dumps_writes_what_the_fast_writer_refuses() -> None:
     """What the fast writer refuses is written all the same."""
     assert encoding.dumps({"a": Decimal("1.5")}) == '{"a":"1.5"}'
     assert json.loads(encoding.dumps({"huge": 10**30, "broken": "\ud800"})) == {"huge": 10**30, "broken": "\ud800"}
 
 
-def test_loads() -> None:
+def test_loads_reads_broken_json_as_nothing() -> None:
     """Nothing, and what another tool broke, is nothing."""
     assert encoding.loads(None) is None
     assert encoding.loads("{broken") is None
     assert encoding.loads('{"a": 1}') == {"a": 1}
 
 
-def test_usd() -> None:
+def test_nano_dollars_are_shown_as_usd() -> None:
     """Nano-dollars are shown as USD."""
     assert encoding.usd(None) is None
     assert encoding.usd(1_500_000_000) == 1.5
@@ -203,14 +203,14 @@ def outcome_row(outcome: StoredOutcome) -> dict[str, Any]:
     return dict(zip(encoding.OUTCOME_COLUMNS, encoding.outcome_values(outcome), strict=True))
 
 
-def test_outcome_row() -> None:
+def test_odd_outcome_figures_are_unknown() -> None:
     """Invalid numbers of an outcome are stored as unknown."""
     row = outcome_row(StoredOutcome("p", "m", "code", float("nan"), quality=float("inf"), weight=float("nan")))
 
     assert (row["complexity"], row["quality"], row["weight"], row["features"]) == (0.0, None, 0.0, None)
 
 
-def test_rows_read_back() -> None:
+def test_row_is_decoded_for_people() -> None:
     """A row for people has its JSON parsed and its flags as booleans, and keeps the ledger's own columns to itself."""
     query = """SELECT 'r1' AS request_id, 1 AS actual_cost_nano, 'me' AS owner, 0 AS streamed, '{"a":1}' AS usage"""
     with closing(apsw.Connection(":memory:")) as connection:
@@ -219,7 +219,7 @@ def test_rows_read_back() -> None:
     assert encoding.decode_row(row) == {"request_id": "r1", "streamed": False, "usage": {"a": 1}}
 
 
-def test_outcomes_read_back() -> None:
+def test_outcome_is_decoded_as_it_was() -> None:
     """A stored outcome is the outcome it was."""
     outcome = StoredOutcome("p", "m", "code", 0.5, id=7, timestamp="2026-11-22T10:00:00Z", features={"words": 3.0})
     row = {**outcome_row(outcome), "id": 7}
@@ -243,7 +243,7 @@ def test_outcomes_read_back() -> None:
         (None, None),
     ],
 )
-def test_features_read_back(stored: str | None, features: object) -> None:
+def test_broken_features_are_left_out(stored: str | None, features: object) -> None:
     """What is no finite number is left out, whoever wrote it; what is no object is no features."""
     row = {**outcome_row(StoredOutcome("p", "m", "code", 0.5)), "features": stored}
 

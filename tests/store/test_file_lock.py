@@ -35,7 +35,7 @@ def test_a_foreign_connection_takes_nothing_away(ledger: SqliteStore, path: Path
     assert path.with_name("gateway.db-wal").exists()
 
 
-def test_foreign_rows_count(ledger: SqliteStore, path: Path) -> None:
+def test_rows_of_another_sqlite_are_kept(ledger: SqliteStore, path: Path) -> None:
     """What another SQLite of this process wrote between our commits is there, and ours after it too."""
     ledger.submit(SettleRequest(ended("a"))).result()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -46,7 +46,7 @@ def test_foreign_rows_count(ledger: SqliteStore, path: Path) -> None:
     assert seen_by_another(path) == ["a", "b"]
 
 
-def test_the_last_connection_tidies_up(path: Path) -> None:
+def test_last_connection_folds_the_log_into_the_file(path: Path) -> None:
     """When the last of our connections closes, the log goes into the file, as ever."""
     first, second = DatabaseFile(path).open(), DatabaseFile(path).open()
     log = path.with_name("gateway.db-wal")
@@ -58,7 +58,7 @@ def test_the_last_connection_tidies_up(path: Path) -> None:
     assert not log.exists()
 
 
-def test_a_guard_is_shared(path: Path) -> None:
+def test_file_guard_is_shared_by_connections(path: Path) -> None:
     """However many connections a file has, it is guarded once, until the last has gone."""
     guards, before = WalGuard(), descriptors()
     DatabaseFile(path).open().close()
@@ -91,7 +91,7 @@ def test_a_file_that_another_has_for_himself(path: Path) -> None:
         guards.release(guards.acquire(path))
 
 
-def test_a_file_without_shared_memory(path: Path) -> None:
+def test_file_outside_wal_mode_is_guarded_too(path: Path) -> None:
     """A file that is not in WAL mode (yet) has no shared memory, and is guarded all the same."""
     path.touch()
     guards, before = WalGuard(), descriptors()

@@ -53,7 +53,7 @@ def test_a_marker_that_cannot_be_looked_for(tmp_path: Path) -> None:
     assert LostKeys(tmp_path / "file" / "gateway.db").is_set
 
 
-def test_a_damaged_ledger_without_keys(path: Path) -> None:
+def test_damaged_ledger_with_empty_key_tables_had_no_keys(path: Path) -> None:
     """A damaged ledger whose tables of keys are sound and empty had no keys; one of before there were such tables neither."""
     damaged(path)
     assert not may_hold_keys(path)
@@ -63,7 +63,7 @@ def test_a_damaged_ledger_without_keys(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["virtual", "revoked", "admin"])
-def test_a_damaged_ledger_with_keys(path: Path, kind: str) -> None:
+def test_damaged_ledger_with_a_readable_key_had_keys(path: Path, kind: str) -> None:
     """A damaged ledger in which a key can be read had keys, whatever became of the key."""
     with closing(SqliteStore(path)) as store:
         if kind == "admin":
@@ -87,7 +87,7 @@ def test_a_ledger_that_cannot_be_read(path: Path) -> None:
     assert may_hold_keys(path)
 
 
-def test_one_admin_key(path: Path) -> None:
+def test_ledger_keeps_one_admin_key(path: Path) -> None:
     """The ledger keeps one admin key: the first is added, another only replaces it on demand."""
     with closing(SqliteStore(path)) as store:
         assert store.admin_key() is None

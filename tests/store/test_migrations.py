@@ -62,7 +62,7 @@ def test_contract_columns_come_first() -> None:
     assert "id INTEGER PRIMARY KEY AUTOINCREMENT" in created
 
 
-def test_contract_indexes() -> None:
+def test_indexes_of_the_contract_exist() -> None:
     """Timestamp, strategy and confidence are indexed, and a request id is there once."""
     with closing(connect(":memory:")) as connection:
         migrate(connection)
@@ -164,7 +164,7 @@ def test_interrupted_migration_leaves_nothing(path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
 
 
-def test_two_starters(path: Path) -> None:
+def test_gateways_starting_at_once_migrate_once(path: Path) -> None:
     """Gateways that start at once on a new file all find it migrated, once."""
 
     def start(_: int) -> int:

@@ -67,7 +67,7 @@ def test_routing_learns_from_it(path: Path) -> None:
         assert engine.route("Hello", auto_route=True).model
 
 
-def test_other_schemas(path: Path) -> None:
+def test_older_ledger_is_left_unmigrated(path: Path) -> None:
     """An older ledger is left as it is, with a sentence that says what updates it; a newer one is refused as always."""
     for schema, refusal in ((SCHEMA - 1, "start `gateway serve`"), (SCHEMA + 1, "newer version")):
         with closing(apsw.Connection(str(path))) as connection:
@@ -84,7 +84,7 @@ def test_damage_is_found(path: Path) -> None:
         assert store.could_be_written()
 
 
-def test_another_writer(path: Path) -> None:
+def test_lock_of_another_process_is_waited_for(path: Path) -> None:
     """A lock that another process keeps is noticed within the patience."""
     with closing(SqliteStore(path)), closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")

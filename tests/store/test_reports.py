@@ -73,7 +73,7 @@ def test_money_is_added_exactly(connection: apsw.Connection) -> None:
     assert summary(connection)["total_cost"] == 1.0
 
 
-def test_empty_ledger(connection: apsw.Connection) -> None:
+def test_empty_ledger_has_zero_sums_and_unknown_means(connection: apsw.Connection) -> None:
     """Without rows, sums are 0 and means unknown."""
     found = summary(connection)
 
@@ -184,7 +184,7 @@ def test_confidence_counts_learned_decisions(connection: apsw.Connection) -> Non
     assert reports.confidence(connection, days=30, now=NOW) == {"high": 1, "low": 1, "unknown": 1}
 
 
-def test_patterns(connection: apsw.Connection) -> None:
+def test_patterns_count_learned_decisions_by_model(connection: apsw.Connection) -> None:
     """Learned decisions are counted by model and pattern, most frequent first, with their mean savings in USD."""
     write(
         connection,
@@ -208,7 +208,7 @@ def test_patterns(connection: apsw.Connection) -> None:
         (30, ["2026-11-20", "2026-11-22"]),
     ],
 )
-def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) -> None:
+def test_timeline_counts_by_hour_or_day(connection: apsw.Connection, days: float, buckets: list[str]) -> None:
     """Short periods are told by hour, long ones by day, with the sums and the confidence of each."""
     for number, timestamp in enumerate(("2026-11-20T08:00:00Z", "2026-11-22T08:10:00Z", "2026-11-22T09:20:00Z")):
         write(connection, ended(str(number), timestamp=timestamp))
@@ -219,7 +219,7 @@ def test_timeline(connection: apsw.Connection, days: float, buckets: list[str]) 
     assert sum(row["high"] for row in found) == sum(row["total_requests"] for row in found)
 
 
-def test_by_key(connection: apsw.Connection) -> None:
+def test_usage_by_key_counts_the_newest_routed_rows(connection: apsw.Connection) -> None:
     """Of the newest rows those that were routed are counted by key and model, however many older ones there are."""
     write(
         connection,
@@ -273,7 +273,7 @@ def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
         reports.requests(connection, limit=10, before=None, filters={"1=1; --": 1})
 
 
-def test_request(connection: apsw.Connection) -> None:
+def test_request_comes_with_attempts_and_feedback(connection: apsw.Connection) -> None:
     """One row comes with its attempts and its feedback, JSON columns as values."""
     write(connection, ended("a"))
     user_feedback.insert(connection, Feedback("a", 1.0, "2026-11-22T10:00:00Z", comment="good"))
@@ -289,7 +289,7 @@ def test_request(connection: apsw.Connection) -> None:
     assert not any(name.endswith("_nano") for name in found)
 
 
-def test_request_without_feedback(connection: apsw.Connection) -> None:
+def test_request_without_feedback_has_none(connection: apsw.Connection) -> None:
     """A row that nobody rated has no feedback; an unknown row is none."""
     write(connection, ended("a"))
 
@@ -300,7 +300,7 @@ def test_request_without_feedback(connection: apsw.Connection) -> None:
     assert reports.request(connection, "\ud800") is None
 
 
-def test_outcomes_rise(connection: apsw.Connection) -> None:
+def test_outcomes_are_read_in_rising_pieces(connection: apsw.Connection) -> None:
     """A learner reads what is newer than it knows, in pieces."""
     write(connection, *(ended(str(number)) for number in range(3)))
     for number in range(3):
@@ -313,7 +313,7 @@ def test_outcomes_rise(connection: apsw.Connection) -> None:
     assert first[0] == first[0]._replace(features={"words": 12.0}, source="feedback", request_id="0")
 
 
-def test_shadow(connection: apsw.Connection) -> None:
+def test_shadow_report_needs_both_prices(connection: apsw.Connection) -> None:
     """Money is that of requests whose both prices are known; agreement and the rest are counted."""
     requests.settle(connection, ended("r1", **SHADOWED, shadow_cost=Decimal("0.0004")))
     requests.settle(connection, ended("r2", **SHADOWED))
@@ -329,7 +329,7 @@ def test_shadow(connection: apsw.Connection) -> None:
     assert [(each["model"], each["shadow_requests"]) for each in told["by_model"]] == [("lite", 2), ("flash", 1)]
 
 
-def test_shadow_of_nothing(connection: apsw.Connection) -> None:
+def test_shadow_report_of_an_empty_ledger_saves_nothing(connection: apsw.Connection) -> None:
     """Without rows there is nothing to save."""
     told = reports.shadow(connection, days=1, now=NOW)
     assert (told["shadow_requests"], told["would_save_pct"], told["by_model"]) == (0, None, [])

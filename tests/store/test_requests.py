@@ -28,7 +28,7 @@ def attempts(connection: apsw.Connection, request_id: str = "r1") -> list[tuple[
     return sql.tuples(connection, query, (request_id,))
 
 
-def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_begin_opens_an_owned_row_with_its_first_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A begun row is open and owned, and is its own first attempt."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)
 
@@ -37,7 +37,7 @@ def test_begin(connection: apsw.Connection, owner: ProcessLease) -> None:
     assert attempts(connection) == []
 
 
-def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_request_id_begins_once(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A request id is begun once."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)
 
@@ -45,7 +45,7 @@ def test_begin_twice(connection: apsw.Connection, owner: ProcessLease) -> None:
         requests.insert(connection, InsertRequest(begun()), owner=owner)
 
 
-def test_settle(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_settle_writes_the_answer_and_closes_attempts(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)
     requests.settle(connection, ended())
@@ -72,7 +72,7 @@ def test_settle_is_final(connection: apsw.Connection, owner: ProcessLease) -> No
     assert attempts(connection) == [("r1:1", "settled", 1_000_000)]
 
 
-def test_settle_without_begin(connection: apsw.Connection) -> None:
+def test_settle_without_begin_inserts_the_row(connection: apsw.Connection) -> None:
     """A row that was never begun (its file was replaced meanwhile) is inserted whole."""
     requests.settle(connection, ended())
     requests.settle(connection, ended())
@@ -81,7 +81,7 @@ def test_settle_without_begin(connection: apsw.Connection) -> None:
     assert len(attempts(connection)) == 1
 
 
-def test_settle_needs_an_end(connection: apsw.Connection) -> None:
+def test_settle_refuses_an_open_record(connection: apsw.Connection) -> None:
     """An open record is no end."""
     with pytest.raises(ValueError, match="final status"):
         requests.settle(connection, begun())
@@ -105,7 +105,7 @@ def test_attempts_of_another_request_are_left_alone(connection: apsw.Connection,
     assert attempts(connection, "a:1") == [("a:1:1", "reserved", None)]
 
 
-def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_attempts_change_only_while_the_row_is_open(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Attempts are added and settled while the row is open; a settled one does not change again."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)
     failed = Attempt(number=1, provider="gemini", model="flash", status="failed_free", error="upstream_overloaded")
@@ -117,7 +117,7 @@ def test_attempt(connection: apsw.Connection, owner: ProcessLease) -> None:
     assert row(connection)["attempts"] == 2
 
 
-def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: ProcessLease) -> None:
+def test_second_attempt_writes_the_first_too(connection: apsw.Connection, owner: ProcessLease) -> None:
     """Once a second upstream is called, the first call is a row too: of whom the row named when it was begun."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)
     requests.upsert_attempt(connection, "r1", RETRY._replace(status="reserved", cost=None))
@@ -126,7 +126,7 @@ def test_a_second_attempt_brings_the_first(connection: apsw.Connection, owner: P
     assert found == [("r1:1", "gemini", "flash", "reserved"), ("r1:2", "claude", "haiku", "reserved")]
 
 
-def test_attempt_of_an_unknown_request(connection: apsw.Connection) -> None:
+def test_attempt_of_an_unknown_request_is_refused(connection: apsw.Connection) -> None:
     """An attempt needs its row."""
     with pytest.raises(NotFound):
         requests.upsert_attempt(connection, "r1", RETRY)
@@ -155,7 +155,9 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
     assert attempts(connection) == [("r1:1", "orphaned", 1_000_000)]
 
 
-def test_recover_leaves_the_living_alone(connection: apsw.Connection, owner: ProcessLease, path: Path) -> None:
+def test_recover_closes_no_rows_of_a_living_process(
+    connection: apsw.Connection, owner: ProcessLease, path: Path
+) -> None:
     """A second process that starts on the same file does not close the first one's rows."""
     first = ProcessLease(path)
     requests.insert(connection, InsertRequest(begun()), owner=first)
@@ -183,7 +185,7 @@ def test_recover_keeps_what_is_known(connection: apsw.Connection, owner: Process
     "candidates",
     [(), ({"provider": "gemini", "model": "flash", "cost": None},), ({"cost": -1},), ("odd",)],
 )
-def test_recover_without_an_estimate(
+def test_recover_without_an_estimate_leaves_the_cost_unknown(
     connection: apsw.Connection, owner: ProcessLease, path: Path, candidates: tuple[Any, ...]
 ) -> None:
     """Where no estimate was stored, the cost stays unknown and the row is flagged all the same."""
@@ -203,7 +205,7 @@ def test_recover_of_rows_that_other_tools_wrote(connection: apsw.Connection, own
     assert (row(connection)["status"], row(connection)["actual_cost"]) == ("interrupted", None)
 
 
-def test_probe(connection: apsw.Connection) -> None:
+def test_probe_writes_one_row_only(connection: apsw.Connection) -> None:
     """The probe writes one row, however often."""
     requests.probe(connection)
     requests.probe(connection)

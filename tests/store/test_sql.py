@@ -12,7 +12,7 @@ from gateway.store.connection import DatabaseFile
 from gateway.store.sql import INSERT_REQUEST, SETTLE_COMPLETE, UPSERT_ATTEMPT, changed, dicts, requests
 
 
-def test_changed() -> None:
+def test_changed_reports_the_last_statement_only() -> None:
     """A statement that changes no row returns 0, also after one that changed a row."""
     with closing(apsw.Connection(":memory:")) as connection:
         connection.execute("CREATE TABLE facts (x UNIQUE)")

@@ -27,7 +27,7 @@ from tests.store.conftest import MakeLedger
 from tests.store.test_connection import damaged
 
 
-def test_durability(make_ledger: MakeLedger, path: Path) -> None:
+def test_full_durability_still_writes_rows(make_ledger: MakeLedger, path: Path) -> None:
     """With `full` durability rows are written all the same."""
     make_ledger(durability="full").submit(SettleRequest(ended())).result()
 
@@ -94,7 +94,7 @@ def test_damaged_ledger_is_refused_at_start(path: Path) -> None:
     assert path.exists()
 
 
-def test_in_memory() -> None:
+def test_memory_ledger_ends_with_its_store() -> None:
     """`:memory:` is a ledger that goes with its store."""
     ledger = SqliteStore(":memory:")
     ledger.submit(SettleRequest(ended())).result()
@@ -133,7 +133,7 @@ def test_a_dropped_store_leaves_no_file() -> None:
     assert not directory.exists()
 
 
-def test_default_clock(path: Path) -> None:
+def test_default_clock_is_the_time_of_day(path: Path) -> None:
     """Without a clock given, the time of day is used."""
     with closing(SqliteStore(path)) as ledger:
         ledger.submit(InsertOutcome(StoredOutcome("gemini", "flash", "code", 0.2))).result()

@@ -122,7 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("implementation", sorted(STORES))
-def test_exactly_one_end(implementation: str) -> None:
+def test_row_ends_exactly_once(implementation: str) -> None:
     """However insert, attempt, settlement, death and recovery are mixed, what has ended stays as it ended."""
     machine = type("Machine", (LedgerMachine,), {"implementation": implementation})
     run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=20, deadline=None))

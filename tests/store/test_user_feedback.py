@@ -34,7 +34,7 @@ def outcomes(connection: apsw.Connection) -> list[dict[str, Any]]:
     return sql.dicts(connection, "SELECT * FROM outcomes")
 
 
-def test_feedback(connection: apsw.Connection) -> None:
+def test_feedback_becomes_an_outcome_of_the_row(connection: apsw.Connection) -> None:
     """Feedback is kept with the row and becomes an outcome with the row's own facts."""
     requests.settle(connection, ended(key_id="k1"))
     user_feedback.insert(connection, FEEDBACK)
@@ -48,7 +48,7 @@ def test_feedback(connection: apsw.Connection) -> None:
     assert connection.execute("SELECT comment, key_id FROM feedback").fetchone() == ("fine", "k1")
 
 
-def test_feedback_once(connection: apsw.Connection) -> None:
+def test_second_feedback_is_refused(connection: apsw.Connection) -> None:
     """A second word on a request is refused and changes nothing."""
     requests.settle(connection, ended())
     user_feedback.insert(connection, FEEDBACK)
@@ -81,13 +81,13 @@ def test_feedback_with_ones_own_key(connection: apsw.Connection) -> None:
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
-def test_feedback_out_of_range(connection: apsw.Connection, score: float) -> None:
+def test_feedback_out_of_range_is_refused(connection: apsw.Connection, score: float) -> None:
     """A score lies between 0 and 1."""
     with pytest.raises(InvalidRequest):
         user_feedback.insert(connection, replace(FEEDBACK, score=score))
 
 
-def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
+def test_feedback_on_a_pinned_request_is_no_outcome(connection: apsw.Connection) -> None:
     """A pinned request can be rated, but the router saw nothing to learn from."""
     requests.settle(connection, ended(pattern_detected=None, complexity_score=None, strategy_used="pinned"))
     user_feedback.insert(connection, FEEDBACK)
@@ -100,7 +100,7 @@ def test_feedback_on_a_pinned_request(connection: apsw.Connection) -> None:
     ("timestamp", "late"),
     [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
 )
-def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) -> None:
+def test_feedback_after_a_day_is_dropped(connection: apsw.Connection, timestamp: str, late: bool) -> None:
     """A day after its request an opinion comes too late, and nothing of it is kept."""
     requests.settle(connection, ended())
     if not late:
@@ -112,7 +112,7 @@ def test_a_day_at_most(connection: apsw.Connection, timestamp: str, late: bool) 
     assert connection.execute("SELECT count(*) FROM feedback").get == 0
 
 
-def test_rows_of_unknown_time(connection: apsw.Connection) -> None:
+def test_feedback_on_rows_of_unknown_time_is_taken(connection: apsw.Connection) -> None:
     """Opinions on rows whose time cannot be read are taken."""
     requests.settle(connection, ended(timestamp="yesterday"))
     user_feedback.insert(connection, said("r1"))
@@ -156,7 +156,7 @@ def test_opinions_wait_for_further_keys(connection: apsw.Connection) -> None:
     assert weights(connection) == [1.0] * 5
 
 
-def test_nobody_saves_up_influence(connection: apsw.Connection) -> None:
+def test_waiting_feedback_is_limited_to_ten_per_key(connection: apsw.Connection) -> None:
     """Of what waits the newest ten of each key are learned, the rest never."""
     for number in range(MAX_HELD_PER_KEY + 5):
         by("k1", connection, number=number, keys=2)

@@ -137,7 +137,7 @@ def test_a_change_at_fault_fails_alone(make_writer: MakeWriter, path: Path) -> N
     assert ids(path) == ["a", "b"]
 
 
-def test_a_refusal_is_an_answer(make_writer: MakeWriter, path: Path) -> None:
+def test_refused_mutation_disturbs_no_other(make_writer: MakeWriter, path: Path) -> None:
     """What a change refuses (unknown, repeated) is told to its caller and disturbs no other."""
     writer = make_writer()
 
@@ -191,7 +191,7 @@ def test_damage_fails_the_batch(make_writer: MakeWriter, path: Path) -> None:
     assert ids(path) == []
 
 
-def test_a_change_may_find_the_ledger_unavailable(make_writer: MakeWriter) -> None:
+def test_mutation_may_fail_with_ledger_unavailable(make_writer: MakeWriter) -> None:
     """A change that finds the ledger unusable fails with just that."""
 
     def lost(_: apsw.Connection) -> None:
@@ -227,7 +227,7 @@ def test_a_replaced_file_is_taken_up(make_writer: MakeWriter, path: Path, tmp_pa
     DatabaseFile(path).check()
 
 
-def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
+def test_lost_directory_refuses_writes_until_it_is_back(make_writer: MakeWriter, path: Path, tmp_path: Path) -> None:
     """When the directory is gone, writes are refused; when it is back, they go on."""
     writer = make_writer()
     writer.submit(insert("a")).result(10)
@@ -239,7 +239,7 @@ def test_a_lost_directory_refuses(make_writer: MakeWriter, path: Path, tmp_path:
     assert ids(path)[-1] == "c"
 
 
-def test_cancelling_takes_nothing_back(make_writer: MakeWriter, path: Path) -> None:
+def test_cancelled_caller_keeps_its_row(make_writer: MakeWriter, path: Path) -> None:
     """A caller that goes away does not take its row with it."""
     writer = make_writer()
     future = writer.submit(insert("a"))
@@ -263,7 +263,7 @@ def test_no_thread_to_be_had(make_writer: MakeWriter, path: Path) -> None:
     assert ids(path) == ["b"]
 
 
-def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None:
+def test_close_commits_accepted_mutations(make_writer: MakeWriter, path: Path) -> None:
     """Close waits for what was accepted; afterwards nothing is."""
     ended: list[bool] = []
     writer = make_writer(on_close=lambda: ended.append(True))
@@ -278,7 +278,7 @@ def test_closing_commits_what_waits(make_writer: MakeWriter, path: Path) -> None
     assert "closed" in str(writer.submit(insert("late")).exception(0))
 
 
-def test_closing_from_the_writer_itself(make_writer: MakeWriter) -> None:
+def test_commit_callback_may_close_the_store(make_writer: MakeWriter) -> None:
     """A callback of a commit may close the ledger without waiting for its own thread."""
     writer = make_writer()
     closed = threading.Event()
@@ -305,7 +305,7 @@ async def test_answers_arrive_in_order() -> None:
     assert await asyncio.gather(*(each.future for each in waiters)) == [0, 1, 2]
 
 
-async def test_a_refusal_arrives() -> None:
+async def test_refused_mutation_raises_where_it_is_awaited() -> None:
     """A change that failed raises where it is waited for."""
     refused = waiter()
 
@@ -329,7 +329,7 @@ async def test_who_leaves_is_not_missed() -> None:
     assert heard == [refusal, None]
 
 
-def test_without_a_loop() -> None:
+def test_future_without_a_loop_is_resolved_at_once() -> None:
     """A future of a thread gets its answer or its error at once."""
     good: Future[int] = Future()
     bad: Future[int] = Future()
@@ -340,7 +340,7 @@ def test_without_a_loop() -> None:
     assert isinstance(bad.exception(0), LedgerUnavailable)
 
 
-def test_a_closed_loop() -> None:
+def test_notification_for_a_closed_loop_is_dropped() -> None:
     """What arrives for a loop that has been closed is dropped; others get theirs."""
 
     async def leave() -> LoopWaiter:

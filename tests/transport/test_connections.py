@@ -37,7 +37,7 @@ async def ask(transport: Transport, url: str) -> bytes:
         await response.aclose()
 
 
-async def test_reuse(transport: Transport) -> None:
+async def test_connection_is_reused_after_a_whole_answer(transport: Transport) -> None:
     """A connection whose answer was read to its end serves the next request."""
     async with serve(says(ANSWER, CHUNKED + chunk(b"{}") + END)) as server:
         for _ in range(4):
@@ -45,7 +45,7 @@ async def test_reuse(transport: Transport) -> None:
     assert server.connections == 1
 
 
-async def test_parallel(transport: Transport) -> None:
+async def test_parallel_requests_get_their_own_connections(transport: Transport) -> None:
     """Requests at the same time get connections of their own, and their own answers."""
 
     async def echo(peer: Peer) -> None:
@@ -68,7 +68,7 @@ async def test_parallel(transport: Transport) -> None:
     assert server.connections == 20
 
 
-async def test_closed_while_idle(transport: Transport) -> None:
+async def test_connection_closed_while_idle_costs_no_error(transport: Transport) -> None:
     """A kept connection that the upstream has closed meanwhile costs no error."""
     async with serve(says_and_leaves(ANSWER)) as server:
         assert await ask(transport, server.url) == b"{}"
@@ -78,7 +78,7 @@ async def test_closed_while_idle(transport: Transport) -> None:
     assert server.connections == 2
 
 
-async def test_unread_body(transport: Transport) -> None:
+async def test_unread_body_closes_the_connection(transport: Transport) -> None:
     """Closing before the body's end closes the connection; the next request gets a new one."""
     left = asyncio.Event()
 
@@ -102,7 +102,7 @@ async def test_unread_body(transport: Transport) -> None:
 @pytest.mark.parametrize(
     "answer", [b"", CHUNKED, CHUNKED + chunk(b"half")], ids=["before-headers", "in-body", "mid-stream"]
 )
-async def test_cancelled(transport: Transport, answer: bytes) -> None:
+async def test_cancelled_request_closes_its_connection(transport: Transport, answer: bytes) -> None:
     """Cancelling at any point closes the connection, which is never used again."""
     asked, left = asyncio.Event(), asyncio.Event()
 
@@ -129,7 +129,7 @@ async def test_cancelled(transport: Transport, answer: bytes) -> None:
             await again
 
 
-async def test_cancelled_crowd(transport: Transport) -> None:
+async def test_cancelled_requests_never_mix_answers(transport: Transport) -> None:
     """However many are cut off at random moments, nobody reads another's bytes."""
 
     async def echo(peer: Peer) -> None:
@@ -161,7 +161,7 @@ async def test_cancelled_crowd(transport: Transport) -> None:
             assert all(right)
 
 
-async def test_timeout_closes(transport: Transport) -> None:
+async def test_timed_out_request_closes_its_connection(transport: Transport) -> None:
     """A request that timed out closes its connection."""
     left = asyncio.Event()
 
@@ -176,7 +176,7 @@ async def test_timeout_closes(transport: Transport) -> None:
         await asyncio.wait_for(left.wait(), 2)
 
 
-async def test_closed_engine(transport: Transport) -> None:
+async def test_closing_the_engine_closes_kept_connections(transport: Transport) -> None:
     """Closing the engine closes the connections it kept."""
     left = asyncio.Event()
 
@@ -189,10 +189,10 @@ async def test_closed_engine(transport: Transport) -> None:
     async with serve(script) as server:
         await ask(transport, server.url)
         await transport.aclose()
-        await asyncio.wait_for(left.wait(), 2)
+        assert await asyncio.wait_for(left.wait(), 2)
 
 
-async def test_trusted_ca(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_configured_ca_is_trusted(make_transport: MakeTransport, tmp_path: Path) -> None:
     """An upstream signed by a configured CA is trusted, and its connection kept like any other."""
     server_tls, ca_file = self_signed(tmp_path)
     transport = make_transport(tls=tls_context(ca_file))
@@ -212,7 +212,7 @@ async def test_trusted_ca(make_transport: MakeTransport, tmp_path: Path) -> None
     ],
     ids=["unknown-ca", "expired", "wrong-host"],
 )
-async def test_untrusted(
+async def test_untrusted_certificate_ends_the_attempt(
     make_transport: MakeTransport, tmp_path: Path, host: str, days: int, trusted: bool, reason: str
 ) -> None:
     """A certificate that is not to be trusted ends the attempt before anything is sent, and the reason is told."""
@@ -225,7 +225,7 @@ async def test_untrusted(
     assert "127.0.0.1:" not in caught.value.message
 
 
-async def test_not_tls(transport: Transport) -> None:
+async def test_port_without_tls_is_untrusted(transport: Transport) -> None:
     """A port that does not speak TLS is not to be trusted either."""
 
     async def script(peer: Peer) -> None:
@@ -236,7 +236,7 @@ async def test_not_tls(transport: Transport) -> None:
             await ask(transport, server.url.replace("http:", "https:"))
 
 
-async def test_tls_hangs(transport: Transport) -> None:
+async def test_connect_timeout_covers_the_handshake(transport: Transport) -> None:
     """The connect timeout covers the handshake."""
 
     async def script(peer: Peer) -> None:
@@ -248,7 +248,7 @@ async def test_tls_hangs(transport: Transport) -> None:
             await transport.send(chat(url), timeouts=Timeouts(connect=0.05))
 
 
-async def test_tls_cut(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_truncated_body_over_tls_is_an_error(make_transport: MakeTransport, tmp_path: Path) -> None:
     """Over TLS too a body that ends too soon is an error."""
     server_tls, ca_file = self_signed(tmp_path)
     transport = make_transport(tls=tls_context(ca_file))
@@ -258,7 +258,7 @@ async def test_tls_cut(make_transport: MakeTransport, tmp_path: Path) -> None:
         await transport.aclose()
 
 
-def test_old_tls() -> None:
+def test_tls_below_1_2_is_refused() -> None:
     """Nothing older than TLS 1.2 is spoken, and certificates are always checked."""
     context = tls_context()
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

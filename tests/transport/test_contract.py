@@ -83,7 +83,7 @@ async def test_request_on_the_wire(transport: Transport) -> None:
     assert orjson.loads(body) == {"hello": "wörld"}
 
 
-async def test_whole_answer(transport: Transport) -> None:
+async def test_answer_arrives_as_sent(transport: Transport) -> None:
     """Status, lower-case headers and body arrive as sent, whatever the status."""
     answer = b"HTTP/1.1 429 Slow Down\r\nRetry-After: 7\r\nX-Many: a\r\nX-Many: b\r\nContent-Length: 4\r\n\r\nwait"
     async with serve(says(answer)) as server:
@@ -109,7 +109,7 @@ async def test_whole_answer(transport: Transport) -> None:
     ],
     ids=["chunked", "trailers", "empty", "no-content", "until-close", "http-1.0", "connection-close"],
 )
-async def test_framing(transport: Transport, answer: bytes, body: bytes) -> None:
+async def test_every_legal_framing_gives_the_same_body(transport: Transport, answer: bytes, body: bytes) -> None:
     """Every legal way to say how long a body is gives the same body."""
     async with serve(says_and_leaves(answer)) as server:
         assert await collected(transport, server.url) == body
@@ -119,13 +119,13 @@ async def test_framing(transport: Transport, answer: bytes, body: bytes) -> None
 @pytest.mark.parametrize(
     "informational", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"]
 )
-async def test_informational(transport: Transport, informational: bytes) -> None:
+async def test_informational_responses_are_skipped(transport: Transport, informational: bytes) -> None:
     """100 and 103 are not the answer; what follows them is."""
     async with serve(says(informational * 2 + ANSWER)) as server:
         assert await collected(transport, server.url) == b"{}"
 
 
-async def test_any_cut(transport: Transport) -> None:
+async def test_answer_is_read_byte_by_byte(transport: Transport) -> None:
     """A head and body that come byte by byte are read like one that comes at once."""
     answer = CHUNKED + chunk("é".encode()) + END
 
@@ -139,14 +139,14 @@ async def test_any_cut(transport: Transport) -> None:
         assert await collected(transport, server.url) == "é".encode()
 
 
-async def test_bytes_untouched(transport: Transport) -> None:
+async def test_body_bytes_are_untouched(transport: Transport) -> None:
     """No byte is decoded, split or normalised on its way."""
     body = 'data: {"a":"\u2028\u0085\x0b"}\r\n\r\n'.encode() + bytes(range(256))
     async with serve(says(CHUNKED + chunk(body) + END)) as server:
         assert await collected(transport, server.url) == body
 
 
-async def test_pieces_at_once(transport: Transport) -> None:
+async def test_piece_is_handed_on_at_once(transport: Transport) -> None:
     """A piece is handed on before the upstream sends the next one."""
     go_on = asyncio.Event()
 
@@ -165,7 +165,7 @@ async def test_pieces_at_once(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_headers_before_body(transport: Transport) -> None:
+async def test_response_is_there_with_its_headers(transport: Transport) -> None:
     """The response is there as soon as its headers are."""
     async with serve(says_and_hangs(CHUNKED)) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
@@ -173,7 +173,7 @@ async def test_headers_before_body(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_large_bodies(transport: Transport) -> None:
+async def test_large_bodies_go_both_ways(transport: Transport) -> None:
     """Megabytes go both ways."""
     body = b"x" * 3_000_000
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
@@ -183,7 +183,7 @@ async def test_large_bodies(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_body_cap(transport: Transport) -> None:
+async def test_body_above_the_limit_is_refused_and_closed(transport: Transport) -> None:
     """An answer beyond the limit is refused and its connection closed, even when it never ends."""
     left = asyncio.Event()
 
@@ -202,7 +202,7 @@ async def test_body_cap(transport: Transport) -> None:
         await asyncio.wait_for(left.wait(), 2)
 
 
-async def test_stalled_reader(transport: Transport) -> None:
+async def test_stalled_reader_bounds_the_buffer(transport: Transport) -> None:
     """Who does not read holds the upstream back: what is buffered here is bounded."""
     sent = 0
 
@@ -224,7 +224,7 @@ async def test_stalled_reader(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_refused(transport: Transport) -> None:
+async def test_closed_port_is_unreachable(transport: Transport) -> None:
     """A closed port is unreachable, and the reason is told."""
     async with serve(says(ANSWER)) as server:
         pass
@@ -233,7 +233,7 @@ async def test_refused(transport: Transport) -> None:
     assert "refuses connections" in error.message
 
 
-async def test_unknown_host(transport: Transport) -> None:
+async def test_unknown_host_is_unreachable(transport: Transport) -> None:
     """A name that DNS does not know is unreachable."""
     error = await refused(transport, "http://gateway.invalid/v1/chat")
     assert type(error) is UpstreamUnreachable
@@ -245,7 +245,7 @@ async def test_unknown_host(transport: Transport) -> None:
     [says_and_leaves(b""), says_and_resets(b""), says_and_leaves(b"HTTP/1.1 200 OK\r\nx-")],
     ids=["fin", "rst", "fin-in-head"],
 )
-async def test_gone_before_headers(transport: Transport, script: Script) -> None:
+async def test_connection_lost_before_headers_is_unreachable(transport: Transport, script: Script) -> None:
     """A connection that ends after the request was sent and before its headers do is unreachable, and may be billed."""
     async with serve(script) as server:
         error = await refused(transport, server.url)
@@ -273,7 +273,7 @@ async def test_nothing_is_sent_twice(transport: Transport, reset: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [b"000", b"099", b"600", b"999"])
-async def test_status_that_is_none(transport: Transport, status: bytes) -> None:
+async def test_impossible_status_is_an_invalid_response(transport: Transport, status: bytes) -> None:
     """A status outside of 100 to 599 is an invalid response at once."""
     async with serve(says_and_hangs(ANSWER.replace(b"200", status))) as server:
         assert type(await refused(transport, server.url)) is UpstreamInvalidResponse
@@ -290,7 +290,7 @@ async def test_status_that_is_none(transport: Transport, status: bytes) -> None:
     ],
     ids=["rst", "no-last-chunk", "in-chunk", "content-length", "until-close-rst"],
 )
-async def test_truncated(transport: Transport, script: Script) -> None:
+async def test_truncated_body_is_an_error(transport: Transport, script: Script) -> None:
     """What came is handed on, then a body that ends too soon is an error, not an end."""
     async with serve(script) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
@@ -315,14 +315,14 @@ async def test_truncated(transport: Transport, script: Script) -> None:
     ],
     ids=["protocol", "status", "tls", "header", "length", "long-header", "many-headers", "chunk"],
 )
-async def test_not_http(transport: Transport, answer: bytes) -> None:
+async def test_bytes_that_are_no_http_are_an_invalid_response(transport: Transport, answer: bytes) -> None:
     """Bytes that break HTTP's rules, or too many of them before the body, are an invalid response."""
     async with serve(says_and_hangs(answer)) as server:
         error = await refused(transport, server.url)
     assert type(error) is UpstreamInvalidResponse
 
 
-async def test_compressed(transport: Transport) -> None:
+async def test_compressed_body_is_refused_and_closed(transport: Transport) -> None:
     """A compressed body is refused before it is unpacked, and its connection closed: its size is anyone's guess."""
     left = asyncio.Event()
 
@@ -338,7 +338,7 @@ async def test_compressed(transport: Transport) -> None:
     assert type(error) is UpstreamInvalidResponse
 
 
-async def test_redirect(transport: Transport) -> None:
+async def test_redirect_is_not_followed(transport: Transport) -> None:
     """A redirect is an answer like another; nobody goes there."""
     async with serve(says(ANSWER)) as elsewhere:
         location = elsewhere.url.encode()
@@ -350,7 +350,7 @@ async def test_redirect(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nx-half: "], ids=["nothing", "half-a-head"])
-async def test_first_byte_timeout(transport: Transport, answer: bytes) -> None:
+async def test_missing_headers_time_out(transport: Transport, answer: bytes) -> None:
     """Without headers in time the upstream timed out."""
     async with serve(says_and_hangs(answer)) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(first_byte=0.05))
@@ -359,7 +359,7 @@ async def test_first_byte_timeout(transport: Transport, answer: bytes) -> None:
     assert "0.05 s" in error.message
 
 
-async def test_idle_timeout(transport: Transport) -> None:
+async def test_silence_in_the_body_times_out(transport: Transport) -> None:
     """Silence within the body ends it, after the pieces that came."""
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=0.05))
@@ -370,7 +370,7 @@ async def test_idle_timeout(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("poured", [False, True])
-async def test_allowed_silence(transport: Transport, poured: bool) -> None:
+async def test_idle_timeout_can_change_while_open(transport: Transport, poured: bool) -> None:
     """How long the body may be silent can be changed while it is open."""
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
         response = await transport.send(chat(server.url), timeouts=PATIENT)
@@ -381,7 +381,7 @@ async def test_allowed_silence(transport: Transport, poured: bool) -> None:
         await response.aclose()
 
 
-async def test_total_timeout(transport: Transport) -> None:
+async def test_total_timeout_cuts_an_endless_body(transport: Transport) -> None:
     """Who drips for ever is cut at the total deadline, however short the pauses."""
     async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(idle=1, total=0.1))
@@ -389,7 +389,7 @@ async def test_total_timeout(transport: Transport) -> None:
     assert "0.1 s" in error.message
 
 
-async def test_total_before_headers(transport: Transport) -> None:
+async def test_total_timeout_covers_the_headers(transport: Transport) -> None:
     """The total deadline also covers the time before the headers."""
     async with serve(says_and_hangs(b"")) as server:
         error = await refused(transport, server.url, timeouts=Timeouts(first_byte=9, total=0.05))

@@ -29,7 +29,7 @@ def raised(error: Exception, *, after: BaseException) -> Exception:
         (OSError("key sk-secret"), "the connection failed"),
     ],
 )
-def test_unreachable(error: Exception, words: str) -> None:
+def test_unreachable_tells_the_first_known_reason(error: Exception, words: str) -> None:
     """The first known reason along the causes is told, in our own words."""
     told = unreachable("claude", error)
     assert type(told) is UpstreamUnreachable
@@ -43,7 +43,7 @@ def test_unreachable(error: Exception, words: str) -> None:
         (ssl.SSLCertVerificationError(1, "bad"), "handshake failed"),
     ],
 )
-def test_distrust(error: Exception, words: str) -> None:
+def test_certificate_failure_is_found_along_the_causes(error: Exception, words: str) -> None:
     """A certificate or handshake that fails is a matter of trust, wherever in the causes it stands."""
     told = unreachable("claude", raised(OSError(), after=error))
     assert type(told) is UpstreamTLS

@@ -41,7 +41,7 @@ async def ask(transport: Http1Transport, url: str) -> bytes:
         await response.aclose()
 
 
-async def test_bytes_after_the_answer(client: Http1Transport) -> None:
+async def test_surplus_bytes_are_not_the_next_answer(client: Http1Transport) -> None:
     """Bytes that nobody asked for are not taken as the next answer."""
     async with serve(says_and_hangs(ANSWER + ANSWER.replace(b"{}", b"!!"))) as server:
         assert await ask(client, server.url) == b"{}"
@@ -61,7 +61,7 @@ def closes_at_second(how: Script) -> Script:
     return script
 
 
-async def test_stale(client: Http1Transport) -> None:
+async def test_stale_connections_are_dropped_together(client: Http1Transport) -> None:
     """After a kept connection ended under a request, those that have rested for longer are dropped: the next request gets a new one."""
     both_here = asyncio.Barrier(2)
 
@@ -109,7 +109,7 @@ async def test_upstream_says_how_long_it_keeps_connections(
     assert server.connections == connections
 
 
-async def test_not_stale(client: Http1Transport) -> None:
+async def test_request_is_not_resent_after_the_first_byte(client: Http1Transport) -> None:
     """Once a byte of an answer has come, the request is not sent again by itself."""
     async with serve(closes_at_second(says_and_resets(b"HTTP/1.1 200 "))) as server:
         assert await ask(client, server.url) == b"{}"
@@ -118,7 +118,7 @@ async def test_not_stale(client: Http1Transport) -> None:
     assert server.connections == 1
 
 
-async def test_rests_for_a_while() -> None:
+async def test_kept_connection_is_closed_after_its_rest() -> None:
     """A connection that nobody used for its time is closed."""
     left = asyncio.Event()
 
@@ -133,7 +133,7 @@ async def test_rests_for_a_while() -> None:
         await asyncio.wait_for(left.wait(), 2)
 
 
-async def test_unread_end(client: Http1Transport) -> None:
+async def test_last_chunk_need_not_be_read_to_keep_the_connection(client: Http1Transport) -> None:
     """Who stops at a stream's last event need not read its last chunk for the connection to be kept."""
     async with serve(says(CHUNKED + chunk(b"data: [DONE]\n\n") + END)) as server:
         for _ in range(2):
@@ -145,7 +145,7 @@ async def test_unread_end(client: Http1Transport) -> None:
     assert server.connections == 1
 
 
-async def test_too_many_idle(client: Http1Transport) -> None:
+async def test_oldest_idle_connection_is_closed_above_the_limit(client: Http1Transport) -> None:
     """Beyond so many kept connections the oldest is closed."""
     all_here = asyncio.Barrier(MAX_IDLE + 1)
 
@@ -161,7 +161,7 @@ async def test_too_many_idle(client: Http1Transport) -> None:
         assert server.ended.locked()
 
 
-async def test_closed_meanwhile(client: Http1Transport) -> None:
+async def test_connection_returned_after_close_is_not_kept(client: Http1Transport) -> None:
     """After the engine is closed, connections that come back are not kept."""
     async with serve(says(ANSWER)) as server:
         response = await client.send(chat(server.url), timeouts=PATIENT)
@@ -172,13 +172,13 @@ async def test_closed_meanwhile(client: Http1Transport) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://h/\u00e9", "http://h/a b", "http://h\r\nx: y/"])
-async def test_impossible_url(client: Http1Transport, url: str) -> None:
+async def test_impossible_url_is_unreachable(client: Http1Transport, url: str) -> None:
     """A URL that is none is an upstream that cannot be reached."""
     with pytest.raises(UpstreamUnreachable, match="its URL"):
         await client.send(chat(url), timeouts=PATIENT)
 
 
-async def test_ipv6(client: Http1Transport) -> None:
+async def test_ipv6_address_is_bracketed_in_the_host_header(client: Http1Transport) -> None:
     """An address of colons is bracketed in the host header and nowhere else."""
     seen: list[bytes] = []
 
@@ -191,7 +191,7 @@ async def test_ipv6(client: Http1Transport) -> None:
         assert b"\r\nhost: [::1]:" in seen[0]
 
 
-async def test_default_port(client: Http1Transport) -> None:
+async def test_default_port_is_that_of_the_scheme(client: Http1Transport) -> None:
     """Without a port the scheme's own is used."""
     for url in ("http://gateway.invalid", "https://gateway.invalid"):
         with pytest.raises(UpstreamError):
@@ -207,7 +207,7 @@ async def test_few_destinations_are_remembered(client: Http1Transport) -> None:
         assert await ask(client, server.url) == b"{}"
 
 
-async def test_headers_of_each_request(client: Http1Transport) -> None:
+async def test_each_request_carries_its_own_headers(client: Http1Transport) -> None:
     """Requests to one URL with other headers, as of another key, carry their own; the same ones are written once."""
     seen: list[bytes] = []
 
@@ -225,7 +225,7 @@ async def test_headers_of_each_request(client: Http1Transport) -> None:
     assert b"\r\nx-api-key: sk-other\r\n" in seen[2]
 
 
-async def test_headers_after_the_end(client: Http1Transport) -> None:
+async def test_headers_outlive_the_reuse_of_the_connection(client: Http1Transport) -> None:
     """An answer's headers stay its own when its connection serves another request."""
     answers = (ANSWER.replace(b"\r\n\r\n", b"\r\nx-id: %d\r\n\r\n" % number) for number in (1, 2))
     async with serve(says(*answers)) as server:

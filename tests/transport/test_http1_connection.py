@@ -76,13 +76,13 @@ def body(wire: bytes, *, cut: int) -> tuple[bytes, End | None]:
 
 
 @given(st.integers(1, len(WIRE)))
-def test_any_cut(cut: int) -> None:
+def test_answer_does_not_depend_on_how_the_bytes_are_cut(cut: int) -> None:
     """However the network cuts an answer, the body is the same and the connection can be used again."""
     assert body(WIRE, cut=cut) == (b"onetwo", End.COMPLETE)
 
 
 @given(st.integers(0, len(WIRE) - 1), st.binary(min_size=1, max_size=20), st.integers(1, 50))
-def test_fuzzed(position: int, noise: bytes, cut: int) -> None:
+def test_any_bytes_raise_nothing_and_spoil_the_connection(position: int, noise: bytes, cut: int) -> None:
     """Whatever bytes come, nothing is raised, and a spoilt connection is not used again."""
     wire = WIRE[:position] + noise + WIRE[position + len(noise) :]
     world = asked()
@@ -93,7 +93,7 @@ def test_fuzzed(position: int, noise: bytes, cut: int) -> None:
     assert not world.connection.is_reusable
 
 
-def test_reusable() -> None:
+def test_connection_is_reusable_after_a_whole_answer() -> None:
     """After a whole answer the connection can serve again."""
     world = asked()
     world.connection.data_received(WIRE)
@@ -104,7 +104,7 @@ def test_reusable() -> None:
     assert world.connection.end is None
 
 
-def test_unsent_request() -> None:
+def test_early_answer_spoils_the_connection() -> None:
     """An upstream that answers before it has read the whole request is not asked again on that connection."""
     world = asked()
     world.socket.unsent = 5
@@ -113,7 +113,7 @@ def test_unsent_request() -> None:
 
 
 @pytest.mark.parametrize("surplus", [ANSWER, b"junk"], ids=["answer", "junk"])
-def test_surplus(surplus: bytes) -> None:
+def test_surplus_bytes_spoil_the_connection_not_the_answer(surplus: bytes) -> None:
     """Bytes after the answer, in the same read or a later one, spoil the connection but not the answer."""
     world = asked()
     world.connection.data_received(ANSWER + surplus)
@@ -140,7 +140,7 @@ def test_surplus(surplus: bytes) -> None:
     ],
     ids=["long", "many", "informational", "trailer", "extension", "upgrade"],
 )
-def test_head_without_end(wire: bytes) -> None:
+def test_endless_head_is_refused(wire: bytes) -> None:
     """Bytes that bring the body no further are bounded wherever they stand; nothing is switched to another protocol."""
     assert body(wire, cut=1000) == (b"", End.PROTOCOL_ERROR)
 
@@ -148,12 +148,12 @@ def test_head_without_end(wire: bytes) -> None:
 @pytest.mark.parametrize(
     "header", [b"x: " + b"y" * 2 * MAX_HEAD + b"\r\n", b"x: y\r\n" * MAX_HEAD], ids=["long", "many"]
 )
-def test_head_in_one_read(header: bytes) -> None:
+def test_too_large_head_is_refused_in_one_read(header: bytes) -> None:
     """A head too large is refused even when it comes whole."""
     assert body(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n", cut=1_000_000) == (b"", End.PROTOCOL_ERROR)
 
 
-def test_back_pressure() -> None:
+def test_reading_stops_while_too_much_waits() -> None:
     """Reading stops while too much waits to be taken, and goes on once it was."""
     world = asked()
     world.connection.data_received(CHUNKED)
@@ -163,7 +163,7 @@ def test_back_pressure() -> None:
     assert world.socket.reading
 
 
-def test_rest() -> None:
+def test_unread_answer_pauses_reading() -> None:
     """A connection whose answer was not taken rests reading, so that its end is noticed."""
     world = World(loop := asyncio.new_event_loop())
     world.connection.data_received(CHUNKED + chunk(b"x" * (MAX_BUFFERED + 1)) + END)
@@ -187,7 +187,7 @@ def test_rest() -> None:
         (ANSWER, ConnectionResetError(), End.COMPLETE),
     ],
 )
-def test_lost(wire: bytes, error: Exception | None, end: End) -> None:
+def test_only_a_body_without_length_may_end_with_the_connection(wire: bytes, error: Exception | None, end: End) -> None:
     """Only a body of no announced length may end with its connection, and only in peace."""
     world = asked()
     world.connection.data_received(wire)
@@ -195,7 +195,7 @@ def test_lost(wire: bytes, error: Exception | None, end: End) -> None:
     assert world.connection.end is end
 
 
-def test_lost_before() -> None:
+def test_connection_lost_before_sending_ends_the_request() -> None:
     """A connection that ended before the request went out ends the exchange, as soon as the loop has told of it."""
     world = asked()
     world.socket.closed = True
@@ -207,7 +207,7 @@ def test_lost_before() -> None:
     assert world.socket.written == b"POST"
 
 
-def test_dropped() -> None:
+def test_dropped_connection_never_gives_a_whole_body() -> None:
     """What we cut off ourselves is never taken for a whole body."""
     world = asked()
     world.connection.data_received(b"HTTP/1.1 200 OK\r\n\r\nhalf")
@@ -216,7 +216,7 @@ def test_dropped() -> None:
     assert world.connection.end is End.LOST
 
 
-async def test_wait() -> None:
+async def test_wait_ends_with_the_next_event_or_its_timeout() -> None:
     """Waiting ends with the next event, or at its time; events while nobody waits are no trouble."""
     loop = asyncio.get_running_loop()
     world = World(loop)
@@ -245,7 +245,7 @@ async def test_one_timer_serves_many_waits() -> None:
     assert not await world.connection.wait(loop.time())
 
 
-async def test_poured_without_waking() -> None:
+async def test_poured_pieces_do_not_wake_the_waiter() -> None:
     """What comes goes on at once, in the socket's turn; who waits is woken for the end, and the last piece is left to it."""
     loop = asyncio.get_running_loop()
     world = World(loop)
@@ -260,7 +260,7 @@ async def test_poured_without_waking() -> None:
     assert (come, world.connection.read_buffered(), world.connection.paused) == ([b"onetwo"], b"three", False)
 
 
-async def test_silence_while_poured() -> None:
+async def test_idle_timeout_restarts_with_each_piece_poured() -> None:
     """The time of silence runs from what came last, be it only a part of the framing."""
     loop = asyncio.get_running_loop()
     world = World(loop)
@@ -287,7 +287,7 @@ async def test_nothing_is_poured_after_a_cancellation() -> None:
     assert (come, world.connection.read_buffered()) == ([], b"onetwo")
 
 
-async def test_full() -> None:
+async def test_full_receiver_stops_the_reading() -> None:
     """Once the receiver wants no more, what comes is kept, and too much of it stops the reading."""
     loop = asyncio.get_running_loop()
     world = World(loop)

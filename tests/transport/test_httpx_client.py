@@ -19,7 +19,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def test_mock_transport() -> None:
+async def test_function_can_replace_the_network() -> None:
     """A function can stand for the network."""
     seen: list[httpx2.Request] = []
 
@@ -37,7 +37,7 @@ async def test_mock_transport() -> None:
     await transport.aclose()
 
 
-async def test_empty_pieces() -> None:
+async def test_empty_pieces_are_skipped() -> None:
     """An empty piece is no piece."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -60,7 +60,7 @@ async def test_empty_pieces() -> None:
         (httpx2.RemoteProtocolError("illegal status line"), UpstreamInvalidResponse),
     ],
 )
-async def test_errors_while_sending(error: httpx2.HTTPError, expected: type[Exception]) -> None:
+async def test_httpx_errors_while_sending_are_translated(error: httpx2.HTTPError, expected: type[Exception]) -> None:
     """No exception of httpx2 passes while sending, nor does its text."""
 
     def upstream(request: httpx2.Request) -> httpx2.Response:
@@ -80,7 +80,7 @@ async def test_errors_while_sending(error: httpx2.HTTPError, expected: type[Exce
         (httpx2.RemoteProtocolError("illegal chunk header"), UpstreamInvalidResponse),
     ],
 )
-async def test_errors_while_reading(error: httpx2.HTTPError, expected: type[Exception]) -> None:
+async def test_httpx_errors_while_reading_are_translated(error: httpx2.HTTPError, expected: type[Exception]) -> None:
     """No exception of httpx2 passes while reading."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -94,13 +94,13 @@ async def test_errors_while_reading(error: httpx2.HTTPError, expected: type[Exce
     assert type(caught.value) is expected
 
 
-async def test_impossible_url() -> None:
+async def test_impossible_url_is_unreachable() -> None:
     """A URL that is none is an upstream that cannot be reached."""
     with pytest.raises(UpstreamUnreachable):
         await HttpxTransport().send(chat("https://[::1/v1"), timeouts=Timeouts())
 
 
-async def test_cookies() -> None:
+async def test_cookies_are_not_sent_back() -> None:
     """What one answer's cookies say does not go out with the next request."""
     seen: list[httpx2.Headers] = []
 
@@ -115,7 +115,7 @@ async def test_cookies() -> None:
     assert "cookie" not in seen[1]
 
 
-async def test_respx(respx_mock: respx.MockRouter) -> None:
+async def test_respx_routes_replace_the_network(respx_mock: respx.MockRouter) -> None:
     """respx routes stand for the network without the engine knowing."""
     route = respx_mock.post("https://api.example/v1").respond(429, json={"error": {}}, headers={"retry-after": "3"})
     transport = HttpxTransport()

@@ -56,7 +56,7 @@ async def test_a_resolver_that_does_not_answer(make_transport: MakeTransport) ->
     await transport.aclose()
 
 
-async def test_no_address_is_kept(make_transport: MakeTransport) -> None:
+async def test_each_connection_resolves_its_name_again(make_transport: MakeTransport) -> None:
     """Each new connection asks anew, also after a name was not found, so an address that moved is followed at once."""
     transport = make_transport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     async with serve(

@@ -24,7 +24,7 @@ from tests.transport.servers import (
 )
 
 
-async def test_poured(transport: Transport) -> None:
+async def test_poured_body_comes_piece_by_piece_to_its_end(transport: Transport) -> None:
     """A body that is poured comes piece by piece as it arrives, to its end."""
     go_on = asyncio.Event()
     come: list[bytes] = []
@@ -49,7 +49,7 @@ async def test_poured(transport: Transport) -> None:
     assert come == [b"first", b"second"]
 
 
-async def test_poured_until_full(transport: Transport) -> None:
+async def test_pouring_stops_when_the_receiver_is_full(transport: Transport) -> None:
     """Pouring ends as soon as a piece was one too many; what comes later is there for the next."""
     steps = [asyncio.Event() for _ in range(3)]
     come: list[bytes] = []
@@ -76,7 +76,7 @@ async def test_poured_until_full(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_poured_into_a_mistake(transport: Transport) -> None:
+async def test_receiver_error_is_raised_while_pouring(transport: Transport) -> None:
     """What the receiver raises comes out where the body is poured, whoever called it."""
     go_on = asyncio.Event()
 
@@ -98,7 +98,7 @@ async def test_poured_into_a_mistake(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_poured_and_silent(transport: Transport) -> None:
+async def test_silence_while_pouring_times_out(transport: Transport) -> None:
     """Silence ends what is poured as it ends what is read, after the pieces that came."""
     come: list[bytes] = []
     async with serve(says_and_hangs(CHUNKED + chunk(b"half"))) as server:
@@ -109,7 +109,7 @@ async def test_poured_and_silent(transport: Transport) -> None:
     assert come == [b"half"]
 
 
-async def test_poured_for_ever(transport: Transport) -> None:
+async def test_total_timeout_cuts_an_endless_poured_body(transport: Transport) -> None:
     """Who drips for ever is cut at the total deadline when the body is poured, too."""
     async with serve(says_and_drips(CHUNKED, chunk(b"."))) as server:
         response = await transport.send(chat(server.url), timeouts=Timeouts(idle=1, total=0.1))
@@ -118,7 +118,7 @@ async def test_poured_for_ever(transport: Transport) -> None:
         await response.aclose()
 
 
-async def test_poured_and_truncated(transport: Transport) -> None:
+async def test_truncated_poured_body_is_an_error(transport: Transport) -> None:
     """A body that ends too soon is an error after what came, poured or not."""
     come: list[bytes] = []
     async with serve(says_and_leaves(CHUNKED + chunk(b"half"))) as server:

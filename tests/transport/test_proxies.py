@@ -55,21 +55,21 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("environment", "url", "proxy"), ROUTES)
-def test_which_proxy(environment: dict[str, str], url: str, proxy: str | None) -> None:
+def test_proxy_variables_have_their_precedence(environment: dict[str, str], url: str, proxy: str | None) -> None:
     """The scheme's own variable wins over ALL_PROXY, lower case over upper; NO_PROXY and loopback mean a direct connection."""
     found = Proxies.from_environment(environment).of(url)
     assert (found and found.url) == proxy
 
 
 @pytest.mark.parametrize("value", ["socks5://p:1", "http://p:port", "http://", "http://a b", "http://[::1"])
-def test_proxy_that_cannot_be_used(value: str) -> None:
+def test_unusable_proxy_is_a_problem(value: str) -> None:
     """What is not the URL of an HTTP proxy is named as a problem, not passed over."""
     proxy = Proxies.from_environment({"HTTPS_PROXY": value}).of("https://api.example")
     assert proxy is not None
     assert proxy.problem is not None
 
 
-def test_password_does_not_show() -> None:
+def test_proxy_password_is_never_shown() -> None:
     """Neither the URL that is shown nor the representation has the user or the password."""
     proxies = Proxies.from_environment({"HTTPS_PROXY": "http://user:pass%40word@p:1"})
     proxy = proxies.of("https://api.example")
@@ -136,7 +136,7 @@ async def refused(transport: Transport, url: str) -> UpstreamError:
     return caught.value
 
 
-async def test_tunnel(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_https_upstream_is_reached_through_connect(make_transport: MakeTransport, tmp_path: Path) -> None:
     """An https upstream is reached through CONNECT, with the proxy's user and password; its key goes to the upstream alone."""
     server_tls, ca_file = self_signed(tmp_path, host="api.example")
     requests: list[bytes] = []
@@ -160,7 +160,7 @@ async def test_tunnel(make_transport: MakeTransport, tmp_path: Path) -> None:
     assert b"proxy-authorization" not in requests[0].lower()
 
 
-async def test_tunnel_in_tls(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_tunnel_works_through_a_tls_proxy(make_transport: MakeTransport, tmp_path: Path) -> None:
     """A proxy that is itself spoken to over TLS works as well: one TLS connection within another."""
     (tmp_path / "proxy").mkdir()
     proxy_tls, proxy_ca = self_signed(tmp_path / "proxy")
@@ -177,7 +177,9 @@ async def test_tunnel_in_tls(make_transport: MakeTransport, tmp_path: Path) -> N
     assert len(seen.heads) == 1
 
 
-async def test_no_trust_in_the_proxy(make_transport: MakeTransport, tmp_path: Path) -> None:
+async def test_upstream_certificate_is_checked_through_the_tunnel(
+    make_transport: MakeTransport, tmp_path: Path
+) -> None:
     """The upstream's certificate is checked through the tunnel: a proxy that answers for it is found out, and gets no request."""
     server_tls, ca_file = self_signed(tmp_path, host="someone.else")
     async with serve(says(ANSWER), tls=server_tls) as upstream, proxy_to(port_of(upstream.url)) as (address, _):
@@ -186,7 +188,7 @@ async def test_no_trust_in_the_proxy(make_transport: MakeTransport, tmp_path: Pa
     assert type(error) is UpstreamTLS
 
 
-async def test_plain_upstream(make_transport: MakeTransport) -> None:
+async def test_http_upstream_is_requested_by_whole_url(make_transport: MakeTransport) -> None:
     """An http upstream is asked for through the proxy by its whole URL."""
     async with serve(says(ANSWER)) as upstream, proxy_to(port_of(upstream.url)) as (address, seen):
         proxies = Proxies.from_environment({"http_proxy": f"http://user:word@{address}"})
@@ -198,7 +200,7 @@ async def test_plain_upstream(make_transport: MakeTransport) -> None:
     assert b"\r\nproxy-authorization: basic dxnlcjp3b3jk\r\n" in seen.heads[0].lower()
 
 
-async def test_loopback_upstream(make_transport: MakeTransport) -> None:
+async def test_loopback_upstream_is_reached_directly(make_transport: MakeTransport) -> None:
     """An upstream on this machine, as the demo's are, is reached directly whatever the environment says."""
     async with serve(says(ANSWER)) as upstream, serve(says_and_leaves(b"")) as proxy:
         transport = make_transport(proxies=Proxies.from_environment({"ALL_PROXY": proxy.url}))
@@ -218,7 +220,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("answer", "words"), REFUSALS, ids=["407", "503", "ssh", "endless", "surplus", "gone"])
-async def test_refused_by_the_proxy(answer: bytes, words: str) -> None:
+async def test_refused_tunnel_makes_the_upstream_unreachable(answer: bytes, words: str) -> None:
     """A proxy that opens no tunnel makes the upstream unreachable, for a reason that is told; nothing was sent to the upstream."""
 
     async def script(peer: Peer) -> None:
@@ -233,7 +235,7 @@ async def test_refused_by_the_proxy(answer: bytes, words: str) -> None:
     assert "127.0.0.1" not in error.message
 
 
-async def test_answer_byte_by_byte(tmp_path: Path) -> None:
+async def test_proxy_answer_is_read_byte_by_byte(tmp_path: Path) -> None:
     """The proxy's answer is read however it is cut."""
 
     async def script(peer: Peer) -> None:
@@ -248,7 +250,7 @@ async def test_answer_byte_by_byte(tmp_path: Path) -> None:
     assert "status 403" in error.message
 
 
-async def test_silent_proxy(make_transport: MakeTransport) -> None:
+async def test_connect_timeout_covers_the_tunnel(make_transport: MakeTransport) -> None:
     """The limit for connecting covers the tunnel."""
     async with serve(says_and_hangs(b"")) as proxy:
         proxies = Proxies.from_environment({"HTTPS_PROXY": f"http://{proxy.url.split('/')[2]}"})
@@ -279,7 +281,7 @@ async def test_plain_upstream_refused_by_the_proxy() -> None:
     assert "user and a password" in error.message
 
 
-async def test_unsupported_proxy(make_transport: MakeTransport) -> None:
+async def test_unusable_proxy_makes_upstreams_unreachable(make_transport: MakeTransport) -> None:
     """Without a proxy that can be used an upstream is unreachable; it is never reached directly instead."""
     transport = make_transport(proxies=Proxies.from_environment({"ALL_PROXY": "socks5://127.0.0.1:9"}))
     assert type(await refused(transport, "https://api.example/v1")) is UpstreamUnreachable

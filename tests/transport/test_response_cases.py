@@ -155,7 +155,7 @@ def by_h11(wire: bytes) -> Outcome:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str) -> None:
+def test_response_cases_are_read_as_h11_reads_them(name: str) -> None:
     """A response means what it means to h11, but for the differences that are listed with their reasons."""
     expected = by_h11(CASES[name])
     if name in DIFFERENCES:
@@ -165,7 +165,7 @@ def test_case(name: str) -> None:
 
 
 @given(st.sampled_from(sorted(CASES)), st.lists(st.integers(0, 150), max_size=6))
-def test_any_cut(name: str, cuts: list[int]) -> None:
+def test_response_does_not_depend_on_how_it_is_cut(name: str, cuts: list[int]) -> None:
     """However a response is cut, it means the same."""
     wire = CASES[name]
     edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]

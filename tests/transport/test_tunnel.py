@@ -42,17 +42,17 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("answer", "expected"), ANSWERS)
 @given(cut=st.integers(1, 60))
-def test_any_cut(answer: bytes, expected: int | str | None, cut: int) -> None:
+def test_proxy_answer_does_not_depend_on_how_it_is_cut(answer: bytes, expected: int | str | None, cut: int) -> None:
     """However a proxy's answer is cut, it means the same."""
     assert outcome(answer, cut=cut) == expected
 
 
-def test_answer_without_end() -> None:
+def test_endless_proxy_answer_is_given_up() -> None:
     """A head that does not end is given up once it is too long."""
     assert outcome(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_ANSWER, cut=1460) is None
 
 
-def test_connect_request() -> None:
+def test_connect_brackets_ipv6_and_sends_credentials() -> None:
     """An IPv6 address is bracketed; the credentials go to the proxy."""
     proxy = Proxy("HTTPS_PROXY", "p", 1, authorization="Basic eA==")
     assert connect_request(proxy, "fd00::1", 443) == (

@@ -7,7 +7,7 @@ import pytest
 from gateway.api.dashboard.figures import HEIGHT, cost_bars, shares, usd
 
 
-def test_bars_scale_to_the_highest() -> None:
+def test_bars_scale_to_the_highest_bucket() -> None:
     """The dearest bucket fills the height; an empty timeline has no bars."""
     rows = [
         {"bucket": "2026-11-21", "total_cost": 1.0, "total_baseline_cost": 2.0, "total_savings": 1.0},
@@ -44,6 +44,6 @@ def test_shares_are_parts_of_the_whole() -> None:
         (-0.000123, "-$0.000123"),
     ],
 )
-def test_usd(amount: float | None, shown: str) -> None:
+def test_usd_shows_cents_or_as_many_digits_as_needed(amount: float | None, shown: str) -> None:
     """Cents where there are any, else as many digits as it takes."""
     assert usd(amount) == shown

@@ -17,7 +17,7 @@ def shares(*rows: dict[str, Any]) -> list[StrongModelShare]:
     return strong_model_shares(rows, strong=lambda provider, model: (provider, model) == ("p", "strong"))
 
 
-def test_shares() -> None:
+def test_key_shares_count_all_requests_and_strongest_models() -> None:
     """Each key's requests are counted over all models, those of the strongest apart; the busiest key comes first."""
     found = shares(row(None, "weak", 1), row("a", "weak", 30), row("a", "strong", 10))
     assert found == [StrongModelShare("a", 40, 0.25, False), StrongModelShare(None, 1, 0.0, False)]
@@ -36,7 +36,9 @@ def test_shares() -> None:
     ],
     ids=["five times", "less than twice", "too little more", "too few", "just enough", "too few others"],
 )
-def test_unusual(own: tuple[int, int], others: tuple[int, int], unusual: bool) -> None:
+def test_unusual_share_needs_twice_the_others_in_twenty_requests(
+    own: tuple[int, int], others: tuple[int, int], unusual: bool
+) -> None:
     """Unusual is at least twice the others' share, by a fifth of all requests or more, in twenty requests or more."""
     found = shares(
         row("x", "strong", own[0]), row("x", "weak", own[1]), row("y", "strong", others[0]), row("y", "weak", others[1])
@@ -44,6 +46,6 @@ def test_unusual(own: tuple[int, int], others: tuple[int, int], unusual: bool) -
     assert {each.key_id: each.unusual for each in found} == {"x": unusual, "y": False}
 
 
-def test_a_single_key() -> None:
+def test_a_single_key_is_never_unusual() -> None:
     """A key that has nobody to be compared with is never unusual."""
     assert not shares(row("x", "strong", 100))[0].unusual

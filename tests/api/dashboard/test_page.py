@@ -12,7 +12,7 @@ from tests.conftest import KEYS, MakeGateway
 from tests.upstreams import failing
 
 
-def test_page_of_an_empty_ledger(make_gateway: MakeGateway) -> None:
+def test_empty_ledger_has_a_page(make_gateway: MakeGateway) -> None:
     """An empty ledger has a page too, and in the demo it says that it is one."""
     page = make_gateway(demo=True).client.get("/")
     assert page.status_code == 200
@@ -41,7 +41,7 @@ def test_static_files_are_a_fixed_list(make_gateway: MakeGateway) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_all_candidates_down(make_gateway: MakeGateway) -> None:
+def test_banner_shows_while_no_provider_answers(make_gateway: MakeGateway) -> None:
     """While no provider answers a banner says so; one answer takes it away."""
     down = {"gemini", "claude", "openrouter"}
     gateway = make_gateway(lambda request: failing(503, *down)(request))
@@ -53,7 +53,7 @@ def test_all_candidates_down(make_gateway: MakeGateway) -> None:
     assert "No provider answers" not in gateway.client.get("/").text
 
 
-def test_unknown_prices(make_gateway: MakeGateway) -> None:
+def test_page_names_requests_of_unknown_price(make_gateway: MakeGateway) -> None:
     """Requests whose price nobody knows are told of, for the sums leave them out."""
     gateway = make_gateway()
     assert gateway.ask(model="gemini/of-tomorrow").status_code == 200
@@ -61,7 +61,7 @@ def test_unknown_prices(make_gateway: MakeGateway) -> None:
     assert "gateway_unpriced_requests_total 1.0" in gateway.client.get("/metrics").text
 
 
-def test_keys(make_gateway: MakeGateway) -> None:
+def test_page_shows_share_of_strongest_models_by_key(make_gateway: MakeGateway) -> None:
     """Where several keys are used, the page says how many of each one's routed requests the strongest models answered."""
     gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": "key-number-one,key-number-two"})
     admin = {"authorization": "Bearer key-number-one"}
@@ -73,7 +73,7 @@ def test_keys(make_gateway: MakeGateway) -> None:
         assert ("routed to the strongest models" in page) == (key == "key-number-two")
 
 
-def test_one_figure_of_savings(make_gateway: MakeGateway, tmp_path: Path) -> None:
+def test_page_summary_and_report_show_the_same_savings(make_gateway: MakeGateway, tmp_path: Path) -> None:
     """The page, the summary and `gateway report` name the same share of the baseline: savings over baselines, not a mean of percentages."""
     gateway = make_gateway()
     for prompt in ("Hello", "Explain how HTTP works", "Analyze the architectural trade-offs between " * 10):

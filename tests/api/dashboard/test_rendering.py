@@ -15,7 +15,7 @@ def test_values_are_escaped() -> None:
     assert "<b>" not in page
 
 
-def test_a_value_that_is_missing() -> None:
+def test_missing_template_value_is_an_error() -> None:
     """A page whose value was forgotten is a mistake, not a page with a hole."""
     with pytest.raises(UndefinedError):
         template("sign_in.html").render()

@@ -74,7 +74,7 @@ def test_client_routes_stay_json(browser: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/?days=7", "/v1/routing/summary?days=1", "/metrics"])
-def test_signing_in(browser: httpx2.Client, path: str) -> None:
+def test_signing_in_opens_every_admin_route(browser: httpx2.Client, path: str) -> None:
     """With the admin key the browser goes on to what it asked for, and its cookie opens every admin route."""
     answer = sign_in(browser, path=path)
     assert (answer.status_code, answer.headers["location"]) == (303, path)
@@ -87,7 +87,7 @@ def test_signing_in(browser: httpx2.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "a-client-key-of-the-tests", ADMIN.upper()])
-def test_wrong_keys(browser: httpx2.Client, key: str) -> None:
+def test_wrong_key_brings_the_form_back_without_a_session(browser: httpx2.Client, key: str) -> None:
     """Any other key, a client's too, brings the form back with a sentence and no session, and is not repeated."""
     answer = sign_in(browser, key, path="/metrics")
     assert answer.status_code == 401
@@ -134,7 +134,7 @@ def test_the_cookie_is_for_https_where_the_page_is(browser: httpx2.Client, serve
     ],
     ids=str,
 )
-def test_forms_of_other_sites(browser: httpx2.Client, headers: dict[str, str]) -> None:
+def test_forms_of_other_origins_sign_nobody_in_or_out(browser: httpx2.Client, headers: dict[str, str]) -> None:
     """A form that another origin's page sends, of this machine too, signs nobody in or out."""
     assert sign_in(browser, headers=headers).status_code == 403
     assert sign_in(browser).status_code == 303
@@ -144,7 +144,7 @@ def test_forms_of_other_sites(browser: httpx2.Client, headers: dict[str, str]) -
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43])
-def test_a_form_without_its_token(browser: httpx2.Client, token: str) -> None:
+def test_form_without_its_token_is_refused(browser: httpx2.Client, token: str) -> None:
     """The form has to be this gateway's own: its token is that of the browser's cookie."""
     assert sign_in(browser, form_token=token).status_code == 403
     sign_in(browser)
@@ -155,7 +155,7 @@ def test_a_form_without_its_token(browser: httpx2.Client, token: str) -> None:
         assert bare.post("/sign-in", data=fields).status_code == 403
 
 
-def test_signing_out(browser: httpx2.Client) -> None:
+def test_signing_out_ends_copies_of_the_cookie_too(browser: httpx2.Client) -> None:
     """Signing out ends the session itself: a copy of the cookie opens nothing any more."""
     sign_in(browser)
     copied = browser.cookies["gateway_session"]
@@ -183,7 +183,7 @@ def test_a_page_of_another_origin_does_not_use_the_session(browser: httpx2.Clien
     assert browser.get("/", headers=link).status_code == 200
 
 
-def test_two_session_cookies(browser: httpx2.Client) -> None:
+def test_two_session_cookies_count_as_none(browser: httpx2.Client) -> None:
     """Two different session cookies in one request are none: which of them counts is never left to chance."""
     sign_in(browser)
     mine = browser.cookies["gateway_session"]
@@ -220,7 +220,9 @@ def test_failed_attempts_are_limited(browser: httpx2.Client) -> None:
     ],
     ids=["json", "none", "bytes", "utf-8", "many", "large", "twice"],
 )
-def test_what_is_no_form(browser: httpx2.Client, content: bytes, kind: str, status: int) -> None:
+def test_malformed_form_is_refused_with_the_form_again(
+    browser: httpx2.Client, content: bytes, kind: str, status: int
+) -> None:
     """What is no form of ours is refused within limits, with the form again."""
     answer = browser.post("/sign-in", content=content, headers={"content-type": kind})
     assert answer.status_code == status
@@ -242,7 +244,7 @@ def test_what_is_no_form(browser: httpx2.Client, content: bytes, kind: str, stat
         "/" + "a" * 3000,
     ],
 )
-def test_nobody_is_led_away(browser: httpx2.Client, to: str) -> None:
+def test_redirect_after_sign_in_stays_on_this_gateway(browser: httpx2.Client, to: str) -> None:
     """After signing in the browser stays with this gateway, whatever the form was made to say."""
     assert sign_in(browser, to=to).headers["location"] == "/"
     assert local_path(to) == "/"

@@ -33,7 +33,7 @@ def event(written: bytes) -> dict[str, Any]:
     return parsed
 
 
-def test_completion() -> None:
+def test_completion_has_every_member_of_openais() -> None:
     """A completion has every member that OpenAI's has, ours before the provider's, and no empty ones."""
     made = body(
         {"content": "4", "tool_calls": [], "annotations": None, "reasoning_content": "2+2"},
@@ -79,7 +79,7 @@ def test_completion_without_usage() -> None:
         ([], "stop", None, "stop"),
     ],
 )
-def test_legacy_completion(calls: list[Any], reason: str, expected: Any, told: str) -> None:
+def test_legacy_completion_has_one_function_call(calls: list[Any], reason: str, expected: Any, told: str) -> None:
     """In the old form the first function call stands alone, and the finish reason says so."""
     choice = body({"content": None, "tool_calls": calls}, legacy=True, finish_reason=reason)["choices"][0]
     assert choice["message"].get("function_call") == expected
@@ -87,7 +87,7 @@ def test_legacy_completion(calls: list[Any], reason: str, expected: Any, told: s
     assert choice["finish_reason"] == told
 
 
-def test_chunk() -> None:
+def test_chunk_has_stream_head_and_every_choice_member() -> None:
     """A chunk has the stream's head, and each choice all members."""
     made = event(writer().write(Chunk([{"index": 1, "delta": {"content": "4"}}])))
     assert made == {
@@ -105,7 +105,7 @@ def test_chunk_without_choices() -> None:
     assert writer().write(Chunk(usage=Usage(1, 2))) == b""
 
 
-def test_usage() -> None:
+def test_usage_is_null_in_every_chunk_but_the_last() -> None:
     """When usage is asked for, every chunk says null but the last, which has no choices."""
     asked = writer(include_usage=True)
     assert event(asked.write(Chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])))["usage"] is None
@@ -114,7 +114,7 @@ def test_usage() -> None:
 
 
 @pytest.mark.parametrize("include_usage", [False, True])
-def test_extra(include_usage: bool) -> None:
+def test_extra_members_never_replace_the_gateways(include_usage: bool) -> None:
     """The provider's further members are written, but never in place of ours."""
     made = event(
         writer(include_usage=include_usage).write(
@@ -125,7 +125,7 @@ def test_extra(include_usage: bool) -> None:
     assert "choices" in event(writer().write(Chunk([{"index": 0, "delta": {}}], extra={"id": "x"})))
 
 
-def test_line_ends() -> None:
+def test_events_contain_no_raw_line_ends() -> None:
     """No character that some reader takes for a line end stands raw in an event."""
     written = writer().write(Chunk([{"index": 0, "delta": {"content": "a\u2028b\u2029c\nd\u2013"}}]))
     assert b"\xe2\x80\xa8" not in written
@@ -146,7 +146,9 @@ def test_line_ends() -> None:
         ({"delta": {}, "finish_reason": "length"}, ({}, "length")),
     ],
 )
-def test_legacy_chunk(choice: dict[str, Any], expected: tuple[dict[str, Any], str | None]) -> None:
+def test_legacy_stream_has_the_first_call_alone(
+    choice: dict[str, Any], expected: tuple[dict[str, Any], str | None]
+) -> None:
     """In the old form a stream tells the first call alone."""
     made = event(writer(legacy=True).write(Chunk([{"index": 0, **choice}])))["choices"][0]
     assert (made["delta"], made["finish_reason"]) == expected

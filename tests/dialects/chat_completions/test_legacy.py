@@ -45,7 +45,7 @@ def test_uses_legacy_form(body: dict[str, Any], legacy: bool) -> None:
     ("function_call", "tool_choice"),
     [("none", "none"), ("auto", "auto"), ({"name": "f"}, {"type": "function", "function": {"name": "f"}})],
 )
-def test_parameters(function_call: object, tool_choice: object) -> None:
+def test_legacy_functions_become_tools_one_call_at_a_time(function_call: object, tool_choice: object) -> None:
     """Functions become tools, one call at a time; the given body stays as it is."""
     body = {"messages": [USER], "functions": [{"name": "f"}], "function_call": function_call, "seed": 1}
     before = dict(body)
@@ -59,13 +59,13 @@ def test_parameters(function_call: object, tool_choice: object) -> None:
     assert body == before
 
 
-def test_no_choice() -> None:
+def test_legacy_function_call_needs_functions() -> None:
     """Without `function_call` there is no `tool_choice`; without `functions` it means nothing."""
     assert "tool_choice" not in rewrite_as_tools({"messages": [USER], "functions": [{"name": "f"}]})
     assert rewrite_as_tools({"messages": [USER], "function_call": "auto"}) == {"messages": [USER]}
 
 
-def test_call_and_result() -> None:
+def test_legacy_call_and_result_share_an_id() -> None:
     """A call gets an id made of its place, and the result has the same."""
     call, result = messages(asked(), told())
     assert call == {
@@ -76,7 +76,7 @@ def test_call_and_result() -> None:
     assert result == {"role": "tool", "tool_call_id": "call_legacy_1", "content": "sunny"}
 
 
-def test_results_find_their_calls() -> None:
+def test_legacy_result_answers_the_newest_open_call() -> None:
     """A result answers the newest open call of its name, and each call is answered once."""
     other = asked({"name": "g", "arguments": ""})
     *_, first, second, third = messages(asked(), other, asked(), told("f"), told("f"), told("g", None))
@@ -88,7 +88,7 @@ def test_results_find_their_calls() -> None:
     assert third["content"] == ""
 
 
-def test_orphan() -> None:
+def test_legacy_result_without_a_call_gets_an_id() -> None:
     """A result that answers nothing has an id of its own."""
     assert messages(told())[0]["tool_call_id"] == "call_legacy_1"
 
@@ -101,6 +101,6 @@ def test_orphan() -> None:
         asked(tool_calls=[{"id": "c"}]),
     ],
 )
-def test_nothing_to_rewrite(message: dict[str, Any]) -> None:
+def test_misplaced_legacy_calls_are_left_out(message: dict[str, Any]) -> None:
     """An empty call, one that is not the assistant's, and one beside tool calls are left out."""
     assert messages(message) == [{name: value for name, value in message.items() if name != "function_call"}]

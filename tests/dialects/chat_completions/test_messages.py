@@ -8,6 +8,7 @@ import pytest
 
 from gateway.dialects.chat_completions.messages import check_messages
 from gateway.errors import InvalidRequest
+from tests.dialects.chat_completions.refusals import refused_member
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "original"}}
@@ -59,9 +60,9 @@ def calls(*items: object) -> dict[str, Any]:
         {"role": "function", "name": "f", "content": None},
     ],
 )
-def test_accepted(message: object) -> None:
+def test_documented_message_forms_are_accepted(message: object) -> None:
     """Every form that OpenAI documents is accepted, and so are the extensions that answers carry."""
-    check_messages([message])
+    assert refused_member(check_messages, [message]) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_accepted(message: object) -> None:
         ({"role": "function", "name": "f", "content": []}, ".content"),
     ],
 )
-def test_refused(message: object, path: str) -> None:
+def test_bad_message_is_refused_with_the_path_of_the_member(message: object, path: str) -> None:
     """A message that breaks a rule is refused, and the path leads to the member that does."""
     with pytest.raises(InvalidRequest) as refused:
         check_messages([{"role": "user", "content": "hi"}, message])
@@ -137,7 +138,7 @@ def test_refused(message: object, path: str) -> None:
 @pytest.mark.parametrize(
     "value", [[], {}, "hi", [{"role": "user", "content": "x"}] * 10_001], ids=["empty", "object", "text", "too many"]
 )
-def test_not_a_list_of_messages(value: object) -> None:
+def test_number_of_messages_is_bounded(value: object) -> None:
     """There must be 1 to 10,000 messages."""
     with pytest.raises(InvalidRequest) as refused:
         check_messages(value)
@@ -154,7 +155,7 @@ def test_not_a_list_of_messages(value: object) -> None:
     ],
     ids=["parts", "reasoning", "images", "calls"],
 )
-def test_too_many_parts(message: dict[str, object]) -> None:
+def test_number_of_parts_is_bounded(message: dict[str, object]) -> None:
     """All messages together have at most 20,000 parts, calls and pieces of reasoning."""
     check_messages([message] * 3)
     with pytest.raises(InvalidRequest) as refused:

@@ -41,7 +41,7 @@ def parsed(**members: object) -> ChatRequest:
     return parse_chat_request(orjson.dumps({"model": "auto", "messages": MESSAGES, **members}))
 
 
-def accepted(body: object) -> None:
+def expect_accepted_or_refused(body: object) -> None:
     """Parse it; any refusal but InvalidRequest fails the test, and so does a value that is not what it says."""
     with suppress(InvalidRequest):
         request = parse_chat_request(orjson.dumps(body))
@@ -50,7 +50,7 @@ def accepted(body: object) -> None:
         orjson.dumps(request.body)
 
 
-def test_plain() -> None:
+def test_body_keeps_unknown_members_without_nulls_and_hints() -> None:
     """The body is kept with what the gateway does not know, without nulls and without its own hints."""
     request = parsed(seed=None, later={"x": None}, routing={"max_cost": 1})
     assert request.body == {"model": "auto", "messages": MESSAGES, "later": {"x": None}}
@@ -69,7 +69,7 @@ def test_plain() -> None:
         ({"stream": True, "stream_options": {"include_usage": None}}, True, False),
     ],
 )
-def test_stream(members: dict[str, Any], stream: bool, include_usage: bool) -> None:
+def test_stream_and_include_usage_are_read(members: dict[str, Any], stream: bool, include_usage: bool) -> None:
     """Whether to stream, and whether the stream ends with usage."""
     request = parsed(**members)
     assert (request.stream, request.include_usage) == (stream, include_usage)
@@ -86,14 +86,14 @@ def test_stream(members: dict[str, Any], stream: bool, include_usage: bool) -> N
         ({"model": "auto", "messages": MESSAGES, "temperature": 3}, "temperature"),
     ],
 )
-def test_refused(body: object, param: str) -> None:
+def test_missing_or_wrong_member_is_named(body: object, param: str) -> None:
     """What is missing or wrong is named."""
     with pytest.raises(InvalidRequest) as refused:
         parse_chat_request(orjson.dumps(body))
     assert refused.value.param == param
 
 
-def test_legacy_functions() -> None:
+def test_legacy_request_is_rewritten_and_answered_in_legacy_form() -> None:
     """A request in the old form is rewritten, and its answer has to be given in the old form."""
     request = parsed(functions=[{"name": "f"}])
     assert request.legacy_functions
@@ -101,7 +101,7 @@ def test_legacy_functions() -> None:
     assert "functions" not in request.body
 
 
-def test_legacy_history() -> None:
+def test_legacy_history_does_not_ask_for_a_legacy_answer() -> None:
     """A history in the old form does not ask for an answer in it."""
     request = parsed(messages=[*MESSAGES, {"role": "function", "name": "f", "content": "42"}])
     assert not request.legacy_functions
@@ -109,7 +109,7 @@ def test_legacy_history() -> None:
     assert request.body["messages"] is request.messages
 
 
-def test_no_tools() -> None:
+def test_empty_tools_count_as_absent() -> None:
     """An empty list of tools and what goes with it are as good as absent."""
     assert parsed(tools=[], tool_choice="auto", parallel_tool_calls=True).body == {
         "model": "auto",
@@ -118,20 +118,20 @@ def test_no_tools() -> None:
 
 
 @given(JSON)
-def test_any_body(body: object) -> None:
+def test_any_json_body_is_accepted_or_refused_as_invalid(body: object) -> None:
     """Whatever JSON the body is, it is accepted or refused as invalid."""
-    accepted(body)
+    expect_accepted_or_refused(body)
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=5))
 @settings(max_examples=100)
-def test_any_parameters(members: dict[str, Any]) -> None:
+def test_any_parameters_are_accepted_or_refused_as_invalid(members: dict[str, Any]) -> None:
     """Whatever the parameters are, they are accepted or refused as invalid."""
-    accepted({**members, "model": "auto", "messages": MESSAGES})
+    expect_accepted_or_refused({**members, "model": "auto", "messages": MESSAGES})
 
 
 @given(st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=4), WORDS)
 @settings(max_examples=100)
-def test_any_messages(messages: list[dict[str, Any]], role: str) -> None:
+def test_any_messages_are_accepted_or_refused_as_invalid(messages: list[dict[str, Any]], role: str) -> None:
     """Whatever the messages are, they are accepted or refused as invalid."""
-    accepted({"model": "auto", "messages": [{**message, "role": role} for message in messages]})
+    expect_accepted_or_refused({"model": "auto", "messages": [{**message, "role": role} for message in messages]})

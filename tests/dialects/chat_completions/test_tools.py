@@ -16,6 +16,7 @@ from gateway.dialects.chat_completions.tools import (
     check_tools,
 )
 from gateway.errors import InvalidRequest
+from tests.dialects.chat_completions.refusals import refused_member
 
 Check = Callable[[object, str], None]
 F = {"type": "function", "function": {"name": "f", "description": None, "parameters": {}, "strict": True}}
@@ -52,9 +53,9 @@ def schema(**members: object) -> dict[str, Any]:
         (check_response_format, schema(strict=True, description="d")),
     ],
 )
-def test_accepted(check: Check, value: object) -> None:
+def test_documented_tool_forms_are_accepted(check: Check, value: object) -> None:
     """Every documented form is accepted."""
-    check(value, "x")
+    assert refused_member(check, value, "x") is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_accepted(check: Check, value: object) -> None:
         (check_response_format, schema(description=7), ".json_schema.description"),
     ],
 )
-def test_refused(check: Check, value: object, path: str) -> None:
+def test_bad_tool_is_refused_with_its_path(check: Check, value: object, path: str) -> None:
     """What breaks a rule is refused, and the path leads to it."""
     with pytest.raises(InvalidRequest) as refused:
         check(value, "x")
@@ -123,9 +124,9 @@ def test_refused(check: Check, value: object, path: str) -> None:
         {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
     ],
 )
-def test_choice_is_offered(body: dict[str, Any]) -> None:
+def test_offered_tool_choice_is_accepted(body: dict[str, Any]) -> None:
     """A choice among the tools given is accepted, and one that asks for none needs no tools."""
-    check_choice_is_offered(body)
+    assert refused_member(check_choice_is_offered, body) is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_choice_is_offered(body: dict[str, Any]) -> None:
         ({"function_call": {"name": "f"}}, "function_call"),
     ],
 )
-def test_choice_is_not_offered(body: dict[str, Any], param: str) -> None:
+def test_tool_choice_outside_the_tools_is_refused(body: dict[str, Any], param: str) -> None:
     """What is forced or allowed must be among the tools."""
     with pytest.raises(InvalidRequest) as refused:
         check_choice_is_offered(body)

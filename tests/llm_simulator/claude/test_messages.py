@@ -80,7 +80,7 @@ REFUSED: list[tuple[str, str, Messages, str]] = [
 @pytest.mark.parametrize(
     ("model", "messages", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_refused(claude: Ask, model: str, messages: Messages, message: str) -> None:
+def test_bad_conversation_is_a_400_that_says_where(claude: Ask, model: str, messages: Messages, message: str) -> None:
     """A conversation that Anthropic does not take is a 400 that says where."""
     response = claude(messages, model=model)
     assert response.status_code == 400
@@ -103,7 +103,7 @@ ACCEPTED: list[tuple[str, str, Messages]] = [
 
 
 @pytest.mark.parametrize(("model", "messages"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(claude: Ask, model: str, messages: Messages) -> None:
+def test_documented_conversation_is_answered(claude: Ask, model: str, messages: Messages) -> None:
     """A conversation as Anthropic documents it is answered."""
     response = claude(messages, model=model)
     assert response.status_code == 200, response.text

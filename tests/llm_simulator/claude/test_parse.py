@@ -47,7 +47,7 @@ def test_short_prefix_is_not_cached(claude: Ask) -> None:
     assert claude(system=short).json()["usage"]["cache_creation_input_tokens"] == 0
 
 
-def test_automatic_breakpoint(claude: Ask) -> None:
+def test_top_level_cache_control_marks_the_last_block(claude: Ask) -> None:
     """The top-level cache_control marks the last block."""
     usage = claude(LONG, cache_control={"type": "ephemeral"}).json()["usage"]
     assert usage["cache_creation_input_tokens"] > 3000
@@ -70,7 +70,7 @@ def test_system_text_and_media_count(claude: Ask) -> None:
 @pytest.mark.parametrize(
     ("model", "thinks", "shown"), [("claude-haiku-4-5", False, False), ("claude-sonnet-5", True, False)]
 )
-def test_default_thinking(claude: Ask, model: str, thinks: bool, shown: bool) -> None:
+def test_models_from_5_on_think_unasked_and_hide_it(claude: Ask, model: str, thinks: bool, shown: bool) -> None:
     """Models from 5 on think unasked, and hide the text of it."""
     blocks = [
         block for block in claude("Explain entropy", model=model).json()["content"] if block["type"] == "thinking"
@@ -79,7 +79,7 @@ def test_default_thinking(claude: Ask, model: str, thinks: bool, shown: bool) ->
     assert any(block["thinking"] for block in blocks) == shown
 
 
-def test_display(claude: Ask) -> None:
+def test_display_shows_or_hides_the_thinking(claude: Ask) -> None:
     """`summarized` shows the thinking of a model that hides it, `omitted` hides it where it is shown."""
     shown = claude(model="claude-opus-5-5", thinking={"type": "adaptive", "display": "summarized"}).json()["content"][0]
     hidden = claude(model="claude-sonnet-4-6", thinking={"type": "adaptive", "display": "omitted"}).json()["content"][0]
@@ -88,7 +88,7 @@ def test_display(claude: Ask) -> None:
     assert hidden["signature"]
 
 
-def test_thinking_counts(claude: Ask) -> None:
+def test_thinking_tokens_are_inside_the_output_tokens(claude: Ask) -> None:
     """Thinking tokens are inside the output tokens."""
     usage = claude(thinking={"type": "enabled", "budget_tokens": 2048}).json()["usage"]
     assert 0 < usage["output_tokens_details"]["thinking_tokens"] < usage["output_tokens"]

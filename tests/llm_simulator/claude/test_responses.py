@@ -26,7 +26,7 @@ WEATHER: Any = {
 }
 
 
-def test_message(anthropic_sdk: anthropic.Anthropic) -> None:
+def test_plain_answer_is_a_message_of_the_sdk(anthropic_sdk: anthropic.Anthropic) -> None:
     """A plain answer is a Message of the SDK, strictly read."""
     raw = anthropic_sdk.messages.with_raw_response.create(model=MODEL, max_tokens=500, messages=USER)
     message = TypeAdapter(Message).validate_json(raw.read(), strict=True)
@@ -51,7 +51,7 @@ def test_stream_equals_message(anthropic_sdk: anthropic.Anthropic) -> None:
     assert built.stop_reason == plain.stop_reason == "tool_use"
 
 
-def test_raw_events(anthropic_sdk: anthropic.Anthropic) -> None:
+def test_events_are_known_to_the_sdk_and_in_order(anthropic_sdk: anthropic.Anthropic) -> None:
     """Each event is one the SDK knows, in the documented order, with a ping between."""
     with anthropic_sdk.messages.with_streaming_response.create(
         model=MODEL, max_tokens=500, messages=USER, stream=True
@@ -64,7 +64,9 @@ def test_raw_events(anthropic_sdk: anthropic.Anthropic) -> None:
     assert [event.type for event in events[-2:]] == ["message_delta", "message_stop"]
 
 
-def test_tool_loop(anthropic_sdk: anthropic.Anthropic, satisfies: Satisfies) -> None:
+def test_tool_arguments_satisfy_the_schema_and_results_are_used(
+    anthropic_sdk: anthropic.Anthropic, satisfies: Satisfies
+) -> None:
     """Arguments satisfy the schema, and the answer after the results uses them."""
     first = anthropic_sdk.messages.create(model=MODEL, max_tokens=900, messages=USER, tools=[WEATHER])
     uses = [block for block in first.content if block.type == "tool_use"]
@@ -109,7 +111,7 @@ def test_tool_without_arguments(anthropic_sdk: anthropic.Anthropic) -> None:
     assert message.content[0].input == {}
 
 
-def test_json_schema(anthropic_sdk: anthropic.Anthropic, satisfies: Satisfies) -> None:
+def test_structured_answer_satisfies_its_schema(anthropic_sdk: anthropic.Anthropic, satisfies: Satisfies) -> None:
     """A structured answer is JSON that satisfies its schema."""
     schema = {
         "type": "object",
@@ -124,7 +126,7 @@ def test_json_schema(anthropic_sdk: anthropic.Anthropic, satisfies: Satisfies) -
     assert satisfies(json.loads(text.text), schema)
 
 
-def test_redacted_thinking(anthropic_sdk: anthropic.Anthropic) -> None:
+def test_redacted_thinking_comes_by_marker_and_may_be_sent_back(anthropic_sdk: anthropic.Anthropic) -> None:
     """A marker brings redacted thinking, and it may be sent back."""
     asked: Any = [{"role": "user", "content": "Explain [[redacted]] things"}]
     first = anthropic_sdk.messages.create(model=MODEL, max_tokens=900, messages=asked)
@@ -143,7 +145,7 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("prompt", "fields", "reason", "stop"), REASONS, ids=[row[2] for row in REASONS])
-def test_stop_reasons(
+def test_each_ending_has_its_stop_reason(
     anthropic_sdk: anthropic.Anthropic, prompt: str, fields: Any, reason: str, stop: str | None
 ) -> None:
     """Each ending has its stop_reason; only a stop sequence names itself, and only a refusal has details."""

@@ -42,7 +42,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("block", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused_blocks(claude: Ask, block: dict[str, Any], message: str) -> None:
+def test_undocumented_block_is_refused_with_its_path(claude: Ask, block: dict[str, Any], message: str) -> None:
     """A block that is not as documented is refused with its path."""
     response = claude([{"role": "user", "content": [block]}])
     assert response.status_code == 400
@@ -59,14 +59,14 @@ ACCEPTED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("block", "said"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted_blocks(claude: Ask, block: dict[str, Any], said: str) -> None:
+def test_media_blocks_are_acknowledged_with_type_and_size(claude: Ask, block: dict[str, Any], said: str) -> None:
     """Media are acknowledged with their type and size."""
     response = claude([{"role": "user", "content": [block, {"type": "text", "text": "What is this?"}]}])
     assert response.status_code == 200, response.text
     assert said in response.json()["content"][-1]["text"]
 
 
-def test_missing_fields(claude: Ask) -> None:
+def test_missing_required_fields_are_named(claude: Ask) -> None:
     """Required fields are named when they are missing."""
     assert "messages: List should have at least 1 item" in claude([]).json()["error"]["message"]
     assert "messages.0.content: Field required" in claude([{"role": "user"}]).json()["error"]["message"]

@@ -54,7 +54,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(claude: Ask, fields: dict[str, Any], message: str) -> None:
+def test_undocumented_tools_are_a_400(claude: Ask, fields: dict[str, Any], message: str) -> None:
     """Tools that Anthropic does not take are a 400."""
     response = claude(**fields)
     assert response.status_code == 400
@@ -62,7 +62,7 @@ def test_refused(claude: Ask, fields: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "f"}, {"type": "none"}, {"type": "auto"}])
-def test_choices(claude: Ask, choice: dict[str, str]) -> None:
+def test_tool_choice_forces_or_forbids_calls(claude: Ask, choice: dict[str, str]) -> None:
     """Forced choices call, `none` never does, `auto` calls when the prompt fits."""
     content = claude(tools=[tool()], tool_choice=choice).json()["content"]
     assert (content[-1]["type"] == "tool_use") == (choice["type"] in ("any", "tool"))
@@ -83,6 +83,6 @@ SCHEMAS: list[tuple[Any, bool]] = [
 
 
 @pytest.mark.parametrize(("schema", "legal"), SCHEMAS)
-def test_is_schema(schema: Any, legal: bool) -> None:
+def test_is_schema_checks_every_level(schema: Any, legal: bool) -> None:
     """A JSON schema is told from what is none, all the way down."""
     assert is_schema(schema) is legal

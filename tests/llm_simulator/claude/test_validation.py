@@ -84,7 +84,9 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("model", "fields", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(claude: Ask, model: str, fields: dict[str, Any], message: str) -> None:
+def test_parameter_outside_the_generation_is_a_400(
+    claude: Ask, model: str, fields: dict[str, Any], message: str
+) -> None:
     """A parameter that the generation does not take is a 400 in Anthropic's shape."""
     response = claude(model=model, **fields)
     body = response.json()
@@ -115,7 +117,7 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "fields"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(claude: Ask, model: str, fields: dict[str, Any]) -> None:
+def test_documented_parameters_are_answered(claude: Ask, model: str, fields: dict[str, Any]) -> None:
     """What the generation documents is answered."""
     response = claude(model=model, **fields)
     assert response.status_code == 200, response.text

@@ -35,7 +35,7 @@ def test_key_belongs_in_its_header(client: TestClient, url: str, headers: dict[s
     assert response.json()["error"]["status"] == "PERMISSION_DENIED"
 
 
-def test_unknown_model(genai_sdk: genai.Client) -> None:
+def test_unknown_model_is_a_404_of_the_sdk(genai_sdk: genai.Client) -> None:
     """An unknown model is a 404 that the SDK knows."""
     with pytest.raises(errors.ClientError) as caught:
         genai_sdk.models.generate_content(model="gemini-9-nope", contents="x")
@@ -44,7 +44,7 @@ def test_unknown_model(genai_sdk: genai.Client) -> None:
     assert "models/gemini-9-nope is not found for API version v1beta" in str(caught.value.message)
 
 
-def test_unknown_query(gemini: Ask) -> None:
+def test_unknown_query_parameter_is_a_400(gemini: Ask) -> None:
     """A query parameter that is none of Google's is a 400."""
     assert 'Unknown name "foo"' in gemini(url=f"{URL}?foo=1").json()["error"]["message"]
 
@@ -55,7 +55,7 @@ def test_unknown_model_when_streaming(gemini: Ask) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{"])
-def test_not_an_object(client: TestClient, raw: bytes) -> None:
+def test_body_that_is_no_object_is_a_400(client: TestClient, raw: bytes) -> None:
     """A body that is not a JSON object is a 400."""
     response = client.post(URL, content=raw, headers={"x-goog-api-key": "k"})
     assert response.status_code == 400

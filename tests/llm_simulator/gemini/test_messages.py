@@ -153,7 +153,7 @@ REFUSED: list[tuple[str, str, Contents, str]] = [
 
 
 @pytest.mark.parametrize(("name", "contents", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(gemini: Ask, name: str, contents: Contents, message: str) -> None:
+def test_bad_conversation_is_a_400(gemini: Ask, name: str, contents: Contents, message: str) -> None:
     """A conversation that Gemini does not take is a 400."""
     response = gemini(contents, model=name)
     assert response.status_code == 400
@@ -183,7 +183,7 @@ ACCEPTED: list[tuple[str, str, Contents]] = [
 
 
 @pytest.mark.parametrize(("name", "contents"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(gemini: Ask, name: str, contents: Contents) -> None:
+def test_documented_conversation_is_answered(gemini: Ask, name: str, contents: Contents) -> None:
     """A conversation as documented is answered."""
     response = gemini(contents, model=name)
     assert response.status_code == 200, response.text
@@ -203,7 +203,7 @@ def test_results_are_read(gemini: Ask) -> None:
         assert said in body["candidates"][0]["content"]["parts"][0]["text"]
 
 
-def test_system_instruction(gemini: Ask) -> None:
+def test_system_instruction_is_read_and_counted(gemini: Ask) -> None:
     """A system instruction with text is read and counted."""
     plain = gemini().json()["usageMetadata"]["promptTokenCount"]
     told = gemini(systemInstruction={"parts": [{"text": "Be brief."}, {"text": "Be kind."}]}).json()["usageMetadata"]

@@ -27,7 +27,7 @@ WEATHER = types.Tool(
 )
 
 
-def test_response(genai_sdk: genai.Client) -> None:
+def test_plain_answer_is_a_response_of_the_sdk(genai_sdk: genai.Client) -> None:
     """A plain answer is a response of the SDK, and its usage adds up."""
     answer = genai_sdk.models.generate_content(model=MODEL, contents="Explain tides")
     usage = answer.usage_metadata
@@ -63,7 +63,7 @@ def test_stream_equals_response(genai_sdk: genai.Client) -> None:
     assert last.usage_metadata.candidates_token_count
 
 
-def test_thoughts(genai_sdk: genai.Client) -> None:
+def test_thoughts_are_shown_on_request_and_always_counted(genai_sdk: genai.Client) -> None:
     """Thoughts are shown when asked for, and count either way."""
     shown = types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
     with_thoughts = genai_sdk.models.generate_content(model=MODEL, contents="Prove it", config=shown)
@@ -75,7 +75,7 @@ def test_thoughts(genai_sdk: genai.Client) -> None:
     assert without.usage_metadata.thoughts_token_count
 
 
-def test_tool_loop(genai_sdk: genai.Client, satisfies: Satisfies) -> None:
+def test_calls_satisfy_the_schema_and_the_first_is_signed(genai_sdk: genai.Client, satisfies: Satisfies) -> None:
     """Calls satisfy the schema, the first one is signed, each has its id, and the results are used."""
     asked = types.Content(role="user", parts=[types.Part(text="Weather in Paris and Berlin?")])
     config = types.GenerateContentConfig(
@@ -125,7 +125,7 @@ def test_old_models_have_no_call_ids(gemini: Ask) -> None:
 
 
 @pytest.mark.parametrize("field", ["response_json_schema", "response_schema"])
-def test_json_schema(genai_sdk: genai.Client, field: str, satisfies: Satisfies) -> None:
+def test_structured_answer_satisfies_its_schema(genai_sdk: genai.Client, field: str, satisfies: Satisfies) -> None:
     """A structured answer is JSON that satisfies its schema."""
     settings: dict[str, Any] = {"response_mime_type": "application/json", field: SCHEMA}
     answer = genai_sdk.models.generate_content(
@@ -153,7 +153,7 @@ FINISHES = [
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("prompt", "reason"), FINISHES, ids=[row[1] + row[0][8:14] for row in FINISHES])
-def test_finish_reasons(gemini: Ask, prompt: str, reason: str, stream: bool) -> None:
+def test_each_ending_has_its_finish_reason(gemini: Ask, prompt: str, reason: str, stream: bool) -> None:
     """Each ending has its finishReason, streamed or not."""
     config = {"maxOutputTokens": 60, "stopSequences": ["STOP"]}
     response = gemini(prompt, config=config, stream=stream)
@@ -163,7 +163,7 @@ def test_finish_reasons(gemini: Ask, prompt: str, reason: str, stream: bool) -> 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_blocked_prompt(gemini: Ask, stream: bool) -> None:
+def test_blocked_prompt_has_feedback_and_no_candidates(gemini: Ask, stream: bool) -> None:
     """A blocked prompt has no candidates, only its promptFeedback and the prompt's tokens."""
     text = gemini("[[fault:blocked]]", stream=stream).text
     body = json.loads(text.removeprefix("data: "))
@@ -172,7 +172,7 @@ def test_blocked_prompt(gemini: Ask, stream: bool) -> None:
     assert body["usageMetadata"]["totalTokenCount"] == body["usageMetadata"]["promptTokenCount"]
 
 
-def test_candidates(gemini: Ask) -> None:
+def test_several_candidates_are_answered_and_counted(gemini: Ask) -> None:
     """2.5 answers several candidates, streamed or not, and counts them all."""
     body = gemini(model="gemini-2.5-flash", config={"candidateCount": 3, "responseLogprobs": True}).json()
     assert [entry["index"] for entry in body["candidates"]] == [0, 1, 2]
@@ -181,21 +181,21 @@ def test_candidates(gemini: Ask) -> None:
     assert text.count('"finishReason":"STOP"') == 2
 
 
-def test_unsigned_stream(gemini: Ask) -> None:
+def test_stream_without_thinking_is_unsigned(gemini: Ask) -> None:
     """A 2.5 model that did not think signs nothing."""
     text = gemini("Explain tides", model="gemini-2.5-flash-lite", stream=True).text
     assert "thoughtSignature" not in text
     assert "thoughtsTokenCount" not in text
 
 
-def test_framing(gemini: Ask) -> None:
+def test_events_end_with_crlf_and_default_stream_is_an_array(gemini: Ask) -> None:
     """Events are framed with CR LF; without `alt=sse` the stream is one JSON array."""
     assert "\r\n\r\ndata: {" in gemini("Explain tides", stream=True).text
     array = gemini("Explain tides", url=f"/v1beta/models/{MODEL}:streamGenerateContent").json()
     assert array[-1]["candidates"][0]["finishReason"] == "STOP"
 
 
-def test_implicit_cache(gemini: Ask) -> None:
+def test_repeated_long_prompt_is_partly_cached(gemini: Ask) -> None:
     """A long prompt that comes again is partly cached, inside the prompt's tokens."""
     prompt = "All work and no play makes a dull prompt. " * 300
     first, second = (gemini(prompt).json()["usageMetadata"] for _ in range(2))

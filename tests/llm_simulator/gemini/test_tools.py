@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(gemini: Ask, fields: dict[str, Any], message: str) -> None:
+def test_declaration_outside_the_rules_is_a_400(gemini: Ask, fields: dict[str, Any], message: str) -> None:
     """A declaration outside Gemini's rules is a 400."""
     response = gemini(**fields)
     assert response.status_code == 400
@@ -92,13 +92,13 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("fields", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(gemini: Ask, fields: dict[str, Any]) -> None:
+def test_documented_declarations_are_accepted(gemini: Ask, fields: dict[str, Any]) -> None:
     """Declarations as documented are taken."""
     response = gemini(**fields)
     assert response.status_code == 200, response.text
 
 
-def test_modes(gemini: Ask) -> None:
+def test_mode_any_forces_and_none_forbids_calls(gemini: Ask) -> None:
     """ANY forces a call among the allowed names, NONE forbids one."""
     tools = {"tools": [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}]}
     forced = gemini(**tools, **calling(mode="ANY", allowedFunctionNames=["g"])).json()["candidates"][0]["content"][

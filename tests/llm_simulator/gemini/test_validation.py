@@ -87,7 +87,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("model", "fields", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(gemini: Ask, model: str, fields: dict[str, Any], message: str) -> None:
+def test_setting_outside_the_generation_is_a_400(gemini: Ask, model: str, fields: dict[str, Any], message: str) -> None:
     """A setting that the generation does not take is a 400 in Google's shape."""
     response = gemini(model=model, **fields)
     error = response.json()["error"]
@@ -114,7 +114,7 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "fields"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(gemini: Ask, model: str, fields: dict[str, Any]) -> None:
+def test_documented_settings_are_answered(gemini: Ask, model: str, fields: dict[str, Any]) -> None:
     """What the generation documents is answered."""
     response = gemini(model=model, **fields)
     assert response.status_code == 200, response.text

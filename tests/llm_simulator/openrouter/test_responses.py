@@ -33,7 +33,7 @@ def chunks_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_completion(openrouter: Ask) -> None:
+def test_plain_answer_has_provider_native_reason_and_cost(openrouter: Ask) -> None:
     """A plain answer is a ChatCompletion of the SDK, with OpenRouter's provider, native reason and cost."""
     body = openrouter("What is 6*7?", model=MODEL).json()
     answer = TypeAdapter(ChatCompletion).validate_json(json.dumps(body), strict=True)
@@ -49,14 +49,14 @@ def test_completion(openrouter: Ask) -> None:
     )
 
 
-def test_given_prices(openrouter: Ask, simulation: Simulation) -> None:
+def test_given_price_decides_the_cost(openrouter: Ask, simulation: Simulation) -> None:
     """A model whose price is given costs that; the others' prices are invented."""
     simulation.prices = {MODEL: (1.0, 2.0)}
     usage = openrouter("What is 6*7?", model=MODEL).json()["usage"]
     assert usage["cost"] == pytest.approx((usage["prompt_tokens"] + 2 * usage["completion_tokens"]) / 1e6)
 
 
-def test_stream_framing(openrouter: Ask) -> None:
+def test_stream_has_comments_usage_chunk_and_done(openrouter: Ask) -> None:
     """A stream begins with comments, ends with a usage chunk without choices and [DONE], and finishes once."""
     text = openrouter("Explain tides", stream=True).text
     chunks = chunks_of(text)
@@ -79,7 +79,7 @@ def test_stream_equals_completion(openrouter: Ask) -> None:
     assert streamed[-2]["choices"][0]["finish_reason"] == plain["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_tool_loop(openai_sdk: openai.OpenAI, satisfies: Satisfies) -> None:
+def test_sdk_builds_two_calls_that_satisfy_their_schema(openai_sdk: openai.OpenAI, satisfies: Satisfies) -> None:
     """The SDK's stream helper builds two calls whose arguments satisfy the schema; the results are used."""
     with openai_sdk.chat.completions.stream(model=MODEL, messages=USER, tools=[WEATHER]) as stream:
         message = stream.get_final_completion().choices[0].message
@@ -106,21 +106,21 @@ def test_tool_loop(openai_sdk: openai.OpenAI, satisfies: Satisfies) -> None:
     assert "18 degrees" in answer
 
 
-def test_parse(openai_sdk: openai.OpenAI) -> None:
+def test_sdk_parse_gets_an_object_of_its_schema(openai_sdk: openai.OpenAI) -> None:
     """The SDK's `parse` gets an object that satisfies its schema."""
     trip = openai_sdk.chat.completions.parse(model=MODEL, messages=USER, response_format=Trip).choices[0].message.parsed
     assert isinstance(trip, Trip)
     assert trip.city == "Paris"
 
 
-def test_json_object(openrouter: Ask) -> None:
+def test_json_object_format_brings_bare_json(openrouter: Ask) -> None:
     """`json_object` brings bare JSON."""
     body = openrouter("Explain", response_format={"type": "json_object"}).json()
     assert isinstance(json.loads(body["choices"][0]["message"]["content"]), dict)
 
 
 @pytest.mark.parametrize(("model", "signed"), [(MODEL, True), ("deepseek/deepseek-r1", False)])
-def test_reasoning(openrouter: Ask, model: str, signed: bool) -> None:
+def test_reasoning_is_shown_counted_and_can_be_excluded(openrouter: Ask, model: str, signed: bool) -> None:
     """Reasoning stands in `reasoning` and `reasoning_details`, is counted, and can be left out."""
     body = openrouter("Prove it", model=model, reasoning={"effort": "low"}).json()
     message = body["choices"][0]["message"]
@@ -141,7 +141,7 @@ def test_reasoning(openrouter: Ask, model: str, signed: bool) -> None:
 @pytest.mark.parametrize(
     "fields", [{"reasoning": {"enabled": True}}, {"include_reasoning": True}, {"reasoning_effort": "minimal"}]
 )
-def test_reasoning_switches(openrouter: Ask, fields: dict[str, Any]) -> None:
+def test_each_documented_switch_turns_reasoning_on(openrouter: Ask, fields: dict[str, Any]) -> None:
     """Each documented switch turns reasoning on."""
     assert openrouter("Prove it", **fields).json()["choices"][0]["message"]["reasoning"]
 
@@ -155,7 +155,9 @@ FINISHES = [
 
 
 @pytest.mark.parametrize(("prompt", "fields", "reason", "native"), FINISHES, ids=[row[2] for row in FINISHES])
-def test_finish_reasons(openrouter: Ask, prompt: str, fields: dict[str, Any], reason: str, native: str) -> None:
+def test_each_ending_has_its_finish_and_native_reason(
+    openrouter: Ask, prompt: str, fields: dict[str, Any], reason: str, native: str
+) -> None:
     """Each ending has its finish_reason and the vendor's own word for it."""
     choice = openrouter(prompt, model="google/gemini-3.8-flash", **fields).json()["choices"][0]
     assert (choice["finish_reason"], choice["native_finish_reason"]) == (reason, native)
@@ -170,7 +172,7 @@ def test_choices_and_logprobs(openrouter: Ask) -> None:
     assert indexes == {0, 1}
 
 
-def test_media(openrouter: Ask) -> None:
+def test_media_are_acknowledged_and_counted(openrouter: Ask) -> None:
     """Media are acknowledged with type and size and counted; free models cost nothing."""
     content = [
         {"type": "text", "text": "What is this?"},
@@ -193,7 +195,7 @@ def test_media(openrouter: Ask) -> None:
     assert body["usage"]["cost"] == 0
 
 
-def test_cached_tokens(openrouter: Ask) -> None:
+def test_repeated_long_prompt_is_cached_and_cheaper(openrouter: Ask) -> None:
     """A long prompt that comes again is partly cached and cheaper."""
     prompt = "All work and no play makes a dull prompt. " * 300
     first, second = (openrouter(prompt).json()["usage"] for _ in range(2))
@@ -205,7 +207,7 @@ def test_cached_tokens(openrouter: Ask) -> None:
     )
 
 
-def test_named_tool(openrouter: Ask) -> None:
+def test_named_tool_is_always_called(openrouter: Ask) -> None:
     """A named tool is called whatever the prompt says."""
     choice = {"type": "function", "function": {"name": "get_weather"}}
     message = openrouter("Hello", tools=[WEATHER], tool_choice=choice).json()["choices"][0]["message"]

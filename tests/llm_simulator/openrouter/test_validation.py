@@ -75,7 +75,9 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("prompt", "fields", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(openrouter: Ask, prompt: Any, fields: dict[str, Any], message: str) -> None:
+def test_undocumented_request_is_a_400_with_numeric_code(
+    openrouter: Ask, prompt: Any, fields: dict[str, Any], message: str
+) -> None:
     """What is not documented is a 400 with a numeric code."""
     response = openrouter(prompt, **fields)
     error = response.json()["error"]
@@ -118,7 +120,7 @@ ACCEPTED: list[tuple[str, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("prompt", "fields"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_accepted(openrouter: Ask, prompt: Any, fields: dict[str, Any]) -> None:
+def test_documented_request_is_answered(openrouter: Ask, prompt: Any, fields: dict[str, Any]) -> None:
     """What is documented is answered."""
     response = openrouter(prompt, **fields)
     assert response.status_code == 200, response.text
@@ -138,7 +140,9 @@ MODELS = [
 
 
 @pytest.mark.parametrize(("fields", "status", "expected"), MODELS)
-def test_models(openrouter: Ask, fields: dict[str, Any], status: int, expected: str) -> None:
+def test_first_known_model_answers_else_404(
+    openrouter: Ask, fields: dict[str, Any], status: int, expected: str
+) -> None:
     """The first known model of `model` and `models` answers; an unknown vendor or a made-up name is a 404."""
     response = openrouter(**{"model": None, **fields})
     body = response.json()
@@ -149,7 +153,7 @@ def test_models(openrouter: Ask, fields: dict[str, Any], status: int, expected: 
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic k"}, {"authorization": "Bearer invalid"}]
 )
-def test_keys(client: TestClient, headers: dict[str, str]) -> None:
+def test_only_a_bearer_key_is_accepted(client: TestClient, headers: dict[str, str]) -> None:
     """Only a bearer key is taken."""
     response = client.post(
         "/api/v1/chat/completions", json={"model": "openai/gpt-5", "messages": [USER]}, headers=headers
@@ -157,7 +161,7 @@ def test_keys(client: TestClient, headers: dict[str, str]) -> None:
     assert response.status_code == response.json()["error"]["code"] == 401
 
 
-def test_not_an_object(client: TestClient) -> None:
+def test_body_that_is_no_object_is_a_400(client: TestClient) -> None:
     """A body that is not a JSON object is a 400."""
     response = client.post("/api/v1/chat/completions", content=b"[", headers={"authorization": "Bearer k"})
     assert response.json()["error"] == {"message": "Invalid JSON", "code": 400}

@@ -17,7 +17,7 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_case(path: Path) -> None:
+def test_claude_case_file_holds(path: Path) -> None:
     """A file asks and says what is `sent` or `refused`; or what is `answered`, or comes as `events`, and what that becomes."""
     case = orjson.loads(path.read_bytes())
     checks = {"sent": _sent, "refused": _refused, "answered": _answered, "events": _streamed}

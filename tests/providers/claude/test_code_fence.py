@@ -26,7 +26,7 @@ JSON = '{"a": "```"}'
         ("", ""),
     ],
 )
-def test_without_fence(text: str, bare: str) -> None:
+def test_code_fence_around_the_whole_text_is_removed(text: str, bare: str) -> None:
     """A fence that opens the text is taken off with the one that closes it; anything else stays."""
     assert strip_code_fence(text) == bare
 
@@ -52,7 +52,7 @@ def test_space_around_a_fence_is_bounded(text: str, bare: str, cut: int) -> None
 
 
 @pytest.mark.parametrize("filling", [" ", "\n", "`", "``` ", "\t`"])
-def test_little_is_held_back(filling: str) -> None:
+def test_code_fence_detection_holds_back_little(filling: str) -> None:
     """However much white space and however many ticks a model writes, it is passed on, and looking at it stays cheap."""
     long = filling * 50_000
     assert strip_code_fence(f"```\n{long}x") == f"{long}x"
@@ -65,7 +65,7 @@ def test_little_is_held_back(filling: str) -> None:
     text=st.text("`\n {}j", max_size=20) | st.text("`\n {}j", max_size=8).map(lambda text: f"```json\n{text}"),
     cuts=st.lists(st.integers(0, 30), max_size=6),
 )
-def test_any_cut(text: str, cuts: list[int]) -> None:
+def test_code_fence_is_removed_however_the_text_is_cut(text: str, cuts: list[int]) -> None:
     """However the text is cut, the outcome is that of the whole."""
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     fence = FenceFilter()

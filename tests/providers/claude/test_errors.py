@@ -45,7 +45,9 @@ CASES: list[tuple[int, str, str, type[UpstreamError]]] = [
 
 
 @pytest.mark.parametrize(("status", "kind", "message", "error"), CASES)
-def test_error(status: int, kind: str, message: str, error: type[UpstreamError]) -> None:
+def test_error_is_the_same_as_answer_and_as_event(
+    status: int, kind: str, message: str, error: type[UpstreamError]
+) -> None:
     """An error is the same whether it is the answer or an event in one that began well."""
     body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
     answered = parse_error_response(status, {"retry-after": "7"}, orjson.dumps(body), provider="claude", key="k-123")
@@ -55,12 +57,12 @@ def test_error(status: int, kind: str, message: str, error: type[UpstreamError])
     assert (type(told), told.message) == (error, answered.message)
 
 
-def test_page() -> None:
+def test_error_page_is_judged_by_its_status() -> None:
     """A page that is no JSON counts by its status."""
     assert type(parse_error_response(529, {}, b"<html>", provider="claude", key="k")) is UpstreamOverloaded
 
 
-def test_key_in_a_message() -> None:
+def test_key_is_cut_out_of_error_messages() -> None:
     """The gateway's key is cut out of what the client is told."""
     body = orjson.dumps({"error": {"type": "invalid_request_error", "message": "bad key-77!"}})
     assert parse_error_response(400, {}, body, provider="claude", key="key-77").message == "bad [redacted]!"

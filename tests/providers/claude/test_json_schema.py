@@ -35,14 +35,14 @@ A, B = {"type": "string"}, {"type": "integer"}
         ({"description": 1}, "p.description"),
     ],
 )
-def test_unsound(schema: Any, path: str) -> None:
+def test_impossible_keyword_value_is_named(schema: Any, path: str) -> None:
     """A keyword with a value that it cannot have is named."""
     with pytest.raises(InvalidRequest) as caught:
         validate_schema(schema, "p")
     assert caught.value.param == path
 
 
-def test_nulls() -> None:
+def test_null_or_empty_keywords_count_as_absent() -> None:
     """Keywords that are null or list nothing are as good as absent; a default or a constant may be null."""
     schema: dict[str, Any] = {
         "type": "object",
@@ -56,7 +56,7 @@ def test_nulls() -> None:
     assert validate_schema(True, "p") is True
 
 
-def test_names_like_keywords() -> None:
+def test_property_may_be_named_like_a_keyword() -> None:
     """A property may be called like a keyword."""
     schema = {"properties": {"type": A, "properties": B, "$ref": A, "enum": {"enum": ["x"]}, "required": A}}
     assert object_schema(validate_schema(schema, "p")) == {**schema, "type": "object"}
@@ -100,7 +100,7 @@ def test_names_like_keywords() -> None:
     ],
     ids=["empty", "nullable", "reference", "itself", "nowhere", "circle", "all", "any", "one"],
 )
-def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
+def test_tool_input_schema_is_always_an_object(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
     """The root of a tool's input is an object, whatever the client wrote it as."""
     assert object_schema(schema) == {"type": "object", **becomes}
 
@@ -109,18 +109,18 @@ def test_object_schema(schema: dict[str, Any], becomes: dict[str, Any]) -> None:
     ("reference", "found"),
     [("#/$defs/a~1b", A), ("#/$defs/c~0d", B), ("#/$defs/a~1b/type", "string"), ("other.json", None)],
 )
-def test_resolved(reference: str, found: object) -> None:
+def test_reference_is_resolved_as_a_json_pointer(reference: str, found: object) -> None:
     """References are JSON pointers into the schema itself."""
     assert resolve_reference({"$defs": {"a/b": A, "c~d": B}}, reference) == found
 
 
-def test_legal() -> None:
+def test_legal_property_names_are_unchanged() -> None:
     """Legal names, keywords among them, are left as they are."""
     schema = {"properties": {"type": {"properties": {"a.b-c_1": True}}, "required": {"type": "null"}}}
     assert rename_illegal_properties(schema) == (schema, {})
 
 
-def test_renamed_everywhere() -> None:
+def test_property_is_renamed_wherever_it_stands() -> None:
     """A name is changed wherever a property stands, never where a keyword or a definition does, and stays unlike others."""
     schema = {
         "properties": {"a b": {"type": "string"}, "a_b": {"items": {"$ref": "#/$defs/a b"}}, "a*b": {"enum": ["a b"]}},
@@ -145,11 +145,11 @@ def test_renamed_everywhere() -> None:
     }
 
 
-def test_empty_name() -> None:
+def test_empty_property_name_gets_a_name() -> None:
     """Even a name without characters gets one."""
     assert rename_illegal_properties({"properties": {"": True}}) == ({"properties": {"_": True}}, {"_": ""})
 
 
-def test_renamed_keys() -> None:
+def test_members_are_renamed_at_every_depth_and_values_never() -> None:
     """Members are renamed at every depth, values never."""
     assert rename_keys({"a": [{"a": "a"}, 1]}, {"a": "b"}) == {"b": [{"b": "a"}, 1]}

@@ -13,21 +13,21 @@ def roles(messages: list[dict[str, Any]], model: str = HAIKU_4_5) -> list[str]:
     return [turn["role"] for turn in sent(messages, to=model).json["messages"]]
 
 
-def test_calls_last() -> None:
+def test_trailing_calls_are_answered() -> None:
     """Calls that nothing follows are answered, so that the model can go on."""
     assert sent([USER, called(call("c1"))]).json["messages"][-1]["content"] == [
         {"type": "tool_result", "tool_use_id": "c1", "content": "(no result)"}
     ]
 
 
-def test_result_after_the_user() -> None:
+def test_late_result_comes_before_the_user_text() -> None:
     """A result that came after the user spoke still comes first."""
     history = [USER, called(call("c1")), {"role": "user", "content": "2"}, result("c1")]
     last = sent(history).json["messages"][-1]["content"]
     assert [block["type"] for block in last] == ["tool_result", "text"]
 
 
-def test_result_too_late() -> None:
+def test_result_after_the_next_answer_becomes_text() -> None:
     """A result that came after the assistant spoke again is told as text."""
     history = [
         USER,
@@ -53,7 +53,7 @@ def test_system_turns_only_where_they_fit() -> None:
     assert roles([USER, {"role": "system", "content": ""}], SONNET_5_5) == ["user"]
 
 
-def test_thinking_between_calls() -> None:
+def test_thinking_between_calls_stays_there() -> None:
     """Thinking between two calls stays there, and has no result."""
     detail = {"type": "reasoning.text", "text": "t", "signature": "s", "after_tool_calls": 1}
     calls = called(call("c1"), call("c2"), reasoning_details=[detail])

@@ -37,20 +37,20 @@ from llm_simulator.models import CLAUDE
         ("Claude-Sonnet-6", {"thinking_off": "between_tools"}),
     ],
 )
-def test_generation(model: str, facts: dict[str, object]) -> None:
+def test_each_generation_has_its_profile_however_spelled(model: str, facts: dict[str, object]) -> None:
     """Each generation has its own rules, whichever way its id is spelled or dated."""
     profile = profile_of(model)
     assert {name: getattr(profile, name) for name in facts} == facts
 
 
 @pytest.mark.parametrize("model", ["claude-opus-7", "claude-saga-1", "claude-opus-latest", "claude-next", "gpt-5", ""])
-def test_unknown(model: str) -> None:
+def test_unknown_model_gets_the_newest_profile(model: str) -> None:
     """A model that is not known yet is taken for the newest."""
     assert profile_of(model) == NEWEST
 
 
 @pytest.mark.parametrize("known", CLAUDE.values(), ids=lambda known: known.id)
-def test_agrees_with_the_simulator(known: object) -> None:
+def test_profile_agrees_with_the_simulator(known: object) -> None:
     """What the profile allows is what the strict simulator of that model takes."""
     model = CLAUDE[getattr(known, "id", "")]
     profile: ClaudeProfile = profile_of(model.id)

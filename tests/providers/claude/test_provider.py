@@ -117,7 +117,9 @@ json = st.recursive(
     effort=st.sampled_from([None, "none", "low", "max"]),
     tools=st.booleans(),
 )
-def test_any_history(history: list[dict[str, Any]], model: str, effort: str | None, tools: bool) -> None:
+def test_any_legal_history_becomes_a_documented_request(
+    history: list[dict[str, Any]], model: str, effort: str | None, tools: bool
+) -> None:
     """Any legal history becomes a documented request, the same each time, and is not changed itself; or it is refused."""
     body: dict[str, Any] = {"reasoning_effort": effort, "tools": [WEATHER] if tools else None}
     request = asked(history, **body)
@@ -155,7 +157,7 @@ def _assert_well_formed(turns: list[dict[str, Any]]) -> None:
 @given(
     schema=st.dictionaries(st.sampled_from(["type", "properties", "required", "anyOf", "allOf", "$ref", "$defs"]), json)
 )
-def test_any_schema(schema: dict[str, Any]) -> None:
+def test_any_schema_builds_a_request_or_is_refused(schema: dict[str, Any]) -> None:
     """Whatever stands where a schema should, a request is built or refused."""
     tool = {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
@@ -188,7 +190,7 @@ WIRE = wire(EVENTS)
 
 
 @given(st.lists(st.integers(0, len(WIRE)), max_size=12))
-def test_any_cut(cuts: list[int]) -> None:
+def test_chunks_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> None:
     """However the network cuts the stream, the chunks are the same."""
     edges = [0, *sorted(cuts), len(WIRE)]
     request = sent(tools=[WEATHER])
@@ -196,7 +198,7 @@ def test_any_cut(cuts: list[int]) -> None:
     assert read(claude().stream_parser(request), pieces) == read(claude().stream_parser(request), [WIRE])
 
 
-def test_address_and_key() -> None:
+def test_key_is_in_its_header_and_nowhere_else() -> None:
     """The key stands in a header and nowhere else; the configuration's headers cannot replace it."""
     provider = Claude(
         UpstreamEndpoint("https://claude.test/", KEY, {"anthropic-beta": "b", "x-api-key": "other"}), name="claude-eu"
@@ -213,14 +215,14 @@ def test_address_and_key() -> None:
     assert KEY not in str(request.json)
 
 
-def test_error_in_an_answer() -> None:
+def test_error_with_status_200_is_raised() -> None:
     """An error that came with status 200 is an error."""
     body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     with pytest.raises(UpstreamOverloaded, match="Overloaded"):
         claude().parse_response(body, sent())
 
 
-def test_error_answer() -> None:
+def test_error_does_not_repeat_the_providers_words() -> None:
     """A refused key is told without the provider's words."""
     error = claude().parse_error(
         401, {}, b'{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'

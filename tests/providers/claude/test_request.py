@@ -12,7 +12,7 @@ def test_context_says_only_what_matters() -> None:
     assert sent(tools=[WEATHER]).context == {}
 
 
-def test_the_same_twice() -> None:
+def test_building_a_request_twice_gives_the_same() -> None:
     """Building a request again gives the same, also after its cache marks were thinned out."""
     mark = {"cache_control": {"type": "ephemeral"}}
     parts = [{"type": "text", "text": str(i), **mark} for i in range(6)]
@@ -23,12 +23,12 @@ def test_the_same_twice() -> None:
 
 
 @pytest.mark.parametrize(("top_p", "kept"), [(0.9, False), (0.95, True)])
-def test_top_p_while_thinking(top_p: float, kept: bool) -> None:
+def test_thinking_raises_top_p_to_its_minimum(top_p: float, kept: bool) -> None:
     """Thinking takes a `top_p` of at least 0.95 only."""
     assert ("top_p" in sent(to=SONNET_4_6, top_p=top_p, reasoning_effort="low").json) is kept
 
 
-def test_unknown_thinking() -> None:
+def test_unknown_thinking_turns_manual_thinking_off() -> None:
     """Manual thinking is off for a call in a tool loop whose thinking is unknown, and the rest follows from that."""
     history = [{"role": "user", "content": "1"}, called(call("c1")), result("c1")]
     json = sent(history, tools=[WEATHER], reasoning_effort="high", temperature=0.5).json
@@ -36,7 +36,7 @@ def test_unknown_thinking() -> None:
     assert json["temperature"] == 0.5
 
 
-def test_prefill_and_a_forced_tool() -> None:
+def test_forced_tool_drops_the_prefill() -> None:
     """A forced tool takes no prefill: the API begins the answer itself."""
     history = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "I will"}]
     assert sent(history).json["messages"][-1]["role"] == "assistant"

@@ -18,13 +18,13 @@ def answered(content: Any, *, usage: Any = USAGE, **members: Any) -> Any:
 
 
 @pytest.mark.parametrize("body", [{}, {"content": "Hi"}, {"content": None}, {"completion": "Hi"}])
-def test_not_a_message(body: dict[str, Any]) -> None:
+def test_answer_without_content_blocks_is_refused(body: dict[str, Any]) -> None:
     """What has no content blocks is not an answer."""
     with pytest.raises(UpstreamInvalidResponse):
         claude().parse_response(body, sent())
 
 
-def test_odd_blocks() -> None:
+def test_odd_blocks_and_reasons_are_passed_over() -> None:
     """Blocks that are not what they should be do no harm, nor does a reason that nobody knows."""
     completion = answered(
         [None, "x", {"type": "text"}, {"type": ["text"]}, {"type": "text", "text": "Hi"}], stop_reason="bored"
@@ -35,13 +35,13 @@ def test_odd_blocks() -> None:
     assert answered([], stop_reason={}).choices[0]["finish_reason"] == "stop"
 
 
-def test_odd_call() -> None:
+def test_call_without_name_or_input_is_still_a_call() -> None:
     """A call without a name or an input is still a call."""
     (call,) = answered([{"type": "tool_use"}]).choices[0]["message"]["tool_calls"]
     assert call == {"id": "", "type": "function", "function": {"name": "", "arguments": "{}"}}
 
 
-def test_renamed_tool() -> None:
+def test_renamed_tool_answers_by_the_clients_name() -> None:
     """A tool whose name was changed answers by the client's."""
     history: list[dict[str, Any]] = [
         {"role": "user", "content": "1"},
@@ -54,7 +54,7 @@ def test_renamed_tool() -> None:
     assert completion.choices[0]["finish_reason"] == "tool_calls"
 
 
-def test_id_and_tier() -> None:
+def test_id_and_service_tier_are_passed_on() -> None:
     """The message's id and the tier that served it are told, by OpenAI's names; what is none of them is not."""
     completion = answered([], id="msg_1", usage={**USAGE, "service_tier": "standard"})
     assert (completion.upstream_id, completion.extra) == ("msg_1", {"service_tier": "default"})
@@ -68,7 +68,7 @@ def test_id_and_tier() -> None:
     "raw",
     [None, "many", {}, {"input_tokens": 3}, {**USAGE, "input_tokens": -1}, {**USAGE, "output_tokens": float("nan")}, {**USAGE, "output_tokens": "5"}],
 )  # fmt: skip
-def test_no_usage(raw: Any) -> None:
+def test_unusable_usage_is_none(raw: Any) -> None:
     """Usage that is missing, negative or no number is none."""
     assert parse_usage(raw) is None
 
@@ -83,7 +83,9 @@ def test_no_usage(raw: Any) -> None:
         ({"cache_creation_input_tokens": 2, "cache_creation": {"ephemeral_1h_input_tokens": 5}}, 5, 0, 0, 2),
     ],
 )
-def test_cache(raw: Any, prompt: int, read: int, written: int, hour: int) -> None:
+def test_cache_writes_are_split_by_lifetime_and_bounded(
+    raw: Any, prompt: int, read: int, written: int, hour: int
+) -> None:
     """What was written to the cache is split by its lifetime, and never more than all that was written."""
     usage = parse_usage({**USAGE, **raw})
     assert usage is not None
@@ -92,7 +94,7 @@ def test_cache(raw: Any, prompt: int, read: int, written: int, hour: int) -> Non
     assert usage.raw == {**USAGE, **raw}
 
 
-def test_thinking_tokens() -> None:
+def test_reasoning_tokens_never_exceed_the_completion() -> None:
     """Reasoning is part of the completion, never more than it."""
     for thought, counted in ((4, 4), (9, 5), (-1, 0)):
         usage = parse_usage({**USAGE, "output_tokens_details": {"thinking_tokens": thought}})

@@ -76,7 +76,7 @@ EVENTS = [
 ]
 
 
-def test_citations_of_a_whole_answer() -> None:
+def test_citations_become_annotations() -> None:
     """Citations with an address are annotations of their block's text; what has no place is named as dropped."""
     local = {"type": "search_result_location", "source": "handbook.pdf"}
     text = {"type": "text", "text": "it is", "citations": [WEB, FOUND, PAGE, None, {"type": [1]}, local]}
@@ -98,7 +98,7 @@ def test_citations_of_a_whole_answer() -> None:
     ]
 
 
-def test_citations_of_a_stream() -> None:
+def test_streamed_citations_follow_their_text() -> None:
     """A stream's annotations stand behind the text of their block so far, each with its own index."""
     chunks = read(claude().stream_parser(sent(stream=True)), [wire(EVENTS)])
     notes = [note for delta in deltas(chunks) for note in delta.get("annotations", ())]
@@ -140,7 +140,7 @@ def test_bare_json_has_no_annotations() -> None:
     assert "annotations" not in whole.choices[0]["message"]
 
 
-def test_annotations_are_bounded() -> None:
+def test_claude_annotations_are_bounded() -> None:
     """However many citations an answer has, so many are told."""
     sources = Sources()
     for _ in range(MAX_ANNOTATIONS + 5):
@@ -148,7 +148,7 @@ def test_annotations_are_bounded() -> None:
     assert len(sources.annotations) == MAX_ANNOTATIONS
 
 
-def test_another_message_within_a_stream() -> None:
+def test_second_message_within_a_stream_is_an_error() -> None:
     """A second message_start with another id is an error: two answers are never glued together."""
     other: dict[str, Any] = {"type": "message_start", "message": {"id": "msg_2", "usage": USAGE}}
     events = [
@@ -164,7 +164,7 @@ def test_another_message_within_a_stream() -> None:
 
 
 @pytest.mark.parametrize("message", [START["message"], {}, {"id": None}, {"id": 7}])
-def test_the_same_message_again(message: Any) -> None:
+def test_repeated_message_start_is_ignored(message: Any) -> None:
     """The same message_start again, or one without an id, is legal and changes nothing."""
     again = {"type": "message_start", "message": message}
     events = [START, *block(0, {"type": "text", "text": "one"}), again, *block(1, {"type": "text", "text": "!"}), *END]
@@ -172,7 +172,7 @@ def test_the_same_message_again(message: Any) -> None:
     assert "".join(delta.get("content") or "" for delta in deltas(chunks)) == "one!"
 
 
-def test_why_the_model_refused() -> None:
+def test_refusal_reason_is_passed_on() -> None:
     """The reason that Claude gives for a refusal is OpenAI's `refusal`, whole and streamed."""
     ended = {"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "bio", "explanation": "Unsafe."}}
     whole = claude().parse_response({"content": [], "usage": USAGE, **ended}, sent())

@@ -47,14 +47,14 @@ def chunks(*events: dict[str, Any], **asked: Any) -> list[Chunk]:
     [("overloaded_error", UpstreamOverloaded), ("rate_limit_error", UpstreamRateLimited), ("new_error", UpstreamError)],
 )
 @pytest.mark.parametrize("before", [[], [START, TEXT]], ids=["at once", "midway"])
-def test_error_event(kind: str, error: type[UpstreamError], before: list[dict[str, Any]]) -> None:
+def test_error_event_may_come_at_any_place(kind: str, error: type[UpstreamError], before: list[dict[str, Any]]) -> None:
     """An error may come as the first event or as any other."""
     with pytest.raises(error, match="Too much"):
         chunks(*before, {"type": "error", "error": {"type": kind, "message": "Too much"}})
 
 
 @pytest.mark.parametrize("events", [[], [START], [START, TEXT], [START, TEXT, REASON]])
-def test_truncated(events: list[dict[str, Any]]) -> None:
+def test_stream_without_message_stop_is_truncated(events: list[dict[str, Any]]) -> None:
     """A stream that ends before message_stop is broken, and nothing in it said that the answer was finished."""
     parser = claude().stream_parser(sent())
     told = [chunk for event in events for chunk in parser.feed(ServerSentEvent(orjson.dumps(event)))]
@@ -64,13 +64,13 @@ def test_truncated(events: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"<html>", b"[]", b"1"])
-def test_not_an_event(data: bytes) -> None:
+def test_data_that_is_no_object_is_refused(data: bytes) -> None:
     """Data that is no JSON object is no answer."""
     with pytest.raises(UpstreamInvalidResponse):
         claude().stream_parser(sent()).feed(ServerSentEvent(data))
 
 
-def test_unknown() -> None:
+def test_unknown_events_and_blocks_are_passed_over() -> None:
     """Events, blocks and deltas that nobody knows are passed over, whatever is in them."""
     odd: list[dict[str, Any]] = [
         {"type": "ping"},
@@ -90,14 +90,14 @@ def test_unknown() -> None:
     assert finishes(told) == ["stop"]
 
 
-def test_without_beginning() -> None:
+def test_first_delta_has_the_role_without_message_start() -> None:
     """The first delta says the role even where message_start is missing."""
     assert deltas(chunks(TEXT, STOP)) == [{"role": "assistant", "content": "Hi"}, {}]
     assert deltas(chunks(STOP)) == [{"role": "assistant"}]
     assert deltas(chunks({"type": "message_delta"}, STOP)) == [{"role": "assistant"}]
 
 
-def test_usage() -> None:
+def test_last_usage_counts_and_absent_counts_stay() -> None:
     """The last counts are the whole answer's; an absent one leaves what came before."""
     told = [
         chunk.usage
@@ -109,7 +109,7 @@ def test_usage() -> None:
     assert chunks(START, STOP)[0].extra == {"service_tier": "default"}
 
 
-def test_json_held_back() -> None:
+def test_held_back_fence_text_comes_with_the_end() -> None:
     """What might have been a fence and was none comes with the end."""
     asked = {"response_format": {"type": "json_object"}}
     assert deltas(chunks(START, {**TEXT, "delta": {"type": "text_delta", "text": "``"}}, STOP, **asked))[1:] == [
@@ -118,7 +118,7 @@ def test_json_held_back() -> None:
     ]
 
 
-def test_thinking_is_remembered() -> None:
+def test_streamed_thinking_is_kept_under_its_call() -> None:
     """The thinking before a call comes back with the call alone."""
     signatures = SignatureCache()
     events: Sequence[dict[str, Any]] = [
@@ -148,7 +148,7 @@ def test_thinking_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_official_client(path: Path) -> None:
+def test_official_client_joins_deltas_to_the_whole_answer(path: Path) -> None:
     """OpenAI's client puts the deltas together to what a whole answer says."""
     case = orjson.loads(path.read_bytes())
     request = sent(to=case["model"], **case["asked"])

@@ -36,7 +36,7 @@ def of_a(schema: Any, **root: Any) -> dict[str, Any]:
         ({"type": "string", "default": "x", "not": {"const": "y"}}, {"type": "string", "description": '{default: "x", not: {"const":"y"}}'}),
     ],
 )  # fmt: skip
-def test_strict(schema: Any, becomes: Any) -> None:
+def test_strict_schema_describes_what_the_subset_lacks(schema: Any, becomes: Any) -> None:
     """What the subset has stays, what it lacks is said in the description; the simulator takes the outcome."""
     made = strict_schema(of_a(schema, **{"$defs": {"D": {"type": "string"}}}))
     assert made["properties"]["a"] == becomes
@@ -44,7 +44,7 @@ def test_strict(schema: Any, becomes: Any) -> None:
     check_output_schema(made, ())
 
 
-def test_like_the_sdk() -> None:
+def test_strict_schema_is_that_of_the_sdk() -> None:
     """Anthropic's own SDK makes the same of a common schema."""
     schema = {
         "title": "Answer",
@@ -61,7 +61,7 @@ def test_like_the_sdk() -> None:
     assert strict_schema(schema) == transform_schema(schema)
 
 
-def test_root_reference() -> None:
+def test_root_reference_is_resolved() -> None:
     """A root that is a reference is what it names."""
     schema = {"$ref": "#/definitions/X", "definitions": {"X": of_a({"type": "string"})}}
     closed = {**of_a({"type": "string"}), "additionalProperties": False}
@@ -93,13 +93,13 @@ def test_root_reference() -> None:
         *("itself", "nowhere", "elsewhere", "circle", "true-branch"),
     ],
 )
-def test_inexpressible(schema: dict[str, Any]) -> None:
+def test_maps_recursion_and_any_type_are_inexpressible(schema: dict[str, Any]) -> None:
     """Maps, recursion and values of any type cannot be said; nor can a root that is no object."""
     with pytest.raises(UnsupportedSchema):
         strict_schema(schema)
 
 
-def test_many_references() -> None:
+def test_shared_references_are_followed_once() -> None:
     """A long chain and a wide lattice of references are followed once each."""
     names = [f"d{i}" for i in range(3_000)]
     defs = {
@@ -125,7 +125,7 @@ MAP = {"type": "object", "additionalProperties": {"type": "string"}}
         (OPUS_5_5, MAP, "words"),
     ],
 )
-def test_way(model: str, schema: object, way: str) -> None:
+def test_answer_format_uses_structured_output_then_tool_then_words(model: str, schema: object, way: str) -> None:
     """By structured output where the schema and the model allow it, else by a tool, else by words."""
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     json = sent(to=model, response_format=form).json
@@ -133,7 +133,7 @@ def test_way(model: str, schema: object, way: str) -> None:
     assert [name for name, used in found.items() if used] == [way]
 
 
-def test_unsound_schema() -> None:
+def test_unsound_answer_schema_is_named() -> None:
     """A schema that is none is named."""
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"properties": {"a": 1}}}}
     assert refusal(response_format=form).param == "response_format.json_schema.schema.properties.a"

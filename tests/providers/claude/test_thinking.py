@@ -73,7 +73,7 @@ def fields(model: str, **body: Any) -> tuple[Any, Any]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_effort(model: str, told: dict[str, tuple[Any, Any]]) -> None:
+def test_every_effort_is_mapped_for_every_generation(model: str, told: dict[str, tuple[Any, Any]]) -> None:
     """Every effort has its meaning in every generation."""
     assert {effort: fields(model, reasoning_effort=effort) for effort in told} == told
 
@@ -91,7 +91,7 @@ def test_effort(model: str, told: dict[str, tuple[Any, Any]]) -> None:
         ({"effort": "high", "exclude": True}, (manual(8192), None), (ADAPTIVE, "high")),
     ],
 )
-def test_reasoning_object(reasoning: Any, manually: Any, adaptively: Any) -> None:
+def test_reasoning_object_sets_effort_budget_and_display(reasoning: Any, manually: Any, adaptively: Any) -> None:
     """OpenRouter's `reasoning` says it too: by effort, by budget, on or off, not to be shown."""
     assert fields(HAIKU_4_5, reasoning=reasoning) == manually
     assert fields(OPUS_5, reasoning=reasoning) == adaptively
@@ -100,7 +100,7 @@ def test_reasoning_object(reasoning: Any, manually: Any, adaptively: Any) -> Non
 @pytest.mark.parametrize(
     ("limit", "thinking"), [(1024, None), (1025, manual(1024)), (3000, manual(2999)), (50_000, manual(8192))]
 )
-def test_budget_below_limit(limit: int, thinking: Any) -> None:
+def test_thinking_budget_stays_below_the_token_limit(limit: int, thinking: Any) -> None:
     """A budget stays below the limit of the whole answer; where that is too little there is no thinking."""
     assert fields(HAIKU_4_5, reasoning_effort="high", max_tokens=limit) == (thinking, None)
 
@@ -143,12 +143,12 @@ def loop(*details: Any, model: str = OPUS_5_5, **body: Any) -> tuple[Any, list[A
     ],
     ids=["bare", "own", "hidden", "odd", "redacted", "gemini", "other model", "unsigned", "no data", "summary"],
 )
-def test_full_echo(detail: Any, block: Any) -> None:
+def test_echoed_thinking_goes_back_to_its_own_model_only(detail: Any, block: Any) -> None:
     """A block comes back as it was; one of another vendor or another model does not."""
     assert loop(detail) == (None, [*([block] if block else []), USE, USE_2])
 
 
-def test_place_between_calls() -> None:
+def test_thinking_block_keeps_its_place_between_calls() -> None:
     """A block that came between two calls comes back between them."""
     assert loop(SIGNED, LATER) == (None, [BLOCK, USE, LATER_BLOCK, USE_2])
 
@@ -160,7 +160,7 @@ def test_not_while_thinking_is_off() -> None:
     assert loop(SIGNED, model=SONNET_5_5, reasoning_effort="none") == ({"type": "between_tools"}, [BLOCK, USE, USE_2])
 
 
-def test_manual_loop() -> None:
+def test_manual_thinking_continues_only_with_known_thinking() -> None:
     """Manual thinking goes on in a tool loop only while the thinking before its calls is known."""
     assert loop(SIGNED, model=HAIKU_4_5, reasoning_effort="low") == (manual(1024), [BLOCK, USE, USE_2])
     assert loop(LATER, model=HAIKU_4_5, reasoning_effort="low") == (None, [USE, USE_2])
@@ -177,13 +177,13 @@ def test_manual_loop() -> None:
     ],
     ids=["closed", "open behind a message", "half known", "without a beginning"],
 )  # fmt: skip
-def test_open_loop(messages: list[dict[str, Any]], thinks: bool) -> None:
+def test_open_loop_is_the_one_the_messages_end_in(messages: list[dict[str, Any]], thinks: bool) -> None:
     """The loop that counts is the one that the messages end in, all of it."""
     json = sent(messages, tools=[WEATHER], reasoning_effort="low").json
     assert ("thinking" in json) is thinks
 
 
-def test_plain_echo() -> None:
+def test_echoed_call_id_brings_its_thinking_back() -> None:
     """A client that sends back the calls alone gets its thinking back by the id of the call; a wrong memory is no harm."""
     signatures = SignatureCache()
     asked = sent(to=OPUS_5, tools=[WEATHER])

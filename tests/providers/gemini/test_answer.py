@@ -50,7 +50,7 @@ def finished(reason: Any, *parts: Any) -> str:
     return read.finish_reason()
 
 
-def test_text_and_thoughts() -> None:
+def test_texts_and_thoughts_are_joined_separately() -> None:
     """Thoughts are reasoning, text is content, each joined."""
     delta = reader().read(
         candidate({"text": "hm", "thought": True}, {"text": "m", "thought": True}, {"text": "a"}, {"text": "b"})
@@ -77,12 +77,12 @@ def test_text_and_thoughts() -> None:
         ),
     ],
 )
-def test_nothing_said(read: Any) -> None:
+def test_missing_or_malformed_parts_add_nothing(read: Any) -> None:
     """What is missing, malformed or unknown adds nothing and raises nothing."""
     assert reader().read(read) == {}
 
 
-def test_calls() -> None:
+def test_calls_have_id_name_and_json_arguments() -> None:
     """Each call has an id of its own, its name and its arguments as JSON; they are counted over all pieces."""
     read = reader()
     first = read.read(candidate(call("f", {"é": [1]}), {"functionCall": {"name": "f"}}))["tool_calls"]
@@ -93,21 +93,21 @@ def test_calls() -> None:
     assert all(MADE_ID.fullmatch(made["id"]) for made in [*first, *second])
 
 
-def test_names_are_led_back() -> None:
+def test_renamed_tool_answers_by_the_clients_name() -> None:
     """A renamed tool has the client's name again."""
     read = reader(RequestContext(renamed={"_2fa": "2fa"})).read(candidate(call("_2fa"), call("other")))
     assert [made["function"]["name"] for made in read["tool_calls"]] == ["2fa", "other"]
 
 
 @pytest.mark.parametrize(("args", "text"), [({"input": "a+"}, "a+"), ({"other": 1}, '{"other":1}'), ([1], "[1]")])
-def test_custom_call(args: Any, text: str) -> None:
+def test_custom_call_is_its_text_or_all_that_was_written(args: Any, text: str) -> None:
     """A custom tool's call is its text, or all that the model wrote instead."""
     made = reader(RequestContext(custom=frozenset("x"))).read(candidate(call("x", args)))["tool_calls"][0]
     assert (made["type"], made["custom"]) == ("custom", {"name": "x", "input": text})
     assert "function" not in made
 
 
-def test_one_call() -> None:
+def test_only_the_first_call_counts_where_one_was_asked() -> None:
     """Where one call is all that was asked, only the first is given on."""
     read = reader(RequestContext(one_call=True))
     assert len(read.read(candidate(call("f"), call("g")))["tool_calls"]) == 1
@@ -115,7 +115,7 @@ def test_one_call() -> None:
     assert read.calls == 1
 
 
-def test_signatures() -> None:
+def test_signature_stands_with_its_call_or_as_an_entry() -> None:
     """A call's signature stands with it and is kept under its id; any other part's is an entry with an index of its own."""
     signature_cache = SignatureCache()
     read = reader(signature_cache=signature_cache)
@@ -129,7 +129,7 @@ def test_signatures() -> None:
 
 
 @pytest.mark.parametrize("signature", [None, 1, ""])
-def test_no_signature(signature: Any) -> None:
+def test_malformed_signature_is_dropped(signature: Any) -> None:
     """What is no signature is not given on."""
     assert reader().read(candidate({"text": "a", "thoughtSignature": signature})) == {"content": "a"}
 
@@ -146,12 +146,12 @@ def test_no_signature(signature: Any) -> None:
         (["IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"], "content_filter"),
     ],
 )
-def test_finish_reason(reasons: list[Any], expected: str) -> None:
+def test_finish_reasons_map_to_openais(reasons: list[Any], expected: str) -> None:
     """Gemini's many reasons are OpenAI's few; an unknown one is an ordinary end."""
     assert {finished(reason, {"text": "a"}) for reason in reasons} == {expected}
 
 
-def test_finish_reason_with_calls() -> None:
+def test_stop_after_calls_becomes_tool_calls() -> None:
     """Gemini says STOP after calls, too; a cut or filtered answer stays one."""
     assert finished("STOP", call("f")) == "tool_calls"
     assert finished("MAX_TOKENS", call("f")) == "length"
@@ -169,7 +169,7 @@ def test_finish_reason_with_calls() -> None:
         "OTHER",
     ],
 )
-def test_broken_answer(reason: str) -> None:
+def test_broken_answer_is_an_error_only_while_empty(reason: str) -> None:
     """A model that failed before it said anything is an error; one that said something has ended."""
     silent, thinking, talking = reader(), reader(), reader()
     silent.read(candidate(finishReason=reason))
@@ -183,7 +183,7 @@ def test_broken_answer(reason: str) -> None:
     assert talking.finish_reason() == "stop"
 
 
-def test_own_ids() -> None:
+def test_call_ids_of_gemini_are_kept_unless_repeated() -> None:
     """Gemini's own id is the call's id; one that it repeats, or that is none, is made."""
     made = ids()
     assert made.of("x") == "x"
@@ -208,6 +208,6 @@ def test_made_ids_are_unique() -> None:
         ({"blockReason": "OTHER", "blockReasonMessage": "No."}, "No."),
     ],
 )
-def test_blocked(feedback: Any, refusal: str | None) -> None:
+def test_blocked_prompt_says_why(feedback: Any, refusal: str | None) -> None:
     """A refused prompt says why."""
     assert blocked_reason({"promptFeedback": feedback}) == refusal

@@ -29,7 +29,7 @@ def numbered(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_case(path: Path) -> None:
+def test_gemini_case_file_holds(path: Path) -> None:
     """What goes in and what comes out is as the file says."""
     case = json.loads(path.read_text())
     provider, asked = gemini(), request(**case["request"])

@@ -62,7 +62,7 @@ def responded(name: str, response: Any) -> Any:
     return {"functionResponse": {"name": name, "response": response}}
 
 
-def test_leading_system_messages() -> None:
+def test_leading_system_messages_become_the_instruction() -> None:
     """The system messages at the start are the instruction, in order, without empty ones."""
     made = talk(
         says("system", "a"), says("developer", [{"type": "text", "text": "b"}]), says("system", ""), says("user", "hi")
@@ -70,7 +70,7 @@ def test_leading_system_messages() -> None:
     assert (made.system, made.contents) == ([{"text": "a"}, {"text": "b"}], [turn("user", "hi")])
 
 
-def test_later_system_messages() -> None:
+def test_later_system_messages_become_user_text() -> None:
     """System messages further on are folded into the user's turn."""
     made = contents(
         says("user", "a"), says("system", "s"), says("assistant", "b"), says("developer", "d"), says("user", "c")
@@ -82,7 +82,7 @@ def test_later_system_messages() -> None:
     ]
 
 
-def test_only_system_messages() -> None:
+def test_only_system_messages_become_the_prompt() -> None:
     """With nothing but system messages, they are what is asked."""
     for model in ("gemini-2.5-flash", "gemini-3.5-flash"):
         assert talk(says("system", "a"), model=model) == Conversation((), [turn("user", "a")])
@@ -91,14 +91,14 @@ def test_only_system_messages() -> None:
 @pytest.mark.parametrize(
     "messages", [[says("user", "")], [says("system", ""), says("user", ""), says("assistant", None)]]
 )
-def test_nothing_to_answer(messages: Any) -> None:
+def test_conversation_without_text_is_refused(messages: Any) -> None:
     """A conversation without a word is refused."""
     with pytest.raises(InvalidRequest) as caught:
         talk(*messages)
     assert caught.value.param == "messages"
 
 
-def test_same_role_in_a_row() -> None:
+def test_messages_of_one_role_are_joined() -> None:
     """Messages of one role in a row are one content."""
     made = contents(
         says("user", "a"), says("user", "b"), says("assistant", "c"), says("assistant", "d"), says("user", "e")
@@ -106,17 +106,17 @@ def test_same_role_in_a_row() -> None:
     assert made == [turn("user", "a", "b"), turn("model", "c", "d"), turn("user", "e")]
 
 
-def test_empty_assistant_message() -> None:
+def test_empty_assistant_message_is_left_out() -> None:
     """An assistant's message without a word is left out."""
     assert contents(says("user", "a"), says("assistant", ""), says("user", "b")) == [turn("user", "a", "b")]
 
 
-def test_assistant_last() -> None:
+def test_trailing_assistant_turn_is_asked_to_go_on() -> None:
     """Gemini answers users: a conversation that ends with the assistant is asked to go on."""
     assert contents(says("user", "a"), says("assistant", "b")) == [turn("user", "a"), turn("model", "b"), CONTINUE]
 
 
-def test_assistant_first() -> None:
+def test_assistant_may_begin_with_text_but_not_with_a_call() -> None:
     """The assistant may begin with words, but not with a call."""
     assert contents(says("assistant", "a"), says("user", "b")) == [turn("model", "a"), turn("user", "b")]
     for first in ([], [says("assistant", "a")]):
@@ -124,7 +124,7 @@ def test_assistant_first() -> None:
         assert [content["role"] for content in made] == ["user", "model", "user"]
 
 
-def test_refusal_is_text() -> None:
+def test_refusal_becomes_assistant_text() -> None:
     """A refusal in the history is what the assistant said, as part or as member."""
     assert contents({"role": "assistant", "refusal": "no"}, says("user", "b"))[0] == turn("model", "no")
     assert contents(says("assistant", [{"type": "refusal", "refusal": "no"}]), says("user", "b"))[0] == turn(
@@ -132,7 +132,7 @@ def test_refusal_is_text() -> None:
     )
 
 
-def test_tool_results() -> None:
+def test_results_of_a_step_are_one_content_in_call_order() -> None:
     """All results of a step are one content, in the calls' order, whatever order they came in; user text follows."""
     made = contents(
         says("user", "q"),
@@ -148,7 +148,7 @@ def test_tool_results() -> None:
     ]
 
 
-def test_unanswered_call() -> None:
+def test_unanswered_call_gets_a_result() -> None:
     """A call without a result gets one that says so."""
     made = contents(
         says("user", "q"),
@@ -164,7 +164,7 @@ def test_unanswered_call() -> None:
     assert contents(says("user", "q"), calls("f:1"))[-1] == turn("user", responded("f", {"result": "(no result)"}))
 
 
-def test_result_without_call() -> None:
+def test_result_without_a_call_becomes_text() -> None:
     """A result that no open call asked for is told as text."""
     made = contents(
         says("user", "q"),
@@ -181,7 +181,7 @@ def test_result_without_call() -> None:
     ]
 
 
-def test_repeated_ids() -> None:
+def test_repeated_call_ids_get_their_results_in_turn() -> None:
     """Calls that share an id get their results in turn, and ids of their own where Gemini pairs by id."""
     made = contents(
         says("user", "q"),
@@ -210,7 +210,7 @@ def test_ids_go_where_they_are_known(model: str, paired: bool) -> None:
     assert (call.get("id"), response.get("id")) == (("functions.x:0",) * 2 if paired else (None, None))
 
 
-def test_custom_call() -> None:
+def test_custom_call_becomes_a_function_call() -> None:
     """A custom tool's call is a call of the function that stands in for it."""
     call = {"id": "1", "type": "custom", "custom": {"name": "x", "input": "text"}}
     made = contents(says("user", "q"), {"role": "assistant", "tool_calls": [call]}, answer("1", "a"))
@@ -218,7 +218,7 @@ def test_custom_call() -> None:
 
 
 @pytest.mark.parametrize("call", [{"id": "1", "type": "function"}, {"type": "function", "function": None}])
-def test_call_without_function(call: Any) -> None:
+def test_call_without_function_is_still_a_call(call: Any) -> None:
     """A call that lacks its function is still a call."""
     made = contents(says("user", "q"), {"role": "assistant", "tool_calls": [call]}, model="gemini-3.5-flash")
     assert made[1]["parts"][0]["functionCall"]["name"] == "_"
@@ -236,7 +236,7 @@ def test_call_without_function(call: Any) -> None:
         ('{"a": NaN}', {"_raw": '{"a": NaN}'}),
     ],
 )
-def test_arguments(text: Any, value: Any) -> None:
+def test_call_arguments_are_always_an_object(text: Any, value: Any) -> None:
     """Arguments are an object: none for an empty string, the text itself where it is no object."""
     assert arguments(text) == value
 
@@ -245,12 +245,12 @@ def test_arguments(text: Any, value: Any) -> None:
     ("text", "value"),
     [('{"a": 1}', {"a": 1}), ("[1]", {"result": "[1]"}), ("plain", {"result": "plain"}), ("", {"result": ""})],
 )
-def test_result(text: str, value: Any) -> None:
+def test_json_object_result_is_sent_as_such(text: str, value: Any) -> None:
     """A result that is a JSON object is sent as such, any other text under a name."""
     assert result(text) == value
 
 
-def test_signatures_come_back() -> None:
+def test_signatures_go_back_on_their_parts() -> None:
     """A step's signatures go back on the parts they came on: echoed by the client, or kept under the call's id."""
     signature_cache = SignatureCache()
     signature_cache.put("2", ThoughtSignature("kept"))
@@ -272,7 +272,7 @@ def test_signatures_come_back() -> None:
     )
 
 
-def test_sentinel() -> None:
+def test_sentinel_signature_marks_first_calls_of_the_current_turn() -> None:
     """Without a signature, the first call of each step of the current turn says to skip the check; earlier turns are not checked."""
     messages = [says("user", "q"), calls("f:1"), answer("1", "a"), says("assistant", "b"), says("user", "r")]
     messages += [calls("f:2", "f:3"), answer("2", "a"), answer("3", "a"), calls("f:4"), answer("4", "a")]
@@ -289,7 +289,7 @@ def test_sentinel_where_text_stands_beside_results() -> None:
     assert made[1]["parts"][0]["thoughtSignature"] == SENTINEL
 
 
-def test_sentinel_without_a_human() -> None:
+def test_conversation_without_a_user_turn_is_the_current_turn() -> None:
     """Where no human ever spoke the whole conversation is the current turn."""
     made = contents(says("assistant", "a"), answer("1", "late"), model="gemini-3.5-flash")
     assert made == [turn("model", "a"), turn("user", "Result of tool call 1:\nlate")]
@@ -304,7 +304,7 @@ def test_no_sentinel_before_gemini_3() -> None:
     assert contents(says("user", "q"), calls("f:1"), answer("1", "a"))[1] == turn("model", called("f"))
 
 
-def test_signature_without_text() -> None:
+def test_signature_of_empty_text_is_left_out() -> None:
     """A signature whose text is empty has no part to stand on and is left out."""
     made = contents(
         says("user", "a"), says("assistant", "") | {"reasoning_details": [detail("s", index=0)]}, says("user", "b")
@@ -323,7 +323,7 @@ def test_signature_without_text() -> None:
         (says("system", [{"type": "image_url"}]), "messages[1].content[0].type"),
     ],
 )
-def test_refused_message(message: Any, param: str) -> None:
+def test_bad_message_is_refused_by_path(message: Any, param: str) -> None:
     """What cannot be sent is refused by path."""
     with pytest.raises(InvalidRequest) as caught:
         talk(says("user", "a"), message)

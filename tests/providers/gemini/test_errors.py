@@ -58,7 +58,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("status", "message", "word", "kind"), CASES)
-def test_error(status: int, message: str, word: str, kind: type[UpstreamError]) -> None:
+def test_error_kind_follows_from_status_and_words(
+    status: int, message: str, word: str, kind: type[UpstreamError]
+) -> None:
     """An answer's status and words say which error it is; a list around it, as streams have, changes nothing."""
     for value in (google(status, message, word), [google(status, message, word)]):
         error = read(status, value)
@@ -71,7 +73,9 @@ def test_error(status: int, message: str, word: str, kind: type[UpstreamError]) 
 
 
 @pytest.mark.parametrize(("status", "message", "word", "kind"), CASES)
-def test_error_inside_an_answer(status: int, message: str, word: str, kind: type[UpstreamError]) -> None:
+def test_error_with_status_200_is_the_same_error(
+    status: int, message: str, word: str, kind: type[UpstreamError]
+) -> None:
     """An error told after a 200 is the same error."""
     assert type(find_error(google(status, message, word), provider="gemini", key=KEY)) is kind
 
@@ -84,23 +88,23 @@ def test_error_inside_an_answer(status: int, message: str, word: str, kind: type
         ("?", "NEVER_HEARD_OF", UpstreamFailed),
     ],
 )
-def test_error_without_a_code(message: str, word: str, kind: type[UpstreamError]) -> None:
+def test_status_word_replaces_a_missing_code(message: str, word: str, kind: type[UpstreamError]) -> None:
     """Google's status word stands in for a missing code."""
     assert type(find_error(google(None, message, word), provider="gemini", key=KEY)) is kind
 
 
 @pytest.mark.parametrize("value", [{}, {"candidates": []}, {"error": None}, [], [{}], "x", None])
-def test_no_error(value: Any) -> None:
+def test_answer_without_an_error_raises_none(value: Any) -> None:
     """Where there is no error none is seen."""
     assert find_error(value, provider="gemini", key=KEY) is None
 
 
-def test_reason() -> None:
+def test_error_reason_counts_in_any_language() -> None:
     """The reason in the details counts, in whatever language the message is."""
     assert type(read(400, google(400, "Ungültig.", "INVALID_ARGUMENT", "x", {"reason": 1}, REASON))) is UpstreamAuth
 
 
-def test_retry_delay() -> None:
+def test_retry_info_gives_the_wait_unless_a_header_does() -> None:
     """RetryInfo says how long to wait, unless a header does."""
     value = google(429, "You exceeded your current quota.", "RESOURCE_EXHAUSTED", QUOTA, RETRY)
     assert read(429, value).retry_after == 27.5
@@ -110,12 +114,12 @@ def test_retry_delay() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>502</html>", b'{"error":', b"[]", b"null", b'{"error": "x"}', b'{"error": {"details": {}}}']
 )
-def test_other_bodies(body: bytes) -> None:
+def test_body_that_is_no_google_error_is_judged_by_status(body: bytes) -> None:
     """A body that is no Google error is judged by its status."""
     assert type(parse_error_response(503, {}, body, provider="gemini", key=KEY)) is UpstreamOverloaded
 
 
-def test_key_is_cut_out() -> None:
+def test_key_is_cut_out_of_error_messages() -> None:
     """The key never stands in a message, though Google repeats it."""
     error = read(400, google(400, f"Bad request for {KEY}.", "INVALID_ARGUMENT"))
     assert KEY not in str(error)

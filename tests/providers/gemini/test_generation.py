@@ -47,12 +47,12 @@ def config(model: str = "gemini-3.5-flash", **body: Any) -> Any:
         ({"verbosity": "low", "store": True, "metadata": {"a": "b"}, "prediction": {}, "web_search_options": {}}, {}),
     ],
 )
-def test_config(body: Any, expected: Any) -> None:
+def test_generation_config_maps_what_has_the_same_meaning(body: Any, expected: Any) -> None:
     """What has the same meaning is mapped, limits are kept, hints that Gemini lacks are left out."""
     assert config(**body) == expected
 
 
-def test_penalties() -> None:
+def test_penalties_are_sent_where_enabled_and_within_range() -> None:
     """Penalties go only where they are enabled, within Gemini's range, which ends just before OpenAI's."""
     asked = {"frequency_penalty": 2, "presence_penalty": -2}
     assert config("gemini-2.0-flash", **asked) == {"frequencyPenalty": 1.99, "presencePenalty": -2}
@@ -67,12 +67,12 @@ def test_penalties() -> None:
         ({"logprobs": False}, {}),
     ],
 )
-def test_logprobs(body: Any, expected: Any) -> None:
+def test_logprobs_are_asked_of_models_that_have_them(body: Any, expected: Any) -> None:
     """Log probabilities are asked of the models that have them."""
     assert config("gemini-2.5-flash", **body) == expected
 
 
-def test_candidates() -> None:
+def test_too_many_choices_are_refused_by_generation() -> None:
     """Gemini 2.5 gives up to eight choices, later ones a single one; more is refused, never silently cut."""
     assert config("gemini-2.5-flash", n=8) == {"candidateCount": 8}
     for model, wanted in (("gemini-2.5-flash", 9), ("gemini-3.5-flash", 2)):
@@ -81,7 +81,7 @@ def test_candidates() -> None:
         assert caught.value.param == "n"
 
 
-def test_too_many_stops() -> None:
+def test_too_many_stop_sequences_are_refused() -> None:
     """More stop sequences than Gemini takes are refused; empty ones do not count."""
     assert len(config(stop=["a", "b", "c", "d", "e", ""])["stopSequences"]) == 5
     with pytest.raises(InvalidRequest) as caught:
@@ -89,7 +89,7 @@ def test_too_many_stops() -> None:
     assert caught.value.param == "stop"
 
 
-def test_thinking() -> None:
+def test_effort_becomes_the_thinking_of_the_profile() -> None:
     """Effort is the profile's thinking; one that nobody knows is refused."""
     assert config(reasoning_effort="high") == {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": True}}
     assert config("gemini-2.5-flash", reasoning_effort="none") == {"thinkingConfig": {"thinkingBudget": 0}}
@@ -151,12 +151,12 @@ VOICE = {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "
         (TALKS, {"audio": {"voice": "Kore", "format": "pcm16"}}, VOICE),
     ],
 )
-def test_output_other_than_text(model: str, body: Any, expected: Any) -> None:
+def test_picture_and_speech_output_is_requested_by_modality(model: str, body: Any, expected: Any) -> None:
     """Pictures and speech are asked for in Gemini's words, with their form; a model of text alone is told nothing."""
     assert modalities_config(body, profile=profile_of(model), stream=False) == expected
 
 
-def test_streamed_speech_is_raw() -> None:
+def test_streamed_wav_speech_is_refused() -> None:
     """A stream has no WAV header, whose length is not known yet: it is refused, as OpenAI does."""
     profile = profile_of(TALKS)
     assert modalities_config({"audio": {"voice": "Kore", "format": "pcm16"}}, profile=profile, stream=True) == VOICE
@@ -181,7 +181,7 @@ def test_models_that_draw_or_speak_are_not_told_to_think(effort: str) -> None:
         ({"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}, (True, SCHEMA)),
     ],
 )
-def test_schema(form: Any, expected: Any) -> None:
+def test_response_format_becomes_mime_type_and_schema(form: Any, expected: Any) -> None:
     """A response format is text, any JSON, or JSON by a schema."""
     assert schema_of({"response_format": form}) == expected
 
@@ -194,14 +194,14 @@ def test_schema(form: Any, expected: Any) -> None:
         ({"type": "json_schema", "json_schema": {"name": "n"}}, "response_format.json_schema.schema"),
     ],
 )
-def test_refused_schema(form: Any, param: str) -> None:
+def test_unknown_response_format_is_refused(form: Any, param: str) -> None:
     """Other formats, and a schema format without a schema, are refused."""
     with pytest.raises(InvalidRequest) as caught:
         schema_of({"response_format": form})
     assert caught.value.param == param
 
 
-def test_json() -> None:
+def test_json_is_asked_for_by_schema_or_in_words() -> None:
     """JSON is asked for by type and schema, or in words that hold the schema."""
     assert json_config(None) == {"responseMimeType": "application/json"}
     assert json_config(SCHEMA)["responseJsonSchema"] is SCHEMA

@@ -40,7 +40,7 @@ def notes(candidate: Any, *texts: str) -> Any:
     return sources.members(texts).get("annotations", [])
 
 
-def test_grounded_answer() -> None:
+def test_grounding_becomes_annotations_in_characters() -> None:
     """Google counts bytes, annotations count characters; what has no counterpart is passed on as Google sent it."""
     body = said({"text": TEXT}, groundingMetadata=GROUNDING)
     check_answer(body)
@@ -50,7 +50,7 @@ def test_grounded_answer() -> None:
     assert TEXT[0:12] == "Größe zählt."
 
 
-def test_grounded_stream() -> None:
+def test_stream_gives_its_sources_once_before_the_end() -> None:
     """A stream tells its sources once, before its end, of the whole text, each with an index."""
     first, second = (said({"text": piece}, finish=None) for piece in (TEXT[:5], TEXT[5:]))
     last = said({"text": ""}, groundingMetadata=GROUNDING)
@@ -61,7 +61,7 @@ def test_grounded_stream() -> None:
     assert (told["finish_reason"], end["delta"], end["finish_reason"]) == (None, {}, "stop")
 
 
-def test_other_metadata() -> None:
+def test_citations_and_fetched_pages_are_passed_on() -> None:
     """Citations of recited text are annotations; what is known of fetched pages is passed on."""
     source = {"startIndex": 1, "endIndex": 3, "uri": "https://three.test", "license": "MIT"}
     fetched = {"urlMetadata": [{"retrievedUrl": "https://four.test"}]}
@@ -72,20 +72,20 @@ def test_other_metadata() -> None:
     assert message["extra_content"]["google"]["url_context_metadata"] == fetched
 
 
-def test_why_an_answer_ended() -> None:
+def test_finish_message_is_passed_on() -> None:
     """Google's words about the end of an answer are passed on under Google's name."""
     message = answered(said({"text": "a"}, finish="SAFETY", finishMessage="Blocked.")).choices[0]["message"]
     assert message["extra_content"] == {"google": {"finish_message": "Blocked."}}
 
 
-def test_sources_without_places() -> None:
+def test_source_without_a_segment_covers_the_whole_text() -> None:
     """A source that no segment names stands for the whole text."""
     assert notes({"groundingMetadata": {"groundingChunks": WEB[:1]}}, "ab", "c") == [
         citation("https://one.test", "One", 0, 3)
     ]
 
 
-def test_places_in_parts() -> None:
+def test_segment_places_count_within_their_part() -> None:
     """Google counts within a part; a segment without an end goes to the text's end, one beyond it ends there."""
     supports = [
         {"segment": {"partIndex": 1, "startIndex": 2, "endIndex": 4}, "groundingChunkIndices": [0]},
@@ -108,12 +108,12 @@ def test_places_in_parts() -> None:
         {"groundingChunks": "x", "groundingSupports": [1, {"segment": 2, "groundingChunkIndices": ["x", -1]}]},
     ],
 )
-def test_odd_metadata(odd: Any) -> None:
+def test_odd_grounding_metadata_does_no_harm(odd: Any) -> None:
     """Metadata that is not what it should be does no harm."""
     assert notes({"groundingMetadata": odd, "citationMetadata": odd}, "a") == []
 
 
-def test_annotations_are_bounded() -> None:
+def test_gemini_annotations_are_bounded() -> None:
     """However many sources an answer names, so many are told."""
     many = {"groundingMetadata": {"groundingChunks": WEB[:1] * 5_000}}
     assert len(notes(many, "a")) == MAX_ANNOTATIONS

@@ -48,7 +48,7 @@ def test_order_is_kept_and_empty_text_is_not() -> None:
 
 
 @pytest.mark.parametrize(("content", "expected"), [("", []), (None, []), ("hi", [{"text": "hi"}])])
-def test_plain_content(content: Any, expected: list[Any]) -> None:
+def test_string_content_is_one_part(content: Any, expected: list[Any]) -> None:
     """A string is one part; nothing is none."""
     assert list(parts_of(content, path="c")) == expected
 
@@ -67,12 +67,12 @@ def test_plain_content(content: Any, expected: list[Any]) -> None:
         (f"data:image/png;base64,{PNG.replace('+', '%2B').replace('/', '%2F').replace('=', '%3D')}", "image/png"),
     ],
 )
-def test_data_url(url: str, mime: str) -> None:
+def test_data_url_becomes_inline_data(url: str, mime: str) -> None:
     """A data URL is inline data, whatever its case, parameters and dialect of base64."""
     assert parts(image(url)) == [{"inlineData": {"mimeType": mime, "data": PNG}}]
 
 
-def test_data_url_without_base64() -> None:
+def test_percent_encoded_data_url_is_encoded_as_base64() -> None:
     """A percent-encoded data URL is encoded anew."""
     assert (
         parts(image("data:image/svg+xml,%3Csvg%2F%3E"))[0]["inlineData"]["data"] == base64.b64encode(b"<svg/>").decode()
@@ -88,7 +88,7 @@ def test_large_images_have_no_percent_signs(head: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://x.test/pic", "HTTPS://x.test/a.unknown"])
-def test_https_image(url: str) -> None:
+def test_https_image_is_left_for_google_to_fetch(url: str) -> None:
     """An https image is left for Google to fetch; its type is told only where the name tells it."""
     assert parts(image(url)) == [{"fileData": {"fileUri": url}}]
     assert parts({"type": "image_url", "image_url": url}) == [{"fileData": {"fileUri": url}}]
@@ -116,7 +116,7 @@ def test_https_image(url: str) -> None:
         "data:image/png;base64,%FF%FF",
     ],
 )
-def test_refused_image(url: str) -> None:
+def test_image_of_another_scheme_is_refused_by_path(url: str) -> None:
     """Only https and well-formed data URLs are images; the error names the member."""
     with pytest.raises(InvalidRequest) as caught:
         parts({"type": "text", "text": "look"}, image(url))
@@ -140,7 +140,7 @@ def test_refused_image(url: str) -> None:
         (audio(data="", format="wav"), "c[0].input_audio.data"),
     ],
 )
-def test_refused_part(part: Any, param: str) -> None:
+def test_unsupported_part_is_refused_by_path(part: Any, param: str) -> None:
     """What Gemini cannot be given is refused by the path of the member that is to blame."""
     with pytest.raises(InvalidRequest) as caught:
         parts(part)
@@ -157,7 +157,7 @@ def test_refused_part(part: Any, param: str) -> None:
         ({"file_data": f"data:;base64,{PDF}", "filename": "a.pdf"}, "application/pdf"),
     ],
 )
-def test_file(members: dict[str, str], mime: str) -> None:
+def test_file_is_inline_data_of_its_own_type(members: dict[str, str], mime: str) -> None:
     """A file is inline data of its own type: the data URL's, else its name's, else PDF."""
     assert parts(file(**members)) == [{"inlineData": {"mimeType": mime, "data": PDF}}]
 
@@ -169,12 +169,12 @@ def test_file(members: dict[str, str], mime: str) -> None:
         (b'\xef\xbb\xbf{"a": 1}', "t.json", 't.json:\n{"a": 1}'),
     ],
 )
-def test_text_file(data: bytes, name: str, text: str) -> None:
+def test_text_file_becomes_text_under_its_name(data: bytes, name: str, text: str) -> None:
     """A text file is text, under its name."""
     assert parts(file(file_data=base64.b64encode(data).decode(), filename=name)) == [{"text": text}]
 
 
-def test_text_file_without_name() -> None:
+def test_unnamed_text_file_becomes_plain_text() -> None:
     """Without a name it is just its text, and nothing when it holds none."""
     assert parts(file(file_data="data:text/plain;base64,aGk=")) == [{"text": "hi"}]
     assert parts(file(file_data="data:text/plain;base64,77u/")) == []
@@ -188,19 +188,19 @@ def test_text_file_in_another_encoding() -> None:
 
 
 @pytest.mark.parametrize(("told", "mime"), [("wav", "audio/wav"), ("mp3", "audio/mp3"), ("MP3", "audio/mp3")])
-def test_audio(told: str, mime: str) -> None:
+def test_audio_formats_have_media_types(told: str, mime: str) -> None:
     """OpenAI's two audio formats have media types."""
     assert parts(audio(data="QUJD", format=told)) == [{"inlineData": {"mimeType": mime, "data": "QUJD"}}]
 
 
-def test_audio_as_data_url() -> None:
+def test_audio_data_url_decides_its_type() -> None:
     """Audio sent as a data URL has the type that the URL says."""
     assert parts(audio(data="data:audio/x-wav;base64,QUJD", format="mp3")) == [
         {"inlineData": {"mimeType": "audio/wav", "data": "QUJD"}}
     ]
 
 
-def test_text_of() -> None:
+def test_text_parts_are_joined_by_lines() -> None:
     """Text parts and refusals are joined by lines; other parts are refused by path."""
     assert text_of(None, path="c") == ""
     assert (
@@ -215,7 +215,7 @@ def test_text_of() -> None:
 
 
 @given(st.text() | st.from_regex(r"(data|DATA):[a-z/;,=+%]{0,30}"))
-def test_any_url(url: str) -> None:
+def test_any_image_url_becomes_one_part_or_is_refused(url: str) -> None:
     """Whatever stands in an image's URL, it becomes one part or is refused."""
     outcome: object
     try:

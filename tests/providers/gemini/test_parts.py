@@ -42,12 +42,12 @@ def deltas(*events: Any) -> list[Any]:
     return [choice["delta"] for chunk in chunks for choice in chunk.choices]
 
 
-def test_a_picture_alone() -> None:
+def test_picture_without_text_is_an_answer() -> None:
     """A picture without text is an answer: it stands in `images`, as OpenRouter's do."""
     assert message(said(PICTURE)) == {"role": "assistant", "content": "", "refusal": None, "images": [IMAGE]}
 
 
-def test_pictures_between_texts() -> None:
+def test_pictures_keep_their_order_between_texts() -> None:
     """Texts are joined, pictures keep their order; one that Google only points to is pointed to."""
     file = {"fileData": {"mimeType": "image/jpeg", "fileUri": "https://files.test/1"}}
     made = message(said({"text": "one "}, PICTURE, {"text": "two"}, file))
@@ -80,14 +80,14 @@ def test_a_signed_picture_comes_back_signed() -> None:
     assert body_sent("gemini-2.5-flash", messages=history)["contents"][1]["parts"][2] == PICTURE
 
 
-def test_a_picture_alone_in_the_history() -> None:
+def test_picture_alone_is_a_message_of_the_history() -> None:
     """A message of nothing but a picture is a message; entries that are none are refused with their place."""
     history = [{"role": "user", "content": "Draw"}, {"role": "assistant", "content": None, "images": [IMAGE]}]
     assert body_sent("gemini-2.5-flash-image", messages=history)["contents"][1]["parts"] == [PICTURE]
 
 
 @pytest.mark.parametrize(("form", "head"), [("pcm16", b""), ("wav", b"RIFF")])
-def test_sound(form: str, head: bytes) -> None:
+def test_sound_is_raw_or_a_wav_file_as_asked(form: str, head: bytes) -> None:
     """Sound is `audio` as OpenAI has it: raw, or a WAV file with the answer's sampling rate."""
     body = {**said(SOUND, SOUND), "responseId": "r1"}
     completion = answered(body, model=TALKS, modalities=["audio"], audio={"voice": "Kore", "format": form})
@@ -188,7 +188,7 @@ def test_pictures_that_usage_does_not_tell_apart() -> None:
     assert next(chunk.usage for chunk in streamed([wire([body])], by=provider)) == usage
 
 
-def test_speech_without_a_rate() -> None:
+def test_speech_without_a_rate_has_no_known_cost() -> None:
     """Speech of a model whose rate for it is not in the table has no known cost; it is not charged as text."""
     details = [{"modality": "AUDIO", "tokenCount": 1_300}]
     usage = answered({**said(SOUND), "usageMetadata": {**USAGE, "candidatesTokensDetails": details}}).usage

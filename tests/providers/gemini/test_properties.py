@@ -139,7 +139,7 @@ def built(asked: ChatRequest, model: str, *, by: Gemini) -> Any:
 
 
 @given(messages=MESSAGES, options=OPTIONS, model=st.sampled_from(MODELS))
-def test_any_history(messages: Any, options: Any, model: str) -> None:
+def test_any_legal_history_becomes_legal_contents(messages: Any, options: Any, model: str) -> None:
     """Any history that OpenAI takes becomes contents that Gemini takes: turns alternate, calls are answered, nothing is empty."""
     made = built(request(messages=messages, **options), model, by=gemini())
     if made is None:
@@ -158,7 +158,7 @@ def test_any_history(messages: Any, options: Any, model: str) -> None:
 
 
 @given(messages=MESSAGES, options=OPTIONS, model=st.sampled_from(MODELS))
-def test_the_request_is_left_alone(messages: Any, options: Any, model: str) -> None:
+def test_building_a_request_changes_nothing(messages: Any, options: Any, model: str) -> None:
     """Building changes nothing of the request, and building again gives the same."""
     provider, asked = gemini(), request(messages=messages, **options)
     before = orjson.dumps(asked.body)
@@ -170,7 +170,7 @@ def test_the_request_is_left_alone(messages: Any, options: Any, model: str) -> N
     events=st.lists(st.lists(PARTS, max_size=3), min_size=1, max_size=4),
     cuts=st.lists(st.integers(0, 2000), max_size=6),
 )
-def test_any_cut(events: Any, cuts: list[int]) -> None:
+def test_chunks_do_not_depend_on_how_the_stream_is_cut(events: Any, cuts: list[int]) -> None:
     """However the network cuts a stream, the chunks are the same; the rules of streams hold for them."""
     provider = gemini()
     to = sent(by=provider, stream=True, tools=[{"type": "function", "function": {"name": "f"}}])
@@ -188,7 +188,7 @@ def test_any_cut(events: Any, cuts: list[int]) -> None:
 
 
 @given(parts=st.lists(PARTS, max_size=6))
-def test_stream_and_answer_agree(parts: Any) -> None:
+def test_stream_and_whole_answer_agree(parts: Any) -> None:
     """The same parts say the same, whole or piece by piece."""
     provider = gemini()
     to = sent(by=provider, stream=True)
@@ -209,7 +209,7 @@ def test_stream_and_answer_agree(parts: Any) -> None:
 
 
 @given(body=JSON)
-def test_any_json(body: Any) -> None:
+def test_any_json_answer_is_read_or_an_upstream_error(body: Any) -> None:
     """Whatever JSON comes as an answer or an event, it is read or is an upstream's error, never a crash."""
     provider = gemini()
     to = sent(by=provider, stream=True)
@@ -224,7 +224,7 @@ def test_any_json(body: Any) -> None:
 
 
 @given(status=st.integers(300, 599), body=st.binary(max_size=40) | JSON.map(orjson.dumps))
-def test_any_error_body(status: int, body: bytes) -> None:
+def test_any_error_body_is_an_upstream_error(status: int, body: bytes) -> None:
     """Whatever stands in an error's body, it is some upstream error."""
     assert isinstance(gemini().parse_error(status, {}, body), UpstreamError)
 

@@ -31,7 +31,7 @@ def first_call(model: str, *, by: Gemini) -> Any:
     return answer.choices[0]["message"]["tool_calls"][0]
 
 
-def test_headers() -> None:
+def test_key_is_in_its_header_and_nowhere_else() -> None:
     """The key is in its header and nowhere else; the endpoint's own headers go along."""
     provider = Gemini(UpstreamEndpoint("https://gemini.test", KEY, headers={"x-extra": "1"}), name="other")
     made = provider.build_request(request(), "gemini-3.5-flash")
@@ -41,13 +41,13 @@ def test_headers() -> None:
     assert (made.provider, made.model, made.stream) == ("other", "gemini-3.5-flash", False)
 
 
-def test_full_echo() -> None:
+def test_echoed_message_brings_its_signature_back() -> None:
     """A client that appends the whole message brings the signature back, also to another process."""
     call = first_call("gemini-3.1-pro-preview", by=gemini())
     assert second_turn(call, by=gemini(), model="gemini-3.1-pro-preview")["thoughtSignature"] == "U0lH"
 
 
-def test_plain_echo() -> None:
+def test_echoed_call_id_brings_its_kept_signature_back() -> None:
     """A client that keeps only id, name and arguments gets the signature that was kept; in a new process the sentinel."""
     provider = gemini()
     plain = first_call("gemini-3.1-pro-preview", by=provider)
@@ -59,7 +59,7 @@ def test_plain_echo() -> None:
     )
 
 
-def test_plain_echo_of_a_stream() -> None:
+def test_streamed_signatures_are_kept() -> None:
     """Signatures that came in a stream are kept, too."""
     provider = gemini()
     made = streamed([wire([said(CALL)])], by=provider)
@@ -71,13 +71,13 @@ def test_plain_echo_of_a_stream() -> None:
     assert second_turn(call, by=provider, model="gemini-3.5-flash")["thoughtSignature"] == "U0lH"
 
 
-def test_ids_differ_between_requests() -> None:
+def test_made_ids_differ_between_equal_requests() -> None:
     """The same answer to the same request, twice, has two ids."""
     provider = gemini()
     assert first_call("gemini-2.5-flash", by=provider)["id"] != first_call("gemini-2.5-flash", by=provider)["id"]
 
 
-def test_errors_are_raised() -> None:
+def test_error_with_status_200_is_raised() -> None:
     """An error in an answer that began with 200 is raised; a refusal is read by its status."""
     with pytest.raises(UpstreamOverloaded):
         gemini().parse_response({"error": {"code": 503, "message": "overloaded"}}, sent())

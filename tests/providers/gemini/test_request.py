@@ -25,12 +25,12 @@ JSON = {"type": "json_object"}
         ("a:b@c", False, "https://x.test/v1beta/models/a%3Ab%40c:generateContent"),
     ],
 )
-def test_url(model: str, stream: bool, url: str) -> None:
+def test_model_id_is_one_path_segment(model: str, stream: bool, url: str) -> None:
     """A model id is one path segment, whatever it holds."""
     assert request_url("https://x.test/", model=model, stream=stream) == url
 
 
-def test_everything_in_its_place() -> None:
+def test_full_request_has_every_member_in_its_place() -> None:
     """A request that uses all of it has every member where Google's types have it."""
     made = body_sent(
         messages=[{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
@@ -54,12 +54,12 @@ def test_everything_in_its_place() -> None:
     }
 
 
-def test_least() -> None:
+def test_request_contains_only_what_was_asked() -> None:
     """What was not asked is not said."""
     assert body_sent() == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
-def test_unknown_fields_stay_here() -> None:
+def test_unknown_fields_are_not_sent() -> None:
     """Fields that Gemini does not have never reach it; it refuses unknown names."""
     assert body_sent(
         store=True, user="u", metadata={"a": "b"}, provider={"order": ["x"]}, prompt_cache_key="k"
@@ -77,7 +77,7 @@ def test_unknown_fields_stay_here() -> None:
         ("scale", None),
     ],
 )
-def test_service_tier(tier: str, expected: str | None) -> None:
+def test_service_tier_is_sent_where_gemini_knows_it(tier: str, expected: str | None) -> None:
     """A tier that Gemini knows is asked for; the others mean: as usual."""
     body, _ = build_body(request(service_tier=tier), profile=NEWEST, signature_cache=SignatureCache(), number=1)
     assert body.get("serviceTier") == expected
@@ -113,6 +113,6 @@ def test_json_beside_forbidden_tools_before_gemini_3() -> None:
         ({"functions": [{"name": "f"}]}, RequestContext(one_call=True)),
     ],
 )
-def test_what_the_answer_needs(body: Any, context: RequestContext) -> None:
+def test_request_context_keeps_what_the_answer_needs(body: Any, context: RequestContext) -> None:
     """Renamed and custom tools, and whether one call is all that was asked, are known when the answer is read."""
     assert sent(**body).context[CONTEXT_KEY] == context

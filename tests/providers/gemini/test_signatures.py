@@ -10,7 +10,7 @@ from gateway.providers.base import SignatureCache
 from gateway.providers.gemini.signatures import FORMAT, ThoughtSignature, detail, of_call, of_message
 
 
-def test_echoed_before_kept() -> None:
+def test_echoed_signature_wins_over_the_kept_one() -> None:
     """The client's echo wins over what was kept; a call that only its id is left of has what was kept."""
     signature_cache = SignatureCache()
     signature_cache.put("c1", ThoughtSignature("kept"))
@@ -28,7 +28,7 @@ def test_echoed_before_kept() -> None:
     "extra",
     [None, "x", {}, {"google": None}, {"google": {"thought_signature": 1}}, {"google": {"thought_signature": ""}}],
 )
-def test_nothing_echoed(extra: Any) -> None:
+def test_malformed_signature_entries_are_passed_over(extra: Any) -> None:
     """What is no signature is passed over."""
     assert of_call({"id": "c1", "extra_content": extra}, signature_cache=SignatureCache()) is None
 
@@ -40,7 +40,7 @@ def test_foreign_signature_is_not_sent() -> None:
     assert of_call({"id": "toolu_1"}, signature_cache=signature_cache) is None
 
 
-def test_message_signature_comes_back() -> None:
+def test_newest_message_signature_is_used() -> None:
     """The newest entry of our own format is the message's signature."""
     assert of_message({"reasoning_details": [detail("a", index=0), detail("b", index=1)]}) == "b"
     assert of_message({"reasoning_details": [{"type": "reasoning.encrypted", "data": "c", "format": FORMAT}]}) == "c"
@@ -60,6 +60,6 @@ def test_message_signature_comes_back() -> None:
         [{"format": FORMAT}],
     ],
 )
-def test_foreign_details(details: Any) -> None:
+def test_foreign_entries_are_not_the_messages_signature(details: Any) -> None:
     """Entries without our format, or that belong to a call, are not the message's signature."""
     assert of_message({"reasoning_details": details}) is None

@@ -23,7 +23,7 @@ def choices(*events: Any, **asked: Any) -> list[Any]:
     return [choice for chunk in chunks(*events, **asked) for choice in chunk.choices]
 
 
-def test_text() -> None:
+def test_stream_has_role_first_and_finish_last_once_each() -> None:
     """The role comes first and once, the finish last and once, even if Gemini repeats it."""
     assert choices(said({"text": "a"}), said({"text": "b"}), said(finish="STOP")) == [
         {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None},
@@ -32,7 +32,7 @@ def test_text() -> None:
     ]
 
 
-def test_empty_answer() -> None:
+def test_empty_stream_still_has_role_and_finish() -> None:
     """An empty answer has a role and a finish, too."""
     made = choices(said(finish="MAX_TOKENS"))
     assert [(choice["delta"], choice["finish_reason"]) for choice in made] == [
@@ -52,7 +52,7 @@ def test_tool_calls_count_over_all_events() -> None:
     assert made[-1]["finish_reason"] == "tool_calls"
 
 
-def test_response_id() -> None:
+def test_made_ids_depend_on_the_response_id() -> None:
     """Made ids depend on the response's own id, so that two answers to one request differ."""
     provider = gemini()
     to = sent(by=provider, stream=True)
@@ -62,7 +62,7 @@ def test_response_id() -> None:
     assert ids[0] == ids[2] != ids[1]
 
 
-def test_late_signature() -> None:
+def test_signature_after_the_finish_reason_is_kept() -> None:
     """A signature on a last, empty part is kept, also after the finish reason."""
     made = choices(said({"text": "a"}), said({"text": "", "thoughtSignature": "s"}, finish=None))
     assert made[1]["delta"]["reasoning_details"][0]["signature"] == "s"
@@ -95,7 +95,7 @@ def test_the_official_helper_can_add_up() -> None:
     assert (added["content"], added["reasoning_content"]) == ("a", "hm")
 
 
-def test_several_candidates() -> None:
+def test_each_candidate_has_its_own_role_and_finish() -> None:
     """Each candidate is a choice by its index, with a role and a finish of its own."""
     events = [
         {
@@ -113,12 +113,12 @@ def test_several_candidates() -> None:
 
 
 @pytest.mark.parametrize("index", [None, -1, "x"])
-def test_bad_index(index: Any) -> None:
+def test_candidate_without_a_usable_index_is_the_first(index: Any) -> None:
     """A candidate without a usable index is the first."""
     assert choices(said({"text": "a"}, index=index))[0]["index"] == 0
 
 
-def test_usage() -> None:
+def test_last_usage_of_the_stream_counts() -> None:
     """Usage comes with the event that told it, also without choices; the last one holds."""
     one, two = ({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": n}} for n in (1, 2))
     made = chunks(said({"text": "a"}) | one, two)
@@ -126,14 +126,14 @@ def test_usage() -> None:
     assert made[1].choices == []
 
 
-def test_silent_events() -> None:
+def test_events_that_add_nothing_give_no_chunk() -> None:
     """Events that add nothing give no chunk: none at all, the end mark of other dialects, unknown members."""
     parser = gemini().stream_parser(sent(stream=True))
     for data in (b"", b" [DONE] ", b"{}", b'{"candidates": null}', b'{"candidates": ["x"]}', b'{"modelVersion": "m"}'):
         assert parser.feed(ServerSentEvent(data)) == ()
 
 
-def test_blocked_prompt() -> None:
+def test_blocked_stream_is_one_refusing_choice() -> None:
     """A refused prompt is one choice that says so, and is an answer."""
     made = choices({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "No."}})
     assert [(choice["delta"], choice["finish_reason"]) for choice in made] == [
@@ -142,7 +142,7 @@ def test_blocked_prompt() -> None:
     ]
 
 
-def test_blocked_on_the_way() -> None:
+def test_prompt_blocked_mid_stream_ends_as_filtered() -> None:
     """A prompt refused after the answer began ends it as filtered, unless it had ended."""
     feedback = {"promptFeedback": {"blockReason": "SAFETY"}}
     assert choices(said({"text": "a"}, finish=None), feedback)[-1]["finish_reason"] == "content_filter"
@@ -152,13 +152,13 @@ def test_blocked_on_the_way() -> None:
 @pytest.mark.parametrize(
     "events", [[], [{"usageMetadata": {"promptTokenCount": 1}}], [said({"text": "a"}, finish=None)]]
 )
-def test_truncated(events: Any) -> None:
+def test_stream_without_a_finish_reason_is_truncated(events: Any) -> None:
     """A stream that ends without a finish reason was cut."""
     with pytest.raises(UpstreamTruncated):
         chunks(*events)
 
 
-def test_one_of_two_truncated() -> None:
+def test_every_choice_has_to_end() -> None:
     """Every choice has to end."""
     events = [
         {"candidates": [{"index": 0, "finishReason": "STOP"}, {"index": 1, "content": {"parts": [{"text": "b"}]}}]}
@@ -167,7 +167,7 @@ def test_one_of_two_truncated() -> None:
         chunks(*events)
 
 
-def test_error_in_stream() -> None:
+def test_error_event_is_raised_after_its_chunks() -> None:
     """An error told as an event is raised as what it is, after the chunks before it."""
     parser = gemini().stream_parser(sent(stream=True))
     assert parser.feed(ServerSentEvent(b'{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}'))
@@ -176,13 +176,13 @@ def test_error_in_stream() -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"nonsense", b"[1]", b'"x"', b"null"])
-def test_garbage(data: bytes) -> None:
+def test_event_that_is_no_object_is_refused(data: bytes) -> None:
     """An event that is no JSON object is not an answer."""
     with pytest.raises(UpstreamInvalidResponse):
         gemini().stream_parser(sent(stream=True)).feed(ServerSentEvent(data))
 
 
-def test_broken_answer() -> None:
+def test_malformed_call_is_an_error_or_ends_the_stream() -> None:
     """A malformed call is an error at once while nothing was said; later it ends the answer."""
     with pytest.raises(UpstreamInvalidResponse):
         chunks(said(finish="MALFORMED_FUNCTION_CALL"))
@@ -191,14 +191,14 @@ def test_broken_answer() -> None:
     )
 
 
-def test_logprobs() -> None:
+def test_logprobs_come_with_their_text() -> None:
     """Log probabilities come with the text they belong to."""
     made = choices(said({"text": "a"}, logprobsResult={"chosenCandidates": [{"token": "a", "logProbability": -1}]}))
     assert made[0]["logprobs"]["content"][0]["token"] == "a"
     assert "logprobs" not in made[1]
 
 
-def test_service_tier() -> None:
+def test_service_tier_stands_in_the_chunk() -> None:
     """The tier that was used stands in the chunk."""
     assert chunks(said({"text": "a"}) | {"usageMetadata": {"promptTokenCount": 1, "serviceTier": "flex"}})[0].extra == {
         "service_tier": "flex"

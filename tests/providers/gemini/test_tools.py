@@ -26,7 +26,7 @@ def mode(choice: Any) -> Any:
     return read(function("a"), function("2b"), custom("c"), tool_choice=choice).config.get("functionCallingConfig")
 
 
-def test_declaration() -> None:
+def test_function_schema_is_declared_untouched() -> None:
     """A function's schema goes over as JSON schema, untouched, also where properties are called like keywords."""
     schema = {
         "type": "object",
@@ -40,7 +40,7 @@ def test_declaration() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"properties": {}}, {"type": ["object", "null"], "properties": {}}])
-def test_schema_is_an_object(parameters: Any) -> None:
+def test_tool_parameters_are_always_an_object(parameters: Any) -> None:
     """Parameters are those of an object, said or not."""
     assert read(function("f", parameters=parameters)).declarations[0]["parametersJsonSchema"] == {
         "type": "object",
@@ -51,12 +51,12 @@ def test_schema_is_an_object(parameters: Any) -> None:
 @pytest.mark.parametrize(
     "members", [{}, {"parameters": None, "description": None}, {"parameters": {}, "description": ""}]
 )
-def test_bare_function(members: Any) -> None:
+def test_bare_function_is_declared_without_additions(members: Any) -> None:
     """What a function does not say is not made up."""
     assert read(function("f", **members)).declarations == [{"name": "f"}]
 
 
-def test_custom_tool() -> None:
+def test_custom_tool_becomes_a_function_of_one_string() -> None:
     """A custom tool is a function of one string that is told its grammar."""
     grammar = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
     made = read(custom("x", description="d", format=grammar), custom("y"), custom("z", format={"type": "text"}))
@@ -67,7 +67,7 @@ def test_custom_tool() -> None:
     assert made.custom == {"x", "y", "z"}
 
 
-def test_names() -> None:
+def test_illegal_tool_names_are_changed_and_lead_back() -> None:
     """A name that Gemini refuses gets a legal one of its own, which leads back; legal names stay."""
     made = read(function("2fa"), function("_2fa"), function("a b"), function("a.b"), called=("a-b", "a+b", "a*b", ""))
     assert made.upstream_names == {
@@ -85,7 +85,7 @@ def test_names() -> None:
     assert made.name("never seen") == "never seen"
 
 
-def test_long_names() -> None:
+def test_long_tool_name_becomes_legal() -> None:
     """However long a name is, the one that is sent is legal."""
     made = read(called=("ü" * 300, "ö" * 300))
     assert all(LEGAL_NAME.fullmatch(name) for name in made.upstream_names.values())
@@ -111,7 +111,7 @@ def test_long_names() -> None:
         ),
     ],
 )
-def test_choice(choice: Any, config: Any) -> None:
+def test_tool_choice_becomes_a_mode(choice: Any, config: Any) -> None:
     """Each tool_choice is a mode, narrowed by name where it names one."""
     assert mode(choice) == config
 
@@ -123,19 +123,19 @@ def test_allowed_tools_are_the_only_ones() -> None:
     assert (made.declarations, made.config) == ([{"name": "_2b"}], {})
 
 
-def test_no_tools_allowed() -> None:
+def test_empty_allowed_tools_sends_no_tools() -> None:
     """With none of the tools allowed nothing is said of tools."""
     made = read(function("2b"), tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}})
     assert made == Tools(upstream_names={"2b": "_2b"})
 
 
 @pytest.mark.parametrize("choice", ["required", "none", function("f")])
-def test_choice_without_tools(choice: Any) -> None:
+def test_tool_choice_without_tools_is_ignored(choice: Any) -> None:
     """A choice among no tools means nothing."""
     assert build_tools({"tool_choice": choice}, called=()) == Tools()
 
 
-def test_forbidden() -> None:
+def test_only_tool_choice_none_forbids_calls() -> None:
     """`none` forbids calls, nothing else does."""
     assert read(function("a"), tool_choice="none").forbidden
     assert not read(function("a"), tool_choice="required").forbidden
@@ -151,14 +151,14 @@ def test_forbidden() -> None:
         ([function("a"), function("a", description="another")], "tools[1].function.name"),
     ],
 )
-def test_refused_tools(tools: Any, param: str) -> None:
+def test_unknown_or_ambiguous_tools_are_refused(tools: Any, param: str) -> None:
     """Tools that are none of OpenAI's two kinds, nameless or ambiguous are refused."""
     with pytest.raises(InvalidRequest) as caught:
         read(*tools)
     assert caught.value.param == param
 
 
-def test_repeated_tool() -> None:
+def test_repeated_tool_is_declared_once() -> None:
     """The same tool twice is declared once, because Gemini refuses duplicates."""
     assert read(function("a"), function("a")).declarations == [{"name": "a"}]
 
@@ -174,7 +174,7 @@ def test_repeated_tool() -> None:
         {"type": "allowed_tools", "allowed_tools": {"tools": [function("x")]}},
     ],
 )
-def test_refused_choice(choice: Any) -> None:
+def test_impossible_tool_choice_is_refused(choice: Any) -> None:
     """A choice that cannot be kept is refused."""
     with pytest.raises(InvalidRequest) as caught:
         mode(choice)

@@ -10,7 +10,7 @@ import pytest
 from gateway.providers.gemini.usage import extra_of, logprobs_of, parse_usage
 
 
-def test_usage() -> None:
+def test_usage_adds_cached_tool_and_thought_tokens() -> None:
     """Cached tokens are inside the prompt, tool use beside it, thoughts beside the answer; totals add up."""
     raw = {
         "promptTokenCount": 100,
@@ -46,12 +46,12 @@ def test_usage() -> None:
         {"totalTokenCount": 3},
     ],
 )
-def test_no_usage(raw: Any) -> None:
+def test_unbelievable_usage_is_none(raw: Any) -> None:
     """Without a count that can be believed there is no usage."""
     assert parse_usage({"usageMetadata": raw}) is None
 
 
-def test_partial_usage() -> None:
+def test_missing_count_is_zero_and_parts_fit_the_whole() -> None:
     """A missing count is zero, and a part is never more than the whole."""
     usage = parse_usage(
         {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 9, "candidatesTokenCount": -3}}
@@ -73,12 +73,12 @@ def test_partial_usage() -> None:
         ({"serviceTier": "x"}, {}),
     ],
 )
-def test_service_tier(raw: Any, extra: Any) -> None:
+def test_service_tier_is_given_in_openais_words(raw: Any, extra: Any) -> None:
     """The tier that was used is told in OpenAI's words, where it is known."""
     assert extra_of({"usageMetadata": raw}) == extra
 
 
-def test_logprobs() -> None:
+def test_logprobs_have_bytes_and_alternatives() -> None:
     """Each chosen token stands with its bytes and its rivals."""
     result = {
         "chosenCandidates": [{"token": "é", "logProbability": -0.5}, "x", {"token": "b"}],
@@ -95,12 +95,12 @@ def test_logprobs() -> None:
 
 
 @pytest.mark.parametrize("result", [None, "x", {}, {"chosenCandidates": None}])
-def test_no_logprobs(result: Any) -> None:
+def test_missing_logprobs_are_none(result: Any) -> None:
     """Without log probabilities there are none."""
     assert logprobs_of({"logprobsResult": result}) is None
 
 
-def test_logprobs_without_rivals() -> None:
+def test_logprobs_may_lack_alternatives() -> None:
     """Rivals may be missing."""
     made = logprobs_of({"logprobsResult": {"chosenCandidates": [{"token": "a"}], "topCandidates": "x"}})
     assert made is not None

@@ -29,7 +29,7 @@ def message(**given: Any) -> dict[str, Any]:
     return parse_message(given, call_prefix="call_r_0", detail_extra={"model": "m"})
 
 
-def test_choices() -> None:
+def test_choices_are_numbered_with_reason_and_logprobs() -> None:
     """Choices are numbered in their order, each with its reason and probabilities."""
     first, second = choices(
         {"message": {"content": "a"}, "logprobs": {"content": []}, "index": 9}, {"message": {"tool_calls": [CALL]}}
@@ -44,7 +44,7 @@ def test_choices() -> None:
 
 
 @pytest.mark.parametrize("given", [[], ["text"], [{}], [{"message": "text"}]], ids=repr)
-def test_no_choices(given: list[object]) -> None:
+def test_answer_without_choice_or_message_is_refused(given: list[object]) -> None:
     """An answer without a choice or a choice without a message is no answer."""
     with pytest.raises(UpstreamInvalidResponse):
         choices(*given)
@@ -58,7 +58,7 @@ def test_no_choices(given: list[object]) -> None:
         ({"finish_reason": "error"}, UpstreamError),
     ],
 )
-def test_told_errors(value: dict[str, Any], kind: type[UpstreamError]) -> None:
+def test_error_inside_an_answer_is_raised(value: dict[str, Any], kind: type[UpstreamError]) -> None:
     """An error inside an answer, a choice or an event is raised; null is none."""
     with pytest.raises(kind) as told:
         raise_for_error(value, provider="acme", key="")
@@ -100,7 +100,9 @@ def test_told_errors(value: dict[str, Any], kind: type[UpstreamError]) -> None:
         ),
     ],
 )
-def test_message(given: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_message_joins_texts_and_normalises_reasoning_and_calls(
+    given: dict[str, Any], expected: dict[str, Any]
+) -> None:
     """Texts are joined, reasoning has one name, calls have ids and their arguments as a string; the rest is passed on."""
     assert message(**given) == {"role": "assistant", **expected}
 
@@ -115,23 +117,23 @@ def test_message(given: dict[str, Any], expected: dict[str, Any]) -> None:
         (["stop"], False, "stop"),
     ],
 )
-def test_finish_reason(reason: object, called: bool, expected: str) -> None:
+def test_unknown_finish_reason_follows_from_the_calls(reason: object, called: bool, expected: str) -> None:
     """OpenAI's reasons are passed on; an unknown one is `tool_calls` where tools were called, else `stop`."""
     assert finish_reason(reason, called=called) == expected
 
 
-def test_extra() -> None:
+def test_members_about_the_answer_are_kept() -> None:
     """Members that say how the answer was made are kept."""
     assert extra_of({"service_tier": "flex", "system_fingerprint": None, "object": "x"}) == {"service_tier": "flex"}
 
 
 @pytest.mark.parametrize("raw", [None, "x", {}, {"prompt_tokens": -1, "completion_tokens": "2"}])
-def test_no_usage(raw: object) -> None:
+def test_unusable_usage_is_none(raw: object) -> None:
     """Where no count is usable there is no usage."""
     assert parse_usage(raw) is None
 
 
-def test_usage() -> None:
+def test_every_usage_count_is_read() -> None:
     """All counts are read, and what was sent is kept."""
     raw = {
         "prompt_tokens": 100,
@@ -159,7 +161,7 @@ def test_parts_are_within_the_whole() -> None:
     )
 
 
-def test_parts_of_an_answer() -> None:
+def test_content_parts_are_sorted_into_members() -> None:
     """Pictures in the content join those beside it, thoughts become reasoning, other parts are named as dropped."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
@@ -173,7 +175,7 @@ def test_parts_of_an_answer() -> None:
     ]
 
 
-def test_media_usage() -> None:
+def test_media_tokens_are_counted_by_kind() -> None:
     """Output that is not text is counted by kind, within the whole."""
     details = {"audio_tokens": 3, "image_tokens": 99, "video_tokens": "x"}
     usage = parse_usage({"completion_tokens": 20, "completion_tokens_details": details})

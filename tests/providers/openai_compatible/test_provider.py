@@ -15,7 +15,7 @@ REQUEST = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "
 
 
 @pytest.mark.parametrize("base_url", ["https://api.test/v1", "https://api.test/v1/"])
-def test_request(base_url: str) -> None:
+def test_request_has_path_bearer_key_and_fixed_headers(base_url: str) -> None:
     """The path is appended to the base URL, the key is a bearer's, and fixed headers go along."""
     sent = OpenAICompatible(UpstreamEndpoint(base_url, "k", {"x-title": "t"}), name="acme").build_request(REQUEST, "m")
     assert (sent.provider, sent.model, sent.url) == ("acme", "m", "https://api.test/v1/chat/completions")
@@ -23,7 +23,7 @@ def test_request(base_url: str) -> None:
     assert not sent.stream
 
 
-def test_no_key() -> None:
+def test_request_without_a_key_has_no_authorization() -> None:
     """Without a key there is no authorization, instead of an empty one."""
     assert (
         "authorization"
@@ -31,7 +31,7 @@ def test_no_key() -> None:
     )
 
 
-def test_answer() -> None:
+def test_answer_keeps_a_usable_upstream_id() -> None:
     """An answer keeps the upstream's id where it is one."""
     provider = OpenAICompatible(UpstreamEndpoint("http://localhost", ""))
     sent = provider.build_request(REQUEST, "m")
@@ -42,7 +42,7 @@ def test_answer() -> None:
     assert provider.parse_response({"id": 7, "choices": choices}, sent).upstream_id is None
 
 
-def test_error() -> None:
+def test_error_is_read_by_the_shared_rules_without_the_key() -> None:
     """A refusal is read by the rules that all dialects share, without the key."""
     body = orjson.dumps({"error": {"message": "hunter2 asks too often", "code": "rate_limit_exceeded"}})
     error = OpenAICompatible(UpstreamEndpoint("http://localhost", "hunter2"), name="acme").parse_error(
@@ -52,7 +52,7 @@ def test_error() -> None:
     assert (error.provider, error.retry_after, error.message) == ("acme", 3.0, "[redacted] asks too often")
 
 
-def test_stream() -> None:
+def test_stream_parser_carries_the_upstreams_name() -> None:
     """A stream is read as that of the upstream's own name."""
     provider = OpenAICompatible(UpstreamEndpoint("http://localhost", ""), name="acme")
     parser = provider.stream_parser(provider.build_request(REQUEST, "m"))

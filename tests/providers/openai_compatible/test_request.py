@@ -23,7 +23,7 @@ def message(**members: object) -> Any:
     return chat_messages([members], allowed=OPENAI)[0]
 
 
-def test_plain() -> None:
+def test_plain_request_has_only_model_and_messages() -> None:
     """Model and messages, and nothing that the client did not ask for."""
     assert body() == {"model": "gpt-5.5", "messages": [USER]}
 
@@ -59,19 +59,19 @@ def test_plain() -> None:
         ),
     ],
 )
-def test_parameters(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_documented_parameters_are_sent_and_newer_limit_wins(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """Documented parameters are sent on; usage is always asked for; of two limits the newer name wins."""
     made = body(**asked)
     assert {name: value for name, value in made.items() if name not in ("model", "messages")} == sent
 
 
-def test_messages_are_shared() -> None:
+def test_message_without_foreign_members_is_not_copied() -> None:
     """A message in which nothing is foreign is not copied."""
     messages = [USER, {"role": "tool", "tool_call_id": "c1", "content": "42"}]
     assert all(a is b for a, b in zip(chat_messages(messages, allowed=OPENAI), messages, strict=True))
 
 
-def test_foreign_members() -> None:
+def test_foreign_members_and_nulls_are_left_out() -> None:
     """Signatures, other gateways' members and nulls are left out of messages, parts and calls."""
     made = message(
         role="assistant",
@@ -95,7 +95,7 @@ def test_foreign_members() -> None:
     }
 
 
-def test_foreign_members_further_down() -> None:
+def test_foreign_members_of_calls_and_parts_are_left_out() -> None:
     """What SDKs add to calls and parts is left out, and a call without arguments has an empty object."""
     parsed = {**CALL, "function": {"name": "f", "arguments": "", "parsed_arguments": None}}
     custom = {"id": "c2", "type": "custom", "custom": {"name": "g", "input": "x", "parsed": 1}}
@@ -118,12 +118,12 @@ def test_foreign_members_further_down() -> None:
         ({"role": "assistant", "content": "a", "tool_calls": []}, {"content": "a"}),
     ],
 )
-def test_nothing_left(given: dict[str, Any], content: dict[str, Any]) -> None:
+def test_message_always_keeps_something_acceptable(given: dict[str, Any], content: dict[str, Any]) -> None:
     """A message always keeps something that upstreams accept; empty lists of calls are left out."""
     assert message(**given) == {"role": "assistant", **content}
 
 
-def test_only() -> None:
+def test_only_copies_unless_everything_is_known() -> None:
     """What is known whole is itself; otherwise it is a copy of what is known and not null."""
     value = {"a": 1}
     assert keep_allowed(value, frozenset("a")) is value

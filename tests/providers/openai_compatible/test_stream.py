@@ -58,7 +58,7 @@ BODY: st.SearchStrategy[dict[str, Any]] = st.builds(
 
 
 @given(st.lists(BODY, max_size=12))
-def test_alike_events(bodies: list[dict[str, Any]]) -> None:
+def test_similar_events_give_the_same_as_different_ones(bodies: list[dict[str, Any]]) -> None:
     """Events that are alike but for their text give what each gives when no two are alike."""
     alike = [ServerSentEvent(orjson.dumps(body)) for body in bodies]
     unlike = [ServerSentEvent(orjson.dumps({**body, "number": number})) for number, body in enumerate(bodies)]
@@ -70,7 +70,7 @@ def calls(*given: Any) -> list[Any]:
     return [call for delta in deltas(*({"tool_calls": entries} for entries in given)) for call in delta["tool_calls"]]
 
 
-def test_text() -> None:
+def test_stream_has_role_first_and_reason_last() -> None:
     """The role is told once, with the first words; what says nothing is passed over; the reason comes last."""
     empty = {"role": "assistant", "content": "", "refusal": None}
     made = read(
@@ -88,14 +88,14 @@ def test_text() -> None:
     ]
 
 
-def test_empty_answer() -> None:
+def test_empty_stream_still_has_role_and_reason() -> None:
     """An answer that says nothing still has its role, and a reason where none was told."""
     (only,) = read(event({"role": "assistant"}))
     delta = {"role": "assistant", "content": ""}
     assert only.choices == [{"index": 0, "delta": delta, "finish_reason": "stop", "logprobs": None}]
 
 
-def test_choices_apart() -> None:
+def test_each_choice_has_its_own_role_and_end() -> None:
     """Each choice has its own role and its own end."""
     made = read(
         chunk(
@@ -115,7 +115,7 @@ def test_choices_apart() -> None:
     ]
 
 
-def test_usage_and_extra() -> None:
+def test_usage_comes_with_or_without_choices() -> None:
     """Usage is passed on when it comes, with or without choices; how the answer was made stands in the last chunk."""
     made = read(
         chunk(choices=[{"delta": {"content": "a"}}], usage={"prompt_tokens": 1}, service_tier="flex"),
@@ -130,7 +130,7 @@ def test_usage_and_extra() -> None:
     assert [one.extra for one in made] == [{}, {}, {"service_tier": "flex"}]
 
 
-def test_logprobs() -> None:
+def test_logprobs_are_passed_on_without_text_too() -> None:
     """Probabilities are passed on, also without words."""
     first, *_ = read(event({}, logprobs={"content": []}), event({"content": "a"}))
     assert first.choices[0]["logprobs"] == {"content": []}
@@ -151,7 +151,7 @@ def test_logprobs() -> None:
         ({"annotations": [{"index": 4}]}, {"annotations": [{"index": 4}]}),
     ],
 )
-def test_delta(given: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_delta_normalises_reasoning_and_list_entries(given: dict[str, Any], expected: dict[str, Any]) -> None:
     """Reasoning has one name, list entries have an index, and what is not known is passed on."""
     assert deltas(given) == [{"role": "assistant", **expected}]
 
@@ -159,7 +159,7 @@ def test_delta(given: dict[str, Any], expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "given", [None, "text", {}, {"reasoning": 7}, {"annotations": []}, {"tool_calls": ["x"]}], ids=repr
 )
-def test_delta_without_news(given: object) -> None:
+def test_empty_delta_makes_no_chunk(given: object) -> None:
     """A delta that says nothing makes no chunk."""
     assert deltas(given) == []
 
@@ -174,13 +174,13 @@ def test_details_tell_their_kind_once() -> None:
     ]
 
 
-def test_details_without_index() -> None:
+def test_details_without_index_are_told_apart_by_type() -> None:
     """Details without an index are told apart by their type."""
     made = deltas(*({"reasoning_details": [{"type": kind}]} for kind in ("t", "t", "u")))
     assert [delta["reasoning_details"][0]["index"] for delta in made] == [0, 0, 1]
 
 
-def test_calls() -> None:
+def test_call_head_comes_once_then_argument_pieces() -> None:
     """A call's id, type and name are told once, then its arguments in pieces."""
     start = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
     again = {**start, "function": {"name": "f", "arguments": "{}"}}
@@ -210,14 +210,14 @@ def test_calls() -> None:
     ],
     ids=["gaps", "all zero", "no index", "neither", "no id"],
 )
-def test_call_ids(entries: list[Any], ids: list[str]) -> None:
+def test_calls_count_from_0_and_have_unique_ids(entries: list[Any], ids: list[str]) -> None:
     """Calls count from 0 however the upstream counts, and each has an id of its own."""
     made = calls(entries)
     assert [(call["index"], call["id"]) for call in made] == list(enumerate(ids))
     assert all(call["type"] == "function" for call in made)
 
 
-def test_pieces_find_their_call() -> None:
+def test_argument_pieces_find_their_call() -> None:
     """Arguments go to the call they belong to, by index, by id, or to the newest."""
     a, b = ({"index": 0, "id": name, "function": {"name": "f", "arguments": ""}} for name in "ab")
     assert calls([a, b], [{"index": 0, "id": "b", "function": {"name": "f", "arguments": "1"}}])[-1]["index"] == 1
@@ -227,7 +227,7 @@ def test_pieces_find_their_call() -> None:
     }
 
 
-def test_odd_calls() -> None:
+def test_odd_call_forms_are_understood() -> None:
     """Arguments may come as an object, a call without a function is one without a name, and custom calls have input."""
     assert (
         calls([{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}])[0]["function"]["arguments"]
@@ -241,7 +241,7 @@ def test_odd_calls() -> None:
     ]
 
 
-def test_reason_of_calls() -> None:
+def test_missing_reason_with_calls_is_tool_calls() -> None:
     """Without a known reason an answer with calls ends with `tool_calls`."""
     last = read(event({"tool_calls": [{"index": 0, "function": {"name": "f"}}]}, finish_reason="eos"))[-1]
     assert last.choices[0]["finish_reason"] == "tool_calls"
@@ -258,7 +258,7 @@ def test_reason_of_calls() -> None:
         (ServerSentEvent(b"[DONE] "), UpstreamInvalidResponse),
     ],
 )
-def test_errors(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
+def test_error_events_and_noise_are_raised_without_the_key(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
     """An error in an event or a choice, noise, and a stream without choices are raised, without the key."""
     with pytest.raises(kind) as raised:
         stream().feed(told)
@@ -267,12 +267,12 @@ def test_errors(told: ServerSentEvent, kind: type[UpstreamError]) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b" ", b"{}", b"[1]", b"null", b'{"choices": null}'])
-def test_no_chunk(data: bytes) -> None:
+def test_events_that_are_no_chunk_are_passed_over(data: bytes) -> None:
     """Events that are no chunk are passed over."""
     assert stream().feed(ServerSentEvent(data)) == ()
 
 
-def test_truncated() -> None:
+def test_stream_without_done_is_truncated() -> None:
     """Without [DONE] a stream is cut short, even after a finish reason; after it nothing counts."""
     parser = stream()
     parser.feed(event({"content": "a"}, finish_reason="stop"))
@@ -298,7 +298,7 @@ def test_pictures_and_thoughts_in_parts() -> None:
     assert [kind for made in chunks for kind in made.dropped] == ["reference"]
 
 
-def test_annotations_and_audio() -> None:
+def test_annotations_and_audio_are_passed_on() -> None:
     """Sources and sound of a stream are passed on whole."""
     note = {
         "type": "url_citation",

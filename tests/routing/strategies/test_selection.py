@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.catalog.catalog import Model
@@ -109,6 +109,7 @@ def test_proven_model_is_not_left_for_one_never_tried() -> None:
     assert selected(untried, proven, tradeoff=0.0).chosen.model is FLASH
 
 
+@settings(max_examples=30)
 @given(st.floats(0.01, 0.99))
 def test_chances_are_exact(tradeoff: float) -> None:
     """Propensities add up to one, exploration to at most two in a hundred, and draws follow them."""
