@@ -8,9 +8,10 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements-build.txt \
     && python -m venv /opt/gateway \
     && /opt/gateway/bin/pip install --require-hashes -r requirements.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY config config
 COPY gateway gateway
+COPY llm_simulator llm_simulator
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
     && /opt/gateway/bin/pip install --no-deps --no-index /opt/wheel/*.whl
 
