@@ -189,7 +189,7 @@ def test_every_metric() -> None:
         metric.name + ("_total" if metric.type == "counter" else "")
         for metric in PrometheusExporter().registry.collect()
     }
-    assert {quoted(row[0])[0] for row in table("operations.md", "metric")} == exported
+    assert {quoted(row[0])[0] for row in table("metrics.md", "metric")} == exported
 
 
 def error_classes() -> list[type[errors.GatewayError]]:
@@ -252,7 +252,7 @@ def test_every_module_of_the_story_exists() -> None:
 
 def test_verdicts() -> None:
     """The table of failures says of each class who is tried next and whether the same one may be asked again."""
-    rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("operations.md", "class")}
+    rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("running.md", "class")}
     assert rows == {
         kind.__name__: (said.failover, "yes" if said.retry else "no") for kind, said in FAILURE_POLICIES.items()
     }
@@ -261,7 +261,7 @@ def test_verdicts() -> None:
 # --- manners
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links(path: Path) -> None:
     """Every link leads somewhere: to a file here, and to a heading where it names one."""
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
@@ -275,7 +275,7 @@ def test_links(path: Path) -> None:
         assert not anchor or anchor in anchors, target
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_foreign_hosts(path: Path) -> None:
     """No document names a package registry's host or a path of somebody's machine."""
     text = path.read_text()

@@ -79,7 +79,7 @@ def test_routing(sentence: str) -> None:
 )
 def test_failover(sentence: str) -> None:
     """Times and budgets of the failover."""
-    assert sentence in " ".join(text_of("operations.md").split())
+    assert sentence in " ".join(text_of("running.md").split())
 
 
 @pytest.mark.parametrize("name", TimeLimits._fields)
@@ -87,7 +87,7 @@ def test_time_limits(name: str) -> None:
     """Default time limits, in both chapters that tell of them."""
     seconds = f"{getattr(TimeLimits(), name):g}"
     assert [row[-1] for row in table("configuration.md", "key") if row[0] == f"`timeouts.{name}`"] == [f"`{seconds}`"]
-    assert [row[1] for row in table("operations.md", "limit") if row[0] == f"`timeouts.{name}`"] == [f"{seconds} s"]
+    assert [row[1] for row in table("running.md", "limit") if row[0] == f"`timeouts.{name}`"] == [f"{seconds} s"]
 
 
 def test_tradeoffs() -> None:
