@@ -36,9 +36,9 @@ opened operation operator option order origin orphan outdated output overloaded 
 pending per phase piece pipeline plain planned planner point policy pool position predicted preflight prepared preview
 priced principal prior priority problem process profile protected protocol proxy quality query queue random range
 ranked rate raw read reader ready receive received receiver recent recover recovery redirect refresh refused
-registered registry reject rejected release reloader remove replace reply report request reset resolver rest result
-retries revoke rewrite rewriter role rolling rotate route routed routing row rule running sample schema scope score
-scored secret section seed seeded seen selected selection send sender sent sequence server service session set
+registered registry reject rejected release reloader remove replace reply report request reset resolver response rest
+result retries revoke rewrite rewriter role rolling rotate route routed routing row rule running sample schema scope
+score scored secret section seed seeded seen selected selection send sender sent sequence server service session set
 settings settle share shared sign signal simulated simulation sink sliding sound source span spending stale start
 started stat state statement statistics status step stop stored strong subcommand summary switch table tag tail target
 task template test text thinking thought thread time timed timeline timeout timer title to too total trace traffic
