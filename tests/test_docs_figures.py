@@ -11,7 +11,7 @@ from gateway.providers.gemini.profiles import profile_of as gemini
 from gateway.providers.reasoning import Reasoning
 from gateway.resilience import upstream_health
 from gateway.resilience.failover import SHORT_RETRY_AFTER, RetryBudget
-from gateway.routing.estimation.evidence import HIGH_FROM, MEDIUM_FROM
+from gateway.routing.estimation.evidence import HIGH_ERROR, HIGH_FROM, MEDIUM_FROM
 from gateway.routing.estimation.usage import EXPECTED_OUTPUT
 from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.prompt.patterns import PATTERNS
@@ -60,6 +60,7 @@ def test_patterns() -> None:
         f"{EXPECTED_OUTPUT} tokens while nothing is known",
         f"below {MEDIUM_FROM} `low`",
         f"`high` from {HIGH_FROM} on",
+        f"standard error of the mean of at most {HIGH_ERROR}",
         f"at least {ENOUGH_OUTCOMES} outcomes",
     ],
 )
