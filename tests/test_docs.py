@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sqlite3
 import tomllib
@@ -31,7 +32,6 @@ from tests.conftest import KEYS, MakeGateway
 from tests.documents import PATHS, ROOT, Block, blocks, everything, quoted, table, text_of
 
 SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
-SERVED = [path for path in SOURCES if "simulator" not in path.parts]
 ENTRY_KEYS = {"providers": "name", "models": "id"}
 
 
@@ -177,9 +177,13 @@ def literals(paths: list[Path], pattern: str) -> set[str]:
 
 
 def test_every_header() -> None:
-    """Each header that the web layer reads or sends is in the configuration's chapter."""
-    web = [path for path in SERVED if path.parent.name == "web" or path.name == "app.py"]
-    headers = literals(web, r"x-[a-z-]+[a-z]|retry-after|www-authenticate|content-encoding|authorization|api-key")
+    """Each header that the HTTP layer reads or sends is in the configuration's chapter."""
+    layers = {"api", "app", "app.py", "server"}
+    headers = literals(
+        [path for path in SOURCES if layers.intersection(path.parts)],
+        r"x-[a-z-]+[a-z]|retry-after|www-authenticate|content-encoding|authorization|api-key",
+    )
+    assert len(headers) > 20
     assert {name for name in headers if f"`{name}`" not in text_of("configuration.md")} == set()
 
 
@@ -207,7 +211,7 @@ def test_every_error_class() -> None:
 
 def test_every_error_code() -> None:
     """Each code that is written anywhere in the gateway is in the configuration's chapter."""
-    calls = (node for path in SERVED for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    calls = (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
     given = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code")
     codes = {node.value for value in given for node in ast.walk(value) if isinstance(node, ast.Constant)}
     names = {code for code in codes if isinstance(code, str) and re.fullmatch(r"[a-z][a-z_]+", code)}
@@ -244,10 +248,26 @@ def test_layers() -> None:
     assert [line.split(", ") for line in drawn.splitlines()] == kept
 
 
-def test_every_module_of_the_story_exists() -> None:
-    """A path of a module that a document names is there."""
-    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", text_of("architecture.md"))
+@pytest.mark.parametrize("document", ["architecture.md", "routing.md", "docs/README.md"])
+def test_every_module_that_a_document_names_exists(document: str) -> None:
+    """A path of a module or folder that a document names is there, seen from the root or from the package."""
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|(?:[a-z_]+/)+)`", text_of(document))
+    assert named
     assert [name for name in named if not any((ROOT / folder / name).exists() for folder in ("gateway", "."))] == []
+
+
+IMPORTED = [
+    (block, *found)
+    for block in blocks("python")
+    for found in re.findall(r"^from (gateway[\w.]*) import (.+)$", block.text, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("block", "module", "names"), IMPORTED, ids=str)
+def test_examples_import_what_exists(block: Block, module: str, names: str) -> None:
+    """Each name that an example imports of the gateway is there, also in examples that are not run."""
+    members = vars(importlib.import_module(module))
+    assert [name for name in names.split(", ") if name not in members] == []
 
 
 def test_verdicts() -> None:
