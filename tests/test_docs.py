@@ -32,6 +32,8 @@ from tests.conftest import KEYS, MakeGateway
 from tests.documents import PATHS, ROOT, Block, blocks, everything, quoted, table, text_of
 
 SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
+MOST_CHARACTERS = 130
+_FENCED = re.compile(r"```.*?```", re.DOTALL)
 ENTRY_KEYS = {"providers": "name", "models": "id"}
 
 
@@ -300,3 +302,10 @@ def test_no_foreign_hosts(path: Path) -> None:
     """No document names a package registry's host or a path of somebody's machine."""
     text = path.read_text()
     assert re.findall(r"pypi\.org|pythonhosted|docker\.io|ghcr\.io|/home/|/Users/|/wor[k]/|/tmp/", text) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_lines_are_short(path: Path) -> None:
+    """A line of text has at most 130 characters; tables and blocks may have more."""
+    text = _FENCED.sub("", path.read_text())
+    assert [line for line in text.splitlines() if len(line) > MOST_CHARACTERS and not line.startswith("|")] == []
