@@ -47,5 +47,5 @@ def test_states_of_a_transaction() -> None:
     """The table of states has these four in order, and its events lead to states of the table."""
     rows = table("architecture.md", "state")
     assert tuple(dict.fromkeys(quoted(row[0])[0] for row in rows)) == STATES
-    assert {state for row in rows for state in quoted(row[3])} == {"CALLING", "ANSWERING", "SETTLED"}
-    assert {row[3] for row in rows if quoted(row[0]) == ["SETTLED"]} == {"–"}
+    assert {state for row in rows for state in quoted(row[2])} == set(STATES)
+    assert [row[1] for row in rows if quoted(row[0]) == ["SETTLED"]] == ["–"]
