@@ -30,7 +30,7 @@ BACKGROUND = f"{PACKAGE}/observability/event_loop_lag.py"  # runs on a timer, wh
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 PROMPT = "Explain how HTTP caching works [[tokens:17]]"
 NAMED = "claude/claude-sonnet-5-5"
-REQUESTS = {
+REQUESTS: dict[str, dict[str, object]] = {
     "`auto`": {"model": "auto"},
     "`auto`, streamed": {"model": "auto", "stream": True},
     "named model": {"model": NAMED},
