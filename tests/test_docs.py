@@ -198,6 +198,15 @@ def test_every_metric() -> None:
     assert {quoted(row[0])[0] for row in table("metrics.md", "metric")} == exported
 
 
+def test_every_log_message_that_is_named() -> None:
+    """The messages that the chapter on logs quotes are written by the log module."""
+    chapter = text_of("metrics.md").partition("\n## Logs\n")[2]
+    messages = {name for name in quoted(chapter) if " " in name}
+    written = literals([ROOT / "gateway" / "observability" / "logs.py"], r"[a-z]+( [a-z]+)+")
+    assert messages
+    assert messages - written == set()
+
+
 def error_classes() -> list[type[errors.GatewayError]]:
     kinds = (kind for kind in vars(errors).values() if isinstance(kind, type))
     return [kind for kind in kinds if issubclass(kind, errors.GatewayError) and kind.code]
@@ -309,3 +318,14 @@ def test_lines_are_short(path: Path) -> None:
     """A line of text has at most 130 characters; tables and blocks may have more."""
     text = _FENCED.sub("", path.read_text())
     assert [line for line in text.splitlines() if len(line) > MOST_CHARACTERS and not line.startswith("|")] == []
+
+
+RECORDS = [path for path in PATHS if path.parent.name == "decisions" and path.name != "README.md"]
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
+def test_every_decision_record(path: Path) -> None:
+    """A decision record is in the index and says what led to the decision and what follows from it."""
+    assert path.name in text_of("docs/decisions/README.md")
+    headings = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
+    assert {"Context", "Decision", "Consequences"} <= set(headings)
