@@ -1,14 +1,19 @@
-.PHONY: run test bench bench-short check lock sbom clean
+.PHONY: run test lint soak bench bench-short lock sbom clean
 
-# `make run` and `make test` need Python >= 3.11 and nothing else: each makes its own virtual environment first.
+# `make run` and `make test` need Python >= 3.11 and nothing else: each creates its own virtual environment first.
 run: .venv/run.stamp
 	scripts/run
 
+# Lint, types, layers and all tests; what CI runs.
 test: .venv/dev.stamp
 	scripts/check
 
-# Kills under load, crowds, thousands of streams: about five minutes, on loopback. With SOAK_REAL_TIME=1 the long stream
-# takes its twelve minutes.
+# Format, style, types and layers only. Changes no file.
+lint: .venv/dev.stamp
+	scripts/lint
+
+# Kills under load, bursts of requests, thousands of streams: about five minutes, on loopback.
+# With SOAK_REAL_TIME=1 the long stream takes twelve minutes.
 soak: .venv/dev.stamp
 	scripts/soak
 
@@ -18,16 +23,18 @@ soak: .venv/dev.stamp
 .venv/dev.stamp: requirements-dev.txt requirements-build.txt pyproject.toml
 	scripts/install dev
 
-# How fast it is, beside the baseline: in a minute, or the parts alone in seconds. See docs/performance.md.
+# Speed compared with the stored baseline: one minute, or the parts alone in seconds. See docs/performance.md.
 bench: .venv/dev.stamp
 	.venv/bin/python -m benchmarks.speed
 
 bench-short: .venv/dev.stamp
 	.venv/bin/python -m benchmarks.speed --short
 
+# Write the locked requirements again from pyproject.toml.
 lock:
 	scripts/lock
 
+# Print the software bill of materials (CycloneDX).
 sbom: .venv/run.stamp
 	.venv/bin/python scripts/sbom
 

@@ -1,4 +1,4 @@
-"""README, CHANGELOG and docs/ as text, tables and code blocks."""
+"""The documents at the root and in docs/ as text, tables and code blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PATHS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+ROOT_DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PATHS = (*(ROOT / name for name in ROOT_DOCUMENTS), *sorted((ROOT / "docs").rglob("*.md")))
 _BLOCK = re.compile(r"(?P<mark><!-- runs -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 
 
@@ -26,8 +27,8 @@ class Block:
 
 
 def text_of(name: str) -> str:
-    """A document by its name: `README.md`, `operations.md`."""
-    return next(path for path in PATHS if path.name == name).read_text()
+    """A document by its name. `README.md` is the one at the root; name others like it by their path: `docs/README.md`."""
+    return next(path for path in PATHS if path.name == name or path == ROOT / name).read_text()
 
 
 def everything() -> str:

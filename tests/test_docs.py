@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sqlite3
 import tomllib
@@ -31,7 +32,8 @@ from tests.conftest import KEYS, MakeGateway
 from tests.documents import PATHS, ROOT, Block, blocks, everything, quoted, table, text_of
 
 SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
-SERVED = [path for path in SOURCES if "simulator" not in path.parts]
+MOST_CHARACTERS = 130
+_FENCED = re.compile(r"```.*?```", re.DOTALL)
 ENTRY_KEYS = {"providers": "name", "models": "id"}
 
 
@@ -177,9 +179,13 @@ def literals(paths: list[Path], pattern: str) -> set[str]:
 
 
 def test_every_header() -> None:
-    """Each header that the web layer reads or sends is in the configuration's chapter."""
-    web = [path for path in SERVED if path.parent.name == "web" or path.name == "app.py"]
-    headers = literals(web, r"x-[a-z-]+[a-z]|retry-after|www-authenticate|content-encoding|authorization|api-key")
+    """Each header that the HTTP layer reads or sends is in the configuration's chapter."""
+    layers = {"api", "app", "app.py", "server"}
+    headers = literals(
+        [path for path in SOURCES if layers.intersection(path.parts)],
+        r"x-[a-z-]+[a-z]|retry-after|www-authenticate|content-encoding|authorization|api-key",
+    )
+    assert len(headers) > 20
     assert {name for name in headers if f"`{name}`" not in text_of("configuration.md")} == set()
 
 
@@ -189,7 +195,16 @@ def test_every_metric() -> None:
         metric.name + ("_total" if metric.type == "counter" else "")
         for metric in PrometheusExporter().registry.collect()
     }
-    assert {quoted(row[0])[0] for row in table("operations.md", "metric")} == exported
+    assert {quoted(row[0])[0] for row in table("metrics.md", "metric")} == exported
+
+
+def test_every_log_message_that_is_named() -> None:
+    """The messages that the chapter on logs quotes are written by the log module."""
+    chapter = text_of("metrics.md").partition("\n## Logs\n")[2]
+    messages = {name for name in quoted(chapter) if " " in name}
+    written = literals([ROOT / "gateway" / "observability" / "logs.py"], r"[a-z]+( [a-z]+)+")
+    assert messages
+    assert messages - written == set()
 
 
 def error_classes() -> list[type[errors.GatewayError]]:
@@ -207,7 +222,7 @@ def test_every_error_class() -> None:
 
 def test_every_error_code() -> None:
     """Each code that is written anywhere in the gateway is in the configuration's chapter."""
-    calls = (node for path in SERVED for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    calls = (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
     given = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code")
     codes = {node.value for value in given for node in ast.walk(value) if isinstance(node, ast.Constant)}
     names = {code for code in codes if isinstance(code, str) and re.fullmatch(r"[a-z][a-z_]+", code)}
@@ -244,15 +259,31 @@ def test_layers() -> None:
     assert [line.split(", ") for line in drawn.splitlines()] == kept
 
 
-def test_every_module_of_the_story_exists() -> None:
-    """A path of a module that a document names is there."""
-    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", text_of("architecture.md"))
+@pytest.mark.parametrize("document", ["architecture.md", "routing.md", "docs/README.md"])
+def test_every_module_that_a_document_names_exists(document: str) -> None:
+    """A path of a module or folder that a document names is there, seen from the root or from the package."""
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|(?:[a-z_]+/)+)`", text_of(document))
+    assert named
     assert [name for name in named if not any((ROOT / folder / name).exists() for folder in ("gateway", "."))] == []
+
+
+IMPORTED = [
+    (block, *found)
+    for block in blocks("python")
+    for found in re.findall(r"^from (gateway[\w.]*) import (.+)$", block.text, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("block", "module", "names"), IMPORTED, ids=str)
+def test_examples_import_what_exists(block: Block, module: str, names: str) -> None:
+    """Each name that an example imports of the gateway is there, also in examples that are not run."""
+    members = vars(importlib.import_module(module))
+    assert [name for name in names.split(", ") if name not in members] == []
 
 
 def test_verdicts() -> None:
     """The table of failures says of each class who is tried next and whether the same one may be asked again."""
-    rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("operations.md", "class")}
+    rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("running.md", "class")}
     assert rows == {
         kind.__name__: (said.failover, "yes" if said.retry else "no") for kind, said in FAILURE_POLICIES.items()
     }
@@ -261,7 +292,7 @@ def test_verdicts() -> None:
 # --- manners
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links(path: Path) -> None:
     """Every link leads somewhere: to a file here, and to a heading where it names one."""
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
@@ -275,8 +306,26 @@ def test_links(path: Path) -> None:
         assert not anchor or anchor in anchors, target
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_foreign_hosts(path: Path) -> None:
     """No document names a package registry's host or a path of somebody's machine."""
     text = path.read_text()
     assert re.findall(r"pypi\.org|pythonhosted|docker\.io|ghcr\.io|/home/|/Users/|/wor[k]/|/tmp/", text) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_lines_are_short(path: Path) -> None:
+    """A line of text has at most 130 characters; tables and blocks may have more."""
+    text = _FENCED.sub("", path.read_text())
+    assert [line for line in text.splitlines() if len(line) > MOST_CHARACTERS and not line.startswith("|")] == []
+
+
+RECORDS = [path for path in PATHS if path.parent.name == "decisions" and path.name != "README.md"]
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
+def test_every_decision_record(path: Path) -> None:
+    """A decision record is in the index and says what led to the decision and what follows from it."""
+    assert path.name in text_of("docs/decisions/README.md")
+    headings = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
+    assert {"Context", "Decision", "Consequences"} <= set(headings)

@@ -11,7 +11,7 @@ from gateway.providers.gemini.profiles import profile_of as gemini
 from gateway.providers.reasoning import Reasoning
 from gateway.resilience import RetryBudget, upstream_health
 from gateway.resilience.failover import SHORT_RETRY_AFTER
-from gateway.routing.estimation.evidence import HIGH_FROM, MEDIUM_FROM
+from gateway.routing.estimation.evidence import HIGH_ERROR, HIGH_FROM, MEDIUM_FROM
 from gateway.routing.estimation.usage import EXPECTED_OUTPUT
 from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.prompt.patterns import PATTERNS
@@ -60,6 +60,7 @@ def test_patterns() -> None:
         f"{EXPECTED_OUTPUT} tokens while nothing is known",
         f"below {MEDIUM_FROM} `low`",
         f"`high` from {HIGH_FROM} on",
+        f"standard error of the mean of at most {HIGH_ERROR}",
         f"at least {ENOUGH_OUTCOMES} outcomes",
     ],
 )
@@ -79,7 +80,7 @@ def test_routing(sentence: str) -> None:
 )
 def test_failover(sentence: str) -> None:
     """Times and budgets of the failover."""
-    assert sentence in " ".join(text_of("operations.md").split())
+    assert sentence in " ".join(text_of("running.md").split())
 
 
 @pytest.mark.parametrize("name", TimeLimits._fields)
@@ -87,7 +88,7 @@ def test_time_limits(name: str) -> None:
     """Default time limits, in both chapters that tell of them."""
     seconds = f"{getattr(TimeLimits(), name):g}"
     assert [row[-1] for row in table("configuration.md", "key") if row[0] == f"`timeouts.{name}`"] == [f"`{seconds}`"]
-    assert [row[1] for row in table("operations.md", "limit") if row[0] == f"`timeouts.{name}`"] == [f"{seconds} s"]
+    assert [row[1] for row in table("running.md", "limit") if row[0] == f"`timeouts.{name}`"] == [f"{seconds} s"]
 
 
 def test_tradeoffs() -> None:

@@ -7,7 +7,7 @@ import re
 from tests.documents import ROOT, text_of
 from tests.soak.__main__ import PARTS
 
-TEXT = text_of("operations.md").partition("\n## Fault by fault, attack by attack\n")[2]
+TEXT = text_of("promises.md").partition("\n## Fault by fault, attack by attack\n")[2]
 ROWS = re.findall(r"^\| ([FS]\d+) \| (.+) \|$", TEXT, re.MULTILINE)
 
 
