@@ -17,6 +17,7 @@ import orjson
 
 from gateway.completion import Usage
 from gateway.records import Attempt, RequestRecord
+from gateway.store.candidate_columns import from_columns, to_columns
 from gateway.store.mutations import StoredOutcome
 
 NANO = 10**9
@@ -107,7 +108,7 @@ def insert_values(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...
         record.estimated,
         record.auto_route,
         real(record.propensity),
-        dumps(list(record.candidates)) if record.candidates else "[]",
+        dumps(to_columns(record.candidates)) if record.candidates else "[]",
         dumps(dict(record.features)) if record.features else "{}",
         record.session_kept,
         real(record.switch_penalty),
@@ -236,6 +237,8 @@ def decode_row(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in _JSON_COLUMNS:
         if name in values:
             values[name] = loads(values[name])
+    if "candidates" in values:
+        values["candidates"] = from_columns(values["candidates"])
     for name in _BOOLEAN_COLUMNS:
         if values.get(name) is not None:
             values[name] = bool(values[name])

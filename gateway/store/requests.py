@@ -12,6 +12,7 @@ import apsw
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, RequestRecord
 from gateway.store import budgets, encoding, sql
+from gateway.store.candidate_columns import from_columns
 from gateway.store.mutations import InsertRequest, StoredOutcome
 from gateway.store.process_lease import ProcessLease
 
@@ -90,7 +91,7 @@ def _upsert_attempts(connection: apsw.Connection, request_id: str, attempts: Seq
 def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
     """Charge what an unfinished request may have cost: the held amount, or without one the estimated costs of its attempts."""
     request_id, candidates, baseline_provider, baseline_model = row
-    estimates = _estimates(encoding.loads(candidates))
+    estimates = _estimates(from_columns(encoding.loads(candidates)))
     held = budgets.held_for(connection, request_id)
     costs: list[Decimal | None] = []
     connection.execute(sql.FIRST_ATTEMPT, (request_id,))
