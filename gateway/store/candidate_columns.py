@@ -6,19 +6,25 @@ Rows that tools or earlier versions wrote hold a JSON list of objects; both form
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 # The members of a candidate, in the order of `ScoredModel.to_json`.
 _MEMBERS = ("provider", "model", "tier", "quality", "spread", "cost", "outcomes", "propensity", "cooling")
+_members_of = itemgetter(*_MEMBERS)
 _SPARSE = ("outcomes", "propensity", "cooling")  # zero or False for most candidates
 
 
 def to_columns(candidates: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
     """The columns of the candidates; the candidates themselves where one of them has other members."""
     rows = list(candidates)
-    if not rows or not all(isinstance(row, Mapping) and tuple(row) == _MEMBERS for row in rows):
+    try:
+        figures = [_members_of(row) for row in rows if len(row) == len(_MEMBERS)]
+    except (LookupError, TypeError):  # a replaced strategy's candidates may be anything
         return rows
-    columns: dict[str, Any] = dict(zip(_MEMBERS, zip(*(row.values() for row in rows), strict=True), strict=True))
+    if not rows or len(figures) != len(rows):
+        return rows
+    columns: dict[str, Any] = dict(zip(_MEMBERS, zip(*figures, strict=True), strict=True))
     for name in _SPARSE:
         columns[name] = {str(place): value for place, value in enumerate(columns[name]) if value}
     return columns
