@@ -155,7 +155,7 @@ class Authenticator:
             known = self._admin_digest
             if session is not None and known is not None:
                 return Principal(_id_of(known), session=session)
-            raise InvalidKey(self._what_is_missing())
+            raise InvalidKey(self._missing_key_message())
         digest = self.admin_of(sent)
         if digest is not None:
             return Principal(_id_of(digest))
@@ -163,7 +163,7 @@ class Authenticator:
             raise Forbidden("This key is for clients; the admin routes want the admin key.")
         raise InvalidKey("The API key is not the admin key of this gateway.")
 
-    def _what_is_missing(self) -> str:
+    def _missing_key_message(self) -> str:
         if self._admin_digest is None:
             return (
                 "The admin routes want the admin key, and this gateway has none: make one with `gateway keys admin`, or set "

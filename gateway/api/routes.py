@@ -106,11 +106,11 @@ class Application(Starlette):
         raw = raw.partition(b"?")[0]
         if b"//" not in raw and not raw.endswith(b"/"):
             return
-        meant = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
+        cleaned = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
         for route in self.router.routes:
-            if route.matches({**scope, "path": meant})[0] is not Match.NONE:
+            if route.matches({**scope, "path": cleaned})[0] is not Match.NONE:
                 if getattr(route, "access", None) is Role.CLIENT:
-                    scope["path"] = meant
+                    scope["path"] = cleaned
                 return
 
 

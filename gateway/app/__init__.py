@@ -48,11 +48,11 @@ class Gateway:
         *,
         transport: Transport | None = None,
         store: Store | None = None,
-        world: Environment | None = None,
+        environment: Environment | None = None,
         demo: bool = False,
         shared: Path | None = None,
     ) -> None:
-        environment = world or Environment()
+        environment = environment or Environment()
         self.services = build_services(
             settings,
             store=store or open_ledger(settings, now=environment.now),
@@ -99,8 +99,8 @@ def create_app(
     *,
     transport: Transport | None = None,
     store: Store | None = None,
-    world: Environment | None = None,
+    environment: Environment | None = None,
     demo: bool = False,
 ) -> Starlette:
     """The application of a `Gateway` with these arguments."""
-    return Gateway(settings, transport=transport, store=store, world=world, demo=demo).app
+    return Gateway(settings, transport=transport, store=store, environment=environment, demo=demo).app

@@ -18,7 +18,7 @@ from gateway.settings import Settings, start_up_lines
 from gateway.store.read_only import LedgerOutdated, ReadOnlyStore
 
 Severity = Literal["wrong", "warning", "note"]
-PATIENCE = 0.5  # seconds to wait for a ledger that another process has locked
+LOCK_TIMEOUT = 0.5  # seconds to wait for a ledger that another process has locked
 
 
 @click.command()
@@ -64,7 +64,7 @@ def _of_the_ledger(path: Path) -> Iterator[tuple[Severity, str]]:
             yield "wrong", f"the ledger {path} is new, and its directory cannot be written"
         return
     try:
-        with closing(ReadOnlyStore(path, busy_timeout=PATIENCE)) as store:
+        with closing(ReadOnlyStore(path, busy_timeout=LOCK_TIMEOUT)) as store:
             store.check()
             if not store.could_be_written():
                 yield "wrong", f"the ledger {path} cannot be written"

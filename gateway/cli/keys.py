@@ -104,8 +104,10 @@ def create(
         click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
     admin_secret = new_secret(ADMIN_PREFIX)
     with changing(path, create=True) as store:
-        made = not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
-        if made:  # first of all: from the virtual key on, the admin routes ask for it
+        created = (
+            not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
+        )
+        if created:  # first of all: from the virtual key on, the admin routes ask for it
             click.echo(f"admin key: {admin_secret}", err=True)
             click.echo(
                 "The dashboard, the metrics and the other admin routes want it from now on, unless the gateway runs with "
@@ -160,10 +162,10 @@ def rotate(key: str, db: str | None) -> None:
     """Give KEY (its name or id) another secret and print it; the old one ends, what was spent and all limits stay."""
     secret = new_secret()
     with changing(db) as store:
-        found = live_key(store, key)
-        store.submit(RotateVirtualKey(found.id, digest=digest_of(secret), last4=secret[-SHOWN:])).result()
+        stored = live_key(store, key)
+        store.submit(RotateVirtualKey(stored.id, digest=digest_of(secret), last4=secret[-SHOWN:])).result()
     click.echo(secret)
-    click.echo(f"{found.id} {shown(found.name)}: the old key is refused from now on.", err=True)
+    click.echo(f"{stored.id} {shown(stored.name)}: the old key is refused from now on.", err=True)
 
 
 @keys.command()
@@ -172,9 +174,9 @@ def rotate(key: str, db: str | None) -> None:
 def revoke(key: str, db: str | None) -> None:
     """End KEY (its name or id) for ever. Its rows in the ledger stay."""
     with changing(db) as store:
-        found = live_key(store, key)
-        store.submit(RevokeVirtualKey(found.id, at=datetime.now(UTC))).result()
-    click.echo(f"{found.id} {shown(found.name)} is revoked.", err=True)
+        stored = live_key(store, key)
+        store.submit(RevokeVirtualKey(stored.id, at=datetime.now(UTC))).result()
+    click.echo(f"{stored.id} {shown(stored.name)} is revoked.", err=True)
 
 
 def live_key(store: Store, name: str) -> VirtualKey:

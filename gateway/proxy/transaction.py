@@ -148,7 +148,7 @@ class RequestTransaction:
                 raise
             self._inserted, held = False, 0
         if reservation is not None:
-            option = reservation.offers[held]
+            option = reservation.options[held]
             self.plan = replace(self.plan, candidates=option.candidates)
             self.request = option.applied(self.request)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)

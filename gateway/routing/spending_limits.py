@@ -49,7 +49,7 @@ class PricedOption:
 class Reservation:
     """The options, best first, and the holds for them: the first option whose amount every account can hold is used."""
 
-    offers: tuple[PricedOption, ...]
+    options: tuple[PricedOption, ...]
     holds: tuple[Hold, ...] = ()
 
 

@@ -59,7 +59,7 @@ class SignIn:
         if not self._authenticator.has_admin_key:
             message = NO_ADMIN_KEY
         html = template("sign_in.html").render(
-            demo=self._demo, told=message, form_token=nonce, to=local_path(to or _asked_for(request))
+            demo=self._demo, message=message, form_token=nonce, to=local_path(to or _asked_for(request))
         )
         response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
         if status == 401:

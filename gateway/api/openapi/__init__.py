@@ -18,7 +18,7 @@ from gateway.api.auth import KEY_HEADERS, Role
 from gateway.api.openapi.json_schema import JSON, Schema, named, text
 from gateway.api.openapi.operations import OPERATIONS, SCHEMAS, Operation
 
-_TOLD = (
+_ABOUT = (
     "An OpenAI-compatible gateway: `model: auto` goes to the cheapest model that will do. Without client keys it is open to "
     "this machine and ignores whatever key is sent; routes of the admin then want no key either, unless an admin key is set."
 )
@@ -51,12 +51,12 @@ class OpenApiDocument:
 
     def __init__(self, routes: Iterable[tuple[str, str, Role]]) -> None:
         self._routes = tuple(routes)
-        self._made: bytes | None = None
+        self._document: bytes | None = None
 
     async def get(self, request: Request) -> Response:
-        if self._made is None:
-            self._made = orjson.dumps(description(self._routes))
-        return Response(self._made, media_type=JSON)
+        if self._document is None:
+            self._document = orjson.dumps(description(self._routes))
+        return Response(self._document, media_type=JSON)
 
 
 def description(routes: Iterable[tuple[str, str, Role]]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def description(routes: Iterable[tuple[str, str, Role]]) -> dict[str, Any]:
         paths.setdefault(shown, {})[method.lower()] = _operation(OPERATIONS[f"{method} {shown}"], access)
     return {
         "openapi": "3.1.1",
-        "info": {"title": "gateway", "version": version("auto-gateway"), "description": _TOLD},
+        "info": {"title": "gateway", "version": version("auto-gateway"), "description": _ABOUT},
         "paths": paths,
         "components": {"schemas": dict(SCHEMAS), "securitySchemes": _security_schemes()},
     }
