@@ -51,7 +51,7 @@ class AdminSessions:
         self._remove(_name(token))
 
     def _make_room(self) -> None:
-        """Drops the oldest where there are too many."""
+        """Drop the oldest sessions above the limit."""
         while len(self._sessions) >= MAX_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
 
@@ -101,7 +101,7 @@ class SharedAdminSessions(AdminSessions):
 
 
 def form_token(session: str) -> str:
-    """What a form of this session carries, so that only its own pages can send it."""
+    """The token in this session's forms, so that only its own pages can send them."""
     return hashlib.sha256(b"form:" + session.encode()).hexdigest()
 
 

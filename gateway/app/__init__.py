@@ -38,8 +38,8 @@ __all__ = [
 class Gateway:
     """The services of the process, the runtime of the configuration in force, and the application that serves it.
 
-    What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the worker
-    processes of one gateway have in common, for what they count together.
+    What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the
+    worker processes of one gateway share, for common counts.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Gateway:
         self.runtime.engine.refresh()
 
     async def reload(self, settings: Settings) -> None:
-        """Serve new requests by other settings; requests under way end by the old ones.
+        """Serve new requests with new settings; running requests finish with the old ones.
 
         Keys, models, prices, upstreams and everything else that decides change at once. The listening address, the ledger,
         the limits and the transport stay as they were at the start.

@@ -175,6 +175,6 @@ def log_request(row: RequestRecord) -> None:
 
 
 def log_cooldown(cooled: CooldownStarted) -> None:
-    """A provider or model begins to rest: once for each rest, not for each request that failed."""
+    """An observer: one line for each cooldown that starts, not for each failed request."""
     facts = {"provider": cooled.provider, "model": cooled.model, "code": cooled.code, "seconds": cooled.seconds}
-    log.warning("upstream rests", extra={"facts": facts})
+    log.warning("upstream cools down", extra={"facts": facts})

@@ -20,7 +20,7 @@ from gateway.resilience.key_rotation import KeyRotation
 from gateway.resilience.retry_budget import RetryBudget
 from gateway.resilience.upstream_health import UpstreamHealth
 
-NO_MORE = ". No further one was asked: what was tried may be billed"
+NO_MORE = ". No further model was called: a failed attempt may be billed"
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
 SHORT_RETRY_AFTER = 5.0  # seconds; a request does not wait longer than this for the same upstream
 

@@ -182,7 +182,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
     # Called by uvicorn's server.
 
     def shutdown(self) -> None:
-        """Close after the answer under way."""
+        """Close after the current answer."""
         if self._serving is None:
             self._transport.close()
         else:

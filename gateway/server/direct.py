@@ -39,7 +39,7 @@ class ConnectionLike(Protocol):
         """Header lines of every response."""
 
     def response_done(self) -> None:
-        """The current request is done; the connection goes on only if its `keep_alive` is True."""
+        """The current request is done; the connection stays open only if its `keep_alive` is True."""
 
     def is_closing(self) -> bool: ...
 

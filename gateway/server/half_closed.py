@@ -41,7 +41,7 @@ class ResetWatch:
         self._timer.cancel()
 
     def rest_of(self, answer: bytes) -> bytes:
-        """What of these bytes has not been sent ahead. They are an answer's first ones, or follow such."""
+        """The part of these bytes that was not sent ahead. They are an answer's first bytes, or follow them."""
         sent, self._sent = self._sent, None
         return answer[sent:] if sent else answer
 

@@ -1,4 +1,4 @@
-"""Checks what strategies answer: callers may replace any of them, so a decision may hold anything."""
+"""Validates the decisions of strategies: callers may replace a strategy, so a decision may hold anything."""
 
 from __future__ import annotations
 

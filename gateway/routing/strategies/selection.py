@@ -2,7 +2,8 @@
 
 The model with the highest utility `quality - rate * cost` is chosen, with three corrections for uncertainty:
 
-- A model with outcomes gets an upper-confidence bonus (UCB), so that a few bad outcomes at the start do not exclude it for good.
+- A model with outcomes gets an upper-confidence bonus (UCB), so that a few bad outcomes at the start do not exclude it
+permanently.
 - A model with fewer than 5 outcomes on similar prompts may claim at most half of the gap between the best tried model and 1.0:
   the tier's prior does not count above that.
 - Where outcomes prove a model good, a model without any outcome does not replace it. Untried models get their outcomes from
