@@ -61,15 +61,15 @@ class Served:
 async def served(simulation: Simulation, *, seed: int, folder: Path, config: str = "") -> AsyncIterator[Served]:
     """A gateway with a new ledger in `folder`; `config` is YAML."""
     numbers = itertools.count(1)
-    environment = {**KEYS, **URLS, "GATEWAY_DB": str(folder / "gateway.db")}
+    variables = {**KEYS, **URLS, "GATEWAY_DB": str(folder / "gateway.db")}
     if config:
         (folder / "gateway.yaml").write_text(config)
-        environment["GATEWAY_CONFIG"] = str(folder / "gateway.yaml")
-    settings = load(environment)
+        variables["GATEWAY_CONFIG"] = str(folder / "gateway.yaml")
+    settings = load(variables)
     store = SqliteStore(settings.db)
     upstream = HttpxTransport(transport=httpx2.ASGITransport(app=create_simulator(simulation)))
-    world = Environment(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
-    app = create_app(settings, transport=upstream, store=store, world=world)
+    environment = Environment(seed=seed, new_request_id=lambda: f"req_{next(numbers):032x}")
+    app = create_app(settings, transport=upstream, store=store, environment=environment)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as client,

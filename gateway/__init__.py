@@ -1,1 +1,1 @@
-"""An OpenAI-compatible gateway that sends each request to the model that does the job for least money."""
+"""An OpenAI-compatible gateway that sends each request to the model that is good enough at the lowest cost."""

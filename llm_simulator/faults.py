@@ -92,7 +92,7 @@ abort               200 the connection is closed in the middle of the body
 reset               200 the connection is reset (RST) in the middle of the body
 reset_early         200 the connection is reset before any header
 huge                200 an answer of VALUE megabytes (64 without one)
-gzip_bomb           200 a gzip body nobody asked for, VALUE megabytes (64 without one) when unpacked
+gzip_bomb           200 a gzip body that was not requested, VALUE megabytes (64 without one) when unpacked
 redirect            302 a redirect to an address inside the cloud
 bad_status_line     200 a status line that is not HTTP
 huge_header         200 a response header of one megabyte

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 PAUSE = 0.05  # seconds between two requests, on average
 TIMEOUT = 30.0
 # Probabilities in percent: rate, ask again after a bad answer, name a strong model then, continue, request a stream.
-RATE, AGAIN, STRONGER, GO_ON, STREAM = 25, 30, 15, 30, 25
+RATE, REPEAT, STRONGER, CONTINUE, STREAM = 25, 30, 15, 30, 25
 BAD = 0.45
 STRONG_MODEL = "claude/claude-opus-5-5"
 MAX_MESSAGES = 8
@@ -32,7 +32,7 @@ class Users:
     """Send `requests` requests from a thread, in an order given by `seed`. `pause`: mean seconds between two."""
 
     def __init__(self, *, requests: int, seed: int = 0, api_key: str | None = None, pause: float = PAUSE) -> None:
-        self.asked = 0
+        self.sent = 0
         self.rated = 0
         self._requests = requests
         self._seed = seed
@@ -62,34 +62,34 @@ class Users:
         address = urlsplit(url)
         connection = HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=TIMEOUT)
         try:
-            while self.asked < self._requests and not self._stopping.wait(self._pause * 2 * self._rng.unit()):
+            while self.sent < self._requests and not self._stopping.wait(self._pause * 2 * self._rng.unit()):
                 self._converse(connection)
         except (OSError, HTTPException) as error:
             log.info("the simulated users leave: %s", error)
         finally:
             connection.close()
-        log.info("simulated users: %d requests, %d ratings", self.asked, self.rated)
+        log.info("simulated users: %d requests, %d ratings", self.sent, self.rated)
 
     def _converse(self, connection: HTTPConnection) -> None:
         """Send one prompt, and perhaps repeat it after a bad answer."""
         template = random_prompt(self._rng)
-        if not self._chance(GO_ON) or len(self._messages) > MAX_MESSAGES or template.body:
+        if not self._chance(CONTINUE) or len(self._messages) > MAX_MESSAGES or template.body:
             self._messages = []
         self._messages = [*self._messages, {"role": "user", "content": template.prompt}]
         messages = self._messages
         quality = self._ask(connection, template, model="auto")
-        if quality is None or quality >= BAD or self.asked >= self._requests:
+        if quality is None or quality >= BAD or self.sent >= self._requests:
             return
         if self._chance(STRONGER):
             self._messages = messages
             self._ask(connection, template, model=STRONG_MODEL)
-        elif self._chance(AGAIN):
+        elif self._chance(REPEAT):
             self._messages = messages
             self._ask(connection, template, model="auto")
 
     def _ask(self, connection: HTTPConnection, template: PromptTemplate, *, model: str) -> float | None:
         """Send the conversation. Returns the quality of the answer, None without an answer."""
-        self.asked += 1
+        self.sent += 1
         stream = not template.body and self._chance(STREAM)
         body = {"model": model, "messages": self._messages, "stream": stream, **template.body}
         status, headers, raw = self._post(connection, "/v1/chat/completions", body)

@@ -73,7 +73,7 @@ class MakeGateway(Protocol):
         *,
         environment: Mapping[str, str] | None = None,
         config: str | None = None,
-        world: Environment | None = None,
+        app_environment: Environment | None = None,
         **options: Any,
     ) -> GatewayUnderTest: ...
 
@@ -115,7 +115,7 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
             *,
             environment: Mapping[str, str] | None = None,
             config: str | None = None,
-            world: Environment | None = None,
+            app_environment: Environment | None = None,
             **options: Any,
         ) -> GatewayUnderTest:
             variables = {**(KEYS if environment is None else environment), "GATEWAY_DB": str(tmp_path / "gateway.db")}
@@ -126,7 +126,13 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
             settings = load(variables)
             store = SqliteStore(settings.db)
             transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer()))
-            gateway = Gateway(settings, transport=transport, store=store, world=world or Environment(seed=0), **options)
+            gateway = Gateway(
+                settings,
+                transport=transport,
+                store=store,
+                environment=app_environment or Environment(seed=0),
+                **options,
+            )
             port = stack.enter_context(portal.wrap_async_context_manager(served(gateway)))
             client = httpx2.Client(
                 base_url=f"http://127.0.0.1:{port}", follow_redirects=True, timeout=60.0, trust_env=False, verify=False

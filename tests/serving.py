@@ -155,7 +155,7 @@ async def serving(
     *,
     config: str = "",
     protocol: type[ServerConnection] = ServerConnection,
-    last_words: float = 3.0,
+    interrupt_seconds: float = 3.0,
     upstream: HeldUpstream | None = None,
 ) -> AsyncIterator[Serving]:
     """Serves until the block ends; `config` is the text of `gateway.yaml`."""
@@ -174,7 +174,7 @@ async def serving(
         gateway,
         settings=settings,
         reloader=Reloader(gateway, lambda: settings),
-        last_words=last_words,
+        interrupt_seconds=interrupt_seconds,
     )
     listening = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

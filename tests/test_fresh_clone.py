@@ -116,7 +116,7 @@ def test_first_steps_of_the_readme_work_as_written(clone: Path) -> None:
         assert re.search(r"total_requests +1\n", told.stdout)
         assert re.search(r"saved_share +-?[0-9.]+% of the baseline\n", told.stdout)
         assert "warning: no provider can be used" in told.stdout
-        assert "nothing has to be mended" in told.stdout
+        assert "nothing has to be fixed" in told.stdout
     assert not (clone / "gateway.db").exists()
 
 

@@ -36,7 +36,7 @@ class Budget:
         for window in WINDOWS:
             if match and name == window:
                 return cls(nano_dollars(Decimal(match[1])), window)
-        raise ValueError(f"{text!r} is no budget: write USD per {', '.join(WINDOWS)}, such as 5/day")
+        raise ValueError(f"{text!r} is not a budget: write USD per {', '.join(WINDOWS)}, such as 5/day")
 
     def __str__(self) -> str:
         return f"{usd(self.limit_nano)}/{self.window}"
@@ -108,7 +108,7 @@ def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     each = "in all" if budget.window == "total" else f"per {budget.window}"
     figures = (
         f"{whose} is {usd(budget.limit_nano)} USD {each}: {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by "
-        f"requests under way; this one may cost up to {usd(least)}."
+        f"running requests; this one may cost up to {usd(least)}."
     )
     if balance.used_nano + least <= budget.limit_nano:
         words = "The money is not spent, only held: try again when those requests have ended."

@@ -39,7 +39,7 @@ class VirtualKeyCache:
         self._now = now
         self._lost = lost
         self._keys: Mapping[bytes, VirtualKey] = {}
-        self._seen = False
+        self._had_keys = False
         self.any_keys = False
         self.admin: AdminKey | None = None
         self.live = 0
@@ -49,12 +49,12 @@ class VirtualKeyCache:
         if self._lost is not None:
             self.any_keys = self.any_keys or self._lost.is_set
         keys, admin = self._load(), self._load_admin()
-        gone = self._seen and not keys and admin is None
+        all_gone = self._had_keys and not keys and admin is None
         self._keys = {key.digest: key for key in keys}
-        self._seen = self._seen or bool(keys) or admin is not None
+        self._had_keys = self._had_keys or bool(keys) or admin is not None
         self.any_keys = self.any_keys or bool(keys)
         self.admin = admin or self.admin
-        if gone and self._lost is not None:
+        if all_gone and self._lost is not None:
             self._lost.set("a running gateway found its ledger without the keys that it had")
         now = self._now()
         self.live = sum(key.live(now) for key in keys)

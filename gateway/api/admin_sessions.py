@@ -27,7 +27,7 @@ class AdminSessions:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[str, bytes] = {}
+        self._sessions: dict[str, bytes] = {}
 
     def begin(self, admin_digest: bytes) -> str:
         """Start a session; returns its token."""
@@ -51,18 +51,18 @@ class AdminSessions:
         self._remove(_name(token))
 
     def _make_room(self) -> None:
-        """Drops the oldest where there are too many."""
-        while len(self._kept) >= MAX_SESSIONS:
-            self._kept.pop(next(iter(self._kept)))
+        """Drop the oldest sessions above the limit."""
+        while len(self._sessions) >= MAX_SESSIONS:
+            self._sessions.pop(next(iter(self._sessions)))
 
     def _write(self, name: str, record: bytes) -> None:
-        self._kept[name] = record
+        self._sessions[name] = record
 
     def _read(self, name: str) -> bytes | None:
-        return self._kept.get(name)
+        return self._sessions.get(name)
 
     def _remove(self, name: str) -> None:
-        self._kept.pop(name, None)
+        self._sessions.pop(name, None)
 
 
 class SharedAdminSessions(AdminSessions):
@@ -101,7 +101,7 @@ class SharedAdminSessions(AdminSessions):
 
 
 def form_token(session: str) -> str:
-    """What a form of this session carries, so that only its own pages can send it."""
+    """The token in this session's forms, so that only its own pages can send them."""
     return hashlib.sha256(b"form:" + session.encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ from gateway.errors import Forbidden, InvalidKey, InvalidRequest
 
 _NAME = re.compile(rb"([A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-# By these names a container calls the machine that it runs on (Docker, Podman).
+# The names of the host machine inside a container (Docker, Podman).
 CONTAINER_HOSTS = ("host.docker.internal", "gateway.docker.internal", "host.containers.internal")
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorization`
 _KEY_NAMES = frozenset(name.encode() for name in ("authorization", *KEY_HEADERS))
@@ -77,12 +77,12 @@ class Authenticator:
 
     @property
     def keyed(self) -> bool:
-        """Whether client routes want a key."""
+        """Whether client routes require a key."""
         return bool(self._clients) or (self._key_cache is not None and self._key_cache.any_keys)
 
     @property
     def admin_keyed(self) -> bool:
-        """Whether admin routes want a key."""
+        """Whether admin routes require a key."""
         return self.keyed or self.has_admin_key
 
     @property
@@ -114,7 +114,7 @@ class Authenticator:
         return token if digest is not None and known is not None and hmac.compare_digest(known, digest) else None
 
     def is_local(self, headers: HeaderList) -> bool:
-        """Whether a gateway without client keys lets this request in, by its `Host`, `Origin` and `Sec-Fetch-Site`."""
+        """Whether a gateway without client keys accepts this request, by its `Host`, `Origin` and `Sec-Fetch-Site`."""
         try:
             self._check_host_and_origin(headers)
         except Forbidden:
@@ -155,7 +155,7 @@ class Authenticator:
             known = self._admin_digest
             if session is not None and known is not None:
                 return Principal(_id_of(known), session=session)
-            raise InvalidKey(self._what_is_missing())
+            raise InvalidKey(self._missing_key_message())
         digest = self.admin_of(sent)
         if digest is not None:
             return Principal(_id_of(digest))
@@ -163,7 +163,7 @@ class Authenticator:
             raise Forbidden("This key is for clients; the admin routes want the admin key.")
         raise InvalidKey("The API key is not the admin key of this gateway.")
 
-    def _what_is_missing(self) -> str:
+    def _missing_key_message(self) -> str:
         if self._admin_digest is None:
             return (
                 "The admin routes want the admin key, and this gateway has none: make one with `gateway keys admin`, or set "
@@ -199,9 +199,10 @@ def _foreign_host(host: str) -> str:
 
 
 def is_same_origin(headers: HeaderList) -> bool:
-    """Whether nothing says that a browser sends this from a page of another origin.
+    """False if the headers show that a browser sends this from a page of another origin.
 
-    `Sec-Fetch-Site` is the browser's own word, also behind a proxy that changes `Host`; where it is missing (plain HTTP to
+    `Sec-Fetch-Site` is set by the browser and is reliable also behind a proxy that changes `Host`; where it is missing
+    (plain HTTP to
     another machine) `Origin` has to name the same host and port as `Host`.
     """
     fields = dict(headers)
@@ -230,7 +231,7 @@ def cookie_in(headers: HeaderList, name: str) -> str | None:
 def presented_key(headers: HeaderList, *, basic: bool) -> str | None:
     """The key a request carries, in any of the usual headers; `basic` also takes a browser's password.
 
-    Two different ones are refused, those of one header sent twice too: which of them counts is never left to chance.
+    Two different keys are refused, also in one repeated header: it must be clear which one counts.
     """
     sent = [_key_in(name, value, basic=basic) for name, value in headers if name in _KEY_NAMES]
     found = {key for key in sent if key}

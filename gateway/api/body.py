@@ -1,4 +1,4 @@
-"""A request's body, read within its own limit and within what all bodies together may take."""
+"""Reads a request's body within its own limit and the limit of all bodies together."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FREE_BYTES = 65_536  # of a body: smaller ones are not counted, the number of re
 
 
 class ClientDisconnected(GatewayError):
-    """The client disconnected before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete; no response can be sent."""
 
     status = 499
     code = "client_closed_request"
 
 
 class BodyBudget:
-    """How many bytes the bodies of all requests under way may take together, from a body's first byte to the end of its answer."""
+    """Limits the memory of all request bodies together. A body counts from its first byte to the end of its answer."""
 
     def __init__(self, total: int) -> None:
         self._total = total

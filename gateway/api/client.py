@@ -51,7 +51,7 @@ class RawRequest(Protocol):
         """Send the head of a streamed response, with status 200."""
 
     async def send(self, piece: bytes) -> None:
-        """Send a piece of a streamed response, not empty. Waits while the client does not read."""
+        """Send a non-empty piece of a streamed response. Waits while the client does not read."""
 
     def send_nowait(self, piece: bytes) -> bool:
         """Like `send` without waiting. False, and nothing is sent, while the client does not read."""
@@ -64,11 +64,11 @@ class DirectEndpoint(Protocol):
     """The handler of a route that bypasses ASGI."""
 
     async def serve(self, client: RawRequest) -> None:
-        """Respond, to errors as well. An exception that is raised in spite of that is a bug, to be logged."""
+        """Respond, to errors as well. An exception that is raised anyway is a bug and is logged."""
 
 
 class AsgiRawRequest:
-    """A client behind an ASGI server. A task of its own waits for `http.disconnect`, which ASGI reports to a reader only."""
+    """A client behind an ASGI server. A separate task waits for `http.disconnect`, which ASGI reports only to a reader."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]

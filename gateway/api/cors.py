@@ -25,7 +25,7 @@ EXPOSED = (
 )  # fmt: skip
 _EXPOSE = ", ".join(EXPOSED).encode()
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9-]{1,64}(?: ?, ?[A-Za-z0-9-]{1,64}){0,63}")
-_PAGES = frozenset({"/", "/sign-in", "/sign-out"})  # for people; no script of another origin has business there
+_PAGES = frozenset({"/", "/sign-in", "/sign-out"})  # for people; scripts of other origins do not need them
 
 
 class Cors:
@@ -62,7 +62,7 @@ class Cors:
 
 
 def answer_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers by which a page of `origin` may read the answer."""
+    """The headers that allow a page of `origin` to read the answer."""
     return [
         (b"access-control-allow-origin", origin),
         (b"access-control-expose-headers", _EXPOSE),
@@ -86,7 +86,7 @@ def marking(send: Send, origin: bytes) -> Send:
 
 
 class PreflightRoute(BaseRoute):
-    """Answers the preflights of allowed origins, whatever their path; every other request goes on to the next route."""
+    """Answers the preflights of allowed origins, whatever their path; every other request is passed to the next route."""
 
     def __init__(self, cors: Cors) -> None:
         self._cors = cors
@@ -124,7 +124,7 @@ class WithCors:
 
 
 class _MarkedClient:
-    """A client whose answers carry the headers for `origin`; everything else is the client's own."""
+    """Adds the headers for `origin` to a client's answers and delegates everything else."""
 
     def __init__(self, client: RawRequest, origin: bytes) -> None:
         self._head = _head(answer_headers(origin))

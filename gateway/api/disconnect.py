@@ -1,13 +1,13 @@
 """Cancels the work on a request when its client leaves, or when the gateway stops.
 
-The way of a disconnect, which no code between the socket and the ledger mentions:
+The path of a disconnect from the socket to the ledger, which is not visible as calls:
 
     ServerConnection.connection_lost -> DirectRequest.connection_lost -> CancelOnDisconnect.interrupt -> task.cancel()
     -> CancelledError where the task waits -> RequestTransaction.abandon (the row is settled as cancelled)
     -> CancelOnDisconnect.__exit__ -> uncancel, and ClientDisconnected in place of the CancelledError
 
 The rules are those of `asyncio.timeout`: the cancellation is taken back with `uncancel` and becomes an exception of this
-module, unless the task was cancelled by somebody else, too. Without this, the gateway would go on paying for an answer that
+module, unless the task was also cancelled from elsewhere. Without this, the gateway would keep paying for an answer that
 nobody reads: bytes for a client that has left are dropped without an error.
 """
 

@@ -74,7 +74,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_internal_error(request: Request, error: Exception) -> Response:
-    """Anything unforeseen: the client learns that it is our fault and no more; the log has the rest."""
+    """An unexpected exception: the client gets a 500 without details, the log has them."""
     return error_response(internal_error())
 
 

@@ -20,7 +20,7 @@ BODY_LIMIT = 64 * 1024
 
 
 def _only(opinion: str) -> dict[str, JsonValue]:
-    """In JSON Schema: this opinion is given, and not the other."""
+    """JSON Schema: this one of the two members is given, and not the other."""
     null: dict[str, JsonValue] = {"type": "null"}
     others: dict[str, JsonValue] = {name: null for name in ("score", "rating") if name != opinion}
     return {"required": [opinion], "properties": {**others, opinion: {"not": null}}}

@@ -1,4 +1,4 @@
-"""The `x-gateway-*` headers: what a row says of a request, for the client that made it.
+"""The `x-gateway-*` headers: facts of a request's row, for its client.
 
 A head is header lines as they are sent, each with its line end.
 """
@@ -25,7 +25,7 @@ def gateway_headers(record: RequestRecord) -> str:
 
 
 def decision_head(record: RequestRecord) -> str:
-    """What is known as soon as the request is routed, before anybody has answered."""
+    """What is known once the request is routed, before any upstream has answered."""
     complexity = "none" if record.complexity_score is None else f"{record.complexity_score:.3f}"
     return (
         f"x-gateway-strategy: {record.strategy_used}\r\n"
@@ -51,7 +51,7 @@ def header_text(text: str) -> str:
 
 
 def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head that such headers make."""
+    """Header lines with these names and values."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 

@@ -20,14 +20,14 @@ async def healthz(request: Request) -> Response:
 
 
 class IntegrityCheck:
-    """What was found when the whole ledger was last read for damage; `finding` is None as long as it was nothing."""
+    """The result of the last integrity check of the whole ledger; `finding` is None while no damage was found."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.finding: str | None = None
 
     def check(self) -> None:
-        """Blocks. A damaged ledger may go on taking rows, so this is looked for and not waited for."""
+        """Blocks. A damaged ledger may still accept rows, so damage has to be searched for."""
         try:
             self._store.check()
         except LedgerUnavailable as error:

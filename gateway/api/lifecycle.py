@@ -1,4 +1,4 @@
-"""Serving, draining, ending: what is under way, and how it is brought to an end."""
+"""Serving, draining, ending: the running requests, and how they are ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class OpenRequest(Protocol):
 
 
 class Lifecycle:
-    """The requests under way. While draining, new ones are still served; from `end` on, open ones are interrupted and new ones refused."""
+    """The running requests. While draining, new ones are still served; from `end` on, open ones are interrupted and new ones
+    refused."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -52,4 +53,4 @@ class Lifecycle:
 
 
 def _shutting_down() -> Overloaded:
-    return Overloaded("The gateway is shutting down; ask it again in a moment.")
+    return Overloaded("The gateway is shutting down; try again in a moment.")

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: what can be asked for, in OpenAI's shape, `auto` first."""
+"""`GET /v1/models`: the available models in OpenAI's format, `auto` first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTO_NAMES = ("auto", "auto:cheap", "auto:balanced", "auto:quality")
 
 
 class ModelList:
-    """The catalogue's models of the enabled providers, as far as the caller's key may use them."""
+    """The catalogue's models of the enabled providers that the caller's key may use."""
 
     def __init__(self, catalog: Catalog, *, providers: Collection[str]) -> None:
         self._catalog = catalog

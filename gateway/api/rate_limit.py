@@ -1,4 +1,4 @@
-"""How many requests a minute each virtual key may make."""
+"""Limits the requests per minute of each virtual key."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class ProtectedRoute:
 
 
 class GuardedRoute(Route):
-    """A route with the access that it asks for."""
+    """A route with the access that it requires."""
 
     def __init__(self, path: str, endpoint: RouteEndpoint, *, method: str, access: Role) -> None:
         super().__init__(path, endpoint, methods=[method])
@@ -100,17 +100,17 @@ class Application(Starlette):
     def _forgive_slashes(self, scope: Scope) -> None:
         """Read doubled and trailing slashes as a client of the API meant them.
 
-        Only where that leads to a client's route: rules that a proxy has for the paths of the admin are not to be passed by.
+        Only where that leads to a client's route: a proxy's rules for the admin's paths must not be bypassed.
         """
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         raw = raw.partition(b"?")[0]
         if b"//" not in raw and not raw.endswith(b"/"):
             return
-        meant = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
+        cleaned = unquote((_SLASHES.sub(b"/", raw).rstrip(b"/") or b"/").decode("latin-1"))
         for route in self.router.routes:
-            if route.matches({**scope, "path": meant})[0] is not Match.NONE:
+            if route.matches({**scope, "path": cleaned})[0] is not Match.NONE:
                 if getattr(route, "access", None) is Role.CLIENT:
-                    scope["path"] = meant
+                    scope["path"] = cleaned
                 return
 
 

@@ -38,8 +38,8 @@ __all__ = [
 class Gateway:
     """The services of the process, the runtime of the configuration in force, and the application that serves it.
 
-    What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the worker
-    processes of one gateway have in common, for what they count together.
+    What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the
+    worker processes of one gateway share, for common counts.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class Gateway:
         *,
         transport: Transport | None = None,
         store: Store | None = None,
-        world: Environment | None = None,
+        environment: Environment | None = None,
         demo: bool = False,
         shared: Path | None = None,
     ) -> None:
-        environment = world or Environment()
+        environment = environment or Environment()
         self.services = build_services(
             settings,
             store=store or open_ledger(settings, now=environment.now),
@@ -80,7 +80,7 @@ class Gateway:
         self.runtime.engine.refresh()
 
     async def reload(self, settings: Settings) -> None:
-        """Serve new requests by other settings; requests under way end by the old ones.
+        """Serve new requests with new settings; running requests finish with the old ones.
 
         Keys, models, prices, upstreams and everything else that decides change at once. The listening address, the ledger,
         the limits and the transport stay as they were at the start.
@@ -99,8 +99,8 @@ def create_app(
     *,
     transport: Transport | None = None,
     store: Store | None = None,
-    world: Environment | None = None,
+    environment: Environment | None = None,
     demo: bool = False,
 ) -> Starlette:
     """The application of a `Gateway` with these arguments."""
-    return Gateway(settings, transport=transport, store=store, world=world, demo=demo).app
+    return Gateway(settings, transport=transport, store=store, environment=environment, demo=demo).app

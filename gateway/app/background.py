@@ -1,4 +1,4 @@
-"""The application's life: what runs beside the requests, from start-up to shutdown."""
+"""The application's lifespan: what runs beside the requests, from start-up to shutdown."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteSto
                 f"The ledger was found damaged at {now():%Y-%m-%dT%H:%M:%S%z} and moved away; it may have had keys."
             )
         renamed = quarantine(Path(settings.db), now=now())
-        log.error("%s A new ledger is begun; the damaged one is kept as %s.", error.message, renamed)
+        log.error("%s A new ledger is created; the damaged one is kept as %s.", error.message, renamed)
         store = SqliteStore(settings.db, durability=settings.durability)
     try:
         store.probe()

@@ -126,7 +126,7 @@ def _failover_policy(settings: Settings, services: Services, *, upstream_health:
         uniform=random.Random(environment.seed).uniform,
         deadline=settings.timeouts.total,
         max_attempts=settings.max_attempts,
-        turns=KeyRotation(
+        key_rotation=KeyRotation(
             {entry.name: len(entry.keys) for entry in settings.providers},
             clock=environment.clock,
         ),

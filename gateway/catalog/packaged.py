@@ -16,7 +16,7 @@ from gateway.catalog.price_table import PriceTable
 from gateway.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
-# In the wheel, config/ is inside the package; in a checkout it is beside it. Scripts make what is in data/.
+# In the wheel, config/ is inside the package; in a checkout it is beside it. Scripts generate the files in data/.
 DIRECTORIES = (PACKAGE / "data", PACKAGE / "config", PACKAGE.parent / "config")
 # The libyaml loader, if PyYAML has it, is several times faster.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,4 +1,4 @@
-"""The command line: one subcommand a module, imported when it is called for, so that `serve` need not wait for the demo's simulators."""
+"""The command line: one subcommand a module, imported on demand, so that `serve` need not wait for the demo's simulators."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ class Subcommands(MutableMapping[str, click.Command]):
 )
 @click.version_option(package_name="auto-gateway", prog_name="gateway")
 def main() -> None:
-    """An OpenAI-compatible gateway that sends each request to the model that does the job for least money."""
+    """An OpenAI-compatible gateway that sends each request to the model that is good enough at the lowest cost."""

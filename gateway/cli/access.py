@@ -10,7 +10,7 @@ from gateway.store import Store
 
 
 def access_lines(settings: Settings, store: Store) -> Iterator[str]:
-    """What the start says of keys beyond the settings: those of the ledger, and those that were lost with one."""
+    """Start-up lines about the keys of the ledger, and about keys that were lost with an earlier one."""
     virtual = store.virtual_keys()
     lost = lost_keys_of(settings)
     closed = bool(virtual) or (lost is not None and lost.is_set)
@@ -39,6 +39,6 @@ def admin_source(settings: Settings) -> str:
 
 
 def accept_lost_keys(settings: Settings) -> bool:
-    """Forget that keys were lost; whether any were. Raises LedgerUnavailable."""
+    """Remove the marker of lost keys; returns whether there was one. Raises LedgerUnavailable."""
     lost = lost_keys_of(settings)
     return lost is not None and lost.clear()

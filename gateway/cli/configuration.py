@@ -1,4 +1,4 @@
-"""The configuration that a command works with, or the end of the program with every problem named."""
+"""Loads the configuration of a command; exits naming every problem."""
 
 from __future__ import annotations
 

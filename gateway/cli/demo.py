@@ -45,7 +45,7 @@ GRACE = 5.0  # seconds that open answers have after the first signal: a demo sho
     default=0,
     show_default=True,
     metavar="N",
-    help="Requests that simulated users make, so that there is something to see.",
+    help="Requests that simulated users send, so that the dashboard has data.",
 )
 def demo(
     host: str | None,
@@ -59,10 +59,11 @@ def demo(
 ) -> None:
     """Serve simulated Gemini, Claude and OpenRouter models behind the real gateway.
 
-    Every response says `x-gateway-demo: true`. Without --db or GATEWAY_DB the ledger is gateway-demo.db, begun anew at each start.
+    Every response says `x-gateway-demo: true`. Without --db or GATEWAY_DB the ledger is gateway-demo.db, created again at
+    each start.
     """
     if workers not in (None, 1):
-        raise click.ClickException("The demo runs in one process; leave --workers out.")
+        raise click.ClickException("The demo runs in one process; omit --workers.")
     flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db}
     simulation = Simulation(seed=seed, prices=listed_prices())
     own = environment()
@@ -93,9 +94,9 @@ def demo(
 
 @contextmanager
 def own_ledger() -> Iterator[Path]:
-    """Where a demo keeps its ledger: `gateway-demo.db` here, which stays to be looked at.
+    """Where a demo keeps its ledger: `gateway-demo.db` here, which stays after the demo.
 
-    A temporary file takes its place where this directory cannot be written or another demo runs in it, which a lock on the directory tells.
+    A temporary file is used instead if this directory cannot be written or another demo holds its lock.
     """
     here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -120,7 +121,7 @@ def remove_ledger(ledger: Path) -> None:
 
 
 def adapted(settings: Settings, *, ledger: Path) -> Settings:
-    """The settings of a demo: `ledger` unless one was asked for at the start, and a short end, for nobody balances load to it."""
+    """The settings of a demo: `ledger` unless one was given, and a short shutdown, because no load balancer is in front of it."""
     settings = replace(settings, drain_delay=0.0, grace=min(settings.grace, GRACE))
     if settings.sources.get("db") in ("--db", "GATEWAY_DB"):
         return settings

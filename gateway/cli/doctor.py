@@ -18,12 +18,13 @@ from gateway.settings import Settings, start_up_lines
 from gateway.store.read_only import LedgerOutdated, ReadOnlyStore
 
 Severity = Literal["wrong", "warning", "note"]
-PATIENCE = 0.5  # seconds to wait for a ledger that another process has locked
+LOCK_TIMEOUT = 0.5  # seconds to wait for a ledger that another process has locked
 
 
 @click.command()
 def doctor() -> None:
-    """Check configuration, keys, ledger, prices and SQLite; call nobody, write nothing. Ends with 1 when something has to be mended."""
+    """Check configuration, keys, ledger, prices and SQLite, without calling an upstream or writing anything. Exits with 1
+    when something has to be fixed."""
     settings = settings_or_exit(environment())
     for line in start_up_lines(settings):
         click.echo(line)
@@ -31,7 +32,7 @@ def doctor() -> None:
     for severity, finding in config_problems(settings):
         wrong += severity == "wrong"
         click.echo(f"{severity}: {finding}")
-    click.echo("nothing has to be mended" if not wrong else f"{wrong} to be mended")
+    click.echo("nothing has to be fixed" if not wrong else f"{wrong} to be fixed")
     raise SystemExit(1 if wrong else 0)
 
 
@@ -55,7 +56,7 @@ def config_problems(settings: Settings) -> Iterator[tuple[Severity, str]]:
 
 
 def _of_the_ledger(path: Path) -> Iterator[tuple[Severity, str]]:
-    """Reads the whole file for damage; makes none where there is none yet."""
+    """Reads the whole file for damage; creates none where there is none yet."""
     if not path.exists():
         able = os.access(path.absolute().parent, os.W_OK | os.X_OK)
         if able:
@@ -64,7 +65,7 @@ def _of_the_ledger(path: Path) -> Iterator[tuple[Severity, str]]:
             yield "wrong", f"the ledger {path} is new, and its directory cannot be written"
         return
     try:
-        with closing(ReadOnlyStore(path, busy_timeout=PATIENCE)) as store:
+        with closing(ReadOnlyStore(path, busy_timeout=LOCK_TIMEOUT)) as store:
             store.check()
             if not store.could_be_written():
                 yield "wrong", f"the ledger {path} cannot be written"

@@ -58,18 +58,20 @@ class MomentType(click.ParamType[datetime]):
 def keys() -> None:
     """Make, list, rotate and revoke virtual keys with budgets, rates and limits of their own.
 
-    A running gateway on the same ledger knows of a change within seconds.
+    A running gateway on the same ledger applies a change within seconds.
     """
 
 
 @keys.command()
-@click.option("--name", required=True, help="What it is called: unique among the keys that are not revoked.")
+@click.option("--name", required=True, help="Its name: unique among the keys that are not revoked.")
 @click.option("--budget", type=BudgetType(), help="USD per hour, day, week, month or total, such as 5/day.")
 @click.option("--rpm", type=click.IntRange(1, 1_000_000), help="Requests a minute.")
-@click.option("--models", help="Full names between commas that it may use; * stands for anything, as in gemini/*.")
+@click.option(
+    "--models", help="Full names of the models it may use, separated by commas; * matches anything, as in gemini/*."
+)
 @click.option("--max-tier", type=click.Choice(TIERS), help="The highest tier it may use.")
 @click.option("--max-cost", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one request may cost at most.")
-@click.option("--expires", type=MomentType(), help="When it ends: 30d, 12h, 2w from now, or a date.")
+@click.option("--expires", type=MomentType(), help="When it expires: 30d, 12h, 2w from now, or a date.")
 @DB
 def create(
     name: str,
@@ -81,7 +83,7 @@ def create(
     expires: datetime | None,
     db: str | None,
 ) -> None:
-    """Make a key and print it: only its digest is kept, so it is never shown again."""
+    """Create a key and print it. Only its digest is stored, so it cannot be shown again."""
     settings = settings_or_exit(environment())
     if not (name.isprintable() and 0 < len(name) <= 64):
         raise click.BadParameter("a name has 1 to 64 printable characters.", param_hint="--name")
@@ -104,12 +106,14 @@ def create(
         click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
     admin_secret = new_secret(ADMIN_PREFIX)
     with changing(path, create=True) as store:
-        made = not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
-        if made:  # first of all: from the virtual key on, the admin routes ask for it
+        created = (
+            not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
+        )
+        if created:  # first: once there is a virtual key, the admin routes require it
             click.echo(f"admin key: {admin_secret}", err=True)
             click.echo(
-                "The dashboard, the metrics and the other admin routes want it from now on, unless the gateway runs with "
-                "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` makes another.",
+                "The dashboard, the metrics and the other admin routes require it from now on, unless the gateway runs with "
+                "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` creates another.",
                 err=True,
             )
         store.submit(InsertVirtualKey(key)).result()
@@ -120,9 +124,10 @@ def create(
 @keys.command()
 @DB
 def admin(db: str | None) -> None:
-    """Make a new admin key, print it and keep its digest in the ledger; the one before ends, with all dashboard sessions.
+    """Make a new admin key, print it and store its digest in the ledger. The previous one stops working, and all dashboard
+    sessions end.
 
-    The ledger's admin key counts where neither GATEWAY_ADMIN_KEY nor GATEWAY_API_KEY is set.
+    The ledger's admin key is used where neither GATEWAY_ADMIN_KEY nor GATEWAY_API_KEY is set.
     """
     settings = settings_or_exit(environment())
     secret = new_secret(ADMIN_PREFIX)
@@ -131,7 +136,7 @@ def admin(db: str | None) -> None:
     click.echo(secret)
     click.echo("This is the only time the admin key is shown.", err=True)
     if has_configured_admin(settings):
-        click.echo(f"It does not count while the environment sets one: {admin_source(settings)}.", err=True)
+        click.echo(f"It is not used while the environment sets one: {admin_source(settings)}.", err=True)
 
 
 @keys.command("list")
@@ -143,7 +148,7 @@ def list_keys(as_json: bool, db: str | None) -> None:
     with reading(ledger_to_read(db)) as store:
         found = store.virtual_keys()
         if not found and not as_json:
-            click.echo("There is no key yet; `gateway keys create --name NAME` makes one.", err=True)
+            click.echo("There is no key yet; `gateway keys create --name NAME` creates one.", err=True)
         for key in found:
             balance = store.balance(key.id, period(key.budget.window, now)) if key.budget else Balance()
             if as_json:
@@ -157,24 +162,24 @@ def list_keys(as_json: bool, db: str | None) -> None:
 @click.argument("key")
 @DB
 def rotate(key: str, db: str | None) -> None:
-    """Give KEY (its name or id) another secret and print it; the old one ends, what was spent and all limits stay."""
+    """Give KEY (its name or id) a new secret and print it. The old one stops working; spending and limits stay."""
     secret = new_secret()
     with changing(db) as store:
-        found = live_key(store, key)
-        store.submit(RotateVirtualKey(found.id, digest=digest_of(secret), last4=secret[-SHOWN:])).result()
+        stored = live_key(store, key)
+        store.submit(RotateVirtualKey(stored.id, digest=digest_of(secret), last4=secret[-SHOWN:])).result()
     click.echo(secret)
-    click.echo(f"{found.id} {shown(found.name)}: the old key is refused from now on.", err=True)
+    click.echo(f"{stored.id} {shown(stored.name)}: the old key is refused from now on.", err=True)
 
 
 @keys.command()
 @click.argument("key")
 @DB
 def revoke(key: str, db: str | None) -> None:
-    """End KEY (its name or id) for ever. Its rows in the ledger stay."""
+    """Revoke KEY (its name or id) permanently. Its rows in the ledger stay."""
     with changing(db) as store:
-        found = live_key(store, key)
-        store.submit(RevokeVirtualKey(found.id, at=datetime.now(UTC))).result()
-    click.echo(f"{found.id} {shown(found.name)} is revoked.", err=True)
+        stored = live_key(store, key)
+        store.submit(RevokeVirtualKey(stored.id, at=datetime.now(UTC))).result()
+    click.echo(f"{stored.id} {shown(stored.name)} is revoked.", err=True)
 
 
 def live_key(store: Store, name: str) -> VirtualKey:
@@ -199,7 +204,7 @@ def has_configured_admin(settings: Settings) -> bool:
 
 
 def model_patterns(text: str, catalog: Catalog) -> tuple[str, ...]:
-    """Full names for whatever names stand between the commas, patterns as they are."""
+    """Resolve names separated by commas to full names; patterns stay as they are."""
     found = []
     for name in filter(None, map(str.strip, text.split(","))):
         try:
@@ -212,7 +217,7 @@ def model_patterns(text: str, catalog: Catalog) -> tuple[str, ...]:
             )
         found.append(name if target is None else f"{target.provider}/{target.model}")
     if not found:
-        raise click.BadParameter("there is no name between the commas.", param_hint="--models")
+        raise click.BadParameter("no model is named.", param_hint="--models")
     return tuple(dict.fromkeys(found))
 
 

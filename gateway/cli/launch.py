@@ -81,7 +81,7 @@ def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> SqliteStore
     try:
         store = open_ledger(settings, now=lambda: datetime.now(UTC))
         if accept_lost_keys and access.accept_lost_keys(settings):
-            click.echo("The keys that were lost are given up: this machine is served without a key.", err=True)
+            click.echo("The loss of the keys is accepted: this machine is served without a key.", err=True)
     except GatewayError as error:
         raise click.ClickException(error.message) from None
     for line in access.access_lines(settings, store):

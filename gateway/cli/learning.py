@@ -1,4 +1,4 @@
-"""`gateway learning`: what routing has learned, listed, taken back to an earlier state, or forgotten."""
+"""`gateway learning`: lists, rolls back or resets what routing has learned."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from gateway.store import Checkpoint, InsertCheckpoint
 
 @click.group()
 def learning() -> None:
-    """Show what routing has learned; go back to an earlier state of it, or start anew.
+    """Show what routing has learned, roll back to an earlier state, or reset it.
 
-    A running gateway on the same ledger follows within seconds. Outcomes stay in the ledger, but those that came after the
-    state that is gone back to are not learned again.
+    A running gateway on the same ledger follows within seconds. Outcomes stay in the ledger, but those after the restored
+    state are not learned again.
     """
 
 
 @learning.command()
 @READ_DB
 def show(db: str | None) -> None:
-    """List the states that are kept, oldest first; the last sound one is what a start goes on from."""
+    """List the stored states, oldest first. A start continues from the last usable one."""
     with reading(ledger_to_read(db)) as store:
         found = store.states()
         if not found:
-            click.echo("No state is kept yet: the first one is kept after 1,000 outcomes.", err=True)
+            click.echo("No state is stored yet: the first one is stored after 1,000 outcomes.", err=True)
         for state in found:
             foreign = state.format not in READABLE_FORMATS and "of another version"
             problem = state.problem or foreign or "sound"
@@ -49,13 +49,13 @@ def rollback(state: int, db: str | None) -> None:
         origin = RESET if found.origin == RESET else ROLLBACK
         ordered = Checkpoint(origin, found.format, learned_to=store.newest_outcome(), outcomes=found.outcomes)
         store.submit(InsertCheckpoint(ordered, store.state_body(state) or b"")).result()
-    click.echo(f"Routing goes on from state {state}, of {found.outcomes} outcomes.")
+    click.echo(f"Routing continues from state {state}, of {found.outcomes} outcomes.")
 
 
 @learning.command()
 @DB
 def reset(db: str | None) -> None:
-    """Forget all that was learned: every model is expected to do as its tier does."""
+    """Forget everything that was learned: estimates start from the tiers' priors again."""
     with changing(db) as store:
         store.submit(
             InsertCheckpoint(Checkpoint(RESET, FORMAT, learned_to=store.newest_outcome(), outcomes=0), b"")

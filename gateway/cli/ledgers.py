@@ -1,4 +1,4 @@
-"""The ledger that a command works on: found, opened to be read or to be changed, or a sentence that says why not."""
+"""Finds and opens the ledger of a command, for reading or for changes; exits with a sentence when that fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.d
 
 @contextmanager
 def reading(path: str) -> Iterator[ReadOnlyStore]:
-    """The ledger, opened so that nothing is written or created; what it refuses ends the command with its sentence."""
+    """The ledger, opened so that nothing is written or created; a refusal ends the command with its message."""
     try:
         with closing(ReadOnlyStore(path)) as store:
             yield store
@@ -32,7 +32,7 @@ def reading(path: str) -> Iterator[ReadOnlyStore]:
 
 @contextmanager
 def changing(db: str | None, *, create: bool = False) -> Iterator[SqliteStore]:
-    """The ledger, opened to be changed. With `create` it is created if missing.
+    """The ledger, opened for changes. With `create` it is created if missing.
 
     What is committed waits for the disk (`full`): a key that was shown is there after a power cut, or the next start would not know of it.
     """

@@ -1,4 +1,4 @@
-"""`gateway report`: what the ledger adds up to."""
+"""`gateway report`: totals of the ledger."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SHADOWED: Mapping[str, str] = {
 )
 @READ_DB
 @click.option("--json", "as_json", is_flag=True, help="The whole summary as JSON.")
-@click.option("--shadow", is_flag=True, help="What `auto` would have cost where it only looked on.")
+@click.option("--shadow", is_flag=True, help="What `auto` would have cost in shadow mode.")
 def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     """Sum up spending, baseline and savings."""
     path = ledger_to_read(db)
@@ -77,11 +77,11 @@ def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
 
 
 def print_shadow(shadow: Mapping[str, Any], *, path: str, as_json: bool) -> None:
-    """What shadow mode noted."""
+    """What shadow mode recorded."""
     if as_json:
         echo(orjson.dumps(plain_numbers(shadow), option=orjson.OPT_INDENT_2).decode())
         return
-    echo(f"Last {shadow['days']:g} days of {path}, requests at which auto looked on")
+    echo(f"Last {shadow['days']:g} days of {path}, requests in shadow mode")
     for name, unit in SHADOWED.items():
         echo(f"  {name:<24} {_with_unit(shadow[name], unit)}")
     for row in shadow["by_model"]:

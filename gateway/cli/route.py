@@ -1,4 +1,4 @@
-"""`gateway route`: which model a prompt would get, and why; nobody is called."""
+"""`gateway route`: which model a prompt would get, and why; no upstream is called."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
 
 
 def ledger_to_learn_from(settings: Settings, *, named: bool) -> SqliteStore:
-    """The ledger, open to be read; without any nothing was learned yet. One that is named on the command line has to be there."""
+    """The ledger, opened for reading; without one, nothing was learned yet. One that is named on the command line has to be
+    there."""
     path = existing(settings.db) if named else demo_ledger(settings) or settings.db
     return ReadOnlyStore(path) if Path(path).exists() else SqliteStore(":memory:")
 

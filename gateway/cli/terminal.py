@@ -1,4 +1,4 @@
-"""What commands write: stored text shows itself, it does not steer the terminal."""
+"""Writes the output of commands, so that stored text cannot control the terminal."""
 
 from __future__ import annotations
 

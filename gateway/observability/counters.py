@@ -1,4 +1,4 @@
-"""What settled rows add up to, as plain numbers: counting must cost next to nothing, a scrape may."""
+"""What settled rows add up to, as plain numbers: counting has to be cheap, a scrape may be slow."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class LogWriter(logging.Handler):
         self._size = size
         self._interval = interval
         self._waiting: deque[logging.LogRecord] = deque()
-        self._news = threading.Event()
+        self._queued = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
@@ -70,8 +70,8 @@ class LogWriter(logging.Handler):
             self.dropped += 1
             return
         self._waiting.append(record)
-        if not self._news.is_set():
-            self._news.set()
+        if not self._queued.is_set():
+            self._queued.set()
 
     def start(self) -> None:
         self._thread.start()
@@ -79,14 +79,14 @@ class LogWriter(logging.Handler):
     def stop(self, timeout: float = FLUSH_SECONDS) -> None:
         """Write the queued lines and end the thread. What cannot be written within `timeout` seconds is lost."""
         self._ended.set()
-        self._news.set()
+        self._queued.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self._news.wait()
+            self._queued.wait()
             self._ended.wait(self._interval)
-            self._news.clear()
+            self._queued.clear()
             self._write()
 
     def _write(self) -> None:
@@ -175,6 +175,6 @@ def log_request(row: RequestRecord) -> None:
 
 
 def log_cooldown(cooled: CooldownStarted) -> None:
-    """A provider or model begins to rest: once for each rest, not for each request that failed."""
+    """An observer: one line for each cooldown that starts, not for each failed request."""
     facts = {"provider": cooled.provider, "model": cooled.model, "code": cooled.code, "seconds": cooled.seconds}
-    log.warning("upstream rests", extra={"facts": facts})
+    log.warning("upstream cools down", extra={"facts": facts})

@@ -56,13 +56,13 @@ class PrometheusExporter(Collector):
         lag = "Longest recent delay of the event loop."
         failed = "1 while the configuration's files cannot be used."
         dropped = "Log lines dropped because the queue was full."
-        yield GaugeMetricFamily("gateway_in_flight", "Requests that have a place.", value=gauges.in_flight())
-        yield GaugeMetricFamily("gateway_queued", "Requests that wait for a place.", value=gauges.waiting())
+        yield GaugeMetricFamily("gateway_in_flight", "Requests being served.", value=gauges.in_flight())
+        yield GaugeMetricFamily("gateway_queued", "Requests waiting in the queue.", value=gauges.waiting())
         yield GaugeMetricFamily("gateway_event_loop_lag_seconds", lag, value=gauges.event_loop_lag())
         settlement_retries = "Rows that wait in memory until the ledger can be written."
         yield GaugeMetricFamily("gateway_unsettled", settlement_retries, value=gauges.settlement_retries())
         yield GaugeMetricFamily("gateway_config_reload_failed", failed, value=self.reload_failed)
-        refused = "Requests refused because there was no place for them."
+        refused = "Requests refused because the queue was full."
         yield CounterMetricFamily("gateway_refused", refused, value=gauges.refused())
         yield CounterMetricFamily("gateway_logs_dropped", dropped, value=gauges.logs_dropped())
         yield from self.counts.families()

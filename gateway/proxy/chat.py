@@ -147,7 +147,7 @@ class ChatProxy:
     async def _escalate_if_invalid(
         self, transaction: RequestTransaction, completion: Completion, attempts: AttemptSequence
     ) -> tuple[Completion, Validity | None]:
-        """The answer, or under `auto` one of the next tier if it breaks its prescribed form; and how the form was kept.
+        """The answer and its validity; under `auto`, one of the next tier if the answer violates its prescribed format.
 
         This is tried once. If no better model answers, the first answer is given.
         """

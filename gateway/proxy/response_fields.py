@@ -1,4 +1,5 @@
-"""Members of a chat completion response that are taken from the request's row: id, model, usage with costs, who answered."""
+"""Members of a chat completion response that are taken from the request's row: id, model, usage with costs, the answering
+model."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def completion_id(record: RequestRecord) -> str:
 
 
 def openai_usage(record: RequestRecord) -> dict[str, Any]:
-    """OpenAI's usage object with OpenRouter's `cost` and our `cost_details` (USD)."""
+    """OpenAI's usage object with OpenRouter's `cost` and the gateway's `cost_details` (USD)."""
     usage = record.usage or Usage()
     return {
         **usage.openai(),

@@ -1,6 +1,6 @@
 """Serves one streamed answer: the upstream's bytes go through the relay to the client, and the end settles the row.
 
-The way of a token, four calls from the upstream's socket to the client's, all in one event-loop callback:
+The path of a token: four calls from the upstream's socket to the client's, all in one event-loop callback:
 
     Http1Connection.data_received -> _deliver -> ChatStream._on_bytes (Relay.feed) -> DirectRequest.send_nowait -> write
 

@@ -103,7 +103,7 @@ class RequestTransaction:
         self._inserted = True
         self._queued_for_retry = False
         self._turn: PromptTurn | None = None
-        self._kept_usage: Usage | None = None  # of a rejected answer that is given all the same
+        self._kept_usage: Usage | None = None  # of a rejected answer that is sent anyway
         self._end: End | None = None
 
     async def __aenter__(self) -> RequestTransaction:
@@ -122,7 +122,7 @@ class RequestTransaction:
                 self.settle(End.ledger_refused(error))
         elif isinstance(error, GatewayError):
             raise ChatError(error, await self.finish(self._end_of(error))) from error
-        elif isinstance(error, Exception):  # a bug: the row is settled all the same
+        elif isinstance(error, Exception):  # a bug: the row is settled anyway
             await self.finish(self._end_of(GatewayError("The gateway failed.", code="internal_error")))
 
     def _end_of(self, error: GatewayError) -> End:
@@ -137,7 +137,7 @@ class RequestTransaction:
             raise RuntimeError(f"a request that is {self._state.value} has no transition {event!r}") from None
 
     async def begin(self) -> None:
-        """Insert the row and hold the money, before anything may cost some. Raises LedgerUnavailable, BudgetExceeded."""
+        """Insert the row and hold the money, before anything can cost money. Raises LedgerUnavailable, BudgetExceeded."""
         reservation = self.plan.reservation
         try:
             held = await self._services.store.write(
@@ -148,7 +148,7 @@ class RequestTransaction:
                 raise
             self._inserted, held = False, 0
         if reservation is not None:
-            option = reservation.offers[held]
+            option = reservation.options[held]
             self.plan = replace(self.plan, candidates=option.candidates)
             self.request = option.applied(self.request)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
@@ -216,7 +216,7 @@ class RequestTransaction:
         """The answer is paid for but fails validation; a better model is called."""
         self._move("reject")
         usage = usage_of(self.request, received(completion))
-        error = GatewayError("The answer breaks the form that the request prescribes.", code="failed_validation")
+        error = GatewayError("The answer violates the format that the request prescribes.", code="failed_validation")
         selected = ModelKey(self.record.selected_provider, self.record.selected_model)
         self._log.rejected.append(RejectedAnswer(selected, self.current, usage))
         self._log.close("settled", usage=usage, error=error)

@@ -152,5 +152,5 @@ def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Compl
             f"{provider.name} answered something that cannot be read as JSON: {error.msg}.", provider=provider.name
         ) from error
     if not isinstance(parsed, dict):
-        raise UpstreamInvalidResponse(f"{provider.name} answered JSON that is no object.", provider=provider.name)
+        raise UpstreamInvalidResponse(f"{provider.name} sent JSON that is not an object.", provider=provider.name)
     return provider.parse_response(parsed, sent)

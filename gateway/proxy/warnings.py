@@ -31,7 +31,7 @@ class OperatorWarnings:
         for kind in kinds:
             if self._is_new(f"content of {provider}", kind):
                 log.warning(
-                    "%s answered content of the kind %r, which chat completions have no place for; it is not passed on",
+                    "%s answered content of the kind %r, which chat completions cannot carry; it is dropped",
                     provider,
                     kind[:80],
                 )

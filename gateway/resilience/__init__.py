@@ -1,4 +1,5 @@
-"""What happens after an upstream fails: which candidate is called next and when, which upstreams cool down, what the client is told."""
+"""What happens after an upstream fails: which candidate is called next and when, which upstreams cool down, which error the
+client gets."""
 
 from gateway.resilience.failover import AttemptSequence, Candidate, Cascade, FailoverPolicy, deployment
 from gateway.resilience.failure_classes import FailurePolicy, FailureScope, failure_policy

@@ -20,7 +20,7 @@ from gateway.resilience.key_rotation import KeyRotation
 from gateway.resilience.retry_budget import RetryBudget
 from gateway.resilience.upstream_health import UpstreamHealth
 
-NO_MORE = ". No further one was asked: what was tried may be billed"
+NO_MORE = ". No further model was called: a failed attempt may be billed"
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
 SHORT_RETRY_AFTER = 5.0  # seconds; a request does not wait longer than this for the same upstream
 
@@ -65,10 +65,10 @@ class FailoverPolicy:
         uniform: Callable[[float, float], float],
         deadline: float = 300.0,
         max_attempts: int = 3,
-        turns: KeyRotation | None = None,
+        key_rotation: KeyRotation | None = None,
     ) -> None:
         self.upstream_health = upstream_health
-        self.turns = turns or KeyRotation({}, clock=clock)
+        self.key_rotation = key_rotation or KeyRotation({}, clock=clock)
         self.budget = RetryBudget(clock)
         self.clock = clock
         self.uniform = uniform
@@ -151,7 +151,7 @@ class AttemptSequence:
         candidate, self._next = self._next, None
         if candidate is None or self.remaining <= 0:
             return None
-        key = self._policy.turns.next(candidate.provider, tried=self._keys_of(candidate.provider))
+        key = self._policy.key_rotation.next(candidate.provider, tried=self._keys_of(candidate.provider))
         if key is not None and key != candidate.key:
             candidate = replace(candidate, key=key)
         self._was_cooling = self._policy.upstream_health.acquire_probe(candidate.provider, candidate.model)
@@ -166,7 +166,7 @@ class AttemptSequence:
         """The first meaningful bytes of an answer arrived."""
         current = self._tried[-1]
         self._policy.upstream_health.succeeded(current.provider, current.model)
-        self._policy.turns.succeeded(current.provider, current.key)
+        self._policy.key_rotation.succeeded(current.provider, current.key)
 
     def abandoned(self) -> None:
         """The attempt ended for another reason than the upstream (the client left, a bug): its health is not changed."""
@@ -197,9 +197,9 @@ class AttemptSequence:
     def _has_another_key(self, current: Candidate) -> bool:
         """Drop the key that failed; True if the same candidate is called next with another key."""
         self._bad_keys.add((current.provider, current.key))
-        self._policy.turns.failed(current.provider, current.key)
-        turns, tried = self._policy.turns, self._keys_of(current.provider)
-        if not turns.another(current.provider, tried=tried):
+        self._policy.key_rotation.failed(current.provider, current.key)
+        rotation, tried = self._policy.key_rotation, self._keys_of(current.provider)
+        if not rotation.another(current.provider, tried=tried):
             return False
         self._policy.upstream_health.release(current.provider, current.model)
         self._next = current if self.count < self._max_attempts else None

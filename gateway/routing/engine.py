@@ -64,7 +64,7 @@ class RoutingEngine:
         self._fallback = ComplexityStrategy(self.catalog, estimates=self._trainer.snapshot)
 
     def route(self, prompt: str, auto_route: bool = False, context: RoutingContext | None = None) -> RoutingDecision:
-        """By complexity, or with `auto_route` by the hybrid strategy. `prompt` counts, not the context's.
+        """By complexity, or with `auto_route` by the hybrid strategy. `prompt` is used instead of the context's.
 
         Raises only NoRoute: when nothing in the catalogue satisfies the context.
         """

@@ -55,7 +55,9 @@ class RefreshLoop:
             try:
                 await asyncio.to_thread(self._refresh)
             except Exception:  # serving continues
-                log.exception("strategies could not learn from the ledger; routing goes on with what they know")
+                log.exception(
+                    "strategies could not learn from the ledger; routing continues with the current estimates"
+                )
             self._last_duration = self._clock() - started
 
 

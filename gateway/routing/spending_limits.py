@@ -49,7 +49,7 @@ class PricedOption:
 class Reservation:
     """The options, best first, and the holds for them: the first option whose amount every account can hold is used."""
 
-    offers: tuple[PricedOption, ...]
+    options: tuple[PricedOption, ...]
     holds: tuple[Hold, ...] = ()
 
 
@@ -99,7 +99,7 @@ class SpendingLimits:
         names = (model.full_name for model in key.allowed(self._catalog))
         models = tuple(name for name in names if wanted is None or name in wanted)
         if not models:
-            raise Forbidden("None of the models asked for may be used with this key.", code="model_not_allowed")
+            raise Forbidden("None of the requested models may be used with this key.", code="model_not_allowed")
         return replace(context, models=models)
 
     def reservation_for(
@@ -226,7 +226,7 @@ def _refuse_unpriced(request: ChatRequest) -> None:
         member = "modalities"
     if member is not None:
         raise Forbidden(
-            f"What {member!r} adds to the price is not known, so it cannot be asked for within a budget.",
+            f"What {member!r} adds to the price is not known, so it cannot be requested within a budget.",
             param=member,
             code="price_unknown",
         )

@@ -29,7 +29,7 @@ class AsgiRequest(RequestResponseCycle):
         app: ASGIApp,
         scope: Scope,
         *,
-        standing: list[tuple[bytes, bytes]],
+        default_headers: list[tuple[bytes, bytes]],
         keep_alive: bool,
     ) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class AsgiRequest(RequestResponseCycle):
             logger=log,
             access_logger=log,
             access_log=False,
-            default_headers=standing,
+            default_headers=default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=scope["http_version"] != "1.0"
             and dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue",

@@ -158,7 +158,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The client sends no more. In the middle of its request or of its answer this means that it has left."""
         if self._pipeline or not self._headers_done:
-            self._forget_unfinished()
+            self._drop_unfinished()
         served = self._serving
         if served is None or served.response_started or not self._message_done:
             return False
@@ -182,7 +182,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
     # Called by uvicorn's server.
 
     def shutdown(self) -> None:
-        """Close after the answer under way."""
+        """Close after the current answer."""
         if self._serving is None:
             self._transport.close()
         else:
@@ -273,7 +273,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
         self._transport.close()
         self._start_write_timeout()
 
-    def _forget_unfinished(self) -> None:
+    def _drop_unfinished(self) -> None:
         """The request being read will not be complete; take it out of the pipeline."""
         if self._headers_done and not self._message_done and self._pipeline:
             self._pipeline.pop()
@@ -313,7 +313,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self,
             self._app,
             scope,
-            standing=self._server.default_headers,
+            default_headers=self._server.default_headers,
             keep_alive=keep_alive,
         )
 
@@ -364,7 +364,7 @@ class ServerConnection(RequestReader, asyncio.BufferedProtocol):
             self._serving = None
         elif (unfinished and not self._pipeline) or self._final:
             error = None
-        self._forget_unfinished()
+        self._drop_unfinished()
         if self._serving is not None:
             self._start_timeout(None)
             self._final_error = error

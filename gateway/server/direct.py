@@ -39,7 +39,7 @@ class ConnectionLike(Protocol):
         """Header lines of every response."""
 
     def response_done(self) -> None:
-        """The current request is done; the connection goes on only if its `keep_alive` is True."""
+        """The current request is done; the connection stays open only if its `keep_alive` is True."""
 
     def is_closing(self) -> bool: ...
 
@@ -54,8 +54,8 @@ class DirectRequest:
         "_chunked",
         "_connection",
         "_disconnect_callback",
+        "_disconnected",
         "_endpoint",
-        "_gone",
         "_limit",
         "_pieces",
         "_size",
@@ -92,7 +92,7 @@ class DirectRequest:
         self.keep_alive = keep_alive
         self._pieces: list[bytes] = []
         self._size = self._limit = 0
-        self._whole = self._gone = False
+        self._whole = self._disconnected = False
         self._arrival: asyncio.Future[None] | None = None
         self._disconnect_callback: Callable[[], None] | None = None
         self.response_started = self.response_complete = False
@@ -116,7 +116,7 @@ class DirectRequest:
 
     def connection_lost(self) -> None:
         """The client has left."""
-        self._gone = True
+        self._disconnected = True
         self._wake_reader()
         self._notify_disconnect()
 
@@ -127,7 +127,7 @@ class DirectRequest:
         except Exception:  # a bug; the client has its error already, as far as that was possible
             log.exception("a request failed because of an internal error")
         finally:
-            if not (self.response_complete or self._gone):
+            if not (self.response_complete or self._disconnected):
                 self._connection.close()
 
     # Called by the endpoint.
@@ -142,13 +142,13 @@ class DirectRequest:
         self._limit = share.cover(check_encoding(self.fields, limit=limit), limit=limit)
         if (
             self._chunked
-            and not (self._whole or self._gone)
+            and not (self._whole or self._disconnected)
             and self.fields.get(b"expect", b"").lower() == b"100-continue"
         ):
             self._connection.write(CONTINUE)
         self._connection.resume_reading()
         try:
-            while not self._gone and self._size <= limit:
+            while not self._disconnected and self._size <= limit:
                 if self._size > self._limit:  # the length is not announced: the share is doubled
                     self._limit = share.cover(2 * self._size, limit=limit)
                 if self._whole:
@@ -157,7 +157,7 @@ class DirectRequest:
                 await self._arrival
         finally:
             self._arrival = None
-        if self._gone:
+        if self._disconnected:
             raise ClientDisconnected("The client left.")
         if self._size > limit:
             raise too_large(limit)
@@ -167,7 +167,7 @@ class DirectRequest:
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         self._disconnect_callback = callback
-        if self._gone:
+        if self._disconnected:
             asyncio.get_running_loop().call_soon(self._notify_disconnect)
 
     def off_disconnect(self) -> None:
@@ -176,7 +176,7 @@ class DirectRequest:
     async def respond(self, status: int, head: bytes, body: bytes) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
-        if self._gone:
+        if self._disconnected:
             return
         content = b"" if self.method == "HEAD" else body
         self._connection.write(self._head(status, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))) + content)
@@ -185,20 +185,20 @@ class DirectRequest:
     async def begin(self, head: bytes) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
-        if not self._gone:
+        if not self._disconnected:
             framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
             self._connection.write(self._head(200, head + framing))
 
     async def send(self, piece: bytes) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
-        if not self._gone:
+        if not self._disconnected:
             self._connection.write(self._framed(piece))
 
     def send_nowait(self, piece: bytes) -> bool:
         if self._connection.write_paused:
             return False
-        if not self._gone:
+        if not self._disconnected:
             self._connection.write(self._framed(piece))
         return True
 
@@ -208,7 +208,7 @@ class DirectRequest:
     async def end(self) -> None:
         if self._connection.write_paused:
             await self._connection.drain()
-        if self._gone:
+        if self._disconnected:
             return
         if self._chunked:
             self._connection.write(LAST_CHUNK)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 BEGINNING = b"HTTP/1.1 "  # of every answer
-FIRST_LOOK = 0.02  # seconds; each pause is twice as long as the one before
+FIRST_PROBE = 0.02  # seconds; each pause is twice as long as the one before
 LONGEST_PAUSE = 1.0
 SPACING = 3  # the next byte goes out when this many times the time has passed
 _NO_LINGERING = struct.pack("ii", 1, 0)
@@ -32,16 +32,16 @@ class ResetWatch:
         self._transport = transport
         self._later = later
         self._sent: int | None = 0  # bytes of the beginning; None once the answer itself is being sent
-        self._pause = self._due = FIRST_LOOK
+        self._pause = self._due = FIRST_PROBE
         self._passed = 0.0
         self._probe()
-        self._timer = later(self._pause, self._look)
+        self._timer = later(self._pause, self._on_timer)
 
     def stop(self) -> None:
         self._timer.cancel()
 
     def rest_of(self, answer: bytes) -> bytes:
-        """What of these bytes has not been sent ahead. They are an answer's first ones, or follow such."""
+        """The part of these bytes that was not sent ahead. They are an answer's first bytes, or follow them."""
         sent, self._sent = self._sent, None
         return answer[sent:] if sent else answer
 
@@ -50,7 +50,7 @@ class ResetWatch:
             self._transport.write(BEGINNING[self._sent : self._sent + 1])
             self._sent += 1
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         if was_reset(self._transport.get_extra_info("socket")):
             self._transport.abort()
             return
@@ -59,7 +59,7 @@ class ResetWatch:
             self._due = SPACING * self._passed
             self._probe()
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        self._timer = self._later(self._pause, self._look)
+        self._timer = self._later(self._pause, self._on_timer)
 
 
 def was_reset(sock: Any) -> bool:

@@ -15,7 +15,7 @@ from gateway.errors import ConfigError
 from gateway.settings import Settings, files_of
 
 log = logging.getLogger(__name__)
-INTERVAL = 2.0  # seconds between two looks at the files
+INTERVAL = 2.0  # seconds between two checks of the files
 # Settings that take effect at the next start; a change is logged.
 NEEDS_RESTART = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -37,23 +37,23 @@ class Reloader:
         self._interval = interval
         self._clock = clock
         self._files = files_of(gateway.runtime.settings.config)
-        self._seen = stamp(self._files)
+        self._stamp = stamp(self._files)
         self._next = clock() + interval
-        self._asked = False
+        self._requested = False
 
-    def ask(self) -> None:
-        """Read the configuration at the next look, changed or not; safe in a signal handler."""
-        self._asked = True
+    def request(self) -> None:
+        """Read the configuration at the next check, changed or not; safe in a signal handler."""
+        self._requested = True
 
-    async def look(self) -> None:
-        """Reload if asked to or if a file has changed. Looks at the files every `interval` seconds."""
-        if not self._asked and self._clock() < self._next:
+    async def check(self) -> None:
+        """Reload if requested or if a file has changed. Checks the files every `interval` seconds."""
+        if not self._requested and self._clock() < self._next:
             return
-        asked, self._asked = self._asked, False
+        requested, self._requested = self._requested, False
         self._next = self._clock() + self._interval
         now = stamp(self._files)
-        if asked or now != self._seen:
-            self._seen = now
+        if requested or now != self._stamp:
+            self._stamp = now
             await self._reload()
 
     async def _reload(self) -> None:
@@ -84,10 +84,10 @@ def stamp(files: tuple[Path, ...]) -> Stamp:
 
 def _stat(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 @contextmanager

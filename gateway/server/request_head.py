@@ -1,4 +1,4 @@
-"""What a request's head must satisfy beyond what httptools checks."""
+"""Checks of a request's head beyond those of httptools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_HEAD_BYTES = 32 * 1024  # also of trailers, and of chunk extensions between 
 MAX_HEADERS = 100
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
-# Decisions depend on each of these, so two of them would leave it open which one counts.
+# Decisions depend on each of these, so a repeated one would be ambiguous.
 SINGLE = frozenset(
     (b"host", b"origin", b"sec-fetch-site", b"content-encoding", b"content-type", b"access-control-request-method")
 )
@@ -30,7 +30,7 @@ def check_head(headers: HeaderList, fields: HeaderMap, *, method: bytes, version
     elif not _names_a_host(host):
         raise InvalidRequest("The Host header names no host.", code="bad_host")
     if method == b"CONNECT":
-        raise NotImplementedInHttp("CONNECT is not supported: the gateway is no forward proxy.")
+        raise NotImplementedInHttp("CONNECT is not supported: the gateway is not a forward proxy.")
     if b"transfer-encoding" in fields:
         _refuse_codings(headers)
 
@@ -42,7 +42,7 @@ def without_upgrade(headers: HeaderList, *, method: bytes, url: bytes, version: 
 
 
 def wrong_version(version: str) -> UnsupportedVersion:
-    return UnsupportedVersion(f"HTTP/{version} is not spoken here; use HTTP/1.1.")
+    return UnsupportedVersion(f"HTTP/{version} is not supported; use HTTP/1.1.")
 
 
 def too_large() -> HeadersTooLarge:
@@ -68,4 +68,4 @@ def _refuse_codings(headers: HeaderList) -> None:
     values = b",".join(value for name, value in headers if name == b"transfer-encoding")
     codings = [coding.strip(b" \t").lower() for coding in values.split(b",")]
     if codings[-1] == b"chunked" and len(codings) > 1:
-        raise NotImplementedInHttp("The only transfer coding that is read is `chunked`.")
+        raise NotImplementedInHttp("The only supported transfer coding is `chunked`.")

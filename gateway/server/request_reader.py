@@ -87,7 +87,7 @@ class RequestReader(ABC):
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # What follows a last request is not read; which versions are spoken is decided in `check_head`.
+        # What follows a last request is not read; which versions are supported is decided in `check_head`.
         parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
         return parser
 

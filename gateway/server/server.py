@@ -29,7 +29,7 @@ from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 3.0  # seconds for interrupted answers to reach their clients; then connections are closed
+INTERRUPT_SECONDS = 3.0  # seconds for interrupted answers to reach their clients; then connections are closed
 
 
 class DrainingServer(uvicorn.Server):
@@ -42,7 +42,7 @@ class DrainingServer(uvicorn.Server):
         *,
         settings: Settings,
         reloader: Reloader,
-        last_words: float = LAST_WORDS,
+        interrupt_seconds: float = INTERRUPT_SECONDS,
         started: Callable[[str], None] = lambda url: None,
         needs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -51,8 +51,8 @@ class DrainingServer(uvicorn.Server):
         self._lifecycle = gateway.services.lifecycle
         self._drain_delay = settings.drain_delay
         self._grace = settings.grace
-        self._last_words = last_words
-        self._tell_started = started
+        self._interrupt_seconds = interrupt_seconds
+        self._on_started = started
         self._reloader = reloader
         self._needs = needs
         self._clock = clock
@@ -77,7 +77,7 @@ class DrainingServer(uvicorn.Server):
             url = reachable(self.servers[0].sockets[0].getsockname())
             if sockets and self._needs is None:  # uvicorn names only the address of sockets that it opened itself
                 log.info("Gateway running on %s (Press CTRL+C to quit)", url)
-            self._tell_started(url)
+            self._on_started(url)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
@@ -86,14 +86,14 @@ class DrainingServer(uvicorn.Server):
         if self._accepts_until is not None:
             self.should_exit = self.should_exit or self._clock() >= self._accepts_until
         else:
-            await self._reloader.look()
+            await self._reloader.check()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
         timers = [
             loop.call_later(self._grace, self._lifecycle.end),
-            loop.call_later(self._grace + self._last_words, self._cut),
+            loop.call_later(self._grace + self._interrupt_seconds, self._cut),
         ]
         await super().shutdown(sockets)
         gc.unfreeze()
@@ -136,7 +136,7 @@ def run(
         started=started,
         needs=needs,
     )
-    with on_hangup(reloader.ask):
+    with on_hangup(reloader.request):
         server.run(None if listening is None else list(listening))
     if not server.started:
         raise SystemExit(FAILED_START)

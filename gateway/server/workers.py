@@ -16,7 +16,7 @@ from types import FrameType
 log = logging.getLogger(__name__)
 
 FAILED_START = 3  # the exit status of a worker that never served: another one would not either
-PAUSE = 1.0  # seconds before a worker that lived shorter than this is replaced
+PAUSE = 1.0  # seconds before a worker that ran shorter than this is replaced
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -82,7 +82,8 @@ class Workers:
             self._kill(pid, sig)
 
     def _start(self) -> bool:
-        """Fork; true in the worker, when its life is over. No signal may come between a worker's birth and its being known."""
+        """Fork; returns True in the worker, at its end. No signal may arrive between the fork and the registration of the
+        worker."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         if self._ending or (pid := self._fork()):
             if not self._ending:

@@ -46,7 +46,7 @@ def number(
 
 
 def client_keys(environment: Mapping[str, str], config_problems: ConfigProblems) -> tuple[Secret, ...]:
-    """The keys in GATEWAY_API_KEY, between commas."""
+    """The keys in GATEWAY_API_KEY, separated by commas."""
     text = value(environment, "GATEWAY_API_KEY")
     if text is None:
         return ()
@@ -69,7 +69,7 @@ def admin_key(environment: Mapping[str, str], config_problems: ConfigProblems) -
 
 
 def provider_keys(environment: Mapping[str, str], name: str, config_problems: ConfigProblems) -> tuple[Secret, ...]:
-    """Keys between commas. Each will stand in a header, so it has to fit in one."""
+    """Keys separated by commas. Each must be a valid header value."""
     text = value(environment, name)
     if text is None:
         return ()

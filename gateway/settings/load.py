@@ -98,7 +98,7 @@ def load(
 
 
 def config_path(given: Path | str | None) -> Path:
-    """The file that is asked for, else `config/gateway.yaml` here, else the one that ships with the gateway."""
+    """The file that is named, else `config/gateway.yaml` here, else the one that ships with the gateway."""
     if given:
         return Path(given)
     return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else packaged_file("gateway.yaml")
@@ -148,7 +148,7 @@ def _check_listening(host: str, *, secured: bool, config_problems: ConfigProblem
 def _check_allowed_hosts(
     hosts: Sequence[str], document: YamlFile, *, secured: bool, config_problems: ConfigProblems
 ) -> None:
-    """Without client keys everybody who calls by an allowed name is let in, so the name has to be this machine's alone."""
+    """Without client keys every caller that uses an allowed name is accepted, so the name must mean only this machine."""
     reachable = [host for host in hosts if not (env.is_loopback(host) or host.lower().endswith(".localhost"))]
     if reachable and not secured:
         problem = (

@@ -91,7 +91,7 @@ def with_aliases(
 
 
 def baseline_problem(catalog: Catalog, baseline: str) -> str | None:
-    """Why savings cannot be counted against this model, if so."""
+    """Why this model cannot be the baseline; None if it can."""
     try:
         target = catalog.resolve(baseline)
     except ModelNotFound as error:

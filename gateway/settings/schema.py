@@ -26,7 +26,7 @@ Tokens = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """Unknown keys are mistakes, and `"8000"` is no number."""
+    """Unknown keys are errors, and `"8000"` is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -1,4 +1,4 @@
-"""Everything that can be set, once it is known to be right."""
+"""All settings, validated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A key. Whatever prints it shows its last four characters, or nothing where those would be too much of it."""
+    """A key that prints as its last four characters, or as nothing if it is too short for that."""
 
     value: str
 
@@ -74,7 +74,7 @@ class TransportSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the gateway runs with. `sources` tells where each setting that is not a default comes from.
+    """What the gateway runs with. `sources` says where each setting that is not a default comes from.
 
     `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
     without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
@@ -129,7 +129,7 @@ class Settings:
 
 
 def start_up_lines(settings: Settings) -> list[str]:
-    """What is worth knowing at the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
+    """Lines for the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
     names = ", ".join(provider.name for provider in settings.providers) or "none"
     keys = ", ".join(map(str, settings.client_keys)) or "none: open to this machine"
     return [

@@ -76,7 +76,7 @@ def _row_problems(rows: list[ProviderRow]) -> list[tuple[YamlPath, str]]:
 
 
 def base_url_problem(url: str) -> str | None:
-    """Why requests cannot be sent to below `url`, if so."""
+    """Why `url` cannot be a base URL; None if it can."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return "it has a space or another character that no URL has"
     try:
@@ -87,13 +87,13 @@ def base_url_problem(url: str) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return f"{url!r} is not of the form https://host[:port][/path]"
     if parts.username is not None or parts.password is not None:
-        return "it has a user or password in it; keys stand in variables of their own"
+        return "it has a user or password in it; keys belong in their own variables"
     if parts.query or parts.fragment:
         return "it ends in a query or fragment, after which no path can be added"
     return None
 
 
 def default_base_urls() -> dict[str, str]:
-    """Where the providers are that ship with the gateway, by name."""
+    """The base URLs of the packaged providers, by name."""
     document = yaml.load(packaged_file("providers.yaml").read_bytes(), Loader=SafeLoader)  # noqa: S506  # is a SafeLoader
     return {row["name"]: row["base_url"] for row in document["providers"]}

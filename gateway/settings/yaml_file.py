@@ -33,7 +33,7 @@ class YamlFile:
     lines: Mapping[YamlPath, int] = field(default_factory=dict)
 
     def at(self, place: YamlPath) -> str:
-        """`file:line` of a place, or of the nearest one around it that is written down."""
+        """`file:line` of a place, or of the nearest enclosing one in the file."""
         while place and place not in self.lines:
             place = place[:-1]
         return f"{self.path}:{self.lines[place]}" if place else f"{self.path}"

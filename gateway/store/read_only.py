@@ -102,5 +102,5 @@ class _NoWriter:
 
     def submit(self, operation: object) -> Future[Any]:
         failed: Future[Any] = Future()
-        failed.set_exception(LedgerUnavailable(f"The ledger {self._path} is open to be read only."))
+        failed.set_exception(LedgerUnavailable(f"The ledger {self._path} is opened read-only."))
         return failed

@@ -103,7 +103,9 @@ def requests(
 ) -> list[dict[str, Any]]:
     for name in filters:
         if name not in sql.FILTERS:
-            raise InvalidRequest(f"{name} is no column to filter by; these are: {', '.join(sql.FILTERS)}.", param=name)
+            raise InvalidRequest(
+                f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
+            )
     values = {name: _column_value(value) for name, value in filters.items() if value is not None}
     parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
     rows = sql.dicts(connection, sql.requests(values, before=before), parameters)

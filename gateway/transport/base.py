@@ -143,7 +143,7 @@ def encode_headers(request: UpstreamRequest) -> dict[str, str]:
     for name, value in request.headers.items():
         if not LEGAL.fullmatch(name + value):
             raise UpstreamUnreachable(
-                f"{request.provider} cannot be asked: the value of header {name!r} is not printable ASCII.",
+                f"{request.provider} cannot be called: the value of header {name!r} is not printable ASCII.",
                 provider=request.provider,
             )
         headers[name.lower()] = value
@@ -154,7 +154,7 @@ def refuse_encoding(headers: Mapping[str, str], *, provider: str, status: int) -
     """Raises UpstreamInvalidResponse for a compressed body: none was requested, and its decoded size is unknown."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise UpstreamInvalidResponse(
-            f"{provider} sent a compressed answer that was not asked for.", provider=provider, upstream_status=status
+            f"{provider} sent a compressed answer that was not requested.", provider=provider, upstream_status=status
         )
 
 

@@ -45,7 +45,7 @@ def unreachable_proxy(provider: str, error: BaseException) -> UpstreamUnreachabl
     """The proxy did not open a tunnel to the upstream."""
     if isinstance(error, TunnelRefused):
         if error.status == PROXY_AUTHENTICATION_REQUIRED:
-            reason = "the proxy asks for a user and a password, or refuses those in the URL that names it"
+            reason = "the proxy requires a user and a password, or refuses those in the URL that names it"
         elif error.status is not None:
             reason = f"the proxy refuses to connect to it, with status {error.status}"
         else:

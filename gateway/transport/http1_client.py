@@ -317,7 +317,7 @@ def _origin_target_host(request: UpstreamRequest, proxies: Proxies) -> tuple[Ori
         url = httptools.parse_url(request.url.encode("ascii"))
     except (UnicodeError, httptools.HttpParserInvalidURLError) as error:
         raise UpstreamUnreachable(
-            f"{request.provider} cannot be reached: its URL is none.", provider=request.provider
+            f"{request.provider} cannot be reached: its URL is not valid.", provider=request.provider
         ) from error
     secure = url.schema == b"https"
     host = b"[%s]" % url.host if b":" in url.host else url.host

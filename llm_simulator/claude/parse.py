@@ -15,7 +15,7 @@ from llm_simulator.validators import decode_base64
 from llm_simulator.vendor import ParsedRequest
 
 EFFORTS = {"low": 512, "medium": 2048, "high": 8192, "xhigh": 16_384, "max": 32_768}
-LIVES = {"5m": 300.0, "1h": 3600.0}
+LIFETIMES = {"5m": 300.0, "1h": 3600.0}
 
 
 def parse_request(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCache, key: str) -> ParsedRequest:
@@ -141,14 +141,14 @@ def prompt_tokens(
         cache_control = cache_control or (body.get("cache_control") if index == len(segments) - 1 else None)
         if cache_control:
             breakpoints.append((prefix, total, cache_control.get("ttl", "5m")))
-    for text, _tokens, _life in breakpoints:
+    for text, _tokens, _lifetime in breakpoints:
         read = cache.tokens(scope, text) or read
     done = read
-    for text, tokens, life in breakpoints:
+    for text, tokens, lifetime in breakpoints:
         if tokens >= model.least_cached:
-            written[life] += max(0, tokens - done)
+            written[lifetime] += max(0, tokens - done)
             done = max(done, tokens)
-            cache.remember(scope, text, tokens=tokens, ttl=LIVES[life])
+            cache.remember(scope, text, tokens=tokens, ttl=LIFETIMES[lifetime])
     return PromptTokens(
         total + 3, total + 3, cache_read=read, cache_write_5m=written["5m"], cache_write_1h=written["1h"]
     )

@@ -102,7 +102,7 @@ def test_a_damaged_ledger_leaves_the_gateway_closed(serve: Served, invoke: Invok
     gateway.end()
     gateway = serve("--accept-lost-keys")
     assert statuses(gateway) == (200, 200)
-    assert any("given up" in line for line in gateway.lines)
+    assert any("The loss of the keys is accepted" in line for line in gateway.lines)
     gateway.end()
     assert statuses(serve()) == (200, 200)
 
@@ -147,7 +147,7 @@ def test_a_ledger_deleted_while_it_is_used(serve: Served, invoke: Invoke, db: Pa
     until = time.monotonic() + 15
     while not marker.exists() and time.monotonic() < until:
         assert statuses(gateway) == (401, 401)
-        httpx2.get(f"{gateway.url}/readyz")  # a tiny write, with which the ledger is begun anew
+        httpx2.get(f"{gateway.url}/readyz")  # a tiny write, with which the ledger is created again
         time.sleep(0.1)
     assert marker.exists()
     gateway.end()

@@ -83,7 +83,7 @@ def test_demo_uses_the_given_ledger_and_no_real_keys(start: Start, db: Path) -> 
 
 def test_demo_refuses_more_than_one_worker(invoke: Invoke) -> None:
     """Simulated upstreams live in one process, so more workers are refused."""
-    assert "leave --workers out" in invoke("demo", "--workers", "2").output
+    assert "omit --workers" in invoke("demo", "--workers", "2").output
 
 
 def test_demo_traffic_fills_the_ledger_and_ends_with_it(start: Start, db: Path) -> None:

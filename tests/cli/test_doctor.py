@@ -12,12 +12,12 @@ from tests.cli.conftest import KEYS, Invoke
 
 
 def test_doctor_finds_nothing_to_mend(invoke: Invoke, db: Path) -> None:
-    """With keys and a ledger nothing has to be mended, and the start's own lines are shown."""
+    """With keys and a ledger nothing has to be fixed, and the start's own lines are shown."""
     SqliteStore(db).close()
     result = invoke("doctor", **KEYS)
     assert result.exit_code == 0
     assert "providers: gemini, claude, openrouter" in result.output
-    assert result.output.endswith("nothing has to be mended\n")
+    assert result.output.endswith("nothing has to be fixed\n")
 
 
 def test_doctor_warns_where_no_provider_has_a_key(invoke: Invoke) -> None:
@@ -53,14 +53,14 @@ def test_doctor_accepts_a_missing_ledger_and_makes_none(invoke: Invoke, db: Path
 
 
 def test_doctor_fails_where_no_ledger_can_be_made(invoke: Invoke, tmp_path: Path) -> None:
-    """A directory that cannot be written, or is not there, has to be mended."""
+    """A directory that cannot be written, or is not there, has to be fixed."""
     result = invoke("doctor", **KEYS, GATEWAY_DB=str(tmp_path / "absent" / "gateway.db"))
     assert result.exit_code == 1
     assert "its directory cannot be written" in result.output
 
 
 def test_doctor_fails_on_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:
-    """What stands in the ledger's place and is none has to be mended."""
+    """What stands in the ledger's place and is none has to be fixed."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     assert "wrong: The ledger" in invoke("doctor", **KEYS).output
 

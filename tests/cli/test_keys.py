@@ -79,7 +79,7 @@ def test_keys_create_takes_duration_or_moment_as_expiry(invoke: Invoke, db: Path
         (("--budget", "five"), "5/day"),
         (("--models", "gpt-9"), "does not exist"),
         (("--models", "auto"), "needs no permission"),
-        (("--models", ","), "no name"),
+        (("--models", ","), "no model is named"),
         (("--expires", "soon"), "30d"),
         (("--rpm", "0"), "rpm"),
         (("--max-cost", "0"), "max-cost"),
@@ -188,7 +188,7 @@ def test_keys_admin_prints_a_new_admin_key(invoke: Invoke, db: Path) -> None:
     assert kept is not None
     assert kept.digest == digest_of(secrets[1])
     told = invoke("keys", "admin", GATEWAY_API_KEY="x" * 24)
-    assert "does not count while the environment sets one: the first key of GATEWAY_API_KEY" in told.stderr
+    assert "is not used while the environment sets one: the first key of GATEWAY_API_KEY" in told.stderr
     assert "does not count" not in invoke("keys", "admin").stderr
 
 

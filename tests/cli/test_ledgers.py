@@ -90,7 +90,7 @@ def test_reading_while_the_gateway_writes(invoke: Invoke, db: Path) -> None:
     with closing(SqliteStore(db)) as store:
         store.probe()
         assert invoke("report").exit_code == 0
-        assert "nothing has to be mended" in invoke("doctor", **KEYS).output
+        assert "nothing has to be fixed" in invoke("doctor", **KEYS).output
 
 
 @pytest.mark.parametrize("arguments", ON_A_LEDGER, ids=" ".join)

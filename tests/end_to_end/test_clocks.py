@@ -29,7 +29,7 @@ class Wall:
         return self.seconds
 
     @property
-    def world(self) -> Environment:
+    def environment(self) -> Environment:
         return Environment(clock=self.clock, now=self.now, seed=0)
 
 
@@ -43,7 +43,7 @@ def test_clock_jump_within_a_request_keeps_durations(make_gateway: MakeGateway, 
         wall.at += timedelta(days=days)
         return answer()(request)
 
-    gateway = make_gateway(upstream, world=wall.world)
+    gateway = make_gateway(upstream, app_environment=wall.environment)
     assert gateway.ask(model=CLAUDE, stream=stream).status_code == 200
     (row,) = gateway.rows
     assert row["timestamp"].startswith("2026-11-22T12:00:00")
@@ -56,7 +56,7 @@ def test_clock_jump_within_a_request_keeps_durations(make_gateway: MakeGateway, 
 def test_a_rest_is_counted_in_seconds(make_gateway: MakeGateway, days: int) -> None:
     """A rest that an upstream named neither ends nor grows when the time of day jumps."""
     wall = Wall("2026-11-22T12:00:00+00:00")
-    gateway = make_gateway(failing(429, "claude", headers={"retry-after": "300"}), world=wall.world)
+    gateway = make_gateway(failing(429, "claude", headers={"retry-after": "300"}), app_environment=wall.environment)
     gateway.ask(model=CLAUDE)
     wall.at += timedelta(days=days)
     refused = gateway.ask(model=CLAUDE)
@@ -68,7 +68,7 @@ def test_daily_budget_follows_the_utc_day(make_gateway: MakeGateway) -> None:
     """A daily budget is that of the UTC day of the moment: spent today, it is whole on the next day, and spent again when the clock goes back."""
     wall = Wall("2026-11-22T23:59:59+00:00")
     dear = answer(prompt_tokens=1_000_000, completion_tokens=1)
-    gateway = make_gateway(dear, config="daily_budget_usd: 0.5\n", world=wall.world)
+    gateway = make_gateway(dear, config="daily_budget_usd: 0.5\n", app_environment=wall.environment)
     asked = [gateway.ask(model=CLAUDE, max_tokens=1).status_code for _ in range(2)]
     assert asked == [200, 429]
     wall.at += timedelta(seconds=2)

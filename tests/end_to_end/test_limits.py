@@ -43,7 +43,7 @@ def spent(gateway: GatewayUnderTest, account: str, budget: Budget) -> Balance:
 
 def test_spent_is_what_the_ledger_says(make_gateway: MakeGateway) -> None:
     """After its requests a key has spent what their rows cost, and nothing is held."""
-    gateway = make_gateway(answer(completion_tokens=50), world=frozen())
+    gateway = make_gateway(answer(completion_tokens=50), app_environment=frozen())
     budget = Budget(10**9, "day")
     key = issue(gateway, budget=budget)
     assert ask_as(gateway, key).status_code == 200
@@ -55,7 +55,7 @@ def test_spent_is_what_the_ledger_says(make_gateway: MakeGateway) -> None:
 
 def test_failed_request_gives_back_its_hold(make_gateway: MakeGateway) -> None:
     """A request that no upstream answered gives back all that was held for it."""
-    gateway = make_gateway(failing(400, "claude"), world=frozen())
+    gateway = make_gateway(failing(400, "claude"), app_environment=frozen())
     budget = Budget(10**9, "day")
     assert ask_as(gateway, issue(gateway, budget=budget), MODEL).status_code == 400
     assert spent(gateway, "key_tenant", budget) == Balance(0, 0)
@@ -63,7 +63,7 @@ def test_failed_request_gives_back_its_hold(make_gateway: MakeGateway) -> None:
 
 def test_a_spent_budget_is_refused(make_gateway: MakeGateway) -> None:
     """A budget that is spent is a 429 that says so and when it resets; nothing is called and no row is written."""
-    gateway = make_gateway(world=frozen())
+    gateway = make_gateway(app_environment=frozen())
     response = ask_as(gateway, issue(gateway, budget=Budget(1, "day")), MODEL, max_tokens=5)
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["type"]) == (429, "budget_exceeded", "insufficient_quota")
@@ -75,7 +75,7 @@ def test_a_spent_budget_is_refused(make_gateway: MakeGateway) -> None:
 
 def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
     """While another request holds what is left, the refusal says that it is only held and to come back in a moment."""
-    gateway = make_gateway(world=frozen())
+    gateway = make_gateway(app_environment=frozen())
     budget = Budget(10**9, "day")
     key = issue(gateway, budget=budget)
     gateway.store.submit(InsertRequest(begun(), [Hold("key_tenant", budget, (10**9,), NOW)])).result()
@@ -86,7 +86,7 @@ def test_held_money_is_told_from_spent(make_gateway: MakeGateway) -> None:
 
 def test_daily_budget_holds_for_all_requests_together(make_gateway: MakeGateway) -> None:
     """daily_budget_usd holds without any key, for all requests of a UTC day together."""
-    gateway = make_gateway(world=frozen(), config="daily_budget_usd: 0.001\n")
+    gateway = make_gateway(app_environment=frozen(), config="daily_budget_usd: 0.001\n")
     assert gateway.ask(model=MODEL, max_tokens=100).status_code == 200
     response = gateway.ask(model=MODEL, max_tokens=100_000)
     assert (response.status_code, response.json()["error"]["code"]) == (429, "budget_exceeded")
@@ -103,7 +103,7 @@ def test_answers_are_limited_to_what_is_held(make_gateway: MakeGateway) -> None:
         limits.append(orjson.loads(request.content)["max_tokens"])
         return answer()(request)
 
-    gateway = make_gateway(upstream, world=frozen())
+    gateway = make_gateway(upstream, app_environment=frozen())
     rich = issue(gateway, "rich", budget=Budget(10**9, "day"))
     poor = issue(gateway, "poor", budget=Budget(1_000_000, "day"))
     assert [ask_as(gateway, key, MODEL).status_code for key in (rich, poor)] == [200, 200]
@@ -114,7 +114,7 @@ def test_answers_are_limited_to_what_is_held(make_gateway: MakeGateway) -> None:
 def test_requests_above_the_rate_are_a_429_on_every_route(make_gateway: MakeGateway) -> None:
     """More requests a minute than the key's are a 429 with the seconds to wait, on every client route."""
     clock = Clock()
-    gateway = make_gateway(world=Environment(seed=0, clock=clock))
+    gateway = make_gateway(app_environment=Environment(seed=0, clock=clock))
     key = issue(gateway, rpm=2)
     authorization = {"authorization": f"Bearer {key}"}
     assert ask_as(gateway, key, MODEL).status_code == 200
@@ -131,7 +131,7 @@ def test_requests_above_the_rate_are_a_429_on_every_route(make_gateway: MakeGate
 @pytest.mark.parametrize("stream", [False, True])
 def test_auto_stays_within_the_ceilings(make_gateway: MakeGateway, model: str, stream: bool) -> None:
     """Whatever the router would like, who answers is of a tier and name that the key may use."""
-    gateway = make_gateway(failing(529, "gemini"), world=frozen())
+    gateway = make_gateway(failing(529, "gemini"), app_environment=frozen())
     key = issue(gateway, max_tier="moderate", models=("gemini/*", "claude/*"))
     prompt = "Analyze the architectural trade-offs between " * 10
     messages = [{"role": "user", "content": prompt}]
@@ -143,7 +143,7 @@ def test_auto_stays_within_the_ceilings(make_gateway: MakeGateway, model: str, s
 
 def test_auto_stays_within_the_cost_of_a_request(make_gateway: MakeGateway) -> None:
     """Where the router's choice may cost more than the key allows, the next that may not answers, and the row says why."""
-    gateway = make_gateway(world=frozen())
+    gateway = make_gateway(app_environment=frozen())
     messages = [{"role": "user", "content": "Analyze the architectural trade-offs between " * 10}]
     free = ask_as(gateway, issue(gateway, "free"), "auto:quality", messages=messages, max_tokens=1_000)
     bound = ask_as(
@@ -176,7 +176,7 @@ def test_ceilings_of_a_key_hold_on_every_route(
     make_gateway: MakeGateway, limits: dict[str, Any], body: dict[str, object], code: str, path: str
 ) -> None:
     """What the key may not use is refused on every route, whatever the request hints; nobody is called."""
-    gateway = make_gateway(failing(500, "gemini", "claude", "openrouter"), world=frozen())
+    gateway = make_gateway(failing(500, "gemini", "claude", "openrouter"), app_environment=frozen())
     key = issue(gateway, **limits)
     asked = {"messages": [{"role": "user", "content": "2+2?"}], **body}
     response = gateway.client.post(path, json=asked, headers={"x-api-key": key})
@@ -216,7 +216,7 @@ async def test_budget_for_a_hundred_serves_a_hundred_of_a_thousand(tmp_path: Pat
             release.set()
 
     transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
-    app = create_app(settings, transport=transport, store=store, world=frozen())
+    app = create_app(settings, transport=transport, store=store, environment=frozen())
     caller = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1", headers={"x-api-key": "gw-crowd"}
     )
@@ -237,7 +237,7 @@ def _held_for(body: dict[str, object], settings: Settings) -> int:
     spending_limits = SpendingLimits(settings.prices, settings.catalog, now=lambda: NOW)
     reservation = spending_limits.reservation_for(chosen, parse_chat_request(orjson.dumps(body)), key=key)[1]
     assert reservation is not None
-    return reservation.offers[0].amount_nano
+    return reservation.options[0].amount_nano
 
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
@@ -272,7 +272,7 @@ def test_spent_budget_cannot_be_bypassed(make_gateway: MakeGateway) -> None:
         asked.append(str(request.url))
         return answer()(request)
 
-    gateway = make_gateway(upstream, world=frozen())
+    gateway = make_gateway(upstream, app_environment=frozen())
     headers = {"x-api-key": issue(gateway, budget=Budget(1, "day"))}
     messages = [{"role": "user", "content": "2+2?"}]
     for path, wish in WAYS:
@@ -314,7 +314,7 @@ def test_what_is_held_covers_the_dearest_bill(
         answered = orjson.loads(answer()(request).content)
         return httpx2.Response(200, json=answered | {"usage": usage, "usageMetadata": usage})
 
-    gateway = make_gateway(upstream, world=frozen())
+    gateway = make_gateway(upstream, app_environment=frozen())
     held = Budget(10**12, "day")
     key = issue(gateway, budget=held)
     before = _held_by(gateway, body | {"model": model})

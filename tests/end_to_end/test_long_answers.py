@@ -255,7 +255,7 @@ async def test_a_probably_billed_attempt_is_followed_by_one_other(tmp_path: Path
         reply = await asked(served, "auto")
         (row,) = await served.rows()
     assert (reply.status_code, upstream.calls) == (503, 2)
-    assert reply.json()["error"]["message"].endswith("No further one was asked: what was tried may be billed")
+    assert reply.json()["error"]["message"].endswith("No further model was called: a failed attempt may be billed")
     assert [attempt["status"] for attempt in row["attempts"]] == ["unknown_estimated"] * 2
     assert row["fallback_reason"].endswith("upstream_timeout (may be billed)")
     assert row["actual_cost"] > 0

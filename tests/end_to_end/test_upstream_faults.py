@@ -156,7 +156,7 @@ def started(folder: Path, transport: Transport, *, urls: dict[str, str], stack: 
     files = {"GATEWAY_DB": str(folder / "gateway.db"), "GATEWAY_CONFIG": str(folder / "gateway.yaml")}
     settings = load({**KEYS, **urls, **files})
     store, clock = SqliteStore(settings.db), Hours()
-    app = create_app(settings, transport=transport, store=store, world=Environment(clock=clock, seed=0))
+    app = create_app(settings, transport=transport, store=store, environment=Environment(clock=clock, seed=0))
     client = TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
     return Behind(stack.enter_context(client), store, clock)
 

@@ -72,7 +72,7 @@ def lived(gateway: Gateway, *, requests: int = 150, seed: int = 0, **facts: Any)
 def test_they_ask_as_often_as_they_are_told(gateway: Gateway) -> None:
     """So many chats and no more; some are streamed, some go on, some are rated by what the answer is worth."""
     users = lived(gateway)
-    assert users.asked == len(gateway.chats) == 150
+    assert users.sent == len(gateway.chats) == 150
     assert users.rated == len(gateway.ratings) > 10
     assert all(each["score"] > 0.6 for each in gateway.ratings)
     assert {each["stream"] for each in gateway.chats} == {True, False}
@@ -105,7 +105,7 @@ def test_bad_answer_is_repeated_or_escalated_by_some_users(gateway: Gateway) -> 
 def test_errors_are_accepted_and_never_rated(gateway: Gateway) -> None:
     """They take no for an answer, and rate none."""
     gateway.status = 503
-    assert lived(gateway, requests=20).asked == 20
+    assert lived(gateway, requests=20).sent == 20
     assert gateway.ratings == []
 
 
@@ -120,7 +120,7 @@ def test_nobody_is_there() -> None:
     users = Users(requests=9, pause=0.0)
     users.start("http://127.0.0.1:9")
     users.join()
-    assert users.asked == 1
+    assert users.sent == 1
 
 
 def test_they_can_be_sent_away(gateway: Gateway) -> None:
@@ -130,4 +130,4 @@ def test_they_can_be_sent_away(gateway: Gateway) -> None:
     users = Users(requests=1_000_000, pause=30.0)
     users.start(gateway.url)
     users.stop()
-    assert users.asked <= 1
+    assert users.sent <= 1

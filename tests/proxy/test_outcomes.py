@@ -98,7 +98,7 @@ def test_who_has_said_it(make_gateway: MakeGateway) -> None:
 def test_answers_with_nothing_wrong(make_gateway: MakeGateway) -> None:
     """One in sixteen counts as what is expected of its tier."""
     ids = itertools.count()  # which requests count is told by their ids
-    gateway = make_gateway(world=Environment(new_request_id=lambda: f"req_{next(ids)}"))
+    gateway = make_gateway(app_environment=Environment(new_request_id=lambda: f"req_{next(ids)}"))
     for number in range(60):
         gateway.ask(f"{PROMPT} {number}")
     found = [each for each in gateway.store.outcomes() if each.source == "unremarkable"]

@@ -47,7 +47,7 @@ def gateway(folder: Path, upstream: Upstream, config: str = "") -> Iterator[Test
     file.write_text(config)
     settings = load({**KEYS, "GATEWAY_CONFIG": str(file), "GATEWAY_DB": str(folder / "gateway.db")})
     transport = HttpxTransport(transport=httpx2.MockTransport(upstream))
-    app = create_app(settings, transport=transport, world=Environment(seed=0))
+    app = create_app(settings, transport=transport, environment=Environment(seed=0))
     with TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         yield client
 

@@ -123,7 +123,7 @@ WHOLE = {
 
 @pytest.mark.parametrize(
     ("told", "stream", "words"),
-    [([1, 2], False, "no object"), ([1, 2], True, "no object"), (WHOLE, True, "without a stream")],
+    [([1, 2], False, "not an object"), ([1, 2], True, "not an object"), (WHOLE, True, "without a stream")],
 )
 def test_what_is_no_answer(make_gateway: MakeGateway, told: object, stream: bool, words: str) -> None:
     """JSON that is no object, and a whole answer where a stream was asked for, are the upstream's errors and say so."""

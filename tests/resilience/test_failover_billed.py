@@ -50,7 +50,7 @@ def test_one_other_after_what_may_be_billed(
 def test_the_client_is_told_why_nobody_else_is_asked(policy: FailoverPolicy) -> None:
     """The error says that further candidates were left out because of the bill, only where there was room for more."""
     _, told = asked(policy, UpstreamTimeout("late"), UpstreamTimeout("late"))
-    assert told.endswith("No further one was asked: what was tried may be billed")
+    assert told.endswith("No further model was called: a failed attempt may be billed")
     _, told = asked(policy, *[UpstreamOverloaded("busy")] * 3)
     assert "billed" not in told
 

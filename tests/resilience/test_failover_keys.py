@@ -20,7 +20,7 @@ def policy_with(keys: int, *, max_attempts: int = 3) -> FailoverPolicy:
         clock=clock,
         uniform=lambda low, high: low,
         max_attempts=max_attempts,
-        turns=KeyRotation({"gemini": keys}, clock=clock),
+        key_rotation=KeyRotation({"gemini": keys}, clock=clock),
     )
 
 

@@ -79,7 +79,7 @@ def test_what_is_held() -> None:
     assert left == (PRO,)
     assert found is not None
     assert [hold.account for hold in found.holds] == ["key_1", GLOBAL]
-    (option,) = found.offers
+    (option,) = found.options
     assert option.max_output is None
     prompt = option.amount_nano - 100 * 20_000
     assert 2_000 <= prompt <= 50_000
@@ -98,44 +98,44 @@ def test_what_is_held() -> None:
 )
 def test_what_the_bill_will_count(body: dict[str, Any], least: int) -> None:
     """Everything that the bill counts is held: several answers, tools, up to what the model can answer at all."""
-    (option,) = reservation(PRO, request=asking(**body)).offers
+    (option,) = reservation(PRO, request=asking(**body)).options
     assert least <= option.amount_nano < 1.4 * least + 100_000
 
 
 def test_the_rates_of_the_prompts_size() -> None:
     """A long prompt is held at the rates of its size, and at those of writing it into a cache."""
-    (dear,) = reservation(FLASH, request=asking("word " * 2_000, max_tokens=100)).offers
+    (dear,) = reservation(FLASH, request=asking("word " * 2_000, max_tokens=100)).options
     assert dear.amount_nano > 100 * 30_000 + 2_000 * 2_000
-    (cached,) = reservation(OPUS, request=asking("word " * 2_000, max_tokens=1)).offers
+    (cached,) = reservation(OPUS, request=asking("word " * 2_000, max_tokens=1)).options
     assert cached.amount_nano > 2_000 * 10_000
 
 
 def test_the_dearest_that_would_be_tried() -> None:
     """Held is for the dearest of the first three; later ones that are dearer are left out, and the first alone is the last offer."""
     found = reservation(QWEN, FLASH, PRO, OPUS, request=asking(max_tokens=1_000))
-    assert [option.candidates for option in found.offers] == [(QWEN, FLASH, PRO), (QWEN,)]
-    assert found.offers[0].amount_nano > 1_000 * 20_000
-    assert found.offers[1].amount_nano < 1_000 * 1_100
+    assert [option.candidates for option in found.options] == [(QWEN, FLASH, PRO), (QWEN,)]
+    assert found.options[0].amount_nano > 1_000 * 20_000
+    assert found.options[1].amount_nano < 1_000 * 1_100
 
 
 def test_answers_without_a_limit() -> None:
     """A client that sets no limit is held at the longest answer, then at shorter ones, which are then what is asked for."""
     found = reservation(FLASH, request=asking())
-    assert [option.max_output for option in found.offers] == [None, *OUTPUT_CAPS]
-    amounts = [option.amount_nano for option in found.offers]
+    assert [option.max_output for option in found.options] == [None, *OUTPUT_CAPS]
+    amounts = [option.amount_nano for option in found.options]
     assert amounts == sorted(amounts, reverse=True)
-    assert found.offers[0].applied(asking()) == asking()
-    assert found.offers[2].applied(asking()).body["max_completion_tokens"] == 4_096
+    assert found.options[0].applied(asking()) == asking()
+    assert found.options[2].applied(asking()).body["max_completion_tokens"] == 4_096
 
 
 def test_a_model_without_a_known_limit() -> None:
     """Where nobody knows how long an answer may be, it is always limited."""
-    assert [option.max_output for option in reservation(QWEN, request=asking()).offers] == list(OUTPUT_CAPS)
+    assert [option.max_output for option in reservation(QWEN, request=asking()).options] == list(OUTPUT_CAPS)
 
 
 def test_unknown_prices() -> None:
     """A model whose price is not known cannot be held to a budget: others answer, and alone it is refused."""
-    assert reservation(UNPRICED, FLASH).offers[0].candidates == (FLASH,)
+    assert reservation(UNPRICED, FLASH).options[0].candidates == (FLASH,)
     with pytest.raises(Forbidden, match="price of openrouter/new/one is not known") as refused:
         reservation(UNPRICED)
     assert refused.value.code == "price_unknown"
@@ -161,9 +161,9 @@ def test_max_cost() -> None:
     """A limit for one request leaves out what may cost more, shortens answers that have no limit, and refuses the rest."""
     most = 15_000_000
     found = reservation(OPUS, PRO, FLASH, request=asking(max_tokens=1_000), budget=None, max_cost_nano=most)
-    assert found.offers[0].candidates == (FLASH,)
+    assert found.options[0].candidates == (FLASH,)
     assert found.holds == ()
-    shortened = reservation(FLASH, OPUS, request=asking(), budget=None, max_cost_nano=most).offers[0]
+    shortened = reservation(FLASH, OPUS, request=asking(), budget=None, max_cost_nano=most).options[0]
     assert (shortened.candidates, shortened.max_output) == ((FLASH,), 1_024)
     with pytest.raises(Forbidden, match=r"this key.s limit for one is 0\.015") as refused:
         reservation(FLASH, request=asking(max_tokens=50_000), budget=None, max_cost_nano=most)

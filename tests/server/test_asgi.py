@@ -26,7 +26,7 @@ def scope(url: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> S
 
 
 def request(connection: FakeConnection, app: ASGIApp, **options: Any) -> AsgiRequest:
-    return AsgiRequest(connection, app, scope(**options), standing=[], keep_alive=True)
+    return AsgiRequest(connection, app, scope(**options), default_headers=[], keep_alive=True)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Followed:
 
     async def later(self) -> None:
         self.now += INTERVAL
-        await self.reloader.look()
+        await self.reloader.check()
 
     @property
     def failed(self) -> float | None:
@@ -55,7 +55,7 @@ async def test_changed_file_applies_to_the_next_request(followed: Followed, capl
     caplog.set_level(logging.INFO)
     assert followed.baseline == "claude-haiku-5-5"
     followed.path.write_text("baseline: claude/claude-opus-5-5\nmax_attempts: 1\n")
-    await followed.reloader.look()
+    await followed.reloader.check()
     assert followed.baseline == "claude-haiku-5-5"
     await followed.later()
     assert followed.baseline == "claude-opus-5-5"
@@ -84,9 +84,9 @@ async def test_unchanged_files_are_not_read_again(followed: Followed) -> None:
 async def test_requested_reload_reads_everything_again(followed: Followed) -> None:
     """When it is asked to the gateway reads everything again at once, new keys too, whether a file has changed or not."""
     followed.environment["GATEWAY_API_KEY"] = "a-long-enough-client-key"
-    with on_hangup(followed.reloader.ask):
+    with on_hangup(followed.reloader.request):
         os.kill(os.getpid(), signal.SIGHUP)
-        await followed.reloader.look()
+        await followed.reloader.check()
     assert followed.under_test.ask().status_code == 401
 
 
@@ -107,8 +107,8 @@ async def test_reload_without_any_provider_is_refused(followed: Followed) -> Non
     """A configuration that leaves nobody to ask is as bad as one with a mistake."""
     for name in KEYS:
         del followed.environment[name]
-    followed.reloader.ask()
-    await followed.reloader.look()
+    followed.reloader.request()
+    await followed.reloader.check()
     assert (followed.failed, followed.under_test.ask().status_code) == (1, 200)
 
 
@@ -119,7 +119,7 @@ async def test_reload_names_settings_that_need_a_restart(followed: Followed, cap
         return replace(followed.read(), port=1, warnings=("careful",))
 
     reloader = Reloader(followed.gateway, read)
-    reloader.ask()
-    await reloader.look()
+    reloader.request()
+    await reloader.check()
     assert "port has changed; that takes a restart" in caplog.text
     assert "careful" in caplog.text

@@ -113,7 +113,7 @@ async def test_second_signal_skips_the_drain_but_commits_the_ledger(tmp_path: Pa
 
 async def test_a_client_that_does_not_read(tmp_path: Path) -> None:
     """A client that reads nothing cannot hold up the end, and its row is closed all the same."""
-    async with serving(tmp_path, config=HASTY, last_words=0.05) as served:
+    async with serving(tmp_path, config=HASTY, interrupt_seconds=0.05) as served:
         client = await streaming(served)
         client.pause()
         for _ in range(200):

@@ -1,4 +1,4 @@
-"""A ledger that is open to be read only."""
+"""A ledger that is opened read-only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_it_reads_what_is_there(path: Path) -> None:
 def test_it_writes_nothing(path: Path) -> None:
     """Every write is refused with a sentence, and what routing would keep of its learning is dropped."""
     with closing(ReadOnlyStore(path)) as store:
-        with pytest.raises(LedgerUnavailable, match="read only"):
+        with pytest.raises(LedgerUnavailable, match="read-only"):
             store.submit(SettleRequest(ended("r2"))).result()
         assert store.submit(InsertCheckpoint(Checkpoint("saved", "f", learned_to=1, outcomes=1), b"")).result() == 0
         store.submit(RejectCheckpoint(1, "bad")).result()

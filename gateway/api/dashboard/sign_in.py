@@ -18,7 +18,7 @@ from gateway.api.dashboard.rendering import SECURITY_HEADERS, template
 from gateway.api.rate_limit import SlidingWindowLimiter
 from gateway.errors import Forbidden, GatewayError, InvalidKey, InvalidRequest, RateLimited
 
-FORM_COOKIE = "gateway_form"  # its value stands in the sign-in form too, which no other site can read or set
+FORM_COOKIE = "gateway_form"  # its value is also in the sign-in form, which no other site can read or set
 FORM_BYTES = 8192
 FAILURES = 10  # failed attempts a minute of one bucket of addresses
 BUCKETS = 64  # a fixed number, so that strangers with many addresses cannot fill the memory
@@ -33,13 +33,13 @@ NO_ADMIN_KEY = (
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks for a page to show."""
+    """Whether a browser requests a page to display."""
     accepted = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
     return request.method in ("GET", "HEAD") and "text/html" in accepted
 
 
 class SignIn:
-    """The routes of the form, and the page that admin routes answer a browser with that has no session."""
+    """The routes of the sign-in form, which admin routes also send to a browser without a session."""
 
     def __init__(
         self, authenticator: Authenticator, sessions: AdminSessions, *, rate_limiter: SlidingWindowLimiter, demo: bool
@@ -52,14 +52,14 @@ class SignIn:
     def page(
         self, request: Request, *, status: int = 401, message: str | None = None, to: str | None = None
     ) -> Response:
-        """The form; after it the browser goes on to `to`, or to what it asked for."""
+        """The form; afterwards the browser is redirected to `to`, or to the page that it requested."""
         nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
         if nonce is None or not _NONCE.fullmatch(nonce):
             nonce = secrets.token_urlsafe(32)
         if not self._authenticator.has_admin_key:
             message = NO_ADMIN_KEY
         html = template("sign_in.html").render(
-            demo=self._demo, told=message, form_token=nonce, to=local_path(to or _asked_for(request))
+            demo=self._demo, message=message, form_token=nonce, to=local_path(to or _asked_for(request))
         )
         response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
         if status == 401:

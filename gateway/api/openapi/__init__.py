@@ -18,18 +18,19 @@ from gateway.api.auth import KEY_HEADERS, Role
 from gateway.api.openapi.json_schema import JSON, Schema, named, text
 from gateway.api.openapi.operations import OPERATIONS, SCHEMAS, Operation
 
-_TOLD = (
-    "An OpenAI-compatible gateway: `model: auto` goes to the cheapest model that will do. Without client keys it is open to "
-    "this machine and ignores whatever key is sent; routes of the admin then want no key either, unless an admin key is set."
+_ABOUT = (
+    "An OpenAI-compatible gateway: `model: auto` goes to the cheapest model that is good enough. Without client keys "
+    "it is open to this machine and ignores any key that is sent; admin routes then require no key either, unless an admin "
+    "key is set."
 )
-# What the server itself may answer to any request, before a route is found.
+# Statuses that the server itself may send, before a route is found.
 _ANY = (400, 408, 431, 500)
 _BY_ACCESS = {Role.OPEN: _ANY, Role.CLIENT: (*_ANY, 401, 403, 429), Role.ADMIN: (*_ANY, 401, 403)}
 _REASONS = {
     400: "The request is not valid, or carries two different keys.",
     401: "No key, or not one of this gateway's.",
     403: "The key may not do this; or a foreign host or page at a gateway without keys.",
-    404: "There is no such thing.",
+    404: "Not found.",
     408: "The request took too long to arrive.",
     409: "It was done already, or it is too late.",
     413: "The body is too large.",
@@ -37,7 +38,7 @@ _REASONS = {
     422: "The provider refuses the request's content.",
     429: "A limit of the key, the gateway or the provider is reached; `retry-after` says when to come back, where known.",
     431: "Too many or too large headers.",
-    500: "A fault of the gateway's.",
+    500: "An internal error of the gateway.",
     502: "The upstream failed.",
     503: "The gateway is full, draining or cannot write its ledger, or no model can answer.",
     504: "The upstream took too long.",
@@ -47,16 +48,16 @@ _BEARER, _BASIC = "bearer", "basic"
 
 
 class OpenApiDocument:
-    """The document for `routes`: method, path as the router writes it, and access. It is made when it is first asked for."""
+    """The document for `routes`: method, path as the router writes it, and access. It is built at the first request."""
 
     def __init__(self, routes: Iterable[tuple[str, str, Role]]) -> None:
         self._routes = tuple(routes)
-        self._made: bytes | None = None
+        self._document: bytes | None = None
 
     async def get(self, request: Request) -> Response:
-        if self._made is None:
-            self._made = orjson.dumps(description(self._routes))
-        return Response(self._made, media_type=JSON)
+        if self._document is None:
+            self._document = orjson.dumps(description(self._routes))
+        return Response(self._document, media_type=JSON)
 
 
 def description(routes: Iterable[tuple[str, str, Role]]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def description(routes: Iterable[tuple[str, str, Role]]) -> dict[str, Any]:
         paths.setdefault(shown, {})[method.lower()] = _operation(OPERATIONS[f"{method} {shown}"], access)
     return {
         "openapi": "3.1.1",
-        "info": {"title": "gateway", "version": version("auto-gateway"), "description": _TOLD},
+        "info": {"title": "gateway", "version": version("auto-gateway"), "description": _ABOUT},
         "paths": paths,
         "components": {"schemas": dict(SCHEMAS), "securitySchemes": _security_schemes()},
     }

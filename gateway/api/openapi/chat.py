@@ -105,9 +105,7 @@ HINTS: Mapping[str, Schema] = {
     "models": {**_NAMES, "description": "Choose among these models only."},
     "session_id": text("The conversation that this request belongs to.", minLength=1, maxLength=256),
     "baseline": text("The model that savings are counted against.", minLength=1),
-    "agent_id": text(
-        "The subagent of the session that asks; it has a conversation of its own.", minLength=1, maxLength=256
-    ),
+    "agent_id": text("A subagent of the session; each has its own conversation.", minLength=1, maxLength=256),
 }
 
 _PENALTY = number(low=-2, high=2)
@@ -122,7 +120,7 @@ MEMBERS: Mapping[str, Schema] = {
     "image_config": {
         "type": "object",
         "properties": {"aspect_ratio": nullable(text()), "image_size": nullable(text())},
-        "description": "OpenRouter's, for models that draw.",
+        "description": "OpenRouter's, for models that generate images.",
     },
     "include_reasoning": BOOLEAN,
     "logit_bias": mapped(number(low=-100, high=100)),

@@ -1,4 +1,4 @@
-"""JSON Schema (draft 2020-12, as OpenAPI 3.1 takes it) in few words."""
+"""JSON Schema (draft 2020-12, which OpenAPI 3.1 uses) as short functions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def strict(members: Mapping[str, Schema]) -> Schema:
 
 
 def mapped(values: Schema) -> Schema:
-    """An object whose names say something, all with such values."""
+    """An object with any names, whose values all have this schema."""
     return {"type": "object", "additionalProperties": values}
 
 

@@ -1,4 +1,4 @@
-"""Each route in OpenAPI's terms: what it is for, what it takes and what it answers when all goes well."""
+"""Describes each route for OpenAPI: its purpose, its request and its successful answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _path(name: str, description: str) -> Schema:
 _AUTO_ROUTE = _query(
     "auto_route",
     one_of("true", "false", "1", "0", "shadow"),
-    "Whether learned routing decides; `shadow` only notes what it would have done.",
+    "Whether learned routing decides; `shadow` only records what it would have done.",
 )
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
@@ -116,7 +116,7 @@ def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operatio
 OPERATIONS: Mapping[str, Operation] = _with_short_paths(
     {
         "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
-        "GET /v1/models": Operation("models", "What can be asked for, `auto` first.", {JSON: named("Models")}),
+        "GET /v1/models": Operation("models", "The available models, `auto` first.", {JSON: named("Models")}),
         "GET /v1/models/{model}": Operation(
             "model",
             "One of the models; slashes in its name need no escaping.",
@@ -126,7 +126,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         ),
         "POST /v1/route": Operation(
             "route",
-            "The decision for a chat request, every candidate and why; nobody is called.",
+            "The decision for a chat request, every candidate and why; no upstream is called.",
             {JSON: named("Decision")},
             parameters=(_AUTO_ROUTE,),
             body=named("ChatRequest"),
@@ -134,7 +134,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         ),
         "POST /v1/feedback": Operation(
             "feedback",
-            "What a client says of an answer that it got; once for each request, within a day.",
+            "A client's rating of an answer: once for each request, within a day.",
             {JSON: named("Feedback")},
             body=named("FeedbackRequest"),
             failures=(404, 409, 413, 415, 503),

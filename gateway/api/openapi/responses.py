@@ -1,4 +1,4 @@
-"""What the gateway's own routes answer, and how every route tells an error, as JSON Schema."""
+"""The answers of the gateway's own routes, and the errors of all routes, as JSON Schema."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MODELS = record({"object": one_of("list"), "data": listed(named("Model"), least=
 DECISION = record(
     {
         "object": one_of("routing.decision"),
-        "model": text("The full name of the model that would be asked."),
+        "model": text("The full name of the model that would be called."),
         "provider": text(),
         "strategy_used": text(),
         "confidence": _LEVEL,

@@ -100,7 +100,7 @@ class OnlineTrainer:
             self._refreshed_at = now
             self._learn_new()
         except GatewayError:
-            log.exception("outcomes could not be read; routing goes on with what it knows")
+            log.exception("outcomes could not be read; routing continues with the current estimates")
         finally:
             self._lock.release()
 
@@ -129,7 +129,7 @@ class OnlineTrainer:
             try:
                 state = read_state(store, checkpoint)
             except CheckpointError as error:
-                log.error("learned state %d is left alone and kept: %s", checkpoint.id, error)
+                log.error("checkpoint %d cannot be used and is kept: %s", checkpoint.id, error)
                 store.submit(RejectCheckpoint(checkpoint.id, str(error))).result()
                 continue
             self._load(state, saved_to=checkpoint.learned_to)

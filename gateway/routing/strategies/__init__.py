@@ -1,1 +1,1 @@
-"""From what a request is and what is known of the models to a decision."""
+"""Routing strategies: from a request's context and the models' estimates to a ranking."""

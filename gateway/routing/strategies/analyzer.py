@@ -1,4 +1,4 @@
-"""Names the pattern of a prompt and ranks the models for it by what was learned."""
+"""Classifies a prompt and ranks the models for it by their learned estimates."""
 
 from __future__ import annotations
 

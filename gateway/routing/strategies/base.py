@@ -1,7 +1,7 @@
-"""Strategies that rank, and how to ask any strategy for a ranking.
+"""Strategies that rank, and how to get a ranking from any strategy.
 
 The public interface of a strategy is `route`, which callers may replace: the entry of a table, the method of an instance, or the
-method of a class. The gateway's own strategies answer a typed `Ranking`, from which their `route` is made. Where `route` was not
+method of a class. The gateway's own strategies return a typed `Ranking`, from which their `route` is made. Where `route` was not
 replaced, the ranking is used directly and no dict is made.
 """
 

@@ -128,7 +128,7 @@ def _hard_constraints(request: RoutingRequest) -> Callable[[Model], str | None]:
         if model.provider not in providers:
             return "its provider is not available"
         if names is not None and not _named(model, names, aliases):
-            return "it is not among the models asked for"
+            return "it is not among the requested models"
         if needs and not model.can(needs):
             return f"it cannot do {', '.join(sorted(needs - (model.abilities or frozenset())))}"
         if (

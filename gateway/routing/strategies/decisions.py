@@ -1,4 +1,4 @@
-"""Checks what strategies answer: callers may replace any of them, so a decision may hold anything."""
+"""Validates the decisions of strategies: callers may replace a strategy, so a decision may hold anything."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def validate(ranking: Ranking, request: RoutingRequest, *, strategies: Collectio
     resolved = by_own_name(ranking, request.catalog)
     if not isinstance(resolved.strategy, str) or resolved.strategy not in strategies:
         raise RoutingError(f"strategy {_shown(resolved.strategy)} is not known")
-    objection = ineligibility(*resolved.chosen, request)
-    if objection:
-        raise RoutingError(objection)
+    reason = ineligibility(*resolved.chosen, request)
+    if reason:
+        raise RoutingError(reason)
     return resolved
 
 

@@ -40,7 +40,7 @@ class HybridStrategy(RankingStrategy):
     def rank(self, prompt: str, context: RoutingContext) -> Ranking:
         try:
             learned = by_own_name(rank_by(self.learning_strategy, prompt, context), self.catalog)
-        except Exception as error:  # a replaced strategy may raise anything; the request is routed all the same
+        except Exception as error:  # a replaced strategy may raise anything; the request is routed anyway
             return _fallback(rank_by(self.complexity_strategy, prompt, context), error)
         if learned.confidence != "high":
             return self._follow(learned, experimental=True)

@@ -2,7 +2,8 @@
 
 The model with the highest utility `quality - rate * cost` is chosen, with three corrections for uncertainty:
 
-- A model with outcomes gets an upper-confidence bonus (UCB), so that a few bad outcomes at the start do not exclude it for good.
+- A model with outcomes gets an upper-confidence bonus (UCB), so that a few bad outcomes at the start do not exclude it
+permanently.
 - A model with fewer than 5 outcomes on similar prompts may claim at most half of the gap between the best tried model and 1.0:
   the tier's prior does not count above that.
 - Where outcomes prove a model good, a model without any outcome does not replace it. Untried models get their outcomes from
@@ -31,7 +32,7 @@ UCB_COEFFICIENT = 0.375
 
 # From this many outcomes on similar prompts on, the claim of a model is not limited; below, to this share of the gap.
 _ENOUGH = 5
-_BELIEVED = 0.5
+_CLAIM_SHARE = 0.5
 
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
 _SETTLED = 10
@@ -148,7 +149,7 @@ def _objective(models: Sequence[ScoredModel], *, cost_rate: CostQualityRate, tra
     return _Objective(
         rate=cost_rate.rate(tradeoff, price=price, usual=usual_cost),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
-        ceiling=highest_known + _BELIEVED * (1.0 - highest_known) if known else math.inf,
+        ceiling=highest_known + _CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
         proven=any(
             each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
             for each in known

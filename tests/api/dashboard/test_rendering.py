@@ -10,7 +10,7 @@ from gateway.api.dashboard.rendering import template
 
 def test_values_are_escaped() -> None:
     """What stands in a page is text, whatever it is made of."""
-    page = template("sign_in.html").render(demo=False, told="<script>alert(1)</script>", form_token='"><b>', to="/")
+    page = template("sign_in.html").render(demo=False, message="<script>alert(1)</script>", form_token='"><b>', to="/")
     assert "<script" not in page
     assert "<b>" not in page
 

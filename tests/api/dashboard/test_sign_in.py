@@ -292,7 +292,9 @@ def sign_out_is_shown(client: httpx2.Client) -> bool:
 def test_a_session_ends_after_its_time(make_gateway: MakeGateway) -> None:
     """Twelve hours after signing in the form is back."""
     clock = Clock()
-    gateway = make_gateway(environment={**KEYS, "GATEWAY_API_KEY": ADMIN}, world=Environment(clock=clock, seed=0))
+    gateway = make_gateway(
+        environment={**KEYS, "GATEWAY_API_KEY": ADMIN}, app_environment=Environment(clock=clock, seed=0)
+    )
     gateway.client.headers.update(PAGE)
     sign_in(gateway.client)
     clock.pass_by(12 * 3600 - 1)

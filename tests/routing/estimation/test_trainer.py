@@ -110,7 +110,7 @@ def test_first_look_must_succeed_later_ones_need_not(caplog: pytest.LogCaptureFi
     clock.now += POLL_SECONDS
 
     assert trainer.refreshed().learned == 1
-    assert "routing goes on" in caplog.text
+    assert "routing continues" in caplog.text
 
 
 def test_looking_does_not_wait_for_a_refresh_in_another_thread() -> None:
