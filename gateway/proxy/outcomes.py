@@ -51,12 +51,13 @@ class OutcomeCollector:
         """
         if plan.pinned and not self._implicit_feedback.has_recent:
             return None
-        session = plan.session
+        session, facts = plan.session, plan.context.facts
         turn = self._implicit_feedback.turn(
             plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
             session_id=session.conversation if session is not None else self._sessions.conversation(request),
             fresh=request.messages[-1].get("role") == "user",
+            digest=facts.digest if facts is not None else None,
         )
         if not record.client_retries:  # an SDK retries because of an error, not because of an answer
             rank = self._rank(*plan.ranking.chosen) if plan.pinned else None

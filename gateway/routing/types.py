@@ -25,7 +25,10 @@ class RoutingMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PromptFacts:
-    """Numbers that describe one request. `tokens` is the size of the whole prompt; `vector` holds `features` in a fixed order."""
+    """Numbers that describe one request. `tokens` is the size of the whole prompt; `vector` holds `features` in a fixed order.
+
+    `digest` identifies the prompt within this process (`prompt.digest`); None where no cache of prompts computed it.
+    """
 
     prompt: str
     pattern: str
@@ -33,6 +36,7 @@ class PromptFacts:
     tokens: int
     features: Mapping[str, float]
     vector: tuple[float, ...]
+    digest: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from gateway.accounts.label_weight import damped_weight
 from gateway.routing.feedback.labels import OVERRIDDEN, RESENT, Label
+from gateway.routing.prompt.digest import prompt_digest
 from gateway.store import StoredOutcome
 
 WINDOW = 300.0  # seconds
@@ -19,7 +19,6 @@ _CAPACITY = 10_000
 _DAY = 86_400.0
 # Shorter prompts ("yes", "go on") are repeated in any conversation and say nothing about the answer.
 _MIN_LENGTH = 16
-_HASHED_END = 32_768  # characters at each end of a prompt
 
 _PromptKey = tuple[str | None, bytes]  # virtual key, hash of the prompt
 
@@ -46,7 +45,7 @@ class ImplicitFeedback:
 
     def __init__(self, clock: Callable[[], float], *, secret: bytes, capacity: int = _CAPACITY) -> None:
         self._clock = clock
-        self._secret = secret[:64]
+        self._secret = secret
         self._capacity = capacity
         self._answers: OrderedDict[str, _Answered] = OrderedDict()
         self._by_prompt: dict[_PromptKey, str] = {}
@@ -59,10 +58,16 @@ class ImplicitFeedback:
         """Whether some answer is recent enough for a request to be feedback on it."""
         return bool(self._answers) and self._clock() - next(reversed(self._answers.values())).at <= WINDOW
 
-    def turn(self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool) -> PromptTurn:
-        """`fresh` says that the prompt is the request's newest message; while an agent runs tools, it stays the same."""
-        hashed = fresh and len(prompt) >= _MIN_LENGTH
-        return PromptTurn(key_id, session_id, self._hash(prompt) if hashed else None)
+    def turn(
+        self, prompt: str, *, key_id: str | None, session_id: str, fresh: bool, digest: bytes | None = None
+    ) -> PromptTurn:
+        """`fresh` says that the prompt is the request's newest message; while an agent runs tools, it stays the same.
+
+        `digest` is the prompt's `prompt_digest` with the same secret, if the caller has it.
+        """
+        if not fresh or len(prompt) < _MIN_LENGTH:
+            return PromptTurn(key_id, session_id, None)
+        return PromptTurn(key_id, session_id, digest or prompt_digest(prompt, secret=self._secret))
 
     def on_response(self, turn: PromptTurn, outcome: StoredOutcome, *, rank: int) -> None:
         """Remembers a routed request that was answered completely. `rank` is the tier of its model, 0 to 2."""
@@ -117,11 +122,6 @@ class ImplicitFeedback:
         while len(self._repeated_at) > self._capacity:
             self._repeated_at.popitem(last=False)
         return repeated_at is not None and now - repeated_at <= WINDOW
-
-    def _hash(self, prompt: str) -> bytes:
-        """Of length, head and tail: enough to recognise a huge prompt in bounded time."""
-        text = f"{len(prompt)}:{prompt[:_HASHED_END]}:{prompt[-_HASHED_END:]}"
-        return blake2b(text.encode(errors="replace"), key=self._secret, digest_size=16).digest()
 
     def _count_label(self, key_id: str | None) -> int:
         """The number of labels from this key on the current day so far; counts one more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from itertools import islice
 from operator import add
@@ -17,7 +17,7 @@ from string import punctuation
 from struct import unpack
 
 from gateway.catalog.packaged import packaged_file
-from gateway.routing.prompt.text_stats import sampled
+from gateway.routing.prompt.text_stats import Sample
 
 DIMENSIONS = 60
 _OFFSET = 128
@@ -55,9 +55,9 @@ class Embedding:
     def __len__(self) -> int:
         return len(self._words) + len(self._continuations)
 
-    def of(self, prompt: str) -> bytes:
+    def of(self, sample: Sample) -> bytes:
         """One byte per component, with an offset of 128; all components 0 for a prompt without a known word."""
-        rows = self._rows(_plain(sampled(prompt)))
+        rows = self._rows(dict.fromkeys(_words(sample)))
         if not rows:
             return _ZERO_VECTOR
         sums = [0] * DIMENSIONS
@@ -67,9 +67,9 @@ class Embedding:
         count = len(rows)
         return bytes([round(component / count) for component in sums])
 
-    def _rows(self, text: str) -> list[int]:
-        """The vector of each distinct word, or those of its pieces if the word is not in the vocabulary."""
-        words, vocabulary = dict.fromkeys(_words(text)), self._words
+    def _rows(self, words: Collection[str]) -> list[int]:
+        """The vector of each word, or those of its pieces if the word is not in the vocabulary."""
+        vocabulary = self._words
         rows = [vocabulary[word] for word in words if word in vocabulary]
         if len(rows) < len(words):
             unknown = (word for word in words if word not in vocabulary and len(word) <= _MAX_WORD_LENGTH)
@@ -92,11 +92,13 @@ class Embedding:
         return rows
 
 
-def _words(text: str) -> list[str]:
+def _words(sample: Sample) -> list[str]:
     """The words and each punctuation mark at least once. ASCII text is split by translation, which is faster than the pattern."""
-    if not text.isascii():
-        return _WORD.findall(text)
-    return [*text.translate(_SEPARATORS).split(), *[mark for mark in punctuation if mark in text]]
+    plain = sample.text if sample.is_ascii else _plain(sample.text)
+    if not plain.isascii():
+        return _WORD.findall(plain)
+    words = " ".join(sample.distinct) if sample.is_ascii else plain
+    return [*words.translate(_SEPARATORS).split(), *[mark for mark in punctuation if mark in plain]]
 
 
 def _plain(text: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.routing.prompt.complexity import complexity_of
+from gateway.routing.prompt.digest import prompt_digest
 from gateway.routing.prompt.embedding import packaged_embedding, packed
 from gateway.routing.prompt.patterns import PATTERNS, pattern_of
-from gateway.routing.prompt.text_stats import TextStats, text_stats, tokens_of
+from gateway.routing.prompt.text_stats import Sample, TextStats, stats_of, text_stats, tokens_of
 from gateway.routing.types import PromptFacts, RoutingContext
 
 _CAPACITY = 1000
@@ -28,7 +28,8 @@ def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
 class PromptFeatures(NamedTuple):
     """The features of a prompt that do not depend on the rest of its request. `tokens` is the size of the prompt alone.
 
-    `values` are the values of `features` as the vector holds them; `embedding` is the packed embedding.
+    `values` are the values of `features` as the vector holds them; `embedding` is the packed embedding. `digest` is the prompt's
+    keyed `prompt_digest`, where it was computed.
     """
 
     pattern: str
@@ -37,13 +38,15 @@ class PromptFeatures(NamedTuple):
     features: Mapping[str, float]
     values: tuple[float, ...]
     embedding: Mapping[str, float]
+    digest: bytes | None = None
 
 
 def extract(prompt: str) -> PromptFeatures:
-    stats = text_stats(prompt)
+    sample = Sample(prompt)
+    stats = stats_of(sample)
     pattern, complexity = pattern_of(stats), complexity_of(stats)
     features = _rounded(_prompt_features(stats, complexity))
-    embedding = packed(packaged_embedding().of(prompt))
+    embedding = packed(packaged_embedding().of(sample))
     return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), embedding)
 
 
@@ -54,17 +57,17 @@ class RecentPrompts:
     """
 
     def __init__(self, *, secret: bytes, capacity: int = _CAPACITY) -> None:
-        self._secret = secret[:64]
+        self._secret = secret
         self._capacity = capacity
         self._features: OrderedDict[bytes, PromptFeatures] = OrderedDict()
 
     def extract(self, prompt: str) -> PromptFeatures:
-        """`extract(prompt)`, from the cache where possible. Prompts above 32 KB are not cached."""
+        """`extract(prompt)` with its digest, from the cache where possible. Prompts above 32 KB are not cached."""
+        digest = prompt_digest(prompt, secret=self._secret)
         if len(prompt) > _LONGEST_CACHED:
-            return extract(prompt)
-        key = blake2b(prompt.encode(errors="surrogatepass"), key=self._secret, digest_size=16).digest()
-        features = self._features.pop(key, None) or extract(prompt)
-        self._features[key] = features
+            return extract(prompt)._replace(digest=digest)
+        features = self._features.pop(digest, None) or extract(prompt)._replace(digest=digest)
+        self._features[digest] = features
         while len(self._features) > self._capacity:
             self._features.popitem(last=False)
         return features
@@ -88,6 +91,7 @@ def prompt_facts(
         tokens=tokens,
         features={**extracted.features, **of_request, "tokens": tokens, **extracted.embedding},
         vector=(1.0, *extracted.values, *_values(of_request.values()), *_ONE_HOT[extracted.pattern]),
+        digest=extracted.digest,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from operator import mul
 from typing import NamedTuple
 
 from gateway.routing.prompt.lexicon import CUES_BY_WORD, SUBSTRINGS, WORDS
@@ -26,20 +28,24 @@ class _Marks(NamedTuple):
     pairs: tuple[bytes, ...] = ()
     others: tuple[str, ...] = ()
 
-    def occurrences(self, sample: str, raw: bytes) -> int:
-        """The number of marks in `sample`. `raw` is the sample in UTF-8, where one pass counts all ASCII characters."""
-        total = len(raw) - len(raw.translate(None, self.characters))
-        total += sum(raw.count(pair) for pair in self.pairs if pair[0] in raw)
-        return total if sample.isascii() else total + sum(map(sample.count, self.others))
+    def occurrences(self, sample: Sample) -> int:
+        """The number of marks in the sample. One pass over its marks counts all ASCII characters."""
+        marks = sample.marks
+        total = len(marks) - len(marks.translate(None, self.characters)) if self.characters else 0
+        total += sum(sample.raw.count(pair) for pair in self.pairs if pair[0] in marks)
+        return total if sample.is_ascii else total + sum(map(sample.text.count, self.others))
 
 
-_DIGITS = _Marks(b"0123456789")
 _QUESTIONS = _Marks(b"?", others=("？", "؟"))
 _SENTENCE_ENDS = _Marks(pairs=(b". ", b".\n", b"? ", b"?\n", b"! ", b"!\n"), others=("。", "！", "？", "؟", "।"))
 _COMMAS = _Marks(b",", others=("，", "、", "،"))
 _QUOTES = _Marks(b"\"'", others=("“",))
 _MATH_SIGNS = _Marks(b"$\\^=+<>", others=("≤", "≥", "√", "∑", "∫", "π"))
 _CODE_SIGNS = _Marks(b"{}[];_", pairs=(b"()", b"==", b"->", b"=>", b"::", b"//"))
+
+_COUNTED = (_QUESTIONS, _SENTENCE_ENDS, _COMMAS, _QUOTES, _MATH_SIGNS, _CODE_SIGNS)
+_ASCII_MARKS = b"".join([each.characters + b"".join(pair[:1] for pair in each.pairs) for each in _COUNTED])
+_NO_MARK = bytes(set(range(256)) - set(_ASCII_MARKS))
 
 # Characters per word in scripts without spaces.
 _CHARACTERS_PER_WORD = 2.0
@@ -80,56 +86,76 @@ def sampled(prompt: str) -> str:
     return f"{prompt[:END]}\n{prompt[-END:]}"
 
 
+class Sample:
+    """The part of a prompt that is read, and what several readers need of it.
+
+    `raw` is `text` in UTF-8, `marks` its ASCII marks in order. `words` counts the words as written, in order of appearance,
+    `lower` has each of them in lower case, and `distinct` those without repetition.
+    """
+
+    __slots__ = ("distinct", "is_ascii", "length", "lower", "marks", "raw", "text", "words")
+
+    def __init__(self, prompt: str) -> None:
+        """Linear in the sample. Any string is accepted, also with lone surrogates."""
+        self.length = len(prompt)
+        self.text = sampled(prompt)
+        self.is_ascii = self.text.isascii()
+        self.raw = self.text.encode("utf-8", "surrogatepass")
+        self.marks = self.raw.translate(None, _NO_MARK)
+        separated = self.text.translate(_SEPARATORS) if self.is_ascii else _NO_WORD.sub(" ", self.text)
+        self.words = Counter(separated.split())
+        self.lower = list(map(str.lower, self.words))
+        self.distinct = dict.fromkeys(self.lower)
+
+
 def text_stats(prompt: str) -> TextStats:
-    """Linear in the sample. Any string is accepted, also with lone surrogates."""
-    sample = sampled(prompt)
-    raw = sample.encode("utf-8", "surrogatepass")
-    ascii_only = sample.isascii()
-    separated = sample.translate(_SEPARATORS) if ascii_only else _NO_WORD.sub(" ", sample)
-    lower = separated.lower().split()
-    lengths = list(map(len, lower))
-    distinct = set(lower)
-    word_count = max(1, len(lower))
-    no_digits = ascii_only and not _DIGITS.occurrences(sample, raw)
-    numbers = [] if no_digits else [word for word in lower if word.isdigit()]
-    unspaced = 0 if ascii_only else len(_UNSPACED.findall(sample))
-    size = max(1, len(sample))
-    multiline = "\n" in sample
+    return stats_of(Sample(prompt))
+
+
+def stats_of(sample: Sample) -> TextStats:
+    """Linear in the sample. Words that occur several times are looked at once."""
+    text, words, total = sample.text, sample.words, sample.words.total()
+    sizes = list(map(len, sample.lower))
+    numbers = {word: count for word, count in words.items() if word.isdigit()}
+    unspaced = 0 if sample.is_ascii else len(_UNSPACED.findall(text))
+    word_count, characters = max(1, total), max(1, len(text))
+    multiline = "\n" in text
     return TextStats(
-        length=len(prompt),
-        words=(len(lower) + unspaced / _CHARACTERS_PER_WORD) * max(1.0, len(prompt) / size),
-        mean_word_length=sum(lengths) / word_count,
-        long_words=len([length for length in lengths if length > _LONG_WORD]) / word_count,
-        capitals=sum(map(str.istitle, separated.split())) / word_count,
-        variety=len(distinct) / word_count,
-        non_ascii=0.0 if ascii_only else 1.0 - len(sample.encode("ascii", "ignore")) / size,
-        numbers=len(numbers),
-        digits=sum(map(len, numbers)),
-        lines=sample.count("\n") + 1,
-        questions=_QUESTIONS.occurrences(sample, raw),
-        sentences=_SENTENCE_ENDS.occurrences(sample, raw),
-        commas=_COMMAS.occurrences(sample, raw),
-        quotes=_QUOTES.occurrences(sample, raw),
-        choices=len(_CHOICE.findall(sample)) if multiline else 0,
-        items=len(_ITEM.findall(sample)) if multiline else 0,
-        backslashes=sample.count("\\"),
-        math_signs=_MATH_SIGNS.occurrences(sample, raw),
-        code_signs=_CODE_SIGNS.occurrences(sample, raw),
-        fences=sample.count("```"),
-        first_word=lower[0] if lower else "",
-        cues=_cues(distinct, sample),
+        length=sample.length,
+        words=(total + unspaced / _CHARACTERS_PER_WORD) * max(1.0, sample.length / characters),
+        mean_word_length=sum(map(mul, sizes, words.values())) / word_count,
+        long_words=sum([count for size, count in zip(sizes, words.values(), strict=True) if size > _LONG_WORD])
+        / word_count,
+        capitals=sum([count for word, count in words.items() if word.istitle()]) / word_count,
+        variety=len(sample.distinct) / word_count,
+        non_ascii=0.0 if sample.is_ascii else 1.0 - len(text.encode("ascii", "ignore")) / characters,
+        numbers=sum(numbers.values()),
+        digits=sum([len(word) * count for word, count in numbers.items()]),
+        lines=text.count("\n") + 1,
+        questions=_QUESTIONS.occurrences(sample),
+        sentences=_SENTENCE_ENDS.occurrences(sample),
+        commas=_COMMAS.occurrences(sample),
+        quotes=_QUOTES.occurrences(sample),
+        choices=len(_CHOICE.findall(text)) if multiline else 0,
+        items=len(_ITEM.findall(text)) if multiline else 0,
+        backslashes=text.count("\\"),
+        math_signs=_MATH_SIGNS.occurrences(sample),
+        code_signs=_CODE_SIGNS.occurrences(sample),
+        fences=text.count("```"),
+        first_word=next(iter(sample.lower), ""),
+        cues=_cues(sample),
     )
 
 
-def _cues(distinct: set[str], sample: str) -> dict[str, int]:
+def _cues(sample: Sample) -> dict[str, int]:
     """The number of different words of each cue."""
     cues = dict.fromkeys(WORDS, 0)
-    for word in distinct & CUES_BY_WORD.keys():
+    for word in sample.distinct.keys() & CUES_BY_WORD.keys():
         for cue in CUES_BY_WORD[word]:
             cues[cue] += 1
-    if not sample.isascii():
+    if not sample.is_ascii:
         for name, parts in SUBSTRINGS.items():
-            cues[name] += sum(part in sample for part in parts)
+            cues[name] += sum(part in sample.text for part in parts)
     return cues
 
 

@@ -15,11 +15,13 @@ from hashlib import blake2b
 from gateway.catalog.catalog import ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
+from gateway.routing.prompt.digest import update
 
 TTL = 3600.0  # seconds that a session is remembered
 # Seconds after its last use for which a cache is expected to exist: the shortest lifetime that a vendor promises.
 WARM = 300.0
 _CAPACITY = 10_000
+_OPENINGS = 1000  # hashes of openings that are kept: each turn of a conversation repeats its opening
 # Characters that are hashed: of one part of an opening message, and of all parts together.
 _HASHED = 65_536
 _HASHED_IN_ALL = 4 * _HASHED
@@ -65,6 +67,7 @@ class SessionAffinity:
         self._secret = secret[:64]
         self._capacity = capacity
         self._pinned: OrderedDict[tuple[str | None, str], PinnedModel] = OrderedDict()
+        self._opening_ids: OrderedDict[int, str] = OrderedDict()
 
     def lookup(self, request: ChatRequest, *, key_id: str | None) -> SessionLookup:
         """Read-only. The first turn of a conversation without a name has no pinned model."""
@@ -101,15 +104,24 @@ class SessionAffinity:
         return f"{self.session_id(request)}/{self._derived(request)}"
 
     def _derived(self, request: ChatRequest) -> str:
-        digest = blake2b(key=self._secret, digest_size=12)
-        hashed = 0
-        for text in _opening(request.messages):
-            digest.update(text.encode(errors="replace") + b"\0")
-            hashed += len(text) + 1
-            if hashed > _HASHED_IN_ALL:
-                break
+        opening = self._opening_id(tuple(_opening(request.messages)))
         agent = request.hints.agent_id
-        return f"s-{digest.hexdigest()}" if agent is None else f"s-{digest.hexdigest()}/{agent}"
+        return opening if agent is None else f"{opening}/{agent}"
+
+    def _opening_id(self, texts: tuple[str, ...]) -> str:
+        """The id of an opening, from the cache where possible. Its key is Python's hash of the texts, so no text is kept."""
+        key = hash(texts)
+        opening_id = self._opening_ids.pop(key, None) or self._hashed(texts)
+        self._opening_ids[key] = opening_id
+        if len(self._opening_ids) > _OPENINGS:
+            self._opening_ids.popitem(last=False)
+        return opening_id
+
+    def _hashed(self, texts: tuple[str, ...]) -> str:
+        digest = blake2b(key=self._secret, digest_size=12)
+        for text in texts:
+            update(digest, text.encode(errors="replace") + b"\0")
+        return f"s-{digest.hexdigest()}"
 
     def record(self, lookup: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
         """Pin the session to the model that answered it; `tokens` is the size of prompt and answer."""
@@ -127,7 +139,16 @@ def _answers(message: Json) -> bool:
 
 
 def _opening(messages: Iterable[Json]) -> Iterator[str]:
-    """The texts before the first answer: instructions and the first user turn."""
+    """The texts before the first answer, to a bound: instructions and the first user turn."""
+    read = 0
+    for text in _opening_texts(messages):
+        yield text
+        read += len(text) + 1
+        if read > _HASHED_IN_ALL:
+            return
+
+
+def _opening_texts(messages: Iterable[Json]) -> Iterator[str]:
     for message in messages:
         if _answers(message):
             return

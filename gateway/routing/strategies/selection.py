@@ -20,6 +20,7 @@ from operator import sub
 
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.estimates import Estimate
+from gateway.routing.prompt.digest import update
 from gateway.routing.strategies.ranking import ScoredModel
 
 # The largest share of decisions that explores. A model is explored only if its good case, this many standard deviations above
@@ -178,6 +179,6 @@ def _drawn(propensities: Mapping[int, float], draw: float) -> int:
 
 def draw_of(prompt: str, *, seed: int, learned: int) -> float:
     """A uniform number in [0, 1), the same for the same seed, state and prompt, so that a decision can be repeated."""
-    key = f"{seed}|{learned}|{len(prompt)}|{prompt[:2048]}|{prompt[-2048:]}"
-    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2.0**64
+    digest = blake2b(digest_size=8)
+    update(digest, f"{seed}|{learned}|{len(prompt)}|{prompt[:2048]}|{prompt[-2048:]}".encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest(), "big") / 2.0**64

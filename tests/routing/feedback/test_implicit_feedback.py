@@ -8,6 +8,7 @@ import pytest
 
 from gateway.accounts.label_weight import FULL_WEIGHT_LABELS
 from gateway.routing.feedback.implicit_feedback import WINDOW, ImplicitFeedback, PromptTurn
+from gateway.routing.prompt.features import RecentPrompts
 from gateway.store import StoredOutcome
 
 PROMPT = "Why is the sky blue at noon?"
@@ -170,3 +171,13 @@ def test_many_labels_of_one_key(memory: ImplicitFeedback, clock: Clock) -> None:
     assert weights[0] == weights[FULL_WEIGHT_LABELS - 1] > weights[FULL_WEIGHT_LABELS] > weights[FULL_WEIGHT_LABELS + 1]
     clock.now = 86_400
     assert weight(0) == weights[0]
+
+
+def test_digest_of_the_prompt_cache_is_the_digest_of_feedback() -> None:
+    """A prompt is hashed once: with the same secret, the digest from the cache of prompts finds the answer to the same prompt."""
+    memory, recent = ImplicitFeedback(lambda: 0.0, secret=b"s" * 80), RecentPrompts(secret=b"s" * 80)
+    digest = recent.extract(PROMPT).digest
+
+    given = memory.turn("another prompt, not hashed", key_id="k", session_id="s", fresh=True, digest=digest)
+
+    assert given == memory.turn(PROMPT, key_id="k", session_id="s", fresh=True)

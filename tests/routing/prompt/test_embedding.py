@@ -14,6 +14,7 @@ from gateway.routing.prompt.embedding import (
     packed,
     unpacked,
 )
+from gateway.routing.prompt.text_stats import Sample
 
 WORDS = ("good", "bad", "##ness", "!")
 
@@ -58,7 +59,7 @@ def cosine(one: Vector, other: Vector) -> float:
 )
 def test_a_prompt_is_the_mean_of_its_words(prompt: str, value: float) -> None:
     """Of the distinct ones, in pieces where a word is not known whole, and of nothing else."""
-    assert numbers(small().of(prompt)) == (value,) * DIMENSIONS
+    assert numbers(small().of(Sample(prompt))) == (value,) * DIMENSIONS
 
 
 @given(st.text(st.characters(codec="ascii")))
@@ -66,7 +67,7 @@ def test_scripts_are_read_alike(prompt: str) -> None:
     """A text in plain ASCII has the same words as it has beside a character that is no word of any script."""
     embedding = packaged_embedding()
 
-    assert embedding.of(prompt) == embedding.of(f"{prompt} \ue000")
+    assert embedding.of(Sample(prompt)) == embedding.of(Sample(f"{prompt} \ue000"))
 
 
 def test_many_words_do_not_overflow() -> None:
@@ -74,7 +75,7 @@ def test_many_words_do_not_overflow() -> None:
     words = [f"w{i}" for i in range(1000)]
     full = Embedding(words, bytes([255] * DIMENSIONS * 1000))
 
-    assert numbers(full.of(" ".join(words))) == (127.0,) * DIMENSIONS
+    assert numbers(full.of(Sample(" ".join(words)))) == (127.0,) * DIMENSIONS
 
 
 def test_what_is_alike_lies_near() -> None:
@@ -83,9 +84,9 @@ def test_what_is_alike_lies_near() -> None:
     sum_, product, war = map(
         numbers,
         (
-            of("Add the numbers 4 and 5"),
-            of("Multiply 7 by 12"),
-            of("Why did the Roman empire fall to invaders?"),
+            of(Sample("Add the numbers 4 and 5")),
+            of(Sample("Multiply 7 by 12")),
+            of(Sample("Why did the Roman empire fall to invaders?")),
         ),
     )
 

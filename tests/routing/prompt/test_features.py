@@ -82,7 +82,8 @@ def test_features_of_a_recent_prompt_are_extracted_once() -> None:
     assert recent.extract("Explain HTTP") is recent.extract("Explain HTTP")
     assert recent.extract("Explain TCP") is not recent.extract("Explain HTTP")
     huge = "word " * 10_000
-    assert recent.extract(huge) == recent.extract(huge) == extract(huge)
+    assert recent.extract(huge) == recent.extract(huge)
+    assert recent.extract(huge)._replace(digest=None) == extract(huge)
     assert recent.extract(huge) is not recent.extract(huge)
 
 

@@ -91,3 +91,14 @@ def test_marks_are_counted_wherever_they_stand(prompt: str) -> None:
     assert reading.code_signs == counted(*"{}[];_", "()", "==", "->", "=>", "::", "//")
     assert reading.items == counted("\n- ", "\n* ", "\n• ", "\n1. ", "\n1) ")
     assert reading.choices == counted("\nA.", "\nA)", "\n(A)", "\nB.", "\nB)", "\n(B)")
+
+
+def test_repeated_words_count_each_time() -> None:
+    """Shares are of all words, not of the distinct ones; case counts as written."""
+    reading = text_stats("Ab ab Ab 12 12 3 elephants elephants")
+
+    assert reading.capitals == pytest.approx(2 / 8)
+    assert reading.long_words == pytest.approx(2 / 8)
+    assert reading.variety == pytest.approx(4 / 8)
+    assert (reading.numbers, reading.digits) == (3, 5)
+    assert reading.mean_word_length == pytest.approx((3 * 2 + 2 * 2 + 1 + 2 * 9) / 8)

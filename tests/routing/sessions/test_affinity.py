@@ -153,6 +153,29 @@ def test_odd_beginnings(sessions: SessionAffinity, messages: list[dict[str, Any]
     assert sessions.lookup(asking(messages), key_id=None).session_id.startswith("s-")
 
 
+def test_cached_opening_gives_the_same_id() -> None:
+    """The id of an opening is the same from the cache, after the cache forgot it, and in another instance with the secret."""
+    sessions = SessionAffinity(lambda: 0.0, secret=b"s")
+    first = sessions.session_id(asking(FIRST))
+
+    assert sessions.session_id(asking(SECOND)) == first
+    for number in range(1001):
+        sessions.session_id(asking([{"role": "user", "content": f"{number}"}]))
+    assert sessions.session_id(asking(FIRST)) == first
+    assert SessionAffinity(lambda: 0.0, secret=b"s").session_id(asking(SECOND)) == first
+
+
+def test_cache_of_openings_is_bounded_and_keeps_no_text() -> None:
+    """However many conversations begin, a bounded number of hashes is kept, and no word of theirs."""
+    sessions = SessionAffinity(lambda: 0.0, secret=b"s")
+    for number in range(2000):
+        sessions.session_id(asking([{"role": "user", "content": f"my very secret prompt {number}"}]))
+
+    kept = repr(vars(sessions))
+    assert kept.count("s-") <= 1000
+    assert "secret prompt" not in kept
+
+
 def test_an_opening_of_many_parts_is_read_to_a_bound() -> None:
     """What makes the key is a bounded beginning, however many parts the opening has; what follows says nothing more."""
 
