@@ -28,6 +28,8 @@ _CACHED_STATEMENTS = 1_000
 _IDLE_READERS = 4
 _LOCK_RETRY_SECONDS = 0.01
 _BUSY_RETRY_SECONDS = 0.001
+# A checkpoint that truncates the log holds the write lock while it waits for readers, so commits wait with it.
+_CHECKPOINT_BUSY_SECONDS = 0.02
 # A report on a million rows takes 0.2 s. A report is interrupted after this time, so that slow reports cannot accumulate.
 READ_TIMEOUT = 10.0
 _PROGRESS_STEPS = 100_000  # virtual machine steps between two checks of the read timeout: a few milliseconds
@@ -118,13 +120,17 @@ class DatabaseFile:
     def open(self) -> SqliteConnection:
         """A connection for writing, with the schema upgraded. Raises LedgerUnavailable."""
         try:
-            return self._opened(self._prepare)
+            return _ready(self._connect(), self._prepare)
         except (apsw.Error, OSError) as error:
             raise self.unavailable(error) from error
 
     def open_reader(self) -> SqliteConnection:
         """A read-only connection, which never blocks the writer."""
-        return self._opened(_only_read)
+        return _ready(self._connect(), _only_read)
+
+    def open_for_checkpoints(self) -> SqliteConnection:
+        """A connection to the existing file that gives up soon when it would keep commits waiting."""
+        return _ready(SqliteConnection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE), _only_checkpoint)
 
     def check(self) -> None:
         """Verify the integrity of the whole file. Raises LedgerDamaged with the finding."""
@@ -164,16 +170,6 @@ class DatabaseFile:
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _opened(self, prepare: Callable[[SqliteConnection], None]) -> SqliteConnection:
-        connection = self._connect()
-        try:
-            prepare(connection)
-            connection.guard()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     def _connect(self) -> SqliteConnection:
         connection = SqliteConnection(str(self.path), statementcachesize=_CACHED_STATEMENTS)
         connection.set_busy_handler(BusyRetry(self.busy_timeout))
@@ -201,8 +197,24 @@ class DatabaseFile:
                 time.sleep(_LOCK_RETRY_SECONDS)
 
 
+def _ready(connection: SqliteConnection, prepare: Callable[[SqliteConnection], None]) -> SqliteConnection:
+    try:
+        prepare(connection)
+        connection.guard()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _only_read(connection: SqliteConnection) -> None:
     connection.execute("PRAGMA query_only = 1")
+    connection.execute("SELECT count(*) FROM sqlite_schema")
+
+
+def _only_checkpoint(connection: SqliteConnection) -> None:
+    connection.set_busy_handler(BusyRetry(_CHECKPOINT_BUSY_SECONDS))
+    connection.execute("PRAGMA mmap_size = 0")
     connection.execute("SELECT count(*) FROM sqlite_schema")
 
 

@@ -21,6 +21,7 @@ from gateway.errors import LedgerUnavailable
 from gateway.store.batch import Operation
 from gateway.store.connection import DatabaseFile, FileId, SqliteConnection
 from gateway.store.mutations import CommitCallback
+from gateway.store.wal_checkpointer import WalCheckpointer
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._checkpointer = WalCheckpointer(source)
         self._connection: SqliteConnection | None = None
         self._identity: FileId = None
         self._wal: FileId = None
@@ -199,6 +201,7 @@ class Writer:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             if self._source.identity() == self._identity:
+                self._checkpointer.committed(connection)
                 return result
             self._disconnect()
             self._source.drop_wal(self._wal)
@@ -207,11 +210,13 @@ class Writer:
         if self._connection is None:
             self._connection = self._source.open()
             self._identity, self._wal = self._source.identity(), self._source.wal()
+            self._checkpointer.start(self._connection)
         return self._connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
+            self._checkpointer.stop()
             connection.close()
 
 

@@ -107,18 +107,21 @@ def test_memory_ledger_ends_with_its_store() -> None:
 
 
 def test_a_dropped_store_leaves_no_thread(path: Path) -> None:
-    """A store that nobody closed writes what it accepted and leaves no thread behind."""
+    """A store that nobody closed writes what it accepted and leaves no thread behind: neither the writer's nor the checkpoints'."""
     before = set(threading.enumerate())
     ledger = SqliteStore(path)
     gone = weakref.ref(ledger)
-    future = ledger.submit(SettleRequest(ended()))
-    (thread,) = set(threading.enumerate()) - before
+    assert ledger.submit(SettleRequest(ended())).result() is None
+    threads = set(threading.enumerate()) - before
+    future = ledger.submit(SettleRequest(ended("r2")))
     del ledger
     gc.collect()
-    thread.join(10)
+    for thread in threads:
+        thread.join(10)
 
     assert gone() is None
-    assert not thread.is_alive()
+    assert len(threads) == 2
+    assert not any(thread.is_alive() for thread in threads)
     assert future.result() is None
 
 
