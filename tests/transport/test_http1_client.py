@@ -130,7 +130,7 @@ async def test_kept_connection_is_closed_after_its_rest() -> None:
 
     async with serve(script) as server:
         await ask(Http1Transport(keep_alive=0.02), server.url)
-        await asyncio.wait_for(left.wait(), 2)
+        assert await asyncio.wait_for(left.wait(), 2)
 
 
 async def test_last_chunk_need_not_be_read_to_keep_the_connection(client: Http1Transport) -> None:
