@@ -23,7 +23,6 @@ from gateway.proxy.response_fields import answered_by, completion_id, full_name,
 from gateway.proxy.transaction import RequestTransaction
 from gateway.proxy.upstream import UpstreamStream
 from gateway.resilience import AttemptSequence
-from gateway.sse import DONE
 
 
 class EventSink(Protocol):
@@ -95,10 +94,7 @@ class ChatStream:
                 self._attempts.failed(error)
                 raise
             self.record = await self._transaction.finish(End.completed(self._relay.received, self._relay.answer()))
-        usage = b""
-        if self._transaction.request.include_usage:
-            usage = self._writer.usage(openai_usage(self.record), answered_by(self.record))
-        await client.send(usage + DONE)
+        await client.send(self._writer.end(openai_usage(self.record), answered_by(self.record)))
 
     async def _forward(self) -> None:
         """Pass on the stream to its end."""

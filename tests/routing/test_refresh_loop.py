@@ -26,12 +26,14 @@ async def test_a_nudge_is_answered_soon() -> None:
     refresh_loop = RefreshLoop(learned.set, interval=3600, pause=0)
     refresh_loop.wake()
     await run_until(refresh_loop, learned)
+    assert learned.is_set()
 
 
 async def test_the_timer_turns() -> None:
     """Without a nudge the strategies learn on the timer: other processes write too."""
     learned = threading.Event()
     await run_until(RefreshLoop(learned.set, interval=0.001), learned)
+    assert learned.is_set()
 
 
 async def test_failures_are_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -104,6 +104,7 @@ def test_long_log_of_a_store_is_truncated(make_ledger: MakeLedger, path: Path) -
     written(store, 20)
 
     wait_until(lambda: log_size(path) == 0)
+    assert log_size(path) == 0
 
 
 def test_short_log_is_copied_and_kept(path: Path) -> None:
