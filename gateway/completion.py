@@ -11,6 +11,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.sse import ServerSentEvent
+
 Json = Mapping[str, Any]
 
 _NOTHING: Json = MappingProxyType({})
@@ -44,6 +46,21 @@ class RoutingHints:
 
 NO_HINTS = RoutingHints()
 
+
+class NativeRequest(NamedTuple):
+    """A request in its client's own dialect, for an upstream that speaks the same one.
+
+    `dialect` is the name of the inbound dialect, `body` the object as it was received. `headers` are the client's headers that
+    belong to the dialect (a version, betas), by name in lower case; `query` is the query string. A provider may read them
+    instead of `ChatRequest.body`. It must still respect `ChatRequest.output_limit`, which a budget may have lowered.
+    """
+
+    dialect: str
+    body: Json
+    headers: Mapping[str, str] = _NOTHING
+    query: str = ""
+
+
 MAX_DATA_URL_HEAD = 1024  # characters of a data URL before its data: media type and parameters
 
 
@@ -53,7 +70,8 @@ class ChatRequest(NamedTuple):
     `body` is the client's object without nulls at its top level and without the gateway's own members. The deprecated
     `functions`, `function_call` and role `function` are rewritten as tools; `legacy_functions` then says that the response
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
-    `prompt_tokens` an estimate, where it was already made.
+    `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
+    another dialect, where an upstream may speak that dialect.
     """
 
     body: Json
@@ -65,6 +83,7 @@ class ChatRequest(NamedTuple):
     legacy_functions: bool = False
     size: int = 0
     prompt_tokens: int | None = None
+    native: NativeRequest | None = None
 
     @property
     def output_limit(self) -> int | None:
@@ -164,7 +183,8 @@ class Completion(NamedTuple):
 
     `model` is the answering model where the upstream chose it, else None. `extra` holds further top-level members
     (`service_tier`, `system_fingerprint`, ...). `dropped` names the kinds of content that OpenAI's format cannot carry.
-    `large`: encoding takes so long that a thread does it.
+    `large`: encoding takes so long that a thread does it. `native` is the upstream's own object, set only for a client that
+    speaks the upstream's dialect; `choices` then hold what routing and the ledger need.
     """
 
     choices: Sequence[Json]
@@ -174,6 +194,7 @@ class Completion(NamedTuple):
     extra: Json = _NOTHING
     large: bool = False
     dropped: Sequence[str] = ()
+    native: Json | None = None
 
 
 class Chunk(NamedTuple):
@@ -181,7 +202,8 @@ class Chunk(NamedTuple):
 
     `choices` may be empty (usage only). Usage is cumulative: a later one replaces an earlier one. The first chunk with
     choices may carry the upstream's response id, and its model where the upstream chose it. `text` is set only by
-    `text_chunk`. `dropped` names the kinds of content that OpenAI's format cannot carry.
+    `text_chunk`. `dropped` names the kinds of content that OpenAI's format cannot carry. `native` is the upstream's own event,
+    set only for a client that speaks the upstream's dialect; `choices` then hold what routing and the ledger need.
     """
 
     choices: Sequence[Json] = ()
@@ -191,6 +213,7 @@ class Chunk(NamedTuple):
     extra: Json = _NOTHING
     text: str | None = None
     dropped: Sequence[str] = ()
+    native: ServerSentEvent | None = None
 
 
 def text_chunk(text: str) -> Chunk:

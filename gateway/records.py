@@ -44,7 +44,7 @@ class RequestRecord(NamedTuple):
     the quality of the baseline cost: `same_usage` (priced on the tokens of the answering model), `estimated` (the usage is an
     estimate) or `exact` (baseline and answering model are the same). `session_kept`: the conversation stayed with its model
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
-    breakpoints. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
+    breakpoints. `endpoint` is the name of the client's API. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
     """
 
     request_id: str
@@ -86,6 +86,7 @@ class RequestRecord(NamedTuple):
     key_id: str | None = None
     client_request_id: str | None = None
     client_retries: int | None = None
+    endpoint: str | None = None
     streamed: bool = False
     http_status: int | None = None
     error_code: str | None = None

@@ -135,3 +135,4 @@ def encode(data: bytes) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+COMMENT = b": keep-alive\n\n"  # ignored by clients; keeps an idle connection open

@@ -24,6 +24,7 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SlidingWindowLimiter
 from gateway.api.routes import Application, build_routes
 from gateway.app import Environment
+from gateway.dialects import CHAT_COMPLETIONS
 from gateway.proxy import ChatProxy, ChatResult, ChatStream, EventSink
 from gateway.records import RequestRecord
 from gateway.server.connection import ServerConnection
@@ -108,6 +109,7 @@ class Connected:
 async def _connected(body: bytes) -> Connected:
     authenticator = Authenticator([KEY])
     endpoint = ChatEndpoint(
+        CHAT_COMPLETIONS,
         cast(ChatProxy, Proxy()),
         authenticator,
         admission=ConcurrencyLimiter(in_flight=CONNECTIONS, queue=0, wait=1),
@@ -120,7 +122,9 @@ async def _connected(body: bytes) -> Connected:
     sign_in = SignIn(
         authenticator, AdminSessions(time.monotonic), rate_limiter=SlidingWindowLimiter(time.monotonic), demo=False
     )
-    app.serve(build_routes([], chat=endpoint, authenticator=authenticator, sign_in=sign_in), Cors(authenticator))
+    completions = {CHAT_COMPLETIONS.path: endpoint}
+    routes = build_routes([], completions=completions, authenticator=authenticator, sign_in=sign_in)
+    app.serve(routes, Cors(authenticator))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)
     config.load()
     state = ServerState()

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: authenticate, read, parse, serve and respond. Hot path."""
+"""A completion in any dialect: authenticate, read, parse, serve and respond. Hot path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.api.headers import gateway_headers, header_text
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.response import KEEP_ALIVE, ResponseWriter
 from gateway.completion import ChatRequest
-from gateway.dialects.chat_completions import parse_chat_request
+from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy
@@ -26,10 +26,11 @@ from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 
 
 class ChatEndpoint:
-    """Serves one completion per call. A client that leaves cancels it (`disconnect.py`)."""
+    """Serves one completion of `dialect` per call. A client that leaves cancels it (`disconnect.py`)."""
 
     def __init__(
         self,
+        dialect: Dialect,
         proxy: ChatProxy,
         authenticator: Authenticator,
         *,
@@ -44,6 +45,7 @@ class ChatEndpoint:
     ) -> None:
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._worker = worker or BodyExecutor()
+        self._dialect = dialect
         self._proxy = proxy
         self._authenticator = authenticator
         self._admission = admission
@@ -55,7 +57,8 @@ class ChatEndpoint:
 
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
-        response = ResponseWriter(client, request_id, keep_alive=self._keep_alive)
+        dialect = self._dialect
+        response = ResponseWriter(client, request_id, dialect=dialect, keep_alive=self._keep_alive)
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
@@ -65,14 +68,20 @@ class ChatEndpoint:
             await self._start_pacer.wait()
             with self._bodies.share() as share:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
-                request = await parse_body(raw, worker=self._worker)
-                del raw
+                inbound = InboundRequest(raw, client.fields, client.query)
+                request = await parse_inbound(inbound, dialect, worker=self._worker)
+                del raw, inbound
                 request = with_client_session(request, client.fields)
                 caller = caller_from(client.fields, principal=principal)
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:
                         served = await self._proxy.serve(
-                            request, request_id=request_id, mode=mode, caller=caller, response=response
+                            request,
+                            dialect=dialect,
+                            request_id=request_id,
+                            mode=mode,
+                            caller=caller,
+                            response=response,
                         )
                         await response.send(served)
         except ClientDisconnected:
@@ -88,14 +97,14 @@ class ChatEndpoint:
             response.close()
 
 
-async def parse_body(raw: bytes, *, worker: BodyExecutor) -> ChatRequest:
+async def parse_inbound(inbound: InboundRequest, dialect: Dialect, *, worker: BodyExecutor) -> ChatRequest:
     """Parse and check a request; `worker` does it for a large body, with the count of prompt tokens."""
-    return await worker.run(len(raw), partial(_parsed, raw))
+    return await worker.run(len(inbound.body), partial(_parsed, inbound, dialect))
 
 
-def _parsed(raw: bytes) -> ChatRequest:
-    request = parse_chat_request(raw)
-    return request if len(raw) <= LARGE else with_prompt_tokens(request)
+def _parsed(inbound: InboundRequest, dialect: Dialect) -> ChatRequest:
+    request = dialect.parse_request(inbound)
+    return request if len(inbound.body) <= LARGE else with_prompt_tokens(request)
 
 
 _MODES = {

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers, always in OpenAI's shape."""
+"""Errors as HTTP answers, in the dialect of the route."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.api.headers import encode_headers
+from gateway.dialects import CHAT_COMPLETIONS, Dialect, dialect_of
 from gateway.errors import (
     GatewayError,
     InvalidKey,
@@ -27,9 +28,16 @@ from gateway.errors import (
 CHALLENGES = ('Basic realm="gateway"', "Bearer")
 
 
-def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(
+    error: GatewayError,
+    headers: Mapping[str, str] | None = None,
+    *,
+    dialect: Dialect = CHAT_COMPLETIONS,
+    request_id: str = "",
+) -> Response:
     """The answer for `error`, with `Retry-After` where known. `x-should-retry: false`: the gateway has retried already, or no model can answer."""
-    extra = dict(headers or {})
+    reply = dialect.error_reply(error, request_id=request_id)
+    extra = {**(headers or {}), **reply.headers}
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
     retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | RefusedByGateway) else None
@@ -37,7 +45,7 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):
         extra["allow"] = error.allow
-    response = Response(orjson.dumps(error.body()), error.status, extra, "application/json")
+    response = Response(orjson.dumps(reply.body), reply.status, extra, "application/json")
     if isinstance(error, InvalidKey):
         for challenge in CHALLENGES:  # a line each: Chromium finds no Basic behind another scheme in one line
             response.headers.append("www-authenticate", challenge)
@@ -55,27 +63,37 @@ async def on_gateway_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for every GatewayError."""
     if not isinstance(error, GatewayError):
         raise error
-    return error_response(error)
+    return _routed_error(request, error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405, in OpenAI's shape."""
+    """Starlette's own 404 and 405, in the dialect of the path."""
     if not isinstance(error, HTTPException):
         raise error
     where = f"{request.method} {request.scope['path']}"
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "")
-        return error_response(MethodNotAllowed(f"{where}: this method is not allowed here.", allow=allow))
+        return _routed_error(request, MethodNotAllowed(f"{where}: this method is not allowed here.", allow=allow))
     if error.status_code == 404:
-        return error_response(NotFound(f"{where}: there is no such route.", code="unknown_url"))
+        return _routed_error(request, NotFound(f"{where}: there is no such route.", code="unknown_url"))
     failure = GatewayError(str(error.detail))
     failure.status = error.status_code
-    return error_response(failure, error.headers)
+    return _routed_error(request, failure, error.headers)
 
 
 async def on_internal_error(request: Request, error: Exception) -> Response:
     """An unexpected exception: the client gets a 500 without details, the log has them."""
-    return error_response(internal_error())
+    return _routed_error(request, internal_error())
+
+
+def _routed_error(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
+    """In the dialect of the path; a dialect whose SDKs read a request id gets one, for support."""
+    dialect = dialect_of(request.scope["path"])
+    if not dialect.request_id_header:
+        return error_response(error, headers)
+    request_id = "req_" + secrets.token_hex(16)
+    ids = {"x-request-id": request_id, dialect.request_id_header: request_id}
+    return error_response(error, {**ids, **(headers or {})}, dialect=dialect, request_id=request_id)
 
 
 def internal_error() -> GatewayError:

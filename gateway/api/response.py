@@ -1,4 +1,4 @@
-"""Writes the response of a chat completion: a whole answer, a stream of events, or an error before or after the first byte."""
+"""Writes the response of a completion: a whole answer, a stream of events, or an error before or after the first byte."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
-import orjson
-
 from gateway.api.client import RawRequest
 from gateway.api.errors import error_response
 from gateway.api.headers import cost_headers, decision_head, encode_headers, gateway_headers
-from gateway.errors import GatewayError, error_event
+from gateway.dialects import Dialect
+from gateway.errors import GatewayError
 from gateway.proxy import ChatResult, ChatStream
 from gateway.records import RequestRecord
-from gateway.sse import encode
+from gateway.sse import COMMENT
 
 KEEP_ALIVE = 10.0  # seconds of silence after which a stream gets a comment
-COMMENT = b": keep-alive\n\n"
 JSON = "content-type: application/json\r\n"
 # The last line keeps nginx from buffering the stream.
 SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache, no-store\r\nx-accel-buffering: no\r\n"
@@ -31,11 +29,29 @@ class ResponseWriter:
     are known from the decision, and comments follow until there is content or an error.
     """
 
-    __slots__ = ("_client", "_head", "_keep_alive", "_started", "_streaming", "_ticker", "finishing")
+    __slots__ = (
+        "_client",
+        "_dialect",
+        "_head",
+        "_keep_alive",
+        "_request_id",
+        "_started",
+        "_stream",
+        "_streaming",
+        "_ticker",
+        "finishing",
+    )
 
-    def __init__(self, client: RawRequest, request_id: str, *, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self, client: RawRequest, request_id: str, *, dialect: Dialect, keep_alive: float = KEEP_ALIVE
+    ) -> None:
         self._client = client
+        self._dialect = dialect
+        self._request_id = request_id
         self._head = f"x-request-id: {request_id}\r\n"
+        if dialect.request_id_header:
+            self._head += f"{dialect.request_id_header}: {request_id}\r\n"
+        self._stream: ChatStream | None = None
         self._keep_alive = keep_alive
         self._ticker: KeepAlive | None = None
         self._started = False
@@ -64,6 +80,7 @@ class ResponseWriter:
             self._started = self.finishing = True
             await self._client.respond(200, head.encode("latin-1"), served.body)
             return
+        self._stream = served
         try:
             if self._ticker is None:
                 self._ticker = KeepAlive(self._client, interval=self._keep_alive)
@@ -96,15 +113,20 @@ class ResponseWriter:
         if not self._started:
             self._started = True
             self.close()
-            response = error_response(error)
+            response = error_response(error, dialect=self._dialect, request_id=self._request_id)
             headers = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + headers, bytes(response.body))
         elif self._streaming and self._ticker is not None:
             await self._ticker.on_activity()
             self._ticker.stop()
-            await self._client.send(encode(orjson.dumps(error_event(error))))
+            await self._client.send(self._error_events(error))
             await self._end()
+
+    def _error_events(self, error: GatewayError) -> bytes:
+        if self._stream is not None:
+            return self._stream.error_events(error)
+        return self._dialect.early_error_events(error, request_id=self._request_id)
 
     async def _end(self) -> None:
         self.finishing = True
@@ -113,12 +135,16 @@ class ResponseWriter:
 
 class SentEvents(Protocol):
     @property
+    def keep_alive(self) -> bytes:
+        """What to send a client that has been sent nothing for some seconds."""
+
+    @property
     def sent_at(self) -> float:
         """When the last event was sent, by the event loop's clock."""
 
 
 class KeepAlive:
-    """Sends an SSE comment whenever a client was sent nothing for `interval` seconds.
+    """Sends an SSE comment, or the dialect's own event, whenever a client was sent nothing for `interval` seconds.
 
     A timer does this, so that a pending read of the upstream is never cancelled. `begin` is called before the first
     comment, which is omitted if it returns False.
@@ -176,4 +202,4 @@ class KeepAlive:
         begin, self._begin = self._begin, None
         if begin is None or await begin():
             self._last = self._loop.time()
-            await self._client.send(COMMENT)
+            await self._client.send(COMMENT if self._events is None else self._events.keep_alive)

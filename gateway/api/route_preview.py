@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.body import BodyBudget, read_body
-from gateway.api.chat import caller_from, parse_body, requested_mode
+from gateway.api.chat import caller_from, parse_inbound, requested_mode
 from gateway.catalog import plain_numbers
+from gateway.dialects import CHAT_COMPLETIONS, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.routing import Plan, Planner
@@ -36,7 +37,8 @@ class RoutePreview:
         mode = requested_mode(request.scope["query_string"])
         with self._bodies.share() as share:
             raw = await read_body(fields, request.receive, limit=self._max_body_bytes, share=share)
-            chat = with_client_session(await parse_body(raw, worker=self._worker), fields)
+            chat = await parse_inbound(InboundRequest(raw), CHAT_COMPLETIONS, worker=self._worker)
+            chat = with_client_session(chat, fields)
             plan = self._planner.plan(chat, mode=mode, caller=caller)
         return Response(orjson.dumps(plain_numbers(plan_json(plan))), media_type="application/json")
 

@@ -28,7 +28,6 @@ from gateway.errors import InvalidKey
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
 V1 = "/v1/"
-CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
 OPENAPI_PATH = "/openapi.json"
 _SLASHES = re.compile(rb"/{2,}")
 
@@ -124,7 +123,7 @@ def protected_routes(
     readiness: Readiness,
     dashboard: Dashboard,
 ) -> list[ProtectedRoute]:
-    """Every route but chat, sign-in and the description, which `build_routes` adds."""
+    """Every route but completions, sign-in and the description, which `build_routes` adds."""
     return [
         ProtectedRoute("/v1/models", models.list, Role.CLIENT),
         ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
@@ -160,15 +159,23 @@ def short_path(path: str) -> str:
 
 
 def build_routes(
-    guarded: Iterable[ProtectedRoute], *, chat: DirectEndpoint, authenticator: Authenticator, sign_in: SignIn
+    guarded: Iterable[ProtectedRoute],
+    *,
+    completions: Mapping[str, DirectEndpoint],
+    authenticator: Authenticator,
+    sign_in: SignIn,
 ) -> list[BaseRoute]:
     """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
 
-    The chat endpoint admits by itself: its answers, refusals included, carry a request id of its own.
+    `completions` are endpoints by path with `/v1`. They authenticate by themselves: their answers, refusals included, carry
+    a request id of their own.
     """
     entries = with_short_paths(guarded)
     described = [(entry.method, entry.path, entry.access) for entry in entries]
-    described += [("POST", path, Role.CLIENT) for path in CHAT_PATHS]
+    direct = [
+        DirectRoute(path, endpoint) for long, endpoint in completions.items() for path in (long, short_path(long))
+    ]
+    described += [("POST", route.path, Role.CLIENT) for route in direct]
     description = OpenApiDocument([*described, ("GET", OPENAPI_PATH, Role.CLIENT)])
     entries += [
         ProtectedRoute(OPENAPI_PATH, description.get, Role.CLIENT),
@@ -176,5 +183,4 @@ def build_routes(
         ProtectedRoute("/sign-in", sign_in.sign_in, Role.OPEN, method="POST"),
         ProtectedRoute("/sign-out", sign_in.sign_out, Role.OPEN, method="POST"),
     ]
-    direct = [DirectRoute(path, chat) for path in CHAT_PATHS]
     return [*direct, *(entry.route(authenticator, sign_in) for entry in entries)]

@@ -22,6 +22,7 @@ from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
+from gateway.dialects import DIALECTS
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, LedgerServices
@@ -179,18 +180,22 @@ def _routes(
 
     store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
     lifecycle = services.lifecycle
-    chat = ChatEndpoint(
-        proxy,
-        authenticator,
-        admission=services.concurrency_limiter,
-        lifecycle=lifecycle,
-        start_pacer=services.start_pacer,
-        max_body_bytes=body_bytes,
-        new_request_id=environment.new_request_id,
-        keep_alive=settings.keep_alive,
-        bodies=services.bodies,
-        worker=services.body_executor,
-    )
+    completions = {
+        dialect.path: ChatEndpoint(
+            dialect,
+            proxy,
+            authenticator,
+            admission=services.concurrency_limiter,
+            lifecycle=lifecycle,
+            start_pacer=services.start_pacer,
+            max_body_bytes=body_bytes,
+            new_request_id=environment.new_request_id,
+            keep_alive=settings.keep_alive,
+            bodies=services.bodies,
+            worker=services.body_executor,
+        )
+        for dialect in DIALECTS.values()
+    }
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
@@ -203,4 +208,4 @@ def _routes(
         dashboard=Dashboard(store, demo=services.demo, strong=is_strong),
     )
     sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)
-    return build_routes(protected, chat=chat, authenticator=authenticator, sign_in=sign_in)
+    return build_routes(protected, completions=completions, authenticator=authenticator, sign_in=sign_in)

@@ -1,10 +1,15 @@
 """Inbound dialects: the APIs that clients use, by name."""
 
-from collections.abc import Mapping
+from gateway.dialects.base import Dialect, ErrorReply, InboundRequest, ResponseHead, StreamWriter
+from gateway.dialects.table import CHAT_COMPLETIONS, DIALECTS, dialect_of
 
-from gateway.dialects.base import Dialect, ResponseHead, StreamWriter
-from gateway.dialects.chat_completions import ChatCompletions
-
-DIALECTS: Mapping[str, Dialect] = {"chat_completions": ChatCompletions()}
-
-__all__ = ["DIALECTS", "Dialect", "ResponseHead", "StreamWriter"]
+__all__ = [
+    "CHAT_COMPLETIONS",
+    "DIALECTS",
+    "Dialect",
+    "ErrorReply",
+    "InboundRequest",
+    "ResponseHead",
+    "StreamWriter",
+    "dialect_of",
+]

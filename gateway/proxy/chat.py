@@ -14,13 +14,13 @@ from typing import NamedTuple, cast
 import orjson
 
 from gateway.completion import ChatRequest, Completion
-from gateway.dialects.chat_completions.answers import completion_body
+from gateway.dialects import Dialect
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.request_end import End
-from gateway.proxy.response_fields import completion_id, full_name, openai_usage
+from gateway.proxy.response_fields import openai_usage, response_head
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.settlement import new_record, received
 from gateway.proxy.stream import ChatStream
@@ -68,6 +68,7 @@ class ChatProxy:
         self,
         request: ChatRequest,
         *,
+        dialect: Dialect,
         request_id: str,
         mode: RoutingMode | None,
         caller: Caller,
@@ -75,33 +76,45 @@ class ChatProxy:
     ) -> ChatResult | ChatStream:
         """Raises GatewayError before a model is chosen, ChatError after. The caller closes a ChatStream.
 
-        `response` is notified when a streamed request is recorded: from then on it may begin without content.
+        The answer is written in `dialect`. `response` is notified when a streamed request is recorded: from then on it may begin without content.
         """
         plan = self._planner.plan(request, mode=mode, caller=caller)
         async with self._transaction(
-            plan, request, request_id=request_id, caller=caller, response=response
+            plan, request, dialect=dialect, request_id=request_id, caller=caller, response=response
         ) as transaction:
             await transaction.begin()  # the row is inserted and the money held
             attempts = self._attempts(transaction)
             answer = await self._call_until_answered(transaction, attempts)
             if isinstance(answer, UpstreamStream):
-                return ChatStream(transaction, answer, attempts, created=self._unix_time(), worker=self._worker)
+                head = response_head(transaction.record, transaction.request, created=self._unix_time())
+                return ChatStream(
+                    transaction, answer, attempts, writer=dialect.stream_writer(head), worker=self._worker
+                )
             completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
             facts = answer_of(completion.choices, validity=validity)
             record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
-        return ChatResult(await self._encode(completion, record, request), record)
+        return ChatResult(await self._encode(completion, record, request, dialect), record)
 
     def _transaction(
         self,
         plan: Plan,
         request: ChatRequest,
         *,
+        dialect: Dialect,
         request_id: str,
         caller: Caller,
         response: PendingResponse | None,
     ) -> RequestTransaction:
         services, at = self._services, self._services.now()
-        record = new_record(plan, request, request_id=request_id, at=at, caller=caller, features=services.features)
+        record = new_record(
+            plan,
+            request,
+            endpoint=dialect.name,
+            request_id=request_id,
+            at=at,
+            caller=caller,
+            features=services.features,
+        )
         return RequestTransaction(plan, request, record, services=services, at=at, response=response)
 
     def _attempts(self, transaction: RequestTransaction) -> AttemptSequence:
@@ -166,15 +179,11 @@ class ChatProxy:
             return completion, validity
         return escalated, check_format(transaction.request, escalated.choices)
 
-    async def _encode(self, completion: Completion, record: RequestRecord, request: ChatRequest) -> bytes:
-        body = completion_body(
-            completion,
-            id=completion_id(record),
-            created=self._unix_time(),
-            model=full_name(record),
-            usage=openai_usage(record),
-            legacy_functions=request.legacy_functions,
-        )
+    async def _encode(
+        self, completion: Completion, record: RequestRecord, request: ChatRequest, dialect: Dialect
+    ) -> bytes:
+        head = response_head(record, request, created=self._unix_time())
+        body = dialect.response_body(completion, head, usage=openai_usage(record))
         return await self._worker.run_in_thread(partial(dumps, body)) if completion.large else orjson.dumps(body)
 
     def _unix_time(self) -> int:

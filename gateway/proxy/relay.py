@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gateway.completion import ChatRequest, Chunk, Usage
-from gateway.dialects.chat_completions.answers import ChunkWriter
+from gateway.dialects import StreamWriter
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import StreamParser
 from gateway.proxy.body_executor import LARGE
@@ -97,7 +97,7 @@ class Relay:
 
     __slots__ = ("_chars", "_collector", "_dropped", "_reader", "_usage", "_writer")
 
-    def __init__(self, reader: ChunkReader, writer: ChunkWriter, request: ChatRequest) -> None:
+    def __init__(self, reader: ChunkReader, writer: StreamWriter, request: ChatRequest) -> None:
         self._reader = reader
         self._writer = writer
         self._collector = AnswerCollector(request)

@@ -1,5 +1,4 @@
-"""Members of a chat completion response that are taken from the request's row: id, model, usage with costs, the answering
-model."""
+"""What a response says from the request's row: id, model, usage with costs, the answering model."""
 
 from __future__ import annotations
 
@@ -9,18 +8,14 @@ from typing import Any
 import orjson
 
 from gateway.catalog import plain_number
-from gateway.completion import Usage
+from gateway.completion import ChatRequest, Usage
+from gateway.dialects import ResponseHead
 from gateway.records import RequestRecord
 
 
-def full_name(record: RequestRecord) -> str:
-    """The answering model's full name, for `response.model`."""
-    return f"{record.selected_provider}/{record.selected_model}"
-
-
-def completion_id(record: RequestRecord) -> str:
-    """The completion's id, derived from the request's."""
-    return "chatcmpl-" + record.request_id.removeprefix("req_")
+def response_head(record: RequestRecord, request: ChatRequest, *, created: int) -> ResponseHead:
+    """`created` is Unix time in seconds."""
+    return ResponseHead(record.request_id, created, f"{record.selected_provider}/{record.selected_model}", request)
 
 
 def openai_usage(record: RequestRecord) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _total(attempts: Sequence[Attempt]) -> Decimal | None:
 
 
 def new_record(
-    plan: Plan, request: ChatRequest, *, request_id: str, at: datetime, caller: Caller, features: bool
+    plan: Plan, request: ChatRequest, *, endpoint: str, request_id: str, at: datetime, caller: Caller, features: bool
 ) -> RequestRecord:
     """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""
     ranking, chosen, shadow = plan.ranking, plan.ranking.chosen, plan.shadow
@@ -176,6 +176,7 @@ def new_record(
         cache_marks=plan.breakpoints.placed_by(chosen),
         shadow_provider=shadow.chosen.provider if shadow is not None else None,
         shadow_model=shadow.chosen.name if shadow is not None else None,
+        endpoint=endpoint,
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,

@@ -14,12 +14,12 @@ import asyncio
 from functools import partial
 from typing import Protocol
 
-from gateway.dialects.chat_completions.answers import ChunkWriter
-from gateway.errors import UpstreamError
+from gateway.dialects import StreamWriter
+from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.relay import Relay
 from gateway.proxy.request_end import End
-from gateway.proxy.response_fields import answered_by, completion_id, full_name, openai_usage
+from gateway.proxy.response_fields import answered_by, openai_usage
 from gateway.proxy.transaction import RequestTransaction
 from gateway.proxy.upstream import UpstreamStream
 from gateway.resilience import AttemptSequence
@@ -62,10 +62,9 @@ class ChatStream:
         upstream: UpstreamStream,
         attempts: AttemptSequence,
         *,
-        created: int,
+        writer: StreamWriter,
         worker: BodyExecutor,
     ) -> None:
-        request = transaction.request
         self.record = transaction.record
         self.sent_at = 0.0
         self._transaction = transaction
@@ -74,14 +73,8 @@ class ChatStream:
         self._worker = worker
         self._time = asyncio.get_running_loop().time
         self._unsent = b""
-        self._writer = ChunkWriter(
-            id=completion_id(self.record),
-            created=created,
-            model=full_name(self.record),
-            include_usage=request.include_usage,
-            legacy_functions=request.legacy_functions,
-        )
-        self._relay = Relay(upstream.reader, self._writer, request)
+        self._writer = writer
+        self._relay = Relay(upstream.reader, writer, transaction.request)
         transaction.receive_from(self._relay)
 
     async def send_to(self, client: EventSink) -> None:
@@ -95,6 +88,15 @@ class ChatStream:
                 raise
             self.record = await self._transaction.finish(End.completed(self._relay.received, self._relay.answer()))
         await client.send(self._writer.end(openai_usage(self.record), answered_by(self.record)))
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What to send a client that has been sent nothing for some seconds."""
+        return self._writer.keep_alive
+
+    def error_events(self, error: GatewayError) -> bytes:
+        """The events that end a stream after an error."""
+        return self._writer.error(error)
 
     async def _forward(self) -> None:
         """Pass on the stream to its end."""

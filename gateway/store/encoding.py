@@ -34,6 +34,7 @@ _INSERT_TEXT = (
     "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
     "baseline_provider", "baseline_model", "pattern_detected", "fallback_reason", "requested_model", "reasoning",
     "policy_version", "session_id", "shadow_provider", "shadow_model", "key_id", "client_request_id", "cache_marks",
+    "endpoint",
 )  # fmt: skip
 INSERT_COLUMNS = (
     *_INSERT_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",

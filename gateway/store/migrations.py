@@ -76,7 +76,8 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     shadow_model TEXT,
     shadow_cost REAL,
     shadow_cost_nano INTEGER CHECK (shadow_cost_nano >= 0),
-    cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway'))
+    cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway')),
+    endpoint TEXT
 )"""
 
 _ATTEMPTS = """
@@ -249,6 +250,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         rollup.VIEW,
         *rollup.TRIGGERS,
     ),
+    11: ("ALTER TABLE routing_metrics ADD COLUMN endpoint TEXT",),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

@@ -10,9 +10,12 @@ import pytest
 
 from gateway.api import client as web
 from gateway.api.response import KeepAlive, ResponseWriter
+from gateway.dialects import CHAT_COMPLETIONS
+from gateway.dialects.chat_completions import error_events
 from gateway.errors import GatewayError, Overloaded
 from gateway.proxy import ChatResult, ChatStream, EventSink
 from gateway.records import RequestRecord
+from gateway.sse import COMMENT
 
 RECORD = RequestRecord(
     request_id="req_1",
@@ -73,6 +76,7 @@ class Stream:
     """A stream of pieces that go on when they are released."""
 
     record = RECORD
+    keep_alive = COMMENT
 
     def __init__(self, *pieces: bytes, failure: Exception | None = None) -> None:
         self.released = asyncio.Semaphore(0)
@@ -80,6 +84,9 @@ class Stream:
         self.sent_at = 0.0
         self._pieces = list(pieces)
         self._failure = failure
+
+    def error_events(self, error: GatewayError) -> bytes:
+        return error_events(error)
 
     async def send_to(self, client: EventSink) -> None:
         while self._pieces:
@@ -95,7 +102,7 @@ class Stream:
 
 
 def answer_to(client: Client, *, keep_alive: float = 60) -> ResponseWriter:
-    return ResponseWriter(cast(web.RawRequest, client), "req_1", keep_alive=keep_alive)
+    return ResponseWriter(cast(web.RawRequest, client), "req_1", dialect=CHAT_COMPLETIONS, keep_alive=keep_alive)
 
 
 def answering(client: Client, stream: Stream, *, keep_alive: float = 60) -> tuple[ResponseWriter, asyncio.Task[None]]:

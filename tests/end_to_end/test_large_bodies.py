@@ -15,8 +15,9 @@ import httpx2
 import orjson
 import pytest
 
-from gateway.api.chat import parse_body
+from gateway.api.chat import parse_inbound
 from gateway.completion import ChatRequest, Completion, UpstreamRequest
+from gateway.dialects import CHAT_COMPLETIONS, InboundRequest
 from gateway.errors import InvalidRequest
 from gateway.long_json import dumps
 from gateway.providers.base import Provider, UpstreamEndpoint
@@ -207,7 +208,7 @@ async def test_heavy_request_does_not_block_the_event_loop(name: str) -> None:
     providers = (Claude(UpstreamEndpoint("http://anthropic", "key")), Gemini(UpstreamEndpoint("http://google", "key")))
 
     async def served(provider: Provider) -> None:
-        request = await parse_body(raw, worker=worker)
+        request = await parse_inbound(InboundRequest(raw), CHAT_COMPLETIONS, worker=worker)
         translated = partial(provider.build_request, request, "claude-haiku-4-5")
         await worker.run(request.size, lambda: dumps(translated().json))
 

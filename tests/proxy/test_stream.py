@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.dialects import CHAT_COMPLETIONS
 from gateway.proxy import ChatError
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.response_fields import response_head
 from gateway.proxy.stream import ChatStream
 from gateway.proxy.transaction import RequestTransaction
 from gateway.resilience import FailoverPolicy, UpstreamHealth
@@ -65,7 +67,8 @@ async def opened(store: SqliteStore, client: Client, pieces: Sequence[bytes]) ->
         [HAIKU], pinned=False
     )
     attempts.next()
-    return ChatStream(transaction, upstream, attempts, created=1, worker=BodyExecutor()), transaction
+    writer = CHAT_COMPLETIONS.stream_writer(response_head(transaction.record, transaction.request, created=1))
+    return ChatStream(transaction, upstream, attempts, writer=writer, worker=BodyExecutor()), transaction
 
 
 async def test_one_frame_between_upstream_and_client(store: SqliteStore) -> None:

@@ -59,5 +59,7 @@ def transaction_on(
         outcome_collector=outcomes or NoOutcomes(),
         settlement_retries=SettlementRetryQueue(store),
     )
-    record = new_record(plan, request, request_id="req_1", at=AT, caller=Caller(), features=True)
+    record = new_record(
+        plan, request, endpoint="chat_completions", request_id="req_1", at=AT, caller=Caller(), features=True
+    )
     return RequestTransaction(plan, request, record, services=services, at=AT)

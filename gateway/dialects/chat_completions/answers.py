@@ -9,7 +9,7 @@ import orjson
 
 from gateway.completion import Chunk, Completion, Json
 from gateway.errors import GatewayError, error_event
-from gateway.sse import DONE, encode
+from gateway.sse import COMMENT, DONE, encode
 
 _OWN_MEMBERS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 # Members that every choice of a chunk has.
@@ -45,6 +45,8 @@ class ChunkWriter:
 
     With `include_usage` every chunk has `"usage": null` and the last one the usage; without it none has `usage`.
     """
+
+    keep_alive = COMMENT
 
     def __init__(self, *, id: str, created: int, model: str, include_usage: bool, legacy_functions: bool) -> None:
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
@@ -83,7 +85,12 @@ class ChunkWriter:
 
     def error(self, error: GatewayError) -> bytes:
         """The event for an error after the first byte."""
-        return encode(orjson.dumps(error_event(error)))
+        return error_events(error)
+
+
+def error_events(error: GatewayError) -> bytes:
+    """The event for an error in a stream, whether anything came before it or not."""
+    return encode(orjson.dumps(error_event(error)))
 
 
 def _dumps(value: object) -> bytes:
