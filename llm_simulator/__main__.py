@@ -21,7 +21,7 @@ A number, as in [[fault:429]], is the first fault with that status.
 \b
 {fault_table()}
 \b
-Other markers: [[say:TEXT]] answers exactly TEXT, [[tokens:N]] answers N tokens, [[redacted]] adds redacted thinking (Claude).
+Other markers: [[say:TEXT]] answers exactly TEXT, [[tokens:N]] answers N tokens, [[call:NAME {...}]] calls a tool, [[redacted]] adds redacted thinking (Claude).
 GET /_simulator/requests shows the requests that arrived, headers and bodies included.
 POST /_simulator/quality {{"model", "prompt"}} answers how hard the prompt is and how well the model does on it.
 """

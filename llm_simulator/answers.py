@@ -14,7 +14,7 @@ from llm_simulator.tokens import CHARS_PER_TOKEN, count
 
 SAY = re.compile(r"\[\[say:(.*?)\]\]", re.DOTALL)
 LENGTH = re.compile(r"\[\[tokens:(\d{1,6})\]\]")
-MARKERS = re.compile(r"\[\[(?:fault|say|tokens):.*?\]\]", re.DOTALL)
+MARKERS = re.compile(r"\[\[(?:fault|say|tokens|call):.*?\]\]", re.DOTALL)
 EXACTLY = re.compile(
     r"\b(?:reply|respond|answer|say)\s+(?:with\s+)?(?:exactly|only)\b[^:\n\"']*[:]?\s*[\"'`“]?([^\"'`”\n]{1,200})",
     re.IGNORECASE,

@@ -66,6 +66,10 @@ class Task:
     thinking: int = 0
     """The maximum number of reasoning tokens; 0 for none."""
     candidates: int = 1
+    user_text: str = ""
+    """Every text of the user in the conversation."""
+    calls_made: int = 0
+    """Tool calls of the model so far in the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

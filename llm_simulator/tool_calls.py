@@ -6,6 +6,7 @@ import re
 
 from llm_simulator import schema_values
 from llm_simulator.conversation import Task, Tool, ToolCall
+from llm_simulator.planned_calls import planned_call
 from llm_simulator.seeded_random import SeededRandom
 
 WORDS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}|\d+")
@@ -49,6 +50,9 @@ def match_score(tool: Tool, prompt: str, prompt_terms: set[str]) -> int:
 
 def calls(task: Task, *, key: str, unique: str) -> tuple[ToolCall, ...]:
     """The calls of one turn; several where the prompt names several things and parallel calls are allowed."""
+    planned = planned_call(task, unique=f"{unique}:0")
+    if planned is not None:
+        return (planned,)
     tool = choose_tool(task)
     if tool is None:
         return ()

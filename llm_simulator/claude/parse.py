@@ -41,6 +41,14 @@ def parse_request(body: dict[str, Any], model: ClaudeModel, *, cache: PromptCach
         max_tokens=body["max_tokens"],
         stop=tuple(body.get("stop_sequences", ())),
         thinking=thinking_tokens(body, model),
+        user_text="\n".join(
+            block["text"]
+            for message in body["messages"]
+            if message["role"] == "user"
+            for block in blocks_of(message)
+            if block["type"] == "text"
+        ),
+        calls_made=sum(block["type"] == "tool_use" for message in body["messages"] for block in blocks_of(message)),
     )
     task = apply_instructions(task, "\n".join(block["text"] for block in system_of(body)))
     display = body.get("thinking", {}).get("display") or ("omitted" if model.hides_thinking else "summarized")

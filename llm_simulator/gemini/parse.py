@@ -43,6 +43,14 @@ def parse_request(
         stop=tuple(config.get("stopSequences", ())),
         thinking=thinking_tokens(config.get("thinkingConfig", {}), model),
         candidates=config.get("candidateCount", 1),
+        user_text="\n".join(
+            part["text"]
+            for content in contents
+            if content.get("role", "user") == "user"
+            for part in content["parts"]
+            if part.get("text")
+        ),
+        calls_made=sum("functionCall" in part for content in contents for part in content["parts"]),
     )
     system = body.get("systemInstruction") or {"parts": []}
     task = apply_instructions(task, "\n".join(part.get("text", "") for part in system["parts"]))

@@ -45,6 +45,8 @@ def parse_request(body: dict[str, Any], model: str, *, cache: PromptCache, key: 
         stop=tuple(body.get("stop") or ()),
         thinking=thinking_tokens(body),
         candidates=body.get("n") or 1,
+        user_text="\n".join(text_of(message) for message in messages if message["role"] == "user"),
+        calls_made=len(names),
     )
     excluded = body.get("reasoning", {}).get("exclude") or body.get("include_reasoning") is False
     options = {"reasoning": not excluded, "logprobs": bool(body.get("logprobs"))}
