@@ -1,4 +1,4 @@
-.PHONY: run test lint soak bench bench-short lock sbom clean
+.PHONY: run test lint soak clients bench bench-short lock sbom clean
 
 # `make run` and `make test` need Python >= 3.11 and nothing else: each creates its own virtual environment first.
 run: .venv/run.stamp
@@ -16,6 +16,10 @@ lint: .venv/dev.stamp
 # With SOAK_REAL_TIME=1 the long stream takes twelve minutes.
 soak: .venv/dev.stamp
 	scripts/soak
+
+# Claude Code, Codex, the Vercel AI SDK and agent frameworks against the demo. Installs them from the registries (npm, pip) first.
+clients: .venv/dev.stamp
+	.venv/bin/python -m tests.clients
 
 .venv/run.stamp: requirements.txt requirements-build.txt pyproject.toml
 	scripts/install run
