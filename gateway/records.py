@@ -44,7 +44,9 @@ class RequestRecord(NamedTuple):
     the quality of the baseline cost: `same_usage` (priced on the tokens of the answering model), `estimated` (the usage is an
     estimate) or `exact` (baseline and answering model are the same). `session_kept`: the conversation stayed with its model
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
-    breakpoints. `endpoint` is the name of the client's API. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
+    breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
+    conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
+    `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
     """
 
     request_id: str
@@ -87,6 +89,10 @@ class RequestRecord(NamedTuple):
     client_request_id: str | None = None
     client_retries: int | None = None
     endpoint: str | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
+    holdback: bool | None = None
+    baseline_usage: Mapping[str, Any] = MappingProxyType({})
+    cache_miss: str | None = None
     streamed: bool = False
     http_status: int | None = None
     error_code: str | None = None

@@ -27,7 +27,7 @@ _MAX_USD = Decimal(MAX_NANO // NANO)
 _MAX_INTEGER = 2**63 - 1
 _MAX_COUNT = 2**40
 _MAX_TEXT = 10_000
-_JSON_COLUMNS = ("usage", "candidates", "features")
+_JSON_COLUMNS = ("usage", "candidates", "features", "tags", "baseline_usage")
 
 # Columns that an insert writes, in the order of `insert_values`. Text columns come first because `texts` checks them together.
 _INSERT_TEXT = (
@@ -39,6 +39,7 @@ _INSERT_TEXT = (
 INSERT_COLUMNS = (
     *_INSERT_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
     "features", "session_kept", "switch_penalty", "client_retries", "streamed", "attempts", "owner",
+    "tags", "holdback",
 )  # fmt: skip
 
 # Columns that a settlement writes, in the order of `settle_values`.
@@ -51,10 +52,12 @@ USAGE_COLUMNS = (
 _SETTLE_TEXT = (
     "selected_provider", "selected_model", "baseline_provider", "baseline_model", "fallback_reason", "status",
     "evidence", "reasoning", "price_version", "error_code", "finish_reason", "cache_marks",
+    "cache_miss",
 )  # fmt: skip
 SETTLE_COLUMNS = (
     *_SETTLE_TEXT, *COST_COLUMNS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE_COLUMNS,
     "fallback_used", "estimated", "streamed", "http_status", "first_byte", "duration", "attempts",
+    "baseline_usage",
 )  # fmt: skip
 
 # Columns of an attempt, in the order of `attempt_values`.
@@ -75,7 +78,7 @@ _settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")
 _attempt_texts = attrgetter(*_ATTEMPT_TEXT)
 _NO_USAGE = (None,) * len(USAGE_COLUMNS)
 _NUMBERS = frozenset({int, float})
-_BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept")
+_BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept", "holdback")
 
 
 def money(cost: Decimal | None) -> tuple[float | None, int | None]:
@@ -117,6 +120,8 @@ def insert_values(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...
         record.streamed,
         len(record.attempts) or 1,
         owner,
+        dumps(dict(record.tags)) if record.tags else None,
+        record.holdback,
     )
 
 
@@ -137,6 +142,7 @@ def settle_values(record: RequestRecord) -> tuple[Any, ...]:
         real(record.first_byte),
         real(record.duration),
         len(record.attempts) or 1,
+        dumps(dict(record.baseline_usage)) if record.baseline_usage else None,
         request_id,
     )
 

@@ -77,7 +77,11 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     shadow_cost REAL,
     shadow_cost_nano INTEGER CHECK (shadow_cost_nano >= 0),
     cache_marks TEXT CHECK (cache_marks IN ('client', 'gateway')),
-    endpoint TEXT
+    endpoint TEXT,
+    tags TEXT,
+    holdback INTEGER CHECK (holdback IN (0, 1)),
+    baseline_usage TEXT,
+    cache_miss TEXT
 )"""
 
 _ATTEMPTS = """
@@ -193,6 +197,31 @@ CREATE TABLE IF NOT EXISTS holds (
     PRIMARY KEY (request_id, account)
 ) WITHOUT ROWID"""
 
+# Refusals before routing have no row; they are counted by hour.
+_REFUSALS = """
+CREATE TABLE IF NOT EXISTS refusals (
+    hour TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    count INTEGER NOT NULL CHECK (count >= 0),
+    PRIMARY KEY (hour, cause, key_id)
+) WITHOUT ROWID"""
+
+# The figures of a row before `gateway reprice` changed them.
+_COST_HISTORY = """
+CREATE TABLE IF NOT EXISTS cost_history (
+    request_id TEXT NOT NULL,
+    repriced TEXT NOT NULL,
+    price_version TEXT,
+    actual_cost REAL,
+    actual_cost_nano INTEGER,
+    baseline_cost REAL,
+    baseline_cost_nano INTEGER,
+    baseline_cost_low REAL,
+    baseline_cost_high REAL,
+    PRIMARY KEY (request_id, repriced)
+) WITHOUT ROWID"""
+
 _ADMIN_KEY = """
 CREATE TABLE IF NOT EXISTS admin_key (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -230,6 +259,8 @@ _BASE = (
     _ADMIN_KEY,
     _BUDGETS,
     _HOLDS,
+    _REFUSALS,
+    _COST_HISTORY,
     rollup.TABLE,
     rollup.VIEW,
     *_INDEXES,
@@ -251,6 +282,14 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         *rollup.TRIGGERS,
     ),
     11: ("ALTER TABLE routing_metrics ADD COLUMN endpoint TEXT",),
+    12: (
+        "ALTER TABLE routing_metrics ADD COLUMN tags TEXT",
+        "ALTER TABLE routing_metrics ADD COLUMN holdback INTEGER CHECK (holdback IN (0, 1))",
+        "ALTER TABLE routing_metrics ADD COLUMN baseline_usage TEXT",
+        "ALTER TABLE routing_metrics ADD COLUMN cache_miss TEXT",
+        _REFUSALS,
+        _COST_HISTORY,
+    ),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

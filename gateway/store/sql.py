@@ -209,7 +209,7 @@ SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, 
     experimental, fallback_used, fallback_reason, status, baseline_cost_low, baseline_cost_high, evidence, estimated,
     auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
     reasoning_tokens, price_version, policy_version, propensity, session_id, session_kept, switch_penalty, cache_marks, shadow_provider,
-    shadow_model, shadow_cost, key_id, client_request_id, client_retries, endpoint, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
+    shadow_model, shadow_cost, key_id, client_request_id, client_retries, endpoint, tags, holdback, cache_miss, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
 FROM routing_metrics"""
 
 SHADOW = """
