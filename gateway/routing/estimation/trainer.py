@@ -117,11 +117,11 @@ class OnlineTrainer:
             self._last_command = last_command
             self._learned_to = self._restore(store, checkpoints)
             pause()
-        learned_to = self._learned_to
+        before = self._learned_to
         while batch := _read_batch(store, after=self._learned_to, pause=pause):
-            self._learned_to = batch[-1].id
-            self._estimates = self._estimator.learn(list(map(_observation, batch)), pause=pause)
-        if self._learned_to != learned_to:
+            self._learned_to = batch[-1][0]
+            self._estimates = self._estimator.learn([observation for _, observation in batch], pause=pause)
+        if self._learned_to != before:
             self._save(store, checkpoints, pause=pause)
         self._refreshed_at = self._clock()
 
@@ -175,13 +175,13 @@ def read_state(store: Store, checkpoint: Checkpoint) -> EstimatorState:
     return loads(body)
 
 
-def _read_batch(store: Store, *, after: int, pause: Pause) -> Sequence[StoredOutcome]:
-    """The next outcomes, read in pages; empty if there are none."""
-    batch: list[StoredOutcome] = []
+def _read_batch(store: Store, *, after: int, pause: Pause) -> Sequence[tuple[int, Observation]]:
+    """The next outcomes with their ids, read in pages; empty if there are none."""
+    batch: list[tuple[int, Observation]] = []
     while len(batch) < _BATCH:
         page = store.outcomes(after=after, limit=_PAGE)
+        batch += [(outcome.id, _observation(outcome)) for outcome in page]
         pause()
-        batch += page
         if len(page) < _PAGE:
             break
         after = page[-1].id
