@@ -7,5 +7,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 
 from gateway.cli import main
 
+__all__ = ["main"]
+
 if __name__ == "__main__":
     main()

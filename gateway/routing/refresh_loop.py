@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
-from gateway.routing.estimation.throttle import SHARE, Pause, Stopped, Throttle
+from gateway.routing.estimation.throttle import SHARE, Pause, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class RefreshLoop:
     def _in_slices(self, refresh: Refresh, share: float) -> None:
         try:
             refresh(Throttle(self._stopped.wait, clock=time.thread_time, share=share).pause)
-        except Stopped:
+        except CancelledError:
             log.debug("the gateway ends; a refresh is left unfinished")
 
     def _start(self) -> None:

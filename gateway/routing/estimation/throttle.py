@@ -8,6 +8,7 @@ sleeps once the steps add up to a slice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 # Called between two steps of work.
 Pause = Callable[[], None]
@@ -15,10 +16,6 @@ Pause = Callable[[], None]
 # Seconds of CPU in one slice, and the share of the time that slices may take.
 SLICE = 0.001
 SHARE = 0.25
-
-
-class Stopped(Exception):
-    """The work is no longer wanted."""
 
 
 class Throttle:
@@ -34,12 +31,12 @@ class Throttle:
         self._began = clock()
 
     def pause(self) -> None:
-        """Sleeps if a slice is over, in proportion to its length. Raises Stopped."""
+        """Sleeps if a slice is over, in proportion to its length. Raises CancelledError."""
         used = self._clock() - self._began
         if used < SLICE:
             return
         if self._wait(used * self._rest):
-            raise Stopped
+            raise CancelledError
         self._began = self._clock()
 
 
