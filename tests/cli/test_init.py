@@ -62,5 +62,5 @@ def test_numpy_gets_one_thread_unless_the_environment_says_more(given: dict[str,
     source = "import sys, os; sys.modules['numpy'] = None; import gateway.__main__; print(os.environ['OPENBLAS_NUM_THREADS'])"
     variables = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     command = [sys.executable, "-c", source]
-    done = subprocess.run(command, env=variables | given, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=variables | given, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     assert done.stdout.strip() == threads
