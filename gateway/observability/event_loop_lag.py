@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-INTERVAL = 0.02  # seconds: a longer delay is always seen
+INTERVAL = 0.1  # seconds
 PERIOD = 15.0  # seconds, the usual distance between two scrapes
 
 
