@@ -6,6 +6,7 @@ Other packages import from here and nothing deeper.
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
 from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, keys_per_model
 from gateway.routing.feedback.format_check import Validity, check_format
@@ -16,7 +17,7 @@ from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
-from gateway.routing.refresh_loop import RefreshLoop
+from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
@@ -47,6 +48,7 @@ __all__ = [
     "Model",
     "NoRoute",
     "Outcome",
+    "Pause",
     "Plan",
     "Planner",
     "PricedOption",
@@ -55,6 +57,7 @@ __all__ = [
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",
+    "Refresh",
     "RefreshLoop",
     "Reservation",
     "RoutingContext",
@@ -75,6 +78,7 @@ __all__ = [
     "keys_per_model",
     "label_of",
     "last_user_text",
+    "no_pause",
     "prompt_tokens_of",
     "score_complexity",
     "the rest serves the gateway.",

@@ -13,7 +13,7 @@ It is imported itself only when there are enough labels for a first fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from gateway.catalog import ModelKey
 from gateway.routing.estimation.examples import LabelledExample
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 Vector = tuple[float, ...]
@@ -119,24 +120,41 @@ class Ensemble:
         return blended
 
 
-def fit(examples: Collection[LabelledExample], expected: Mapping[ModelKey, Vector]) -> Ensemble:
+def fit(
+    examples: Sequence[LabelledExample], expected: Mapping[ModelKey, Vector], *, pause: Pause = no_pause
+) -> Ensemble:
     """Fits all models that have enough labels. `expected` are the quality weights of each model without its own deviations."""
-    embeddings = np.array([example.embedding for example in examples], np.float32).reshape(-1, DIMENSIONS)
+    of_model: dict[ModelKey, list[int]] = {}
+    for index, example in enumerate(examples):
+        of_model.setdefault(example.model, []).append(index)
+    pause()
+    embeddings = _embeddings(examples)
     centre = embeddings.mean(axis=0) if len(examples) else np.zeros(DIMENSIONS, np.float32)
     embeddings = _unit(embeddings - centre)
     members = {}
     for key, weights in expected.items():
-        of_model = [(index, example) for index, example in enumerate(examples) if example.model == key]
-        if len(of_model) >= MIN_EXAMPLES:
-            rows = [index for index, _ in of_model]
+        rows = of_model.get(key, [])
+        if len(rows) >= MIN_EXAMPLES:
+            pause()
             members[key] = _fit_member(
-                [example for _, example in of_model], embeddings[rows], np.asarray(weights, np.float32)
+                [examples[row] for row in rows], embeddings[rows], np.asarray(weights, np.float32)
             )
     return Ensemble(centre, members)
 
 
+def _embeddings(examples: Sequence[LabelledExample]) -> Matrix:
+    # As one buffer: NumPy converts a list of arrays number by number, and no other thread runs meanwhile.
+    joined = b"".join([example.embedding for example in examples])
+    return np.frombuffer(joined, np.int8).reshape(-1, DIMENSIONS).astype(np.float32)
+
+
+def _features(examples: Sequence[LabelledExample]) -> Matrix:
+    joined = b"".join([example.features for example in examples])
+    return np.frombuffer(joined, np.float64).reshape(len(examples), -1).astype(np.float32)
+
+
 def _fit_member(examples: Sequence[LabelledExample], embeddings: Matrix, expected: Matrix) -> _Member:
-    features = np.array([example.features for example in examples], np.float32)
+    features = _features(examples)
     qualities = np.array([example.quality for example in examples], np.float32)
     weights = np.array([example.weight for example in examples], np.float32)
     x = np.hstack([features, embeddings * np.float32(_EMBEDDING_SCALE)]).astype(np.float64)
