@@ -133,14 +133,9 @@ def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | N
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:
     """Cost of all attempts, USD; None if a billed one has no known price."""
-    total = Decimal(0)
-    for attempt in attempts:
-        if attempt.cost is None:
-            if attempt.usage is not None:
-                return None
-            continue
-        total += attempt.cost
-    return total
+    if any(attempt.cost is None and attempt.usage is not None for attempt in attempts):
+        return None
+    return sum((attempt.cost for attempt in attempts if attempt.cost is not None), Decimal(0))
 
 
 def new_record(
