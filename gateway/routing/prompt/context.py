@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
-
-import orjson
 
 from gateway.completion import ChatRequest, Json
+from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
 from gateway.routing.prompt.user_text import strip_harness_text
 from gateway.routing.types import RoutingContext
@@ -19,9 +17,6 @@ _BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
 # At most this many of the newest user messages are searched for text that a person wrote.
 _SEARCHED_MESSAGES = 8
-# At most this many JSON values are counted one by one. Beyond that the serialized size is used, which overestimates.
-_MAX_COUNTED = 10_000
-_BYTES_PER_JSON_TOKEN = 3
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -79,7 +74,7 @@ def prompt_tokens_of(request: ChatRequest) -> int:
     if request.prompt_tokens is not None:
         return request.prompt_tokens
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in request.messages)
-    return total + sum(_json_tokens(request.body.get(name)) for name in ("tools", "response_format"))
+    return total + sum(recent_counts().count(request.body.get(name)) for name in ("tools", "response_format"))
 
 
 def _needs(request: ChatRequest) -> Iterator[str]:
@@ -143,7 +138,7 @@ def _message_tokens(message: Json) -> int:
     content = message.get("content")
     total = tokens_of(content) if isinstance(content, str) else sum(map(_part_tokens, content or ()))
     images = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
-    return total + images + _json_tokens(message.get("tool_calls"))
+    return total + images + json_tokens(message.get("tool_calls"))
 
 
 def _part_tokens(part: Json) -> int:
@@ -151,24 +146,3 @@ def _part_tokens(part: Json) -> int:
     if kind == "file":
         return len((part.get("file") or {}).get("file_data") or "") // _BYTES_PER_PDF_TOKEN
     return _PART_TOKENS.get(str(kind)) or tokens_of(part.get("text") or part.get("refusal") or "")
-
-
-def _json_tokens(value: Any) -> int:
-    """An estimate for a JSON value at any depth: its names and strings, and about one token for each other value."""
-    total = counted = 0
-    stack = [] if value is None else [value]
-    while stack:
-        item = stack.pop()
-        counted += 1
-        if counted > _MAX_COUNTED:
-            return len(orjson.dumps(value)) // _BYTES_PER_JSON_TOKEN
-        if isinstance(item, str):
-            total += tokens_of(item)
-        elif isinstance(item, dict):
-            stack += item.values()
-            total += sum(len(name) // 4 + 2 for name in item)
-        elif isinstance(item, list):
-            stack += item
-        else:
-            total += 1
-    return total
