@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from gateway.completion import ChatRequest, Json
+from gateway.routing.prompt.features import PromptFeatures, extract, request_facts
 from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
 from gateway.routing.prompt.user_text import strip_harness_text
@@ -27,23 +28,35 @@ def context_of(
     cooling: frozenset[tuple[str, str | None]] = frozenset(),
     tradeoff: float | None = None,
     user_id: str | None = None,
+    session_id: str | None = None,
+    read: Callable[[str], PromptFeatures] = extract,
 ) -> RoutingContext:
-    """The context of a validated request. Linear in its size; copies no text except the newest user message."""
+    """The context of a validated request with its facts. Linear in its size; copies no text except the newest user message.
+
+    `session_id` replaces the client's name for the session. `read` is `extract`, or a cache of it.
+    """
     hints = request.hints
+    prompt, needs, prompt_tokens = (
+        last_user_text(request.messages),
+        frozenset(_needs(request)),
+        prompt_tokens_of(request),
+    )
+    turns = max(1, sum(message.get("role") == "user" for message in request.messages))
     return RoutingContext(
-        prompt=last_user_text(request.messages),
+        prompt=prompt,
         user_id=user_id,
-        session_id=hints.conversation,
+        session_id=hints.conversation if session_id is None else session_id,
         available_providers=list(available_providers),
         max_cost=hints.max_cost,
         min_quality=hints.min_quality,
-        needs=frozenset(_needs(request)),
-        prompt_tokens=prompt_tokens_of(request),
+        needs=needs,
+        prompt_tokens=prompt_tokens,
         max_tokens=request.output_limit,
-        turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
+        turns=turns,
         models=hints.models,
         cooling=cooling,
         tradeoff=tradeoff,
+        facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
 
 
