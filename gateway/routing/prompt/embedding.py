@@ -36,6 +36,7 @@ RECENT = 4096  # words whose pieces are kept
 
 # The ledger stores features as named numbers. Six bytes fit exactly into one double, so 60 bytes take ten numbers.
 _BYTES_PER_NUMBER = 6
+_NUMBERS = f">{'HI' * (DIMENSIONS // _BYTES_PER_NUMBER)}"
 NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _BYTES_PER_NUMBER))
 
 Vector = tuple[float, ...]
@@ -138,10 +139,9 @@ def packaged_embedding() -> Embedding:
 
 def packed(octets: bytes) -> dict[str, float]:
     """The 60 bytes as ten named numbers."""
-    return {
-        name: float(int.from_bytes(octets[i * _BYTES_PER_NUMBER : (i + 1) * _BYTES_PER_NUMBER], "big"))
-        for i, name in enumerate(NAMES)
-    }
+    halves = unpack(_NUMBERS, octets)
+    values = [high * 2.0**32 + low for high, low in zip(halves[::2], halves[1::2], strict=True)]
+    return dict(zip(NAMES, values, strict=True))
 
 
 def numbers(octets: bytes) -> Vector:

@@ -28,7 +28,7 @@ def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
 class PromptFeatures(NamedTuple):
     """The features of a prompt that do not depend on the rest of its request. `tokens` is the size of the prompt alone.
 
-    `values` are the values of `features` as the vector holds them; `embedding` is the packed embedding. `digest` is the prompt's
+    `values` are the values of `features`; `embedding` is the packed embedding. `digest` is the prompt's
     keyed `prompt_digest`, where it was computed.
     """
 
@@ -47,7 +47,7 @@ def extract(prompt: str) -> PromptFeatures:
     pattern, complexity = pattern_of(stats), complexity_of(stats)
     features = _rounded(_prompt_features(stats, complexity))
     embedding = packed(packaged_embedding().of(sample))
-    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), embedding)
+    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, tuple(features.values()), embedding)
 
 
 class RecentPrompts:
@@ -107,7 +107,7 @@ def request_facts(
         complexity=extracted.complexity,
         tokens=tokens,
         features={**extracted.features, **of_request, "tokens": tokens, **extracted.embedding},
-        vector=(1.0, *extracted.values, *_values(of_request.values()), *_ONE_HOT[extracted.pattern]),
+        vector=(1.0, *extracted.values, *of_request.values(), *_ONE_HOT[extracted.pattern]),
         digest=extracted.digest,
     )
 
@@ -119,7 +119,7 @@ def _rounded(features: Mapping[str, float]) -> dict[str, float]:
 def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
     size = math.log1p(r.length)
     scale = max(1.0, r.words)
-    length = (size - 5.3) / 1.2
+    length = min(10.0, (size - 5.3) / 1.2)  # what the vector holds
     return {
         "length": length,
         "length_squared": min(4.0, length * length) - 1.0,
