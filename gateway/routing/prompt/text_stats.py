@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from gateway.routing.prompt.lexicon import CUES_BY_WORD, SUBSTRINGS, WORDS
 
-# Characters read at each end, so that a huge prompt costs no more than one of 500 tokens. docs/routing.md has the measurements.
-END = 1000
+# Characters read at each end, so that a huge prompt costs no more than one of 1,000 tokens. docs/routing.md has the measurements.
+END = 2000
 
 # The characters between words in ASCII text, as spaces.
 _SEPARATED = bytes(32 if chr(octet) in "!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~" else octet for octet in range(256))
