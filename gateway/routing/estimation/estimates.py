@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -149,12 +149,13 @@ class Estimates:
     def posterior_std(self, facts: PromptFacts) -> Callable[[ModelKey], float]:
         """For one request: the posterior standard deviation of the expected quality of a model that has outcomes.
 
-        It is large where the model's outcomes were on other kinds of prompts.
+        It is large where the model's outcomes were on other kinds of prompts. Most requests ask for no model's, so the
+        variances of all models are computed at the first call.
         """
         if self.posterior_variances is None:
             return lambda key: NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
-        variances = self.posterior_variances.variances(facts.vector)
-        return lambda key: NOISE * math.sqrt(variances[key])
+        variances = cache(partial(self.posterior_variances.variances, facts.vector))
+        return lambda key: NOISE * math.sqrt(variances()[key])
 
     def max_posterior_std(self, facts: PromptFacts) -> float:
         """The prior standard deviation, of a model without outcomes: the upper bound of `posterior_std`."""
