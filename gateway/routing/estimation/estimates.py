@@ -17,7 +17,7 @@ from gateway.routing.estimation.difficulty import PRIORS, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, complexity_bin, confidence, similar
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
-from gateway.routing.prompt.embedding import unpacked
+from gateway.routing.prompt.embedding import unpacked_bytes
 from gateway.routing.prompt.features import SIZE
 from gateway.routing.types import Confidence, PromptFacts
 
@@ -141,7 +141,7 @@ class Estimates:
 
     def _blended(self, facts: PromptFacts) -> Callable[[ModelKey, float], float]:
         """Shrinks a model's online estimate towards the ensemble's, if there is one and the prompt's embedding is known."""
-        embedding = None if self.ensemble is None else unpacked(facts.features)
+        embedding = None if self.ensemble is None else unpacked_bytes(facts.features)
         if self.ensemble is None or embedding is None:
             return lambda key, online: online
         return self.ensemble.on(facts.vector, embedding)
