@@ -137,8 +137,11 @@ def select(
     propensities: Mapping[int, float] = {best: 1.0}
     if explore and objective.exploration_weight > 0 and not models.cooling[best]:
         stds, least = models.estimates.evidence.stds, utilities[best]
-        good_cases = [(place, utilities[place] + _GOOD_CASE * stds[place]) for place in order[1:]]
-        promising = {place: case for place, case in good_cases if case >= least and not models.cooling[place]}
+        promising = {
+            place: good_case
+            for place in order[1:]
+            if (good_case := utilities[place] + _GOOD_CASE * stds[place]) >= least and not models.cooling[place]
+        }
         propensities = _propensities(best, promising, share=EXPLORATION_RATE * objective.exploration_weight)
     drawn = _drawn(propensities, draw)
     if drawn != best:
