@@ -143,7 +143,7 @@ def new_record(
 ) -> RequestRecord:
     """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""
     ranking, chosen, shadow = plan.ranking, plan.ranking.chosen, plan.shadow
-    estimated = ranking if ranking.scored or shadow is None else shadow
+    estimated = ranking if ranking.order or shadow is None else shadow
     return RequestRecord(
         request_id=request_id,
         timestamp=at.isoformat(timespec="milliseconds"),

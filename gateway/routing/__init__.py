@@ -25,7 +25,8 @@ from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
-from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking, ScoredModel
+from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking
+from gateway.routing.strategies.scored_models import ScoredModel
 from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingMode, RoutingStrategy
 
 __all__ = [

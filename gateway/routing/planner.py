@@ -304,15 +304,14 @@ class Planner:
 
 def _within(ranking: Ranking, first: Candidate) -> Ranking:
     """The ranking with the first permitted candidate in front."""
-    permitted = ranking.of(ModelKey(first.provider, first.model))
-    if permitted is None or permitted.key == ranking.chosen:
+    permitted = ModelKey(first.provider, first.model)
+    if permitted == ranking.chosen or permitted not in ranking.keys:
         return ranking
-    return ranking.choose(permitted, because=f"Within the limits of the key or budget it is {permitted.key.full_name}.")
+    return ranking.choose(permitted, because=f"Within the limits of the key or budget it is {permitted.full_name}.")
 
 
 def _with_baseline_first(ranking: Ranking, baseline: ModelKey) -> Ranking:
     """The ranking with the baseline in front, if the baseline can serve the request."""
-    scored = ranking.of(baseline)
-    if scored is None or scored is ranking.scored[0]:
+    if baseline not in ranking.keys[1:]:
         return ranking
-    return ranking.choose(scored, because=f"Shadow mode: the baseline {baseline.full_name} answers.")
+    return ranking.choose(baseline, because=f"Shadow mode: the baseline {baseline.full_name} answers.")

@@ -254,19 +254,17 @@ class Estimator:
         columns = ModelColumns(
             model for key, model in self._catalog.items() if key in self._models or model in self._first_of_tier
         )
-        rows, costs = [], []
+        estimated, costs = [], []
         for facts in self._recent:
-            rows.append(estimates.across(columns, facts))
+            estimated.append(estimates.across(columns, facts))
             costs.append(estimates.costs(columns, facts))
             pause()
         # The best model by its upper confidence bound: an unlucky start of the best model must not shrink the cost span.
-        bounds = [
-            sum(estimate.quality + _OPTIMISM * estimate.std for estimate in column)
-            for column in zip(*rows, strict=True)
+        upper = [
+            [quality + _OPTIMISM * std for quality, std in zip(row.qualities, row.evidence.stds, strict=True)]
+            for row in estimated
         ]
+        bounds = list(map(sum, zip(*upper, strict=True)))
         best = bounds.index(max(bounds)) if bounds else 0
-        sample = [
-            [(estimate.quality, cost) for estimate, cost in zip(*pair, strict=True)]
-            for pair in zip(rows, costs, strict=True)
-        ]
+        sample = [list(zip(row.qualities, cost, strict=True)) for row, cost in zip(estimated, costs, strict=True)]
         return fit_rate(sample, best=best, key=columns.keys[best] if bounds else None, pause=pause)

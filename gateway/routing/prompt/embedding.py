@@ -37,6 +37,7 @@ RECENT = 4096  # words whose pieces are kept
 # The ledger stores features as named numbers. Six bytes fit exactly into one double, so 60 bytes take ten numbers.
 _BYTES_PER_NUMBER = 6
 _NUMBERS = f">{'HI' * (DIMENSIONS // _BYTES_PER_NUMBER)}"
+_LIMIT = 256**_BYTES_PER_NUMBER
 NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _BYTES_PER_NUMBER))
 
 Vector = tuple[float, ...]
@@ -151,10 +152,17 @@ def numbers(octets: bytes) -> Vector:
 
 def unpacked(features: Mapping[str, float]) -> Vector | None:
     """The components from the numbers of `packed`; None if one is missing or invalid."""
-    octets = b""
-    for name in NAMES:
-        value = features.get(name)
-        if not isinstance(value, int | float) or not 0 <= value < 256**_BYTES_PER_NUMBER or value != int(value):
-            return None
-        octets += int(value).to_bytes(_BYTES_PER_NUMBER, "big")
-    return numbers(octets)
+    octets = unpacked_bytes(features)
+    return None if octets is None else numbers(octets)
+
+
+def unpacked_bytes(features: Mapping[str, float]) -> bytes | None:
+    """The 60 bytes from the numbers of `packed`, each component with an offset of 128; None if one is missing or invalid."""
+    values = list(map(features.get, NAMES))
+    try:
+        integers = [int(value) for value in values]  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if integers != values or min(integers) < 0 or max(integers) >= _LIMIT:
+        return None
+    return b"".join([integer.to_bytes(_BYTES_PER_NUMBER, "big") for integer in integers])
