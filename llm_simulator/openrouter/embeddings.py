@@ -21,9 +21,7 @@ MAX_INPUTS = 2048
 
 def _input(value: Any, path: Path) -> list[Any]:
     """A text, texts, the token ids of a text, or those of several."""
-    if isinstance(value, str):
-        value = [value]
-    elif isinstance(value, list) and value and isinstance(value[0], int):
+    if isinstance(value, str) or (isinstance(value, list) and value and isinstance(value[0], int)):
         value = [value]
     found: list[Any] = array(_text_or_tokens, least=1, most=MAX_INPUTS)(value, path)
     return found

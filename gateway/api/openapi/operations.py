@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.api.feedback import FeedbackBody
-from gateway.api.openapi import chat, responses
+from gateway.api.openapi import chat, embeddings, responses
 from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, text, whole
 from gateway.api.reports import MAX_DAYS, MAX_ROWS
 
@@ -35,6 +35,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "ChatMessage": chat.MESSAGE,
     "ChatCompletion": chat.COMPLETION,
     "Usage": chat.USAGE,
+    "EmbeddingRequest": embeddings.REQUEST,
+    "Embeddings": embeddings.EMBEDDINGS,
     "Error": responses.ERROR,
     "Model": responses.MODEL,
     "Models": responses.MODELS,
@@ -116,6 +118,14 @@ def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operatio
 OPERATIONS: Mapping[str, Operation] = _with_short_paths(
     {
         "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
+        "POST /v1/embeddings": Operation(
+            "embeddings",
+            "Vectors of texts, by the model that is named.",
+            {JSON: named("Embeddings")},
+            body=named("EmbeddingRequest"),
+            failures=(404, 413, 415, 422, 502, 503, 504),
+            headers=_ROUTED,
+        ),
         "GET /v1/models": Operation("models", "The available models, `auto` first.", {JSON: named("Models")}),
         "GET /v1/models/{model}": Operation(
             "model",
