@@ -19,6 +19,7 @@ CLIENT = {"/openapi.json": "GET"} | {
     for prefix in ("/v1", "")
     for path, method in {
         "chat/completions": "POST",
+        "completions": "POST",
         "embeddings": "POST",
         "route": "POST",
         "feedback": "POST",
