@@ -10,10 +10,11 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from gateway.api.auth import Authenticator
-from gateway.api.chat import ChatEndpoint
+from gateway.api.chat import ChatEndpoint, ChatService, RequestService
 from gateway.api.cors import Cors
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
+from gateway.api.embeddings import EmbeddingService
 from gateway.api.feedback import FeedbackEndpoint
 from gateway.api.health import Readiness
 from gateway.api.models import ModelList
@@ -22,10 +23,11 @@ from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
-from gateway.dialects import DIALECTS
+from gateway.dialects import CHAT_COMPLETIONS, DIALECTS, Dialect
+from gateway.dialects.embeddings import PATH as EMBEDDINGS_PATH
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
-from gateway.proxy import ChatProxy, LedgerServices
+from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
@@ -59,19 +61,31 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
+    policy = _failover_policy(settings, services, upstream_health=upstream_health)
+    ledger_services = _ledger_services(settings, services, corroboration=corroboration)
+    times = RequestTimeLimits(
+        settings.timeouts,
+        settings.catalog,
+        providers={entry.name: entry.timeouts for entry in settings.providers},
+        models=settings.model_timeouts,
+    )
     proxy = ChatProxy(
         planner,
         providers,
         transport=services.transport,
-        policy=_failover_policy(settings, services, upstream_health=upstream_health),
-        services=_ledger_services(settings, services, corroboration=corroboration),
-        times=RequestTimeLimits(
-            settings.timeouts,
-            settings.catalog,
-            providers={entry.name: entry.timeouts for entry in settings.providers},
-            models=settings.model_timeouts,
-        ),
+        policy=policy,
+        services=ledger_services,
+        times=times,
         cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+        worker=services.body_executor,
+    )
+    embeddings = EmbeddingProxy(
+        planner,
+        providers,
+        transport=services.transport,
+        policy=policy,
+        services=ledger_services,
+        times=times,
         worker=services.body_executor,
     )
     authenticator = Authenticator(
@@ -82,8 +96,23 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         rate_limiter=services.rate_limiter,
         sessions=services.admin_sessions,
     )
+    worker = services.body_executor
+    completions = {
+        dialect.path: _endpoint(
+            dialect, ChatService(dialect, proxy, worker=worker), settings, services, authenticator=authenticator
+        )
+        for dialect in DIALECTS.values()
+    }
+    completions[EMBEDDINGS_PATH] = _endpoint(
+        CHAT_COMPLETIONS, EmbeddingService(embeddings, worker=worker), settings, services, authenticator=authenticator
+    )
     routes = _routes(
-        settings, services, planner=planner, proxy=proxy, authenticator=authenticator, corroboration=corroboration
+        settings,
+        services,
+        planner=planner,
+        completions=completions,
+        authenticator=authenticator,
+        corroboration=corroboration,
     )
     return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
 
@@ -165,12 +194,34 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
     )
 
 
+def _endpoint(
+    dialect: Dialect,
+    service: RequestService,
+    settings: Settings,
+    services: Services,
+    *,
+    authenticator: Authenticator,
+) -> ChatEndpoint:
+    return ChatEndpoint(
+        dialect,
+        service,
+        authenticator,
+        admission=services.concurrency_limiter,
+        lifecycle=services.lifecycle,
+        start_pacer=services.start_pacer,
+        max_body_bytes=settings.limits.body_bytes,
+        new_request_id=services.environment.new_request_id,
+        keep_alive=settings.keep_alive,
+        bodies=services.bodies,
+    )
+
+
 def _routes(
     settings: Settings,
     services: Services,
     *,
     planner: Planner,
-    proxy: ChatProxy,
+    completions: Mapping[str, ChatEndpoint],
     authenticator: Authenticator,
     corroboration: Corroboration,
 ) -> Sequence[BaseRoute]:
@@ -180,22 +231,6 @@ def _routes(
 
     store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
     lifecycle = services.lifecycle
-    completions = {
-        dialect.path: ChatEndpoint(
-            dialect,
-            proxy,
-            authenticator,
-            admission=services.concurrency_limiter,
-            lifecycle=lifecycle,
-            start_pacer=services.start_pacer,
-            max_body_bytes=body_bytes,
-            new_request_id=environment.new_request_id,
-            keep_alive=settings.keep_alive,
-            bodies=services.bodies,
-            worker=services.body_executor,
-        )
-        for dialect in DIALECTS.values()
-    }
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),

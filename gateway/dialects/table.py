@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from gateway.dialects.base import Dialect
 from gateway.dialects.chat_completions import ChatCompletions
+from gateway.dialects.completions import Completions
 
 CHAT_COMPLETIONS = ChatCompletions()
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (CHAT_COMPLETIONS,)}
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (CHAT_COMPLETIONS, Completions())}
 
 
 def dialect_of(path: str) -> Dialect:

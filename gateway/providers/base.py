@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
-from gateway.errors import UpstreamError
+from gateway.embeddings import EmbeddingRequest, Embeddings
+from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
 
@@ -73,6 +74,8 @@ class Provider(ABC):
     name: str
     # The documented size limit of a request in bytes; None where there is none.
     max_request_bytes: int | None = None
+    # The most inputs of one call for embeddings; a longer list is sent in several calls.
+    max_embedding_inputs: int = 2048
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
@@ -91,6 +94,21 @@ class Provider(ABC):
 
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
+
+    def build_embedding_request(self, request: EmbeddingRequest, model: str) -> UpstreamRequest:
+        """At most `max_embedding_inputs` inputs. Raises InvalidRequest for what the model does not support."""
+        raise self._without_embeddings()
+
+    def parse_embeddings(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Embeddings:
+        """The vectors in the order of the inputs. Raises UpstreamError for an error in the body or an unexpected format."""
+        raise self._without_embeddings()
+
+    def _without_embeddings(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"{self.name} offers no embeddings. Use a model of another provider, such as gemini/gemini-embedding-001.",
+            param="model",
+            code="invalid_value",
+        )
 
     def least_cached(self, model: str) -> int | None:
         """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""

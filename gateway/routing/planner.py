@@ -114,6 +114,20 @@ class Planner:
         plan = self._plan(request, target, mode=mode, caller=caller)
         return self._within_limits(plan, request, caller=caller)
 
+    def plan_named(self, request: ChatRequest, *, caller: Caller = ANONYMOUS) -> Plan:
+        """The plan of a request that only the named model can answer. Raises as `plan`, and InvalidRequest for `auto`."""
+        target = self._target(request.model)
+        if isinstance(target, Auto):
+            raise InvalidRequest(
+                f"'model' must name a model here: {request.model!r} would choose between models, and the vectors of "
+                "different models cannot be compared. Name one, such as gemini/gemini-embedding-001, or an alias of "
+                "gateway.yaml.",
+                param="model",
+                code="invalid_value",
+            )
+        plan = self._pinned_plan(request.model, target.provider, target.model)
+        return self._within_limits(plan, request, caller=caller)
+
     def _mode(self, target: Target, requested: RoutingMode | None) -> RoutingMode:
         """The effective mode. A configured shadow mode applies unless the client requests complexity alone."""
         if requested is RoutingMode.SHADOW or (self._shadow and requested is not RoutingMode.COMPLEXITY):

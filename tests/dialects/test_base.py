@@ -12,6 +12,7 @@ from gateway.sse import SSEDecoder
 
 REQUESTS = {
     "chat_completions": {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], "stream": True},
+    "completions": {"model": "auto", "prompt": "Hello", "stream": True},
 }
 USAGE = Usage(3, 4).openai()
 # What tells a client that a stream is complete, in any dialect.

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.completion import ChatRequest, Json
+from gateway.embeddings import Input
 from gateway.routing.prompt.text_stats import tokens_of
 from gateway.routing.prompt.user_text import strip_harness_text
 from gateway.routing.types import RoutingContext
@@ -80,6 +81,11 @@ def prompt_tokens_of(request: ChatRequest) -> int:
         return request.prompt_tokens
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in request.messages)
     return total + sum(_json_tokens(request.body.get(name)) for name in ("tools", "response_format"))
+
+
+def input_tokens_of(inputs: Iterable[Input]) -> int:
+    """The tokens of inputs to embed: estimated for texts, exact for token ids."""
+    return sum(tokens_of(each) if isinstance(each, str) else len(each) for each in inputs)
 
 
 def _needs(request: ChatRequest) -> Iterator[str]:
