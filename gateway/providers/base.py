@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.completion import ChatRequest, Chunk, Completion, NativeRequest, UpstreamRequest
 from gateway.errors import UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
@@ -73,6 +73,8 @@ class Provider(ABC):
     name: str
     # The documented size limit of a request in bytes; None where there is none.
     max_request_bytes: int | None = None
+    # Inbound dialects whose requests the upstream takes untranslated (`ChatRequest.native`).
+    native_dialects: frozenset[str] = frozenset()
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
@@ -91,6 +93,14 @@ class Provider(ABC):
 
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
+
+    def speaks(self, native: NativeRequest | None) -> bool:
+        """Whether the upstream takes this request as its client wrote it."""
+        return native is not None and native.dialect in self.native_dialects
+
+    def build_count_request(self, request: ChatRequest, model: str) -> UpstreamRequest | None:
+        """A request for the number of tokens of a native prompt; None where the upstream has no such call."""
+        return None
 
     def least_cached(self, model: str) -> int | None:
         """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""
