@@ -23,6 +23,7 @@ from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
+from gateway.completion import NativeRequest
 from gateway.dialects import CHAT_COMPLETIONS, DIALECTS, Dialect
 from gateway.dialects.embeddings import PATH as EMBEDDINGS_PATH
 from gateway.observability.logs import log_cooldown, log_request
@@ -128,6 +129,9 @@ def _planner(
     def least_cached(provider: str, model: str) -> int | None:
         return providers[provider].least_cached(model) if provider in providers else None
 
+    def speaks(provider: str, native: NativeRequest) -> bool:
+        return provider in providers and providers[provider].speaks(native)
+
     return Planner(
         engine,
         settings.catalog,
@@ -137,6 +141,7 @@ def _planner(
         sessions=services.session_affinity,
         recent=services.recent_prompts,
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
+        speaks=speaks,
         shadow=settings.mode == "shadow",
         spending_limits=SpendingLimits(
             settings.prices,

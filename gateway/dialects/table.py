@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from gateway.dialects.base import Dialect
 from gateway.dialects.chat_completions import ChatCompletions
 from gateway.dialects.completions import Completions
+from gateway.dialects.messages import Messages
 
 CHAT_COMPLETIONS = ChatCompletions()
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (CHAT_COMPLETIONS, Completions())}
+MESSAGES = Messages()
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (CHAT_COMPLETIONS, Completions(), MESSAGES)}
 
 
 def dialect_of(path: str) -> Dialect:

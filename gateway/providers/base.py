@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.completion import ChatRequest, Chunk, Completion, NativeRequest, UpstreamRequest
 from gateway.embeddings import EmbeddingRequest, Embeddings
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
@@ -76,6 +76,8 @@ class Provider(ABC):
     max_request_bytes: int | None = None
     # The most inputs of one call for embeddings; a longer list is sent in several calls.
     max_embedding_inputs: int = 2048
+    # Inbound dialects whose requests the upstream takes untranslated (`ChatRequest.native`).
+    native_dialects: frozenset[str] = frozenset()
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
@@ -109,6 +111,13 @@ class Provider(ABC):
             param="model",
             code="invalid_value",
         )
+    def speaks(self, native: NativeRequest | None) -> bool:
+        """Whether the upstream takes this request as its client wrote it."""
+        return native is not None and native.dialect in self.native_dialects
+
+    def build_count_request(self, request: ChatRequest, model: str) -> UpstreamRequest | None:
+        """A request for the number of tokens of a native prompt; None where the upstream has no such call."""
+        return None
 
     def least_cached(self, model: str) -> int | None:
         """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""

@@ -148,8 +148,11 @@ class ChatProxy:
     async def _call(
         self, candidate: Candidate, request: ChatRequest, *, remaining: float
     ) -> Completion | UpstreamStream:
+        provider = self._providers[candidate.deployment]
+        if request.limit_required and candidate.max_output is not None and not provider.speaks(request.native):
+            request = request.limited(candidate.max_output)
         return await call_upstream(
-            self._providers[candidate.deployment],
+            provider,
             request,
             candidate.model,
             transport=self._transport,

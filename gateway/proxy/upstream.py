@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.completion import ChatRequest, Chunk, Completion, Json, UpstreamRequest
-from gateway.errors import TooLargeForProvider, UpstreamInvalidResponse
+from gateway.errors import InvalidRequest, TooLargeForProvider, UpstreamInvalidResponse
 from gateway.json_body import parse_answer
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
@@ -116,6 +116,10 @@ async def call_upstream(
 
 def _translated(provider: Provider, request: ChatRequest, model: str) -> UpstreamRequest:
     """The request in the provider's dialect. A large one is encoded here, in the worker's thread."""
+    native = request.native
+    if native is not None and native.untranslatable is not None and not provider.speaks(native):
+        path, reason = native.untranslatable
+        raise InvalidRequest(reason, param=path, code="unsupported_value")
     sent = provider.build_request(request, model)
     return sent if request.size <= LARGE else with_encoded_body(sent, provider)
 

@@ -8,10 +8,10 @@ import orjson
 
 from gateway.completion import Chunk, Completion, Json
 from gateway.dialects.base import ResponseHead
-from gateway.dialects.chat_completions.answers import encode_line, error_events, extra_members
+from gateway.dialects.chat_completions.answers import error_events, extra_members
 from gateway.dialects.completions.request import echoed
 from gateway.errors import GatewayError
-from gateway.sse import COMMENT, DONE
+from gateway.sse import COMMENT, DONE, one_line
 
 OBJECT = "text_completion"
 _FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
@@ -57,15 +57,15 @@ class TextWriter:
     def write(self, chunk: Chunk) -> bytes:
         """The chunk's event; empty for a chunk that adds nothing to a text."""
         if chunk.text is not None and not self._prompt:
-            return self._before + encode_line(chunk.text) + self._after
+            return self._before + one_line(chunk.text) + self._after
         choices = [written for choice in chunk.choices if (written := self._choice(choice)) is not None]
-        return self._head + encode_line(choices) + self._tail if choices else b""
+        return self._head + one_line(choices) + self._tail if choices else b""
 
     def end(self, usage: Json, gateway: Json) -> bytes:
         """The usage event, where the client asked for it, and `[DONE]`."""
         if not self._include_usage:
             return DONE
-        figures = b'[],"usage":' + encode_line(usage) + b',"gateway":' + encode_line(gateway)
+        figures = b'[],"usage":' + one_line(usage) + b',"gateway":' + one_line(gateway)
         return self._head + figures + b"}\n\n" + DONE
 
     def error(self, error: GatewayError) -> bytes:

@@ -23,6 +23,8 @@ _SEARCHED_MESSAGES = 8
 # At most this many JSON values are counted one by one. Beyond that the serialized size is used, which overestimates.
 _MAX_COUNTED = 10_000
 _BYTES_PER_JSON_TOKEN = 3
+# Tokens: a required output limit above this says nothing about the answer. Claude Code sends 32,000 and more.
+REQUIRED_LIMIT = 8_192
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -45,12 +47,18 @@ def context_of(
         min_quality=hints.min_quality,
         needs=frozenset(_needs(request)),
         prompt_tokens=prompt_tokens_of(request),
-        max_tokens=request.output_limit,
+        max_tokens=_wanted_output(request),
         turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
         models=hints.models,
         cooling=cooling,
         tradeoff=tradeoff,
     )
+
+
+def _wanted_output(request: ChatRequest) -> int | None:
+    """The client's output limit. Where its API requires one, agents send the highest, which must not exclude other models."""
+    limit = request.output_limit
+    return min(limit, REQUIRED_LIMIT) if limit is not None and request.limit_required else limit
 
 
 def last_user_text(messages: Sequence[Json]) -> str:
