@@ -9,12 +9,11 @@ import orjson
 
 from gateway.completion import Chunk, Completion, Json
 from gateway.errors import GatewayError, error_event
-from gateway.sse import COMMENT, DONE, encode
+from gateway.sse import COMMENT, DONE, dumps_line, encode
 
 _OWN_MEMBERS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 # Members that every choice of a chunk has.
 _CHOICE_DEFAULTS: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
-_LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
 
 
 def completion_body(
@@ -61,7 +60,7 @@ class ChunkWriter:
     def write(self, chunk: Chunk) -> bytes:
         """The chunk's event; empty for a chunk without choices, because clients read `choices[0]`."""
         if chunk.text is not None:
-            return self._before + _dumps(chunk.text) + self._after
+            return self._before + dumps_line(chunk.text) + self._after
         if not chunk.choices:
             return b""
         choices = [
@@ -72,12 +71,12 @@ class ChunkWriter:
             choices = [_legacy_choice(choice) for choice in choices]
         extra = _extra_members(chunk.extra) if chunk.extra else None
         if extra:
-            return self._head + _dumps(choices) + b"," + _dumps(extra)[1:-1] + self._tail
-        return self._head + _dumps(choices) + self._tail
+            return self._head + dumps_line(choices) + b"," + dumps_line(extra)[1:-1] + self._tail
+        return self._head + dumps_line(choices) + self._tail
 
     def usage(self, usage: Json, gateway: Json) -> bytes:
         """The event after the last choice: no choices, the usage of the stream, and `gateway` on who answered."""
-        return self._head + b'[],"usage":' + _dumps(usage) + b',"gateway":' + _dumps(gateway) + b"}\n\n"
+        return self._head + b'[],"usage":' + dumps_line(usage) + b',"gateway":' + dumps_line(gateway) + b"}\n\n"
 
     def end(self, usage: Json, gateway: Json) -> bytes:
         """The usage event, where the client asked for it, and `[DONE]`."""
@@ -91,14 +90,6 @@ class ChunkWriter:
 def error_events(error: GatewayError) -> bytes:
     """The event for an error in a stream, whether anything came before it or not."""
     return encode(orjson.dumps(error_event(error)))
-
-
-def _dumps(value: object) -> bytes:
-    """JSON on one line, also for clients that treat U+2028 and U+2029 as line ends."""
-    text = orjson.dumps(value)
-    if b"\xe2\x80" in text:
-        text = text.replace(_LINE_SEPARATOR, b"\\u2028").replace(_PARAGRAPH_SEPARATOR, b"\\u2029")
-    return text
 
 
 def _extra_members(extra: Json) -> dict[str, Any]:

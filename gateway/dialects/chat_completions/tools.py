@@ -69,13 +69,13 @@ def _check_function(function: dict[str, Any], path: str) -> int:
     _check_name(function, path)
     values = 0
     if function.get("parameters") is not None:
-        values = _check_schema(function["parameters"], f"{path}.parameters")
+        values = check_schema(function["parameters"], f"{path}.parameters")
     if function.get("strict") is not None:
         boolean(function["strict"], f"{path}.strict")
     return values
 
 
-def _check_schema(value: object, path: str) -> int:
+def check_schema(value: object, path: str) -> int:
     """Count the values of a schema. Raises InvalidRequest above MAX_SCHEMA_VALUES; providers check their meaning."""
     values = 0
     waiting: list[Any] = [mapping(value, path)]
@@ -159,7 +159,7 @@ def check_response_format(value: object, path: str) -> None:
     described = mapping(_required(form, path, name="json_schema"), f"{path}.json_schema")
     path = f"{path}.json_schema"
     matching(_required(described, path, name="name"), f"{path}.name", pattern=NAME)
-    _check_schema(_required(described, path, name="schema"), f"{path}.schema")
+    check_schema(_required(described, path, name="schema"), f"{path}.schema")
     if described.get("strict") is not None:
         boolean(described["strict"], f"{path}.strict")
     if described.get("description") is not None:
