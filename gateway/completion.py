@@ -71,7 +71,8 @@ class ChatRequest(NamedTuple):
     `functions`, `function_call` and role `function` are rewritten as tools; `legacy_functions` then says that the response
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
-    another dialect, where an upstream may speak that dialect.
+    another dialect, where an upstream may speak that dialect. `dropped` are paths of the client's members that the gateway leaves
+    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`.
     """
 
     body: Json
@@ -84,6 +85,7 @@ class ChatRequest(NamedTuple):
     size: int = 0
     prompt_tokens: int | None = None
     native: NativeRequest | None = None
+    dropped: Sequence[str] = ()
 
     @property
     def output_limit(self) -> int | None:

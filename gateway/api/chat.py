@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
 from starlette.datastructures import QueryParams
 
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator, Principal, Role
-from gateway.api.body import BodyBudget, ClientDisconnected
+from gateway.api.body import BodyBudget, BodyShare, ClientDisconnected
 from gateway.api.client import HeaderMap, RawRequest
 from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
@@ -23,6 +24,14 @@ from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy
 from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.routing import Caller, RoutingMode, with_prompt_tokens
+
+
+class ParsedRequest(NamedTuple):
+    """A request, the dialect that answers it, and what to await before the client is told that the answer is whole."""
+
+    request: ChatRequest
+    dialect: Dialect
+    before_end: Callable[[], Awaitable[None]] | None = None
 
 
 class ChatEndpoint:
@@ -57,8 +66,7 @@ class ChatEndpoint:
 
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
-        dialect = self._dialect
-        response = ResponseWriter(client, request_id, dialect=dialect, keep_alive=self._keep_alive)
+        response = ResponseWriter(client, request_id, dialect=self._dialect, keep_alive=self._keep_alive)
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
@@ -69,8 +77,11 @@ class ChatEndpoint:
             with self._bodies.share() as share:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
                 inbound = InboundRequest(raw, client.fields, client.query)
-                request = await parse_inbound(inbound, dialect, worker=self._worker)
+                request, dialect, before_end = await self.parse(inbound, principal=principal, share=share)
                 del raw, inbound
+                response.dialect = dialect
+                if request.dropped:
+                    response.tell_dropped(request.dropped)
                 request = with_client_session(request, client.fields)
                 caller = caller_from(client.fields, principal=principal)
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
@@ -82,6 +93,7 @@ class ChatEndpoint:
                             mode=mode,
                             caller=caller,
                             response=response,
+                            before_end=before_end,
                         )
                         await response.send(served)
         except ClientDisconnected:
@@ -95,6 +107,10 @@ class ChatEndpoint:
             raise
         finally:
             response.close()
+
+    async def parse(self, inbound: InboundRequest, *, principal: Principal, share: BodyShare) -> ParsedRequest:
+        """The request. A dialect whose requests refer to earlier ones overrides this, and takes what it adds from `share`."""
+        return ParsedRequest(await parse_inbound(inbound, self._dialect, worker=self._worker), self._dialect)
 
 
 async def parse_inbound(inbound: InboundRequest, dialect: Dialect, *, worker: BodyExecutor) -> ChatRequest:
