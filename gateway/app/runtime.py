@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from starlette.routing import BaseRoute
 
@@ -18,11 +19,14 @@ from gateway.api.feedback import FeedbackEndpoint
 from gateway.api.health import Readiness
 from gateway.api.models import ModelList
 from gateway.api.reports import ReportEndpoints
+from gateway.api.response_state import LedgerResponses, ResponseState
+from gateway.api.responses import ResponsesEndpoint
 from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
+from gateway.api.stored_responses import StoredResponses
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
-from gateway.dialects import DIALECTS
+from gateway.dialects import DIALECTS, RESPONSES
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, LedgerServices
@@ -180,28 +184,28 @@ def _routes(
 
     store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
     lifecycle = services.lifecycle
-    completions = {
-        dialect.path: ChatEndpoint(
-            dialect,
-            proxy,
-            authenticator,
-            admission=services.concurrency_limiter,
-            lifecycle=lifecycle,
-            start_pacer=services.start_pacer,
-            max_body_bytes=body_bytes,
-            new_request_id=environment.new_request_id,
-            keep_alive=settings.keep_alive,
-            bodies=services.bodies,
-            worker=services.body_executor,
-        )
-        for dialect in DIALECTS.values()
+    shared: dict[str, Any] = {
+        "admission": services.concurrency_limiter,
+        "lifecycle": lifecycle,
+        "start_pacer": services.start_pacer,
+        "max_body_bytes": body_bytes,
+        "new_request_id": environment.new_request_id,
+        "keep_alive": settings.keep_alive,
+        "bodies": services.bodies,
+        "worker": services.body_executor,
     }
+    completions = {dialect.path: ChatEndpoint(dialect, proxy, authenticator, **shared) for dialect in DIALECTS.values()}
+    state = _response_state(settings, services)
+    completions[RESPONSES.path] = ResponsesEndpoint(
+        RESPONSES, proxy, authenticator, state=state, ttl=settings.responses.ttl, now=_unix_time(services), **shared
+    )
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
         feedback=FeedbackEndpoint(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),
+        stored_responses=StoredResponses(state),
         reports=ReportEndpoints(store),
         metrics=services.exporter.metrics,
         readiness=Readiness(store, draining=lambda: lifecycle.draining, integrity=services.integrity),
@@ -209,3 +213,15 @@ def _routes(
     )
     sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)
     return build_routes(protected, completions=completions, authenticator=authenticator, sign_in=sign_in)
+
+
+def _response_state(settings: Settings, services: Services) -> ResponseState | None:
+    if settings.responses.store == "memory":
+        return services.response_memory
+    if settings.responses.store == "ledger":
+        return LedgerResponses(services.store, _unix_time(services))
+    return None
+
+
+def _unix_time(services: Services) -> Callable[[], float]:
+    return lambda: services.environment.now().timestamp()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import rollup
+from gateway.store import rollup, stored_responses
 
 # The status check compares with each word separately: for an IN list of more than two values SQLite builds a temporary table, per row.
 _ROUTING_METRICS = """
@@ -232,6 +232,8 @@ _BASE = (
     _HOLDS,
     rollup.TABLE,
     rollup.VIEW,
+    stored_responses.TABLE,
+    stored_responses.INDEX,
     *_INDEXES,
     *rollup.TRIGGERS,
 )
@@ -251,6 +253,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         *rollup.TRIGGERS,
     ),
     11: ("ALTER TABLE routing_metrics ADD COLUMN endpoint TEXT",),
+    12: (stored_responses.TABLE, stored_responses.INDEX),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1
