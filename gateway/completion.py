@@ -84,7 +84,8 @@ class ChatRequest(NamedTuple):
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
     another dialect, where an upstream may speak that dialect. `limit_required`: the dialect requires an output limit, so a high
-    one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know.
+    one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know. `dropped` are paths of the client's members that the gateway leaves
+    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`.
     """
 
     body: Json
@@ -99,6 +100,7 @@ class ChatRequest(NamedTuple):
     native: NativeRequest | None = None
     limit_required: bool = False
     bare_provider: str | None = None
+    dropped: Sequence[str] = ()
 
     @property
     def output_limit(self) -> int | None:

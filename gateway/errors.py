@@ -56,6 +56,13 @@ class TooLargeForProvider(InvalidRequest):
     code = "request_too_large"
 
 
+class ItemNotFound(InvalidRequest):
+    """The body refers to an item of an earlier response that is not there."""
+
+    status = 404
+    code = "item_not_found"
+
+
 class InvalidKey(RequestError):
     status = 401
     type = "authentication_error"

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator, Principal, Role
-from gateway.api.body import BodyBudget, ClientDisconnected
+from gateway.api.body import BodyBudget, BodyShare, ClientDisconnected
 from gateway.api.client import HeaderMap, RawRequest
 from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
@@ -39,8 +39,12 @@ class RequestService(Protocol):
         request_id: str,
         caller: Caller,
         response: ResponseWriter,
+        share: BodyShare,
     ) -> Serve:
-        """Parse and check a request; returns what serves it. `mode` is the client's wish. Raises InvalidRequest."""
+        """Parse and check a request; returns what serves it. Raises InvalidRequest.
+
+        `mode` is the client's wish. What is kept in memory beside the body is taken from `share`.
+        """
         ...
 
 
@@ -60,6 +64,7 @@ class ChatService:
         request_id: str,
         caller: Caller,
         response: ResponseWriter,
+        share: BodyShare,
     ) -> Serve:
         request = await parse_inbound(inbound, self._dialect, worker=self._worker)
         return partial(
@@ -116,7 +121,7 @@ class ChatEndpoint:
                 inbound = InboundRequest(raw, client.fields, client.query)
                 caller = caller_from(client.fields, principal=principal)
                 serve = await self._service.prepare(
-                    inbound, mode, request_id=request_id, caller=caller, response=response
+                    inbound, mode, request_id=request_id, caller=caller, response=response, share=share
                 )
                 del raw, inbound
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from gateway.api.body import BodyShare
 from gateway.api.chat import Serve
 from gateway.api.response import ResponseWriter
 from gateway.dialects import InboundRequest
@@ -30,6 +31,7 @@ class EmbeddingService:
         request_id: str,
         caller: Caller,
         response: ResponseWriter,
+        share: BodyShare,
     ) -> Serve:
         request = await self._worker.run(len(inbound.body), partial(_parsed, inbound))
         return partial(self._proxy.serve, request, request_id=request_id, caller=caller)

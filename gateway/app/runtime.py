@@ -10,22 +10,22 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from gateway.api.auth import Authenticator
-from gateway.api.chat import ChatEndpoint, ChatService, RequestService
+from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
-from gateway.api.embeddings import EmbeddingService
 from gateway.api.feedback import FeedbackEndpoint
 from gateway.api.health import Readiness
 from gateway.api.models import ModelList
 from gateway.api.reports import ReportEndpoints
+from gateway.api.response_state import ResponseState
 from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
+from gateway.api.stored_responses import StoredResponses
+from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
 from gateway.completion import NativeRequest
-from gateway.dialects import CHAT_COMPLETIONS, DIALECTS, Dialect
-from gateway.dialects.embeddings import PATH as EMBEDDINGS_PATH
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
@@ -97,21 +97,16 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         rate_limiter=services.rate_limiter,
         sessions=services.admin_sessions,
     )
-    worker = services.body_executor
-    completions = {
-        dialect.path: _endpoint(
-            dialect, ChatService(dialect, proxy, worker=worker), settings, services, authenticator=authenticator
-        )
-        for dialect in DIALECTS.values()
-    }
-    completions[EMBEDDINGS_PATH] = _endpoint(
-        CHAT_COMPLETIONS, EmbeddingService(embeddings, worker=worker), settings, services, authenticator=authenticator
+    state = response_state(settings, services)
+    completions = completion_endpoints(
+        settings, services, proxy=proxy, embeddings=embeddings, state=state, authenticator=authenticator
     )
     routes = _routes(
         settings,
         services,
         planner=planner,
         completions=completions,
+        state=state,
         authenticator=authenticator,
         corroboration=corroboration,
     )
@@ -199,34 +194,13 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
     )
 
 
-def _endpoint(
-    dialect: Dialect,
-    service: RequestService,
-    settings: Settings,
-    services: Services,
-    *,
-    authenticator: Authenticator,
-) -> ChatEndpoint:
-    return ChatEndpoint(
-        dialect,
-        service,
-        authenticator,
-        admission=services.concurrency_limiter,
-        lifecycle=services.lifecycle,
-        start_pacer=services.start_pacer,
-        max_body_bytes=settings.limits.body_bytes,
-        new_request_id=services.environment.new_request_id,
-        keep_alive=settings.keep_alive,
-        bodies=services.bodies,
-    )
-
-
 def _routes(
     settings: Settings,
     services: Services,
     *,
     planner: Planner,
     completions: Mapping[str, ChatEndpoint],
+    state: ResponseState | None,
     authenticator: Authenticator,
     corroboration: Corroboration,
 ) -> Sequence[BaseRoute]:
@@ -242,6 +216,7 @@ def _routes(
         feedback=FeedbackEndpoint(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),
+        stored_responses=StoredResponses(state),
         reports=ReportEndpoints(store),
         metrics=services.exporter.metrics,
         readiness=Readiness(store, draining=lambda: lifecycle.draining, integrity=services.integrity),

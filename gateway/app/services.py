@@ -14,6 +14,7 @@ from gateway.api.body import BodyBudget
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.response_state import ResponseMemory
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
@@ -25,7 +26,7 @@ from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import ImplicitFeedback, KeysPerModel, RecentPrompts, RefreshLoop, SessionAffinity, keys_per_model
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
 
 
@@ -53,6 +54,7 @@ class Services:
     keys_per_model: KeysPerModel
     refresh_loop: RefreshLoop
     signatures: SignatureCache
+    response_memory: ResponseMemory
     # What is watched and reported.
     exporter: PrometheusExporter
     event_loop_lag: EventLoopLag
@@ -64,6 +66,10 @@ class Services:
     def close_orphans(self) -> int:
         """Close the ledger rows that dead processes left open and charge what they had reserved. Blocks."""
         return self.store.close_orphans(now=self.environment.now().isoformat(timespec="milliseconds"))
+
+    def delete_expired_responses(self) -> None:
+        """Delete the expired responses of the ledger, whether it is still used for them or not. Blocks."""
+        self.store.submit(DeleteExpiredResponses(self.environment.now().timestamp())).result()
 
 
 def build_services(
@@ -116,6 +122,7 @@ def build_services(
         keys_per_model=keys_per_model(store),
         refresh_loop=RefreshLoop(refresh),
         signatures=SignatureCache(),
+        response_memory=ResponseMemory(lambda: environment.now().timestamp()),
         exporter=exporter,
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),

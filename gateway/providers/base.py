@@ -111,6 +111,7 @@ class Provider(ABC):
             param="model",
             code="invalid_value",
         )
+
     def speaks(self, native: NativeRequest | None) -> bool:
         """Whether the upstream takes this request as its client wrote it."""
         return native is not None and native.dialect in self.native_dialects

@@ -17,7 +17,7 @@ from gateway.errors import ConfigError
 from gateway.settings import environment as env
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
-from gateway.settings.settings import HOST, Limits, ProviderSettings, Settings, TransportSettings
+from gateway.settings.settings import HOST, Limits, ProviderSettings, ResponsesSettings, Settings, TransportSettings
 from gateway.settings.upstreams import enabled_providers
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
@@ -90,6 +90,7 @@ def load(
         timeouts=TimeLimits(**set_values(file.timeouts)),
         model_timeouts=upstream.model_timeouts,
         limits=Limits(**set_values(file.limits)),
+        responses=ResponsesSettings(**set_values(file.responses)),
         daily_budget=_daily_budget(file),
         sources=sources,
         warnings=tuple(config_problems.warnings),

@@ -13,13 +13,26 @@ import apsw
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import budgets, checkpoints, encoding, requests, rollup, sql, user_feedback, virtual_keys
+from gateway.store import (
+    budgets,
+    checkpoints,
+    encoding,
+    requests,
+    rollup,
+    sql,
+    stored_responses,
+    user_feedback,
+    virtual_keys,
+)
 from gateway.store.mutations import (
+    DeleteExpiredResponses,
+    DeleteResponse,
     InsertAdminKey,
     InsertCheckpoint,
     InsertFeedback,
     InsertOutcome,
     InsertRequest,
+    InsertResponse,
     InsertVirtualKey,
     Mutation,
     RejectCheckpoint,
@@ -77,6 +90,12 @@ def _apply(connection: apsw.Connection, operation: Operation, *, owner: ProcessL
             return checkpoints.insert(connection, checkpoint, body)
         case RejectCheckpoint(number, problem):
             return checkpoints.reject(connection, number, problem)
+        case InsertResponse(response):
+            return stored_responses.insert(connection, response)
+        case DeleteResponse(id, key_id):
+            return stored_responses.delete(connection, id, key_id)
+        case DeleteExpiredResponses(now):
+            return stored_responses.delete_expired(connection, now)
         case Mutation():
             raise TypeError(f"SqliteStore cannot apply {type(operation).__name__}")
         case _:
@@ -105,7 +124,7 @@ def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owne
 
 Run = list[tuple[int, Operation]]
 # A tuple, because evaluating a union for each `isinstance` is slow.
-_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome)
+_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome, InsertResponse)
 
 
 def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import rollup
+from gateway.store import rollup, stored_responses
 
 # The status check compares with each word separately: for an IN list of more than two values SQLite builds a temporary table, per row.
 _ROUTING_METRICS = """
@@ -263,6 +263,8 @@ _BASE = (
     _COST_HISTORY,
     rollup.TABLE,
     rollup.VIEW,
+    stored_responses.TABLE,
+    stored_responses.INDEX,
     *_INDEXES,
     *rollup.TRIGGERS,
 )
@@ -290,6 +292,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         _REFUSALS,
         _COST_HISTORY,
     ),
+    13: (stored_responses.TABLE, stored_responses.INDEX),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

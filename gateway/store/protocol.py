@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
-from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome
+from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
 
 T = TypeVar("T")
 
@@ -84,6 +84,9 @@ class Store(Protocol):
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
+
+    def response(self, response_id: str) -> StoredResponse | None:
+        """A kept response, of any key and perhaps expired."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import batch, budgets, checkpoints, reports, requests, virtual_keys
+from gateway.store import batch, budgets, checkpoints, reports, requests, stored_responses, virtual_keys
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
 from gateway.store.mutations import (
     Checkpoint,
@@ -27,6 +27,7 @@ from gateway.store.mutations import (
     InsertOutcome,
     Mutation,
     StoredOutcome,
+    StoredResponse,
 )
 from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import QUEUE_SIZE, Writer
@@ -148,6 +149,10 @@ class SqliteStore:
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)
+
+    def response(self, response_id: str) -> StoredResponse | None:
+        with self._readers.reading() as connection:
+            return stored_responses.read(connection, response_id)
 
     def writable(self) -> bool:
         last = self._writer.last_commit

@@ -8,6 +8,7 @@ from typing import cast
 import orjson
 import pytest
 
+from gateway.api.body import alone
 from gateway.api.embeddings import EmbeddingService
 from gateway.api.response import ResponseWriter
 from gateway.dialects import InboundRequest
@@ -34,7 +35,9 @@ async def served(body: object, headers: Mapping[bytes, bytes]) -> tuple[Embeddin
     service = EmbeddingService(cast(EmbeddingProxy, proxy), worker=BodyExecutor())
     response = cast(ResponseWriter, None)
     inbound = InboundRequest(orjson.dumps(body), headers)
-    await (await service.prepare(inbound, None, request_id="r1", caller=CALLER, response=response))()
+    await (
+        await service.prepare(inbound, None, request_id="r1", caller=CALLER, response=response, share=alone(10**6))
+    )()
     return proxy.served
 
 
