@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_simulator.claude import errors, messages, responses, tools, validation
+from llm_simulator.claude.betas import without_beta_members
 from llm_simulator.claude.parse import parse_request
 from llm_simulator.claude.schema import REQUEST
 from llm_simulator.conversation import Reply
@@ -44,7 +45,7 @@ class ClaudeVendor:
             raise VendorError(f"model: {body['model']}", status=404, kind="not_found_error")
         try:
             validation.check_retired_fields(body, version=incoming.headers.get("anthropic-version", ""))
-            read = REQUEST(body, ())
+            read = REQUEST(without_beta_members(body, header=incoming.headers.get("anthropic-beta", "")), ())
             assert model is not None, "the shape requires a model"  # noqa: S101 - narrows the type
             validation.check_parameters(read, model)
             tools.check_tools(read, model)

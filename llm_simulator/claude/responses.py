@@ -62,7 +62,7 @@ def blocks(call: ParsedRequest, reply: Reply) -> list[Body]:
     if call.unknown_block:
         built.append({"type": "hologram", "hologram": {"depth": 3}})
     if reply.text:
-        built.append({"type": "text", "text": reply.text, "citations": None})
+        built.append({"type": "text", "text": reply.text})
     built += [
         {
             "type": "tool_use",
