@@ -32,7 +32,6 @@ def parsed(**members: Any) -> EmbeddingRequest:
         (["a", "b"], ["a", "b"]),
         ([1, 2], [[1, 2]]),
         ([[1], [2, 3]], [[1], [2, 3]]),
-        (["a", [1]], ["a", [1]]),
     ],
 )
 def test_inputs_are_texts_or_tokens(sent: Any, inputs: list[Any]) -> None:
@@ -63,6 +62,9 @@ def test_members_are_read() -> None:
         ({"input": [[1], []]}, "input[1]"),
         ({"input": [1, "a"]}, "input[1]"),
         ({"input": [-1]}, "input[0]"),
+        ({"input": [1, True]}, "input[1]"),
+        ({"input": ["a", [1]]}, "input[1]"),
+        ({"input": [[1], "a"]}, "input[1]"),
         ({"input": ["a"] * (MAX_INPUTS + 1)}, "input"),
         ({"dimensions": 0}, "dimensions"),
         ({"dimensions": "3"}, "dimensions"),
