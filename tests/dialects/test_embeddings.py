@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
@@ -81,6 +81,7 @@ def test_a_wrong_member_is_named(members: dict[str, Any], param: str) -> None:
     assert caught.value.param == param
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["model", "input", "dimensions", "encoding_format", "user", "routing"]), JSON))
 def test_any_json_is_a_request_or_invalid(body: dict[str, Any]) -> None:
     """Whatever JSON comes, the result is a request or InvalidRequest."""
