@@ -62,7 +62,6 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
-    policy = _failover_policy(settings, services, upstream_health=upstream_health)
     ledger_services = _ledger_services(settings, services, corroboration=corroboration)
     times = RequestTimeLimits(
         settings.timeouts,
@@ -74,7 +73,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         planner,
         providers,
         transport=services.transport,
-        policy=policy,
+        policy=_failover_policy(settings, services, upstream_health=upstream_health),
         services=ledger_services,
         times=times,
         cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
@@ -84,7 +83,10 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         planner,
         providers,
         transport=services.transport,
-        policy=policy,
+        # Health of its own: a model that gives no vectors may well answer chats.
+        policy=_failover_policy(
+            settings, services, upstream_health=UpstreamHealth(environment.clock, observe=log_cooldown)
+        ),
         services=ledger_services,
         times=times,
         worker=services.body_executor,

@@ -74,13 +74,19 @@ def _inputs(value: object, path: str = "input") -> Sequence[Input]:
         wrong_type(value, path, expected="a string or an array")
     if value and not isinstance(value[0], str | list):
         return [_tokens(value, path)]
-    return [
-        _tokens(item, f"{path}[{i}]") if isinstance(item, list) else string(item, f"{path}[{i}]", empty=False)
-        for i, item in enumerate(array(value, path, least=1, most=MAX_INPUTS))
-    ]
+    items = array(value, path, least=1, most=MAX_INPUTS)
+    if isinstance(items[0], list):
+        return [_tokens(item, f"{path}[{i}]") for i, item in enumerate(items)]
+    return [string(item, f"{path}[{i}]", empty=False) for i, item in enumerate(items)]
 
 
-def _tokens(value: list[Any], path: str) -> Sequence[int]:
-    for i, token in enumerate(array(value, path, least=1)):
-        integer(token, f"{path}[{i}]", low=0, high=_HIGHEST_TOKEN)
-    return value
+def _tokens(value: object, path: str) -> Sequence[int]:
+    tokens = array(value, path, least=1)
+    wrong = next((i for i, token in enumerate(tokens) if not _is_token(token)), None)
+    if wrong is not None:
+        integer(tokens[wrong], f"{path}[{wrong}]", low=0, high=_HIGHEST_TOKEN)
+    return tokens
+
+
+def _is_token(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _HIGHEST_TOKEN

@@ -197,7 +197,7 @@ def _sum(first: Usage, second: Usage) -> Usage:
         completion_tokens=first.completion_tokens + second.completion_tokens,
         cached_tokens=first.cached_tokens + second.cached_tokens,
         reported_cost=None if costs[0] is None or costs[1] is None else costs[0] + costs[1],
-        raw={"calls": [*first.raw.get("calls", [first.raw]), second.raw]},
+        raw={"calls": [raw for raw in (*first.raw.get("calls", [first.raw]), second.raw) if raw]},
         estimated=first.estimated or second.estimated,
     )
 

@@ -18,7 +18,7 @@ from gateway.completion import Usage
 from gateway.errors import UpstreamOverloaded, UpstreamTimeout
 from gateway.proxy.embeddings import EmbeddingCalls, EncodedAnswer
 from tests.conftest import GatewayUnderTest, MakeGateway
-from tests.upstreams import Upstream
+from tests.upstreams import Upstream, answer
 
 GEMINI = "gemini/gemini-embedding-001"
 OPENROUTER = "openrouter/openai/text-embedding-3-small"
@@ -250,6 +250,23 @@ def test_a_client_that_leaves_is_charged_for_what_was_sent(make_gateway: MakeGat
     (row,) = gateway.rows
     assert (row["status"], row["estimated"]) == ("cancelled", 1)
     assert row["prompt_tokens"] == 2 + 11
+    assert row["usage"] == {"calls": [{"promptTokenCount": 2}]}
+
+
+def test_a_chat_model_that_embeds_nothing_stays_in_use_for_chats(make_gateway: MakeGateway) -> None:
+    """A model's failure to embed says nothing about chats: a client cannot take it away from `auto` by asking for vectors."""
+    missing = {"error": {"code": 404, "message": "models/x is not found", "status": "NOT_FOUND"}}
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        if "embed" in request.url.path.lower():
+            return httpx2.Response(404, json=missing)
+        return answer("four")(request)
+
+    gateway = make_gateway(upstream)
+    only_gemini = {"providers": ["gemini"]}
+    model = gateway.ask(routing=only_gemini).json()["model"]
+    assert embed(gateway, model=model).status_code == 404
+    assert gateway.ask(routing=only_gemini).json()["model"] == model
 
 
 def test_a_call_that_may_be_billed_is_estimated() -> None:

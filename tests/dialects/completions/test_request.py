@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.completion import ChatRequest
@@ -107,6 +107,7 @@ def test_a_wrong_or_unsupported_member_is_named(members: dict[str, Any], param: 
     assert caught.value.param == param
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(MEMBERS), JSON))
 def test_any_json_is_a_request_or_invalid(body: dict[str, Any]) -> None:
     """Whatever JSON comes, the result is a request with one message or InvalidRequest."""
