@@ -6,11 +6,12 @@ dataclass of fifty members.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from gateway.completion import Usage
 
@@ -35,6 +36,27 @@ class Attempt(NamedTuple):
     upstream_id: str | None = None
     first_byte: float | None = None
     duration: float | None = None
+
+
+class CandidateColumns(Sequence[Mapping[str, Any]]):
+    """Candidates that are columns already. As a sequence they are JSON objects, made when they are read."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def columns(self) -> dict[str, Any]:
+        """Each member of all candidates, a column in their order, under the names and in the order of a candidate's members."""
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        columns = self.columns()
+        return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
+        return list(self)[index]
 
 
 class RequestRecord(NamedTuple):

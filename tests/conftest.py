@@ -38,6 +38,8 @@ hypothesis.settings.load_profile("gateway")
 # No test calls a public host. The system's certificate authorities take 25 ms to load, for every gateway and every client.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 os.environ["SSL_CERT_DIR"] = os.devnull
+# As the gateway's command does: the threads of OpenBLAS would wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 KEYS = {"GEMINI_API_KEY": "gemini-key", "ANTHROPIC_API_KEY": "claude-key", "OPENROUTER_API_KEY": "openrouter-key"}
 

@@ -7,6 +7,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 LONGEST = 60.0  # seconds that a busy machine is given for the first answer
 
@@ -18,7 +19,7 @@ class Client(asyncio.Protocol):
         self._on_answer = on_answer
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
-        self.asked_at = 0.0
+        self._asked_at = self._first_at = 0.0
         self.answers = 0
         self.failures = 0
 
@@ -30,6 +31,8 @@ class Client(asyncio.Protocol):
         head, found, body = self._buffer.partition(b"\r\n\r\n")
         if not found:
             return
+        if body and not self._first_at:
+            self._first_at = time.monotonic()
         length = head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0]
         if body.endswith(b"0\r\n\r\n") if not length else len(body) >= int(length):
             self._buffer = b""
@@ -40,8 +43,12 @@ class Client(asyncio.Protocol):
     def ask(self, request: bytes) -> None:
         """Send a whole request."""
         if self._transport is not None:
-            self.asked_at = time.monotonic()
+            self._asked_at, self._first_at = time.monotonic(), 0.0
             self._transport.write(request)
+
+    def timing(self) -> Timing:
+        """Of the last answer, now that it is there."""
+        return Timing(self._first_at - self._asked_at, time.monotonic() - self._asked_at)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -71,17 +78,24 @@ async def run(port: int, bodies: Sequence[bytes], *, connections: int, seconds: 
     return answers, sum(client.failures for client in clients), took
 
 
-async def latencies(
+class Timing(NamedTuple):
+    """Seconds from a request until the first bytes of its answer's body, and until the whole answer."""
+
+    first: float
+    whole: float
+
+
+async def arrivals(
     port: int, bodies: Sequence[bytes], *, rate: float, seconds: float, seed: int = 1
-) -> Sequence[float]:
-    """Sorted seconds from request to whole answer, of requests that arrive at random, `rate` a second (a Poisson process).
+) -> Sequence[Timing]:
+    """Of requests that arrive at random, `rate` a second (a Poisson process).
 
     A request that finds no idle connection opens one, so that a slow answer does not hold back those behind it.
     """
-    chance, requests, took, idle = random.Random(seed), requests_of(port, bodies), [], list[Client]()
+    chance, requests, timings, idle = random.Random(seed), requests_of(port, bodies), [], list[Client]()
 
     def answered(client: Client) -> None:
-        took.append(time.monotonic() - client.asked_at)
+        timings.append(client.timing())
         idle.append(client)
 
     idle += await _connected(port, 8, answered)
@@ -95,11 +109,36 @@ async def latencies(
             idle.append(everyone[-1])
         idle.pop().ask(next(requests))
     await asyncio.sleep(0.5)  # for the last answers
-    for client in everyone:
+    return _checked(timings, everyone)
+
+
+async def in_step(port: int, bodies: Sequence[bytes], *, count: int, seconds: float) -> Sequence[Timing]:
+    """Of `count` requests at the same moment, again and again once all are answered."""
+    requests, timings = requests_of(port, bodies), list[Timing]()
+    all_answered = asyncio.Event()
+
+    def answered(client: Client) -> None:
+        timings.append(client.timing())
+        if len(timings) % count == 0:
+            all_answered.set()
+
+    clients = await _connected(port, count, answered)
+    ends = time.monotonic() + seconds
+    while not timings or time.monotonic() < ends:
+        all_answered.clear()
+        for client in clients:
+            client.ask(next(requests))
+        await asyncio.wait_for(all_answered.wait(), LONGEST)
+    return _checked(timings, clients)
+
+
+def _checked(timings: Sequence[Timing], clients: Sequence[Client]) -> Sequence[Timing]:
+    for client in clients:
         client.close()
-    if not took or any(client.failures for client in everyone):
-        raise RuntimeError(f"{len(took)} answers, {sum(client.failures for client in everyone)} failures")
-    return sorted(took)
+    failures = sum(client.failures for client in clients)
+    if not timings or failures:
+        raise RuntimeError(f"{len(timings)} answers, {failures} failures")
+    return timings
 
 
 async def _connected(port: int, count: int, on_answer: Callable[[Client], None]) -> list[Client]:

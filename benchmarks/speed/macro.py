@@ -1,31 +1,24 @@
-"""The whole gateway, a process of its own, between the load generator and the mock upstream: CPU, latency and memory."""
+"""The whole gateway, a process of its own, between the load generator and the mock upstream: CPU, latency, memory, size of rows."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import orjson
-
-from benchmarks.speed.load import latencies, run
+from benchmarks.speed import learned, processes
+from benchmarks.speed.learned import quantile
+from benchmarks.speed.load import arrivals, in_step, run
+from benchmarks.speed.processes import RunningGateway
 from benchmarks.speed.samples import CHUNKS, chat, distinct_chats
-from gateway.routing import Outcome, RoutingEngine
 
-START_WITHIN = 30.0  # seconds
 DISTINCT = 4000  # prompts; `auto` remembers far fewer
-OUTCOMES = 2000  # that the second gateway has learned from
-LEARNED_MODELS = 8
 RATE = 100.0  # requests a second where latency is measured
+STREAMS = 50  # at once in step, or a second at random
 NAMED = "openrouter/mock"
 
 
@@ -62,121 +55,73 @@ LEARNED_LATENCIES = {
     "gateway: auto added at 100/s, p50": 0.5,
     "gateway: auto added at 100/s, p99": 0.99,
 }
+FIRST_TOKENS = {
+    "gateway: first token, 50 in step": partial(in_step, count=STREAMS),
+    "gateway: first token, 50/s at random": partial(arrivals, rate=STREAMS),
+}
 MEMORY = ("memory: idle, KB", "memory: after the load, KB")
 
 
-def measured(*, seconds: float) -> Iterator[tuple[str, float]]:
-    """Each figure by name: microseconds of CPU, of added latency or of the start; kilobytes where the name says so.
+def measured(*, seconds: float, outcomes: int = learned.OUTCOMES) -> Iterator[tuple[str, float]]:
+    """Each figure by name: microseconds of CPU, of latency or of the start; kilobytes or bytes where the name says so.
 
-    The second gateway has learned from OUTCOMES outcomes, so that `auto` costs what it costs after some days.
+    The second gateway has learned from `outcomes`, so that `auto` costs what it costs after some days.
     """
+    in_cpu_time = scenarios()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream = _port()
-        stack.enter_context(_process("-m", "benchmarks.speed.upstream", str(upstream)))
-        _wait(upstream)
-        with _gateway(folder / "new.db", upstream) as (gateway, port, start):
-            yield "gateway: start", start
-            yield MEMORY[0], _resident(gateway)
-            for scenario in scenarios():
-                yield scenario.name, _cpu_of(gateway, port, scenario, seconds=seconds)
-            yield from _added(port, upstream, NAMED, LATENCIES, seconds=seconds)
-            yield MEMORY[1], _resident(gateway)
-        teach(folder / "learned.db")
-        with _gateway(folder / "learned.db", upstream) as (gateway, port, _):
-            auto = replace(scenarios()[2], name=LEARNED_AUTO)
-            yield auto.name, _cpu_of(gateway, port, auto, seconds=seconds)
-            yield from _added(port, upstream, "auto", LEARNED_LATENCIES, seconds=seconds)
-
-
-def teach(ledger: Path, *, outcomes: int = OUTCOMES) -> None:
-    """Write a ledger from which a gateway has learned: graded outcomes of some models on distinct prompts."""
-    chance = random.Random(2)
-    with RoutingEngine(ledger, seed=1) as engine:
-        models = list(engine.catalog)[:LEARNED_MODELS]
-        for body in distinct_chats("auto", count=outcomes, seed=3):
-            prompt = orjson.loads(body)["messages"][0]["content"]
-            decision = engine.route(prompt, auto_route=True)
-            model = chance.choice(models)
-            quality = float(chance.random() < 0.9 - 0.3 * float(decision.metadata["complexity"]))
-            decision = replace(decision, provider=model.provider, model=model.name)
-            engine.record_outcome(decision, Outcome(quality=quality, input_tokens=400, output_tokens=60))
+        upstream = stack.enter_context(processes.upstream())
+        with processes.gateway(folder / "new.db", upstream) as gateway:
+            yield "gateway: start", gateway.start
+            yield MEMORY[0], gateway.resident()
+            for scenario in in_cpu_time:
+                yield scenario.name, _cpu_of(gateway, scenario, seconds=seconds)
+            yield from _added(gateway.port, upstream, NAMED, LATENCIES, seconds=seconds)
+            yield from _first_tokens(gateway.port, upstream, seconds=seconds / 2)
+            yield MEMORY[1], gateway.resident()
+        ledger = folder / "learned.db"
+        learned.teach(ledger, outcomes=outcomes)
+        yield from learned.route_alone(ledger, count=outcomes)
+        yield learned.LAG, learned.lag_while_learning(ledger, upstream, seconds=3 * seconds)
+        rows, taken = learned.size(ledger)
+        with processes.gateway(ledger, upstream) as gateway:
+            auto = replace(in_cpu_time[2], name=LEARNED_AUTO)
+            yield auto.name, _cpu_of(gateway, auto, seconds=seconds)
+            yield from _added(gateway.port, upstream, "auto", LEARNED_LATENCIES, seconds=seconds)
+        more_rows, more_taken = learned.size(ledger)
+        yield learned.ROW, (more_taken - taken) / (more_rows - rows)
 
 
 def _added(
-    port: int, upstream: int, model: str, figures: dict[str, float], *, seconds: float
+    port: int, upstream: int, model: str, figures: Mapping[str, float], *, seconds: float
 ) -> Iterator[tuple[str, float]]:
     """Microseconds that the gateway adds to the upstream's own latency, at random arrivals."""
     bodies = distinct_chats(model, count=DISTINCT, seed=4)
-    direct = asyncio.run(latencies(upstream, bodies, rate=RATE, seconds=min(2.0, seconds)))
-    through = asyncio.run(latencies(port, bodies, rate=RATE, seconds=seconds))
+    direct, through = (
+        [timing.whole for timing in asyncio.run(arrivals(where, bodies, rate=RATE, seconds=length))]
+        for where, length in ((upstream, min(2.0, seconds)), (port, seconds))
+    )
     for name, share in figures.items():
-        yield name, max(0.0, _quantile(through, share) - _quantile(direct, 0.5)) * 1e6
+        yield name, max(0.0, quantile(through, share) - quantile(direct, 0.5)) * 1e6
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+def _first_tokens(port: int, upstream: int, *, seconds: float) -> Iterator[tuple[str, float]]:
+    """Microseconds that the gateway adds to the median time until a stream's first event."""
+    bodies = [chat(NAMED, stream=True)]
+    for name, load in FIRST_TOKENS.items():
+        direct, through = (
+            quantile([timing.first for timing in asyncio.run(load(where, bodies, seconds=seconds))], 0.5)
+            for where in (upstream, port)
+        )
+        yield name, max(0.0, through - direct) * 1e6
 
 
-@contextmanager
-def _gateway(ledger: Path, upstream: int) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
-    """A gateway on this ledger: its process, its port, and the microseconds that it took to start."""
-    port, began = _port(), time.monotonic()
-    address = f"http://127.0.0.1:{upstream}"
-    arguments = ("-m", "gateway", "serve", "--port", str(port), "--db", str(ledger))
-    with _process(*arguments, ANTHROPIC_BASE_URL=address, OPENROUTER_BASE_URL=f"{address}/v1") as gateway:
-        _wait(port)
-        yield gateway, port, (time.monotonic() - began) * 1e6
-
-
-def _cpu_of(gateway: subprocess.Popen[bytes], port: int, scenario: Scenario, *, seconds: float) -> float:
-    before = _cpu_seconds(gateway.pid)
-    answers, failures, _ = asyncio.run(run(port, scenario.bodies, connections=scenario.connections, seconds=seconds))
+def _cpu_of(gateway: RunningGateway, scenario: Scenario, *, seconds: float) -> float:
+    before = gateway.cpu_seconds()
+    answers, failures, _ = asyncio.run(
+        run(gateway.port, scenario.bodies, connections=scenario.connections, seconds=seconds)
+    )
     if failures or not answers:
         raise RuntimeError(f"{scenario.name}: {failures} failures, {answers} answers")
     # The warm-up's CPU counts, its answers do not; it is the same in the baseline.
-    return (_cpu_seconds(gateway.pid) - before) * 1e6 / (answers * scenario.units)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process with all its threads, from Linux's /proc."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(gateway: subprocess.Popen[bytes]) -> float:
-    """Kilobytes in memory, from Linux's /proc."""
-    pages = int(Path(f"/proc/{gateway.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
-
-
-@contextmanager
-def _process(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    keys = {"ANTHROPIC_API_KEY": "x", "OPENROUTER_API_KEY": "x"}
-    process = subprocess.Popen(  # noqa: S603 - our own modules
-        [sys.executable, *arguments],
-        env={**os.environ, **keys, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def _wait(port: int) -> None:
-    deadline = time.monotonic() + START_WITHIN
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.01)
-    raise RuntimeError(f"nothing listens on port {port} after {START_WITHIN:g} s")
+    return (gateway.cpu_seconds() - before) * 1e6 / (answers * scenario.units)

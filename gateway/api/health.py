@@ -38,16 +38,26 @@ class IntegrityCheck:
 
 
 class Readiness:
-    """503 while draining, when the ledger cannot be written, or was found damaged."""
+    """503 while draining, before the ledger's outcomes are learned, when it cannot be written, or was found damaged."""
 
-    def __init__(self, store: Store, *, draining: Callable[[], bool], integrity: IntegrityCheck) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        draining: Callable[[], bool],
+        starting: Callable[[], bool],
+        integrity: IntegrityCheck,
+    ) -> None:
         self._store = store
         self._draining = draining
+        self._starting = starting
         self._integrity = integrity
 
     async def readyz(self, request: Request) -> Response:
         if self._draining():
             return JSONResponse({"status": "draining"}, 503)
+        if self._starting():
+            return JSONResponse({"status": "starting", "reason": "the ledger's outcomes are being learned"}, 503)
         if not await asyncio.to_thread(self._store.writable):
             return JSONResponse({"status": "degraded", "reason": "the ledger cannot be written"}, 503)
         if self._integrity.finding is not None:

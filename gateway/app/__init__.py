@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from gateway.app.runtime import Runtime, build_runtime
 from gateway.app.services import Services, build_services
 from gateway.app.upstreams import build_providers, build_transport
 from gateway.errors import GatewayError
+from gateway.routing import Pause, no_pause
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.transport import Transport
@@ -75,9 +75,9 @@ class Gateway:
         self.app.serve(self.runtime.routes, self.runtime.cors)
         self.app.state.gateway = self
 
-    def refresh(self) -> None:
-        """Make the routing engine in use learn from the ledger. Blocks."""
-        self.runtime.engine.refresh()
+    def refresh(self, pause: Pause = no_pause) -> None:
+        """Make the routing engine in use learn from the ledger; `pause` is called between short steps of that. Blocks."""
+        self.runtime.engine.refresh(pause)
 
     async def reload(self, settings: Settings) -> None:
         """Serve new requests with new settings; running requests finish with the old ones.
@@ -86,12 +86,12 @@ class Gateway:
         the limits and the transport stay as they were at the start.
         """
         runtime = build_runtime(settings, self.services)
-        await asyncio.to_thread(runtime.engine.refresh)
+        await self.services.refresh_loop.in_slices(runtime.engine.refresh)
         self.runtime = runtime
         self.app.serve(runtime.routes, runtime.cors)
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:
-        return lifespan(self.services, refresh=self.refresh)
+        return lifespan(self.services)
 
 
 def create_app(

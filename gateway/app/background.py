@@ -37,16 +37,11 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
 
 
 @asynccontextmanager
-async def lifespan(services: Services, *, refresh: Callable[[], None]) -> AsyncIterator[None]:
-    """Runs the background tasks while the application serves, then closes the services.
-
-    `refresh` makes the routing engine in use learn from the ledger.
-    """
+async def lifespan(services: Services) -> AsyncIterator[None]:
+    """Runs the background tasks while the application serves, then closes the services."""
     await asyncio.to_thread(services.close_orphans)
-    first_refresh = asyncio.create_task(asyncio.to_thread(refresh))
-    await asyncio.wait({first_refresh}, timeout=FIRST_REFRESH)
-    tasks = [first_refresh]
-    tasks += [asyncio.create_task(run(), name=name) for name, run in background_tasks(services).items()]
+    tasks = [asyncio.create_task(run(), name=name) for name, run in background_tasks(services).items()]
+    await services.refresh_loop.wait_started(FIRST_REFRESH)
     try:
         yield
     finally:

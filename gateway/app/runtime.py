@@ -221,7 +221,12 @@ def _routes(
         stored_responses=StoredResponses(state),
         reports=ReportEndpoints(store),
         metrics=services.exporter.metrics,
-        readiness=Readiness(store, draining=lambda: lifecycle.draining, integrity=services.integrity),
+        readiness=Readiness(
+            store,
+            draining=lambda: lifecycle.draining,
+            starting=lambda: services.refresh_loop.starting,
+            integrity=services.integrity,
+        ),
         dashboard=Dashboard(store, demo=services.demo, strong=is_strong),
     )
     sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,15 @@ from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
-from gateway.routing import ImplicitFeedback, KeysPerModel, RecentPrompts, RefreshLoop, SessionAffinity, keys_per_model
+from gateway.routing import (
+    ImplicitFeedback,
+    KeysPerModel,
+    RecentPrompts,
+    Refresh,
+    RefreshLoop,
+    SessionAffinity,
+    keys_per_model,
+)
 from gateway.settings import Settings
 from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
@@ -78,7 +85,7 @@ def build_services(
     store: Store,
     transport: Transport,
     environment: Environment,
-    refresh: Callable[[], None],
+    refresh: Refresh,
     demo: bool = False,
     shared: Path | None = None,
 ) -> Services:

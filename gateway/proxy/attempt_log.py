@@ -24,7 +24,12 @@ class RejectedAnswer(NamedTuple):
 
 
 class AttemptLog:
-    """At most the last attempt is open. `clock` is monotonic seconds; costs are those at the time `at`."""
+    """At most the last attempt is open. `clock` is monotonic seconds; costs are those at the time `at`.
+
+    `current` is the provider and model of the newest attempt, once there is one.
+    """
+
+    current: ModelKey
 
     def __init__(self, cost_calculator: CostCalculator, *, clock: Callable[[], float], at: datetime) -> None:
         self._cost_calculator = cost_calculator
@@ -43,11 +48,6 @@ class AttemptLog:
         return self._clock() - self._began
 
     @property
-    def current(self) -> ModelKey:
-        """Provider and model of the newest attempt."""
-        return ModelKey(self.attempts[-1].provider, self.attempts[-1].model)
-
-    @property
     def fell_back(self) -> bool:
         """Whether more than one model was called; a retry of the same one is no fallback."""
         return len({(attempt.provider, attempt.model) for attempt in self.attempts}) > 1
@@ -61,7 +61,8 @@ class AttemptLog:
         """An upstream is about to be called."""
         self._attempt_began = self._clock()
         self._upstream_id = None
-        attempt = Attempt(len(self.attempts) + 1, candidate.provider, candidate.model)
+        self.current = ModelKey(candidate.provider, candidate.model)
+        attempt = Attempt(len(self.attempts) + 1, *self.current)
         self.attempts.append(attempt)
         return attempt
 
@@ -78,17 +79,17 @@ class AttemptLog:
 
     def close(self, status: AttemptStatus, *, usage: Usage | None, error: GatewayError | None = None) -> None:
         """Close and price the open attempt."""
-        attempt = self.attempts[-1]
-        cost = None
-        if usage is not None:
-            cost = self._cost_calculator.cost(usage, attempt.provider, attempt.model, at=self._at)
-        self.attempts[-1] = attempt._replace(
+        number, provider, model = self.attempts[-1][:3]
+        self.attempts[-1] = Attempt(
+            number,
+            provider,
+            model,
             status=status,
-            upstream_id=self._upstream_id,
+            cost=None if usage is None else self._cost_calculator.cost(usage, provider, model, at=self._at),
             usage=usage,
-            cost=cost,
             error=None if error is None else code_of(error),
             upstream_status=error.upstream_status if isinstance(error, UpstreamError) else None,
+            upstream_id=self._upstream_id,
             first_byte=self.first_byte,
             duration=self._clock() - self._attempt_began,
         )

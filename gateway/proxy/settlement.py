@@ -133,14 +133,9 @@ def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | N
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:
     """Cost of all attempts, USD; None if a billed one has no known price."""
-    total = Decimal(0)
-    for attempt in attempts:
-        if attempt.cost is None:
-            if attempt.usage is not None:
-                return None
-            continue
-        total += attempt.cost
-    return total
+    if any(attempt.cost is None and attempt.usage is not None for attempt in attempts):
+        return None
+    return sum((attempt.cost for attempt in attempts if attempt.cost is not None), Decimal(0))
 
 
 def new_record(
@@ -148,7 +143,7 @@ def new_record(
 ) -> RequestRecord:
     """The row as it is inserted before the first upstream is called; `features`: with what the router saw."""
     ranking, chosen, shadow = plan.ranking, plan.ranking.chosen, plan.shadow
-    estimated = ranking if ranking.scored or shadow is None else shadow
+    estimated = ranking if ranking.order or shadow is None else shadow
     return RequestRecord(
         request_id=request_id,
         timestamp=at.isoformat(timespec="milliseconds"),

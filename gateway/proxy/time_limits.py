@@ -45,12 +45,11 @@ class RequestTimeLimits:
 
         So a candidate with a shorter limit leaves time for another one.
         """
-        limits = (
-            {self._common, *(self.limits(candidate) for candidate in candidates)}
-            if self._has_overrides
-            else {self._common}
-        )
-        return max(limit.stream if request.stream else limit.total for limit in limits)
+        common = self._common.stream if request.stream else self._common.total
+        if not self._has_overrides:
+            return common
+        limits = map(self.limits, candidates)
+        return max(common, *(limit.stream if request.stream else limit.total for limit in limits))
 
     def timeouts(self, request: ChatRequest, candidate: Candidate, remaining: float) -> Timeouts:
         """The timeouts of one call, within the `remaining` seconds of its request. Raises InvalidRequest for an unknown effort."""

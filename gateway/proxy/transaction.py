@@ -25,7 +25,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol
 
@@ -44,7 +44,7 @@ from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAtt
 log = logging.getLogger(__name__)
 
 
-class State(Enum):
+class State(StrEnum):
     OPEN = "open"
     CALLING = "calling"
     ANSWERING = "answering"
@@ -162,12 +162,12 @@ class RequestTransaction:
         """
         self._move("call")
         attempt = self._log.open(candidate)
-        marker = self.plan.breakpoints.placed_by(self._log.current)
-        if self._log.current != (self.record.selected_provider, self.record.selected_model):
-            self._select(self._log.current, self._log.current)
+        called = self._log.current
+        if called != (self.record.selected_provider, self.record.selected_model):
+            self._select(called, called)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
-        return with_breakpoints(self.request) if marker == "gateway" else self.request
+        return with_breakpoints(self.request) if self.record.cache_marks == "gateway" else self.request
 
     def _select(self, selected: ModelKey, key: ModelKey) -> None:
         marker = self.plan.breakpoints.placed_by(key)

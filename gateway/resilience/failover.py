@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from gateway.catalog.catalog import Catalog
 from gateway.errors import (
     AllCandidatesFailed,
     GatewayError,
@@ -15,6 +14,8 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamStaleConnection,
 )
+from gateway.resilience.candidates import Candidate
+from gateway.resilience.exclusions import NO_EXCLUSIONS
 from gateway.resilience.failure_classes import FailurePolicy, FailureScope, failure_policy
 from gateway.resilience.key_rotation import KeyRotation
 from gateway.resilience.retry_budget import RetryBudget
@@ -23,35 +24,6 @@ from gateway.resilience.upstream_health import UpstreamHealth
 NO_MORE = ". No further model was called: a failed attempt may be billed"
 BACKOFF, LONGEST_BACKOFF = 0.25, 4.0  # seconds, before jitter
 SHORT_RETRY_AFTER = 5.0  # seconds; a request does not wait longer than this for the same upstream
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that may answer. `key` is the number of the provider's API key.
-
-    `context_window` and `max_output` are in tokens, None when unknown.
-    """
-
-    provider: str
-    model: str
-    context_window: int | None = None
-    key: int = field(default=1, compare=False)
-    max_output: int | None = field(default=None, compare=False)
-
-    @property
-    def full_name(self) -> str:
-        """The name clients use."""
-        return f"{self.provider}/{self.model}"
-
-    @property
-    def deployment(self) -> str:
-        """The provider with its key: `gemini` for the first key, `gemini#2` for the second."""
-        return deployment(self.provider, self.key)
-
-
-def deployment(provider: str, key: int) -> str:
-    """Name of a provider with one of its keys; the first key adds no number."""
-    return provider if key == 1 else f"{provider}#{key}"
 
 
 class FailoverPolicy:
@@ -119,11 +91,7 @@ class AttemptSequence:
         self._max_attempts = max_attempts
         self._unsupported: list[RequestError] = []
         self._tried: list[Candidate] = []
-        self._overloaded: set[str] = set()
-        self._unauthorized: set[str] = set()
-        self._unreachable: set[str] = set()
-        self._bad_keys: set[tuple[str, int]] = set()
-        self._window = 0
+        self._exclusions = NO_EXCLUSIONS
         self._was_cooling = False
         self.count = count
         self.failures: list[tuple[Candidate, UpstreamError]] = []
@@ -155,12 +123,12 @@ class AttemptSequence:
         candidate, self._next = self._next, None
         if candidate is None or self.remaining <= 0:
             return None
-        key = self._policy.key_rotation.next(candidate.provider, tried=self._keys_of(candidate.provider))
+        key = self._policy.key_rotation.next(candidate.provider, tried=self._exclusions.keys_of(candidate.provider))
         if key is not None and key != candidate.key:
             candidate = replace(candidate, key=key)
         self._was_cooling = self._policy.upstream_health.acquire_probe(candidate.provider, candidate.model)
         self._policy.budget.spend(
-            candidate.provider, retry=candidate.provider in self._overloaded or candidate in self._tried
+            candidate.provider, retry=candidate.provider in self._exclusions.overloaded or candidate in self._tried
         )
         self._tried.append(candidate)
         self.count += 1
@@ -195,23 +163,19 @@ class AttemptSequence:
         if rule.scope is FailureScope.KEY and self._has_another_key(current):
             return 0.0
         self._policy.upstream_health.failed(current.provider, current.model, error)
-        self._exclude(current, rule)
+        self._exclusions = self._exclusions.after(current, rule)
         return self._choose_next(current, rule, error)
 
     def _has_another_key(self, current: Candidate) -> bool:
         """Drop the key that failed; True if the same candidate is called next with another key."""
-        self._bad_keys.add((current.provider, current.key))
-        self._policy.key_rotation.failed(current.provider, current.key)
-        rotation, tried = self._policy.key_rotation, self._keys_of(current.provider)
-        if not rotation.another(current.provider, tried=tried):
+        self._exclusions = self._exclusions.without_key(current)
+        rotation = self._policy.key_rotation
+        rotation.failed(current.provider, current.key)
+        if not rotation.another(current.provider, tried=self._exclusions.keys_of(current.provider)):
             return False
         self._policy.upstream_health.release(current.provider, current.model)
         self._next = current if self.count < self._max_attempts else None
         return True
-
-    def _keys_of(self, provider: str) -> set[int]:
-        """The provider's keys that already failed for this request."""
-        return {key for name, key in self._bad_keys if name == provider} if self._bad_keys else set()
 
     def exhausted(self) -> GatewayError:
         """The client's error after `next()` returned None."""
@@ -250,17 +214,6 @@ class AttemptSequence:
         """Seconds until a pinned candidate may be called again, None if now. Under `auto` such candidates are tried last instead."""
         return self._policy.upstream_health.refused_until(candidate.provider, candidate.model) if self._pinned else None
 
-    def _exclude(self, current: Candidate, rule: FailurePolicy) -> None:
-        """Remember, for this request, which other candidates the failure rules out or moves back."""
-        if rule.scope is FailureScope.PROVIDER or (rule.scope.is_load_related and current.provider in self._overloaded):
-            self._unreachable.add(current.provider)
-        if rule.scope.is_load_related:
-            self._overloaded.add(current.provider)
-        if rule.scope is FailureScope.KEY:
-            self._unauthorized.add(current.provider)
-        if rule.failover == "larger":
-            self._window = max(self._window, current.context_window or 0)
-
     def _choose_next(self, current: Candidate, rule: FailurePolicy, error: UpstreamError) -> float:
         """Choose the next candidate; returns the seconds to wait before it is called."""
         if rule.failover == "none" or self.count >= self._max_attempts:
@@ -296,7 +249,9 @@ class AttemptSequence:
     def _best_untried(self) -> Candidate | None:
         """The best candidate that was not called yet."""
         best, lowest = None, 0
-        for candidate in filter(self._is_eligible, self._candidates):
+        for candidate in self._candidates:
+            if not self._is_eligible(candidate):
+                continue
             rank = 0 if self._pinned else self._rank(candidate)
             if rank == 0:
                 return candidate
@@ -305,48 +260,23 @@ class AttemptSequence:
         return best
 
     def _is_eligible(self, candidate: Candidate) -> bool:
-        if candidate in self._tried or candidate.provider in self._unauthorized or self._refused(candidate) is not None:
+        if candidate in self._tried or self._refused(candidate) is not None or self._exclusions.exclude(candidate):
             return False
-        if self._window and candidate.context_window is not None and candidate.context_window <= self._window:
-            return False
-        return candidate.provider not in self._overloaded or self._policy.budget.permits(candidate.provider)
+        return candidate.provider not in self._exclusions.overloaded or self._policy.budget.permits(candidate.provider)
 
     def _rank(self, candidate: Candidate) -> int:
         """Order of trying, lowest first: healthy and not overloaded, overloaded, cooling down, unreachable, missing model."""
         upstream_health = self._policy.upstream_health
         if upstream_health.missing(candidate.provider, candidate.model):
             return 4
-        if candidate.provider in self._unreachable:
+        if candidate.provider in self._exclusions.unreachable:
             return 3
         if upstream_health.is_cooling_down(candidate.provider, candidate.model):
             return 2
-        return 1 if candidate.provider in self._overloaded else 0
+        return 1 if candidate.provider in self._exclusions.overloaded else 0
 
 
 def _reason(candidate: Candidate, error: UpstreamError) -> str:
     """One candidate's failure as the client may read it: without the provider's text about keys or accounts."""
     detail = error.message if error.shows_detail else error.code or error.type
     return f"{candidate.full_name}: {detail[:200]}"
-
-
-class Cascade:
-    """Escalation after an answer that fails validation: the candidates of the next tier (a cascade, as in FrugalGPT)."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def next_tier(self, current: tuple[str, str], candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        """The candidates of the nearest tier above `current` (provider, model), in their order.
-
-        Empty above the highest tier, and for a model that is not in the catalog.
-        """
-        model = self._catalog.get(*current)
-        if model is None:
-            return ()
-        ranks = {candidate: self._rank(candidate) for candidate in candidates}
-        above = min((rank for rank in ranks.values() if rank > model.rank), default=None)
-        return tuple(candidate for candidate in candidates if ranks[candidate] == above)
-
-    def _rank(self, candidate: Candidate) -> int:
-        model = self._catalog.get(candidate.provider, candidate.model)
-        return -1 if model is None else model.rank

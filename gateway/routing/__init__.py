@@ -6,6 +6,7 @@ Other packages import from here and nothing deeper.
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
 from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, keys_per_model
 from gateway.routing.feedback.format_check import Validity, check_format
@@ -22,7 +23,7 @@ from gateway.routing.prompt.context import (
     with_prompt_tokens,
 )
 from gateway.routing.prompt.features import RecentPrompts
-from gateway.routing.refresh_loop import RefreshLoop
+from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
@@ -30,7 +31,8 @@ from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
-from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking, ScoredModel
+from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking
+from gateway.routing.strategies.scored_models import ScoredModel
 from gateway.routing.types import Outcome, RoutingContext, RoutingDecision, RoutingMode, RoutingStrategy
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "Model",
     "NoRoute",
     "Outcome",
+    "Pause",
     "Plan",
     "Planner",
     "PricedOption",
@@ -61,6 +64,7 @@ __all__ = [
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",
+    "Refresh",
     "RefreshLoop",
     "Reservation",
     "RoutingContext",
@@ -82,6 +86,7 @@ __all__ = [
     "keys_per_model",
     "label_of",
     "last_user_text",
+    "no_pause",
     "prompt_tokens_of",
     "score_complexity",
     "the rest serves the gateway.",

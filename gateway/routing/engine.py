@@ -11,6 +11,7 @@ from types import TracebackType
 from gateway.catalog.catalog import Catalog, ModelKey
 from gateway.catalog.packaged import load_catalog
 from gateway.errors import NoRoute
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.estimation.trainer import POLL_SECONDS, OnlineTrainer
 from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.embedding import packaged_embedding
@@ -93,10 +94,13 @@ class RoutingEngine:
         """
         self._trainer.record(stored(decision, outcome))
 
-    def refresh(self) -> None:
-        """Learn the outcomes that other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable."""
+    def refresh(self, pause: Pause = no_pause) -> None:
+        """Learn the outcomes that other processes stored. Blocks; thread-safe against `route`. Raises LedgerUnavailable.
+
+        `pause` is called between short steps of the work; what it raises ends the refresh, and the engine may not refresh again.
+        """
         packaged_embedding()  # loads the table before the first request needs it
-        self._trainer.refresh()
+        self._trainer.refresh(pause)
 
     def close(self) -> None:
         """May be called twice. A `store` passed to the constructor stays open."""

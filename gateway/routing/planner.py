@@ -14,7 +14,7 @@ from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
-from gateway.routing.prompt.features import RecentPrompts, prompt_facts
+from gateway.routing.prompt.features import RecentPrompts, extract
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching
 from gateway.routing.sessions.switching_cost import SessionChoice, keep_unless_worth_it, switch_cost
@@ -93,7 +93,7 @@ class Planner:
         self._engine = engine
         self._caching = caching
         self._speaks = speaks
-        self._recent = recent
+        self._read = extract if recent is None else recent.extract
         self._spending_limits = spending_limits
         self._sessions = sessions
         self._shadow = shadow
@@ -265,12 +265,8 @@ class Planner:
             cooling=self._cooling(),
             tradeoff=target.tradeoff if isinstance(target, Auto) else None,
             user_id=caller.key_id,
-        )
-        features = self._recent.extract(context.prompt) if self._recent is not None else None
-        context = replace(
-            context,
-            session_id=context.session_id if session is None else session.session_id,
-            facts=prompt_facts(context.prompt, context, extracted=features),  # shared by decision and baseline
+            session_id=None if session is None else session.session_id,
+            read=self._read,
         )
         return context if self._spending_limits is None else self._spending_limits.restrict(context, caller.key)
 
@@ -336,15 +332,14 @@ class Planner:
 
 def _within(ranking: Ranking, first: Candidate) -> Ranking:
     """The ranking with the first permitted candidate in front."""
-    permitted = ranking.of(ModelKey(first.provider, first.model))
-    if permitted is None or permitted.key == ranking.chosen:
+    permitted = ModelKey(first.provider, first.model)
+    if permitted == ranking.chosen or permitted not in ranking.keys:
         return ranking
-    return ranking.choose(permitted, because=f"Within the limits of the key or budget it is {permitted.key.full_name}.")
+    return ranking.choose(permitted, because=f"Within the limits of the key or budget it is {permitted.full_name}.")
 
 
 def _with_baseline_first(ranking: Ranking, baseline: ModelKey) -> Ranking:
     """The ranking with the baseline in front, if the baseline can serve the request."""
-    scored = ranking.of(baseline)
-    if scored is None or scored is ranking.scored[0]:
+    if baseline not in ranking.keys[1:]:
         return ranking
-    return ranking.choose(scored, because=f"Shadow mode: the baseline {baseline.full_name} answers.")
+    return ranking.choose(baseline, because=f"Shadow mode: the baseline {baseline.full_name} answers.")

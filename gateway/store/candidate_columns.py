@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-# The members of a candidate, in the order of `ScoredModel.to_json`.
+from gateway.records import CandidateColumns
+
+# The members of a candidate, in this order.
 _MEMBERS = ("provider", "model", "tier", "quality", "spread", "cost", "outcomes", "propensity", "cooling")
 _members_of = itemgetter(*_MEMBERS)
 _SPARSE = ("outcomes", "propensity", "cooling")  # zero or False for most candidates
@@ -17,17 +19,23 @@ _SPARSE = ("outcomes", "propensity", "cooling")  # zero or False for most candid
 
 def to_columns(candidates: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
     """The columns of the candidates; the candidates themselves where one of them has other members."""
-    rows = list(candidates)
-    try:
-        figures = [_members_of(row) for row in rows if len(row) == len(_MEMBERS)]
-    except (LookupError, TypeError):  # a replaced strategy's candidates may be anything
-        return rows
-    if not rows or len(figures) != len(rows):
-        return rows
-    columns: dict[str, Any] = dict(zip(_MEMBERS, zip(*figures, strict=True), strict=True))
+    columns = candidates.columns() if isinstance(candidates, CandidateColumns) else _transposed(candidates)
+    if columns is None:
+        return list(candidates)
     for name in _SPARSE:
         columns[name] = {str(place): value for place, value in enumerate(columns[name]) if value}
     return columns
+
+
+def _transposed(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """None where a row has other members: a replaced strategy's candidates may be anything."""
+    try:
+        figures = [_members_of(row) for row in rows if len(row) == len(_MEMBERS)]
+    except (LookupError, TypeError):
+        return None
+    if not rows or len(figures) != len(rows):
+        return None
+    return dict(zip(_MEMBERS, zip(*figures, strict=True), strict=True))
 
 
 def from_columns(stored: Any) -> Any:

@@ -7,7 +7,7 @@ import sys
 import orjson
 import pytest
 
-from benchmarks.speed import macro, micro
+from benchmarks.speed import learned, macro, micro
 from benchmarks.speed.__main__ import BASELINE, main
 from benchmarks.speed.samples import ANSWERS, chat, distinct_chats, events
 from benchmarks.speed.timing import microseconds
@@ -42,10 +42,10 @@ def test_the_whole_gateway_is_measured() -> None:
     Slow: two processes and some requests for each scenario; a broken benchmark is noticed by nothing else.
     """
     baseline = orjson.loads(BASELINE.read_bytes())
-    found = dict(macro.measured(seconds=0.3))
+    found = dict(macro.measured(seconds=0.3, outcomes=300))
     named = {scenario.name for scenario in macro.scenarios()}
-    further = {"gateway: start", macro.LEARNED_AUTO, *macro.LATENCIES, *macro.LEARNED_LATENCIES, *macro.MEMORY}
-    assert set(found) == named | further
+    latencies = {*macro.LATENCIES, *macro.LEARNED_LATENCIES, *macro.FIRST_TOKENS, *learned.ROUTE_ALONE, learned.LAG}
+    assert set(found) == named | latencies | {"gateway: start", macro.LEARNED_AUTO, learned.ROW, *macro.MEMORY}
     assert set(found) <= set(baseline)
     assert all(figure >= 0 for figure in found.values())
 

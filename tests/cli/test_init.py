@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -53,3 +54,13 @@ def test_commands_can_be_added_and_removed() -> None:
     assert (len(commands), commands["hello"].name) == (2, "hello")
     del commands["hello"]
     assert list(commands) == ["serve"]
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_numpy_gets_one_thread_unless_the_environment_says_more(given: dict[str, str], threads: str) -> None:
+    """The variable is set before anything can import NumPy, which reads it once."""
+    source = "import sys, os; sys.modules['numpy'] = None; import gateway.__main__; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    variables = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, env=variables | given, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    assert done.stdout.strip() == threads

@@ -346,7 +346,7 @@ def test_an_overridden_rank_is_what_route_answers(engine: RoutingEngine) -> None
     class Last(ComplexityStrategy):
         def rank(self, prompt: str, context: RoutingContext) -> Ranking:
             ranking = super().rank(prompt, context)
-            return ranking.choose(ranking.scored[-1], because="Mine.")
+            return ranking.choose(ranking.keys[-1], because="Mine.")
 
     engine.strategies["complexity"] = Last(THREE)
     assert engine.route(SIMPLE).model == SONNET.name

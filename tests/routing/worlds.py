@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.estimation.estimates import Estimate
-from gateway.routing.strategies.ranking import ScoredModel
+from gateway.routing.strategies.scored_models import ScoredModel
 from gateway.routing.types import Confidence, RoutingDecision
 
 FLASH = Model(provider="gemini", name="gemini-9-flash", tier="simple", input_price=0.1, output_price=0.4)

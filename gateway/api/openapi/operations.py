@@ -190,7 +190,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         "GET /health": Operation("health", "The same.", {JSON: named("Health")}),
         "GET /readyz": Operation(
             "readyz",
-            "Whether requests can be served; 503 while draining or when the ledger cannot be written.",
+            "Whether requests can be served; 503 while starting or draining, or when the ledger cannot be written.",
             {JSON: named("Health")},
             others={503: named("Health")},
         ),

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.catalog import ModelKey
+from gateway.routing.estimation.throttle import Pause, no_pause
 
 # Candidate rates, in quality per mean cost of the best model. The lowest pays that cost for a quality of 0.001.
 _GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
@@ -76,10 +77,13 @@ def _size_weight(size: float) -> float:
     return _OWN_SIZE_SHARE + (1.0 - _OWN_SIZE_SHARE) / size
 
 
-def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: ModelKey | None = None) -> CostQualityRate:
+def fit_rate(
+    sample: Sequence[Sequence[Option]], *, best: int, key: ModelKey | None = None, pause: Pause = no_pause
+) -> CostQualityRate:
     """Fits the rate to a sample: for each request the options of all models, in the same order of models.
 
     `best` is the index of the best model, `key` its name. Without a cost span between the cheapest and the best, nothing is fitted.
+    `pause` is called between two candidate rates.
     """
     if not sample:
         return CostQualityRate()
@@ -100,6 +104,7 @@ def fit_rate(sample: Sequence[Sequence[Option]], *, best: int, key: ModelKey | N
             / size
         )
         shares.append((spent - lowest) / (price - lowest))
+        pause()
     return CostQualityRate(shares=_cumulative_minimum(shares), price=price, requests=size, best=key)
 
 

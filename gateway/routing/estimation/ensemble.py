@@ -13,7 +13,7 @@ It is imported itself only when there are enough labels for a first fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from gateway.catalog import ModelKey
 from gateway.routing.estimation.examples import LabelledExample
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.prompt.embedding import DIMENSIONS
 
 Vector = tuple[float, ...]
@@ -40,6 +41,11 @@ _MIN_KERNEL_MASS = 0.02
 _LEFT_OUT = 1_000
 # Scales the embedding, which has length 1, to the size of the features, which are about 1 each.
 _EMBEDDING_SCALE = 3.0
+
+# The same in single precision, converted once.
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_SCALE, _TEMPERATURE, _MASS = np.float32(_EMBEDDING_SCALE), np.float32(TEMPERATURE), np.float32(_MIN_KERNEL_MASS)
+_OFFSET, _SHORTEST = np.float32(128.0), np.float32(1e-6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +80,18 @@ class _Stacked:
     def predict(self, features: Matrix, embedding: Matrix) -> Mapping[ModelKey, float]:
         """The quality of each model."""
         expected = self.expected @ features
-        linear = expected + self.ridge @ np.concatenate([features, embedding * np.float32(_EMBEDDING_SCALE)])
-        kernel = self.weights * np.exp((self.neighbours @ embedding - np.float32(1.0)) / np.float32(TEMPERATURE))
-        kernel_mass = np.add.reduceat(kernel, self.starts) + np.float32(_MIN_KERNEL_MASS)
-        knn = expected + np.add.reduceat(kernel * self.residuals, self.starts) / kernel_mass
-        mixed = (1 - self.mixing_weights) * linear.clip(0, 1) + self.mixing_weights * knn.clip(0, 1)
+        linear = expected + self.ridge @ np.concatenate([features, embedding * _SCALE])
+        # In place: arrays of one number for each label are the largest here.
+        kernel = self.neighbours @ embedding
+        kernel -= _ONE
+        kernel /= _TEMPERATURE
+        np.exp(kernel, out=kernel)
+        kernel *= self.weights
+        kernel_mass: Matrix = np.add.reduceat(kernel, self.starts)
+        kernel *= self.residuals
+        residuals: Matrix = np.add.reduceat(kernel, self.starts)
+        knn = expected + residuals / (kernel_mass + _MASS)
+        mixed = (1 - self.mixing_weights) * _clipped(linear) + self.mixing_weights * _clipped(knn)
         return dict(zip(self.keys, mixed.tolist(), strict=True))
 
 
@@ -105,12 +118,15 @@ class Ensemble:
         self._shrinkage = {key: member.shrinkage for key, member in members.items()}
         self._stacked = _stacked(members) if members else None
 
-    def on(self, features: Vector, embedding: Vector) -> Callable[[ModelKey, float], float]:
-        """For one request: a function from a model and its online estimate to the estimate shrunk towards the ensemble's."""
+    def on(self, features: Vector, embedding: bytes) -> Callable[[ModelKey, float], float]:
+        """For one request: a function from a model and its online estimate to the estimate shrunk towards the ensemble's.
+
+        `embedding` has one byte for each component, with an offset of 128.
+        """
         if self._stacked is None:
             return lambda key, online: online
-        x, unit_embedding = np.asarray(features, np.float32), _unit(np.asarray(embedding, np.float32) - self._centre)
-        predictions = self._stacked.predict(x, unit_embedding)
+        x, components = np.array(features, np.float32), np.frombuffer(embedding, np.uint8) - _OFFSET
+        predictions = self._stacked.predict(x, _unit(components - self._centre))
 
         def blended(key: ModelKey, online: float) -> float:
             shrinkage = self._shrinkage.get(key)
@@ -119,24 +135,41 @@ class Ensemble:
         return blended
 
 
-def fit(examples: Collection[LabelledExample], expected: Mapping[ModelKey, Vector]) -> Ensemble:
+def fit(
+    examples: Sequence[LabelledExample], expected: Mapping[ModelKey, Vector], *, pause: Pause = no_pause
+) -> Ensemble:
     """Fits all models that have enough labels. `expected` are the quality weights of each model without its own deviations."""
-    embeddings = np.array([example.embedding for example in examples], np.float32).reshape(-1, DIMENSIONS)
+    of_model: dict[ModelKey, list[int]] = {}
+    for index, example in enumerate(examples):
+        of_model.setdefault(example.model, []).append(index)
+    pause()
+    embeddings = _embeddings(examples)
     centre = embeddings.mean(axis=0) if len(examples) else np.zeros(DIMENSIONS, np.float32)
     embeddings = _unit(embeddings - centre)
     members = {}
     for key, weights in expected.items():
-        of_model = [(index, example) for index, example in enumerate(examples) if example.model == key]
-        if len(of_model) >= MIN_EXAMPLES:
-            rows = [index for index, _ in of_model]
+        rows = of_model.get(key, [])
+        if len(rows) >= MIN_EXAMPLES:
+            pause()
             members[key] = _fit_member(
-                [example for _, example in of_model], embeddings[rows], np.asarray(weights, np.float32)
+                [examples[row] for row in rows], embeddings[rows], np.asarray(weights, np.float32)
             )
     return Ensemble(centre, members)
 
 
+def _embeddings(examples: Sequence[LabelledExample]) -> Matrix:
+    # As one buffer: NumPy converts a list of arrays number by number, and no other thread runs meanwhile.
+    joined = b"".join([example.embedding for example in examples])
+    return np.frombuffer(joined, np.int8).reshape(-1, DIMENSIONS).astype(np.float32)
+
+
+def _features(examples: Sequence[LabelledExample]) -> Matrix:
+    joined = b"".join([example.features for example in examples])
+    return np.frombuffer(joined, np.float64).reshape(len(examples), -1).astype(np.float32)
+
+
 def _fit_member(examples: Sequence[LabelledExample], embeddings: Matrix, expected: Matrix) -> _Member:
-    features = np.array([example.features for example in examples], np.float32)
+    features = _features(examples)
     qualities = np.array([example.quality for example in examples], np.float32)
     weights = np.array([example.weight for example in examples], np.float32)
     x = np.hstack([features, embeddings * np.float32(_EMBEDDING_SCALE)]).astype(np.float64)
@@ -177,7 +210,11 @@ def _mixing_weight(residuals: Matrix, linear: NDArray[np.float64], knn: Matrix) 
     return min(1.0, max(0.0, float((residuals - linear) @ difference) / total)) if total > 0 else 0.0
 
 
+def _clipped(qualities: Matrix) -> Matrix:
+    return np.minimum(np.maximum(qualities, _ZERO), _ONE)
+
+
 def _unit(vectors: Matrix) -> Matrix:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Matrix = (vectors / np.maximum(length, np.float32(1e-6))).astype(np.float32)
-    return unit
+    squares: Matrix = np.add.reduce(vectors * vectors, axis=-1, keepdims=True)
+    lengths: Matrix = np.maximum(np.sqrt(squares), _SHORTEST)
+    return vectors / lengths

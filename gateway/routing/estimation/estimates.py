@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
 from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,10 +14,10 @@ from gateway.catalog.catalog import Model, Tier
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import PRIORS, Vector
-from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, confidence, similar
+from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, complexity_bin, confidence, similar
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
-from gateway.routing.prompt.embedding import unpacked
+from gateway.routing.prompt.embedding import unpacked_bytes
 from gateway.routing.prompt.features import SIZE
 from gateway.routing.types import Confidence, PromptFacts
 
@@ -32,6 +33,10 @@ _PRIOR_STD = NOISE / math.sqrt(_PRIOR_COUNT)
 OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
 
 
+# How many combinations of models, pattern and complexity a snapshot keeps the evidence of.
+_MEMOISED = 512
+
+
 class Estimate(NamedTuple):
     """One model on one request. `quality` is 0 to 1, `std` its standard deviation from the number of outcomes.
 
@@ -43,6 +48,33 @@ class Estimate(NamedTuple):
     outcomes: int = 0
     confidence: Confidence = "low"
     has_outcomes: bool = False
+
+
+class EvidenceColumns(NamedTuple):
+    """What the outcomes on similar prompts say of each model, as columns in the order of a ModelColumns.
+
+    It depends on the prompt only through its pattern and complexity, so a snapshot keeps it. The first four columns are members of
+    `Estimate`. `tried` are the places of the models with outcomes, `support` is the weighted number of similar prompts' outcomes, of
+    all models.
+    """
+
+    stds: Sequence[float]
+    outcomes: Sequence[int]
+    confidences: Sequence[Confidence]
+    has_outcomes: Sequence[bool]
+    tried: Sequence[int]
+    support: float
+
+
+class EstimateColumns(NamedTuple):
+    """All models on one request: each column is a member of `Estimate`, in the order of a ModelColumns."""
+
+    qualities: list[float]
+    evidence: EvidenceColumns
+
+    def row(self, place: int) -> Estimate:
+        stds, outcomes, confidences, has_outcomes, _, _ = self.evidence
+        return Estimate(self.qualities[place], stds[place], outcomes[place], confidences[place], has_outcomes[place])
 
 
 def prior_quality(tier: Tier, facts: PromptFacts) -> float:
@@ -76,25 +108,32 @@ class Estimates:
     ensemble: Ensemble | None = None
     posterior_variances: PosteriorVariances | None = None
     learned: int = 0
+    _evidence: Callable[[ModelColumns, str, int], EvidenceColumns] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A function of the two mappings, not a method: a cache that refers to its own snapshot would keep it until the
+        # garbage collector runs.
+        evidence_of = partial(_evidence_columns, self.bucket_stats, self.model_weights)
+        object.__setattr__(self, "_evidence", lru_cache(maxsize=_MEMOISED)(evidence_of))
 
     def of(self, model: Model, facts: PromptFacts) -> Estimate:
-        return self.across(ModelColumns([model]), facts)[0]
+        return self.across(ModelColumns([model]), facts).row(0)
 
-    def across(self, columns: ModelColumns, facts: PromptFacts) -> list[Estimate]:
-        """The estimates of all models for one request, in the order of the columns. Models without outcomes share their tier's."""
-        by_tier = {
-            tier: Estimate(_quality(facts, self.tier_weights[tier]), _PRIOR_STD)
-            for tier in dict.fromkeys(columns.tiers)
-        }
-        estimates = [by_tier[tier] for tier in columns.tiers]
-        if not self.model_weights:
-            return estimates
-        support, blended = self.support(facts), self._blended(facts)
-        for key, weights in self.model_weights.items():
-            if (index := columns.index.get(key)) is not None:
-                quality = _clamp(blended(key, dot(facts.vector, weights)))
-                estimates[index] = self._with_evidence(key, facts, quality=quality, support=support)
-        return estimates
+    def across(self, columns: ModelColumns, facts: PromptFacts) -> EstimateColumns:
+        """The estimates of all models for one request. Models without outcomes share their tier's quality."""
+        by_tier = {tier: _quality(facts, weights) for tier, weights in self.tier_weights.items()}
+        qualities = [by_tier[tier] for tier in columns.tiers]
+        evidence = self.evidence(columns, facts)
+        if evidence.tried:
+            vector, blended = facts.vector, self._blended(facts)
+            for place in evidence.tried:
+                key = columns.keys[place]
+                qualities[place] = _clamp(blended(key, dot(vector, self.model_weights[key])))
+        return EstimateColumns(qualities, evidence)
+
+    def evidence(self, columns: ModelColumns, facts: PromptFacts) -> EvidenceColumns:
+        """What outcomes on similar prompts say of each model, from the snapshot's cache where possible."""
+        return self._evidence(columns, facts.pattern, complexity_bin(facts.complexity))
 
     def costs(self, columns: ModelColumns, facts: PromptFacts, *, max_tokens: int | None = None) -> list[float]:
         """The expected cost (USD) of each model, in the order of the columns."""
@@ -102,36 +141,45 @@ class Estimates:
 
     def _blended(self, facts: PromptFacts) -> Callable[[ModelKey, float], float]:
         """Shrinks a model's online estimate towards the ensemble's, if there is one and the prompt's embedding is known."""
-        embedding = None if self.ensemble is None else unpacked(facts.features)
+        embedding = None if self.ensemble is None else unpacked_bytes(facts.features)
         if self.ensemble is None or embedding is None:
             return lambda key, online: online
         return self.ensemble.on(facts.vector, embedding)
 
-    def _with_evidence(self, key: ModelKey, facts: PromptFacts, *, quality: float, support: float) -> Estimate:
-        stats = similar(self.bucket_stats, key, pattern=facts.pattern, complexity=facts.complexity)
-        return Estimate(
-            quality=quality,
-            std=NOISE / math.sqrt(stats.count + _PRIOR_COUNT),
-            outcomes=int(stats.count + 1e-6),
-            confidence=confidence(stats, all_models=support),
-            has_outcomes=True,
-        )
-
-    def support(self, facts: PromptFacts) -> float:
-        """The weighted number of outcomes on similar prompts, of all models."""
-        return similar(self.bucket_stats, ANY_MODEL, pattern=facts.pattern, complexity=facts.complexity).count
-
     def posterior_std(self, facts: PromptFacts) -> Callable[[ModelKey], float]:
         """For one request: the posterior standard deviation of the expected quality of a model that has outcomes.
 
-        It is large where the model's outcomes were on other kinds of prompts.
+        It is large where the model's outcomes were on other kinds of prompts. Most requests ask for no model's, so the
+        variances of all models are computed at the first call.
         """
         if self.posterior_variances is None:
             return lambda key: NOISE * math.sqrt(self.posteriors[key].variance(facts.vector))
-        variances = self.posterior_variances.variances(facts.vector)
-        return lambda key: NOISE * math.sqrt(variances[key])
+        variances = cache(partial(self.posterior_variances.variances, facts.vector))
+        return lambda key: NOISE * math.sqrt(variances()[key])
 
     def max_posterior_std(self, facts: PromptFacts) -> float:
         """The prior standard deviation, of a model without outcomes: the upper bound of `posterior_std`."""
         squares = map(mul, facts.vector, facts.vector)
         return NOISE * math.sqrt(sum(map(truediv, squares, OWN_PRECISION)))
+
+
+def _evidence_columns(
+    bucket_stats: Mapping[Group, QualityStats],
+    model_weights: Mapping[ModelKey, Vector],
+    columns: ModelColumns,
+    pattern: str,
+    bin_: int,
+) -> EvidenceColumns:
+    """A model without outcomes has the standard deviation of the prior and low confidence."""
+    size = len(columns.models)
+    stds, outcomes = [_PRIOR_STD] * size, [0] * size
+    confidences: list[Confidence] = ["low"] * size
+    tried = [place for place, key in enumerate(columns.keys) if key in model_weights]
+    support = similar(bucket_stats, (ANY_MODEL, pattern, bin_)).count
+    for place in tried:
+        stats = similar(bucket_stats, (columns.keys[place], pattern, bin_))
+        stds[place] = NOISE / math.sqrt(stats.count + _PRIOR_COUNT)
+        outcomes[place] = int(stats.count + 1e-6)
+        confidences[place] = confidence(stats, all_models=support)
+    has_outcomes = [key in model_weights for key in columns.keys]
+    return EvidenceColumns(stds, outcomes, confidences, has_outcomes, tried, support)

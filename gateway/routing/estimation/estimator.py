@@ -33,6 +33,7 @@ from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates
 from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
 from gateway.routing.estimation.examples import Observation, ReplayBuffer, ReplayState, labelled_example
 from gateway.routing.estimation.model_columns import ModelColumns
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.estimation.usage import TokenEstimates, TokenEstimator
 from gateway.routing.prompt.features import vector_of
 from gateway.routing.types import PromptFacts
@@ -101,7 +102,7 @@ class Estimator:
         self._replay = ReplayBuffer(state.replay)
         self._fitted = state.fitted
         self._posterior_variances: PosteriorVariances | None = None
-        self._ensemble = self._fit(state.fitted) if state.fitted is not None else None
+        self._ensemble: Ensemble | None = None  # of the last fit; fitted when the estimates are next asked for
 
     @property
     def learned(self) -> int:
@@ -121,10 +122,11 @@ class Estimator:
             fitted=self._fitted,
         )
 
-    def learn(self, observations: Sequence[Observation]) -> Estimates:
+    def learn(self, observations: Sequence[Observation], *, pause: Pause = no_pause) -> Estimates:
         """Learns the observations in order and returns the estimates after them. Splitting them into several calls changes nothing.
 
-        Observations of models that are not in the catalogue are counted and otherwise ignored.
+        Observations of models that are not in the catalogue are counted and otherwise ignored. `pause` is called between two
+        steps: one observation, one request of a fit, or one model of a fit.
         """
         last_rate_fit = (self._learned + len(observations)) // _RATE_INTERVAL * _RATE_INTERVAL
         for observation in observations:
@@ -133,8 +135,9 @@ class Estimator:
             if model is not None:
                 self._learn(model, observation)
             if self._learned == last_rate_fit:
-                self._cost_rate = self._fit_cost_rate(self.estimates())
-        return self.estimates()
+                self._cost_rate = self._fit_cost_rate(self.estimates(pause=pause), pause=pause)
+            pause()
+        return self.estimates(pause=pause)
 
     def _learn(self, model: Model, observation: Observation) -> None:
         tokens = observation.features.get("tokens", 0.0)
@@ -196,8 +199,8 @@ class Estimator:
         )
         self._bucket_stats = {bucket: stats for bucket, stats in self._bucket_stats.items() if bucket[0] != key}
         self._replay.remove_model(key)
-        if self._ensemble is not None:
-            self._refit()
+        if self._fitted is not None:
+            self._start_fit()
 
     def _add_example(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         example = labelled_example(model.key, facts, quality=quality, weight=weight)
@@ -205,24 +208,26 @@ class Estimator:
             return
         self._replay.add(example)
         if self._replay.fit_due:
-            self._refit()
+            self._start_fit()
 
-    def _refit(self) -> None:
+    def _start_fit(self) -> None:
+        """Fixes what the ensemble is fitted to. Of several fits that fall due before the estimates are asked for, only the last is done."""
         weights = self._difficulty.weights
         self._replay.start_fit()
         self._fitted = {key: self._expected_weights(key, state, weights) for key, state in self._models.items()}
-        self._ensemble = self._fit(self._fitted)
+        self._ensemble = None
 
-    def _fit(self, expected: Mapping[ModelKey, Vector]) -> Ensemble:
+    def _fit(self, expected: Mapping[ModelKey, Vector], *, pause: Pause) -> Ensemble:
         from gateway.routing.estimation.ensemble import fit  # imports NumPy: 24 MB that an idle gateway does not need
 
-        return fit(self._replay.training_set(), expected)
+        return fit(self._replay.training_set(), expected, pause=pause)
 
-    def estimates(self) -> Estimates:
+    def estimates(self, *, pause: Pause = no_pause) -> Estimates:
         """The current estimates."""
         weights = self._difficulty.weights
         posteriors = {key: state.posterior for key, state in self._models.items()}
-        if self._ensemble is not None:  # then NumPy is loaded
+        if self._fitted is not None:
+            self._ensemble = self._ensemble or self._fit(self._fitted, pause=pause)
             self._posterior_variances = PosteriorVariances(posteriors, self._posterior_variances)
         return Estimates(
             tier_weights={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
@@ -244,21 +249,22 @@ class Estimator:
         expected = self._expected_weights(key, state, weights)
         return tuple([weight + deviation for weight, deviation in zip(expected, state.posterior.mean, strict=True)])
 
-    def _fit_cost_rate(self, estimates: Estimates) -> CostQualityRate:
+    def _fit_cost_rate(self, estimates: Estimates, *, pause: Pause) -> CostQualityRate:
         """Fits the cost multiplier to the recent requests, over the models with outcomes and the first model of each tier."""
         columns = ModelColumns(
             model for key, model in self._catalog.items() if key in self._models or model in self._first_of_tier
         )
-        rows = [estimates.across(columns, facts) for facts in self._recent]
+        estimated, costs = [], []
+        for facts in self._recent:
+            estimated.append(estimates.across(columns, facts))
+            costs.append(estimates.costs(columns, facts))
+            pause()
         # The best model by its upper confidence bound: an unlucky start of the best model must not shrink the cost span.
-        bounds = [
-            sum(estimate.quality + _OPTIMISM * estimate.std for estimate in column)
-            for column in zip(*rows, strict=True)
+        upper = [
+            [quality + _OPTIMISM * std for quality, std in zip(row.qualities, row.evidence.stds, strict=True)]
+            for row in estimated
         ]
+        bounds = list(map(sum, zip(*upper, strict=True)))
         best = bounds.index(max(bounds)) if bounds else 0
-        costs = [estimates.costs(columns, facts) for facts in self._recent]
-        sample = [
-            [(estimate.quality, cost) for estimate, cost in zip(*pair, strict=True)]
-            for pair in zip(rows, costs, strict=True)
-        ]
-        return fit_rate(sample, best=best, key=columns.keys[best] if bounds else None)
+        sample = [list(zip(row.qualities, cost, strict=True)) for row, cost in zip(estimated, costs, strict=True)]
+        return fit_rate(sample, best=best, key=columns.keys[best] if bounds else None, pause=pause)

@@ -49,14 +49,12 @@ ANY_MODEL = ModelKey("", "")
 
 
 def bucket_of(model: ModelKey, *, pattern: str, complexity: float) -> Group:
-    return model, pattern, _bin(complexity)
+    return model, pattern, complexity_bin(complexity)
 
 
-def similar(
-    bucket_stats: Mapping[Group, QualityStats], model: ModelKey, *, pattern: str, complexity: float
-) -> QualityStats:
-    """The statistics of a model's outcomes on similar prompts."""
-    middle = _bin(complexity)
+def similar(bucket_stats: Mapping[Group, QualityStats], bucket: Group) -> QualityStats:
+    """The statistics of a model's outcomes on prompts that are similar to those of a bucket."""
+    model, pattern, middle = bucket
     count = total = squares = 0.0
     for bin_ in range(middle - _NEIGHBOUR_BINS, middle + _NEIGHBOUR_BINS + 1):
         if stats := bucket_stats.get((model, pattern, bin_)):
@@ -76,5 +74,6 @@ def confidence(own: QualityStats, *, all_models: float) -> Confidence:
     return "medium"
 
 
-def _bin(complexity: float) -> int:
+def complexity_bin(complexity: float) -> int:
+    """Tenths of the complexity, 0 to 9."""
     return min(_BINS - 1, max(0, int(complexity * _BINS)))

@@ -33,11 +33,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class LabelledExample:
-    """A training example of the ensemble. Thousands are kept, so both vectors are compact arrays."""
+    """A training example of the ensemble. Thousands are kept and converted at once, so both vectors are compact arrays.
+
+    `features` are of type "d", `embedding` of type "b".
+    """
 
     model: ModelKey
-    features: Sequence[float]
-    embedding: Sequence[float]
+    features: array[float]
+    embedding: array[int]
     quality: float
     weight: float
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from gateway.catalog.catalog import Model
+from gateway.catalog.catalog import Catalog, Model, ModelKey
 
 
 class ModelColumns:
@@ -27,11 +28,22 @@ class ModelColumns:
         # Above this many prompt tokens some model has a higher price.
         self._first_price_step = _min_known(model.context_prices[0][0] for model in self.models if model.context_prices)
 
-    def list_prices(self, prompt_tokens: float, completion_tokens: float) -> list[float]:
-        """`Model.estimate` of each model: the list price (USD) of a request of this size."""
-        if prompt_tokens > self._first_price_step:
-            return [model.estimate(prompt_tokens, completion_tokens) for model in self.models]
-        return [(prompt_tokens * input_ + completion_tokens * output) / 1e6 for input_, output in self._prices]
+    def list_prices(self, prompt_tokens: Sequence[float], completion_tokens: Sequence[float]) -> list[float]:
+        """`Model.estimate` of each model: the list price (USD) of a request of that model's expected size."""
+        sizes = zip(prompt_tokens, completion_tokens, strict=True)
+        if max(prompt_tokens, default=0.0) > self._first_price_step:
+            return [model.estimate(*size) for model, size in zip(self.models, sizes, strict=True)]
+        return [
+            (prompt * input_ + completion * output) / 1e6
+            for (input_, output), (prompt, completion) in zip(self._prices, sizes, strict=True)
+        ]
+
+
+@lru_cache(maxsize=256)  # what is memoised by columns is found again for the same models
+def columns_of(catalog: Catalog, keys: tuple[ModelKey, ...]) -> ModelColumns:
+    """The columns of some models of a catalogue, in the order of `keys`, from a cache where possible."""
+    models = (catalog.get(*key) for key in keys)
+    return ModelColumns(model for model in models if model is not None)
 
 
 def _min_known(limits: Iterable[int | None]) -> float:

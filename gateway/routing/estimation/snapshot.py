@@ -22,6 +22,7 @@ from gateway.routing.estimation.drift import CusumDetector
 from gateway.routing.estimation.estimator import EstimatorState, ModelState
 from gateway.routing.estimation.evidence import QualityStats
 from gateway.routing.estimation.examples import LabelledExample, ReplayState
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.estimation.usage import RunningMeans, TokenEstimates
 from gateway.routing.prompt.embedding import DIMENSIONS
 from gateway.routing.prompt.features import NAMES, SIZE
@@ -43,8 +44,13 @@ class CheckpointError(ValueError):
     """The bytes are not a checkpoint, or one of a format that cannot be read."""
 
 
-def dumps(state: EstimatorState) -> bytes:
+def dumps(state: EstimatorState, *, pause: Pause = no_pause) -> bytes:
+    """`pause` is called after each training example: all of them at once would hold up other threads for some 20 ms."""
     usage, replay = state.usage, state.replay
+    examples = []
+    for example in replay.examples:
+        examples.append(orjson.Fragment(orjson.dumps(example, default=_array_as_list)))
+        pause()
     document = {
         "learned": state.learned,
         "difficulty": {"posterior": state.difficulty.posterior, "judged": state.difficulty.weight_sum},
@@ -60,7 +66,7 @@ def dumps(state: EstimatorState) -> bytes:
             for facts in state.recent
         ],
         "cost_rate": state.cost_rate,
-        "examples": replay.examples,
+        "examples": examples,
         "labels": replay.labels,
         "next_fit": replay.next_fit,
         "since_fit": replay.since_fit,

@@ -15,6 +15,7 @@ from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.estimation.estimator import Estimator, EstimatorState
 from gateway.routing.estimation.examples import Observation
 from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, CheckpointError, dumps, loads
+from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.types import Outcome
 from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, RejectCheckpoint, Store, StoredOutcome
 from gateway.store.sqlite import SqliteStore
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 
 # Seconds between two reads of the outcomes that other processes stored.
 POLL_SECONDS = 5.0
-_PAGE = 2_000
+# Outcomes read at once, and learned between two snapshots of the estimates: the first bounds what holds up other threads, the second
+# memory.
+_PAGE = 100
+_BATCH = 2_000
 # Without a checkpoint, at most this many of the newest outcomes are learned at a start: older ones change little and take long.
 REPLAY_LIMIT = 20_000
 # The least number of outcomes between two checkpoints, so a start learns at most about as many again.
@@ -79,10 +83,10 @@ class OnlineTrainer:
             self._try_refresh(now)
         return self._estimates
 
-    def refresh(self) -> None:
-        """Learns the outcomes that were stored since the last refresh. Raises LedgerUnavailable."""
+    def refresh(self, pause: Pause = no_pause) -> None:
+        """Learns the outcomes that were stored since the last refresh, in batches. Raises LedgerUnavailable, and what `pause` raises."""
         with self._lock:
-            self._learn_new()
+            self._learn_new(pause)
 
     def record(self, outcome: StoredOutcome) -> None:
         """Commits the outcome, then learns it. Raises LedgerUnavailable."""
@@ -98,13 +102,13 @@ class OnlineTrainer:
             return  # another thread is refreshing
         try:
             self._refreshed_at = now
-            self._learn_new()
+            self._learn_new(no_pause)
         except GatewayError:
             log.exception("outcomes could not be read; routing continues with the current estimates")
         finally:
             self._lock.release()
 
-    def _learn_new(self) -> None:
+    def _learn_new(self, pause: Pause) -> None:
         store = self._open_store()
         checkpoints = store.states()
         commands = (each.id for each in checkpoints if each.origin != SAVED and each.problem is None)
@@ -112,13 +116,13 @@ class OnlineTrainer:
         if self._learned_to is None or last_command > self._last_command:
             self._last_command = last_command
             self._learned_to = self._restore(store, checkpoints)
-        outcomes: list[StoredOutcome] = []
-        while page := store.outcomes(after=self._learned_to, limit=_PAGE):
-            outcomes += page
-            self._learned_to = page[-1].id
-        if outcomes:
-            self._estimates = self._estimator.learn([_observation(outcome) for outcome in outcomes])
-            self._save(store, checkpoints)
+            pause()
+        before = self._learned_to
+        while batch := _read_batch(store, after=self._learned_to, pause=pause):
+            self._learned_to = batch[-1][0]
+            self._estimates = self._estimator.learn([observation for _, observation in batch], pause=pause)
+        if self._learned_to != before:
+            self._save(store, checkpoints, pause=pause)
         self._refreshed_at = self._clock()
 
     def _restore(self, store: Store, checkpoints: Sequence[Checkpoint]) -> int:
@@ -142,7 +146,7 @@ class OnlineTrainer:
         self._estimates = self._estimator.estimates()
         self._saved_to = saved_to
 
-    def _save(self, store: Store, checkpoints: Sequence[Checkpoint]) -> None:
+    def _save(self, store: Store, checkpoints: Sequence[Checkpoint], *, pause: Pause) -> None:
         """Saves a checkpoint, unless this or another process saved one less than SAVED_EVERY outcomes ago."""
         learned_to = self._learned_to or 0
         newest = max((checkpoint.learned_to for checkpoint in checkpoints if not checkpoint.problem), default=0)
@@ -151,7 +155,7 @@ class OnlineTrainer:
             return
         self._saved_to = learned_to
         checkpoint = Checkpoint(SAVED, FORMAT, learned_to=learned_to, outcomes=self._estimator.learned)
-        store.submit(InsertCheckpoint(checkpoint, dumps(self._estimator.state()))).result()
+        store.submit(InsertCheckpoint(checkpoint, dumps(self._estimator.state(), pause=pause))).result()
 
     def _open_store(self) -> Store:
         if self._store is None:
@@ -169,6 +173,19 @@ def read_state(store: Store, checkpoint: Checkpoint) -> EstimatorState:
     if body is None:
         raise CheckpointError("its checksum is wrong")
     return loads(body)
+
+
+def _read_batch(store: Store, *, after: int, pause: Pause) -> Sequence[tuple[int, Observation]]:
+    """The next outcomes with their ids, read in pages; empty if there are none."""
+    batch: list[tuple[int, Observation]] = []
+    while len(batch) < _BATCH:
+        page = store.outcomes(after=after, limit=_PAGE)
+        batch += [(outcome.id, _observation(outcome)) for outcome in page]
+        pause()
+        if len(page) < _PAGE:
+            break
+        after = page[-1].id
+    return batch
 
 
 def _observation(stored: StoredOutcome) -> Observation:

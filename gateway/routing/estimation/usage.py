@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Model
@@ -14,6 +16,8 @@ from gateway.routing.types import Outcome
 EXPECTED_OUTPUT = 300
 # The pseudo-count of a prior, in requests.
 _PRIOR_COUNT = 10.0
+# How many combinations of models and pattern a snapshot keeps the expected sizes of.
+_MEMOISED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +54,54 @@ class TokenEstimates:
     by_model: Mapping[str, Mapping[ModelKey, RunningMeans]] = field(default_factory=dict)
     paid: Mapping[ModelKey, tuple[float, float]] = field(default_factory=dict)
 
-    def typical(self, pattern: str) -> tuple[float, float]:
-        """The means over all models: prompt tokens minus their estimate, and completion tokens."""
-        return self.by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
+    _sizes: Callable[[ModelColumns, str], _SizeColumns] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sizes_of = partial(_size_columns, self.by_pattern, self.by_model, self.paid)
+        object.__setattr__(self, "_sizes", lru_cache(maxsize=_MEMOISED)(sizes_of))
 
     def expected_costs(
         self, columns: ModelColumns, *, pattern: str, tokens: int, max_tokens: int | None
     ) -> list[float]:
         """USD for each model, in the order of the columns. `tokens` is the estimated size of the prompt."""
-        typical, by_model = self.typical(pattern), self.by_model.get(pattern, {})
-        costs = columns.list_prices(*_request_size(typical, tokens=tokens, max_tokens=max_tokens))
-        for key, means in by_model.items():
-            if (index := columns.index.get(key)) is not None:
-                size = _request_size(means.shrunk(*typical), tokens=tokens, max_tokens=max_tokens)
-                costs[index] = columns.models[index].estimate(*size)
-        for key, (paid, list_price) in self.paid.items():
-            if (index := columns.index.get(key)) is not None and (cost := costs[index]) > 0:
+        surpluses, outputs, paid = self._sizes(columns, pattern)
+        if max_tokens is not None:
+            outputs = [max_tokens if max_tokens < output else output for output in outputs]
+        sizes = [tokens + surplus for surplus in surpluses]
+        prompts = [size if size > 1.0 else 1.0 for size in sizes]
+        costs = columns.list_prices(prompts, outputs)
+        for place, (paid_sum, list_sum) in paid:
+            cost = costs[place]
+            if cost > 0:
                 prior = _PRIOR_COUNT * cost
-                costs[index] = cost * (paid + prior) / (list_price + prior)
+                costs[place] = cost * (paid_sum + prior) / (list_sum + prior)
         return costs
 
 
-def _request_size(means: tuple[float, float], *, tokens: int, max_tokens: int | None) -> tuple[float, float]:
-    """Expected prompt and completion tokens, from the means of the surplus and of the output."""
-    surplus, output = means
-    if max_tokens is not None and max_tokens < output:
-        output = max_tokens
-    return max(1.0, tokens + surplus), output
+class _SizeColumns(NamedTuple):
+    """For each model and prompts of one pattern: prompt tokens beyond their estimate, and completion tokens; by place, what was paid."""
+
+    surpluses: Sequence[float]
+    outputs: Sequence[float]
+    paid: Sequence[tuple[int, tuple[float, float]]]
+
+
+def _size_columns(
+    by_pattern: Mapping[str, RunningMeans],
+    by_model: Mapping[str, Mapping[ModelKey, RunningMeans]],
+    paid: Mapping[ModelKey, tuple[float, float]],
+    columns: ModelColumns,
+    pattern: str,
+) -> _SizeColumns:
+    """Each model's means are shrunk towards those of all models, these towards 300 tokens."""
+    typical = by_pattern.get(pattern, _NONE).shrunk(0.0, EXPECTED_OUTPUT)
+    means = by_model.get(pattern, {})
+    sizes = [means[key].shrunk(*typical) if key in means else typical for key in columns.keys]
+    return _SizeColumns(
+        surpluses=[surplus for surplus, _ in sizes],
+        outputs=[output for _, output in sizes],
+        paid=[(place, paid[key]) for place, key in enumerate(columns.keys) if key in paid],
+    )
 
 
 class TokenEstimator:

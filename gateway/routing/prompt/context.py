@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
-
-import orjson
 
 from gateway.completion import ChatRequest, Json
 from gateway.embeddings import Input
+from gateway.routing.prompt.features import PromptFeatures, extract, request_facts
+from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
 from gateway.routing.prompt.user_text import strip_harness_text
 from gateway.routing.types import RoutingContext
@@ -20,9 +19,6 @@ _BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
 # At most this many of the newest user messages are searched for text that a person wrote.
 _SEARCHED_MESSAGES = 8
-# At most this many JSON values are counted one by one. Beyond that the serialized size is used, which overestimates.
-_MAX_COUNTED = 10_000
-_BYTES_PER_JSON_TOKEN = 3
 # Tokens: a required output limit above this says nothing about the answer. Claude Code sends 32,000 and more.
 REQUIRED_LIMIT = 8_192
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
@@ -35,23 +31,35 @@ def context_of(
     cooling: frozenset[tuple[str, str | None]] = frozenset(),
     tradeoff: float | None = None,
     user_id: str | None = None,
+    session_id: str | None = None,
+    read: Callable[[str], PromptFeatures] = extract,
 ) -> RoutingContext:
-    """The context of a validated request. Linear in its size; copies no text except the newest user message."""
+    """The context of a validated request with its facts. Linear in its size; copies no text except the newest user message.
+
+    `session_id` replaces the client's name for the session. `read` is `extract`, or a cache of it.
+    """
     hints = request.hints
+    prompt, needs, prompt_tokens = (
+        last_user_text(request.messages),
+        frozenset(_needs(request)),
+        prompt_tokens_of(request),
+    )
+    turns = max(1, sum(message.get("role") == "user" for message in request.messages))
     return RoutingContext(
-        prompt=last_user_text(request.messages),
+        prompt=prompt,
         user_id=user_id,
-        session_id=hints.conversation,
+        session_id=hints.conversation if session_id is None else session_id,
         available_providers=list(available_providers),
         max_cost=hints.max_cost,
         min_quality=hints.min_quality,
-        needs=frozenset(_needs(request)),
-        prompt_tokens=prompt_tokens_of(request),
+        needs=needs,
+        prompt_tokens=prompt_tokens,
         max_tokens=_wanted_output(request),
-        turns=max(1, sum(message.get("role") == "user" for message in request.messages)),
+        turns=turns,
         models=hints.models,
         cooling=cooling,
         tradeoff=tradeoff,
+        facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
 
 
@@ -88,7 +96,7 @@ def prompt_tokens_of(request: ChatRequest) -> int:
     if request.prompt_tokens is not None:
         return request.prompt_tokens
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in request.messages)
-    return total + sum(_json_tokens(request.body.get(name)) for name in ("tools", "response_format"))
+    return total + sum(recent_counts().count(request.body.get(name)) for name in ("tools", "response_format"))
 
 
 def input_tokens_of(inputs: Iterable[Input]) -> int:
@@ -157,7 +165,7 @@ def _message_tokens(message: Json) -> int:
     content = message.get("content")
     total = tokens_of(content) if isinstance(content, str) else sum(map(_part_tokens, content or ()))
     images = len(message.get("images") or ()) * _PART_TOKENS["image_url"]
-    return total + images + _json_tokens(message.get("tool_calls"))
+    return total + images + json_tokens(message.get("tool_calls"))
 
 
 def _part_tokens(part: Json) -> int:
@@ -165,24 +173,3 @@ def _part_tokens(part: Json) -> int:
     if kind == "file":
         return len((part.get("file") or {}).get("file_data") or "") // _BYTES_PER_PDF_TOKEN
     return _PART_TOKENS.get(str(kind)) or tokens_of(part.get("text") or part.get("refusal") or "")
-
-
-def _json_tokens(value: Any) -> int:
-    """An estimate for a JSON value at any depth: its names and strings, and about one token for each other value."""
-    total = counted = 0
-    stack = [] if value is None else [value]
-    while stack:
-        item = stack.pop()
-        counted += 1
-        if counted > _MAX_COUNTED:
-            return len(orjson.dumps(value)) // _BYTES_PER_JSON_TOKEN
-        if isinstance(item, str):
-            total += tokens_of(item)
-        elif isinstance(item, dict):
-            stack += item.values()
-            total += sum(len(name) // 4 + 2 for name in item)
-        elif isinstance(item, list):
-            stack += item
-        else:
-            total += 1
-    return total

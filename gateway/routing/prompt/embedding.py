@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
-from operator import add
+from itertools import chain, filterfalse, islice, repeat
+from operator import add, truediv
 from string import punctuation
 from struct import unpack
 
@@ -27,13 +27,17 @@ _ROW_BYTES = 2 * DIMENSIONS
 _SUMS = f"<{DIMENSIONS}H"
 _ZERO_VECTOR = bytes([_OFFSET]) * DIMENSIONS
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_NON_ASCII = re.compile(r"[^\x00-\x7f]+")
 _SEPARATORS = {code: " " for code in range(128) if not chr(code).isalnum()}
 # Splitting a word into pieces takes quadratic time, so longer words are ignored, and of the unknown ones all after the first 64.
 _MAX_WORD_LENGTH = 24
 _MAX_SPLIT_WORDS = 64
+RECENT = 4096  # words whose pieces are kept
 
 # The ledger stores features as named numbers. Six bytes fit exactly into one double, so 60 bytes take ten numbers.
 _BYTES_PER_NUMBER = 6
+_NUMBERS = f">{'HI' * (DIMENSIONS // _BYTES_PER_NUMBER)}"
+_LIMIT = 256**_BYTES_PER_NUMBER
 NAMES: tuple[str, ...] = tuple(f"e{i}" for i in range(DIMENSIONS // _BYTES_PER_NUMBER))
 
 Vector = tuple[float, ...]
@@ -51,64 +55,80 @@ class Embedding:
         for word, row in zip(words, rows, strict=True):
             vocabulary, name = (self._continuations, word[2:]) if word.startswith("##") else (self._words, word)
             vocabulary[name] = int.from_bytes(row, "little")
+        self._recent: dict[int, tuple[int, ...]] = {}
+        self._marks = tuple((mark, self._words[mark]) for mark in punctuation if mark in self._words)
 
     def __len__(self) -> int:
         return len(self._words) + len(self._continuations)
 
     def of(self, sample: Sample) -> bytes:
         """One byte per component, with an offset of 128; all components 0 for a prompt without a known word."""
-        rows = self._rows(dict.fromkeys(_words(sample)))
+        rows = self._rows(sample)
         if not rows:
             return _ZERO_VECTOR
-        sums = [0] * DIMENSIONS
-        for start in range(0, len(rows), _BATCH):
-            packed_sum = sum(rows[start : start + _BATCH]).to_bytes(_ROW_BYTES, "little")
-            sums = list(map(add, sums, unpack(_SUMS, packed_sum)))
-        count = len(rows)
-        return bytes([round(component / count) for component in sums])
+        sums: Sequence[int] = _sums(rows[:_BATCH])
+        for start in range(_BATCH, len(rows), _BATCH):
+            sums = list(map(add, sums, _sums(rows[start : start + _BATCH])))
+        return bytes(map(round, map(truediv, sums, repeat(len(rows)))))
 
-    def _rows(self, words: Collection[str]) -> list[int]:
-        """The vector of each word, or those of its pieces if the word is not in the vocabulary."""
-        vocabulary = self._words
-        rows = [vocabulary[word] for word in words if word in vocabulary]
+    def _rows(self, sample: Sample) -> list[int]:
+        """The vectors of the sample's words and marks, each once. A word that is not in the vocabulary has those of its parts."""
+        vocabulary, plain = self._words, sample.text if sample.is_ascii else _plain(sample.text)
+        words = sample.distinct if sample.is_ascii else dict.fromkeys(_words(plain))
+        rows = list(filter(None, map(vocabulary.get, words)))
         if len(rows) < len(words):
-            unknown = (word for word in words if word not in vocabulary and len(word) <= _MAX_WORD_LENGTH)
-            for word in islice(unknown, _MAX_SPLIT_WORDS):
-                rows += self._pieces(word)
-        return rows
+            parts: Collection[str] = list(filterfalse(vocabulary.__contains__, words))
+            if sample.is_ascii:  # these words may have hyphens
+                parts = dict.fromkeys(" ".join(parts).translate(_SEPARATORS).split())
+            rows += [vocabulary[part] for part in parts if part in vocabulary and part not in words]
+            unknown = (part for part in parts if part not in vocabulary and len(part) <= _MAX_WORD_LENGTH)
+            rows += chain.from_iterable(map(self._pieces, islice(unknown, _MAX_SPLIT_WORDS)))
+        return rows + [row for mark, row in self._marks if mark in plain and mark not in words]
 
-    def _pieces(self, word: str) -> list[int]:
+    def _pieces(self, word: str) -> Sequence[int]:
+        """The vectors of the pieces of a word, from the cache where possible. Its key is Python's hash, so no text is kept.
+
+        The length is part of it because strings of different widths but equal bytes have the same hash: "ab" and U+6261.
+        """
+        key = hash((word, len(word)))
+        pieces = self._recent.get(key)
+        if pieces is None:
+            if len(self._recent) >= RECENT:
+                self._recent.clear()
+            pieces = self._recent[key] = tuple(self._split(word))
+        return pieces
+
+    def _split(self, word: str) -> Iterator[int]:
         """WordPiece tokenization: repeatedly the longest piece in the vocabulary, until none matches (Wu et al., 2016)."""
-        rows: list[int] = []
         rest, vocabulary = word, self._words
         while rest:
             end = len(rest)
             while end and rest[:end] not in vocabulary:
                 end -= 1
             if not end:
-                break
-            rows.append(vocabulary[rest[:end]])
+                return
+            yield vocabulary[rest[:end]]
             rest, vocabulary = rest[end:], self._continuations
-        return rows
 
 
-def _words(sample: Sample) -> list[str]:
-    """The words and each punctuation mark at least once. ASCII text is split by translation, which is faster than the pattern."""
-    plain = sample.text if sample.is_ascii else _plain(sample.text)
-    if not plain.isascii():
-        return _WORD.findall(plain)
-    words = " ".join(sample.distinct) if sample.is_ascii else plain
-    return [*words.translate(_SEPARATORS).split(), *[mark for mark in punctuation if mark in plain]]
+def _sums(rows: Sequence[int]) -> tuple[int, ...]:
+    """The sums of at most _BATCH vectors, component by component."""
+    return unpack(_SUMS, sum(rows).to_bytes(_ROW_BYTES, "little"))
+
+
+def _words(plain: str) -> list[str]:
+    """The words; in other scripts than ASCII each mark too."""
+    return plain.translate(_SEPARATORS).split() if plain.isascii() else _WORD.findall(plain)
 
 
 def _plain(text: str) -> str:
     """Lower case without accents, like the vocabulary."""
     lower = text.lower()
-    if lower.isascii():
-        return lower
-    return "".join(
-        character for character in unicodedata.normalize("NFD", lower) if not unicodedata.combining(character)
-    )
+    return lower if lower.isascii() else _NON_ASCII.sub(_without_accents, unicodedata.normalize("NFD", lower))
+
+
+def _without_accents(characters: re.Match[str]) -> str:
+    return "".join(filterfalse(unicodedata.combining, characters[0]))
 
 
 @cache
@@ -120,10 +140,9 @@ def packaged_embedding() -> Embedding:
 
 def packed(octets: bytes) -> dict[str, float]:
     """The 60 bytes as ten named numbers."""
-    return {
-        name: float(int.from_bytes(octets[i * _BYTES_PER_NUMBER : (i + 1) * _BYTES_PER_NUMBER], "big"))
-        for i, name in enumerate(NAMES)
-    }
+    halves = unpack(_NUMBERS, octets)
+    values = [high * 2.0**32 + low for high, low in zip(halves[::2], halves[1::2], strict=True)]
+    return dict(zip(NAMES, values, strict=True))
 
 
 def numbers(octets: bytes) -> Vector:
@@ -133,10 +152,17 @@ def numbers(octets: bytes) -> Vector:
 
 def unpacked(features: Mapping[str, float]) -> Vector | None:
     """The components from the numbers of `packed`; None if one is missing or invalid."""
-    octets = b""
-    for name in NAMES:
-        value = features.get(name)
-        if not isinstance(value, int | float) or not 0 <= value < 256**_BYTES_PER_NUMBER or value != int(value):
-            return None
-        octets += int(value).to_bytes(_BYTES_PER_NUMBER, "big")
-    return numbers(octets)
+    octets = unpacked_bytes(features)
+    return None if octets is None else numbers(octets)
+
+
+def unpacked_bytes(features: Mapping[str, float]) -> bytes | None:
+    """The 60 bytes from the numbers of `packed`, each component with an offset of 128; None if one is missing or invalid."""
+    values = list(map(features.get, NAMES))
+    try:
+        integers = [int(value) for value in values]  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if integers != values or min(integers) < 0 or max(integers) >= _LIMIT:
+        return None
+    return b"".join([integer.to_bytes(_BYTES_PER_NUMBER, "big") for integer in integers])

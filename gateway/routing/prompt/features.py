@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from gateway.routing.prompt.complexity import complexity_of
@@ -28,7 +28,7 @@ def cached_prompt_facts(prompt: str, context: RoutingContext) -> PromptFacts:
 class PromptFeatures(NamedTuple):
     """The features of a prompt that do not depend on the rest of its request. `tokens` is the size of the prompt alone.
 
-    `values` are the values of `features` as the vector holds them; `embedding` is the packed embedding. `digest` is the prompt's
+    `values` are the values of `features`; `embedding` is the packed embedding. `digest` is the prompt's
     keyed `prompt_digest`, where it was computed.
     """
 
@@ -47,7 +47,7 @@ def extract(prompt: str) -> PromptFeatures:
     pattern, complexity = pattern_of(stats), complexity_of(stats)
     features = _rounded(_prompt_features(stats, complexity))
     embedding = packed(packaged_embedding().of(sample))
-    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, _values(features.values()), embedding)
+    return PromptFeatures(pattern, complexity, tokens_of(prompt), features, tuple(features.values()), embedding)
 
 
 class RecentPrompts:
@@ -82,15 +82,32 @@ def prompt_facts(
     """
     if extracted is None:
         extracted = extract(prompt)
-    tokens = extracted.tokens if context is None or context.prompt_tokens is None else context.prompt_tokens
-    of_request = _rounded(_request_features(context, prompt_tokens=extracted.tokens, tokens=tokens))
+    if context is None:
+        return request_facts(prompt, extracted)
+    return request_facts(
+        prompt, extracted, needs=context.needs, turns=context.turns, prompt_tokens=context.prompt_tokens
+    )
+
+
+def request_facts(
+    prompt: str,
+    extracted: PromptFeatures,
+    *,
+    needs: Set[str] = frozenset(),
+    turns: int = 1,
+    prompt_tokens: int | None = None,
+) -> PromptFacts:
+    """As `prompt_facts`, from the members of a context that count."""
+    tokens = extracted.tokens if prompt_tokens is None else prompt_tokens
+    history = max(0, tokens - extracted.tokens)
+    of_request = _rounded(_request_features(needs=needs, turns=turns, history=history))
     return PromptFacts(
         prompt=prompt,
         pattern=extracted.pattern,
         complexity=extracted.complexity,
         tokens=tokens,
         features={**extracted.features, **of_request, "tokens": tokens, **extracted.embedding},
-        vector=(1.0, *extracted.values, *_values(of_request.values()), *_ONE_HOT[extracted.pattern]),
+        vector=(1.0, *extracted.values, *of_request.values(), *_ONE_HOT[extracted.pattern]),
         digest=extracted.digest,
     )
 
@@ -102,7 +119,7 @@ def _rounded(features: Mapping[str, float]) -> dict[str, float]:
 def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
     size = math.log1p(r.length)
     scale = max(1.0, r.words)
-    length = (size - 5.3) / 1.2
+    length = min(10.0, (size - 5.3) / 1.2)  # what the vector holds
     return {
         "length": length,
         "length_squared": min(4.0, length * length) - 1.0,
@@ -128,17 +145,14 @@ def _prompt_features(r: TextStats, complexity: float) -> dict[str, float]:
     }
 
 
-def _request_features(context: RoutingContext | None, *, prompt_tokens: int, tokens: int) -> dict[str, float]:
-    """All 0 without a context, so that a prompt alone and the same prompt in a minimal request have equal features."""
-    if context is None:
-        return {"tools": 0.0, "schema": 0.0, "media": 0.0, "turns": 0.0, "history": 0.0}
-    needs = context.needs
+def _request_features(*, needs: Set[str], turns: int, history: int) -> dict[str, float]:
+    """All 0 for a minimal request, so that a prompt alone has the same. `history` is the number of tokens besides the prompt."""
     return {
         "tools": float("tools" in needs),
         "schema": float("json_schema" in needs),
         "media": float(not needs.isdisjoint(("vision", "audio", "pdf"))),
-        "turns": math.log1p(max(0, context.turns - 1)) * 0.7,
-        "history": math.log1p(max(0, tokens - prompt_tokens) / 1000) * 0.5,
+        "turns": math.log1p(max(0, turns - 1)) * 0.7,
+        "history": math.log1p(history / 1000) * 0.5,
     }
 
 
@@ -148,7 +162,7 @@ def _clamp(value: float) -> float:
 
 NAMES: tuple[str, ...] = (
     *_prompt_features(text_stats(""), 0.0),
-    *_request_features(None, prompt_tokens=0, tokens=0),
+    *_request_features(needs=frozenset(), turns=1, history=0),
 )
 SIZE = 1 + len(NAMES) + len(PATTERNS)
 _ONE_HOT: Mapping[str, tuple[float, ...]] = {

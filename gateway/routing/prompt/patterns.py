@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from gateway.routing.prompt.lexicon import WORDS
 from gateway.routing.prompt.text_stats import TextStats, text_stats
-
-# A score for each pattern. The first pattern with the highest score wins; `general` if no score reaches 1.
-_SCORES: Mapping[str, Callable[[TextStats], float]] = {
-    "translation": lambda r: 3.0 * r.cues["translate"],
-    "summarization": lambda r: 2.5 * r.cues["summary"],
-    "code": lambda r: (
-        min(r.cues["code"], 4) * (1.5 if r.cues["make"] else 1.0) + 2 * (r.fences > 0) + min(3.0, r.code_signs / 6)
-    ),
-    "data": lambda r: min(r.cues["data"], 4) * (1.6 if r.cues["make"] else 1.1),
-    "math": lambda r: min(r.cues["math"], 4) * 0.8 + min(2.0, r.numbers / 2) * 0.7 + min(3.0, r.math_signs / 4),
-    "multiple_choice": lambda r: 4.5 if r.choices >= 3 else 0.0,
-    "extraction": lambda r: min(r.cues["extract"], 3) * 0.9,
-    "rewriting": lambda r: min(r.cues["rewrite"], 2) * 1.4,
-    "creative": lambda r: min(r.cues["create"], 3) * 1.6 + 1.1 * (r.cues["make"] > 0),
-    "analysis": lambda r: min(r.cues["deep"], 3) * 1.5,
-    "tool_use": lambda r: min(r.cues["tool"], 3) * 1.0,
-    "planning": lambda r: min(r.cues["plan"], 3) * 0.9,
-    "explanation": lambda r: min(r.cues["explain"], 3) * 1.2,
-    "question": lambda r: 0.9 * (r.cues["ask"] > 0) + 0.2 * (r.questions > 0),
-    "conversation": lambda r: 2.0 * (r.cues["greeting"] > 0 and r.words < 8),
-}
-PATTERNS = (*_SCORES, "general")
 
 # An instruction usually starts with its verb, which names the task whatever the attached text is about.
 _OPENERS: Mapping[str, str] = {
@@ -41,6 +19,10 @@ _OPENERS: Mapping[str, str] = {
     "plan": "planning",
     "greeting": "conversation",
 }
+# First word -> pattern. A word of several cues counts for the first of them, a question word for none.
+_PATTERN_BY_OPENER: Mapping[str, str] = {
+    word: name for cue, name in reversed(list(_OPENERS.items())) for word in WORDS[cue] - WORDS["ask"]
+}
 _OPENER_WEIGHT = 1.5
 
 
@@ -50,10 +32,33 @@ def identify_pattern(prompt: str) -> str:
 
 
 def pattern_of(stats: TextStats) -> str:
-    scores = {name: score(stats) for name, score in _SCORES.items()}
-    for cue, name in _OPENERS.items():
-        if stats.first_word in WORDS[cue] and stats.first_word not in WORDS["ask"]:
-            scores[name] += _OPENER_WEIGHT
-            break
+    """The first pattern with the highest score; `general` if no score reaches 1."""
+    scores = _scores(stats)
+    if opened := _PATTERN_BY_OPENER.get(stats.first_word):
+        scores[opened] += _OPENER_WEIGHT
     best = max(scores, key=scores.__getitem__)
     return best if scores[best] >= 1.0 else "general"
+
+
+def _scores(r: TextStats) -> dict[str, float]:
+    cues = r.cues
+    return {
+        "translation": 3.0 * cues["translate"],
+        "summarization": 2.5 * cues["summary"],
+        "code": min(cues["code"], 4) * (1.5 if cues["make"] else 1.0) + 2 * (r.fences > 0) + min(3.0, r.code_signs / 6),
+        "data": min(cues["data"], 4) * (1.6 if cues["make"] else 1.1),
+        "math": min(cues["math"], 4) * 0.8 + min(2.0, r.numbers / 2) * 0.7 + min(3.0, r.math_signs / 4),
+        "multiple_choice": 4.5 if r.choices >= 3 else 0.0,
+        "extraction": min(cues["extract"], 3) * 0.9,
+        "rewriting": min(cues["rewrite"], 2) * 1.4,
+        "creative": min(cues["create"], 3) * 1.6 + 1.1 * (cues["make"] > 0),
+        "analysis": min(cues["deep"], 3) * 1.5,
+        "tool_use": min(cues["tool"], 3) * 1.0,
+        "planning": min(cues["plan"], 3) * 0.9,
+        "explanation": min(cues["explain"], 3) * 1.2,
+        "question": 0.9 * (cues["ask"] > 0) + 0.2 * (r.questions > 0),
+        "conversation": 2.0 * (cues["greeting"] > 0 and r.words < 8),
+    }
+
+
+PATTERNS = (*_scores(text_stats("")), "general")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import compress
 from operator import mul
 from typing import NamedTuple
 
 from gateway.routing.prompt.lexicon import CUES_BY_WORD, SUBSTRINGS, WORDS
 
-# Characters read at each end: at most 32 KB in total in any script, so a huge prompt costs no more than a long one.
-END = 4096
+# Characters read at each end, so that a huge prompt costs no more than one of 1,000 tokens. docs/routing.md has the measurements.
+END = 2000
 
-# All patterns take linear time. The table is a faster equivalent of `_NO_WORD` for ASCII text.
-_SEPARATORS = str.maketrans(dict.fromkeys("!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~", " "))
-_NO_WORD = re.compile(r"[^\w-]+|_+")
+# The characters between words in ASCII text, as spaces.
+_SEPARATED = bytes(32 if chr(octet) in "!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~" else octet for octet in range(256))
+# All patterns take linear time. Underscores separate words too: they are replaced by spaces first.
+_WORD = re.compile(r"[\w-]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CHOICE = re.compile(r"\n(?:[A-D][.)]|\([A-D]\))")
 _ITEM = re.compile(r"\n(?:[-*•]|[1-9][.)]) ")
@@ -102,8 +104,10 @@ class Sample:
         self.is_ascii = self.text.isascii()
         self.raw = self.text.encode("utf-8", "surrogatepass")
         self.marks = self.raw.translate(None, _NO_MARK)
-        separated = self.text.translate(_SEPARATORS) if self.is_ascii else _NO_WORD.sub(" ", self.text)
-        self.words = Counter(separated.split())
+        if self.is_ascii:
+            self.words = Counter(self.raw.translate(_SEPARATED).decode("ascii").split())
+        else:
+            self.words = Counter(_WORD.findall(self.text.replace("_", " ")))
         self.lower = list(map(str.lower, self.words))
         self.distinct = dict.fromkeys(self.lower)
 
@@ -115,22 +119,21 @@ def text_stats(prompt: str) -> TextStats:
 def stats_of(sample: Sample) -> TextStats:
     """Linear in the sample. Words that occur several times are looked at once."""
     text, words, total = sample.text, sample.words, sample.words.total()
-    sizes = list(map(len, sample.lower))
-    numbers = {word: count for word, count in words.items() if word.isdigit()}
+    sizes, counts = list(map(len, sample.lower)), words.values()
+    numbers = list(filter(str.isdigit, words))
     unspaced = 0 if sample.is_ascii else len(_UNSPACED.findall(text))
     word_count, characters = max(1, total), max(1, len(text))
     multiline = "\n" in text
     return TextStats(
         length=sample.length,
         words=(total + unspaced / _CHARACTERS_PER_WORD) * max(1.0, sample.length / characters),
-        mean_word_length=sum(map(mul, sizes, words.values())) / word_count,
-        long_words=sum([count for size, count in zip(sizes, words.values(), strict=True) if size > _LONG_WORD])
-        / word_count,
-        capitals=sum([count for word, count in words.items() if word.istitle()]) / word_count,
+        mean_word_length=sum(map(mul, sizes, counts)) / word_count,
+        long_words=sum([count for size, count in zip(sizes, counts, strict=True) if size > _LONG_WORD]) / word_count,
+        capitals=sum(compress(counts, map(str.istitle, words))) / word_count,
         variety=len(sample.distinct) / word_count,
         non_ascii=0.0 if sample.is_ascii else 1.0 - len(text.encode("ascii", "ignore")) / characters,
-        numbers=sum(numbers.values()),
-        digits=sum([len(word) * count for word, count in numbers.items()]),
+        numbers=sum([words[number] for number in numbers]),
+        digits=sum([len(number) * words[number] for number in numbers]),
         lines=text.count("\n") + 1,
         questions=_QUESTIONS.occurrences(sample),
         sentences=_SENTENCE_ENDS.occurrences(sample),

@@ -109,8 +109,11 @@ class SessionAffinity:
         return opening if agent is None else f"{opening}/{agent}"
 
     def _opening_id(self, texts: tuple[str, ...]) -> str:
-        """The id of an opening, from the cache where possible. Its key is Python's hash of the texts, so no text is kept."""
-        key = hash(texts)
+        """The id of an opening, from the cache where possible. Its key is Python's hash of the texts, so no text is kept.
+
+        Their lengths are part of it because strings of different widths but equal bytes have the same hash: "ab" and U+6261.
+        """
+        key = hash((texts, tuple(map(len, texts))))
         opening_id = self._opening_ids.pop(key, None) or self._hashed(texts)
         self._opening_ids[key] = opening_id
         if len(self._opening_ids) > _OPENINGS:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.routing.sessions.affinity import SessionLookup
 from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints
-from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.strategies.scored_models import ScoredModel
 
 # A change needs at least this much more expected quality, or must save more than this share of the pinned model's cost.
 _QUALITY_GAIN = 0.02
@@ -88,7 +89,7 @@ def keep_unless_worth_it(ranking: Ranking, cost: SwitchCost) -> SessionChoice:
         f"The conversation stays with {pinned_key.full_name}: "
         f"to change to {chosen.full_name} would cost ${penalty:.6f} in lost cache."
     )
-    return SessionChoice(ranking.choose(pinned, because=reason), kept=True, penalty=penalty)
+    return SessionChoice(ranking.choose(pinned_key, because=reason), kept=True, penalty=penalty)
 
 
 def _worth_it(ranking: Ranking, pinned: ScoredModel, lookup: SessionLookup) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
 from gateway.routing.strategies.candidates import RoutingRequest, eligible
-from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.strategies.selection import Selection, Uncertainty, draw_of, select
 from gateway.routing.types import PromptFacts, RoutingContext
 
@@ -62,22 +64,26 @@ class QueryPatternAnalyzer:
         estimates = self.trainer.refreshed()
         models = eligible(RoutingRequest(facts, context, self.trainer.catalog, estimates))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
-        posterior_std = estimates.posterior_std(facts)
         selection = select(
             models,
             cost_rate=estimates.cost_rate,
             tradeoff=tradeoff,
-            uncertainty=Uncertainty(of=lambda each: posterior_std(each.key), most=estimates.max_posterior_std(facts)),
+            uncertainty=Uncertainty(
+                of=estimates.posterior_std(facts), most=partial(estimates.max_posterior_std, facts)
+            ),
             draw=draw_of(facts.prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
         )
+        evidence = models.estimates.evidence
         return Ranking.of_models(
+            models,
             selection.order,
             facts,
+            propensities=selection.propensities,
             strategy=strategy,
-            confidence=selection.chosen.estimate.confidence,
-            reasoning=_reasoning(selection, facts=facts, tradeoff=tradeoff),
-            outcomes=round(estimates.support(facts)),
+            confidence=evidence.confidences[selection.chosen],
+            reasoning=_reasoning(selection, models, facts=facts, tradeoff=tradeoff),
+            outcomes=round(evidence.support),
             tradeoff=tradeoff,
         )
 
@@ -92,24 +98,22 @@ def valid_tradeoff(tradeoff: float) -> float:
     return tradeoff
 
 
-def _reasoning(selection: Selection, *, facts: PromptFacts, tradeoff: float) -> str:
-    chosen = selection.chosen
+def _reasoning(selection: Selection, models: ScoredModels, *, facts: PromptFacts, tradeoff: float) -> str:
+    chosen, (qualities, evidence) = selection.chosen, models.estimates
     expected = (
-        f"{facts.pattern} of complexity {facts.complexity:.2f}: {chosen.model.full_name} is expected to reach quality "
-        f"{chosen.estimate.quality:.2f} for {_usd(chosen)} ({chosen.estimate.outcomes} own outcomes on like prompts)"
+        f"{facts.pattern} of complexity {facts.complexity:.2f}: {models.columns.keys[chosen].full_name} is expected to reach "
+        f"quality {qualities[chosen]:.2f} for {usd_text(models.costs[chosen])} "
+        f"({evidence.outcomes[chosen]} own outcomes on like prompts)"
     )
     if len(selection.order) == 1:
         return f"{expected}; no other model may answer this request."
     if selection.explored:
-        return f"{expected}; tried to learn about it, though {_bargain(selection.best)} is expected to be the better bargain."
-    return (
-        f"{expected}, against {_bargain(selection.order[1])}; at trade-off {tradeoff:.2f} that is the better bargain."
-    )
+        best = _bargain(models, selection.best)
+        return f"{expected}; tried to learn about it, though {best} is expected to be the better bargain."
+    second = _bargain(models, selection.order[1])
+    return f"{expected}, against {second}; at trade-off {tradeoff:.2f} that is the better bargain."
 
 
-def _bargain(scored: ScoredModel) -> str:
-    return f"{scored.model.full_name} {scored.estimate.quality:.2f} for {_usd(scored)}"
-
-
-def _usd(scored: ScoredModel) -> str:
-    return usd_text(scored.cost)
+def _bargain(models: ScoredModels, place: int) -> str:
+    name, quality = models.columns.keys[place].full_name, models.estimates.qualities[place]
+    return f"{name} {quality:.2f} for {usd_text(models.costs[place])}"

@@ -11,10 +11,10 @@ from functools import lru_cache
 from gateway.catalog import plain_decimal
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute
-from gateway.routing.estimation.estimates import Estimates, prior_quality
-from gateway.routing.estimation.model_columns import ModelColumns
+from gateway.routing.estimation.estimates import EstimateColumns, Estimates, prior_quality
+from gateway.routing.estimation.model_columns import ModelColumns, columns_of
 from gateway.routing.estimation.usage import EXPECTED_OUTPUT
-from gateway.routing.strategies.ranking import ScoredModel
+from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.types import PromptFacts, RoutingContext
 
 
@@ -28,29 +28,26 @@ class RoutingRequest:
     estimates: Estimates
 
 
-def eligible(request: RoutingRequest) -> list[ScoredModel]:
+def eligible(request: RoutingRequest) -> ScoredModels:
     """The models that may answer, in the catalogue's order. Raises NoRoute, which counts the models by the constraint they fail."""
     context = request.context
     columns = _capable(request.catalog, tuple(context.available_providers), frozenset(context.needs))
-    if context.models is None and _fits_all(request, columns):
-        scored = _within_limits(request, columns)
-    else:
-        scored = eligible_among(request, columns.models)
-    if scored:
-        return scored
+    if context.models is not None or not _fits_all(request, columns):
+        columns = _unconstrained(request, columns.models)
+    if models := _within_limits(request, columns):
+        return models
     reasons = Counter(filter(None, (ineligible(model, request) for model in request.catalog)))
     raise NoRoute(_no_route_message(reasons))
 
 
-def eligible_among(request: RoutingRequest, models: Iterable[Model]) -> list[ScoredModel]:
+def eligible_among(request: RoutingRequest, models: Iterable[Model]) -> ScoredModels:
     """Those of `models` that may answer, in their order."""
-    constraint = _hard_constraints(request)
-    return _within_limits(request, ModelColumns(model for model in models if constraint(model) is None))
+    return _within_limits(request, _unconstrained(request, models))
 
 
-def scored_models(request: RoutingRequest, models: Iterable[Model]) -> list[ScoredModel]:
+def scored_models(request: RoutingRequest, models: Iterable[Model]) -> ScoredModels:
     """All of `models` with their estimates, eligible or not."""
-    return _scored(request, ModelColumns(models))
+    return _scored(request, columns_of(request.catalog, tuple([model.key for model in models])))
 
 
 @lru_cache(maxsize=64)  # clients choose both
@@ -59,20 +56,36 @@ def _capable(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str]
     return ModelColumns(model for model in catalog if model.provider in providers and model.can(needs))
 
 
+def _unconstrained(request: RoutingRequest, models: Iterable[Model]) -> ModelColumns:
+    """Those of `models` that fail no constraint but the limits on cost and quality."""
+    constraint = _hard_constraints(request)
+    return columns_of(request.catalog, tuple([model.key for model in models if constraint(model) is None]))
+
+
 def _fits_all(request: RoutingRequest, columns: ModelColumns) -> bool:
     size, output_limit = _sizes(request)
     return not (size > columns.least_window or columns.least_output < output_limit)
 
 
-def _within_limits(request: RoutingRequest, columns: ModelColumns) -> list[ScoredModel]:
+def _within_limits(request: RoutingRequest, columns: ModelColumns) -> ScoredModels:
     """The models within the context's limits on cost and quality."""
     context, scored = request.context, _scored(request, columns)
     if context.max_cost is None and context.min_quality is None:
         return scored
-    return [each for each in scored if _limit_exceeded(each, request) is None]
+    kept = [place for place in scored.places if _limit_exceeded(scored, place, request) is None]
+    if len(kept) == len(columns.models):
+        return scored
+    columns = columns_of(request.catalog, tuple([columns.keys[place] for place in kept]))
+    qualities = scored.estimates.qualities
+    return ScoredModels(
+        columns,
+        EstimateColumns([qualities[place] for place in kept], request.estimates.evidence(columns, request.facts)),
+        [scored.costs[place] for place in kept],
+        [scored.cooling[place] for place in kept],
+    )
 
 
-def _scored(request: RoutingRequest, columns: ModelColumns) -> list[ScoredModel]:
+def _scored(request: RoutingRequest, columns: ModelColumns) -> ScoredModels:
     """All models of `columns`, with surcharge and cool-down from the context."""
     context = request.context
     estimates = request.estimates.across(columns, request.facts)
@@ -80,13 +93,16 @@ def _scored(request: RoutingRequest, columns: ModelColumns) -> list[ScoredModel]
     if surcharges := context.surcharges:
         with_surcharge = zip(costs, map(surcharges.get, columns.keys), strict=True)
         costs = [max(0.0, cost + surcharge) if surcharge else cost for cost, surcharge in with_surcharge]
-    if not context.cooling:
-        return list(map(ScoredModel, columns.models, estimates, costs))
-    return list(
-        map(
-            ScoredModel, columns.models, estimates, costs, [is_cooling_down(model, context) for model in columns.models]
-        )
-    )
+    return ScoredModels(columns, estimates, costs, _cooling_down(columns, context))
+
+
+def _cooling_down(columns: ModelColumns, context: RoutingContext) -> Sequence[bool]:
+    """Which models are cooling down, alone or with their whole provider."""
+    cooling = context.cooling
+    if not cooling:
+        return (False,) * len(columns.keys)
+    providers = {provider for provider, name in cooling if name is None}
+    return [key in cooling or key.provider in providers for key in columns.keys]
 
 
 def ineligibility(provider: str, name: str, request: RoutingRequest) -> str | None:
@@ -104,7 +120,7 @@ def ineligible(model: Model, request: RoutingRequest) -> str | None:
     reason = _hard_constraints(request)(model)
     if reason is not None or (context.max_cost is None and context.min_quality is None):
         return reason
-    return _limit_exceeded(_scored(request, ModelColumns([model]))[0], request)
+    return _limit_exceeded(scored_models(request, [model]), 0, request)
 
 
 def is_cooling_down(model: Model, context: RoutingContext) -> bool:
@@ -144,20 +160,22 @@ def _hard_constraints(request: RoutingRequest) -> Callable[[Model], str | None]:
     return failed_constraint
 
 
-def _limit_exceeded(scored: ScoredModel, request: RoutingRequest) -> str | None:
+def _limit_exceeded(models: ScoredModels, place: int, request: RoutingRequest) -> str | None:
     """The comparisons are negated so that a limit of NaN excludes every model."""
     context = request.context
-    if context.max_cost is not None and not scored.cost <= context.max_cost:
+    if context.max_cost is not None and not models.costs[place] <= context.max_cost:
         return f"its expected cost is above {plain_decimal(context.max_cost)} USD"
-    if context.min_quality is not None and not _quality_floor(scored, request.facts) >= context.min_quality:
+    if context.min_quality is not None and not _quality_floor(models, place, request.facts) >= context.min_quality:
         return f"its expected quality is below {context.min_quality}"
     return None
 
 
-def _quality_floor(scored: ScoredModel, facts: PromptFacts) -> float:
+def _quality_floor(models: ScoredModels, place: int, facts: PromptFacts) -> float:
     """The quality that is compared with the limit: a model without outcomes has at least its tier's prior, whatever other models did."""
-    quality = scored.estimate.quality
-    return quality if scored.estimate.has_outcomes else max(quality, prior_quality(scored.model.tier, facts))
+    qualities, evidence = models.estimates
+    if evidence.has_outcomes[place]:
+        return qualities[place]
+    return max(qualities[place], prior_quality(models.columns.tiers[place], facts))
 
 
 def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from gateway.catalog.catalog import TIERS, Catalog, Model, ModelKey, Tier
 from gateway.catalog.packaged import load_catalog
@@ -17,7 +17,8 @@ from gateway.routing.strategies.candidates import (
     ineligible,
     is_cooling_down,
 )
-from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.types import RoutingContext
 
 # The usual model of a tier is the catalogue's first model of this provider and family.
@@ -60,18 +61,24 @@ class ComplexityStrategy(RankingStrategy):
         if usual is not None and not is_cooling_down(usual, context) and ineligible(usual, request) is None:
             return usual.key
         for near in _NEAREST[tier]:
-            if models := [each for each in eligible_among(request, self._of_tier[near]) if not each.cooling]:
-                return min(models, key=lambda each: each.cost).key
-        return ordered(eligible(request), tier=tier, usual=usual)[0].key
+            models = eligible_among(request, self._of_tier[near])
+            if places := [place for place in models.places if not models.cooling[place]]:
+                return models.columns.keys[min(places, key=models.costs.__getitem__)]
+        models = eligible(request)
+        return models.columns.keys[ordered(models, tier=tier, usual=usual)[0]]
 
     def rank(self, prompt: str, context: RoutingContext) -> Ranking:
         request = self._request(prompt, context)
         tier = tier_of(request.facts.complexity)
         usual = self._usual[tier]
-        chosen, *others = ordered(eligible(request), tier=tier, usual=usual)
+        models = eligible(request)
+        order = ordered(models, tier=tier, usual=usual)
+        chosen = models.columns.models[order[0]]
         return Ranking.of_models(
-            (chosen.with_propensity(1.0), *others),
+            models,
+            order,
             request.facts,
+            propensities={order[0]: 1.0},
             strategy=self.get_name(),
             confidence="medium",
             reasoning=_reasoning(chosen, complexity=request.facts.complexity, tier=tier, usual=usual),
@@ -88,24 +95,20 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
     return next(of_family, None)
 
 
-def ordered(models: Sequence[ScoredModel], *, tier: Tier, usual: Model | None) -> list[ScoredModel]:
-    """Cooling models last; the tier's usual model first, then by distance of the tier, upwards first, then by cost."""
-    nearest = _NEAREST[tier]
-
-    def sort_key(scored: ScoredModel) -> tuple[bool, int, bool, float]:
-        model = scored.model
-        return scored.cooling, nearest.index(model.tier), model is not usual, scored.cost
-
-    return sorted(models, key=sort_key)
+def ordered(models: ScoredModels, *, tier: Tier, usual: Model | None) -> list[int]:
+    """The places: cooling models last; the tier's usual model first, then by distance of the tier, upwards first, then by cost."""
+    nearest, columns = _NEAREST[tier], models.columns
+    distances = [nearest.index(each) for each in columns.tiers]
+    unusual = [model is not usual for model in columns.models]
+    keys = zip(models.cooling, distances, unusual, models.costs, models.places, strict=True)
+    return [place for *_, place in sorted(keys)]
 
 
-def _reasoning(chosen: ScoredModel, *, complexity: float, tier: Tier, usual: Model | None) -> str:
-    name = chosen.model.full_name
+def _reasoning(chosen: Model, *, complexity: float, tier: Tier, usual: Model | None) -> str:
+    name = chosen.full_name
     prefix = f"Complexity {complexity:.2f} is {tier}"
-    if usual is not None and chosen.model is usual:
+    if usual is not None and chosen is usual:
         return f"{prefix}; {name} is the usual model of that tier."
-    if chosen.model.tier == tier:
+    if chosen.tier == tier:
         return f"{prefix}; {name} is the cheapest model of that tier that this request allows."
-    return (
-        f"{prefix}; no model of that tier is free for this request, so {name} of the nearest tier, {chosen.model.tier}."
-    )
+    return f"{prefix}; no model of that tier is free for this request, so {name} of the nearest tier, {chosen.tier}."

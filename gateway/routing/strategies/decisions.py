@@ -8,7 +8,8 @@ from dataclasses import replace
 from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.errors import RoutingError
 from gateway.routing.strategies.candidates import RoutingRequest, eligible, ineligibility, scored_models
-from gateway.routing.strategies.ranking import Ranking, ScoredModel, number
+from gateway.routing.strategies.ranking import Ranking, number
+from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels
 from gateway.routing.types import CONFIDENCES, RoutingDecision
 
 _REASON_LENGTH = 300
@@ -43,18 +44,21 @@ def validate(ranking: Ranking, request: RoutingRequest, *, strategies: Collectio
 
 def complete(ranking: Ranking, request: RoutingRequest) -> Ranking:
     """Adds the estimates that ledger and failover need where a replaced strategy has none; its own metadata stays."""
-    if ranking.scored:
+    if ranking.order:
         return ranking
     passed, facts = ranking.passed, request.facts
-    if "candidates" in passed:
-        scored: Sequence[ScoredModel] = list(_passed_models(passed["candidates"], request))
-    else:
-        scored = sorted(eligible(request), key=lambda each: (each.key != ranking.chosen, each.cooling))
-    if not scored:
+    rows = list(_passed_models(passed["candidates"], request)) if "candidates" in passed else None
+    models = eligible(request) if rows is None else ScoredModels.of_rows(rows)
+    if not models:
         return ranking
-    first = scored[0]
+    order: Sequence[int] = models.places
+    if rows is None:
+        order = sorted(order, key=lambda place: (models.columns.keys[place] != ranking.chosen, models.cooling[place]))
+    first = models.row(order[0])
     return ranking._replace(
-        scored=scored,
+        models=models,
+        order=order,
+        propensities={place: row.propensity for place, row in enumerate(rows or ())},
         pattern=facts.pattern if ranking.pattern is None else ranking.pattern,
         complexity=facts.complexity if ranking.complexity is None else ranking.complexity,
         prompt_tokens=facts.tokens,
@@ -73,8 +77,9 @@ def _passed_models(entries: object, request: RoutingRequest) -> Iterator[ScoredM
             model = request.catalog.get(str(entry.get("provider")), str(entry.get("model")))
             if model is not None:
                 listed.setdefault(model.key, (model, entry))
-    models = [model for model, _ in listed.values()]
-    for scored, (_, entry) in zip(scored_models(request, models), listed.values(), strict=True):
+    models = scored_models(request, [model for model, _ in listed.values()])
+    for place, (_, entry) in enumerate(listed.values()):
+        scored = models.row(place)
         quality, std, cost, outcomes, propensity = (
             number(entry.get(name)) for name in ("quality", "spread", "cost", "outcomes", "propensity")
         )

@@ -2,95 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
-from gateway.catalog.catalog import Model, ModelKey
-from gateway.routing.estimation.estimates import Estimate
+from gateway.catalog.catalog import ModelKey
+from gateway.records import CandidateColumns
+from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels, rounded
 from gateway.routing.types import PromptFacts, RoutingDecision
 
 # Stored with each row, so that decisions of different policies are not compared as if one policy had made them.
-POLICY_VERSION = "1"
+POLICY_VERSION = "2"
 # Metadata of a replaced strategy that no longer holds once another model is chosen.
 _OF_THE_CHOICE = frozenset({"candidates", "propensity", "quality_score", "cost_estimate", "outcomes"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_MODELS = ScoredModels.of_rows(())
+_NOT_DRAWN: Mapping[int, float] = MappingProxyType({})
 
 
-class ScoredModel(NamedTuple):
-    """An eligible model with its estimates for one request: one row of a ranking.
+class RankedCandidates(CandidateColumns):
+    """The models of a ranking as JSON, rendered when they are read: the ledger does that when it encodes the row."""
 
-    `cost` is USD. `cooling` models are tried last, never left out. `propensity` is the probability that this one was drawn.
-    """
+    __slots__ = ("_models", "_order", "_propensities")
 
-    model: Model
-    estimate: Estimate
-    cost: float
-    cooling: bool = False
-    propensity: float = 0.0
-
-    @property
-    def key(self) -> ModelKey:
-        return self.model.key
-
-    @property
-    def shown_quality(self) -> float:
-        """Rounded as in decisions and rows."""
-        return _rounded(self.estimate.quality)
-
-    def with_propensity(self, propensity: float) -> ScoredModel:
-        return ScoredModel(*self[:-1], propensity)
-
-    def to_json(self) -> dict[str, Any]:
-        """A candidate as decisions and rows show it; `cost` in USD."""
-        model, (quality, std, outcomes, *_), cost, cooling, propensity = self
-        return {
-            "provider": model.provider,
-            "model": model.name,
-            "tier": model.tier,
-            "quality": _rounded(quality),
-            "spread": _rounded(std),
-            "cost": cost,
-            "outcomes": outcomes,
-            "propensity": propensity,
-            "cooling": cooling,
-        }
-
-
-# Models without outcomes share few figures, and rounding is the slowest part of rendering.
-@lru_cache(maxsize=1000)
-def _rounded(figure: float) -> float:
-    return round(figure, 4)
-
-
-class CandidatesJson(Sequence[Mapping[str, Any]]):
-    """The models of a ranking as JSON objects, rendered when they are read: the ledger does that when it encodes the row."""
-
-    __slots__ = ("_scored",)
-
-    def __init__(self, scored: Sequence[ScoredModel]) -> None:
-        self._scored = scored
+    def __init__(self, models: ScoredModels, order: Sequence[int], propensities: Mapping[int, float]) -> None:
+        self._models = models
+        self._order = order
+        self._propensities = propensities
 
     def __len__(self) -> int:
-        return len(self._scored)
+        return len(self._order)
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return (scored.to_json() for scored in self._scored)
-
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
-    def __getitem__(self, index: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
-        return CandidatesJson(self._scored[index]) if isinstance(index, slice) else self._scored[index].to_json()
+    def columns(self) -> dict[str, list[Any]]:
+        """Every candidate's figures, in failover order; `cost` in USD."""
+        (models, (qualities, evidence), costs, cooling), order = self._models, self._order
+        return {
+            "provider": [models.keys[place].provider for place in order],
+            "model": [models.keys[place].name for place in order],
+            "tier": [models.tiers[place] for place in order],
+            "quality": [rounded(qualities[place]) for place in order],
+            "spread": [rounded(evidence.stds[place]) for place in order],
+            "cost": [costs[place] for place in order],
+            "outcomes": [evidence.outcomes[place] for place in order],
+            "propensity": [self._propensities.get(place, 0.0) for place in order],
+            "cooling": [cooling[place] for place in order],
+        }
 
 
 class Ranking(NamedTuple):
     """What a strategy answers. A tuple, since each request makes some and replaces members of them.
 
-    `scored` are the eligible models in failover order, best first; it is empty where nothing was estimated. Consumers look
-    at `chosen`, `keys`, `of` and `candidates`, so that arrays over the models can replace the rows.
+    `order` has the places of the eligible `models` in failover order, best first; it is empty where nothing was estimated.
+    `propensities` are by place, 0 where there is none. Who reads a ranking looks at `chosen`, `keys`, `of` and `candidates`.
     `quality`, `cost` (USD), `outcomes` (of similar prompts) and `propensity` are those of the choice; None: not known.
     `experimental` and `learning_mismatch` are None where the strategy does not say. `passed` is the metadata of a strategy
     that a caller replaced, passed on as it came.
@@ -100,7 +63,9 @@ class Ranking(NamedTuple):
     strategy: str
     confidence: str
     reasoning: str
-    scored: Sequence[ScoredModel] = ()
+    models: ScoredModels = _NO_MODELS
+    order: Sequence[int] = ()
+    propensities: Mapping[int, float] = _NOT_DRAWN
     pattern: str | None = None
     complexity: float | None = None
     prompt_tokens: int | None = None
@@ -119,31 +84,35 @@ class Ranking(NamedTuple):
     @classmethod
     def of_models(
         cls,
-        scored: Sequence[ScoredModel],
+        models: ScoredModels,
+        order: Sequence[int],
         facts: PromptFacts,
         *,
+        propensities: Mapping[int, float],
         strategy: str,
         confidence: str,
         reasoning: str,
         outcomes: float | None = None,
         tradeoff: float | None = None,
     ) -> Ranking:
-        """The first of `scored` is the choice; `outcomes` are its own by default."""
-        first = scored[0]
+        """The first of `order` is the choice; `outcomes` are its own by default."""
+        first = order[0]
         return cls(
-            chosen=first.key,
+            chosen=models.columns.keys[first],
             strategy=strategy,
             confidence=confidence,
             reasoning=reasoning,
-            scored=scored,
+            models=models,
+            order=order,
+            propensities=propensities,
             pattern=facts.pattern,
             complexity=facts.complexity,
             prompt_tokens=facts.tokens,
             features=facts.features,
-            quality=first.shown_quality,
-            cost=first.cost,
-            outcomes=first.estimate.outcomes if outcomes is None else outcomes,
-            propensity=first.propensity,
+            quality=models.shown_quality(first),
+            cost=models.costs[first],
+            outcomes=models.estimates.evidence.outcomes[first] if outcomes is None else outcomes,
+            propensity=propensities.get(first, 0.0),
             tradeoff=tradeoff,
         )
 
@@ -174,28 +143,31 @@ class Ranking(NamedTuple):
     @property
     def keys(self) -> tuple[ModelKey, ...]:
         """The models in failover order."""
-        return tuple([scored.key for scored in self.scored])
+        keys = self.models.columns.keys
+        return tuple([keys[place] for place in self.order])
 
     @property
     def candidates(self) -> Sequence[Mapping[str, Any]]:
         """The models as JSON objects, in failover order."""
-        return CandidatesJson(self.scored) if self.scored else ()
+        return RankedCandidates(self.models, self.order, self.propensities) if self.order else ()
 
     def of(self, key: ModelKey) -> ScoredModel | None:
         """One model's row; None where it is not eligible."""
-        return next((scored for scored in self.scored if scored.key == key), None)
+        place = self.models.columns.index.get(key)
+        return None if place is None else self.models.row(place, propensity=self.propensities.get(place, 0.0))
 
-    def choose(self, scored: ScoredModel, *, because: str) -> Ranking:
+    def choose(self, key: ModelKey, *, because: str) -> Ranking:
         """Another of the models in front, certain instead of drawn. `because` comes before the reason so far."""
-        others = (other for other in self.scored if other is not scored)
-        rest = [other if other.propensity == 0.0 else other.with_propensity(0.0) for other in others]
+        models = self.models
+        first = models.columns.index[key]
         return self._replace(
-            chosen=scored.key,
-            scored=(scored.with_propensity(1.0), *rest),
+            chosen=key,
+            order=(first, *[place for place in self.order if place != first]),
+            propensities={first: 1.0},
             propensity=1.0,
-            quality=scored.shown_quality,
-            cost=scored.cost,
-            outcomes=scored.estimate.outcomes,
+            quality=models.shown_quality(first),
+            cost=models.costs[first],
+            outcomes=models.estimates.evidence.outcomes[first],
             reasoning=f"{because} {self.reasoning}",
             passed={name: value for name, value in self.passed.items() if name not in _OF_THE_CHOICE},
         )
@@ -203,7 +175,7 @@ class Ranking(NamedTuple):
     def to_decision(self) -> RoutingDecision:
         """The Python API's decision; the metadata of a replaced strategy is unchanged."""
         metadata: dict[str, Any] = {}
-        if self.scored:
+        if self.order:
             metadata = {
                 "pattern": self.pattern,
                 "complexity": self.complexity,

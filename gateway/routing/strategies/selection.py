@@ -13,15 +13,17 @@ permanently.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from operator import sub
+from itertools import count
+from operator import neg, sub
 
+from gateway.catalog.catalog import ModelKey
 from gateway.routing.estimation.cost_quality import CostQualityRate
-from gateway.routing.estimation.estimates import Estimate
+from gateway.routing.estimation.estimates import EstimateColumns
 from gateway.routing.prompt.digest import update
-from gateway.routing.strategies.ranking import ScoredModel
+from gateway.routing.strategies.scored_models import ScoredModels
 
 # The largest share of decisions that explores. A model is explored only if its good case, this many standard deviations above
 # its expected quality, reaches the best utility.
@@ -42,26 +44,27 @@ _PROVEN_QUALITY = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`order` is the failover order, the chosen model first. `best` has the highest utility; an explored choice is another one."""
+    """`order` has the places of the models in failover order, the chosen one first. `best` has the highest utility; an explored choice is another one."""
 
-    order: tuple[ScoredModel, ...]
-    best: ScoredModel
+    order: Sequence[int]
+    best: int
+    propensities: Mapping[int, float]
 
     @property
-    def chosen(self) -> ScoredModel:
+    def chosen(self) -> int:
         return self.order[0]
 
     @property
     def explored(self) -> bool:
-        return self.chosen.key != self.best.key
+        return self.chosen != self.best
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
     """The standard deviation of a model's expected quality on this request, and an upper bound of it, which is cheaper to compute."""
 
-    of: Callable[[ScoredModel], float]
-    most: float
+    of: Callable[[ModelKey], float]
+    most: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +79,44 @@ class _Objective:
     ceiling: float
     proven: bool
 
-    def capped_quality(self, estimates: Sequence[Estimate]) -> list[float]:
+    def capped_quality(self, estimates: EstimateColumns) -> list[float]:
         """The quality that each model may claim."""
-        ceiling = self.ceiling
-        return [each.quality if each.quality <= ceiling or each.outcomes >= _ENOUGH else ceiling for each in estimates]
-
-    def sort_keys(
-        self, models: Sequence[ScoredModel], utilities: Sequence[float]
-    ) -> list[tuple[bool, bool, float, float]]:
-        """Ascending: cooling models last; a tie goes to the cheaper or better model, then to the catalogue's order."""
-        if self.rate == math.inf:
-            return [(each.cooling, False, each.cost, -each.estimate.quality) for each in models]
-        proven = self.proven
+        ceiling, (qualities, evidence) = self.ceiling, estimates
         return [
-            (cooling, proven and not estimate.has_outcomes, -utility, cost)
-            for (_, estimate, cost, cooling, _), utility in zip(models, utilities, strict=True)
+            quality if quality <= ceiling or outcomes >= _ENOUGH else ceiling
+            for quality, outcomes in zip(qualities, evidence.outcomes, strict=True)
         ]
 
+    def order(self, models: ScoredModels, utilities: Sequence[float]) -> list[int]:
+        """The places: cooling models last; a tie goes to the cheaper or better model, then to the catalogue's order."""
+        (qualities, evidence), costs, cooling = models.estimates, models.costs, models.cooling
+        if self.rate == math.inf:
+            return _ascending(cooling, costs, map(neg, qualities))
+        if self.proven:
+            groups = [2 * cools + (not tried) for cools, tried in zip(cooling, evidence.has_outcomes, strict=True)]
+            return _ascending(groups, map(neg, utilities), costs)
+        return _ascending(cooling, map(neg, utilities), costs)
+
     def bonuses(
-        self, models: Sequence[ScoredModel], utilities: Sequence[float], uncertainty: Uncertainty
-    ) -> Mapping[int, float]:
-        """Upper-confidence bonuses by index, for tried models that could become the best by it; others would change nothing."""
+        self, models: ScoredModels, utilities: Sequence[float], uncertainty: Uncertainty
+    ) -> Iterator[tuple[int, float]]:
+        """Upper-confidence bonuses by place, for tried models that could become the best by it; others would change nothing."""
         scale = UCB_COEFFICIENT * self.exploration_weight
-        threshold = max(utilities) - scale * uncertainty.most
-        return {
-            i: scale * uncertainty.of(each)
-            for i, each in enumerate(models)
-            if scale and each.estimate.has_outcomes and utilities[i] >= threshold
-        }
+        tried = models.estimates.evidence.tried
+        if scale and tried:
+            threshold = max(utilities) - scale * uncertainty.most()
+            for place in tried:
+                if utilities[place] >= threshold:
+                    yield place, scale * uncertainty.of(models.columns.keys[place])
+
+
+def _ascending(*columns: Iterable[float]) -> list[int]:
+    """The places in the order of the first column, ties by the next ones."""
+    return [row[-1] for row in sorted(zip(*columns, count(), strict=False))]
 
 
 def select(
-    models: Sequence[ScoredModel],
+    models: ScoredModels,
     *,
     cost_rate: CostQualityRate,
     tradeoff: float,
@@ -117,44 +126,43 @@ def select(
 ) -> Selection:
     """`draw` is uniform in [0, 1). At either end of the trade-off only cost or only quality counts, and nothing is explored."""
     objective = _objective(models, cost_rate=cost_rate, tradeoff=tradeoff)
-    qualities = objective.capped_quality([each.estimate for each in models])
-    prices = [objective.rate * each.cost for each in models]
+    qualities = objective.capped_quality(models.estimates)
+    prices = [objective.rate * cost for cost in models.costs]
     utilities = list(map(sub, qualities, prices))
     ucb_scores = list(utilities)
-    for i, bonus in objective.bonuses(models, utilities, uncertainty).items():
-        ucb_scores[i] = min(1.0, qualities[i] + bonus) - prices[i]  # no quality is above 1
-    order = sorted(range(len(models)), key=objective.sort_keys(models, ucb_scores).__getitem__)
-    best, *others = order
+    for place, bonus in objective.bonuses(models, utilities, uncertainty):
+        ucb_scores[place] = min(1.0, qualities[place] + bonus) - prices[place]  # no quality is above 1
+    order = objective.order(models, ucb_scores)
+    best = order[0]
     propensities: Mapping[int, float] = {best: 1.0}
-    if explore and objective.exploration_weight > 0 and not models[best].cooling:
-        threshold = utilities[best]
-        good_cases = ((i, utilities[i] + _GOOD_CASE * models[i].estimate.std) for i in others)
-        promising = {i: case for i, case in good_cases if case >= threshold and not models[i].cooling}
+    if explore and objective.exploration_weight > 0 and not models.cooling[best]:
+        stds, least = models.estimates.evidence.stds, utilities[best]
+        promising = {
+            place: good_case
+            for place in order[1:]
+            if (good_case := utilities[place] + _GOOD_CASE * stds[place]) >= least and not models.cooling[place]
+        }
         propensities = _propensities(best, promising, share=EXPLORATION_RATE * objective.exploration_weight)
     drawn = _drawn(propensities, draw)
     if drawn != best:
         order.remove(drawn)
         order.insert(0, drawn)
-    ordered = [models[i].with_propensity(propensities[i]) if i in propensities else models[i] for i in order]
-    return Selection(order=tuple(ordered), best=models[best])
+    return Selection(order, best, propensities)
 
 
-def _objective(models: Sequence[ScoredModel], *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
-    qualities = [each.estimate.quality for each in models]
-    highest_quality = max(qualities)
-    price = min([each.cost for each, quality in zip(models, qualities, strict=True) if quality == highest_quality])
-    known = [each for each in models if each.estimate.outcomes]
-    highest_known = max([each.estimate.quality for each in known], default=1.0)
-    best = cost_rate.best
-    usual_cost = None if best is None else next((each.cost for each in models if each.model.key == best), None)
+def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
+    columns, (qualities, evidence), costs, cooling = models
+    outcomes, highest_quality = evidence.outcomes, max(qualities)
+    price = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
+    known = [place for place in evidence.tried if outcomes[place]]
+    highest_known = max([qualities[place] for place in known], default=1.0)
+    settled = [place for place in known if outcomes[place] >= _SETTLED and not cooling[place]]
+    best = None if cost_rate.best is None else columns.index.get(cost_rate.best)
     return _Objective(
-        rate=cost_rate.rate(tradeoff, price=price, usual=usual_cost),
+        rate=cost_rate.rate(tradeoff, price=price, usual=None if best is None else costs[best]),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest_known + _CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
-        proven=any(
-            each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
-            for each in known
-        ),
+        proven=max([qualities[place] for place in settled], default=0.0) >= _PROVEN_QUALITY,
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+from array import array
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,14 +23,30 @@ def about(topic: int, draw: random.Random | None = None) -> tuple[float, ...]:
     return tuple(noise(0.0, 3.0) + (60.0 if i == topic else 0.0) for i in range(DIMENSIONS))
 
 
+def labelled(
+    embedding: Sequence[float],
+    quality: float,
+    *,
+    features: Sequence[float] = FEATURES,
+    weight: float = 1.0,
+    model: ModelKey = KEY,
+) -> LabelledExample:
+    return LabelledExample(model, array("d", features), array("b", map(round, embedding)), quality, weight)
+
+
 def examples(count: int = 400, *, model: ModelKey = KEY) -> list[LabelledExample]:
     """Good answers about topic 0, bad ones about topic 1."""
     draw = random.Random(1)
-    return [LabelledExample(model, FEATURES, about(i % 2, draw), float(i % 2 == 0), 1.0) for i in range(count)]
+    return [labelled(about(i % 2, draw), float(i % 2 == 0), model=model) for i in range(count)]
+
+
+def octets(embedding: tuple[float, ...]) -> bytes:
+    """An embedding as a request has it: a byte for each component."""
+    return bytes([round(component) + 128 for component in embedding])
 
 
 def predicted(ensemble: Ensemble, topic: int, *, online: float = 0.5, key: ModelKey = KEY) -> float:
-    return ensemble.on(FEATURES, about(topic))(key, online)
+    return ensemble.on(FEATURES, octets(about(topic)))(key, online)
 
 
 def test_topics_are_distinguished() -> None:
@@ -49,7 +67,7 @@ def test_online_estimate_is_kept_with_few_labels() -> None:
 
 def test_labels_are_weighted() -> None:
     """Wrong labels of low weight do not outweigh right ones."""
-    wrong = [LabelledExample(KEY, FEATURES, each.embedding, 1.0 - each.quality, 0.1) for each in examples()]
+    wrong = [labelled(each.embedding, 1.0 - each.quality, weight=0.1) for each in examples()]
 
     assert predicted(fit(examples() + wrong, EXPECTED), 0) > 0.6
 
@@ -63,8 +81,8 @@ def test_neighbours_predict_what_is_not_linear() -> None:
     """The mixing weight favours the neighbours where the ridge cannot fit the labels."""
     draw = random.Random(2)
     signs = [(1.0 - 2.0 * (i % 2), 1.0 - 2.0 * (i // 2 % 2)) for i in range(600)]
-    labelled = [LabelledExample(KEY, FEATURES, signed(a, b, draw), float(a * b > 0), 1.0) for a, b in signs]
-    quality = fit(labelled, EXPECTED).on(FEATURES, signed(1.0, -1.0, draw))(KEY, 0.5)
+    products = [labelled(signed(a, b, draw), float(a * b > 0)) for a, b in signs]
+    quality = fit(products, EXPECTED).on(FEATURES, octets(signed(1.0, -1.0, draw)))(KEY, 0.5)
 
     assert quality < 0.3
 
@@ -72,12 +90,10 @@ def test_neighbours_predict_what_is_not_linear() -> None:
 def test_neighbours_are_ignored_where_embeddings_are_noise() -> None:
     """Where one feature determines the quality, the ridge alone predicts, not an equal mixture."""
     draw = random.Random(4)
-    labelled = [
-        LabelledExample(KEY, (1.0, 1.0 - 2.0 * (i % 2)), about(99, draw), float(i % 2 == 0), 1.0) for i in range(600)
-    ]
-    ensemble = fit(labelled, EXPECTED)
+    noise = [labelled(about(99, draw), float(i % 2 == 0), features=(1.0, 1.0 - 2.0 * (i % 2))) for i in range(600)]
+    ensemble = fit(noise, EXPECTED)
 
-    assert ensemble.on((1.0, 1.0), about(99, draw))(KEY, 0.95) > 0.85
+    assert ensemble.on((1.0, 1.0), octets(about(99, draw)))(KEY, 0.95) > 0.85
 
 
 def test_the_same_labels_give_the_same_ensemble() -> None:
@@ -89,6 +105,6 @@ def test_the_same_labels_give_the_same_ensemble() -> None:
 
 def test_identical_prompts_predict_their_mean() -> None:
     """With all labels on one prompt, the mean of their qualities is predicted."""
-    same = [LabelledExample(KEY, FEATURES, about(0), float(i % 4 == 0), 1.0) for i in range(400)]
+    same = [labelled(about(0), float(i % 4 == 0)) for i in range(400)]
 
     assert predicted(fit(same, EXPECTED), 0, online=0.25) == pytest.approx(0.25, abs=0.1)

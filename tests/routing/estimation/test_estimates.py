@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import TIERS, Model
 from gateway.routing.estimation.bayesian_regression import PosteriorVariances, prior
 from gateway.routing.estimation.estimates import OWN_PRECISION, Estimates
+from gateway.routing.estimation.estimator import Estimator
+from gateway.routing.estimation.evidence import bucket_of, similar
+from gateway.routing.estimation.examples import Observation
+from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.prompt.features import SIZE, prompt_facts
-from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET
+from gateway.routing.types import Outcome
+from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
 
 @pytest.mark.parametrize("prompt", [SIMPLE, MODERATE, COMPLEX])
@@ -63,3 +70,45 @@ def test_posterior_std_shrinks_where_outcomes_are() -> None:
 
         assert there < elsewhere / 2
         assert elsewhere < estimates.max_posterior_std(other)
+
+
+LEARNED = Estimator(THREE).learn(
+    [
+        Observation(
+            key,
+            (facts := prompt_facts(prompt)).pattern,
+            facts.complexity,
+            facts.features,
+            Outcome(quality=quality, cost=0.001, input_tokens=900, output_tokens=70),
+        )
+        for key, quality in ((FLASH.key, 0.2), (SONNET.key, 0.9))
+        for prompt in (SIMPLE, MODERATE, COMPLEX) * 4
+    ]
+)
+
+
+@given(
+    st.permutations([FLASH, HAIKU, SONNET]), st.integers(1, 3), st.sampled_from([SIMPLE, MODERATE, COMPLEX, "x = 1"])
+)
+def test_a_models_estimates_do_not_depend_on_the_other_models(models: list[Model], count: int, prompt: str) -> None:
+    """In any set of models, in any order and asked again, a model has the estimate and cost that it has alone."""
+    columns, facts = ModelColumns(models[:count]), prompt_facts(prompt)
+    for _ in range(2):
+        estimates, costs = LEARNED.across(columns, facts), LEARNED.costs(columns, facts, max_tokens=200)
+
+        assert [estimates.row(place) for place in range(count)] == [
+            LEARNED.of(model, facts) for model in models[:count]
+        ]
+        assert costs == [LEARNED.costs(ModelColumns([model]), facts, max_tokens=200)[0] for model in models[:count]]
+
+
+def test_evidence_is_that_of_each_models_similar_outcomes() -> None:
+    """The columns say for each model what its own outcomes on similar prompts say."""
+    facts = prompt_facts(MODERATE)
+    evidence = LEARNED.evidence(ModelColumns([HAIKU, SONNET]), facts)
+    stats = similar(LEARNED.bucket_stats, bucket_of(SONNET.key, pattern=facts.pattern, complexity=facts.complexity))
+
+    assert evidence.tried == [1]
+    assert evidence.has_outcomes == [False, True]
+    assert evidence.outcomes == [0, int(stats.count)]
+    assert evidence.support > stats.count

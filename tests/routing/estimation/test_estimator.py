@@ -57,6 +57,22 @@ def test_prompts_are_told_apart() -> None:
     assert estimate(estimates, FLASH, other).quality < 0.2
 
 
+def test_fits_that_are_left_out_do_not_matter() -> None:
+    """Of the fits of the ensemble that fall due in one call only the last is done, and the estimates are those of all of them."""
+    observations = [
+        observation((FLASH, HAIKU, SONNET)[i % 3], (WARS + CELLS)[i % 10], quality=i % 7 / 7) for i in range(500)
+    ]
+    in_parts, at_once = Estimator(THREE), Estimator(THREE)
+    for start in range(0, 500, 20):
+        last = in_parts.learn(observations[start : start + 20])
+    whole = at_once.learn(observations)
+
+    assert whole.ensemble is not None
+    for prompt in (WARS[0], CELLS[0]):
+        assert [estimate(last, model, prompt) for model in THREE] == [estimate(whole, model, prompt) for model in THREE]
+    assert last.cost_rate == whole.cost_rate
+
+
 def test_division_into_calls_does_not_matter() -> None:
     """One observation at a time or all at once, as after a restart: the estimates are the same."""
     observations = [observation((FLASH, HAIKU, SONNET)[i % 3], quality=i % 7 / 7) for i in range(50)]

@@ -40,12 +40,12 @@ def test_similar_prompts_have_a_similar_complexity(complexity: float, count: flo
     """Outcomes count for prompts with the same pattern and about the same complexity."""
     bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.35): stats(1.0)}
 
-    assert similar(bucket_stats, KEY, pattern="code", complexity=complexity).count == count
+    assert similar(bucket_stats, bucket_of(KEY, pattern="code", complexity=complexity)).count == count
 
 
 def test_other_patterns_and_models_are_not_similar() -> None:
     """Outcomes with another pattern or of another model are not counted."""
     bucket_stats = {bucket_of(KEY, pattern="code", complexity=0.3): stats(1.0)}
 
-    assert similar(bucket_stats, KEY, pattern="math", complexity=0.3) == NOTHING
-    assert similar(bucket_stats, ModelKey("claude", "haiku"), pattern="code", complexity=0.3) == NOTHING
+    assert similar(bucket_stats, bucket_of(KEY, pattern="math", complexity=0.3)) == NOTHING
+    assert similar(bucket_stats, bucket_of(ModelKey("claude", "haiku"), pattern="code", complexity=0.3)) == NOTHING

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 
 from gateway.catalog import ModelKey
@@ -15,7 +16,7 @@ from tests.routing.worlds import FLASH, MODERATE, SONNET
 
 
 def example(quality: float = 1.0, *, model: ModelKey = FLASH.key) -> LabelledExample:
-    return LabelledExample(model, (1.0,), (0.0,), quality, 1.0)
+    return LabelledExample(model, array("d", [1.0]), array("b", [0]), quality, 1.0)
 
 
 def filled(count: int) -> ReplayBuffer:

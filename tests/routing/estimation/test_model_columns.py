@@ -26,7 +26,10 @@ def test_list_prices_are_the_models_own(tokens: int) -> None:
     """Also for prompts so large that a model's price is a higher one."""
     columns = ModelColumns([FLASH, STEPPED])
 
-    assert columns.list_prices(tokens, 300) == [FLASH.estimate(tokens, 300), STEPPED.estimate(tokens, 300)]
+    assert columns.list_prices([tokens, tokens], [300, 300]) == [
+        FLASH.estimate(tokens, 300),
+        STEPPED.estimate(tokens, 300),
+    ]
 
 
 def test_unknown_limits_bound_nothing() -> None:

@@ -85,6 +85,18 @@ def test_only_the_newest_are_replayed() -> None:
     assert trainer.refreshed().learned == 3
 
 
+def test_more_outcomes_than_a_batch_are_all_learned() -> None:
+    """A refresh reads pages and learns batches until nothing is left, and the estimates after it include everything."""
+    store = MemoryStore()
+    unrated = stored(said(FLASH, MODERATE), Outcome(cost=0.001))
+    for _ in range(2_150):
+        store.submit(InsertOutcome(unrated))
+    trainer = trainer_on(store, Clock())
+    trainer.refresh()
+
+    assert trainer.snapshot().learned == 2_150
+
+
 def test_without_polling_only_refresh_reads() -> None:
     """Where the server refreshes on its own, deciding never reads the store."""
     store = MemoryStore()

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.completion import ChatRequest, RoutingHints
 from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
+from gateway.routing.prompt.features import PromptFeatures, extract, prompt_facts
 
 
 def user(content: Any) -> dict[str, Any]:
@@ -128,3 +129,19 @@ def test_prompt_tokens_are_estimated_once() -> None:
     assert measured.prompt_tokens == prompt_tokens({}, [user("word " * 100)])
     assert with_prompt_tokens(measured) is measured
     assert prompt_tokens_of(measured._replace(prompt_tokens=7)) == 7
+
+
+def test_context_carries_the_facts_of_its_prompt() -> None:
+    """The facts are those of the prompt in its request, whoever reads the prompt; a given session replaces the client's name."""
+    read: list[str] = []
+
+    def recorded(prompt: str) -> PromptFeatures:
+        read.append(prompt)
+        return extract(prompt)
+
+    asked = request(user("Explain TCP"), {"role": "assistant", "content": "Yes."}, user("word " * 50))
+    context = context_of(asked, available_providers=["claude"], session_id="s", read=recorded)
+
+    assert (context.session_id, read) == ("s", [context.prompt])
+    assert context.facts == prompt_facts(context.prompt, context)
+    assert context.facts.features["history"] > 0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gateway.routing.prompt.embedding import (
     DIMENSIONS,
     NAMES,
+    RECENT,
     Embedding,
     Vector,
     numbers,
@@ -38,6 +39,9 @@ def cosine(one: Vector, other: Vector) -> float:
         ("goodness", 16.0),
         ("goodx", 1.0),
         ("bad!", 3.0),
+        ("bad-good", 2.0),
+        ("good-good bad", 2.0),
+        ("good good-bad", 2.0),
         ("gôod", 1.0),
         ("x" * 24, 0.0),
         ("good" * 7, 0.0),
@@ -50,6 +54,9 @@ def cosine(one: Vector, other: Vector) -> float:
         "pieces",
         "as far as known",
         "marks",
+        "hyphens",
+        "distinct parts",
+        "parts that are words",
         "accents",
         "unknown",
         "too long",
@@ -68,6 +75,26 @@ def test_scripts_are_read_alike(prompt: str) -> None:
     embedding = packaged_embedding()
 
     assert embedding.of(Sample(prompt)) == embedding.of(Sample(f"{prompt} \ue000"))
+
+
+def test_equal_bytes_are_no_equal_words() -> None:
+    """The cache of split words tells a word from one of another script with the same bytes, which has the same hash."""
+    embedding = Embedding(("a", "b", "##b"), bytes([130] * 3 * DIMENSIONS))
+    assert hash("ab") == hash("\u6261")
+
+    assert numbers(embedding.of(Sample("ab"))) == (2.0,) * DIMENSIONS
+    assert numbers(embedding.of(Sample("\u6261"))) == (0.0,) * DIMENSIONS
+
+
+def test_split_words_are_kept_to_a_bound() -> None:
+    """More new words than the cache holds are split correctly and leave the cache within its bound; it holds no text."""
+    embedding = packaged_embedding()
+    for start in range(0, 2 * RECENT, 50):
+        embedding.of(Sample(" ".join(f"zq{number}xw" for number in range(start, start + 50))))
+
+    assert 0 < len(embedding._recent) <= RECENT
+    assert not any(isinstance(key, str) for key in embedding._recent)
+    assert embedding.of(Sample("zq1xw")) == Embedding.of(packaged_embedding.__wrapped__(), Sample("zq1xw"))
 
 
 def test_many_words_do_not_overflow() -> None:

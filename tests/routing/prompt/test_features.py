@@ -102,3 +102,11 @@ def test_cache_keeps_no_prompt_text() -> None:
     recent = RecentPrompts(secret=b"secret")
     recent.extract("my very secret prompt")
     assert "secret prompt" not in repr(vars(recent))
+
+
+def test_length_is_limited_to_what_the_vector_holds() -> None:
+    """The stored length of an enormous prompt is 10, the most that is read back as it is."""
+    facts = prompt_facts("x" * 40_000_000)
+
+    assert facts.features["length"] == 10.0
+    assert vector_of(facts.pattern, facts.features) == facts.vector

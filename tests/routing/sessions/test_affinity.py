@@ -165,6 +165,14 @@ def test_cached_opening_gives_the_same_id() -> None:
     assert SessionAffinity(lambda: 0.0, secret=b"s").session_id(asking(SECOND)) == first
 
 
+def test_openings_of_equal_bytes_are_different_sessions(sessions: SessionAffinity) -> None:
+    """A text of another script with the same bytes has the same hash in Python, and is another conversation."""
+    texts = ("ab", "\u6261")
+    assert hash(texts[0]) == hash(texts[1])
+
+    assert len({sessions.session_id(asking([{"role": "user", "content": text}])) for text in texts}) == 2
+
+
 def test_cache_of_openings_is_bounded_and_keeps_no_text() -> None:
     """However many conversations begin, a bounded number of hashes is kept, and no word of theirs."""
     sessions = SessionAffinity(lambda: 0.0, secret=b"s")

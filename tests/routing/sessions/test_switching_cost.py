@@ -11,7 +11,8 @@ from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.sessions.affinity import PinnedModel, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints
 from gateway.routing.sessions.switching_cost import keep_unless_worth_it, switch_cost
-from gateway.routing.strategies.ranking import Ranking, ScoredModel
+from gateway.routing.strategies.ranking import Ranking
+from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels
 from tests.routing.worlds import scored
 
 CHEAP = Model("gemini", "flash", "simple", 1.0, 2.0, cache_read_price=0.1)
@@ -31,7 +32,13 @@ def entry(model: Model, *, quality: float, cost: float, cooling: bool = False) -
 def ranking(*entries: ScoredModel, propensity: float | None = 0.98, **changes: Any) -> Ranking:
     """For the first of the entries."""
     ranked = Ranking.of_models(
-        entries, prompt_facts("Hello"), strategy="hybrid", confidence="high", reasoning="The better bargain."
+        ScoredModels.of_rows(entries),
+        range(len(entries)),
+        prompt_facts("Hello"),
+        propensities={},
+        strategy="hybrid",
+        confidence="high",
+        reasoning="The better bargain.",
     )
     return ranked._replace(propensity=propensity, **changes)
 

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import CodeType
+from typing import cast
 
 import pytest
 
+from gateway.catalog.catalog import TIERS, Catalog, Model
 from gateway.errors import NoRoute
+from gateway.routing.estimation.estimates import Estimate
 from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer, valid_tradeoff
+from gateway.routing.strategies.scored_models import ScoredModel
 from gateway.routing.types import Outcome, RoutingContext
+from gateway.store import Store
+from gateway.store.candidate_columns import to_columns
+from tests.routing.memory_store import MemoryStore
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE, said
 
 PROVIDERS = ["gemini", "claude", "openrouter"]
@@ -96,3 +105,38 @@ def test_tradeoff_outside_its_range_is_refused(tradeoff: float) -> None:
     """A wrong knob is an error at once, not a strange choice later."""
     with pytest.raises(ValueError, match="tradeoff"):
         valid_tradeoff(tradeoff)
+
+
+def learned_on_three(extra: int) -> QueryPatternAnalyzer:
+    """An analyzer of three models with outcomes and so many without."""
+    untried = [Model("openrouter", f"vendor/model-{i}", TIERS[i % 3], 0.1 + i, 0.4 + i) for i in range(extra)]
+    trainer = OnlineTrainer("", Catalog([*THREE, *untried]), store=cast(Store, MemoryStore()), poll_seconds=None)
+    for model, quality in ((FLASH, 0.3), (HAIKU, 0.95), (SONNET, 0.9)):
+        for _ in range(20):
+            trainer.record(stored(said(model, MODERATE), Outcome(quality=quality)))
+    return QueryPatternAnalyzer(trainer=trainer)
+
+
+def calls_of_a_decision(models: int) -> tuple[int, int]:
+    """How many Python functions one decision and its row call, and how many rows of models are made."""
+    analyzer = learned_on_three(models - 3)
+    context = RoutingContext(MODERATE, cooling=frozenset({("claude", None)}))
+    facts = prompt_facts(MODERATE)
+    called: list[CodeType] = []
+
+    def decide() -> None:
+        to_columns(analyzer.rank(facts, context).candidates)
+
+    decide()  # once, so that nothing is memoised later
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code) if event == "call" else None)
+    try:
+        decide()
+    finally:
+        sys.setprofile(None)
+    return len(called), sum(code in (ScoredModel.__new__.__code__, Estimate.__new__.__code__) for code in called)
+
+
+def test_a_decision_makes_nothing_for_each_model() -> None:
+    """Models are columns: a decision over 60 models calls as many functions as one over 6, and makes no row of a model."""
+    assert calls_of_a_decision(60) == calls_of_a_decision(6)
+    assert calls_of_a_decision(60)[1] == 0

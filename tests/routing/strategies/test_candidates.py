@@ -13,6 +13,7 @@ from gateway.routing.estimation.estimator import Estimator
 from gateway.routing.estimation.examples import Observation
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.strategies.candidates import RoutingRequest, eligible, ineligibility
+from gateway.routing.strategies.scored_models import ScoredModel
 from gateway.routing.types import Outcome, RoutingContext
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE
 
@@ -27,8 +28,13 @@ def asked(catalog: Catalog = THREE, prompt: str = MODERATE, **wishes: Any) -> Ro
     return RoutingRequest(prompt_facts(prompt, context), context, catalog, Estimates())
 
 
+def rows(request: RoutingRequest) -> list[ScoredModel]:
+    models = eligible(request)
+    return [models.row(place) for place in models.places]
+
+
 def names(request: RoutingRequest) -> list[str]:
-    return [each.model.name for each in eligible(request)]
+    return [each.model.name for each in rows(request)]
 
 
 def test_unknown_limits_and_abilities_exclude_nobody() -> None:
@@ -117,7 +123,7 @@ def test_empty_catalogue_has_no_route() -> None:
 @pytest.mark.parametrize("cooling", [("claude", None), ("claude", "claude-haiku-9")])
 def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
     """A cooling provider or model stays a candidate."""
-    marked = {each.key: each.cooling for each in eligible(asked(cooling=frozenset({cooling})))}
+    marked = {each.key: each.cooling for each in rows(asked(cooling=frozenset({cooling})))}
 
     assert marked[HAIKU.key]
     assert not marked[FLASH.key]
@@ -125,10 +131,10 @@ def test_cooling_candidates_are_marked(cooling: tuple[str, str | None]) -> None:
 
 def test_surcharges_are_part_of_the_expected_cost() -> None:
     """What a model costs on top counts against the limit as its price does; what its cache saves makes it cheaper, never below nothing."""
-    plain = {each.key: each.cost for each in eligible(asked())}
+    plain = {each.key: each.cost for each in rows(asked())}
     surcharges = {HAIKU.key: 0.01, SONNET.key: -1.0}
 
-    charged = {each.key: each.cost for each in eligible(asked(surcharges=surcharges))}
+    charged = {each.key: each.cost for each in rows(asked(surcharges=surcharges))}
 
     assert charged == {**plain, HAIKU.key: pytest.approx(plain[HAIKU.key] + 0.01), SONNET.key: 0.0}
     assert HAIKU.name not in names(asked(surcharges=surcharges, max_cost=0.01))
@@ -157,11 +163,3 @@ def test_what_a_model_cannot_do_is_told() -> None:
     limited = asked(Catalog([LIMITED, LONGER]), needs=frozenset({"tools", "vision", "pdf"}))
 
     assert ineligibility("gemini", "small", limited) == "gemini/small: it cannot do pdf, vision"
-
-
-def test_shown_candidate_is_plain_data() -> None:
-    """A candidate is told with its estimates, ready for JSON."""
-    told = eligible(asked())[0].to_json()
-
-    assert (told["provider"], told["model"], told["tier"], told["outcomes"]) == ("gemini", FLASH.name, "simple", 0)
-    assert told["cost"] > 0

@@ -124,14 +124,16 @@ def test_candidates_of_a_replaced_strategy_keep_their_order_and_figures() -> Non
         {"provider": "claude", "model": HAIKU.name},
     ]
     completed = complete(ranking(metadata={"candidates": passed}), request())
-    haiku, flash = completed.scored
+    haiku, flash = (completed.of(model.key) for model in (HAIKU, FLASH))
+    assert haiku is not None
+    assert flash is not None
 
     assert completed.keys == (HAIKU.key, FLASH.key)
     assert (haiku.estimate.quality, haiku.cost, haiku.estimate.outcomes) == (0.5, 0.25, 7)
     assert (completed.quality, completed.cost) == (0.5, 0.25)
     assert 0 < flash.estimate.quality < 1
     assert completed.to_decision().metadata["candidates"] == passed
-    assert complete(ranking(metadata={"candidates": "none"}), request()).scored == ()
+    assert complete(ranking(metadata={"candidates": "none"}), request()).order == ()
 
 
 @pytest.mark.parametrize(

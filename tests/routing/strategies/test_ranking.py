@@ -8,20 +8,30 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.catalog.catalog import ModelKey
 from gateway.routing.prompt.features import prompt_facts
-from gateway.routing.strategies.ranking import POLICY_VERSION, CandidatesJson, Ranking, number
+from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking, number
+from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.types import RoutingDecision
+from gateway.store.candidate_columns import to_columns
 from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, scored
 
 FACTS = prompt_facts(MODERATE)
-FIRST = scored(HAIKU, quality=0.87654321, cost=0.001, outcomes=3)._replace(propensity=0.98)
-SECOND = scored(SONNET, quality=0.9, cost=0.003)._replace(propensity=0.02)
-THIRD = scored(FLASH, quality=0.7, cost=0.0001)
+# In the catalogue's order; the second is the choice.
+FIRST = scored(FLASH, quality=0.7, cost=0.0001)
+SECOND = scored(HAIKU, quality=0.87654321, cost=0.001, outcomes=3)
+THIRD = scored(SONNET, quality=0.9, cost=0.003)
 
 
 def ranking(**changes: Any) -> Ranking:
     ranked = Ranking.of_models(
-        (FIRST, SECOND, THIRD), FACTS, strategy="learning", confidence="low", reasoning="It is the better bargain."
+        ScoredModels.of_rows([FIRST, SECOND, THIRD]),
+        [1, 2, 0],
+        FACTS,
+        propensities={1: 0.98, 2: 0.02},
+        strategy="learning",
+        confidence="low",
+        reasoning="It is the better bargain.",
     )
     return ranked._replace(**changes)
 
@@ -31,8 +41,8 @@ def test_the_first_model_is_the_choice() -> None:
     ranked = ranking()
     assert (ranked.chosen, ranked.keys) == (HAIKU.key, (HAIKU.key, SONNET.key, FLASH.key))
     assert (ranked.quality, ranked.cost, ranked.outcomes, ranked.propensity) == (0.8765, 0.001, 3, 0.98)
-    assert ranked.of(SONNET.key) is SECOND
-    assert ranked._replace(scored=()).of(SONNET.key) is None
+    assert ranked.of(SONNET.key) == THIRD._replace(propensity=0.02)
+    assert ranked.of(ModelKey("claude", "unknown")) is None
 
 
 def test_decision_has_the_promised_metadata() -> None:
@@ -65,9 +75,9 @@ def test_flags_are_in_the_decision_once_they_are_known() -> None:
 
 def test_another_choice_is_certain() -> None:
     """The model that is put in front was not drawn, and no other could have been; the reasons stand one after the other."""
-    changed = ranking().choose(SECOND, because="The conversation stays.")
+    changed = ranking().choose(SONNET.key, because="The conversation stays.")
     assert changed.keys == (SONNET.key, HAIKU.key, FLASH.key)
-    assert [each.propensity for each in changed.scored] == [1.0, 0.0, 0.0]
+    assert [each["propensity"] for each in changed.candidates] == [1.0, 0.0, 0.0]
     assert (changed.chosen, changed.quality, changed.cost, changed.outcomes) == (SONNET.key, 0.9, 0.003, 0)
     assert changed.reasoning == "The conversation stays. It is the better bargain."
     assert changed.to_decision().metadata["candidates"][0]["model"] == SONNET.name
@@ -75,7 +85,7 @@ def test_another_choice_is_certain() -> None:
 
 def test_another_choice_drops_the_figures_of_a_replaced_strategy() -> None:
     """What a strategy said of its own choice does not hold for another; the rest of its metadata does."""
-    changed = ranking(passed={"cost_estimate": 1.0, "mark": "x"}).choose(SECOND, because="")
+    changed = ranking(passed={"cost_estimate": 1.0, "mark": "x"}).choose(SONNET.key, because="")
     metadata = changed.to_decision().metadata
     assert (metadata["cost_estimate"], metadata["mark"]) == (0.003, "x")
 
@@ -92,12 +102,21 @@ def test_decision_of_a_replaced_strategy_comes_back_as_it_was() -> None:
 
 def test_candidates_are_rendered_when_they_are_read() -> None:
     """The row's candidates are a sequence of JSON objects, by index, slice and iteration."""
-    candidates = CandidatesJson((FIRST, SECOND))
-    assert len(candidates) == 2
-    assert [each["model"] for each in candidates] == [HAIKU.name, SONNET.name]
-    assert candidates[1]["propensity"] == 0.02
-    assert [each["model"] for each in candidates[1:]] == [SONNET.name]
-    assert not ranking(scored=()).candidates
+    candidates = ranking().candidates
+    assert len(candidates) == 3
+    assert [each["model"] for each in candidates] == [HAIKU.name, SONNET.name, FLASH.name]
+    assert candidates[0] == {
+        "provider": "claude", "model": HAIKU.name, "tier": "moderate", "quality": 0.8765, "spread": 0.2, "cost": 0.001,
+        "outcomes": 3, "propensity": 0.98, "cooling": False,
+    }  # fmt: skip
+    assert [each["model"] for each in candidates[1:]] == [SONNET.name, FLASH.name]
+    assert not ranking(order=()).candidates
+
+
+def test_the_row_keeps_the_columns_of_a_ranking() -> None:
+    """What the ledger stores without making an object for each model is what it stores of the objects."""
+    candidates = ranking().candidates
+    assert orjson.dumps(to_columns(candidates)) == orjson.dumps(to_columns(list(candidates)))
 
 
 @pytest.mark.parametrize(("value", "figure"), [(1, 1), (0.5, 0.5), (True, None), ("1", None), (None, None)])

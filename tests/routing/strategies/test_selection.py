@@ -1,20 +1,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.catalog.catalog import Model
+from gateway.catalog.catalog import Model, ModelKey
 from gateway.routing.estimation.cost_quality import CostQualityRate
-from gateway.routing.strategies.ranking import ScoredModel
-from gateway.routing.strategies.selection import EXPLORATION_RATE, Selection, Uncertainty, draw_of, select
+from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels
+from gateway.routing.strategies.selection import EXPLORATION_RATE, Uncertainty, draw_of, select
 from tests.routing.worlds import FLASH, HAIKU, SONNET, scored
 
 CHEAP = scored(FLASH, quality=0.6, cost=0.0001, outcomes=100)
 MIDDLE = scored(HAIKU, quality=0.75, cost=0.001, outcomes=100)
 BEST = scored(SONNET, quality=0.9, cost=0.003, outcomes=100)
+
+
+class Selected(NamedTuple):
+    """A selection with rows instead of places, each with its propensity."""
+
+    order: list[ScoredModel]
+    best: ScoredModel
+    explored: bool
+
+    @property
+    def chosen(self) -> ScoredModel:
+        return self.order[0]
 
 
 def selected(
@@ -23,12 +36,16 @@ def selected(
     draw: float = 0.999,
     explore: bool = False,
     doubts: Mapping[Model, float] | None = None,
-) -> Selection:
-    known = doubts or {}
-    uncertainty = Uncertainty(of=lambda each: known.get(each.model, 0.0), most=max(known.values(), default=0.0))
-    return select(
-        candidates, cost_rate=CostQualityRate(), tradeoff=tradeoff, uncertainty=uncertainty, draw=draw, explore=explore
+) -> Selected:
+    known = {model.key: doubt for model, doubt in (doubts or {}).items()}
+    uncertainty = Uncertainty(of=lambda key: known.get(key, 0.0), most=lambda: max(known.values(), default=0.0))
+    models = ScoredModels.of_rows(candidates)
+    selection = select(
+        models, cost_rate=CostQualityRate(), tradeoff=tradeoff, uncertainty=uncertainty, draw=draw, explore=explore
     )
+    propensities = selection.propensities
+    rows = {place: models.row(place, propensity=propensities.get(place, 0.0)) for place in models.places}
+    return Selected([rows[place] for place in selection.order], rows[selection.best], selection.explored)
 
 
 @pytest.mark.parametrize(("tradeoff", "model"), [(0.0, FLASH), (0.1, FLASH), (0.9, SONNET), (1.0, SONNET)])
@@ -74,19 +91,18 @@ def test_benefit_of_the_doubt_brings_an_unlucky_model_back() -> None:
 
 def test_doubt_is_not_asked_where_it_changes_nothing() -> None:
     """A model that could not lead even with the most doubt is not looked at closely."""
-    asked: list[Model] = []
+    asked: list[ModelKey] = []
 
-    def uncertainty_of(each: ScoredModel) -> float:
-        asked.append(each.model)
+    def uncertainty_of(key: ModelKey) -> float:
+        asked.append(key)
         return 0.01
 
     hopeless = scored(FLASH, quality=0.1, cost=0.001, outcomes=50)
-    uncertainty = Uncertainty(of=uncertainty_of, most=0.2)
-    select(
-        [hopeless, MIDDLE], cost_rate=CostQualityRate(), tradeoff=0.5, uncertainty=uncertainty, draw=0.0, explore=False
-    )
+    uncertainty = Uncertainty(of=uncertainty_of, most=lambda: 0.2)
+    models = ScoredModels.of_rows([hopeless, MIDDLE])
+    select(models, cost_rate=CostQualityRate(), tradeoff=0.5, uncertainty=uncertainty, draw=0.0, explore=False)
 
-    assert asked == [HAIKU]
+    assert asked == [HAIKU.key]
 
 
 def test_reputation_counts_half_of_what_is_lacking() -> None:
