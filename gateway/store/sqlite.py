@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import batch, budgets, checkpoints, reports, requests, virtual_keys
+from gateway.store import batch, budgets, checkpoints, operations, reports, requests, virtual_keys
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
+from gateway.store.file_session import FileSession
 from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
@@ -64,9 +65,9 @@ class SqliteStore:
         self._readers = ReaderPool(self._source)
         self._owner = ProcessLease(self.path)
         self._writer = Writer(
-            self._source,
+            FileSession(self._source),
             apply_batch=partial(batch.apply_batch, owner=self._owner),
-            apply_one=partial(batch.apply_one, owner=self._owner),
+            apply_one=partial(operations.apply_one, owner=self._owner),
             clock=clock,
             on_close=partial(_close, self._readers, self._owner, temporary=temporary),
             queue_size=queue_size,

@@ -28,7 +28,12 @@ def writing(path: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def statuses(store: SqliteStore) -> dict[str, str]:
-    return {row["request_id"]: row["status"] for row in store.requests(limit=1000)}
+    found: dict[str, str] = {}
+    before: int | None = None
+    while page := store.requests(limit=1000, before=before):
+        found |= {row["request_id"]: row["status"] for row in page}
+        before = page[-1]["id"]
+    return found
 
 
 def test_killed_writer_loses_no_acknowledged_row(make_ledger: MakeLedger, path: Path) -> None:
