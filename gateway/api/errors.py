@@ -16,6 +16,7 @@ from gateway.api.headers import encode_headers
 from gateway.errors import (
     GatewayError,
     InvalidKey,
+    LedgerUnavailable,
     MethodNotAllowed,
     NoRoute,
     NotFound,
@@ -32,7 +33,8 @@ def error_response(error: GatewayError, headers: Mapping[str, str] | None = None
     extra = dict(headers or {})
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
-    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | RefusedByGateway) else None
+    waiting_helps = UpstreamError | Overloaded | RefusedByGateway | LedgerUnavailable
+    retry_after = error.retry_after if isinstance(error, waiting_helps) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):

@@ -45,24 +45,27 @@ MEASURES = tuple(_MEASURES)
 # Each closed row belongs to this many rows of the rollup: its hour and its day.
 UNITS = 2
 
-_KEY = ("unit", "bucket", *GROUPS)
-COLUMNS = ", ".join((*_KEY, *MEASURES))
+KEY = ("unit", "bucket", *GROUPS)
+COLUMNS = ", ".join((*KEY, *MEASURES))
 
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS rollup (
-    {", ".join(f"{name} TEXT" for name in _KEY)},
+    {", ".join(f"{name} TEXT" for name in KEY)},
     {", ".join(f"{name} {kind}" for name, (kind, _) in _MEASURES.items())},
-    PRIMARY KEY ({", ".join(_KEY)})
+    PRIMARY KEY ({", ".join(KEY)})
 ) WITHOUT ROWID"""
 
 # What each closed row adds to its hour and to its day. `unit` is the outer loop: in the other order SQLite builds a temporary
 # table for each query.
+# Also the columns of the view, after the row's id, request id and timestamp.
+FACTS = f"""
+    {", ".join(f"coalesce({column}, '') AS {name}" for name, column in GROUPS.items())},
+    {", ".join(f"{expression} AS {name}" for name, (_, expression) in _MEASURES.items())}"""
+
 VIEW = f"""
 CREATE VIEW IF NOT EXISTS rollup_rows AS SELECT
     id, request_id, timestamp, unit,
-    coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket,
-    {", ".join(f"coalesce({column}, '') AS {name}" for name, column in GROUPS.items())},
-    {", ".join(f"{expression} AS {name}" for name, (_, expression) in _MEASURES.items())}
+    coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket, {FACTS}
 FROM (SELECT 'hour' AS unit UNION ALL SELECT 'day') CROSS JOIN routing_metrics WHERE status <> 'open'"""  # noqa: S608 - constants
 
 
