@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.store.opening import open_store
+
 try:
     import asyncpg
 except ImportError:  # pragma: no cover - without the extra
@@ -229,11 +231,9 @@ def database_url(database: str, url: str | None = None) -> str:
 @cache
 def template() -> str:
     """A database with the ledger's tables, to copy."""
-    from gateway.store.postgres.store import PostgresStore
-
     name = f"{TEMPLATE}_{secrets.token_hex(4)}"
     execute(server_url(), f"CREATE DATABASE {name}")
-    PostgresStore(database_url(name)).close()
+    open_store(database_url(name)).close()
     atexit.register(_drop, name)
     return name
 

@@ -149,6 +149,14 @@ class DatabaseStore:
         """Write one row. Raises LedgerUnavailable with the reason when the ledger accepts no writes."""
         self._writer.submit(requests.probe).result()
 
+    def check(self) -> None:
+        """Implemented by each database's store."""
+        raise NotImplementedError
+
+    def close_orphans(self, *, now: str) -> int:
+        """Implemented by each database's store."""
+        raise NotImplementedError
+
     def close(self) -> None:
         self._writer.close()
 

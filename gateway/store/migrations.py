@@ -11,6 +11,7 @@ import apsw
 
 from gateway.errors import LedgerUnavailable
 from gateway.store import rollup, tables
+from gateway.store.sql import Connection
 
 _BASE = (*tables.TABLES, rollup.VIEW, *tables.INDEXES, *rollup.TRIGGERS)
 
@@ -59,7 +60,7 @@ def _missing_statements(version: int) -> Iterator[str]:
         yield from _STEPS[step]
 
 
-def schema_version(connection: apsw.Connection) -> int:
+def schema_version(connection: Connection) -> int:
     """The schema of the file; 0 for a new one. Raises LedgerUnavailable when this gateway can neither use nor upgrade it."""
     version = int(connection.execute("PRAGMA user_version").get)
     if version > SCHEMA:

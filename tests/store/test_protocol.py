@@ -34,6 +34,7 @@ from gateway.store import (
     StoredOutcome,
     UpsertAttempt,
 )
+from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.store import PostgresStore
 from gateway.store.sqlite import SqliteStore
 from tests.postgres import database_of
@@ -43,7 +44,7 @@ from tests.store.cases import NOW, begun, ended
 STORES: Mapping[str, Callable[[Path], Store]] = MappingProxyType(
     {
         "sqlite": lambda folder: SqliteStore(folder / "gateway.db", now=lambda: NOW),
-        "postgres": lambda folder: PostgresStore(database_of(folder), now=lambda: NOW),
+        "postgres": lambda folder: PostgresStore(PostgresAddress.parse(database_of(folder)), now=lambda: NOW),
     }
 )
 OUTCOME = StoredOutcome("gemini", "flash", "code", 0.2, quality=0.9)

@@ -20,6 +20,7 @@ from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
 from gateway.store.postgres.session import STATEMENT_TIMEOUT, PostgresSession
+from gateway.store.sql import Connection
 from gateway.store.writer import QUEUE_SIZE, Writer
 
 log = logging.getLogger(__name__)
@@ -43,13 +44,14 @@ class DatabaseClock:
     def now(self) -> datetime:
         return self._local() + self._offset
 
-    def set(self, database_time: datetime) -> None:
-        """Called right after the database said its time; the way back, a few milliseconds, is neglected."""
-        self._offset = database_time - self._local()
+    def read(self, connection: Connection) -> None:
+        """Ask the database; the answer's way, a few milliseconds, is neglected."""
+        told: datetime = connection.execute(_DATABASE_TIME).get
+        self._offset = told - self._local()
 
 
 class PostgresStore(DatabaseStore):
-    """`gateway.store.Store` on PostgreSQL 15 or newer, named by a URL. Timeouts are in seconds.
+    """`gateway.store.Store` on PostgreSQL 15 or newer. Timeouts are in seconds.
 
     Opening upgrades the schema. Raises LedgerUnavailable, which says what to do. `clock` is monotonic seconds; `now` is the time of
     day, the database's unless it is given.
@@ -57,7 +59,7 @@ class PostgresStore(DatabaseStore):
 
     def __init__(
         self,
-        url: str,
+        address: PostgresAddress,
         *,
         statement_timeout: float = STATEMENT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
@@ -65,7 +67,7 @@ class PostgresStore(DatabaseStore):
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        self.address = PostgresAddress.parse(url)
+        self.address = address
         self._database_clock = DatabaseClock()
         self._follows_database = now is None
         source = PostgresSource(self.address)
@@ -94,15 +96,12 @@ class PostgresStore(DatabaseStore):
         return closed
 
     def check(self) -> None:
-        """Read the ledger's tables. PostgreSQL verifies the checksums of pages itself, where the cluster has them."""
-        with self._pool.reading() as connection:
-            for count in _COUNTS:
-                connection.execute(count)
+        read_tables(self._pool)
 
     def _prepare(self) -> None:
         with self._pool.changing() as connection:
             schema.migrate(connection, name=self.address.name)
-            self._database_clock.set(connection.execute(_DATABASE_TIME).get)
+            self._database_clock.read(connection)
 
     def _stamped(self, mutation: Mutation[Any]) -> Mutation[Any]:
         """Windows of budgets follow the database's clock."""
@@ -112,13 +111,20 @@ class PostgresStore(DatabaseStore):
         return super()._stamped(mutation)
 
 
+def read_tables(pool: PostgresReaders) -> None:
+    """Read the ledger's tables. PostgreSQL verifies the checksums of pages itself, where the cluster has them."""
+    with pool.reading() as connection:
+        for count in _COUNTS:
+            connection.execute(count)
+
+
 def _renew(pool: PostgresReaders, lease: leases.DatabaseLease, clock: DatabaseClock) -> None:
     """Renew the lease and read the database's time. While the database is away, the next renewal comes."""
     try:
         with pool.changing() as connection:
             if lease.in_use:
                 lease.renew(connection)
-            clock.set(connection.execute(_DATABASE_TIME).get)
+            clock.read(connection)
         if lease.in_use:
             lease.renewed()
     except LedgerUnavailable as error:
