@@ -167,7 +167,7 @@ OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHER
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 
-PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
+PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = write_probe.count + 1"
 
 # Whole days are read from their rollup, the first day from its hours, and the first hour from the rows.
 _PERIOD = f"""

@@ -118,6 +118,23 @@ class PostgresConnection:
         return PostgresRows()
 
 
+async def limited(driver: asyncpg.Connection[Any], work: Coroutine[Any, Any, T], *, seconds: float) -> T:
+    """What comes of work on a connection. Raises TimeoutError, and then the connection is closed.
+
+    Cancelling the work instead would make asyncpg ask the server to end it, over a new connection that may wait as long.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            driver.terminate()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    if not done:
+        raise TimeoutError
+    return task.result()
+
+
 class PostgresSource:
     """Opens connections to one database.
 

@@ -16,6 +16,7 @@ RETRY_AFTER = 5.0
 
 _STOPPED = "it is starting, stopping or was restarted: wait"
 _UNREACHABLE = "nothing answers there: start PostgreSQL, or correct host and port in GATEWAY_DB"
+_NOT_UNDERSTOOD = "a part of the URL is not understood: correct GATEWAY_DB"
 _SILENT = "it does not answer: look at the server and at the network between"
 _REFUSED = "it does not accept this user or password: correct them in GATEWAY_DB, or allow the user in pg_hba.conf"
 # By exception, a subclass before its base class.
@@ -33,7 +34,8 @@ _ADVICE: Mapping[type[BaseException], str] = {
     asyncpg.CannotConnectNowError: _STOPPED,
     asyncpg.AdminShutdownError: _STOPPED,
     asyncpg.CrashShutdownError: _STOPPED,
-    asyncpg.ClientConfigurationError: "a part of the URL is not understood: correct GATEWAY_DB",
+    asyncpg.ClientConfigurationError: _NOT_UNDERSTOOD,
+    asyncpg.UndefinedObjectError: _NOT_UNDERSTOOD,
     asyncpg.PostgresConnectionError: _STOPPED,
     socket.gaierror: "its host is not known: correct the name in GATEWAY_DB",
     TimeoutError: _SILENT,
@@ -41,6 +43,7 @@ _ADVICE: Mapping[type[BaseException], str] = {
     FileNotFoundError: _UNREACHABLE,
     OSError: _UNREACHABLE,
     asyncpg.InterfaceError: _STOPPED,
+    asyncpg.InternalClientError: _STOPPED,
 }
 _LOST = (
     OSError,  # TimeoutError included
@@ -48,6 +51,7 @@ _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was ended while it was idle
 )
 # The values of one operation are at fault, not the database.
 _VALUES = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
@@ -64,9 +68,9 @@ def unavailable(address: PostgresAddress, error: BaseException) -> LedgerUnavail
 
 def concerns_database(error: BaseException) -> bool:
     """Whether the database or the connection failed, not the values of one operation."""
-    if isinstance(error, LedgerUnavailable | OSError | asyncio.CancelledError):
-        return True
-    return isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError) and not isinstance(error, _VALUES)
+    if isinstance(error, _VALUES):
+        return False
+    return isinstance(error, LedgerUnavailable | asyncpg.PostgresError) or is_lost(error)
 
 
 def is_lost(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited
 
 # Reports take milliseconds; one that takes longer is ended, so that slow reports cannot accumulate.
 READ_TIMEOUT = 10.0
@@ -134,12 +134,11 @@ class PostgresReaders:
                 return connection
         if self._closed:
             raise LedgerUnavailable("The ledger is closed.")
-        connection = PostgresConnection(self._thread.run(self._source.connect()), self._run)
+        driver = self._thread.run(self._source.connect())
+        limit = self._seconds + _GRACE_SECONDS
+        connection = PostgresConnection(driver, lambda work: self._thread.run(limited(driver, work, seconds=limit)))
         connection.script(begin)
         return connection
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self._thread.run(asyncio.wait_for(work, self._seconds + _GRACE_SECONDS))
 
     def _drop(self, connection: PostgresConnection) -> None:
         async def end() -> None:

@@ -22,7 +22,8 @@ OUTCOMES_LOCK = 7_305_816_203
 SHARDS = 64
 OPEN_VERSION = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
 _LOCK = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
-_EXISTS = "SELECT to_regclass('schema_version') IS NOT NULL"
+# Not `to_regclass`: it may remember what was there before another starter had the lock.
+_EXISTS = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = ANY(current_schemas(false)) AND tablename = 'schema_version')"
 _VERSION = "SELECT max(version) FROM schema_version"
 _SET_VERSION = "INSERT INTO schema_version (version) VALUES (?)"
 

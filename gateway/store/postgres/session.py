@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited
 from gateway.store.postgres.leases import DatabaseLease
 
 T = TypeVar("T")
 
 # Seconds for one statement. A batch takes milliseconds; what takes longer waits for a lock or a disk.
-STATEMENT_TIMEOUT = 10.0
+STATEMENT_TIMEOUT = 5.0
 # A server that was stopped (SIGSTOP) or cut off does not end its statement itself.
 _GRACE_SECONDS = 1.0
 # Pauses between attempts to connect, in seconds; each is shortened at random, so that replicas do not all come at once.
@@ -83,7 +83,8 @@ class PostgresSession:
                 lost = failures.is_lost(error)
                 if lost:
                     self.disconnect()
-                if not remaining or not (failures.is_repeatable(error) or (lost and used)):
+                broken = lost and used and not isinstance(error, TimeoutError)
+                if not remaining or not (failures.is_repeatable(error) or broken):
                     raise
         raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
 
@@ -148,9 +149,9 @@ class PostgresSession:
             return self._connection
         if self._failure is not None and self._clock() < self._connect_at:
             raise self._failure
-        self._loop = asyncio.new_event_loop()
+        loop = self._loop = asyncio.new_event_loop()
         try:
-            driver = self._loop.run_until_complete(self._source.connect())
+            driver = loop.run_until_complete(self._source.connect())
         except Exception as error:
             self.disconnect()
             self._failure = error if isinstance(error, LedgerUnavailable) else self.unavailable(error)
@@ -158,15 +159,11 @@ class PostgresSession:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             raise self._failure from error
         self._pause, self._failure = _FIRST_PAUSE, None
-        self._connection = PostgresConnection(driver, self._run)
+        limit = self._timeout + _GRACE_SECONDS
+        self._connection = PostgresConnection(
+            driver, lambda work: loop.run_until_complete(limited(driver, work, seconds=limit))
+        )
         return self._connection
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Wait for the server, but not for one that has stopped answering."""
-        if self._loop is None:
-            work.close()
-            raise ConnectionError("the connection is closed")
-        return self._loop.run_until_complete(asyncio.wait_for(work, self._timeout + _GRACE_SECONDS))
 
 
 class _CommitUncertain(Exception):
