@@ -31,7 +31,7 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 64),
             help="Processes that share the port and the ledger. [GATEWAY_WORKERS; default: 1]",
         ),
-        click.option("--db", help="The ledger's SQLite file. [GATEWAY_DB; default: gateway.db]"),
+        click.option("--db", help="The ledger: an SQLite file or a PostgreSQL URL. [GATEWAY_DB; default: gateway.db]"),
         click.option(
             "--config",
             type=click.Path(path_type=Path),

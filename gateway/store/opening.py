@@ -45,8 +45,13 @@ def open_read_only(db: str | Path) -> DatabaseStore:
 
 
 def ledger_name(db: str | Path) -> str:
-    """The address for people, without a password."""
-    return PostgresAddress.parse(str(db)).name if is_postgres(db) else str(db)
+    """The address for people, without a password; a URL that cannot be read is not shown."""
+    if not is_postgres(db):
+        return str(db)
+    try:
+        return PostgresAddress.parse(str(db)).name
+    except LedgerUnavailable:
+        return "an unreadable URL"
 
 
 def _without_driver(error: ModuleNotFoundError, address: PostgresAddress) -> LedgerUnavailable | ModuleNotFoundError:

@@ -36,6 +36,7 @@ def test_name_has_no_password() -> None:
     """People are shown a path as it is, and a URL without its password."""
     assert ledger_name("gateway.db") == "gateway.db"
     assert ledger_name("postgresql://ann:secret@h/d") == "postgresql://ann@h/d"
+    assert ledger_name("postgresql://ann:secret@h:port/d") == "an unreadable URL"
 
 
 @pytest.mark.parametrize("opened", [open_store, open_read_only])
