@@ -22,7 +22,7 @@ for number in range(200):
 """
 
 
-def writing(path: Path, *arguments: str) -> subprocess.Popen[str]:
+def writing(path: str | Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.store.writing", str(path), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
 

@@ -1,6 +1,7 @@
 """Applies what waits for one commit to PostgreSQL: one statement for all inserts of a batch, one for all settlements.
 
-Outcomes come last and under a lock, so that their ids are committed in order: who follows `id > last` misses none.
+A commit of new rows without holds does not wait for the disk: if the database crashes before the next commit that does, the
+settlement of such a row inserts it again. Outcomes come last and under a lock, so that their ids are committed in order: who follows `id > last` misses none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from gateway.records import RequestRecord
 from gateway.store import encoding, operations, sql
-from gateway.store.batch import NotBatchable, independent_runs, is_complete
+from gateway.store.batch import NotBatchable, independent_runs, is_complete, is_plain
 from gateway.store.mutations import InsertFeedback, InsertOutcome, InsertRequest, SettleRequest, StoredOutcome
 from gateway.store.postgres import budgets
 from gateway.store.postgres.connection import PostgresConnection
@@ -76,6 +77,9 @@ def apply_one(connection: PostgresConnection, operation: Operation, *, owner: Da
 def apply_batch(connection: PostgresConnection, batch: Sequence[Operation], *, owner: DatabaseLease) -> list[Any]:
     """The results, as if the operations were applied one after the other. Raises NotBatchable, or any other error, if that fails."""
     results: list[Any] = [None] * len(batch)
+    connection.waits_for_disk = not all(
+        isinstance(operation, InsertRequest) and is_plain(operation) for operation in batch
+    )
     outcomes: list[StoredOutcome] = []
     places: dict[int, int] = {}  # of the outcome that an operation waits for
     for run in independent_runs(batch):

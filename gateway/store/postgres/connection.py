@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +16,13 @@ import asyncpg
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres.address import PostgresAddress
+
+if sys.platform == "win32":
+    from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop  # a statement takes a third less of the processor
+
+__all__ = ["PostgresConnection", "PostgresRows", "PostgresSource", "limited", "new_event_loop", "numbered"]
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -88,8 +96,9 @@ class PostgresConnection:
         self.driver = connection
         self._run = run
         self._changes = 0
-        # Ids of the rows that the current transaction inserted.
+        # Of the current transaction: the ids of the rows that it inserted, and whether its commit waits for the disk.
         self.inserted: list[str] = []
+        self.waits_for_disk = True
 
     def execute(self, statements: str, bindings: Any = (), /) -> PostgresRows:
         statement = numbered(statements)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited, new_event_loop
 
 # Reports take milliseconds; one that takes longer is ended, so that slow reports cannot accumulate.
 READ_TIMEOUT = 10.0
@@ -37,7 +37,7 @@ class LoopThread:
     def start(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = new_event_loop()
                 self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)

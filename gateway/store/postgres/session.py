@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited, new_event_loop
 from gateway.store.postgres.leases import DatabaseLease
 
 T = TypeVar("T")
@@ -30,6 +30,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 # Of a transaction that another one's locks stopped (deadlock).
 _TRIES = 4
 
+_COMMIT = "COMMIT"
+_COMMIT_AT_ONCE = "SET LOCAL synchronous_commit = off; COMMIT"
 _REMOVE_ROWS = "DELETE FROM routing_metrics WHERE request_id = ANY(?) AND owner = ? AND status = 'open'"
 _RELEASE_HOLDS = """
 WITH released AS (DELETE FROM holds WHERE request_id = ANY(?) RETURNING account, period, amount_nano),
@@ -115,6 +117,7 @@ class PostgresSession:
 
     def _transaction(self, connection: PostgresConnection, apply: Callable[[PostgresConnection], T]) -> T:
         connection.inserted.clear()
+        connection.waits_for_disk = True
         connection.script(self._begin)
         renews = self._lease.is_due
         try:
@@ -126,7 +129,7 @@ class PostgresSession:
                 connection.script("ROLLBACK")
             raise
         try:
-            connection.script("COMMIT")
+            connection.script(_COMMIT if connection.waits_for_disk else _COMMIT_AT_ONCE)
         except Exception as error:
             self._uncertain += connection.inserted
             raise _CommitUncertain(error) from error
@@ -149,7 +152,7 @@ class PostgresSession:
             return self._connection
         if self._failure is not None and self._clock() < self._connect_at:
             raise self._failure
-        loop = self._loop = asyncio.new_event_loop()
+        loop = self._loop = new_event_loop()
         try:
             driver = loop.run_until_complete(self._source.connect())
         except Exception as error:
