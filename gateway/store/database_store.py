@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
@@ -53,7 +54,7 @@ class BatchWriter(Protocol):
     def close(self) -> None: ...
 
 
-class DatabaseStore:
+class DatabaseStore(ABC):
     """The part of `gateway.store.Store` that is the same for every database. `clock` is monotonic seconds, `now` the time of day."""
 
     def __init__(
@@ -149,13 +150,11 @@ class DatabaseStore:
         """Write one row. Raises LedgerUnavailable with the reason when the ledger accepts no writes."""
         self._writer.submit(requests.probe).result()
 
-    def check(self) -> None:
-        """Implemented by each database's store."""
-        raise NotImplementedError
+    @abstractmethod
+    def check(self) -> None: ...
 
-    def close_orphans(self, *, now: str) -> int:
-        """Implemented by each database's store."""
-        raise NotImplementedError
+    @abstractmethod
+    def close_orphans(self, *, now: str) -> int: ...
 
     def close(self) -> None:
         self._writer.close()

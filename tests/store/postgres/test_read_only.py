@@ -22,6 +22,8 @@ def test_reports_are_read_and_writes_refused(url: str, make_store: MakeStore) ->
         store.check()
         assert (store.summary(days=30)["total_requests"], store.writable()) == (1, False)
         assert "is opened read-only" in str(store.submit(InsertRequest(begun("x"))).exception())
+        with pytest.raises(LedgerUnavailable, match="is opened read-only"):
+            store.close_orphans(now="2026-11-22T11:00:00Z")
         assert store.submit(InsertCheckpoint(Checkpoint("saved", "f", learned_to=1, outcomes=1), b"")).result() == 0
     assert rows(url, "SELECT (SELECT count(*) FROM routing_metrics), (SELECT count(*) FROM checkpoints)") == [(1, 0)]
 
