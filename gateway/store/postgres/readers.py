@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from gateway.errors import LedgerUnavailable
@@ -22,13 +22,14 @@ _GRACE_SECONDS = 1.0
 
 
 class LoopThread:
-    """An event loop in a daemon thread; it starts with the first call."""
+    """An event loop in a daemon thread; it starts with the first call. Once closed it refuses: RuntimeError."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Wait for a coroutine that runs in the loop, from any other thread. Its own time limit has to end it."""
@@ -36,6 +37,9 @@ class LoopThread:
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         with self._lock:
+            if self._closed:
+                work.close()
+                raise RuntimeError("the event loop is closed")
             if self._loop is None:
                 self._loop = new_event_loop()
                 self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
@@ -45,7 +49,7 @@ class LoopThread:
     def close(self) -> None:
         """Cancel what still runs and end the thread."""
         with self._lock:
-            loop, self._loop = self._loop, None
+            loop, self._loop, self._closed = self._loop, None, True
         if loop is None or self._thread is None:
             return
         asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
@@ -76,6 +80,7 @@ class PostgresReaders:
         self._seconds = seconds
         self._places = threading.BoundedSemaphore(MOST_READERS)
         self._idle: deque[PostgresConnection] = deque()
+        self._open: set[PostgresConnection] = set()
         self._closed = False
         self._begin = (
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
@@ -96,8 +101,9 @@ class PostgresReaders:
 
     def close(self) -> None:
         self._closed = True
-        while self._idle:
-            self._drop(self._idle.pop())
+        self._idle.clear()
+        for connection in tuple(self._open):
+            self._drop(connection)
         self._thread.close()
 
     @contextmanager
@@ -114,6 +120,8 @@ class PostgresReaders:
                 raise
             self._idle.append(connection)
         except Exception as error:
+            if self._closed:
+                raise LedgerUnavailable("The ledger is closed.") from error
             if isinstance(error, LedgerUnavailable) or not failures.concerns_database(error):
                 raise
             raise self._unavailable(error) from error
@@ -137,14 +145,21 @@ class PostgresReaders:
         driver = self._thread.run(self._source.connect())
         limit = self._seconds + _GRACE_SECONDS
         connection = PostgresConnection(driver, lambda work: self._thread.run(limited(driver, work, seconds=limit)))
-        connection.script(begin)
+        self._open.add(connection)
+        try:
+            connection.script(begin)
+        except BaseException:
+            self._drop(connection)
+            raise
         return connection
 
     def _drop(self, connection: PostgresConnection) -> None:
         async def end() -> None:
             connection.driver.terminate()
 
-        self._thread.run(end())
+        self._open.discard(connection)
+        with suppress(RuntimeError):  # closed meanwhile, which ended the connection
+            self._thread.run(end())
 
     def _unavailable(self, error: BaseException) -> LedgerUnavailable:
         return failures.unavailable(self._source.address, error)

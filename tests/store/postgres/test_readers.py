@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -82,16 +83,31 @@ def test_closed_readers_refuse(readers: PostgresReaders) -> None:
         pass
 
 
-def test_thread_ends_from_within() -> None:
-    """The loop's own thread may end it."""
+def test_closing_ends_a_running_report(readers: PostgresReaders) -> None:
+    """A report that runs while the store is closed ends with a refusal."""
+    started, refusals = threading.Event(), []
+
+    def report() -> None:
+        try:
+            with readers.reading() as connection:
+                started.set()
+                connection.execute("SELECT pg_sleep(30)")
+        except LedgerUnavailable as error:
+            refusals.append(error.message)
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    assert started.wait(10)
+    readers.close()
+    thread.join(10)
+    assert refusals == ["The ledger is closed."]
+
+
+def test_closed_loop_refuses_work() -> None:
+    """A loop that was ended is not started again."""
     thread = LoopThread("test")
-    ended = threading.Event()
-
-    async def end() -> None:
-        import asyncio
-
-        await asyncio.to_thread(thread.close)
-        ended.set()
-
-    thread.start(end())
+    thread.start(asyncio.sleep(60))
     thread.close()
+    thread.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        thread.run(asyncio.sleep(0))
