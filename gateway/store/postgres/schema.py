@@ -96,6 +96,11 @@ def _sharded(table: str) -> str:
     return table.replace(f"PRIMARY KEY ({key})", f"shard SMALLINT NOT NULL DEFAULT 0, PRIMARY KEY ({key}, shard)")
 
 
+def _ordered(index: str) -> str:
+    """The newest rows of a session, key or status come first without sorting, as with SQLite's row ids."""
+    return re.sub(r"\((session_id|key_id|status)\) WHERE", r"(\1, id) WHERE", index)
+
+
 def array_types(table: str) -> dict[str, str]:
     """PostgreSQL's array type of each column of a table."""
     definition = next(each for each in tables.TABLES if f"EXISTS {table} (" in each)
@@ -107,7 +112,7 @@ BASE = (
     *(_translated(_sharded(each) if each is rollup.TABLE else each) for each in tables.TABLES),
     _LEASES,
     _VIEW,
-    *tables.INDEXES,
+    *map(_ordered, tables.INDEXES),
     *(statement for event in _ADDED for statement in _trigger(event)),
 )
 

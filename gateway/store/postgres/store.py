@@ -92,6 +92,9 @@ class PostgresStore(DatabaseStore):
         thread.start(run_every(leases.RENEW_SECONDS, partial(_renew, self._pool, self._lease, self._database_clock)))
 
     def close_orphans(self, *, now: str) -> int:
+        """Holds expire by the database's clock, whatever `now` the caller's clock says."""
+        if self._follows_database:
+            now = self._timestamp()
         closed: int = self._writer.submit(leases.recovery(self._lease, now=now)).result()
         return closed
 

@@ -12,9 +12,10 @@ import apsw
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.store import InsertRequest, SettleRequest
+from gateway.store import InsertRequest, SettleRequest, sql
 from gateway.store.migrations import SCHEMA, migrate
 from gateway.store.opening import open_store
+from gateway.store.postgres.connection import numbered
 from gateway.store.postgres.schema import array_types
 from tests.postgres import drop_database, execute, new_database, rows
 from tests.store.cases import begun, ended
@@ -86,6 +87,25 @@ def test_rollup_follows_changes_by_other_tools(url: str, make_store: MakeStore) 
         url, "UPDATE routing_metrics SET prompt_tokens = 5", "DELETE FROM routing_metrics WHERE request_id = 'theirs'"
     )
     assert rows(url, "SELECT sum(requests), sum(prompt_tokens) FROM rollup WHERE unit = 'day'") == [(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"session_id": "s"}, "routing_metrics_session"),
+        ({"key_id": "k"}, "routing_metrics_key"),
+        ({"status": "error"}, "routing_metrics_troubled"),
+    ],
+)
+def test_filters_use_an_index(make_store: MakeStore, filters: dict[str, object], index: str) -> None:
+    """Rows of a session, of a key and with an error are found through an index, newest first, without sorting."""
+    query = "EXPLAIN " + sql.requests(filters, before=None)
+    with make_store()._pool.reading() as connection:
+        connection.script("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        values = [{**filters, "limit": 5}[name] for name in numbered(query).names]
+        plan = str(connection._run(connection.driver.fetch(numbered(query).text, *values)))
+    assert index in plan
+    assert "Sort" not in plan
 
 
 def test_types_of_bulk_parameters() -> None:

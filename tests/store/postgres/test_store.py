@@ -68,6 +68,14 @@ def test_windows_follow_the_databases_clock(make_store: MakeStore) -> None:
     assert store.balance("k1", hold.period).held_nano == 0
 
 
+def test_holds_expire_by_the_databases_clock(make_store: MakeStore) -> None:
+    """A replica whose clock is far ahead charges no hold of a running request."""
+    store = make_store()
+    store.submit(InsertRequest(begun(), (Hold("k1", Budget(10), (5,), NOW),))).result()
+    store.close_orphans(now="2999-01-01T00:00:00+00:00")
+    assert store.balance("k1", "total").held_nano == 5
+
+
 def test_clock_is_the_databases(url: str, make_store: MakeStore) -> None:
     """The difference between the machine's clock and the database's is measured."""
     clock = DatabaseClock(Local())
