@@ -186,11 +186,15 @@ class RateLimited(RefusedByGateway):
 
 
 class LedgerUnavailable(GatewayError):
-    """The ledger cannot be written, so the gateway starts nothing that costs money."""
+    """The ledger cannot be written, so the gateway starts nothing that costs money. `retry_after` is in seconds."""
 
     status = 503
     type = "server_error"
     code = "ledger_unavailable"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ConfigError(GatewayError):

@@ -18,6 +18,7 @@ from gateway.dialects import CHAT_COMPLETIONS, Dialect, dialect_of
 from gateway.errors import (
     GatewayError,
     InvalidKey,
+    LedgerUnavailable,
     MethodNotAllowed,
     NoRoute,
     NotFound,
@@ -41,7 +42,8 @@ def error_response(
     extra = {**(headers or {}), **reply.headers}
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
-    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | RefusedByGateway) else None
+    waiting_helps = UpstreamError | Overloaded | RefusedByGateway | LedgerUnavailable
+    retry_after = error.retry_after if isinstance(error, waiting_helps) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):

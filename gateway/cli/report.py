@@ -11,6 +11,7 @@ import orjson
 from gateway.catalog import plain_numbers, usd_text
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
+from gateway.store.opening import ledger_name
 
 COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "$", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
 # The lines of the text, with how each figure is written; --json has every figure.
@@ -57,15 +58,16 @@ SHADOWED: Mapping[str, str] = {
 def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
     """Sum up spending, baseline and savings."""
     path = ledger_to_read(db)
+    name = ledger_name(path)
     with reading(path) as store:
         if shadow:
-            print_shadow(store.shadow(days=days), path=path, as_json=as_json)
+            print_shadow(store.shadow(days=days), path=name, as_json=as_json)
             return
         summary, patterns = store.summary(days=days), store.patterns(days=days)
     if as_json:
         echo(orjson.dumps(plain_numbers({**summary, "patterns": patterns}), option=orjson.OPT_INDENT_2).decode())
         return
-    echo(f"Last {days:g} days of {path}")
+    echo(f"Last {days:g} days of {name}")
     for name, unit in SHOWN.items():
         echo(f"  {name:<24} {_with_unit(summary[name], unit)}")
     for row in summary["by_model"]:

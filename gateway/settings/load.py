@@ -167,12 +167,13 @@ def _daily_budget(file: GatewayFile) -> Budget | None:
 
 
 def _check_db(db: str, config_problems: ConfigProblems) -> None:
-    if db.startswith(("postgresql:", "postgres:")):
+    """The URL of another kind of database may have a password, so it is not quoted."""
+    if "://" in db and not db.startswith(("postgresql://", "postgres://")):
+        scheme = db.partition("://")[0]
         config_problems.problems.append(
-            "db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db"
+            f"db: {scheme!r} is no database that the gateway knows; give the path of an SQLite file, as gateway.db, or a URL as "
+            "postgresql://user:password@host:5432/database"
         )
-    elif "://" in db:
-        config_problems.problems.append(f"db: {db!r} is not a path; give that of an SQLite file, as gateway.db")
 
 
 @dataclass(frozen=True, slots=True)

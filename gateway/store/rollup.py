@@ -18,51 +18,54 @@ GROUPS = {
 # REAL columns are the fallback.
 _MEASURES = {
     "requests": ("INTEGER", "1"),
-    "fallbacks": ("INTEGER", "coalesce(fallback_used, 0) <> 0"),
-    "experimental": ("INTEGER", "coalesce(experimental, 0) <> 0"),
-    "errors": ("INTEGER", "status IN ('error', 'interrupted')"),
-    "cancelled": ("INTEGER", "status = 'cancelled'"),
+    "fallbacks": ("INTEGER", "CAST(coalesce(fallback_used, 0) <> 0 AS INTEGER)"),
+    "experimental": ("INTEGER", "CAST(coalesce(experimental, 0) <> 0 AS INTEGER)"),
+    "errors": ("INTEGER", "CAST(status IN ('error', 'interrupted') AS INTEGER)"),
+    "cancelled": ("INTEGER", "CAST(status = 'cancelled' AS INTEGER)"),
     "estimated": ("INTEGER", "estimated"),
-    "unpriced": ("INTEGER", "actual_cost IS NULL"),
-    "cost_nano": ("INTEGER", "coalesce(actual_cost_nano, CAST(round(actual_cost * 1e9) AS INTEGER), 0)"),
-    "baseline_nano": ("INTEGER", "coalesce(baseline_cost_nano, CAST(round(baseline_cost * 1e9) AS INTEGER), 0)"),
+    "unpriced": ("INTEGER", "CAST(actual_cost IS NULL AS INTEGER)"),
+    "cost_nano": ("INTEGER", "coalesce(actual_cost_nano, CAST(round(actual_cost * 1e9) AS BIGINT), 0)"),
+    "baseline_nano": ("INTEGER", "coalesce(baseline_cost_nano, CAST(round(baseline_cost * 1e9) AS BIGINT), 0)"),
     "savings_nano": (
         "INTEGER",
-        "coalesce(baseline_cost_nano - actual_cost_nano, CAST(round(cost_savings * 1e9) AS INTEGER), 0)",
+        "coalesce(baseline_cost_nano - actual_cost_nano, CAST(round(cost_savings * 1e9) AS BIGINT), 0)",
     ),
-    "priced": ("INTEGER", "cost_savings IS NOT NULL"),
+    "priced": ("INTEGER", "CAST(cost_savings IS NOT NULL AS INTEGER)"),
     "percentage_sum": ("REAL", "coalesce(savings_percentage, 0.0)"),
-    "percentages": ("INTEGER", "savings_percentage IS NOT NULL"),
+    "percentages": ("INTEGER", "CAST(savings_percentage IS NOT NULL AS INTEGER)"),
     "prompt_tokens": ("INTEGER", "coalesce(prompt_tokens, 0)"),
     "completion_tokens": ("INTEGER", "coalesce(completion_tokens, 0)"),
     "cached_tokens": ("INTEGER", "coalesce(cached_tokens, 0)"),
     "quality_sum": ("REAL", "coalesce(feedback_score, 0.0)"),
-    "feedbacks": ("INTEGER", "feedback_score IS NOT NULL"),
+    "feedbacks": ("INTEGER", "CAST(feedback_score IS NOT NULL AS INTEGER)"),
     "duration_sum": ("REAL", "coalesce(duration, 0.0)"),
-    "durations": ("INTEGER", "duration IS NOT NULL"),
+    "durations": ("INTEGER", "CAST(duration IS NOT NULL AS INTEGER)"),
 }
 MEASURES = tuple(_MEASURES)
 # Each closed row belongs to this many rows of the rollup: its hour and its day.
 UNITS = 2
 
-_KEY = ("unit", "bucket", *GROUPS)
-COLUMNS = ", ".join((*_KEY, *MEASURES))
+KEY = ("unit", "bucket", *GROUPS)
+COLUMNS = ", ".join((*KEY, *MEASURES))
 
 TABLE = f"""
 CREATE TABLE IF NOT EXISTS rollup (
-    {", ".join(f"{name} TEXT" for name in _KEY)},
+    {", ".join(f"{name} TEXT" for name in KEY)},
     {", ".join(f"{name} {kind}" for name, (kind, _) in _MEASURES.items())},
-    PRIMARY KEY ({", ".join(_KEY)})
+    PRIMARY KEY ({", ".join(KEY)})
 ) WITHOUT ROWID"""
 
 # What each closed row adds to its hour and to its day. `unit` is the outer loop: in the other order SQLite builds a temporary
 # table for each query.
+# Also the columns of the view, after the row's id, request id and timestamp.
+FACTS = f"""
+    {", ".join(f"coalesce({column}, '') AS {name}" for name, column in GROUPS.items())},
+    {", ".join(f"{expression} AS {name}" for name, (_, expression) in _MEASURES.items())}"""
+
 VIEW = f"""
 CREATE VIEW IF NOT EXISTS rollup_rows AS SELECT
     id, request_id, timestamp, unit,
-    coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket,
-    {", ".join(f"coalesce({column}, '') AS {name}" for name, column in GROUPS.items())},
-    {", ".join(f"{expression} AS {name}" for name, (_, expression) in _MEASURES.items())}
+    coalesce(strftime(iif(unit = 'day', '%Y-%m-%d', '%Y-%m-%dT%H'), timestamp), '0') AS bucket, {FACTS}
 FROM (SELECT 'hour' AS unit UNION ALL SELECT 'day') CROSS JOIN routing_metrics WHERE status <> 'open'"""  # noqa: S608 - constants
 
 
