@@ -53,12 +53,24 @@ class NativeRequest(NamedTuple):
     `dialect` is the name of the inbound dialect, `body` the object as it was received. `headers` are the client's headers that
     belong to the dialect (a version, betas), by name in lower case; `query` is the query string. A provider may read them
     instead of `ChatRequest.body`. It must still respect `ChatRequest.output_limit`, which a budget may have lowered.
+    `untranslatable` is set where no other upstream can serve the request, `unpriced` names a member that adds an unknown
+    amount to the price. `caches`: the gateway wants the prompt cached.
     """
 
     dialect: str
     body: Json
     headers: Mapping[str, str] = _NOTHING
     query: str = ""
+    untranslatable: Untranslatable | None = None
+    unpriced: str | None = None
+    caches: bool = False
+
+
+class Untranslatable(NamedTuple):
+    """What only an upstream of the client's own dialect understands: the member's path, and why."""
+
+    path: str
+    reason: str
 
 
 MAX_DATA_URL_HEAD = 1024  # characters of a data URL before its data: media type and parameters
@@ -71,7 +83,9 @@ class ChatRequest(NamedTuple):
     `functions`, `function_call` and role `function` are rewritten as tools; `legacy_functions` then says that the response
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
-    another dialect, where an upstream may speak that dialect.
+    another dialect, where an upstream may speak that dialect. `limit_required`: the dialect requires an output limit, so a high
+    one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know. `dropped` are paths of the client's members that the gateway leaves
+    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`.
     """
 
     body: Json
@@ -84,11 +98,21 @@ class ChatRequest(NamedTuple):
     size: int = 0
     prompt_tokens: int | None = None
     native: NativeRequest | None = None
+    limit_required: bool = False
+    bare_provider: str | None = None
+    dropped: Sequence[str] = ()
 
     @property
     def output_limit(self) -> int | None:
         """The client's limit for one answer, in tokens."""
         return output_limit(self.body)
+
+    def limited(self, tokens: int) -> ChatRequest:
+        """The request with an output limit of at most `tokens`."""
+        limit = self.output_limit
+        if limit is not None and limit <= tokens:
+            return self
+        return self._replace(body={**self.body, "max_completion_tokens": tokens})
 
     @property
     def choices(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 MAX_TEXT = 4_000  # characters of a message or param, because both may quote a client or an upstream
@@ -25,7 +26,12 @@ class GatewayError(Exception):
     def body(self) -> dict[str, Any]:
         """OpenAI's error object: https://platform.openai.com/docs/guides/error-codes"""
         param = None if self.param is None else _cut(self.param)
-        return {"error": {"message": _cut(self.message), "type": self.type, "param": param, "code": self.code}}
+        return {"error": {"message": short_message(self), "type": self.type, "param": param, "code": self.code}}
+
+
+def short_message(error: GatewayError) -> str:
+    """The message as a client gets it."""
+    return _cut(error.message)
 
 
 def _cut(text: str) -> str:
@@ -48,6 +54,13 @@ class TooLargeForProvider(InvalidRequest):
 
     status = 413
     code = "request_too_large"
+
+
+class ItemNotFound(InvalidRequest):
+    """The body refers to an item of an earlier response that is not there."""
+
+    status = 404
+    code = "item_not_found"
 
 
 class InvalidKey(RequestError):
@@ -142,10 +155,27 @@ class RefusedByGateway(GatewayError):
 
 
 class BudgetExceeded(RefusedByGateway):
-    """The budget has too little left for the request: it is spent, or held by running requests."""
+    """The budget has too little left for the request: it is spent, or held by running requests.
+
+    `spent` says which. `window` is the budget's (`day`, `total`, ...), `resets_at` its end, None where it does not end.
+    """
 
     type = "insufficient_quota"
     code = "budget_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        spent: bool = True,
+        window: str = "total",
+        resets_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.spent = spent
+        self.window = window
+        self.resets_at = resets_at
 
 
 class RateLimited(RefusedByGateway):
@@ -156,11 +186,15 @@ class RateLimited(RefusedByGateway):
 
 
 class LedgerUnavailable(GatewayError):
-    """The ledger cannot be written, so the gateway starts nothing that costs money."""
+    """The ledger cannot be written, so the gateway starts nothing that costs money. `retry_after` is in seconds."""
 
     status = 503
     type = "server_error"
     code = "ledger_unavailable"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ConfigError(GatewayError):

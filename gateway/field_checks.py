@@ -34,6 +34,14 @@ def wrong_type(value: object, path: str, *, expected: str) -> NoReturn:
     invalid(path, message, code="invalid_type")
 
 
+def required(parent: dict[str, Any], path: str, *, name: str) -> Any:
+    """A member that must be there and not null; `path` is that of the parent, empty for the body."""
+    value = parent.get(name)
+    if value is None:
+        missing(f"{path}.{name}" if path else name)
+    return value
+
+
 def shown(text: str) -> str:
     """A client's text for an error message: shortened, and escaped where not printable."""
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import orjson
+
 # Fast path: a complete event with one `data` line and an optional name.
 _COMPLETE_EVENT = re.compile(rb"(?:event: ?(.*)\n)?data: ?(.*)\n\n")
 # A comment between events, and blank lines.
@@ -129,9 +131,25 @@ class SSEDecoder:
         return EventTooLarge(f"a server-sent event is larger than {self._max_event_bytes} bytes")
 
 
+_LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
+
+
+def one_line(value: object) -> bytes:
+    """JSON on one line, also for clients that treat U+2028 and U+2029 as line ends."""
+    text = orjson.dumps(value)
+    if b"\xe2\x80" in text:
+        text = text.replace(_LINE_SEPARATOR, b"\\u2028").replace(_PARAGRAPH_SEPARATOR, b"\\u2029")
+    return text
+
+
 def encode(data: bytes) -> bytes:
     """One `data:` event. `data` is JSON, which contains no raw line end."""
     return b"data: " + data + b"\n\n"
+
+
+def event(name: str, data: bytes) -> bytes:
+    """One event with a name."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
 DONE = b"data: [DONE]\n\n"

@@ -22,7 +22,8 @@ from gateway.app import Environment, Gateway
 from gateway.server.connection import ServerConnection
 from gateway.server.server import uvicorn_options
 from gateway.settings import load
-from gateway.store.sqlite import SqliteStore
+from gateway.store.database_store import DatabaseStore
+from gateway.store.opening import open_store
 from gateway.transport.httpx_client import HttpxTransport
 from tests.store.faulty import Disk, faulty_disk
 from tests.upstreams import Upstream, answer
@@ -51,10 +52,10 @@ def anyio_backend() -> str:
 
 @dataclass(frozen=True, slots=True)
 class GatewayUnderTest:
-    """A whole gateway in this process, reached over its own connections; its upstream is a function, its ledger a file."""
+    """A whole gateway in this process, reached over its own connections; its upstream is a function, its ledger a file unless `GATEWAY_DB` says otherwise."""
 
     client: httpx2.Client
-    store: SqliteStore
+    store: DatabaseStore
     app: Application
 
     def ask(self, prompt: str = "2+2?", *, path: str = "/v1/chat/completions", **body: Any) -> httpx2.Response:
@@ -120,13 +121,13 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
             app_environment: Environment | None = None,
             **options: Any,
         ) -> GatewayUnderTest:
-            variables = {**(KEYS if environment is None else environment), "GATEWAY_DB": str(tmp_path / "gateway.db")}
+            variables = {"GATEWAY_DB": str(tmp_path / "gateway.db"), **(KEYS if environment is None else environment)}
             if config is not None:
                 file = tmp_path / "gateway.yaml"
                 file.write_text(config)
                 variables["GATEWAY_CONFIG"] = str(file)
             settings = load(variables)
-            store = SqliteStore(settings.db)
+            store = open_store(settings.db)
             transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer()))
             gateway = Gateway(
                 settings,

@@ -62,7 +62,9 @@ def test_the_safe_loader_is_one() -> None:
         yaml.load("!!python/object/apply:os.getcwd []", Loader=SafeLoader)  # noqa: S506 - that it refuses is the test
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "store"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.is_relative_to(ROOT / "gateway" / "store")], ids=name_of
+)
 def test_values_are_parameters(path: Path) -> None:
     """What is executed is a constant or a statement's name; only a PRAGMA, which takes no parameter, is put together on the spot."""
     executed = [

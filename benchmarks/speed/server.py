@@ -17,7 +17,7 @@ from benchmarks.speed.samples import CHUNKS, chat
 from gateway.api.admin_sessions import AdminSessions
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator
-from gateway.api.chat import ChatEndpoint
+from gateway.api.chat import ChatEndpoint, ChatService
 from gateway.api.cors import Cors
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.lifecycle import Lifecycle
@@ -110,7 +110,7 @@ async def _connected(body: bytes) -> Connected:
     authenticator = Authenticator([KEY])
     endpoint = ChatEndpoint(
         CHAT_COMPLETIONS,
-        cast(ChatProxy, Proxy()),
+        ChatService(CHAT_COMPLETIONS, cast(ChatProxy, Proxy())),
         authenticator,
         admission=ConcurrencyLimiter(in_flight=CONNECTIONS, queue=0, wait=1),
         lifecycle=Lifecycle(),

@@ -112,12 +112,17 @@ def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     )
     if balance.used_nano + least <= budget.limit_nano:
         words = "The money is not spent, only held: try again when those requests have ended."
-        return BudgetExceeded(f"{figures} {words}", retry_after=HELD_RETRY_SECONDS)
+        return BudgetExceeded(f"{figures} {words}", retry_after=HELD_RETRY_SECONDS, spent=False, window=budget.window)
     spent = "What is left is too little" if balance.used_nano < budget.limit_nano else "The money is spent"
     if hold.resets is None:
         return BudgetExceeded(f"{figures} {spent}; this budget does not reset.")
     when = f"it resets at {hold.resets:%Y-%m-%dT%H:%M:%SZ}."
-    return BudgetExceeded(f"{figures} {spent}; {when}", retry_after=(hold.resets - hold.at).total_seconds())
+    return BudgetExceeded(
+        f"{figures} {spent}; {when}",
+        retry_after=(hold.resets - hold.at).total_seconds(),
+        window=budget.window,
+        resets_at=hold.resets,
+    )
 
 
 def usd(nano: int) -> str:

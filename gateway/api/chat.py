@@ -1,15 +1,16 @@
-"""A completion in any dialect: authenticate, read, parse, serve and respond. Hot path."""
+"""A request that costs money, in any dialect: authenticate, read, parse, serve and respond. Hot path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Protocol
 
 from starlette.datastructures import QueryParams
 
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.auth import Authenticator, Principal, Role
-from gateway.api.body import BodyBudget, ClientDisconnected
+from gateway.api.body import BodyBudget, BodyShare, ClientDisconnected
 from gateway.api.client import HeaderMap, RawRequest
 from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
@@ -20,18 +21,70 @@ from gateway.completion import ChatRequest
 from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
-from gateway.proxy import ChatError, ChatProxy
+from gateway.proxy import ChatError, ChatProxy, ChatResult, ChatStream
 from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 
+Serve = Callable[[], Awaitable[ChatResult | ChatStream]]
+
+
+class RequestService(Protocol):
+    """What an endpoint does with the requests that it admits."""
+
+    async def prepare(
+        self,
+        inbound: InboundRequest,
+        mode: RoutingMode | None,
+        *,
+        request_id: str,
+        caller: Caller,
+        response: ResponseWriter,
+        share: BodyShare,
+    ) -> Serve:
+        """Parse and check a request; returns what serves it. Raises InvalidRequest.
+
+        `mode` is the client's wish. What is kept in memory beside the body is taken from `share`.
+        """
+        ...
+
+
+class ChatService:
+    """Serves completions in `dialect`."""
+
+    def __init__(self, dialect: Dialect, proxy: ChatProxy, *, worker: BodyExecutor | None = None) -> None:
+        self._dialect = dialect
+        self._proxy = proxy
+        self._worker = worker or BodyExecutor()
+
+    async def prepare(
+        self,
+        inbound: InboundRequest,
+        mode: RoutingMode | None,
+        *,
+        request_id: str,
+        caller: Caller,
+        response: ResponseWriter,
+        share: BodyShare,
+    ) -> Serve:
+        request = await parse_inbound(inbound, self._dialect, worker=self._worker)
+        return partial(
+            self._proxy.serve,
+            with_client_session(request, inbound.headers),
+            dialect=self._dialect,
+            request_id=request_id,
+            mode=mode,
+            caller=caller,
+            response=response,
+        )
+
 
 class ChatEndpoint:
-    """Serves one completion of `dialect` per call. A client that leaves cancels it (`disconnect.py`)."""
+    """Admits one request per call and has `service` serve it. Errors are in `dialect`. A client that leaves cancels it (`disconnect.py`)."""
 
     def __init__(
         self,
         dialect: Dialect,
-        proxy: ChatProxy,
+        service: RequestService,
         authenticator: Authenticator,
         *,
         admission: ConcurrencyLimiter,
@@ -41,12 +94,10 @@ class ChatEndpoint:
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
         bodies: BodyBudget | None = None,
-        worker: BodyExecutor | None = None,
     ) -> None:
         self._bodies = bodies or BodyBudget(max_body_bytes)
-        self._worker = worker or BodyExecutor()
         self._dialect = dialect
-        self._proxy = proxy
+        self._service = service
         self._authenticator = authenticator
         self._admission = admission
         self._lifecycle = lifecycle
@@ -57,8 +108,7 @@ class ChatEndpoint:
 
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
-        dialect = self._dialect
-        response = ResponseWriter(client, request_id, dialect=dialect, keep_alive=self._keep_alive)
+        response = ResponseWriter(client, request_id, dialect=self._dialect, keep_alive=self._keep_alive)
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
@@ -69,21 +119,14 @@ class ChatEndpoint:
             with self._bodies.share() as share:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
                 inbound = InboundRequest(raw, client.fields, client.query)
-                request = await parse_inbound(inbound, dialect, worker=self._worker)
-                del raw, inbound
-                request = with_client_session(request, client.fields)
                 caller = caller_from(client.fields, principal=principal)
+                serve = await self._service.prepare(
+                    inbound, mode, request_id=request_id, caller=caller, response=response, share=share
+                )
+                del raw, inbound
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:
-                        served = await self._proxy.serve(
-                            request,
-                            dialect=dialect,
-                            request_id=request_id,
-                            mode=mode,
-                            caller=caller,
-                            response=response,
-                        )
-                        await response.send(served)
+                        await response.send(await serve())
         except ClientDisconnected:
             return
         except ChatError as failure:

@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.api.gemini_paths import gemini_not_served, is_gemini_path
 from gateway.api.headers import encode_headers
 from gateway.dialects import CHAT_COMPLETIONS, Dialect, dialect_of
 from gateway.errors import (
     GatewayError,
     InvalidKey,
+    LedgerUnavailable,
     MethodNotAllowed,
     NoRoute,
     NotFound,
@@ -40,7 +42,8 @@ def error_response(
     extra = {**(headers or {}), **reply.headers}
     if isinstance(error, UpstreamError | NoRoute):
         extra["x-should-retry"] = "false"
-    retry_after = error.retry_after if isinstance(error, UpstreamError | Overloaded | RefusedByGateway) else None
+    waiting_helps = UpstreamError | Overloaded | RefusedByGateway | LedgerUnavailable
+    retry_after = error.retry_after if isinstance(error, waiting_helps) else None
     if retry_after is not None:
         extra["retry-after"] = str(math.ceil(retry_after))
     if isinstance(error, MethodNotAllowed):
@@ -67,10 +70,13 @@ async def on_gateway_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405, in the dialect of the path."""
+    """Starlette's own 404 and 405, in the dialect of the path. The query, which may hold a key, is not repeated."""
     if not isinstance(error, HTTPException):
         raise error
-    where = f"{request.method} {request.scope['path']}"
+    path: str = request.scope["path"]
+    if is_gemini_path(path):
+        return gemini_not_served(path)
+    where = f"{request.method} {path}"
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "")
         return _routed_error(request, MethodNotAllowed(f"{where}: this method is not allowed here.", allow=allow))

@@ -42,7 +42,13 @@ class ReportEndpoints:
     """Reads run off the event loop. `note` is a sentence on the baseline for the report."""
 
     def __init__(
-        self, store: Store, *, catalog: Catalog, prices: PriceTable, now: Callable[[], datetime], note: str | None = None
+        self,
+        store: Store,
+        *,
+        catalog: Catalog,
+        prices: PriceTable,
+        now: Callable[[], datetime],
+        note: str | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -79,7 +85,9 @@ class ReportEndpoints:
         _only(request, (*FILTERS, *_PAGING))
         wanted = request.query_params
         filters: dict[str, object] = {column: wanted[name] for name, column in FILTERS.items() if name in wanted}
-        filters |= {name: at.isoformat() for name, at in zip(("since", "until"), self._bounds(request), strict=True) if at}
+        filters |= {
+            name: at.isoformat() for name, at in zip(("since", "until"), self._bounds(request), strict=True) if at
+        }
         limit = _whole(request, "limit", default=50, most=MAX_ROWS)
         before = _whole(request, "before", default=0, most=2**62) or None
         if wanted.get("format", "json") not in ("json", "csv"):
@@ -110,7 +118,9 @@ class ReportEndpoints:
 
     def _bounds(self, request: Request) -> tuple[datetime | None, datetime | None]:
         now, wanted = self._now(), request.query_params
-        since, until = (moment(wanted[name], now=now, name=name) if name in wanted else None for name in ("since", "until"))
+        since, until = (
+            moment(wanted[name], now=now, name=name) if name in wanted else None for name in ("since", "until")
+        )
         return since, until
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
 from gateway.api.client import RawRequest
 from gateway.api.errors import error_response
-from gateway.api.headers import cost_headers, decision_head, encode_headers, gateway_headers
+from gateway.api.headers import cost_headers, decision_head, encode_headers, gateway_headers, header_text
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError
 from gateway.proxy import ChatResult, ChatStream
@@ -25,13 +25,14 @@ SSE = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache
 class ResponseWriter:
     """Writes to one client. `finishing` is True once the last bytes are being sent. The owner calls `close` in the end.
 
+    `dialect` is the one of the route; once the request is parsed, its own may replace it.
+
     A stream begins with its first content, or after `keep_alive` seconds without: then the head has only the headers that
     are known from the decision, and comments follow until there is content or an error.
     """
 
     __slots__ = (
         "_client",
-        "_dialect",
         "_head",
         "_keep_alive",
         "_request_id",
@@ -39,6 +40,7 @@ class ResponseWriter:
         "_stream",
         "_streaming",
         "_ticker",
+        "dialect",
         "finishing",
     )
 
@@ -46,7 +48,7 @@ class ResponseWriter:
         self, client: RawRequest, request_id: str, *, dialect: Dialect, keep_alive: float = KEEP_ALIVE
     ) -> None:
         self._client = client
-        self._dialect = dialect
+        self.dialect = dialect
         self._request_id = request_id
         self._head = f"x-request-id: {request_id}\r\n"
         if dialect.request_id_header:
@@ -62,6 +64,10 @@ class ResponseWriter:
     def started(self) -> bool:
         """Whether the client has received a status."""
         return self._started
+
+    def tell_dropped(self, members: Sequence[str]) -> None:
+        """Say in a header which members of the request are left out."""
+        self._head += f"x-gateway-dropped: {header_text(', '.join(members))}\r\n"
 
     def on_routed(self, record: RequestRecord, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A streamed request is recorded, so its response may begin."""
@@ -113,7 +119,7 @@ class ResponseWriter:
         if not self._started:
             self._started = True
             self.close()
-            response = error_response(error, dialect=self._dialect, request_id=self._request_id)
+            response = error_response(error, dialect=self.dialect, request_id=self._request_id)
             headers = encode_headers(header for header in response.raw_headers if header[0] != b"content-length")
             head = f"{self._head}{head}"
             await self._client.respond(response.status_code, head.encode("latin-1") + headers, bytes(response.body))
@@ -126,7 +132,7 @@ class ResponseWriter:
     def _error_events(self, error: GatewayError) -> bytes:
         if self._stream is not None:
             return self._stream.error_events(error)
-        return self._dialect.early_error_events(error, request_id=self._request_id)
+        return self.dialect.early_error_events(error, request_id=self._request_id)
 
     async def _end(self) -> None:
         self.finishing = True

@@ -24,6 +24,7 @@ from gateway.api.models import ModelList
 from gateway.api.openapi import OpenApiDocument
 from gateway.api.reports import ReportEndpoints
 from gateway.api.route_preview import RoutePreview
+from gateway.api.stored_responses import StoredResponses
 from gateway.errors import InvalidKey
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -118,6 +119,7 @@ def protected_routes(
     models: ModelList,
     preview: RoutePreview,
     feedback: FeedbackEndpoint,
+    stored_responses: StoredResponses,
     reports: ReportEndpoints,
     metrics: RouteEndpoint,
     readiness: Readiness,
@@ -129,7 +131,11 @@ def protected_routes(
         ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
         ProtectedRoute("/v1/route", preview.route, Role.CLIENT, method="POST"),
         ProtectedRoute("/v1/feedback", feedback.post, Role.CLIENT, method="POST"),
+        ProtectedRoute("/v1/responses/{response_id}", stored_responses.get, Role.CLIENT),
+        ProtectedRoute("/v1/responses/{response_id}", stored_responses.delete, Role.CLIENT, method="DELETE"),
+        ProtectedRoute("/v1/responses/{response_id}/input_items", stored_responses.input_items, Role.CLIENT),
         ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
+        ProtectedRoute("/v1/routing/report", reports.report, Role.ADMIN),
         ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
         ProtectedRoute("/v1/routing/patterns", reports.patterns, Role.ADMIN),
         ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),

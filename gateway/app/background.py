@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from gateway.api.response_state import EXPIRY_SECONDS
 from gateway.app.services import Services
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "metrics sharing": services.exporter.share,
         "virtual keys": partial(run_periodically, KEYS_SECONDS, services.key_cache.refresh),
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
+        "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),
+        "response memory": services.response_memory.run,
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
     }
 

@@ -10,20 +10,22 @@ from pathlib import Path
 from gateway.errors import LedgerUnavailable
 from gateway.settings import Settings
 from gateway.store.connection import LedgerDamaged, quarantine
+from gateway.store.database_store import DatabaseStore
 from gateway.store.lost_keys import LostKeys, may_hold_keys
-from gateway.store.sqlite import SqliteStore
+from gateway.store.opening import open_store
+from gateway.store.postgres.address import is_postgres
 
 log = logging.getLogger(__name__)
 
 
-def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteStore:
+def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> DatabaseStore:
     """The ledger, checked to be writable. Raises LedgerUnavailable.
 
     A damaged file is renamed, never deleted, and replaced by a new ledger. If the damaged one may have held keys, the gateway
     of the new one still asks for keys (`lost_keys_of`).
     """
     try:
-        store = SqliteStore(settings.db, durability=settings.durability)
+        store = open_store(settings.db, durability=settings.durability)
     except LedgerDamaged as error:
         lost = lost_keys_of(settings)
         if lost is not None and may_hold_keys(Path(settings.db)):
@@ -32,7 +34,7 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteSto
             )
         renamed = quarantine(Path(settings.db), now=now())
         log.error("%s A new ledger is created; the damaged one is kept as %s.", error.message, renamed)
-        store = SqliteStore(settings.db, durability=settings.durability)
+        store = open_store(settings.db, durability=settings.durability)
     try:
         store.probe()
     except LedgerUnavailable:
@@ -42,5 +44,5 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> SqliteSto
 
 
 def lost_keys_of(settings: Settings) -> LostKeys | None:
-    """The marker file beside the ledger that says keys were lost; None for an in-memory ledger."""
-    return None if settings.db == ":memory:" else LostKeys(Path(settings.db))
+    """The marker file beside the ledger that says keys were lost; None for a ledger that is no file."""
+    return None if settings.db == ":memory:" or is_postgres(settings.db) else LostKeys(Path(settings.db))

@@ -18,14 +18,17 @@ from gateway.api.feedback import FeedbackEndpoint
 from gateway.api.health import Readiness
 from gateway.api.models import ModelList
 from gateway.api.reports import ReportEndpoints
+from gateway.api.response_state import ResponseState
 from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
+from gateway.api.stored_responses import StoredResponses
+from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
-from gateway.dialects import DIALECTS
+from gateway.completion import NativeRequest
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
-from gateway.proxy import ChatProxy, LedgerServices
+from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
@@ -59,19 +62,33 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
+    ledger_services = _ledger_services(settings, services, corroboration=corroboration)
+    times = RequestTimeLimits(
+        settings.timeouts,
+        settings.catalog,
+        providers={entry.name: entry.timeouts for entry in settings.providers},
+        models=settings.model_timeouts,
+    )
     proxy = ChatProxy(
         planner,
         providers,
         transport=services.transport,
         policy=_failover_policy(settings, services, upstream_health=upstream_health),
-        services=_ledger_services(settings, services, corroboration=corroboration),
-        times=RequestTimeLimits(
-            settings.timeouts,
-            settings.catalog,
-            providers={entry.name: entry.timeouts for entry in settings.providers},
-            models=settings.model_timeouts,
-        ),
+        services=ledger_services,
+        times=times,
         cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+        worker=services.body_executor,
+    )
+    embeddings = EmbeddingProxy(
+        planner,
+        providers,
+        transport=services.transport,
+        # Health of its own: a model that gives no vectors may well answer chats.
+        policy=_failover_policy(
+            settings, services, upstream_health=UpstreamHealth(environment.clock, observe=log_cooldown)
+        ),
+        services=ledger_services,
+        times=times,
         worker=services.body_executor,
     )
     authenticator = Authenticator(
@@ -82,8 +99,18 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         rate_limiter=services.rate_limiter,
         sessions=services.admin_sessions,
     )
+    state = response_state(settings, services)
+    completions = completion_endpoints(
+        settings, services, proxy=proxy, embeddings=embeddings, state=state, authenticator=authenticator
+    )
     routes = _routes(
-        settings, services, planner=planner, proxy=proxy, authenticator=authenticator, corroboration=corroboration
+        settings,
+        services,
+        planner=planner,
+        completions=completions,
+        state=state,
+        authenticator=authenticator,
+        corroboration=corroboration,
     )
     return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
 
@@ -99,6 +126,9 @@ def _planner(
     def least_cached(provider: str, model: str) -> int | None:
         return providers[provider].least_cached(model) if provider in providers else None
 
+    def speaks(provider: str, native: NativeRequest) -> bool:
+        return provider in providers and providers[provider].speaks(native)
+
     return Planner(
         engine,
         settings.catalog,
@@ -108,6 +138,7 @@ def _planner(
         sessions=services.session_affinity,
         recent=services.recent_prompts,
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
+        speaks=speaks,
         shadow=settings.mode == "shadow",
         spending_limits=SpendingLimits(
             settings.prices,
@@ -170,7 +201,8 @@ def _routes(
     services: Services,
     *,
     planner: Planner,
-    proxy: ChatProxy,
+    completions: Mapping[str, ChatEndpoint],
+    state: ResponseState | None,
     authenticator: Authenticator,
     corroboration: Corroboration,
 ) -> Sequence[BaseRoute]:
@@ -180,29 +212,14 @@ def _routes(
 
     store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
     lifecycle = services.lifecycle
-    completions = {
-        dialect.path: ChatEndpoint(
-            dialect,
-            proxy,
-            authenticator,
-            admission=services.concurrency_limiter,
-            lifecycle=lifecycle,
-            start_pacer=services.start_pacer,
-            max_body_bytes=body_bytes,
-            new_request_id=environment.new_request_id,
-            keep_alive=settings.keep_alive,
-            bodies=services.bodies,
-            worker=services.body_executor,
-        )
-        for dialect in DIALECTS.values()
-    }
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
         feedback=FeedbackEndpoint(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),
-        reports=ReportEndpoints(store),
+        stored_responses=StoredResponses(state),
+        reports=ReportEndpoints(store, catalog=settings.catalog, prices=settings.prices, now=environment.now),
         metrics=services.exporter.metrics,
         readiness=Readiness(
             store,

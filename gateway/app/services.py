@@ -13,6 +13,7 @@ from gateway.api.body import BodyBudget
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.response_state import ResponseMemory
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
@@ -32,7 +33,7 @@ from gateway.routing import (
     keys_per_model,
 )
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
 
 
@@ -60,6 +61,7 @@ class Services:
     keys_per_model: KeysPerModel
     refresh_loop: RefreshLoop
     signatures: SignatureCache
+    response_memory: ResponseMemory
     # What is watched and reported.
     exporter: PrometheusExporter
     event_loop_lag: EventLoopLag
@@ -71,6 +73,10 @@ class Services:
     def close_orphans(self) -> int:
         """Close the ledger rows that dead processes left open and charge what they had reserved. Blocks."""
         return self.store.close_orphans(now=self.environment.now().isoformat(timespec="milliseconds"))
+
+    def delete_expired_responses(self) -> None:
+        """Delete the expired responses of the ledger, whether it is still used for them or not. Blocks."""
+        self.store.submit(DeleteExpiredResponses(self.environment.now().timestamp())).result()
 
 
 def build_services(
@@ -123,6 +129,7 @@ def build_services(
         keys_per_model=keys_per_model(store),
         refresh_loop=RefreshLoop(refresh),
         signatures=SignatureCache(),
+        response_memory=ResponseMemory(lambda: environment.now().timestamp()),
         exporter=exporter,
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),

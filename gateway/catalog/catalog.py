@@ -174,13 +174,19 @@ class Catalog:
         """All exact names: `auto` and its variants, aliases, full names."""
         return (*self._auto, *self.aliases, *(model.full_name for model in self._models))
 
-    def resolve(self, name: str) -> Target:
-        """Resolve `auto`, an alias, a full name (listed or not), or the id of exactly one model. Raises ModelNotFound."""
+    def resolve(self, name: str, bare_provider: str | None = None) -> Target:
+        """Resolve `auto`, an alias, a full name (listed or not), or the id of exactly one model. Raises ModelNotFound.
+
+        With `bare_provider`, an id without a prefix that no listed model has is a model of that provider.
+        """
         while name in self.aliases:
             name = self.aliases[name]
         if auto := self._auto.get(name):
             return auto
-        return self._by_full_name(name) or self._by_id(name)
+        found = self._by_full_name(name)
+        if found is None and bare_provider is not None and self.get(bare_provider, name) is None and _is_id(name):
+            return Pinned(bare_provider, name, None)
+        return found or self._by_id(name)
 
     def _by_full_name(self, name: str) -> Pinned | None:
         prefix, _, model = name.partition("/")

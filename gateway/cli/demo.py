@@ -27,6 +27,7 @@ from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.observability.logs import logging_to
 from gateway.server.server import run
 from gateway.settings import Settings, load, start_up_lines
+from gateway.store.opening import ledger_name
 from llm_simulator import Simulator
 from llm_simulator.simulation import Simulation
 from llm_simulator.users import Users
@@ -75,7 +76,7 @@ def demo(
                 remove_ledger(ledger)
             for line in start_up_lines(settings):
                 click.echo(line, err=True)
-            click.echo(f"demo: every upstream is simulated; the ledger is {settings.db}", err=True)
+            click.echo(f"demo: every upstream is simulated; the ledger is {ledger_name(settings.db)}", err=True)
             key = settings.client_keys[0].value if settings.client_keys else None
             users = Users(requests=traffic, seed=seed, api_key=key)
             with logging_to(sys.stderr):

@@ -15,6 +15,8 @@ from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_ex
 from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.errors import GatewayError
 from gateway.settings import Settings, start_up_lines
+from gateway.store.opening import ledger_name, open_read_only
+from gateway.store.postgres.address import is_postgres
 from gateway.store.read_only import LedgerOutdated, ReadOnlyStore
 
 Severity = Literal["wrong", "warning", "note"]
@@ -48,11 +50,26 @@ def config_problems(settings: Settings) -> Iterator[tuple[Severity, str]]:
     for entry in settings.providers:
         if entry.name not in listed:
             yield "note", f"{entry.name} has no model in the catalogue: `auto` never chooses it"
+    if is_postgres(settings.db):
+        yield from _of_the_database(settings.db)
+        return
     yield "note", f"the ledger is written with SQLite {apsw.sqlite_lib_version()}, which comes with the gateway"
     if settings.providers or Path(settings.db).exists() or not DEMO_LEDGER.exists():
         yield from _of_the_ledger(Path(settings.db))
     else:
         yield from _of_the_ledger(DEMO_LEDGER)
+
+
+def _of_the_database(url: str) -> Iterator[tuple[Severity, str]]:
+    try:
+        with closing(open_read_only(url)) as store:
+            store.check()
+    except LedgerOutdated as error:
+        yield "note", error.message
+    except GatewayError as error:
+        yield "wrong", error.message
+    else:
+        yield "note", f"the ledger is {ledger_name(url)}"
 
 
 def _of_the_ledger(path: Path) -> Iterator[tuple[Severity, str]]:

@@ -23,6 +23,7 @@ from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.store import InsertAdminKey, InsertVirtualKey, ReplaceAdminKey, RevokeVirtualKey, RotateVirtualKey, Store
+from gateway.store.postgres.address import is_postgres
 
 SECRET_BYTES = 32
 _LIFETIME = re.compile(r"([0-9]{1,5})([hdw])")
@@ -102,7 +103,7 @@ def create(
         max_cost_nano=None if max_cost is None else nano_dollars(Decimal(repr(max_cost))),
     )
     path = db or settings.db
-    if DEMO_LEDGER.exists() and not Path(path).exists():
+    if DEMO_LEDGER.exists() and not is_postgres(path) and not Path(path).exists():
         click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
     admin_secret = new_secret(ADMIN_PREFIX)
     with changing(path, create=True) as store:

@@ -20,7 +20,7 @@ from gateway.server import file_limits
 from gateway.server.sockets import close_all, listen
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.sqlite import SqliteStore
+from gateway.store.database_store import DatabaseStore
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +31,7 @@ def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(1, 64),
             help="Processes that share the port and the ledger. [GATEWAY_WORKERS; default: 1]",
         ),
-        click.option("--db", help="The ledger's SQLite file. [GATEWAY_DB; default: gateway.db]"),
+        click.option("--db", help="The ledger: an SQLite file or a PostgreSQL URL. [GATEWAY_DB; default: gateway.db]"),
         click.option(
             "--config",
             type=click.Path(path_type=Path),
@@ -73,7 +73,7 @@ def listening_or_exit(settings: Settings) -> Iterator[Sequence[socket.socket]]:
         close_all(sockets)
 
 
-def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> SqliteStore:
+def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> DatabaseStore:
     """The open ledger, after printing which keys count. Exits with the reason when it cannot be opened.
 
     A damaged ledger is renamed here, before there are workers, so that no two of them do it.

@@ -11,8 +11,9 @@ import click
 from gateway.cli.configuration import environment, settings_or_exit
 from gateway.errors import GatewayError
 from gateway.settings import Settings
-from gateway.store.read_only import ReadOnlyStore
-from gateway.store.sqlite import SqliteStore
+from gateway.store.database_store import DatabaseStore
+from gateway.store.opening import open_read_only, open_store
+from gateway.store.postgres.address import is_postgres
 
 DEMO_LEDGER = Path("gateway-demo.db")
 DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.db]")
@@ -21,17 +22,17 @@ READ_DB = click.option("--db", help="The ledger. [GATEWAY_DB; default: gateway.d
 
 
 @contextmanager
-def reading(path: str) -> Iterator[ReadOnlyStore]:
+def reading(path: str) -> Iterator[DatabaseStore]:
     """The ledger, opened so that nothing is written or created; a refusal ends the command with its message."""
     try:
-        with closing(ReadOnlyStore(path)) as store:
+        with closing(open_read_only(path)) as store:
             yield store
     except GatewayError as error:
         raise click.ClickException(error.message) from None
 
 
 @contextmanager
-def changing(db: str | None, *, create: bool = False) -> Iterator[SqliteStore]:
+def changing(db: str | None, *, create: bool = False) -> Iterator[DatabaseStore]:
     """The ledger, opened for changes. With `create` it is created if missing.
 
     What is committed waits for the disk (`full`): a key that was shown is there after a power cut, or the next start would not know of it.
@@ -40,7 +41,7 @@ def changing(db: str | None, *, create: bool = False) -> Iterator[SqliteStore]:
     if not create:
         path = existing(path)
     try:
-        with closing(SqliteStore(path, durability="full")) as store:
+        with closing(open_store(path, durability="full")) as store:
             yield store
     except GatewayError as error:
         raise click.ClickException(error.message) from None
@@ -56,14 +57,14 @@ def ledger_to_read(db: str | None) -> str:
 
 def demo_ledger(settings: Settings) -> str | None:
     """The last demo's ledger, where no ledger is set and there is none at the default path; says so on standard error."""
-    if "db" in settings.sources or Path(settings.db).exists() or not DEMO_LEDGER.exists():
+    if "db" in settings.sources or is_postgres(settings.db) or Path(settings.db).exists() or not DEMO_LEDGER.exists():
         return None
     click.echo(f"There is no {settings.db} here yet: this is the demo's ledger, {DEMO_LEDGER}.", err=True)
     return str(DEMO_LEDGER)
 
 
 def existing(path: str) -> str:
-    """`path`, when there is a file."""
-    if not Path(path).exists():
+    """`path`, when there is a file; opening a PostgreSQL ledger says itself when there is none."""
+    if not is_postgres(path) and not Path(path).exists():
         raise click.ClickException(f"There is no ledger at {path}. Name one with --db or GATEWAY_DB.")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -16,8 +16,9 @@ from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
-from gateway.savings import ReportQuery, ledger_report, moment, odd_baseline
+from gateway.savings import ReportQuery, ledger_report, moment
 from gateway.savings.ledger_report import BY
+from gateway.store.opening import ledger_name
 
 SHOWN_ROWS = 10  # of a long table, without --all
 COUNT, USD, PERCENT = "{}", "$", "{:.1f} %"
@@ -35,6 +36,7 @@ SHADOWED: Mapping[str, str] = {
 @click.command()
 @click.option("--since", default="30d", show_default=True, help="7d, 36h, or a date.")
 @click.option("--until", help="Likewise; now when left out.")
+@click.option("--days", type=click.FloatRange(0, 3660, min_open=True), help="The same as --since, in days.")
 @click.option("--by", help=f"Break down by {', '.join(BY)}.")
 @click.option("--key", "key_id", help="Only requests of the key with this id.")
 @click.option("--all", "everything", is_flag=True, help="Long tables in full.")
@@ -46,6 +48,7 @@ SHADOWED: Mapping[str, str] = {
 def report(
     since: str,
     until: str | None,
+    days: float | None,
     by: str | None,
     key_id: str | None,
     everything: bool,
@@ -55,24 +58,21 @@ def report(
 ) -> None:
     """Sum up spending, baseline and savings."""
     path, now = ledger_to_read(db), datetime.now(UTC)
+    name = ledger_name(path)
     settings = settings_or_exit(environment())
     try:
         query = ReportQuery(
-            moment(since, now=now), None if until is None else moment(until, now=now, name="until"), by, key_id
+            moment(since, now=now) if days is None else now - timedelta(days=days),
+            None if until is None else moment(until, now=now, name="until"),
+            by,
+            key_id,
         )
         with reading(path) as store:
             if shadow:
-                days = (now - (query.since or now)).total_seconds() / 86_400
-                print_shadow(store.shadow(days=max(days, 1e-6)), path=path, as_json=form == "json")
+                past = (now - (query.since or now)).total_seconds() / 86_400
+                print_shadow(store.shadow(days=max(past, 1e-6)), path=name, as_json=form == "json")
                 return
-            made = ledger_report(
-                store,
-                query,
-                catalog=settings.catalog,
-                prices=settings.prices,
-                now=now,
-                note=odd_baseline(settings.catalog.defaults),
-            )
+            made = ledger_report(store, query, catalog=settings.catalog, prices=settings.prices, now=now)
     except GatewayError as error:
         raise click.UsageError(error.message) from None
     if form == "json":
@@ -80,7 +80,7 @@ def report(
     elif form == "csv":
         echo(as_csv(made["by"]))
     else:
-        for line in lines(made, path=path, markdown=form == "md", limit=None if everything else SHOWN_ROWS):
+        for line in lines(made, path=name, markdown=form == "md", limit=None if everything else SHOWN_ROWS):
             echo(line)
 
 
@@ -92,7 +92,10 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
         ("Baseline", _baseline(made)),
         ("Saved", _saved(made)),
         ("Quality", _quality(made["quality"])),
-        ("Requests", f"{made['requests']}, {made['routed']} routed, {made['errors']} errors, {made['refused']} refused"),
+        (
+            "Requests",
+            f"{made['requests']}, {made['routed']} routed, {made['errors']} errors, {made['refused']} refused",
+        ),
     ]
     text = [f"# {title}" if markdown else title, ""]
     text += [f"- {name}: {value}" if markdown else f"  {name:<10} {value}" for name, value in head]
@@ -120,7 +123,9 @@ def table(rows: Sequence[Mapping[str, Any]], *, markdown: bool, limit: int | Non
         divider = "|".join("---" for _ in names)
         return [f"| {' | '.join(names)} |", f"|{divider}|", *(f"| {' | '.join(row)} |" for row in cells)]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    text = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (names, *cells)]
+    text = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (names, *cells)
+    ]
     hidden = len(rows) - len(cells)
     return [*(line.rstrip() for line in text), *([f"  and {hidden} more (--all)"] if hidden else [])]
 
@@ -162,7 +167,10 @@ def _baseline(made: Mapping[str, Any]) -> str:
 def _saved(made: Mapping[str, Any]) -> str:
     if made["saved_share"] is None:
         return "unknown: no request has a known baseline"
-    ends = [f"{100 * share:.1f}" if share is not None else "?" for share in (made["saved_share_low"], made["saved_share_high"])]
+    ends = [
+        f"{100 * share:.1f}" if share is not None else "?"
+        for share in (made["saved_share_low"], made["saved_share_high"])
+    ]
     estimated = ", estimated" if made["evidence"]["modelled"] else ""
     return f"{usd_text(made['saved_usd'])}, {100 * made['saved_share']:.1f} % of the baseline ({ends[0]} to {ends[1]} %{estimated})"
 

@@ -18,8 +18,9 @@ from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import GatewayError
 from gateway.routing import Planner, RoutingEngine, RoutingMode
 from gateway.settings import Settings
-from gateway.store.read_only import ReadOnlyStore
-from gateway.store.sqlite import SqliteStore
+from gateway.store.database_store import DatabaseStore
+from gateway.store.opening import open_read_only, open_store
+from gateway.store.postgres.address import is_postgres
 
 _MODES = {None: None, True: RoutingMode.AUTO, False: RoutingMode.COMPLEXITY}
 
@@ -56,11 +57,11 @@ def route(prompt: str, model: str, auto_route: bool | None, db: str | None, as_j
     echo(orjson.dumps(plain_numbers(answer), option=orjson.OPT_INDENT_2).decode() if as_json else _text(answer))
 
 
-def ledger_to_learn_from(settings: Settings, *, named: bool) -> SqliteStore:
+def ledger_to_learn_from(settings: Settings, *, named: bool) -> DatabaseStore:
     """The ledger, opened for reading; without one, nothing was learned yet. One that is named on the command line has to be
     there."""
     path = existing(settings.db) if named else demo_ledger(settings) or settings.db
-    return ReadOnlyStore(path) if Path(path).exists() else SqliteStore(":memory:")
+    return open_read_only(path) if is_postgres(path) or Path(path).exists() else open_store(":memory:")
 
 
 def _text(answer: dict[str, Any]) -> str:

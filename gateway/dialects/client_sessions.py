@@ -27,15 +27,15 @@ def with_client_session(request: ChatRequest, headers: Mapping[bytes, bytes]) ->
     Precedence: `routing.session_id`, a session header, `prompt_cache_key`, `metadata.user_id` of Claude Code. Long ids and
     ids with characters other than printable ASCII are hashed.
     """
-    hints = request.hints
+    hints, body = request.hints, request.body if request.native is None else request.native.body
     session, shared = hints.session_id, False
     if session is None:
         session = _first_header(headers, SESSION_HEADERS)
     if session is None:
-        session = _normalize_id(request.body.get("prompt_cache_key") or "")
+        session = _prompt_cache_key(body)
         shared = session is not None
     if session is None:
-        session = _claude_code_session(request.body)
+        session = _claude_code_session(body)
     agent = hints.agent_id or _first_header(headers, AGENT_HEADERS) or _codex_subagent(headers)
     if session is hints.session_id and agent is hints.agent_id:
         return request
@@ -56,9 +56,15 @@ def _codex_subagent(headers: Mapping[bytes, bytes]) -> str | None:
     return _first_header(headers, (_THREAD_HEADER,)) if session and thread and thread != session else None
 
 
+def _prompt_cache_key(body: Json) -> str | None:
+    key = body.get("prompt_cache_key")
+    return _normalize_id(key) if isinstance(key, str) else None
+
+
 def _claude_code_session(body: Json) -> str | None:
     """The session in the `metadata.user_id` of Claude Code: a JSON object, in older versions `user_..._session_<id>`."""
-    user = (body.get("metadata") or {}).get("user_id")
+    metadata = body.get("metadata")
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
     if not isinstance(user, str):
         return None
     if (match := _CLAUDE_CODE_USER.fullmatch(user)) is not None:

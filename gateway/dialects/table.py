@@ -4,9 +4,16 @@ from collections.abc import Mapping
 
 from gateway.dialects.base import Dialect
 from gateway.dialects.chat_completions import ChatCompletions
+from gateway.dialects.completions import Completions
+from gateway.dialects.messages import Messages
+from gateway.dialects.responses import Responses
 
 CHAT_COMPLETIONS = ChatCompletions()
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (CHAT_COMPLETIONS,)}
+MESSAGES = Messages()
+RESPONSES = Responses()
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (CHAT_COMPLETIONS, Completions(), MESSAGES, RESPONSES)
+}
 
 
 def dialect_of(path: str) -> Dialect:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
-from gateway.errors import UpstreamError
+from gateway.completion import ChatRequest, Chunk, Completion, NativeRequest, UpstreamRequest
+from gateway.embeddings import EmbeddingRequest, Embeddings
+from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
 
@@ -73,6 +74,10 @@ class Provider(ABC):
     name: str
     # The documented size limit of a request in bytes; None where there is none.
     max_request_bytes: int | None = None
+    # The most inputs of one call for embeddings; a longer list is sent in several calls.
+    max_embedding_inputs: int = 2048
+    # Inbound dialects whose requests the upstream takes untranslated (`ChatRequest.native`).
+    native_dialects: frozenset[str] = frozenset()
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
@@ -91,6 +96,29 @@ class Provider(ABC):
 
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
+
+    def build_embedding_request(self, request: EmbeddingRequest, model: str) -> UpstreamRequest:
+        """At most `max_embedding_inputs` inputs. Raises InvalidRequest for what the model does not support."""
+        raise self._without_embeddings()
+
+    def parse_embeddings(self, body: Mapping[str, Any], sent: UpstreamRequest) -> Embeddings:
+        """The vectors in the order of the inputs. Raises UpstreamError for an error in the body or an unexpected format."""
+        raise self._without_embeddings()
+
+    def _without_embeddings(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"{self.name} offers no embeddings. Use a model of another provider, such as gemini/gemini-embedding-001.",
+            param="model",
+            code="invalid_value",
+        )
+
+    def speaks(self, native: NativeRequest | None) -> bool:
+        """Whether the upstream takes this request as its client wrote it."""
+        return native is not None and native.dialect in self.native_dialects
+
+    def build_count_request(self, request: ChatRequest, model: str) -> UpstreamRequest | None:
+        """A request for the number of tokens of a native prompt; None where the upstream has no such call."""
+        return None
 
     def least_cached(self, model: str) -> int | None:
         """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""

@@ -12,6 +12,7 @@ from gateway.providers.claude.profiles import profile_of
 from gateway.providers.errors import json_error_parts, redact
 from gateway.providers.openai_compatible import OpenAICompatible
 from gateway.providers.openai_compatible.answer import parse_usage
+from gateway.providers.openai_compatible.embeddings import EMBEDDING_FIELDS
 from gateway.providers.openai_compatible.request import MESSAGE, OPENAI, PART, TOOL, AllowedFields, chat_body
 
 _EXTENSIONS = frozenset({
@@ -31,6 +32,7 @@ class OpenRouter(OpenAICompatible):
         part=PART | {"cache_control"},
         tool=TOOL | {"cache_control"},
     )
+    embedding_fields = EMBEDDING_FIELDS | {"input_type", "provider"}
 
     def body(self, request: ChatRequest, model: str) -> dict[str, Any]:
         body = chat_body(request, model, allowed=self.allowed_fields)

@@ -1,6 +1,7 @@
 """One completion, from a checked request to an answer and its settled row."""
 
 from gateway.proxy.chat import ChatProxy, ChatResult
+from gateway.proxy.embeddings import EmbeddingProxy
 from gateway.proxy.request_end import ChatError
 from gateway.proxy.services import LedgerServices, Observer
 from gateway.proxy.stream import ChatStream, EventSink
@@ -11,6 +12,7 @@ __all__ = [
     "ChatProxy",
     "ChatResult",
     "ChatStream",
+    "EmbeddingProxy",
     "EventSink",
     "LedgerServices",
     "Observer",

@@ -7,7 +7,7 @@ transaction settles the row as cancelled. What follows the commit of the row is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -73,10 +73,12 @@ class ChatProxy:
         mode: RoutingMode | None,
         caller: Caller,
         response: PendingResponse | None = None,
+        before_end: Callable[[], Awaitable[None]] | None = None,
     ) -> ChatResult | ChatStream:
         """Raises GatewayError before a model is chosen, ChatError after. The caller closes a ChatStream.
 
-        The answer is written in `dialect`. `response` is notified when a streamed request is recorded: from then on it may begin without content.
+        The answer is written in `dialect`. `before_end` is awaited once the end of the answer is written and before the client is
+        sent it. `response` is notified when a streamed request is recorded: from then on it may begin without content.
         """
         plan = self._planner.plan(request, mode=mode, caller=caller)
         async with self._transaction(
@@ -87,13 +89,17 @@ class ChatProxy:
             answer = await self._call_until_answered(transaction, attempts)
             if isinstance(answer, UpstreamStream):
                 head = response_head(transaction.record, transaction.request, created=self._unix_time())
+                writer = dialect.stream_writer(head)
                 return ChatStream(
-                    transaction, answer, attempts, writer=dialect.stream_writer(head), worker=self._worker
+                    transaction, answer, attempts, writer=writer, worker=self._worker, before_end=before_end
                 )
             completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
             facts = answer_of(completion.choices, validity=validity)
             record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
-        return ChatResult(await self._encode(completion, record, request, dialect), record)
+        body = await self._encode(completion, record, request, dialect)
+        if before_end is not None:
+            await before_end()
+        return ChatResult(body, record)
 
     def _transaction(
         self,
@@ -148,8 +154,11 @@ class ChatProxy:
     async def _call(
         self, candidate: Candidate, request: ChatRequest, *, remaining: float
     ) -> Completion | UpstreamStream:
+        provider = self._providers[candidate.deployment]
+        if request.limit_required and candidate.max_output is not None and not provider.speaks(request.native):
+            request = request.limited(candidate.max_output)
         return await call_upstream(
-            self._providers[candidate.deployment],
+            provider,
             request,
             candidate.model,
             transport=self._transport,

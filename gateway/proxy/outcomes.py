@@ -47,9 +47,10 @@ class OutcomeCollector:
     def on_request(self, plan: Plan, request: ChatRequest, record: RequestRecord) -> PromptTurn | None:
         """Label the previous answer of the conversation, if this request says something about it.
 
-        Returns None for a named model while there is no recent answer that it could be about.
+        Returns None for a named model while there is no recent answer that it could be about, and for a request that is no
+        part of a conversation: one without messages, as for embeddings.
         """
-        if plan.pinned and not self._implicit_feedback.has_recent:
+        if not request.messages or (plan.pinned and not self._implicit_feedback.has_recent):
             return None
         session, facts = plan.session, plan.context.facts
         turn = self._implicit_feedback.turn(

@@ -33,8 +33,8 @@ class End(NamedTuple):
     answer: AnswerFacts | None = None
 
     @classmethod
-    def completed(cls, received: ReceivedAnswer, answer: AnswerFacts) -> End:
-        """The answer is whole."""
+    def completed(cls, received: ReceivedAnswer, answer: AnswerFacts | None = None) -> End:
+        """The answer is whole; `answer` is None where it is no text."""
         return cls("ok", 200, "settled", received, answer=answer)
 
     @classmethod

@@ -11,6 +11,7 @@ upstream and returns to `_forward`, which waits for the client or for the thread
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
@@ -43,6 +44,7 @@ class ChatStream:
 
     __slots__ = (
         "_attempts",
+        "_before_end",
         "_client",
         "_relay",
         "_time",
@@ -64,6 +66,7 @@ class ChatStream:
         *,
         writer: StreamWriter,
         worker: BodyExecutor,
+        before_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.record = transaction.record
         self.sent_at = 0.0
@@ -71,6 +74,7 @@ class ChatStream:
         self._upstream = upstream
         self._attempts = attempts
         self._worker = worker
+        self._before_end = before_end
         self._time = asyncio.get_running_loop().time
         self._unsent = b""
         self._writer = writer
@@ -87,7 +91,10 @@ class ChatStream:
                 self._attempts.failed(error)
                 raise
             self.record = await self._transaction.finish(End.completed(self._relay.received, self._relay.answer()))
-        await client.send(self._writer.end(openai_usage(self.record), answered_by(self.record)))
+        end = self._writer.end(openai_usage(self.record), answered_by(self.record))
+        if self._before_end is not None:
+            await self._before_end()
+        await client.send(end)
 
     @property
     def keep_alive(self) -> bytes:

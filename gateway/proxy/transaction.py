@@ -189,11 +189,16 @@ class RequestTransaction:
         """Whether the request is served though its row cannot be written now."""
         return self._services.unrecorded and not self._services.settlement_retries.full
 
-    def call_failed(self, error: GatewayError) -> None:
-        """The call is over without an answer. If a later one answers, the row says why this one did not."""
+    def call_failed(self, error: GatewayError, *, billed: Usage | None = None) -> None:
+        """The call is over without an answer. If a later one answers, the row says why this one did not.
+
+        `billed` is known to be charged: the earlier calls of an attempt that needs several.
+        """
         self._move("fail")
         maybe_billed = isinstance(error, UpstreamError) and error.maybe_billed
-        self._log.failed(error, usage=usage_of(self.request, ReceivedAnswer()) if maybe_billed else None)
+        if billed is None and maybe_billed:
+            billed = usage_of(self.request, ReceivedAnswer())
+        self._log.failed(error, usage=billed)
         self._note_fallback(error)
         self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 

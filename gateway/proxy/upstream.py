@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.completion import ChatRequest, Chunk, Completion, Json, UpstreamRequest
-from gateway.errors import TooLargeForProvider, UpstreamInvalidResponse
+from gateway.errors import InvalidRequest, TooLargeForProvider, UpstreamInvalidResponse
 from gateway.json_body import parse_answer
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
@@ -116,9 +116,16 @@ async def call_upstream(
 
 def _translated(provider: Provider, request: ChatRequest, model: str) -> UpstreamRequest:
     """The request in the provider's dialect. A large one is encoded here, in the worker's thread."""
+    native = request.native
+    if native is not None and native.untranslatable is not None and not provider.speaks(native):
+        path, reason = native.untranslatable
+        raise InvalidRequest(reason, param=path, code="unsupported_value")
     sent = provider.build_request(request, model)
-    if request.size <= LARGE:
-        return sent
+    return sent if request.size <= LARGE else with_encoded_body(sent, provider)
+
+
+def with_encoded_body(sent: UpstreamRequest, provider: Provider) -> UpstreamRequest:
+    """The request with its body encoded. Raises TooLargeForProvider."""
     encoded = dumps(sent.json)
     limit = provider.max_request_bytes
     if limit is not None and len(encoded) > limit:
@@ -145,12 +152,17 @@ async def _read_completion(
 
 
 def _completion(provider: Provider, sent: UpstreamRequest, body: bytes) -> Completion:
+    return provider.parse_response(parse_json_object(body, provider=provider.name), sent)
+
+
+def parse_json_object(body: bytes, *, provider: str) -> dict[str, Any]:
+    """The JSON object of an upstream's answer. Raises UpstreamInvalidResponse for anything else."""
     try:
         parsed: Any = parse_answer(body)
     except orjson.JSONDecodeError as error:
         raise UpstreamInvalidResponse(
-            f"{provider.name} answered something that cannot be read as JSON: {error.msg}.", provider=provider.name
+            f"{provider} answered something that cannot be read as JSON: {error.msg}.", provider=provider
         ) from error
     if not isinstance(parsed, dict):
-        raise UpstreamInvalidResponse(f"{provider.name} sent JSON that is not an object.", provider=provider.name)
-    return provider.parse_response(parsed, sent)
+        raise UpstreamInvalidResponse(f"{provider} sent JSON that is not an object.", provider=provider)
+    return parsed

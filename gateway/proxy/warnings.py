@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from gateway.dialects.embeddings import ENDPOINT as EMBEDDINGS
 from gateway.records import RequestRecord
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ class OperatorWarnings:
         if record.actual_cost is None:
             for attempt in record.attempts:
                 if attempt.usage is not None and attempt.cost is None:
-                    self._unpriced(f"{attempt.provider}/{attempt.model}")
+                    self._unpriced(f"{attempt.provider}/{attempt.model}", endpoint=record.endpoint)
 
     def incomplete(self, provider: str, kinds: Sequence[str]) -> None:
         """Count an answer from which content of these kinds was dropped, and warn about each new kind."""
@@ -36,8 +37,12 @@ class OperatorWarnings:
                     kind[:80],
                 )
 
-    def _unpriced(self, model: str) -> None:
-        if self._is_new("cost", model):
+    def _unpriced(self, model: str, *, endpoint: str | None) -> None:
+        if not self._is_new("cost", model):
+            return
+        if endpoint == EMBEDDINGS:  # models.yaml lists what `auto` chooses from
+            log.warning("the cost of embeddings of %s is not known: the price snapshot does not have the model", model)
+        else:
             log.warning(
                 "the cost of an answer of %s is not known: there is no price for the model or for a kind of its output; "
                 "give its `prices` in models.yaml",

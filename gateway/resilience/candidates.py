@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may answer. `context_window` is in tokens, None when unknown; `key` is the number of the provider's API key."""
+    """A model that may answer. `key` is the number of the provider's API key.
+
+    `context_window` and `max_output` are in tokens, None when unknown.
+    """
 
     provider: str
     model: str
     context_window: int | None = None
     key: int = field(default=1, compare=False)
+    max_output: int | None = field(default=None, compare=False)
 
     @property
     def full_name(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.records import RequestRecord
 from gateway.routing.types import RoutingDecision
 from gateway.store import SettleRequest, Store
-from gateway.store.sqlite import SqliteStore
+from gateway.store.opening import open_store
 
 _FALLBACK_CAUSES = ("strategy:", "upstream:")
 
@@ -28,7 +28,7 @@ class MetricsCollector:
         store: Store | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._store = store or SqliteStore(db_path, now=now)
+        self._store = store or open_store(db_path, now=now)
         self._shared = store is not None
         self._now = now
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import Auto, Catalog, ModelKey, Pinned, Target
-from gateway.completion import ChatRequest
+from gateway.completion import ChatRequest, NativeRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
@@ -72,6 +72,7 @@ class Planner:
     `cooling` returns the (provider, model) pairs that are cooling down, `baseline` is the name of a configured baseline.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
+    `speaks` returns whether a provider takes a native request as it is.
     """
 
     def __init__(
@@ -87,15 +88,20 @@ class Planner:
         spending_limits: SpendingLimits | None = None,
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
+        speaks: Callable[[str, NativeRequest], bool] = lambda provider, native: False,
     ) -> None:
         self._engine = engine
         self._caching = caching
+        self._speaks = speaks
         self._read = extract if recent is None else recent.extract
         self._spending_limits = spending_limits
         self._sessions = sessions
         self._shadow = shadow
         self._catalog = catalog
-        self._listed = {model.key: Candidate(model.provider, model.name, model.context_window) for model in catalog}
+        self._listed = {
+            model.key: Candidate(model.provider, model.name, model.context_window, max_output=model.max_output)
+            for model in catalog
+        }
         self._providers = providers
         self._cooling = cooling
         self._baseline = baseline
@@ -107,11 +113,25 @@ class Planner:
 
         Raises ModelNotFound, NoRoute, InvalidRequest (hints), Forbidden (limits of the key or a budget).
         """
-        target = self._target(request.model)
+        target = self._target(request.model, request.bare_provider)
         mode = self._mode(target, mode)
         if mode is not RoutingMode.PINNED:
             request = with_prompt_tokens(request)
         plan = self._plan(request, target, mode=mode, caller=caller)
+        return self._within_limits(plan, request, caller=caller)
+
+    def plan_named(self, request: ChatRequest, *, caller: Caller = ANONYMOUS) -> Plan:
+        """The plan of a request that only the named model can answer. Raises as `plan`, and InvalidRequest for `auto`."""
+        target = self._target(request.model)
+        if isinstance(target, Auto):
+            raise InvalidRequest(
+                f"'model' must name a model here: {request.model!r} would choose between models, and the vectors of "
+                "different models cannot be compared. Name one, such as gemini/gemini-embedding-001, or an alias of "
+                "gateway.yaml.",
+                param="model",
+                code="invalid_value",
+            )
+        plan = self._pinned_plan(request.model, target.provider, target.model)
         return self._within_limits(plan, request, caller=caller)
 
     def _mode(self, target: Target, requested: RoutingMode | None) -> RoutingMode:
@@ -258,7 +278,7 @@ class Planner:
             names = {_PROVIDER_ALIASES.get(name, name) for name in wanted}
             available = [name for name in self._providers if name in names]
         if available:
-            return available
+            return self._native_providers(available, request.native)
         enabled = ", ".join(self._providers)
         if wanted is not None and self._providers:
             raise InvalidRequest(
@@ -266,6 +286,14 @@ class Planner:
                 param="routing.providers",
             )
         raise NoRoute(f"No provider is left: enabled are {enabled or 'none'}.")
+
+    def _native_providers(self, available: list[str], native: NativeRequest | None) -> list[str]:
+        """Those that can serve the request, where it cannot be translated. Raises InvalidRequest where there are none."""
+        if native is None or (untranslatable := native.untranslatable) is None:
+            return available
+        if speaking := [name for name in available if self._speaks(name, native)]:
+            return speaking
+        raise InvalidRequest(untranslatable.reason, param=untranslatable.path, code="unsupported_value")
 
     def _breakpoints(
         self, request: ChatRequest, session: SessionLookup | None, context: RoutingContext

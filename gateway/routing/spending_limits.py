@@ -42,7 +42,7 @@ class PricedOption:
         """The request with this option's output limit."""
         if self.max_output is None:
             return request
-        return request._replace(body={**request.body, "max_completion_tokens": self.max_output})
+        return request.limited(self.max_output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class SpendingLimits:
         self, candidates: tuple[Candidate, ...], request: ChatRequest, *, limit_nano: int | None
     ) -> tuple[PricedOption, ...]:
         _refuse_unpriced(request)
-        caps = (None, *OUTPUT_CAPS) if request.output_limit is None else (None,)
+        caps = (None, *_caps(request))
         table = self._costs(candidates, request, caps=caps)
         if not table:
             raise _unknown_price(candidates[0])
@@ -202,6 +202,14 @@ class SpendingLimits:
         )
 
 
+def _caps(request: ChatRequest) -> Sequence[int]:
+    """Output limits that the gateway may set: none where the client chose one of its own accord."""
+    limit = request.output_limit
+    if limit is None:
+        return OUTPUT_CAPS
+    return [cap for cap in OUTPUT_CAPS if cap < limit] if request.limit_required else ()
+
+
 def _most_expensive(costs: Iterable[int | None]) -> int | None:
     """None as soon as one cost has no bound."""
     costs = list(costs)
@@ -224,6 +232,8 @@ def _refuse_unpriced(request: ChatRequest) -> None:
         member = "service_tier"
     if set(body.get("modalities") or ()) - {"text"}:
         member = "modalities"
+    if request.native is not None and member is None:
+        member = request.native.unpriced
     if member is not None:
         raise Forbidden(
             f"What {member!r} adds to the price is not known, so it cannot be requested within a budget.",

@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from gateway.catalog import Catalog, Price, PriceTable, cost
 from gateway.completion import Usage
 from gateway.errors import InvalidRequest
@@ -38,7 +40,9 @@ def ledger_report(
         by = breakdown(groups, dimension, names={key.id: key.name for key in store.virtual_keys()})
     elif column is not None:
         name = query.by or ""
-        found = [(row.pop("value"), ReportGroup(**row)) for row in store.report_groups_by(column, **bounds)]
+        stored = "session_id" if column == "session" else "tags"
+        rows = store.report_groups_by(stored, **bounds)
+        found = [(_value(row.pop("value"), column), ReportGroup(**row)) for row in rows]
         by = _breakdown_by_value(found, name)
     return build_report(
         groups,
@@ -59,6 +63,14 @@ def _dimension(by: str | None) -> tuple[str | None, str | None]:
     if by == "session" or (by.startswith("tag:") and len(by) > len("tag:")):
         return None, by
     raise InvalidRequest(f"A report is by one of {', '.join(BY)}, not {by[:40]!r}.", param="by")
+
+
+def _value(stored: str, column: str) -> str:
+    """The session, or the value of a tag in the row's JSON; `none` for a row without that tag."""
+    if column == "session":
+        return stored
+    tags = orjson.loads(stored)
+    return str(tags.get(column.removeprefix("tag:"), "none")) if isinstance(tags, dict) else "none"
 
 
 def _breakdown_by_value(found: list[tuple[str, ReportGroup]], name: str) -> list[dict[str, Any]]:
@@ -89,4 +101,5 @@ def _priced(price: Price | None) -> PriceTokens:
 def _without_tiers(price: Price) -> Price:
     """The rates of a small prompt: the sum of many prompts must not be priced as one large one."""
     rates = {field.name: getattr(price, field.name) for field in fields(price)}
-    return Price(**{name: None if rate is None else replace(rate, tiers=()) for name, rate in rates.items()})
+    flat: dict[str, Any] = {name: None if rate is None else replace(rate, tiers=()) for name, rate in rates.items()}
+    return Price(**flat)

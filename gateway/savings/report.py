@@ -11,6 +11,8 @@ from gateway.savings.quality import Label, quality_difference
 # Evidence of a row's baseline cost, the best first.
 EVIDENCE = ("exact", "measured", "modelled", "unknown")
 _RATED, _AS_GOOD = 20, 0.02  # ratings that a single model needs, and how much worse than the rest it may be
+# What older gateways called the same.
+_EARLIER = {"same_usage": "modelled", "estimated": "modelled", "": "unknown"}
 NOT_ROUTED = frozenset({"pinned", "complexity"})
 METHOD = (
     "Spent is what the providers reported, failed and repeated calls included. The baseline is what the named model would have "
@@ -184,7 +186,8 @@ def _baselines(groups: Iterable[ReportGroup]) -> dict[str, float]:
 def _evidence(groups: Iterable[ReportGroup]) -> dict[str, int]:
     counts = dict.fromkeys(EVIDENCE, 0)
     for group in groups:
-        counts[group.evidence if group.evidence in counts else "unknown"] += group.requests
+        evidence = _EARLIER.get(group.evidence, group.evidence)
+        counts[evidence if evidence in counts else "unknown"] += group.requests
     return counts
 
 

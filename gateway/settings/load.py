@@ -17,7 +17,7 @@ from gateway.errors import ConfigError
 from gateway.settings import environment as env
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
-from gateway.settings.settings import HOST, Limits, ProviderSettings, Settings, TransportSettings
+from gateway.settings.settings import HOST, Limits, ProviderSettings, ResponsesSettings, Settings, TransportSettings
 from gateway.settings.upstreams import enabled_providers
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
@@ -90,6 +90,7 @@ def load(
         timeouts=TimeLimits(**set_values(file.timeouts)),
         model_timeouts=upstream.model_timeouts,
         limits=Limits(**set_values(file.limits)),
+        responses=ResponsesSettings(**set_values(file.responses)),
         daily_budget=_daily_budget(file),
         sources=sources,
         warnings=tuple(config_problems.warnings),
@@ -166,12 +167,13 @@ def _daily_budget(file: GatewayFile) -> Budget | None:
 
 
 def _check_db(db: str, config_problems: ConfigProblems) -> None:
-    if db.startswith(("postgresql:", "postgres:")):
+    """The URL of another kind of database may have a password, so it is not quoted."""
+    if "://" in db and not db.startswith(("postgresql://", "postgres://")):
+        scheme = db.partition("://")[0]
         config_problems.problems.append(
-            "db: PostgreSQL is not supported yet; give the path of an SQLite file, as gateway.db"
+            f"db: {scheme!r} is no database that the gateway knows; give the path of an SQLite file, as gateway.db, or a URL as "
+            "postgresql://user:password@host:5432/database"
         )
-    elif "://" in db:
-        config_problems.problems.append(f"db: {db!r} is not a path; give that of an SQLite file, as gateway.db")
 
 
 @dataclass(frozen=True, slots=True)

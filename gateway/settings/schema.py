@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog.catalog import ABILITIES, Tier
-from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode
+from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode, ResponseStore
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -53,6 +53,17 @@ class TransportSection(Section):
     ca_file: Annotated[FilePath, Field(strict=False)] | None = None
 
 
+class ResponsesSection(Section):
+    store: ResponseStore | None = None
+    ttl: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def off(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -77,6 +88,7 @@ class GatewayFile(Section):
     record_features: bool | None = None
     corroborating_keys: Annotated[int, Field(ge=1, le=100)] | None = None
     on_ledger_failure: LedgerFailure | None = None
+    responses: ResponsesSection | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
     drain_delay: PauseSeconds | None = None

@@ -19,6 +19,7 @@ Mode = Literal["route", "shadow"]
 Cascading = Literal["off", "validate"]
 CachingMode = Literal["off", "auto", "always"]
 LedgerFailure = Literal["refuse", "serve"]
+ResponseStore = Literal["memory", "ledger", "off"]
 HOST = "127.0.0.1"
 SHOWN = 4
 
@@ -73,6 +74,14 @@ class TransportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponsesSettings:
+    """Where responses of `/v1/responses` are kept for their clients, and for how many seconds after their last use."""
+
+    store: ResponseStore = "memory"
+    ttl: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the gateway runs with. `sources` says where each setting that is not a default comes from.
 
@@ -112,6 +121,7 @@ class Settings:
     record_features: bool = True
     corroborating_keys: int = CORROBORATING_KEYS
     on_ledger_failure: LedgerFailure = "refuse"
+    responses: ResponsesSettings = field(default_factory=ResponsesSettings)
     drain_delay: float = 1.0
     grace: float = 30.0
     daily_budget: Budget | None = None

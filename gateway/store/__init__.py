@@ -3,11 +3,14 @@
 from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
+    DeleteExpiredResponses,
+    DeleteResponse,
     InsertAdminKey,
     InsertCheckpoint,
     InsertFeedback,
     InsertOutcome,
     InsertRequest,
+    InsertResponse,
     InsertVirtualKey,
     Mutation,
     RejectCheckpoint,
@@ -16,6 +19,7 @@ from gateway.store.mutations import (
     RotateVirtualKey,
     SettleRequest,
     StoredOutcome,
+    StoredResponse,
     UpsertAttempt,
 )
 from gateway.store.protocol import Store
@@ -23,11 +27,14 @@ from gateway.store.protocol import Store
 __all__ = [
     "Checkpoint",
     "CommitCallback",
+    "DeleteExpiredResponses",
+    "DeleteResponse",
     "InsertAdminKey",
     "InsertCheckpoint",
     "InsertFeedback",
     "InsertOutcome",
     "InsertRequest",
+    "InsertResponse",
     "InsertVirtualKey",
     "Mutation",
     "RejectCheckpoint",
@@ -37,5 +44,6 @@ __all__ = [
     "SettleRequest",
     "Store",
     "StoredOutcome",
+    "StoredResponse",
     "UpsertAttempt",
 ]

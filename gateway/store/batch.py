@@ -6,81 +6,27 @@ writer rolls the transaction back and applies each operation on its own (`apply_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
 
-from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import budgets, checkpoints, encoding, requests, rollup, sql, user_feedback, virtual_keys
+from gateway.store import budgets, encoding, rollup, sql
 from gateway.store.mutations import (
-    InsertAdminKey,
-    InsertCheckpoint,
-    InsertFeedback,
     InsertOutcome,
     InsertRequest,
-    InsertVirtualKey,
-    Mutation,
-    RejectCheckpoint,
-    ReplaceAdminKey,
-    RevokeVirtualKey,
-    RotateVirtualKey,
+    InsertResponse,
     SettleRequest,
     StoredOutcome,
-    UpsertAttempt,
 )
+from gateway.store.operations import apply_one
 from gateway.store.process_lease import ProcessLease
-
-# A mutation, or work that only this store does (recovery, probe), as a function of the connection.
-Operation = Mutation[Any] | Callable[[apsw.Connection], Any]
+from gateway.store.writer import Operation
 
 
 class NotBatchable(Exception):
     """A row of the batch needs special handling."""
-
-
-def apply_one(connection: apsw.Connection, operation: Operation, *, owner: ProcessLease) -> Any:
-    """The result of an operation. A refusal (unknown, repeated) is a result too: it is raised before anything was written."""
-    try:
-        return _apply(connection, operation, owner=owner)
-    except LedgerUnavailable:
-        raise
-    except GatewayError as refusal:
-        return refusal
-
-
-def _apply(connection: apsw.Connection, operation: Operation, *, owner: ProcessLease) -> Any:
-    match operation:
-        case InsertRequest():
-            return requests.insert(connection, operation, owner=owner)
-        case SettleRequest(record, outcomes):
-            requests.settle(connection, record)
-            return _insert_outcomes(connection, outcomes)
-        case UpsertAttempt(request_id, attempt):
-            return requests.upsert_attempt(connection, request_id, attempt)
-        case InsertOutcome(outcome):
-            return requests.insert_outcome(connection, outcome)
-        case InsertFeedback(feedback, keys):
-            return user_feedback.insert(connection, feedback, keys=keys)
-        case InsertVirtualKey(key):
-            return virtual_keys.insert(connection, key)
-        case RotateVirtualKey():
-            return virtual_keys.rotate(connection, operation)
-        case RevokeVirtualKey(key_id, at):
-            return virtual_keys.revoke(connection, key_id, at=at)
-        case InsertAdminKey(admin_key):
-            return virtual_keys.insert_admin(connection, admin_key)
-        case ReplaceAdminKey(admin_key):
-            return virtual_keys.replace_admin(connection, admin_key)
-        case InsertCheckpoint(checkpoint, body):
-            return checkpoints.insert(connection, checkpoint, body)
-        case RejectCheckpoint(number, problem):
-            return checkpoints.reject(connection, number, problem)
-        case Mutation():
-            raise TypeError(f"SqliteStore cannot apply {type(operation).__name__}")
-        case _:
-            return operation(connection)
 
 
 def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owner: ProcessLease) -> list[Any]:
@@ -92,11 +38,11 @@ def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owne
         _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.outcomes])
         _insert_requests(
             connection,
-            [operation.record for _, operation in run if isinstance(operation, InsertRequest) and _is_plain(operation)],
+            [operation.record for _, operation in run if isinstance(operation, InsertRequest) and is_plain(operation)],
             owner,
         )
         for index, operation in run:
-            if isinstance(operation, InsertRequest) and _is_plain(operation):
+            if isinstance(operation, InsertRequest) and is_plain(operation):
                 results[index] = 0
             elif not isinstance(operation, SettleRequest):
                 results[index] = apply_one(connection, operation, owner=owner)
@@ -105,7 +51,7 @@ def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owne
 
 Run = list[tuple[int, Operation]]
 # A tuple, because evaluating a union for each `isinstance` is slow.
-_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome)
+_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome, InsertResponse)
 
 
 def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
@@ -133,7 +79,7 @@ def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
         yield run
 
 
-def _is_plain(mutation: InsertRequest) -> bool:
+def is_plain(mutation: InsertRequest) -> bool:
     """Whether the row has neither holds nor attempts."""
     return not mutation.holds and not mutation.record.attempts
 
@@ -151,7 +97,7 @@ def _insert_requests(connection: apsw.Connection, records: Sequence[RequestRecor
 def _settle_requests(connection: apsw.Connection, records: Sequence[RequestRecord]) -> None:
     if not records:
         return
-    if not all(map(_is_complete, records)):
+    if not all(map(is_complete, records)):
         raise NotBatchable
     rows = [encoding.settle_values(record) for record in records]
     ids: list[str] = [row[-1] for row in rows]
@@ -178,7 +124,7 @@ def _insert_outcomes(connection: apsw.Connection, outcomes: Sequence[StoredOutco
         connection.executemany(sql.INSERT_OUTCOME, map(encoding.outcome_values, outcomes))
 
 
-def _is_complete(record: RequestRecord) -> bool:
+def is_complete(record: RequestRecord) -> bool:
     """Whether the record has its final status and lists every attempt from number 1 on, each settled."""
     attempts = record.attempts
     return record.status != "open" and all(

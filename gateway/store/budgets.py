@@ -1,4 +1,4 @@
-"""Holds and spending in SQLite. Writes run inside the writer's transaction."""
+"""Holds and spending. Writes run inside the writer's transaction."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-import apsw
-
 from gateway.accounts.budgets import Balance, Hold, refusal
 from gateway.store import encoding, sql
+from gateway.store.sql import Connection
 
 _OPEN_ACCOUNT = "INSERT INTO budgets (account, period) VALUES (:account, :period) ON CONFLICT DO NOTHING"
 _RESERVE = """
@@ -28,7 +27,7 @@ _DELETE_EXPIRED = "DELETE FROM holds WHERE expires < ? RETURNING account, period
 _HELD_FOR = "SELECT max(amount_nano) FROM holds WHERE request_id = ?"
 
 
-def place_holds(connection: apsw.Connection, request_id: str, holds: Sequence[Hold]) -> int:
+def place_holds(connection: Connection, request_id: str, holds: Sequence[Hold]) -> int:
     """Hold the first amount that fits into every account; returns its index. Raises BudgetExceeded, and then holds nothing."""
     for hold in holds:
         connection.execute(_OPEN_ACCOUNT, {"account": hold.account, "period": hold.period})
@@ -44,7 +43,7 @@ def place_holds(connection: apsw.Connection, request_id: str, holds: Sequence[Ho
     raise refusal(exceeded, balance(connection, exceeded.account, exceeded.period))
 
 
-def _reserve(connection: apsw.Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
+def _reserve(connection: Connection, holds: Sequence[Hold], *, level: int) -> Hold | None:
     """Reserve the amount in all accounts, or in none: then the first hold without enough budget is returned."""
     for index, hold in enumerate(holds):
         if sql.changed(connection, _RESERVE, _amount(hold, level)):
@@ -64,29 +63,29 @@ def _amount(hold: Hold, level: int) -> dict[str, object]:
     }
 
 
-def charge(connection: apsw.Connection, request_id: str, *, cost_nano: int | None) -> None:
+def charge(connection: Connection, request_id: str, *, cost_nano: int | None) -> None:
     """Replace the holds of a request by its cost; an unknown cost (None) charges the held amounts in full."""
     for account, period, amount in sql.tuples(connection, _DELETE_HOLDS, (request_id,)):
         _charge(connection, account, period, amount=amount, cost=amount if cost_nano is None else cost_nano)
 
 
-def charge_expired(connection: apsw.Connection, *, now: datetime) -> None:
+def charge_expired(connection: Connection, *, now: datetime) -> None:
     """Charge expired holds, whose requests never ended, in full."""
     for account, period, amount in sql.tuples(connection, _DELETE_EXPIRED, (encoding.utc(now),)):
         _charge(connection, account, period, amount=amount, cost=amount)
 
 
-def _charge(connection: apsw.Connection, account: str, period: str, *, amount: int, cost: int) -> None:
+def _charge(connection: Connection, account: str, period: str, *, amount: int, cost: int) -> None:
     values = {"account": account, "period": period, "amount": amount, "charge": cost}
     connection.execute(_CHARGE, values)
 
 
-def held_for(connection: apsw.Connection, request_id: str) -> Decimal | None:
+def held_for(connection: Connection, request_id: str) -> Decimal | None:
     """The amount in USD that is held for a request; None without a budget."""
     nano: int | None = connection.execute(_HELD_FOR, (request_id,)).get
     return None if nano is None else Decimal(nano).scaleb(-9)
 
 
-def balance(connection: apsw.Connection, account: str, period: str) -> Balance:
+def balance(connection: Connection, account: str, period: str) -> Balance:
     row = connection.execute(_BALANCE, (account, period)).fetchone()
     return Balance() if row is None else Balance(*row)

@@ -62,6 +62,31 @@ class Checkpoint:
     problem: str | None = None
 
 
+MAX_TURNS = 1000  # responses that can follow each other by `previous`
+
+
+class StoredResponse(NamedTuple):
+    """A response of `/v1/responses` that is kept for the key that asked for it. Times are Unix seconds, the bytes are JSON.
+
+    `previous` is the response it continues, `input` are the items of this request, `output` those of the answer, with all
+    reasoning. `response` is the response without its output.
+    """
+
+    id: str
+    key_id: str | None
+    created: float
+    expires: float
+    previous: str | None
+    response: bytes
+    input: bytes
+    output: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of its content."""
+        return len(self.response) + len(self.input) + len(self.output)
+
+
 class Mutation(Generic[ResultT_co]):
     """A change of the ledger; the type parameter is the type of its result."""
 
@@ -171,3 +196,25 @@ class RejectCheckpoint(Mutation[None]):
 
     id: int
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class InsertResponse(Mutation[None]):
+    """Keep a response; those that it continues, directly or not, are then kept as long as it."""
+
+    response: StoredResponse
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResponse(Mutation[bool]):
+    """Delete a response of a key; the result is False when the key has no such response."""
+
+    id: str
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteExpiredResponses(Mutation[None]):
+    """Delete the responses that are kept until `now` (Unix seconds) or shorter."""
+
+    now: float

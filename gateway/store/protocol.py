@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
-from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome
+from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
 
 T = TypeVar("T")
 
@@ -77,6 +78,24 @@ class Store(Protocol):
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """Totals by hour (up to three days) or day, oldest first."""
 
+    def report_groups(
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        """Sums by model, baseline, strategy, pattern, key, evidence and day. None means from the first row, to the last, of all keys."""
+
+    def report_groups_by(
+        self, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        """The same sums by `session_id` or `tags`, which stands in `value`. Takes longer the more rows there are."""
+
+    def report_labels(
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        """The newest ratings in the order of their requests: `score` (0 to 1), and `baseline`: the baseline itself answered."""
+
+    def refusals(self, *, since: datetime | None, until: datetime | None, key_id: str | None) -> list[dict[str, Any]]:
+        """Requests that were refused before routing, by `cause` and `key_id`."""
+
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
@@ -84,6 +103,9 @@ class Store(Protocol):
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
+
+    def response(self, response_id: str) -> StoredResponse | None:
+        """A kept response, of any key and perhaps expired."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

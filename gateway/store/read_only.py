@@ -6,23 +6,25 @@ files of the log, which needs a writable directory (https://sqlite.org/wal.html#
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from concurrent.futures import Future
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import apsw
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.connection import BusyRetry, DatabaseFile, ReaderPool, SqliteConnection
+from gateway.store.database_store import DatabaseStore
 from gateway.store.migrations import SCHEMA, schema_version
-from gateway.store.mutations import InsertCheckpoint, Mutation, RejectCheckpoint
+from gateway.store.mutations import CommitCallback, InsertCheckpoint, RejectCheckpoint
 from gateway.store.sqlite import SqliteStore
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
-T = TypeVar("T")
 LOCK_TIMEOUT = 5.0  # seconds
 
 
@@ -65,9 +67,13 @@ class ReadOnlyStore(SqliteStore):
     def __init__(self, path: str | Path, *, busy_timeout: float = LOCK_TIMEOUT) -> None:
         self.path = Path(path).absolute()
         self._source: ReadOnlySource = ReadOnlySource(self.path, busy_timeout=busy_timeout)
-        self._readers = ReaderPool(self._source)
-        self._now = lambda: datetime.now(UTC)
-        self._writer = _NoWriter(self.path)  # type: ignore[assignment]  # has what this class uses of a Writer
+        DatabaseStore.__init__(
+            self,
+            readers=ReaderPool(self._source),
+            writer=NoWriter(str(self.path)),
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+        )
         with self._readers.reading() as connection:
             schema = schema_version(connection)
         if schema < SCHEMA:
@@ -85,22 +91,28 @@ class ReadOnlyStore(SqliteStore):
         allowed = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
         return allowed and not self._source.locked()
 
-    def submit(self, mutation: Mutation[T]) -> Future[T]:
-        if isinstance(mutation, InsertCheckpoint | RejectCheckpoint):
-            dropped: Future[Any] = Future()
-            dropped.set_result(0 if isinstance(mutation, InsertCheckpoint) else None)
-            return dropped
-        return super().submit(mutation)
-
     def close(self) -> None:
         self._readers.close()
 
 
-class _NoWriter:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class NoWriter:
+    """Refuses everything but checkpoints, which it drops."""
+
+    last_commit = None
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def submit(self, operation: object) -> Future[Any]:
-        failed: Future[Any] = Future()
-        failed.set_exception(LedgerUnavailable(f"The ledger {self._path} is opened read-only."))
-        return failed
+        answer: Future[Any] = Future()
+        if isinstance(operation, InsertCheckpoint | RejectCheckpoint):
+            answer.set_result(0 if isinstance(operation, InsertCheckpoint) else None)
+        else:
+            answer.set_exception(LedgerUnavailable(f"The ledger {self._name} is opened read-only."))
+        return answer
+
+    def write(self, operation: object, *, then: CommitCallback | None = None) -> asyncio.Future[Any]:
+        return asyncio.wrap_future(self.submit(operation))
+
+    def close(self) -> None:
+        """Nothing is open."""

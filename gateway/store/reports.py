@@ -1,4 +1,4 @@
-"""Reports on a SQLite ledger: totals by period, and rows. Each is a function of a connection."""
+"""Reports on a ledger: totals by period, and rows. Each is a function of a connection."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import apsw
-
 from gateway.errors import InvalidRequest
 from gateway.store import encoding, sql
 from gateway.store.mutations import StoredOutcome
+from gateway.store.sql import Connection
 
 _MAX_DAYS = 36_500.0
 _MAX_ROWS = 1_000
@@ -60,7 +59,7 @@ def period(days: float | None, *, now: datetime) -> dict[str, str]:
     }
 
 
-def summary(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
+def summary(connection: Connection, *, days: float, now: datetime) -> dict[str, Any]:
     bounds = period(days, now=now)
     groups = sql.dicts(connection, sql.SUMMARY, bounds)
     return {
@@ -72,7 +71,7 @@ def summary(connection: apsw.Connection, *, days: float, now: datetime) -> dict[
     }
 
 
-def timeline(connection: apsw.Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
+def timeline(connection: Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
     bounds = period(days, now=now)
     width = len("2026-11-22")
     if days <= _MAX_HOURLY_DAYS:
@@ -84,25 +83,25 @@ def timeline(connection: apsw.Connection, *, days: float, now: datetime) -> list
     ]
 
 
-def confidence(connection: apsw.Connection, *, days: float | None, now: datetime) -> dict[str, int]:
+def confidence(connection: Connection, *, days: float | None, now: datetime) -> dict[str, int]:
     levels = sql.dicts(connection, sql.CONFIDENCE, period(days, now=now))
     return {row["confidence"] or "unknown": int(row["count"]) for row in levels}
 
 
-def patterns(connection: apsw.Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
+def patterns(connection: Connection, *, days: float | None, now: datetime) -> list[dict[str, Any]]:
     groups = sql.dicts(connection, sql.PATTERNS, period(days, now=now))
     return [{**row, "count": int(row["count"]), "avg_savings": encoding.usd(row["avg_savings"])} for row in groups]
 
 
-def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dict[str, Any]]:
+def strong_share_by_key(connection: Connection, *, newest: int) -> list[dict[str, Any]]:
     return sql.dicts(connection, sql.STRONG_SHARE_BY_KEY, (newest,))
 
 
 def requests(
-    connection: apsw.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
+    connection: Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
     for name in filters:
-        if name not in sql.FILTERS:
+        if name not in sql.FILTERS and name not in sql.BOUNDS:
             raise InvalidRequest(
                 f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
             )
@@ -112,7 +111,7 @@ def requests(
     return [encoding.decode_row(row) for row in rows]
 
 
-def request(connection: apsw.Connection, request_id: str) -> dict[str, Any] | None:
+def request(connection: Connection, request_id: str) -> dict[str, Any] | None:
     stored_id = encoding.text(request_id)
     rows = sql.dicts(connection, sql.REQUEST, (stored_id,))
     if not rows:
@@ -126,7 +125,7 @@ def request(connection: apsw.Connection, request_id: str) -> dict[str, Any] | No
     }
 
 
-def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[str, Any]:
+def shadow(connection: Connection, *, days: float, now: datetime) -> dict[str, Any]:
     groups = sql.dicts(connection, sql.SHADOW, period(days, now=now))
     sums = {name: sum(group[name] for group in groups) for name in ("requests", "same", "unpriced", *_SHADOW_MONEY)}
     return {
@@ -139,11 +138,11 @@ def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[s
     }
 
 
-def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
+def outcomes(connection: Connection, *, after: int, limit: int) -> list[StoredOutcome]:
     return [encoding.decode_outcome(row) for row in sql.dicts(connection, sql.OUTCOMES, (after, limit))]
 
 
-def newest_outcome(connection: apsw.Connection) -> int:
+def newest_outcome(connection: Connection) -> int:
     return int(connection.execute(sql.NEWEST_OUTCOME).get)
 
 

@@ -1,13 +1,11 @@
-"""Request rows and their attempts in SQLite: insert, settle, and recovery after a crash. Runs inside the writer's transaction."""
+"""Request rows and their attempts: insert, settle, and recovery after a crash. Runs inside the writer's transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
-
-import apsw
+from typing import Any, Protocol
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, RequestRecord
@@ -15,9 +13,17 @@ from gateway.store import budgets, encoding, sql
 from gateway.store.candidate_columns import from_columns
 from gateway.store.mutations import InsertRequest, StoredOutcome
 from gateway.store.process_lease import ProcessLease
+from gateway.store.sql import Connection
 
 
-def insert(connection: apsw.Connection, mutation: InsertRequest, *, owner: ProcessLease) -> int:
+class Owner(Protocol):
+    """The process that inserts rows."""
+
+    def acquire(self) -> str:
+        """The id to store with a row, once other processes can see that this one is alive. Raises LedgerUnavailable."""
+
+
+def insert(connection: Connection, mutation: InsertRequest, *, owner: Owner) -> int:
     """Returns the index of the held amount. Without enough budget nothing is inserted. Raises BudgetExceeded, Conflict."""
     record, holds = mutation.record, mutation.holds
     values = encoding.insert_values(record, owner=owner.acquire())
@@ -31,7 +37,7 @@ def insert(connection: apsw.Connection, mutation: InsertRequest, *, owner: Proce
     return level
 
 
-def upsert_attempt(connection: apsw.Connection, request_id: str, attempt: Attempt) -> None:
+def upsert_attempt(connection: Connection, request_id: str, attempt: Attempt) -> None:
     """Has no effect on a closed row, whose attempts are final. Raises NotFound."""
     request_id = encoding.text(request_id)
     status = connection.execute(sql.STATUS, (request_id,)).get
@@ -43,7 +49,7 @@ def upsert_attempt(connection: apsw.Connection, request_id: str, attempt: Attemp
         connection.execute(sql.COUNT_ATTEMPTS, {"request_id": request_id, "number": attempt.number})
 
 
-def settle(connection: apsw.Connection, record: RequestRecord) -> None:
+def settle(connection: Connection, record: RequestRecord) -> None:
     """Idempotent; an unknown row is inserted. Raises ValueError for an open record."""
     if record.status == "open":
         raise ValueError("A request is settled with its final status.")
@@ -59,36 +65,41 @@ def settle(connection: apsw.Connection, record: RequestRecord) -> None:
         budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
 
 
-def insert_outcome(connection: apsw.Connection, outcome: StoredOutcome) -> int:
+def insert_outcome(connection: Connection, outcome: StoredOutcome) -> int:
     """Returns the id of the outcome."""
-    connection.execute(sql.INSERT_OUTCOME, encoding.outcome_values(outcome))
-    return connection.last_insert_rowid()
+    return int(connection.execute(sql.INSERT_OUTCOME_ID, encoding.outcome_values(outcome)).get)
 
 
-def close_orphans(connection: apsw.Connection, *, owner: ProcessLease, now: str) -> int:
+def close_orphans(connection: Connection, *, owner: ProcessLease, now: str) -> int:
     """Close the open rows of processes that no longer run; returns their number."""
     dead_owners = [name for (name,) in sql.tuples(connection, sql.OPEN_OWNERS) if not owner.is_alive(name)]
+    closed = interrupt_rows(connection, dead_owners, now=now)
+    owner.remove_stale()
+    return closed
+
+
+def interrupt_rows(connection: Connection, owners: Sequence[str | None], *, now: str) -> int:
+    """Close the open rows of these owners, and charge expired holds; returns the number of rows."""
     closed = 0
-    for name in dead_owners:
-        for row in sql.tuples(connection, sql.OPEN_ROWS, (name,)):
+    for owner in owners:
+        for row in sql.tuples(connection, sql.OPEN_ROWS, (owner,)):
             _interrupt(connection, row, now=now)
             closed += 1
-    owner.remove_stale()
     budgets.charge_expired(connection, now=datetime.fromisoformat(now))
     return closed
 
 
-def probe(connection: apsw.Connection) -> None:
+def probe(connection: Connection) -> None:
     """Write one row, to find out whether the ledger accepts writes."""
     connection.execute(sql.PROBE)
 
 
-def _upsert_attempts(connection: apsw.Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
+def _upsert_attempts(connection: Connection, request_id: str, attempts: Sequence[Attempt]) -> None:
     for attempt in attempts:
         connection.execute(sql.UPSERT_ATTEMPT, encoding.attempt_values(attempt, request_id))
 
 
-def _interrupt(connection: apsw.Connection, row: Sequence[Any], *, now: str) -> None:
+def _interrupt(connection: Connection, row: Sequence[Any], *, now: str) -> None:
     """Charge what an unfinished request may have cost: the held amount, or without one the estimated costs of its attempts."""
     request_id, candidates, baseline_provider, baseline_model = row
     estimates = _estimates(from_columns(encoding.loads(candidates)))

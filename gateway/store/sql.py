@@ -1,24 +1,50 @@
-"""The SQL statements of the ledger; values are always parameters."""
+"""The SQL statements of the ledger, as SQLite and PostgreSQL both understand them; values are always parameters.
+
+`gateway.store.postgres.connection` writes the parameters as PostgreSQL does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import apsw
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from gateway.store import encoding, rollup
 
+Values = Mapping[str, Any] | Sequence[Any]
 
-def changed(connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any]) -> int:
+
+class Rows(Protocol):
+    """The result of a statement; `get` is the first value of the first row, None without rows."""
+
+    @property
+    def get(self) -> Any: ...
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]]: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """What the ledger's functions use of a connection: apsw's, or the one to PostgreSQL."""
+
+    def execute(self, statements: str, bindings: Any = ..., /) -> Rows: ...
+
+    def changes(self) -> int:
+        """The number of rows that the last statement changed."""
+
+
+def changed(connection: Connection, query: str, values: Values) -> int:
     """Run a statement; returns the number of changed rows."""
     connection.execute(query, values)
     return connection.changes()
 
 
-def dicts(
-    connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
-) -> list[dict[str, Any]]:
+def dicts(connection: Connection, query: str, values: Values = ()) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries by column name."""
     cursor = connection.execute(query, values)
     first = cursor.fetchone()
@@ -28,9 +54,7 @@ def dicts(
     return [dict(zip(names, row, strict=True)) for row in (first, *cursor)]
 
 
-def tuples(
-    connection: apsw.Connection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
-) -> list[tuple[Any, ...]]:
+def tuples(connection: Connection, query: str, values: Values = ()) -> list[tuple[Any, ...]]:
     return connection.execute(query, values).fetchall()
 
 
@@ -55,9 +79,10 @@ STATUS = "SELECT status FROM routing_metrics WHERE request_id = ?"
 
 # An open row names the model of its first attempt, so the attempt gets a row of its own only when it has something to store.
 FIRST_ATTEMPT = """
-INSERT OR IGNORE INTO attempts (id, request_id, number, provider, model, status)
+INSERT INTO attempts (id, request_id, number, provider, model, status)
 SELECT request_id || ':1', request_id, 1, selected_provider, selected_model, 'reserved' FROM routing_metrics
-WHERE request_id = ? AND status = 'open'"""
+WHERE request_id = ? AND status = 'open' AND selected_provider IS NOT NULL AND selected_model IS NOT NULL
+ON CONFLICT DO NOTHING"""
 
 UPSERT_ATTEMPT = f"""
 INSERT INTO attempts ({", ".join(encoding.ATTEMPT_COLUMNS)}, id, request_id, number) VALUES ({"?, " * len(encoding.ATTEMPT_COLUMNS)}?, ?, ?)
@@ -78,13 +103,13 @@ UPDATE attempts SET status = 'unknown_estimated'
 WHERE id >= :request_id || ':' AND id < :request_id || ';' AND request_id = :request_id AND status = 'reserved'"""
 
 COUNT_ATTEMPTS = """
-UPDATE routing_metrics SET attempts = max(attempts, :number) WHERE request_id = :request_id AND status = 'open'"""
+UPDATE routing_metrics SET attempts = CASE WHEN attempts < :number THEN :number ELSE attempts END WHERE request_id = :request_id AND status = 'open'"""
 
 OPEN_OWNERS = "SELECT DISTINCT owner FROM routing_metrics WHERE status = 'open'"
 
 OPEN_ROWS = """
 SELECT request_id, candidates, baseline_provider, baseline_model FROM routing_metrics
-WHERE status = 'open' AND owner IS ?"""
+WHERE status = 'open' AND owner IS NOT DISTINCT FROM ?"""
 
 ORPHAN_ATTEMPT = """
 UPDATE attempts SET status = 'orphaned', cost = :cost, cost_nano = :cost_nano WHERE id = :id AND status = 'reserved'"""
@@ -101,10 +126,7 @@ SELECT key_id, selected_provider, selected_model, pattern_detected, complexity_s
     prompt_tokens, completion_tokens, duration, features, timestamp
 FROM routing_metrics WHERE request_id = ?"""
 
-# Feedback more than a day after the request is too late. A timestamp that SQLite cannot read is never late.
-FEEDBACK_LATE = "SELECT julianday(:rated) - julianday(:requested) > 1.0"
-
-FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS :key_id AND timestamp >= :day AND timestamp < :next_day"
+FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS NOT DISTINCT FROM :key_id AND timestamp >= :day AND timestamp < :next_day"
 
 INSERT_FEEDBACK = """
 INSERT INTO feedback (request_id, timestamp, score, comment, key_id, held_weight)
@@ -128,7 +150,7 @@ HELD_FEEDBACK = f"""
 SELECT request_id FROM (
     SELECT request_id, feedback.timestamp AS rated,
         row_number() OVER (PARTITION BY feedback.key_id ORDER BY feedback.timestamp DESC, request_id) AS rank {_HELD}
-) WHERE rank <= :most ORDER BY rated, request_id"""  # noqa: S608 - constants
+) AS ranked WHERE rank <= :most ORDER BY rated, request_id"""  # noqa: S608 - constants
 
 DROP_HELD = f"UPDATE feedback SET held_weight = NULL WHERE request_id IN (SELECT request_id {_HELD})"  # noqa: S608 - constants
 
@@ -138,12 +160,14 @@ FEEDBACK_OF = "SELECT timestamp, score, comment, key_id FROM feedback WHERE requ
 
 INSERT_OUTCOME = f"""
 INSERT INTO outcomes ({", ".join(encoding.OUTCOME_COLUMNS)}) VALUES ({"?, " * (len(encoding.OUTCOME_COLUMNS) - 1)}?)"""  # noqa: S608 - constants
+# Not for `executemany`, which would stop at the first id.
+INSERT_OUTCOME_ID = f"{INSERT_OUTCOME} RETURNING id"
 
 OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 
-PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
+PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = write_probe.count + 1"
 
 # Whole days are read from their rollup, the first day from its hours, and the first hour from the rows.
 _PERIOD = f"""
@@ -158,7 +182,7 @@ WITH period AS (
 # total() rather than sum(): it never overflows, and nano-dollars stay exact up to nine million USD.
 _MEASURES = (
     f" {', '.join(f'total({name}) AS {name}' for name in rollup.MEASURES)},"
-    " total(requests * (strategy NOT IN ('complexity', 'pinned'))) AS learned"
+    " total(requests) FILTER (WHERE strategy NOT IN ('complexity', 'pinned')) AS learned"
 )
 
 SUMMARY = (
@@ -173,9 +197,9 @@ TIMELINE = (
     + " SELECT substr(bucket, 1, :width) AS bucket,"
     + _MEASURES
     + """,
-    total(requests * (confidence = 'high')) AS high,
-    total(requests * (confidence = 'medium')) AS medium,
-    total(requests * (confidence = 'low')) AS low
+    total(requests) FILTER (WHERE confidence = 'high') AS high,
+    total(requests) FILTER (WHERE confidence = 'medium') AS medium,
+    total(requests) FILTER (WHERE confidence = 'low') AS low
 FROM period GROUP BY 1 HAVING total(requests) > 0 ORDER BY 1"""
 )
 
@@ -184,7 +208,7 @@ OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open'"
 CONFIDENCE = (
     _PERIOD
     + """ SELECT nullif(confidence, '') AS confidence, total(requests) AS count
-FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY 1 HAVING count > 0 ORDER BY count DESC, 1"""
+FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY 1 HAVING total(requests) > 0 ORDER BY count DESC, 1 NULLS FIRST"""
 )
 
 PATTERNS = (
@@ -193,15 +217,15 @@ PATTERNS = (
     total(savings_nano) / nullif(total(priced), 0) AS avg_savings,
     total(percentage_sum) / nullif(total(percentages), 0) AS avg_savings_pct,
     total(quality_sum) / nullif(total(feedbacks), 0) AS avg_quality
-FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY model, 2 HAVING count > 0
-ORDER BY count DESC, model, 2"""
+FROM period WHERE strategy NOT IN ('complexity', 'pinned') GROUP BY model, 2 HAVING total(requests) > 0
+ORDER BY count DESC, model, 2 NULLS FIRST"""
 )
 
 # Reads the newest rows only, so its time does not depend on the size of the ledger.
 STRONG_SHARE_BY_KEY = """
 SELECT key_id, selected_provider AS provider, selected_model AS model, count(*) AS count
-FROM (SELECT key_id, selected_provider, selected_model, strategy_used FROM routing_metrics ORDER BY id DESC LIMIT ?)
-WHERE strategy_used <> 'pinned' GROUP BY 1, 2, 3 ORDER BY count DESC, 1, 2, 3"""
+FROM (SELECT key_id, selected_provider, selected_model, strategy_used FROM routing_metrics ORDER BY id DESC LIMIT ?) AS newest
+WHERE strategy_used <> 'pinned' GROUP BY 1, 2, 3 ORDER BY count DESC, 1 NULLS FIRST, 2, 3"""
 
 REQUESTS = """
 SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider,
@@ -214,10 +238,10 @@ FROM routing_metrics"""
 
 SHADOW = """
 SELECT shadow_provider, shadow_model, count(*) AS requests,
-    total(shadow_provider = selected_provider AND shadow_model = selected_model) AS same,
-    total(shadow_cost_nano IS NULL OR actual_cost_nano IS NULL) AS unpriced,
-    total(iif(shadow_cost_nano IS NULL, 0, actual_cost_nano)) AS cost_nano,
-    total(iif(actual_cost_nano IS NULL, 0, shadow_cost_nano)) AS shadow_nano
+    count(*) FILTER (WHERE shadow_provider = selected_provider AND shadow_model = selected_model) AS same,
+    count(*) FILTER (WHERE shadow_cost_nano IS NULL OR actual_cost_nano IS NULL) AS unpriced,
+    total(actual_cost_nano) FILTER (WHERE shadow_cost_nano IS NOT NULL) AS cost_nano,
+    total(shadow_cost_nano) FILTER (WHERE actual_cost_nano IS NOT NULL) AS shadow_nano
 FROM routing_metrics
 WHERE shadow_model IS NOT NULL AND timestamp >= :since AND status <> 'open'
 GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, shadow_model"""
@@ -234,7 +258,9 @@ FILTERS = (
     "fallback_used",
     "experimental",
     "estimated",
+    "endpoint",
 )
+BOUNDS = {"since": "timestamp >= :since", "until": "timestamp < :until"}
 
 # Repeats the condition of the partial index on error rows: SQLite only then uses it.
 _TROUBLED = "status NOT IN ('ok', 'open')"
@@ -243,6 +269,7 @@ _TROUBLED = "status NOT IN ('ok', 'open')"
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
+    conditions += [condition for name, condition in BOUNDS.items() if name in filters]
     if before is not None:
         conditions.append("id < :before")
     if filters.get("status") not in (None, "ok", "open"):

@@ -1,10 +1,9 @@
-"""Client feedback in SQLite: stored at once, learned as outcomes once enough different keys have rated the model."""
+"""Client feedback: stored at once, learned as outcomes once enough different keys have rated the model."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import apsw
 
 from gateway.accounts.label_weight import MAX_HELD_PER_KEY, damped_weight
 from gateway.errors import Conflict, InvalidRequest, NotFound
@@ -12,9 +11,12 @@ from gateway.records import Feedback
 from gateway.store import encoding, sql
 from gateway.store.mutations import StoredOutcome
 from gateway.store.requests import insert_outcome
+from gateway.store.sql import Connection
+
+_LATE = timedelta(days=1)
 
 
-def insert(connection: apsw.Connection, feedback: Feedback, *, keys: int = 1) -> None:
+def insert(connection: Connection, feedback: Feedback, *, keys: int = 1) -> None:
     """Store feedback. The one that completes the number of `keys` also inserts the outcomes of all held feedback on the model.
 
     Raises NotFound, Conflict, InvalidRequest.
@@ -27,7 +29,7 @@ def insert(connection: apsw.Connection, feedback: Feedback, *, keys: int = 1) ->
         raise NotFound(f"There is no request {request_id}.", param="request_id")
     key_id, provider, model, pattern, *_, requested = row
     timestamp = encoding.text(feedback.timestamp)
-    if connection.execute(sql.FEEDBACK_LATE, {"rated": timestamp, "requested": requested}).get:
+    if _is_late(timestamp, requested=requested):
         raise Conflict(
             f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
         )
@@ -48,8 +50,18 @@ def insert(connection: apsw.Connection, feedback: Feedback, *, keys: int = 1) ->
         _learn(connection, provider, model, key_id=key_id, request_id=request_id, keys=keys)
 
 
+def _is_late(rated: str, *, requested: Any) -> bool:
+    """Whether the feedback came more than a day after the request. A timestamp that cannot be read is never late."""
+    try:
+        times = [datetime.fromisoformat(timestamp) for timestamp in (rated, requested)]
+    except (TypeError, ValueError):
+        return False
+    given, asked = (time if time.tzinfo else time.replace(tzinfo=UTC) for time in times)
+    return given - asked > _LATE
+
+
 def _learn(
-    connection: apsw.Connection, provider: str, model: str, *, key_id: str | None, request_id: str, keys: int
+    connection: Connection, provider: str, model: str, *, key_id: str | None, request_id: str, keys: int
 ) -> None:
     """Feedback without a key is learned by itself; with a key, together with all held feedback, once enough keys rated the model."""
     names = {"provider": provider, "model": model}
@@ -68,7 +80,7 @@ def _learn(
         connection.execute(sql.DROP_HELD, names)
 
 
-def _insert_outcome(connection: apsw.Connection, request_id: str) -> None:
+def _insert_outcome(connection: Connection, request_id: str) -> None:
     (row,) = sql.tuples(connection, sql.RATED_ROW, (request_id,))
     _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, _ = row
     ((timestamp, score, weight),) = sql.tuples(connection, sql.RATING, (request_id,))
@@ -94,7 +106,7 @@ def _insert_outcome(connection: apsw.Connection, request_id: str) -> None:
     connection.execute(sql.MARK_LEARNED, (request_id,))
 
 
-def _feedback_today(connection: apsw.Connection, key_id: str | None, timestamp: Any) -> int:
+def _feedback_today(connection: Connection, key_id: str | None, timestamp: Any) -> int:
     """The number of feedbacks that the key gave on the UTC day of `timestamp`."""
     day = timestamp[:10]
     bounds = {"key_id": key_id, "day": day, "next_day": f"{day}~"}

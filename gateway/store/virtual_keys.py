@@ -1,4 +1,4 @@
-"""Virtual keys and the admin key in SQLite. Writes run inside the writer's transaction."""
+"""Virtual keys and the admin key. Writes run inside the writer's transaction."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import apsw
-
 from gateway.accounts.budgets import WINDOWS, Budget, Window
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.catalog.catalog import TIERS
 from gateway.errors import Conflict, NotFound
 from gateway.store import encoding, sql
 from gateway.store.mutations import RotateVirtualKey
+from gateway.store.sql import Connection
 
 _INSERT = """
 INSERT INTO virtual_keys (
@@ -28,11 +27,12 @@ _ALL = "SELECT * FROM virtual_keys ORDER BY created, id"
 _INSERT_ADMIN = """
 INSERT INTO admin_key (id, digest, last4, created) VALUES (1, :digest, :last4, :created) ON CONFLICT DO NOTHING"""
 _REPLACE_ADMIN = """
-INSERT OR REPLACE INTO admin_key (id, digest, last4, created) VALUES (1, :digest, :last4, :created)"""
+INSERT INTO admin_key (id, digest, last4, created) VALUES (1, :digest, :last4, :created)
+ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, last4 = excluded.last4, created = excluded.created"""
 _ADMIN = "SELECT digest, last4, created FROM admin_key"
 
 
-def insert(connection: apsw.Connection, key: VirtualKey) -> None:
+def insert(connection: Connection, key: VirtualKey) -> None:
     values = {
         "id": key.id,
         "name": encoding.text(key.name),
@@ -51,27 +51,27 @@ def insert(connection: apsw.Connection, key: VirtualKey) -> None:
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
 
 
-def rotate(connection: apsw.Connection, mutation: RotateVirtualKey) -> None:
+def rotate(connection: Connection, mutation: RotateVirtualKey) -> None:
     values = {"id": mutation.key_id, "digest": mutation.digest, "last4": mutation.last4}
     if not sql.changed(connection, _ROTATE, values):
         raise NotFound(f"There is no key {mutation.key_id!r} that could be rotated.")
 
 
-def revoke(connection: apsw.Connection, key_id: str, *, at: datetime) -> None:
+def revoke(connection: Connection, key_id: str, *, at: datetime) -> None:
     if not sql.changed(connection, _REVOKE, {"id": key_id, "at": encoding.utc(at)}):
         raise NotFound(f"There is no key {key_id!r} that could be revoked.")
 
 
-def insert_admin(connection: apsw.Connection, key: AdminKey) -> bool:
+def insert_admin(connection: Connection, key: AdminKey) -> bool:
     """Returns False, and changes nothing, when there is an admin key already."""
     return bool(sql.changed(connection, _INSERT_ADMIN, _admin_values(key)))
 
 
-def replace_admin(connection: apsw.Connection, key: AdminKey) -> None:
+def replace_admin(connection: Connection, key: AdminKey) -> None:
     connection.execute(_REPLACE_ADMIN, _admin_values(key))
 
 
-def read_admin(connection: apsw.Connection) -> AdminKey | None:
+def read_admin(connection: Connection) -> AdminKey | None:
     row = connection.execute(_ADMIN).fetchone()
     if row is None:
         return None
@@ -79,7 +79,7 @@ def read_admin(connection: apsw.Connection) -> AdminKey | None:
     return AdminKey(digest, last4, datetime.fromisoformat(created))
 
 
-def read_all(connection: apsw.Connection) -> list[VirtualKey]:
+def read_all(connection: Connection) -> list[VirtualKey]:
     """All keys including the revoked, oldest first."""
     return [_decode(row) for row in sql.dicts(connection, _ALL)]
 

@@ -13,17 +13,37 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
-
-import apsw
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.batch import Operation
-from gateway.store.connection import DatabaseFile, FileId, SqliteConnection
-from gateway.store.mutations import CommitCallback
-from gateway.store.wal_checkpointer import WalCheckpointer
+from gateway.store.mutations import CommitCallback, Mutation
 
 T = TypeVar("T")
+ConnectionT = TypeVar("ConnectionT")
+ConnectionT_co = TypeVar("ConnectionT_co", covariant=True)
+
+# A mutation, or work that only one kind of store does (recovery, probe), as a function of the connection.
+Operation = Mutation[Any] | Callable[[Any], Any]
+
+
+class WriteSession(Protocol[ConnectionT_co]):
+    """The connection of a writer to its database. Only the writer's thread uses it."""
+
+    @property
+    def name(self) -> str:
+        """What the operator calls the database, without a password."""
+
+    def transact(self, apply: Callable[[ConnectionT_co], T]) -> T:
+        """Run `apply` in one transaction and commit it; connects when there is no connection."""
+
+    def concerns_database(self, error: Exception) -> bool:
+        """Whether the database failed, not the values of one operation."""
+
+    def unavailable(self, error: Exception) -> LedgerUnavailable:
+        """The error for the operator: what failed and what to do."""
+
+    def disconnect(self) -> None:
+        """Close the connection. Idempotent."""
 
 
 class LoopWaiter(NamedTuple):
@@ -38,11 +58,9 @@ _Queued = tuple[Operation, Receiver]
 
 QUEUE_SIZE = 10_000
 _MAX_BATCH = 500
-# Errors of a single operation's values; all other database errors concern the file.
-_VALUE_ERRORS = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.BindingsError)
 
 
-class Writer:
+class Writer(Generic[ConnectionT]):
     """A bounded queue of operations and the thread that commits them. The first operation starts the thread.
 
     `apply_batch` and `apply_one` run inside a transaction. `clock` is monotonic seconds. `on_close` runs once, after the last commit.
@@ -50,15 +68,15 @@ class Writer:
 
     def __init__(
         self,
-        source: DatabaseFile,
+        session: WriteSession[ConnectionT],
         *,
-        apply_batch: Callable[[apsw.Connection, Sequence[Operation]], list[Any]],
-        apply_one: Callable[[apsw.Connection, Operation], Any],
+        apply_batch: Callable[[ConnectionT, Sequence[Operation]], list[Any]],
+        apply_one: Callable[[ConnectionT, Operation], Any],
         clock: Callable[[], float],
         on_close: Callable[[], None],
         queue_size: int = QUEUE_SIZE,
     ) -> None:
-        self._source = source
+        self._session = session
         self._apply_batch = apply_batch
         self._apply_one = apply_one
         self._clock = clock
@@ -68,10 +86,6 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._checkpointer = WalCheckpointer(source)
-        self._connection: SqliteConnection | None = None
-        self._identity: FileId = None
-        self._wal: FileId = None
         self.last_commit: float | None = None
 
     def submit(self, operation: Operation) -> Future[Any]:
@@ -120,7 +134,7 @@ class Writer:
         if self._queue.qsize() >= self._queue_size:
             raise LedgerUnavailable(f"The ledger is behind by {self._queue_size} changes; try again soon.")
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name=f"ledger {self._source.path.name}", daemon=True)
+            thread = threading.Thread(target=self._run, name=f"ledger {self._session.name}", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:
@@ -135,7 +149,7 @@ class Writer:
             batch, closing = self._next_batch()
             if batch:
                 self._commit(batch)
-        self._disconnect()
+        self._session.disconnect()
         self._on_close()
         atexit.unregister(self.close)
 
@@ -156,9 +170,9 @@ class Writer:
     def _commit(self, batch: Sequence[_Queued]) -> None:
         operations = [operation for operation, _ in batch]
         try:
-            results = self._transact(lambda connection: self._apply_batch(connection, operations))
+            results = self._session.transact(lambda connection: self._apply_batch(connection, operations))
         except Exception as error:
-            if _concerns_file(error):
+            if self._session.concerns_database(error):
                 self._fail(batch, error)
             else:
                 for queued in batch:
@@ -170,9 +184,9 @@ class Writer:
         """Commit one operation by itself, so that one that cannot be written does not fail the others."""
         operation, receiver = queued
         try:
-            result = self._transact(lambda connection: self._apply_one(connection, operation))
+            result = self._session.transact(lambda connection: self._apply_one(connection, operation))
         except Exception as error:
-            if _concerns_file(error):
+            if self._session.concerns_database(error):
                 self._fail([queued], error)
             else:
                 resolve([(receiver, error)])
@@ -185,39 +199,9 @@ class Writer:
 
     def _fail(self, batch: Sequence[_Queued], error: Exception) -> None:
         self.last_commit = None
-        self._disconnect()
-        failure = error if isinstance(error, LedgerUnavailable) else self._source.unavailable(error)
+        self._session.disconnect()
+        failure = error if isinstance(error, LedgerUnavailable) else self._session.unavailable(error)
         resolve([(receiver, failure) for _, receiver in batch])
-
-    def _transact(self, apply: Callable[[apsw.Connection], T]) -> T:
-        """Run one transaction. If the file was deleted or replaced meanwhile, the commit is lost: repeat it in the new file."""
-        while True:
-            connection = self._connect()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                result = apply(connection)
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            if self._source.identity() == self._identity:
-                self._checkpointer.committed(connection)
-                return result
-            self._disconnect()
-            self._source.drop_wal(self._wal)
-
-    def _connect(self) -> apsw.Connection:
-        if self._connection is None:
-            self._connection = self._source.open()
-            self._identity, self._wal = self._source.identity(), self._source.wal()
-            self._checkpointer.start(self._connection)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            self._checkpointer.stop()
-            connection.close()
 
 
 def resolve(results: Iterable[tuple[Receiver, Any]]) -> None:
@@ -246,8 +230,3 @@ def _resolve_in_loop(loop: asyncio.AbstractEventLoop, waiters: Sequence[tuple[Lo
             future.set_result(result)
         else:
             future.set_exception(error)
-
-
-def _concerns_file(error: Exception) -> bool:
-    """Whether the file or its disk failed, not the values of one operation."""
-    return isinstance(error, apsw.Error | OSError | LedgerUnavailable) and not isinstance(error, _VALUE_ERRORS)

@@ -16,7 +16,7 @@ def test_every_route_requires_a_key(make_gateway: MakeGateway) -> None:
     opened = {"/healthz", "/health", "/readyz", "/sign-in", "/sign-out", "/static/{name}"}
     for route in gateway.app.routes:
         path = str(getattr(route, "path", ""))
-        method = "POST" if path.endswith(("completions", "route", "feedback")) else "GET"
+        method = "POST" if path.endswith(("completions", "embeddings", "route", "feedback")) else "GET"
         status = gateway.client.request(method, path).status_code
         assert (status != 401) == (path in opened), path
     assert len(Role) == 3

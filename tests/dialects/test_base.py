@@ -12,10 +12,13 @@ from gateway.sse import SSEDecoder
 
 REQUESTS = {
     "chat_completions": {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], "stream": True},
+    "completions": {"model": "auto", "prompt": "Hello", "stream": True},
+    "messages": {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}], "stream": True},
+    "responses": {"model": "auto", "input": "Hello", "stream": True},
 }
 USAGE = Usage(3, 4).openai()
 # What tells a client that a stream is complete, in any dialect.
-END_MARKS = (b"[DONE]",)
+END_MARKS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
 
 
 @pytest.fixture(params=list(DIALECTS.values()), ids=list(DIALECTS))

@@ -19,6 +19,8 @@ CLIENT = {"/openapi.json": "GET"} | {
     for prefix in ("/v1", "")
     for path, method in {
         "chat/completions": "POST",
+        "completions": "POST",
+        "embeddings": "POST",
         "route": "POST",
         "feedback": "POST",
         "models": "GET",

@@ -37,6 +37,14 @@ def test_a_cost_that_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
     assert "`prices` in models.yaml" in line
 
 
+def test_embeddings_without_a_price_are_no_reason_to_change_the_catalogue(caplog: pytest.LogCaptureFixture) -> None:
+    """The warning about embeddings does not advise models.yaml, from which `auto` would choose the model for chats."""
+    OperatorWarnings().observe(record(cost=None)._replace(endpoint="embeddings"))
+    (line,) = caplog.messages
+    assert "embeddings of gemini/m" in line
+    assert "models.yaml" not in line
+
+
 def test_content_that_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     """Each kind of content that is dropped is warned about once; the log holds the kind, never the content."""
     notices = OperatorWarnings()

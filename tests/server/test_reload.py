@@ -23,7 +23,11 @@ class Followed:
         self.under_test = gateway
         self.path = path
         self.now = 0.0
-        self.environment = {**KEYS, "GATEWAY_CONFIG": str(path), "GATEWAY_DB": gateway.store.path.as_posix()}
+        self.environment = {
+            **KEYS,
+            "GATEWAY_CONFIG": str(path),
+            "GATEWAY_DB": gateway.app.state.gateway.runtime.settings.db,
+        }
         self.gateway: Gateway = gateway.app.state.gateway
         self.reloader = Reloader(self.gateway, self.read, clock=lambda: self.now)
 

@@ -175,15 +175,21 @@ def test_address_beyond_this_machine_needs_a_client_key(load_files: Load, proble
 @pytest.mark.parametrize(
     ("db", "sentence"),
     [
-        ("postgresql://h/d", "PostgreSQL is not supported yet"),
-        ("postgres://h/d", "not supported yet"),
-        ("mysql://h", "not a path"),
+        ("mysql://user:hidden@h", "'mysql' is no database that the gateway knows"),
+        ("postgresql+psycopg://user:hidden@h/d", "'postgresql+psycopg' is no database that the gateway knows"),
     ],
 )
 def test_unsupported_database_is_refused(problems_of: Problems, db: str, sentence: str) -> None:
-    """A database that is not built yet is refused with a sentence."""
+    """Another kind of database is refused with a sentence that has no password."""
     (problem,) = problems_of(GATEWAY_DB=db)
     assert sentence in problem
+    assert "hidden" not in problem
+
+
+@pytest.mark.parametrize("db", ["postgresql://user:secret@h:5432/d", "postgres:///d?host=/run/postgresql"])
+def test_postgresql_is_a_database(load_files: Load, db: str) -> None:
+    """The ledger may be a PostgreSQL database, named by its URL."""
+    assert load_files(GATEWAY_DB=db).db == db
 
 
 def test_all_problems_are_reported_at_once(problems_of: Problems) -> None:

@@ -23,9 +23,11 @@ from gateway.store import (
     sql,
     user_feedback,
 )
-from gateway.store.batch import NotBatchable, Operation, apply_batch, apply_one, independent_runs
+from gateway.store.batch import NotBatchable, apply_batch, independent_runs
 from gateway.store.connection import DatabaseFile
+from gateway.store.operations import apply_one
 from gateway.store.process_lease import ProcessLease
+from gateway.store.writer import Operation
 from tests.store.cases import NOW, begun, ended
 
 OUTCOME = StoredOutcome("gemini", "flash", "code", 0.2, timestamp="2026-11-22T10:00:00Z")

@@ -22,13 +22,18 @@ for number in range(200):
 """
 
 
-def writing(path: Path, *arguments: str) -> subprocess.Popen[str]:
+def writing(path: str | Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.store.writing", str(path), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
 
 
 def statuses(store: SqliteStore) -> dict[str, str]:
-    return {row["request_id"]: row["status"] for row in store.requests(limit=1000)}
+    found: dict[str, str] = {}
+    before: int | None = None
+    while page := store.requests(limit=1000, before=before):
+        found |= {row["request_id"]: row["status"] for row in page}
+        before = page[-1]["id"]
+    return found
 
 
 def test_killed_writer_loses_no_acknowledged_row(make_ledger: MakeLedger, path: Path) -> None:

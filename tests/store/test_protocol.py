@@ -34,12 +34,18 @@ from gateway.store import (
     StoredOutcome,
     UpsertAttempt,
 )
+from gateway.store.postgres.address import PostgresAddress
+from gateway.store.postgres.store import PostgresStore
 from gateway.store.sqlite import SqliteStore
+from tests.postgres import database_of
 from tests.store.cases import NOW, begun, ended
 
 # Each opens a store in a folder: a second call on the same folder opens the same ledger. `NOW` is its time of day.
 STORES: Mapping[str, Callable[[Path], Store]] = MappingProxyType(
-    {"sqlite": lambda folder: SqliteStore(folder / "gateway.db", now=lambda: NOW)}
+    {
+        "sqlite": lambda folder: SqliteStore(folder / "gateway.db", now=lambda: NOW),
+        "postgres": lambda folder: PostgresStore(PostgresAddress.parse(database_of(folder)), now=lambda: NOW),
+    }
 )
 OUTCOME = StoredOutcome("gemini", "flash", "code", 0.2, quality=0.9)
 RESERVED = Attempt(1, "gemini", "flash")

@@ -15,28 +15,29 @@ import apsw
 import pytest
 
 from gateway.errors import Conflict, LedgerUnavailable
-from gateway.store import batch, requests
+from gateway.store import batch, operations, requests
 from gateway.store.connection import DatabaseFile
+from gateway.store.file_session import FileSession
 from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import LoopWaiter, Writer, resolve
 
-MakeWriter = Callable[..., Writer]
+MakeWriter = Callable[..., Writer[apsw.Connection]]
 
 
 @pytest.fixture
 def make_writer(path: Path) -> Iterator[MakeWriter]:
     DatabaseFile(path).open().close()
-    made: list[Writer] = []
+    made: list[Writer[apsw.Connection]] = []
 
     def make(
         *, on_close: Callable[[], None] = lambda: None, busy_timeout: float = 5.0, queue_size: int = 100
-    ) -> Writer:
+    ) -> Writer[apsw.Connection]:
         source = DatabaseFile(path, busy_timeout=busy_timeout)
         apply_batch = partial(batch.apply_batch, owner=ProcessLease(path))
-        apply_one = partial(batch.apply_one, owner=ProcessLease(path))
+        apply_one = partial(operations.apply_one, owner=ProcessLease(path))
         made.append(
             Writer(
-                source,
+                FileSession(source),
                 apply_batch=apply_batch,
                 apply_one=apply_one,
                 clock=lambda: 7.0,
@@ -73,7 +74,7 @@ def ids(path: Path) -> list[str]:
         return [row[0] for row in connection.execute("SELECT request_id FROM routing_metrics ORDER BY id")]
 
 
-def committed_together(writer: Writer, *changes: Callable[[apsw.Connection], object]) -> list[object]:
+def committed_together(writer: Writer[apsw.Connection], *changes: Callable[[apsw.Connection], object]) -> list[object]:
     """What comes of changes that waited together: their results or errors."""
     gate, entered = threading.Event(), threading.Event()
     first = writer.submit(held(gate, entered))

@@ -1,6 +1,6 @@
 """A process that writes rows until it is killed, for the tests that do so: it says an id only once that row is committed.
 
-python -m tests.store.writing PATH PREFIX    row after row
+python -m tests.store.writing LEDGER PREFIX    row after row
 python -m tests.store.writing PATH           one row, one on a full disk (no file may grow), one when there is room again
 """
 
@@ -10,7 +10,8 @@ import resource
 import sys
 from itertools import count
 
-from gateway.store import InsertRequest, SettleRequest
+from gateway.store import InsertRequest, SettleRequest, Store
+from gateway.store.opening import open_store
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import begun, ended
 
@@ -22,7 +23,7 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-def write(store: SqliteStore, prefix: str) -> None:
+def write(store: Store, prefix: str) -> None:
     """Begin and settle row after row; of each, say what is safe."""
     for number in count():
         request_id = f"{prefix}-{number}"
@@ -45,4 +46,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         write_on_a_full_disk(SqliteStore(sys.argv[1]))
     else:
-        write(SqliteStore(sys.argv[1]), sys.argv[2])
+        write(open_store(sys.argv[1]), sys.argv[2])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.api.feedback import FeedbackBody
-from gateway.api.openapi import chat, responses
+from gateway.api.openapi import chat, completions, embeddings, responses
 from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, text, whole
 from gateway.api.reports import MAX_DAYS, MAX_ROWS
 
@@ -34,7 +34,11 @@ SCHEMAS: Mapping[str, Schema] = {
     "ChatRequest": chat.REQUEST,
     "ChatMessage": chat.MESSAGE,
     "ChatCompletion": chat.COMPLETION,
+    "CompletionRequest": completions.REQUEST,
+    "TextCompletion": completions.COMPLETION,
     "Usage": chat.USAGE,
+    "EmbeddingRequest": embeddings.REQUEST,
+    "Embeddings": embeddings.EMBEDDINGS,
     "Error": responses.ERROR,
     "Model": responses.MODEL,
     "Models": responses.MODELS,
@@ -86,13 +90,13 @@ _ROUTED = {
 }
 
 
-def _chat(id: str, summary: str) -> Operation:
+def _chat(id: str, summary: str, *, request: str = "ChatRequest", answer: str = "ChatCompletion") -> Operation:
     return Operation(
         id=id,
         summary=summary,
-        answers={JSON: named("ChatCompletion"), EVENTS: text("Chunks, then `[DONE]`; or an error event.")},
+        answers={JSON: named(answer), EVENTS: text("Chunks, then `[DONE]`; or an error event.")},
         parameters=(_AUTO_ROUTE,),
-        body=named("ChatRequest"),
+        body=named(request),
         failures=(404, 413, 415, 422, 502, 503, 504),
         headers=_ROUTED,
     )
@@ -116,6 +120,20 @@ def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operatio
 OPERATIONS: Mapping[str, Operation] = _with_short_paths(
     {
         "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
+        "POST /v1/completions": _chat(
+            "completions",
+            "A text completion, in the form before chat, or its chunks as server-sent events.",
+            request="CompletionRequest",
+            answer="TextCompletion",
+        ),
+        "POST /v1/embeddings": Operation(
+            "embeddings",
+            "Vectors of texts, by the model that is named.",
+            {JSON: named("Embeddings")},
+            body=named("EmbeddingRequest"),
+            failures=(404, 413, 415, 422, 502, 503, 504),
+            headers=_ROUTED,
+        ),
         "GET /v1/models": Operation("models", "The available models, `auto` first.", {JSON: named("Models")}),
         "GET /v1/models/{model}": Operation(
             "model",

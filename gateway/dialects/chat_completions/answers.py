@@ -9,12 +9,11 @@ import orjson
 
 from gateway.completion import Chunk, Completion, Json
 from gateway.errors import GatewayError, error_event
-from gateway.sse import COMMENT, DONE, encode
+from gateway.sse import COMMENT, DONE, encode, one_line
 
 _OWN_MEMBERS = frozenset({"id", "object", "created", "model", "choices", "usage"})
 # Members that every choice of a chunk has.
 _CHOICE_DEFAULTS: Json = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
-_LINE_SEPARATOR, _PARAGRAPH_SEPARATOR = "\u2028".encode(), "\u2029".encode()
 
 
 def completion_body(
@@ -36,7 +35,7 @@ def completion_body(
     }
     if usage is not None:
         body["usage"] = usage
-    body.update(_extra_members(completion.extra))
+    body.update(extra_members(completion.extra))
     return body
 
 
@@ -61,7 +60,7 @@ class ChunkWriter:
     def write(self, chunk: Chunk) -> bytes:
         """The chunk's event; empty for a chunk without choices, because clients read `choices[0]`."""
         if chunk.text is not None:
-            return self._before + _dumps(chunk.text) + self._after
+            return self._before + one_line(chunk.text) + self._after
         if not chunk.choices:
             return b""
         choices = [
@@ -70,14 +69,14 @@ class ChunkWriter:
         ]
         if self._legacy:
             choices = [_legacy_choice(choice) for choice in choices]
-        extra = _extra_members(chunk.extra) if chunk.extra else None
+        extra = extra_members(chunk.extra) if chunk.extra else None
         if extra:
-            return self._head + _dumps(choices) + b"," + _dumps(extra)[1:-1] + self._tail
-        return self._head + _dumps(choices) + self._tail
+            return self._head + one_line(choices) + b"," + one_line(extra)[1:-1] + self._tail
+        return self._head + one_line(choices) + self._tail
 
     def usage(self, usage: Json, gateway: Json) -> bytes:
         """The event after the last choice: no choices, the usage of the stream, and `gateway` on who answered."""
-        return self._head + b'[],"usage":' + _dumps(usage) + b',"gateway":' + _dumps(gateway) + b"}\n\n"
+        return self._head + b'[],"usage":' + one_line(usage) + b',"gateway":' + one_line(gateway) + b"}\n\n"
 
     def end(self, usage: Json, gateway: Json) -> bytes:
         """The usage event, where the client asked for it, and `[DONE]`."""
@@ -93,15 +92,7 @@ def error_events(error: GatewayError) -> bytes:
     return encode(orjson.dumps(error_event(error)))
 
 
-def _dumps(value: object) -> bytes:
-    """JSON on one line, also for clients that treat U+2028 and U+2029 as line ends."""
-    text = orjson.dumps(value)
-    if b"\xe2\x80" in text:
-        text = text.replace(_LINE_SEPARATOR, b"\\u2028").replace(_PARAGRAPH_SEPARATOR, b"\\u2029")
-    return text
-
-
-def _extra_members(extra: Json) -> dict[str, Any]:
+def extra_members(extra: Json) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if name not in _OWN_MEMBERS}
 
 

@@ -76,7 +76,7 @@ def _check_user(message: dict[str, Any], path: str) -> None:
 def _check_tool_result(message: dict[str, Any], path: str) -> None:
     if message.get("tool_call_id") is None:
         missing(f"{path}.tool_call_id")
-    _check_length(
+    check_length(
         string(message["tool_call_id"], f"{path}.tool_call_id", empty=False), f"{path}.tool_call_id", most=MAX_ID
     )
     _check_required_content(message, path, parts=_TEXT_PARTS)
@@ -85,7 +85,7 @@ def _check_tool_result(message: dict[str, Any], path: str) -> None:
 def _check_function_result(message: dict[str, Any], path: str) -> None:
     if message.get("name") is None:
         missing(f"{path}.name")
-    _check_length(string(message["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
+    check_length(string(message["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
     if message.get("content") is not None:
         string(message["content"], f"{path}.content")
 
@@ -131,7 +131,7 @@ def _check_tool_call(value: object, path: str) -> None:
     for name in ("id", "type"):
         if call.get(name) is None:
             missing(f"{path}.{name}")
-    _check_length(string(call["id"], f"{path}.id", empty=False), f"{path}.id", most=MAX_ID)
+    check_length(string(call["id"], f"{path}.id", empty=False), f"{path}.id", most=MAX_ID)
     kind = choice(call["type"], f"{path}.type", of=("function", "custom"))
     if call.get(kind) is None:
         missing(f"{path}.{kind}")
@@ -146,20 +146,20 @@ def _check_called(value: object, path: str, *, text: str) -> None:
     for name in ("name", text):
         if called.get(name) is None:
             missing(f"{path}.{name}")
-    _check_length(string(called["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
+    check_length(string(called["name"], f"{path}.name", empty=False), f"{path}.name", most=MAX_CALLED_NAME)
     string(called[text], f"{path}.{text}")
 
 
-def _check_length(text: str, path: str, *, most: int) -> None:
+def check_length(text: str, path: str, *, most: int) -> None:
     if len(text) > most:
         message = f"Invalid '{path}': {len(text)} characters are too many. Expected at most {most}."
         invalid(path, message, code="string_above_max_length")
 
 
-def _check_url(url: str, path: str) -> None:
+def check_url(url: str, path: str) -> None:
     """Check the length of a URL; of a data URL, check that its media type ends within MAX_DATA_URL_HEAD."""
     if url[:5].lower() != "data:":
-        _check_length(url, path, most=MAX_URL)
+        check_length(url, path, most=MAX_URL)
     elif url.find(",", 0, MAX_DATA_URL_HEAD) < 0:
         message = (
             f"Invalid '{path}': not a data URL: no comma ends its media type and parameters within its first "
@@ -220,7 +220,7 @@ def _check_image(part: dict[str, Any], path: str) -> None:
             f"Invalid '{path}.image_url.url': expected an https URL or a base64 data URL (data:image/png;base64,...)."
         )
         invalid(f"{path}.image_url.url", message, code="invalid_image_url")
-    _check_url(url, f"{path}.image_url.url")
+    check_url(url, f"{path}.image_url.url")
     if image.get("detail") is not None:
         choice(image["detail"], f"{path}.image_url.detail", of=_DETAILS)
 
@@ -229,7 +229,7 @@ def _check_audio(part: dict[str, Any], path: str) -> None:
     audio = _required_object(part, path, name="input_audio")
     data = _required_string(audio, f"{path}.input_audio", name="data")
     if data[:5].lower() == "data:":
-        _check_url(data, f"{path}.input_audio.data")
+        check_url(data, f"{path}.input_audio.data")
     _required_string(audio, f"{path}.input_audio", name="format")
 
 
@@ -239,11 +239,11 @@ def _check_file(part: dict[str, Any], path: str) -> None:
         if file.get(name) is not None:
             string(file[name], f"{path}.file.{name}")
     if file.get("file_id"):
-        _check_length(file["file_id"], f"{path}.file.file_id", most=MAX_URL)
+        check_length(file["file_id"], f"{path}.file.file_id", most=MAX_URL)
     if file.get("filename"):
-        _check_length(file["filename"], f"{path}.file.filename", most=MAX_URL)
+        check_length(file["filename"], f"{path}.file.filename", most=MAX_URL)
     if file.get("file_data") and file["file_data"][:8].lower().startswith(_SCHEMES):
-        _check_url(file["file_data"], f"{path}.file.file_data")
+        check_url(file["file_data"], f"{path}.file.file_data")
     if not file.get("file_data") and not file.get("file_id"):
         invalid(f"{path}.file", f"Invalid '{path}.file': one of `file_data` and `file_id` is needed.")
 

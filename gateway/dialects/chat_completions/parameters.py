@@ -75,7 +75,7 @@ def _logit_bias(value: object, path: str) -> None:
         number(bias, f"{path}.{token[:64]}", low=-100, high=100)
 
 
-def _metadata(value: object, path: str) -> None:
+def check_metadata(value: object, path: str) -> None:
     metadata = mapping(value, path)
     if len(metadata) > 16:
         invalid(path, f"Invalid '{path}': {len(metadata)} members are too many. Expected at most 16.")
@@ -122,7 +122,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     "max_completion_tokens": _TOKENS,
     "max_tokens": _TOKENS,
     "messages": check_messages,
-    "metadata": _metadata,
+    "metadata": check_metadata,
     "modalities": _modalities,
     "min_p": partial(number, low=0, high=1),
     "model": partial(string, empty=False),

@@ -13,7 +13,7 @@ from gateway.field_checks import (
     invalid,
     mapping,
     matching,
-    missing,
+    required,
     shown,
     string,
     wrong_type,
@@ -51,8 +51,8 @@ def _check_total(values: int, path: str) -> None:
 def _check_tool(value: object, path: str) -> int:
     """Returns the number of values in its schema."""
     tool = mapping(value, path)
-    kind = choice(_required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
-    definition = mapping(_required(tool, path, name=kind), f"{path}.{kind}")
+    kind = choice(required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
+    definition = mapping(required(tool, path, name=kind), f"{path}.{kind}")
     for place, holder in ((path, tool), (f"{path}.{kind}", definition)):
         if holder.get("cache_control") is not None:
             mapping(holder["cache_control"], f"{place}.cache_control")
@@ -69,13 +69,13 @@ def _check_function(function: dict[str, Any], path: str) -> int:
     _check_name(function, path)
     values = 0
     if function.get("parameters") is not None:
-        values = _check_schema(function["parameters"], f"{path}.parameters")
+        values = check_schema(function["parameters"], f"{path}.parameters")
     if function.get("strict") is not None:
         boolean(function["strict"], f"{path}.strict")
     return values
 
 
-def _check_schema(value: object, path: str) -> int:
+def check_schema(value: object, path: str) -> int:
     """Count the values of a schema. Raises InvalidRequest above MAX_SCHEMA_VALUES; providers check their meaning."""
     values = 0
     waiting: list[Any] = [mapping(value, path)]
@@ -93,7 +93,7 @@ def _check_schema(value: object, path: str) -> int:
 
 
 def _check_name(definition: dict[str, Any], path: str) -> None:
-    matching(_required(definition, path, name="name"), f"{path}.name", pattern=NAME)
+    matching(required(definition, path, name="name"), f"{path}.name", pattern=NAME)
     if definition.get("description") is not None:
         string(definition["description"], f"{path}.description")
 
@@ -104,14 +104,14 @@ def check_tool_choice(value: object, path: str) -> None:
         return
     if not isinstance(value, dict):
         wrong_type(value, path, expected="a string or an object")
-    kind = choice(_required(value, path, name="type"), f"{path}.type", of=(*_TOOL_TYPES, "allowed_tools"))
-    choice_value = mapping(_required(value, path, name=kind), f"{path}.{kind}")
+    kind = choice(required(value, path, name="type"), f"{path}.type", of=(*_TOOL_TYPES, "allowed_tools"))
+    choice_value = mapping(required(value, path, name=kind), f"{path}.{kind}")
     if kind != "allowed_tools":
-        string(_required(choice_value, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
+        string(required(choice_value, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
         return
-    choice(_required(choice_value, f"{path}.{kind}", name="mode"), f"{path}.{kind}.mode", of=("auto", "required"))
+    choice(required(choice_value, f"{path}.{kind}", name="mode"), f"{path}.{kind}.mode", of=("auto", "required"))
     tools = array(
-        _required(choice_value, f"{path}.{kind}", name="tools"), f"{path}.{kind}.tools", least=1, most=MAX_TOOLS
+        required(choice_value, f"{path}.{kind}", name="tools"), f"{path}.{kind}.tools", least=1, most=MAX_TOOLS
     )
     for i, item in enumerate(tools):
         _check_reference(item, f"{path}.{kind}.tools[{i}]")
@@ -124,7 +124,7 @@ def check_function_call(value: object, path: str) -> None:
         return
     if not isinstance(value, dict):
         wrong_type(value, path, expected="a string or an object")
-    string(_required(value, path, name="name"), f"{path}.name", empty=False)
+    string(required(value, path, name="name"), f"{path}.name", empty=False)
 
 
 def check_choice_is_offered(body: Mapping[str, Any]) -> None:
@@ -153,13 +153,13 @@ def _check_offered(references: list[dict[str, Any]], offered: Set[str], *, path:
 
 def check_response_format(value: object, path: str) -> None:
     form = mapping(value, path)
-    kind = choice(_required(form, path, name="type"), f"{path}.type", of=("text", "json_object", "json_schema"))
+    kind = choice(required(form, path, name="type"), f"{path}.type", of=("text", "json_object", "json_schema"))
     if kind != "json_schema":
         return
-    described = mapping(_required(form, path, name="json_schema"), f"{path}.json_schema")
+    described = mapping(required(form, path, name="json_schema"), f"{path}.json_schema")
     path = f"{path}.json_schema"
-    matching(_required(described, path, name="name"), f"{path}.name", pattern=NAME)
-    _check_schema(_required(described, path, name="schema"), f"{path}.schema")
+    matching(required(described, path, name="name"), f"{path}.name", pattern=NAME)
+    check_schema(required(described, path, name="schema"), f"{path}.schema")
     if described.get("strict") is not None:
         boolean(described["strict"], f"{path}.strict")
     if described.get("description") is not None:
@@ -168,18 +168,11 @@ def check_response_format(value: object, path: str) -> None:
 
 def _check_reference(value: object, path: str) -> None:
     tool = mapping(value, path)
-    kind = choice(_required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
-    named = mapping(_required(tool, path, name=kind), f"{path}.{kind}")
-    string(_required(named, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
+    kind = choice(required(tool, path, name="type"), f"{path}.type", of=_TOOL_TYPES)
+    named = mapping(required(tool, path, name=kind), f"{path}.{kind}")
+    string(required(named, f"{path}.{kind}", name="name"), f"{path}.{kind}.name", empty=False)
 
 
 def _name_of(tool: dict[str, Any]) -> str:
     name: str = tool[tool["type"]]["name"]
     return name
-
-
-def _required(parent: dict[str, Any], path: str, *, name: str) -> Any:
-    value = parent.get(name)
-    if value is None:
-        missing(f"{path}.{name}")
-    return value

@@ -14,7 +14,7 @@ from gateway.providers.base import SignatureCache
 from gateway.providers.claude.code_fence import strip_code_fence
 from gateway.providers.claude.json_schema import rename_keys
 from gateway.providers.claude.sources import Sources
-from gateway.providers.claude.thinking import thinking_detail
+from gateway.providers.claude.thinking import store_signatures, thinking_detail
 from gateway.providers.claude.tools import CUSTOM_INPUT
 
 _FINISH = {
@@ -148,6 +148,7 @@ def _text(value: Any) -> str:
 def store_thinking(signatures: SignatureCache, *, calls: Sequence[str], details: Sequence[Json]) -> None:
     """Cache the thinking blocks under the ids of the message's calls, for clients that send back only the calls."""
     if details:
+        store_signatures(signatures, details)
         for call_id in calls:
             signatures.put(call_id, list(details))
 

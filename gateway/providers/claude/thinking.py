@@ -9,6 +9,8 @@ expects back unchanged. The gateway adds two members: `model`, because a block i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -103,6 +105,35 @@ def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[
     if block.get("type") == "redacted_thinking":
         return {"type": "reasoning.encrypted", "data": block.get("data") or "", **head}
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """The model that made a signature; its own type, so that it is never confused with other entries of the cache."""
+
+    model: str
+
+
+def store_signatures(signatures: SignatureCache, details: Sequence[Json]) -> None:
+    """Remember which model made each thinking block, for clients that return the blocks in Anthropic's own form."""
+    for detail in details:
+        signature = detail.get("signature") or detail.get("data")
+        if isinstance(signature, str) and signature:
+            signatures.put(_digest(signature), SignedBy(detail["model"]))
+
+
+def made_by_other_model(block: Json, model: str, *, signatures: SignatureCache) -> bool:
+    """Whether a block is thinking that another model is known to have made."""
+    if block["type"] not in ("thinking", "redacted_thinking"):
+        return False
+    signature = block.get("signature") or block.get("data")
+    signed = signatures.get(_digest(signature)) if isinstance(signature, str) else None
+    return isinstance(signed, SignedBy) and signed.model != model
+
+
+def _digest(signature: str) -> str:
+    """Signatures have thousands of characters; the cache keeps a digest."""
+    return blake2b(signature.encode(errors="replace"), digest_size=16).hexdigest()
 
 
 class ThinkingMemory(NamedTuple):

@@ -116,6 +116,8 @@ def _file(file: Any, *, path: str) -> Part:
     data = _member(file, "file_data", path=path)
     name = str(file.get("filename") or "")
     mime = MIME_OF_SUFFIX.get(name.rpartition(".")[2].lower(), "application/pdf")
+    if _is_https(data):
+        return {"fileData": {"fileUri": data, "mimeType": mime}}
     converted = _inline(data, mime=mime, path=f"{path}.file_data")
     return _as_text(converted, name=name) or converted
 

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from gateway.completion import ChatRequest, Completion, Json, UpstreamRequest, Usage
+from gateway.embeddings import EmbeddingRequest, Embeddings
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.openai_compatible.answer import (
     dropped_kinds,
@@ -15,6 +16,7 @@ from gateway.providers.openai_compatible.answer import (
     parse_usage,
     raise_for_error,
 )
+from gateway.providers.openai_compatible.embeddings import EMBEDDING_FIELDS, build_embeddings, parse_embeddings
 from gateway.providers.openai_compatible.request import OPENAI, AllowedFields, chat_body
 from gateway.providers.openai_compatible.stream import OpenAIStream
 
@@ -24,6 +26,7 @@ class OpenAICompatible(Provider):
 
     name = "openai"
     allowed_fields: AllowedFields = OPENAI
+    embedding_fields: frozenset[str] = EMBEDDING_FIELDS
 
     def build_request(self, request: ChatRequest, model: str) -> UpstreamRequest:
         return UpstreamRequest(
@@ -50,6 +53,21 @@ class OpenAICompatible(Provider):
             extra=extra_of(body),
             dropped=dropped_kinds(body),
         )
+
+    def build_embedding_request(self, request: EmbeddingRequest, model: str) -> UpstreamRequest:
+        return UpstreamRequest(
+            provider=self.name,
+            model=model,
+            url=f"{self.endpoint.base_url.rstrip('/')}/embeddings",
+            headers=self.headers,
+            json=build_embeddings(request, model, allowed=self.embedding_fields),
+            stream=False,
+        )
+
+    def parse_embeddings(self, body: Json, sent: UpstreamRequest) -> Embeddings:
+        raise_for_error(body, provider=self.name, key=self.endpoint.api_key)
+        usage = self.usage(body.get("usage"))
+        return parse_embeddings(body, inputs=len(sent.json["input"]), usage=usage, provider=self.name)
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
         return OpenAIStream(

@@ -18,7 +18,7 @@ from gateway.routing.estimation.snapshot import FORMAT, READABLE_FORMATS, Checkp
 from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.types import Outcome
 from gateway.store import Checkpoint, InsertCheckpoint, InsertOutcome, RejectCheckpoint, Store, StoredOutcome
-from gateway.store.sqlite import SqliteStore
+from gateway.store.opening import open_store
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class OnlineTrainer:
 
     def _open_store(self) -> Store:
         if self._store is None:
-            self._store = SqliteStore(self._db_path)
+            self._store = open_store(self._db_path)
         return self._store
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from gateway.completion import ChatRequest, Json
+from gateway.embeddings import Input
 from gateway.routing.prompt.features import PromptFeatures, extract, request_facts
 from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
@@ -18,6 +19,8 @@ _BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
 # At most this many of the newest user messages are searched for text that a person wrote.
 _SEARCHED_MESSAGES = 8
+# Tokens: a required output limit above this says nothing about the answer. Claude Code sends 32,000 and more.
+REQUIRED_LIMIT = 8_192
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -51,13 +54,19 @@ def context_of(
         min_quality=hints.min_quality,
         needs=needs,
         prompt_tokens=prompt_tokens,
-        max_tokens=request.output_limit,
+        max_tokens=_wanted_output(request),
         turns=turns,
         models=hints.models,
         cooling=cooling,
         tradeoff=tradeoff,
         facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
+
+
+def _wanted_output(request: ChatRequest) -> int | None:
+    """The client's output limit. Where its API requires one, agents send the highest, which must not exclude other models."""
+    limit = request.output_limit
+    return min(limit, REQUIRED_LIMIT) if limit is not None and request.limit_required else limit
 
 
 def last_user_text(messages: Sequence[Json]) -> str:
@@ -88,6 +97,11 @@ def prompt_tokens_of(request: ChatRequest) -> int:
         return request.prompt_tokens
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in request.messages)
     return total + sum(recent_counts().count(request.body.get(name)) for name in ("tools", "response_format"))
+
+
+def input_tokens_of(inputs: Iterable[Input]) -> int:
+    """The tokens of inputs to embed: estimated for texts, exact for token ids."""
+    return sum(tokens_of(each) if isinstance(each, str) else len(each) for each in inputs)
 
 
 def _needs(request: ChatRequest) -> Iterator[str]:

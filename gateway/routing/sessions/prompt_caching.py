@@ -173,7 +173,8 @@ def with_breakpoints(request: ChatRequest) -> ChatRequest:
     for place in places:
         if place is not None:
             messages[place] = {**messages[place], "cache_control": _BREAKPOINT}
-    return request._replace(body=body, messages=messages)
+    native = request.native._replace(caches=True) if request.native is not None else None
+    return request._replace(body=body, messages=messages, native=native)
 
 
 def _last_instruction(messages: Iterable[Mapping[str, Any]]) -> int | None:

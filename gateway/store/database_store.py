@@ -1,0 +1,198 @@
+"""What a ledger in a database does, whichever database it is: reads in a reader's snapshot, writes through one writer."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from gateway.accounts.budgets import Balance
+from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.errors import LedgerUnavailable
+from gateway.store import budgets, checkpoints, report_groups, reports, requests, stored_responses, virtual_keys
+from gateway.store.mutations import (
+    Checkpoint,
+    CommitCallback,
+    InsertCheckpoint,
+    InsertOutcome,
+    Mutation,
+    StoredOutcome,
+    StoredResponse,
+)
+from gateway.store.sql import Connection
+from gateway.store.writer import Operation
+
+T = TypeVar("T")
+
+# After a commit this recent (in seconds) the ledger counts as writable.
+_FRESH_SECONDS = 1.0
+
+
+class Readers(Protocol):
+    """A pool of connections that only read."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for one report: a consistent snapshot. Raises LedgerUnavailable."""
+
+    def close(self) -> None: ...
+
+
+class BatchWriter(Protocol):
+    """What a store uses of `gateway.store.writer.Writer`."""
+
+    @property
+    def last_commit(self) -> float | None: ...
+
+    def submit(self, operation: Operation) -> Future[Any]: ...
+
+    def write(self, operation: Operation, *, then: CommitCallback | None = None) -> asyncio.Future[Any]: ...
+
+    def close(self) -> None: ...
+
+
+class DatabaseStore(ABC):
+    """The part of `gateway.store.Store` that is the same for every database. `clock` is monotonic seconds, `now` the time of day."""
+
+    def __init__(
+        self, *, readers: Readers, writer: BatchWriter, clock: Callable[[], float], now: Callable[[], datetime]
+    ) -> None:
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+        self._now = now
+
+    def write(self, mutation: Mutation[T], *, then: CommitCallback | None = None) -> asyncio.Future[T]:
+        return self._writer.write(self._stamped(mutation), then=then)
+
+    def submit(self, mutation: Mutation[T]) -> Future[T]:
+        return self._writer.submit(self._stamped(mutation))
+
+    def flush(self) -> None:
+        wait([self._writer.submit(lambda _: None)])
+
+    def virtual_keys(self) -> Sequence[VirtualKey]:
+        with self._readers.reading() as connection:
+            return virtual_keys.read_all(connection)
+
+    def admin_key(self) -> AdminKey | None:
+        with self._readers.reading() as connection:
+            return virtual_keys.read_admin(connection)
+
+    def balance(self, account: str, period: str) -> Balance:
+        with self._readers.reading() as connection:
+            return budgets.balance(connection, account, period)
+
+    def outcomes(self, *, after: int = 0, limit: int = 10_000) -> Sequence[StoredOutcome]:
+        with self._readers.reading() as connection:
+            return reports.outcomes(connection, after=after, limit=limit)
+
+    def newest_outcome(self) -> int:
+        with self._readers.reading() as connection:
+            return reports.newest_outcome(connection)
+
+    def states(self) -> Sequence[Checkpoint]:
+        with self._readers.reading() as connection:
+            return checkpoints.read_all(connection)
+
+    def state_body(self, number: int) -> bytes | None:
+        with self._readers.reading() as connection:
+            return checkpoints.read_body(connection, number)
+
+    def summary(self, *, days: float) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.summary(connection, days=days, now=self._now())
+
+    def confidence(self, *, days: float | None = None) -> dict[str, int]:
+        with self._readers.reading() as connection:
+            return reports.confidence(connection, days=days, now=self._now())
+
+    def patterns(self, *, days: float | None = None) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.patterns(connection, days=days, now=self._now())
+
+    def strong_share_by_key(self, *, newest: int) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.strong_share_by_key(connection, newest=newest)
+
+    def shadow(self, *, days: float) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.shadow(connection, days=days, now=self._now())
+
+    def timeline(self, *, days: float) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.timeline(connection, days=days, now=self._now())
+
+    def report_groups(
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return report_groups.report_groups(connection, since=since, until=until, key_id=key_id)
+
+    def report_groups_by(
+        self, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return report_groups.report_groups_by(connection, column, since=since, until=until, key_id=key_id)
+
+    def report_labels(
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return report_groups.report_labels(connection, since=since, until=until, key_id=key_id)
+
+    def refusals(self, *, since: datetime | None, until: datetime | None, key_id: str | None) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return report_groups.refusals(connection, since=since, until=until, key_id=key_id)
+
+    def requests(
+        self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.requests(connection, limit=limit, before=before, filters=filters or {})
+
+    def request(self, request_id: str) -> dict[str, Any] | None:
+        with self._readers.reading() as connection:
+            return reports.request(connection, request_id)
+
+    def response(self, response_id: str) -> StoredResponse | None:
+        with self._readers.reading() as connection:
+            return stored_responses.read(connection, response_id)
+
+    def writable(self) -> bool:
+        last = self._writer.last_commit
+        if last is not None and self._clock() - last < _FRESH_SECONDS:
+            return True
+        try:
+            self.probe()
+        except LedgerUnavailable:
+            return False
+        return True
+
+    def probe(self) -> None:
+        """Write one row. Raises LedgerUnavailable with the reason when the ledger accepts no writes."""
+        self._writer.submit(requests.probe).result()
+
+    @abstractmethod
+    def check(self) -> None: ...
+
+    @abstractmethod
+    def close_orphans(self, *, now: str) -> int: ...
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _stamped(self, mutation: Mutation[Any]) -> Mutation[Any]:
+        """The mutation with the current time where it has none."""
+        if isinstance(mutation, InsertOutcome) and not mutation.outcome.timestamp:
+            return replace(mutation, outcome=mutation.outcome._replace(timestamp=self._timestamp()))
+        if isinstance(mutation, InsertCheckpoint) and not mutation.checkpoint.timestamp:
+            return replace(mutation, checkpoint=replace(mutation.checkpoint, timestamp=self._timestamp()))
+        return mutation
+
+    def _timestamp(self) -> str:
+        return self._now().isoformat(timespec="milliseconds")
