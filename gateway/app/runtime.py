@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
+from gateway.api.count_tokens import CountTokens
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.feedback import FeedbackEndpoint
@@ -30,6 +31,7 @@ from gateway.proxy import ChatProxy, LedgerServices
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.proxy.token_counter import TokenCounter
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
 from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
@@ -84,7 +86,13 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         sessions=services.admin_sessions,
     )
     routes = _routes(
-        settings, services, planner=planner, proxy=proxy, authenticator=authenticator, corroboration=corroboration
+        settings,
+        services,
+        planner=planner,
+        providers=providers,
+        proxy=proxy,
+        authenticator=authenticator,
+        corroboration=corroboration,
     )
     return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
 
@@ -175,6 +183,7 @@ def _routes(
     services: Services,
     *,
     planner: Planner,
+    providers: Mapping[str, Provider],
     proxy: ChatProxy,
     authenticator: Authenticator,
     corroboration: Corroboration,
@@ -204,6 +213,12 @@ def _routes(
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
+        counting=CountTokens(
+            TokenCounter(settings.catalog, providers, transport=services.transport, worker=services.body_executor),
+            max_body_bytes=body_bytes,
+            bodies=services.bodies,
+            worker=services.body_executor,
+        ),
         feedback=FeedbackEndpoint(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),

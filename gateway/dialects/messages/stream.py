@@ -15,7 +15,14 @@ import orjson
 from gateway.completion import Chunk, Json
 from gateway.dialects.base import ResponseHead
 from gateway.dialects.messages.errors import error_events
-from gateway.dialects.messages.response import STOP_REASONS, ToolIds, anthropic_usage, hides_thinking, wants_one_call
+from gateway.dialects.messages.response import (
+    STOP_REASONS,
+    ToolIds,
+    anthropic_usage,
+    hides_thinking,
+    wants_one_call,
+    wants_thinking,
+)
 from gateway.dialects.messages.thinking import ReasoningCollector
 from gateway.errors import GatewayError
 from gateway.sse import COMMENT, ServerSentEvent, event, one_line
@@ -57,6 +64,7 @@ class MessagesWriter:
         self._started = False
         self._finish: str | None = None
         self._reasoning = ReasoningCollector(head.model)
+        self._wants_thinking = wants_thinking(head.request)
         self._hides_thinking = hides_thinking(head.request)
         self._one_call = wants_one_call(head.request)
         self._ids = ToolIds()
@@ -127,7 +135,7 @@ class MessagesWriter:
 
     def _delta(self, delta: Json) -> bytes:
         pieces: list[bytes] = []
-        if thought := delta.get("reasoning_content"):
+        if self._wants_thinking and (thought := delta.get("reasoning_content")):
             pieces.append(self._think(thought))
         self._reasoning.add(delta.get("reasoning_details") or ())
         if text := delta.get("content") or delta.get("refusal"):
@@ -203,8 +211,9 @@ class MessagesWriter:
         return self._start_event(block)
 
     def _close(self) -> bytes:
-        """Close what is open, calls that wait and reasoning without a block included."""
-        return self._advance(last=True) + self._close_block() + self._unsealed()
+        """Close what is open, calls that wait and, for a client that wants thinking, reasoning without a block included."""
+        closed = self._advance(last=True) + self._close_block()
+        return closed + self._unsealed() if self._wants_thinking else closed
 
     def _close_block(self) -> bytes:
         kind, self._open = self._open, None
