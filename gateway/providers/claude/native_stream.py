@@ -29,12 +29,12 @@ class NativeStream(StreamParser):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         chunks = self._translated.feed(event)
         named = event if event.event else event._replace(event=_type_of(event.data))
-        if len(chunks) == 1:
+        if len(chunks) == 1 and chunks[0].choices:
             return [chunks[0]._replace(native=named, dropped=())]
         choices = [choice for chunk in chunks for choice in chunk.choices]
         if (
-            named.event == "content_block_start"
-            and not choices
+            not choices
+            and named.event == "content_block_start"
             and not any(map(event.data.__contains__, _KNOWN_BLOCKS))
         ):
             # A block that chat completions lack, such as the call of a server tool, is content too: the answer has begun.
