@@ -250,8 +250,8 @@ def test_a_high_limit_excludes_no_model(make_gateway: MakeGateway) -> None:
     assert response.json()["model"].startswith("gemini/")
     ask(gateway, max_tokens=128_000, model="gemini/gemini-3.8-flash")
     assert recorder.body["generationConfig"]["maxOutputTokens"] == 65_536
-    ask(gateway, max_tokens=128_000, model="openrouter/qwen/qwen3.8-flash")
-    assert recorder.body["max_completion_tokens"] < 128_000
+    ask(gateway, max_tokens=200_000, model="openrouter/z-ai/glm-5.3")
+    assert recorder.body["max_completion_tokens"] == 131_072
 
 
 def test_a_budget_lowers_the_limit(make_gateway: MakeGateway) -> None:

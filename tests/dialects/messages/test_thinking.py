@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.envelope import Envelope, seal, unseal
-from gateway.dialects.messages.thinking import ReasoningCollector, ReturnedReasoning, is_own
+from gateway.dialects.messages.thinking import ReasoningCollector, ReceivedReasoning, is_own
 
 
 def sealed(collector: ReasoningCollector) -> Envelope:
@@ -41,7 +41,7 @@ def test_a_signature_of_a_call_comes_back_with_it() -> None:
     collector.add([{"index": 0, "signature": "m"}])
     collector.add_call("t1", {"extra_content": extra})
     collector.add_call("t2", {})
-    returned = ReturnedReasoning([{"type": "redacted_thinking", "data": collector.seal()}])
+    returned = ReceivedReasoning([{"type": "redacted_thinking", "data": collector.seal()}])
     assert returned.details == [{"index": 0, "signature": "m"}]
     assert returned.calls == {"t1": {"extra_content": extra}}
 
@@ -53,7 +53,7 @@ def test_only_envelopes_are_read() -> None:
         {"type": "redacted_thinking", "data": "gw1.broken"},
         {"type": "thinking"},
     ]
-    returned = ReturnedReasoning(blocks)
+    returned = ReceivedReasoning(blocks)
     assert (returned.details, returned.calls) == ([], {})
     assert [is_own(block) for block in blocks] == [False, True, False]
 
@@ -65,4 +65,4 @@ def test_a_call_without_an_id_is_ignored() -> None:
             "m", [{"type": "tool_call", "extra_content": {}}, {"type": "tool_call", "id": "t", "extra_content": 7}]
         )
     )
-    assert ReturnedReasoning([{"type": "redacted_thinking", "data": data}]).calls == {}
+    assert ReceivedReasoning([{"type": "redacted_thinking", "data": data}]).calls == {}
