@@ -77,8 +77,10 @@ class MessagesWriter:
         return _PING if self._started else COMMENT
 
     def write(self, chunk: Chunk) -> bytes:
-        if chunk.native is not None:
-            return self._pass_on(chunk.native)
+        if (native := chunk.native) is not None:
+            if native.event == "content_block_delta":
+                return _DELTA + native.data + b"\n\n"
+            return self._pass_on(native)
         if chunk.text is not None and self._open == "text":
             return self._before + one_line(chunk.text) + b"}}\n\n"
         pieces = [self._start(chunk)]
