@@ -10,7 +10,14 @@ import orjson
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import Auto, Catalog, Pinned
 from gateway.completion import ChatRequest, UpstreamRequest, count
-from gateway.errors import Forbidden, NotFound, UpstreamAuth, UpstreamInvalidResponse
+from gateway.errors import (
+    Forbidden,
+    NotFound,
+    UpstreamAuth,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamModelNotFound,
+)
 from gateway.json_body import parse_answer
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
@@ -20,6 +27,7 @@ from gateway.routing import prompt_tokens_of
 from gateway.transport import Timeouts, Transport
 
 TIMEOUTS = Timeouts(connect=5.0, first_byte=20.0, idle=20.0, total=30.0)
+_NO_SUCH_ROUTE = (404, 405, 501)
 
 
 class TokenCounter:
@@ -52,6 +60,11 @@ class TokenCounter:
         except UpstreamAuth:
             if not others:
                 raise
+        except UpstreamError as error:
+            # A host that speaks Messages need not count; a model that does not exist is an error.
+            if error.upstream_status not in _NO_SUCH_ROUTE or isinstance(error, UpstreamModelNotFound):
+                raise
+            return await self._estimate(request)
         return await self._count_at(others[0], others[1:], request, model=model)  # another key may be accepted
 
     async def _estimate(self, request: ChatRequest) -> int:

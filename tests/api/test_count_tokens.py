@@ -7,6 +7,7 @@ import httpx2
 from gateway.api.auth import FREE_PER_MINUTE
 from tests.conftest import MakeGateway
 from tests.tenants import ask_as, issue
+from tests.upstreams import Upstream
 
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -34,6 +35,18 @@ def test_a_large_prompt_is_counted(make_gateway: MakeGateway) -> None:
     assert gateway.client.post(url, json=large).json()["input_tokens"] > 100_000
     refused = gateway.client.post(url, content=b" " * 2_000_001)
     assert (refused.status_code, refused.json()["error"]["type"]) == (413, "request_too_large")
+
+
+def test_a_host_without_the_route_is_estimated_for(make_gateway: MakeGateway) -> None:
+    """A host that speaks Messages but does not count is no reason for an error; a model that it does not have is."""
+
+    def count(upstream: Upstream) -> httpx2.Response:
+        gateway = make_gateway(upstream)
+        return gateway.client.post("/v1/messages/count_tokens", json={**BODY, "model": "claude-haiku-5-5"})
+
+    assert count(lambda request: httpx2.Response(404, text="page not found")).json()["input_tokens"] > 0
+    missing = {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-haiku-5-5"}}
+    assert count(lambda request: httpx2.Response(404, json=missing)).status_code == 404
 
 
 def test_another_key_counts_where_one_is_refused(make_gateway: MakeGateway) -> None:

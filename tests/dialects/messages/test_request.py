@@ -160,6 +160,12 @@ def test_a_wrong_member_is_named(given_: Any, path: str) -> None:
     assert refused.value.param == path
 
 
+def test_an_odd_header_is_refused() -> None:
+    """A header that could not be sent on is the client's mistake, not an upstream's failure."""
+    with pytest.raises(InvalidRequest, match="anthropic-beta"):
+        parse(headers={b"anthropic-beta": b"\xe9"})
+
+
 def test_counting_needs_no_limit() -> None:
     """`count_tokens` has no `max_tokens`, and Claude gets none."""
     counted = parse_count_request(InboundRequest(orjson.dumps({"model": "auto", "messages": [user(text("Hi"))]})))
