@@ -135,7 +135,7 @@ def test_claude_gets_the_clients_object(make_gateway: MakeGateway) -> None:
 
 
 def test_the_version_is_anthropics_first_where_the_client_names_none(make_gateway: MakeGateway) -> None:
-    """A client without headers gets the version that all others know; the operator's betas are kept."""
+    """A client without headers gets the version that all others know."""
     recorder = Recorder()
     gateway = make_gateway(recorder)
     gateway.client.post("/messages", json={**CLAUDE_CODE, "model": MODELS[0]})
@@ -349,11 +349,16 @@ def test_an_unreadable_count_is_an_error(make_gateway: MakeGateway) -> None:
 
 
 def test_counting_keeps_to_the_key(make_gateway: MakeGateway) -> None:
-    """A model that a key may not use is not counted either, and a provider that is not enabled is not found."""
+    """A model that a key may not use is not counted either."""
     gateway = make_gateway(count_route(200, {"input_tokens": 7}))
     key = issue(gateway, models=("gemini/*",))
     bearer = {"x-api-key": key}
     assert counted(gateway, "claude-haiku-5-5", **bearer).status_code == 403
     assert counted(gateway, "gemini/gemini-3.8-flash", **bearer).status_code == 200
-    alone = make_gateway(environment={"GEMINI_API_KEY": "x"})
-    assert counted(alone, "claude-haiku-5-5").status_code in (401, 404)
+
+
+def test_a_provider_that_is_not_enabled_is_not_found(make_gateway: MakeGateway) -> None:
+    """A count for a provider without a key says what is missing."""
+    response = counted(make_gateway(environment={"GEMINI_API_KEY": "x"}), "claude-haiku-5-5")
+    assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found_error")
+    assert "not enabled" in response.json()["error"]["message"]
