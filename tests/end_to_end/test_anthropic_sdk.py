@@ -25,6 +25,15 @@ MODELS = [
     "claude-opus-5-5[1m]",
     "openrouter/qwen/qwen3.8-flash",
 ]
+CLAUDES = [
+    "claude-haiku-4-5",
+    "claude-sonnet-4-6",
+    "claude-sonnet-5",
+    "claude-opus-5",
+    "claude-haiku-5-5",
+    "claude-sonnet-5-5",
+    "claude-opus-5-5",
+]
 WEATHER: Any = {
     "name": "get_weather",
     "description": "The weather in a city.",
@@ -246,3 +255,34 @@ def test_errors_are_anthropics(
     assert mentions in str(refused.value)
     assert refused.value.request_id
     assert served.rows() == rows
+
+
+@pytest.mark.parametrize("model", CLAUDES)
+@pytest.mark.parametrize("forced", [False, True], ids=["auto", "forced"])
+def test_every_generation_takes_what_an_agent_sends(client: Anthropic, model: str, forced: bool) -> None:
+    """A request of Claude Code for `auto` is adapted to the generation that is chosen, in the middle of a tool loop too."""
+    messages: list[Any] = [
+        user([{"type": "text", "text": "What is the weather in Paris?"}]),
+        {"role": "system", "content": "cwd: /tmp", "output_config": {"effort": "low"}},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}],
+        },
+        user([{"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}]),
+    ]
+    answer = client.messages.create(
+        model="auto",
+        max_tokens=20_000,
+        messages=messages,
+        tools=[WEATHER],
+        tool_choice={"type": "any"} if forced else {"type": "auto"},
+        thinking={"type": "adaptive", "display": "omitted"},
+        output_config={"effort": "xhigh"},
+        extra_headers={"anthropic-beta": "context-management-2025-06-27,per-turn-control-2026-07-01"},
+        extra_body={
+            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+            "routing": {"models": [f"claude/{model}"]},
+        },
+    )
+    assert answer.model == f"claude/{model}"
+    assert answer.content

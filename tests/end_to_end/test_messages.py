@@ -185,6 +185,27 @@ def test_events_of_claude_pass_byte_for_byte(make_gateway: MakeGateway) -> None:
     assert (recorded["finish_reason"], recorded["usage"]) == ("stop", {"input_tokens": 9, "output_tokens": 7, "odd": 2})
 
 
+def test_a_stream_that_breaks_ends_with_an_error(make_gateway: MakeGateway) -> None:
+    """Where Claude breaks off, the client has what came and then an error; nothing says that the answer is whole."""
+    begun = events(
+        {
+            "type": "message_start",
+            "message": {"id": "msg_x", "model": "m", "usage": {"input_tokens": 9, "output_tokens": 1}},
+        },
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}},
+    )
+    gateway = make_gateway(
+        lambda request: httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=begun)
+    )
+    response = ask(gateway, model="claude-haiku-5-5", stream=True)
+    assert b"Hel" in response.content
+    assert b"end_turn" not in response.content
+    assert response.content.rstrip().splitlines()[-2] == b"event: error"
+    assert row(gateway, response)["status"] == "error"
+
+
 def test_an_answer_of_claude_passes(make_gateway: MakeGateway) -> None:
     """Unknown members and blocks of a whole answer reach the client."""
     message = {
