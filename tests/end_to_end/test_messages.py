@@ -275,6 +275,22 @@ def test_a_high_limit_excludes_no_model(make_gateway: MakeGateway) -> None:
     assert recorder.body["max_completion_tokens"] == 131_072
 
 
+def test_the_gateway_caches_for_clients_that_do_not(make_gateway: MakeGateway) -> None:
+    """A long conversation without breakpoints gets Anthropic's automatic caching; a client's own breakpoints stay alone."""
+    recorder = Recorder()
+    gateway = make_gateway(recorder, config="prompt_caching: always\n")
+    long: list[Any] = [{"role": "user", "content": "word " * 9_000}, {"role": "assistant", "content": "Yes."}]
+    long.append({"role": "user", "content": "Go on."})
+    response = ask(gateway, model=MODELS[0], messages=long)
+    assert recorder.body["cache_control"] == {"type": "ephemeral"}
+    assert row(gateway, response)["cache_marks"] == "gateway"
+    assert recorder.body["messages"] == long
+    system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
+    response = ask(gateway, model=MODELS[0], messages=long, system=system)
+    assert "cache_control" not in recorder.body
+    assert row(gateway, response)["cache_marks"] == "client"
+
+
 def test_a_budget_lowers_the_limit(make_gateway: MakeGateway) -> None:
     """A small budget allows a short answer instead of none, also from Claude; what is spent is told in Claude Code's words."""
     recorder = Recorder()

@@ -89,13 +89,13 @@ class MessagesWriter:
                 pieces.append(self._delta(choice.get("delta") or {}))
                 self._finish = choice.get("finish_reason") or self._finish
         if self._finish is not None:
-            pieces.append(self._close())
+            pieces.append(self._close_calls())
         return b"".join(pieces)
 
     def end(self, usage: Json, gateway: Json) -> bytes:
         if self._held:
             return b"".join(event(held.event, held.data) for held in self._held.values())
-        pieces = [self._start(Chunk()), self._close()]
+        pieces = [self._start(Chunk()), self._close_calls()]
         delta = {"stop_reason": STOP_REASONS.get(self._finish or "stop", "end_turn"), "stop_sequence": None}
         last = {"type": "message_delta", "delta": delta, "usage": anthropic_usage(usage)}
         return b"".join((*pieces, _event(last), _STOP))
@@ -148,7 +148,7 @@ class MessagesWriter:
     def _think(self, text: str) -> bytes:
         opened = b""
         if self._open != "thinking":
-            opened = self._advance(last=True) + self._close_block() + self._begin_thinking()
+            opened = self._close_calls() + self._begin_thinking()
         if self._hides_thinking:
             return opened
         return opened + self._block_delta({"type": "thinking_delta", "thinking": text})
@@ -213,9 +213,16 @@ class MessagesWriter:
         return self._start_event(block)
 
     def _close(self) -> bytes:
-        """Close what is open, calls that wait and, for a client that wants thinking, reasoning without a block included."""
-        closed = self._advance(last=True) + self._close_block()
+        """Close what is open; for a client that wants thinking, reasoning that has no block gets one before the next block.
+
+        At the end of an answer it gets none: Claude Code takes the last block for the result.
+        """
+        closed = self._close_calls()
         return closed + self._unsealed() if self._wants_thinking else closed
+
+    def _close_calls(self) -> bytes:
+        """Close what is open, and the calls that wait for it."""
+        return self._advance(last=True) + self._close_block()
 
     def _close_block(self) -> bytes:
         kind, self._open = self._open, None

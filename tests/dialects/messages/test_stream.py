@@ -146,10 +146,16 @@ def test_unasked_thinking_is_not_sent() -> None:
     assert [block["type"] for block in kinds] == ["redacted_thinking", "tool_use"]
 
 
-def test_details_behind_the_text_are_kept_for_those_who_think() -> None:
-    """A signature at the end of an answer has a block of its own."""
+def test_details_before_the_text_are_kept_for_those_who_think() -> None:
+    """A signature without text has a block of its own before the text."""
+    stream = written(delta(reasoning_details=[{"signature": "s"}]), text_chunk("x"), delta("stop"), **THINKING)
+    assert [block["type"] for block in blocks(stream)] == ["redacted_thinking", "text"]
+
+
+def test_the_text_is_the_last_block() -> None:
+    """A signature at the end of an answer is left out, because Claude Code takes the last block for the result."""
     stream = written(text_chunk("x"), delta("stop", reasoning_details=[{"signature": "s"}]), **THINKING)
-    assert [block["type"] for block in blocks(stream)] == ["text", "redacted_thinking"]
+    assert [block["type"] for block in blocks(stream)] == ["text"]
 
 
 def test_a_calls_signature_comes_before_the_call() -> None:
