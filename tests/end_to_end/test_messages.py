@@ -291,6 +291,19 @@ def test_the_gateway_caches_for_clients_that_do_not(make_gateway: MakeGateway) -
     assert row(gateway, response)["cache_marks"] == "client"
 
 
+def test_hidden_thinking_is_not_asked_for_where_signatures_come_without(make_gateway: MakeGateway) -> None:
+    """Gemini signs without its thoughts; OpenRouter would leave the signatures out together with the text."""
+    recorder = Recorder()
+    gateway = make_gateway(recorder)
+    for display, shown in (("omitted", False), ("summarized", True)):
+        thinking = {"type": "adaptive", "display": display}
+        ask(gateway, model="gemini/gemini-3.8-flash", thinking=thinking, output_config={"effort": "low"})
+        config = recorder.body["generationConfig"]["thinkingConfig"]
+        assert config == {"thinkingLevel": "LOW"} | ({"includeThoughts": True} if shown else {})
+        ask(gateway, model="openrouter/qwen/qwen3.8-flash", thinking=thinking, output_config={"effort": "low"})
+        assert recorder.body["reasoning"] == {"effort": "low"}
+
+
 def test_a_budget_lowers_the_limit(make_gateway: MakeGateway) -> None:
     """A small budget allows a short answer instead of none, also from Claude; what is spent is told in Claude Code's words."""
     recorder = Recorder()

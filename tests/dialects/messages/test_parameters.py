@@ -53,7 +53,7 @@ def test_absent_and_empty_parameters() -> None:
         ({"thinking": {"type": "adaptive"}}, {"enabled": True}),
         (
             {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "max"}},
-            {"effort": "max"},
+            {"effort": "max", "exclude": True},
         ),
         ({"output_config": {"effort": "low"}}, {"effort": "low"}),
         ({"output_config": {"effort": "ultra"}}, None),
