@@ -21,6 +21,8 @@ CLIENT = {"/openapi.json": "GET"} | {
         "chat/completions": "POST",
         "completions": "POST",
         "embeddings": "POST",
+        "messages": "POST",
+        "messages/count_tokens": "POST",
         "route": "POST",
         "feedback": "POST",
         "models": "GET",
@@ -41,6 +43,8 @@ def routes(gateway: GatewayUnderTest) -> Iterator[tuple[str, str]]:
         if isinstance(route, PreflightRoute):
             continue
         assert isinstance(route, Route)
+        if route.methods == {"HEAD"}:  # a probe, which tells nothing
+            continue
         if not route.path.startswith("/sign-"):  # a form's, which takes no key in a header
             yield route.path, CLIENT.get(route.path, "GET")
 
@@ -99,4 +103,7 @@ def test_two_keys_in_one_request(gateway: GatewayUnderTest, path: str) -> None:
     """A request with the keys of two tenants is nobody's."""
     headers = {"authorization": f"Bearer {issue(gateway, 'a')}", "x-api-key": issue(gateway, "b")}
     response = gateway.client.post(path, json=CHAT, headers=headers)
-    assert (response.status_code, response.json()["error"]["code"]) == (400, "conflicting_keys")
+    error = response.json()["error"]
+    assert response.status_code == 400
+    assert "keys" in error["message"]
+    assert error.get("code", "conflicting_keys") == "conflicting_keys"  # Anthropic's errors have no code

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.api.feedback import FeedbackBody
-from gateway.api.openapi import chat, completions, embeddings, responses
-from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, text, whole
+from gateway.api.openapi import chat, completions, embeddings, messages, responses
+from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, record, text, whole
 from gateway.api.reports import MAX_DAYS, MAX_ROWS
 
 EVENTS = "text/event-stream"
@@ -18,6 +18,7 @@ class Operation:
     """`answers` are schemas by media type, `failures` the error statuses beside those that every route of its access has.
 
     `others` are further statuses that are no errors in OpenAI's shape, `headers` those of an answer, each with its meaning.
+    `error` names the schema of errors.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Operation:
     failures: Sequence[int] = ()
     others: Mapping[int, Schema] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = "Error"
 
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -36,6 +38,10 @@ SCHEMAS: Mapping[str, Schema] = {
     "ChatCompletion": chat.COMPLETION,
     "CompletionRequest": completions.REQUEST,
     "TextCompletion": completions.COMPLETION,
+    "MessagesRequest": messages.REQUEST,
+    "CountTokensRequest": messages.COUNT_REQUEST,
+    "Message": messages.MESSAGE,
+    "AnthropicError": messages.ERROR,
     "Usage": chat.USAGE,
     "EmbeddingRequest": embeddings.REQUEST,
     "Embeddings": embeddings.EMBEDDINGS,
@@ -133,6 +139,24 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             body=named("EmbeddingRequest"),
             failures=(404, 413, 415, 422, 502, 503, 504),
             headers=_ROUTED,
+        ),
+        "POST /v1/messages": Operation(
+            "messages",
+            "Anthropic's Messages API, for any model.",
+            {JSON: named("Message"), EVENTS: text("Anthropic's events, the last one `message_stop` or `error`.")},
+            parameters=(_AUTO_ROUTE,),
+            body=named("MessagesRequest"),
+            failures=(404, 413, 415, 422, 502, 503, 504),
+            error="AnthropicError",
+            headers={"request-id": "The same as `x-request-id`, by the name that Anthropic's SDKs read.", **_ROUTED},
+        ),
+        "POST /v1/messages/count_tokens": Operation(
+            "count_tokens",
+            "The number of tokens of a Messages request; free.",
+            {JSON: record({"input_tokens": whole(low=0)})},
+            body=named("CountTokensRequest"),
+            error="AnthropicError",
+            failures=(404, 413, 415, 502, 503, 504),
         ),
         "GET /v1/models": Operation("models", "The available models, `auto` first.", {JSON: named("Models")}),
         "GET /v1/models/{model}": Operation(
