@@ -23,6 +23,11 @@ _ID = re.compile(r"resp_[A-Za-z0-9_-]{1,200}")
 Find = Callable[[str], StoredResponse | None]
 
 
+def size_of(response: StoredResponse) -> int:
+    """Bytes of its content."""
+    return len(response.response) + len(response.input) + len(response.output)
+
+
 class ResponseState(Protocol):
     """Keys see only their own responses. What has expired is not found."""
 
@@ -71,7 +76,7 @@ class ResponseMemory:
             self._responses[turn.id] = turn
             self._responses.move_to_end(turn.id)
         self._responses[response.id] = response
-        self._bytes += response.size + _OVERHEAD
+        self._bytes += size_of(response) + _OVERHEAD
         while self._bytes > self._most_bytes or len(self._responses) > MEMORY_RESPONSES:
             self._remove(next(iter(self._responses)))
 
@@ -98,7 +103,7 @@ class ResponseMemory:
     def _remove(self, id: str) -> None:
         response = self._responses.pop(id, None)
         if response is not None:
-            self._bytes -= response.size + _OVERHEAD
+            self._bytes -= size_of(response) + _OVERHEAD
 
 
 class LedgerResponses:

@@ -11,7 +11,7 @@ import orjson
 from gateway.api.auth import Principal
 from gateway.api.body import BodyShare
 from gateway.api.chat import ChatEndpoint, ParsedRequest
-from gateway.api.response_state import MAX_BYTES, ResponseState
+from gateway.api.response_state import MAX_BYTES, ResponseState, size_of
 from gateway.completion import Json
 from gateway.dialects import InboundRequest
 from gateway.dialects.responses import (
@@ -54,7 +54,7 @@ class ResponsesEndpoint(ChatEndpoint):
         parsed = await self._worker.run(size, partial(_parsed, body, turns, named, kept=self._kept, size=size))
         if self._state is None or body.get("store") is False:
             return ParsedRequest(parsed.chat, Responses(paths=parsed.paths, unix_time=self._unix_time))
-        keeper = ResponseKeeper(
+        to_keep = ResponseToKeep(
             self._state,
             principal.key_id,
             previous=body.get("previous_response_id"),
@@ -62,8 +62,8 @@ class ResponsesEndpoint(ChatEndpoint):
             created=self._now(),
             ttl=self._ttl,
         )
-        dialect = Responses(paths=parsed.paths, keep=keeper.keep, unix_time=self._unix_time)
-        return ParsedRequest(parsed.chat, dialect, keeper.commit)
+        dialect = Responses(paths=parsed.paths, keep=to_keep.keep, unix_time=self._unix_time)
+        return ParsedRequest(parsed.chat, dialect, to_keep.commit)
 
     async def _earlier(
         self, body: Json, principal: Principal, *, most: int
@@ -84,7 +84,7 @@ class ResponsesEndpoint(ChatEndpoint):
         return int(self._now())
 
 
-class ResponseKeeper:
+class ResponseToKeep:
     """Keeps one request's response: `keep` says whether it will, `commit` does it."""
 
     def __init__(
@@ -117,7 +117,7 @@ class ResponseKeeper:
             input=orjson.dumps(self._items),
             output=orjson.dumps(output),
         )
-        if stored.size > MAX_BYTES:
+        if size_of(stored) > MAX_BYTES:
             return False
         self._response = stored
         return True
