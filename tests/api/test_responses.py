@@ -141,9 +141,7 @@ async def test_nothing_is_committed_that_was_not_kept() -> None:
     await to_keep.commit()
 
 
-def test_failed_state_is_not_told_as_kept(
-    make_gateway: MakeGateway, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_state_is_not_told_as_kept(make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client is not told that its response is complete and kept where the ledger could not keep it."""
     gateway = make_gateway(config=LEDGER)
 
