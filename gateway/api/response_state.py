@@ -50,9 +50,12 @@ class ResponseState(Protocol):
 class ResponseMemory:
     """ResponseState in this process. `now` is Unix time in seconds. What was not used for longest makes room."""
 
-    def __init__(self, now: Callable[[], float], *, most_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, most_bytes: int = MEMORY_BYTES, most_responses: int = MEMORY_RESPONSES
+    ) -> None:
         self._now = now
         self._most_bytes = most_bytes
+        self._most_responses = most_responses
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
         self._bytes = 0
 
@@ -77,7 +80,7 @@ class ResponseMemory:
             self._responses.move_to_end(turn.id)
         self._responses[response.id] = response
         self._bytes += size_of(response) + _OVERHEAD
-        while self._bytes > self._most_bytes or len(self._responses) > MEMORY_RESPONSES:
+        while self._bytes > self._most_bytes or len(self._responses) > self._most_responses:
             self._remove(next(iter(self._responses)))
 
     async def delete(self, id: str, *, key_id: str | None) -> bool:
@@ -86,10 +89,10 @@ class ResponseMemory:
             self._remove(id)
         return found
 
-    async def run(self) -> None:
-        """Delete what has expired, until cancelled."""
+    async def run(self, *, pause: float = EXPIRY_SECONDS) -> None:
+        """Delete what has expired every `pause` seconds, until cancelled."""
         while True:
-            await asyncio.sleep(EXPIRY_SECONDS)
+            await asyncio.sleep(pause)
             self.delete_expired()
 
     def delete_expired(self) -> None:

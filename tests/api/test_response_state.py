@@ -80,37 +80,40 @@ async def test_deleting_ends_what_follows(state: ResponseState) -> None:
     assert await state.conversation("resp_2", key_id="k1", most=100) == ()
 
 
-async def test_conversation_is_bounded(state: ResponseState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Earlier items count against the limit of a body, and responses that follow each other have their own."""
+async def test_conversation_is_bounded(state: ResponseState) -> None:
+    """Earlier items count against the limit of a body."""
     for response in (FIRST, SECOND):
         await state.keep(response)
     with pytest.raises(RequestTooLarge):
         await state.conversation("resp_2", key_id="k1", most=11)
-    monkeypatch.setattr(response_state, "MAX_TURNS", 1)
-    with pytest.raises(InvalidRequest, match="more than 1 responses"):
-        await state.conversation("resp_2", key_id="k1", most=100)
 
 
-async def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_responses_that_follow_each_other_are_bounded() -> None:
+    """A conversation has a limited number of responses, also one that leads back to itself."""
+    with pytest.raises(InvalidRequest, match="more than 1000 responses"):
+        response_state._turns("resp_1", lambda id: FIRST._replace(id=id, previous=id), most=100_000)
+
+
+async def test_memory_is_bounded(clock: Clock) -> None:
     """What was unused for longest makes room, by bytes and by number; a conversation in use stays."""
     memory = ResponseMemory(clock, most_bytes=2 * (response_state._OVERHEAD + 8))
     other = FIRST._replace(id="resp_other")
     for response in (FIRST, other, FIRST, SECOND):
         await memory.keep(response)
     assert list(await memory.find(["resp_1", "resp_2", "resp_other"], key_id="k1")) == ["resp_1", "resp_2"]
-    monkeypatch.setattr(response_state, "MEMORY_RESPONSES", 1)
-    await memory.keep(other)
-    assert len(memory) == 1
+    few = ResponseMemory(clock, most_responses=1)
+    for response in (FIRST, other):
+        await few.keep(response)
+    assert list(await few.find(["resp_1", "resp_other"], key_id="k1")) == ["resp_other"]
 
 
-async def test_memory_forgets_what_expired(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_forgets_what_expired(clock: Clock) -> None:
     """Expired responses leave memory by themselves."""
-    monkeypatch.setattr(response_state, "EXPIRY_SECONDS", 0.0)
     memory = ResponseMemory(clock)
     await memory.keep(FIRST)
     await memory.keep(SECOND._replace(expires=200.0, previous=None))
     clock.now = 100.0
-    task = asyncio.create_task(memory.run())
+    task = asyncio.create_task(memory.run(pause=0.0))
     await wait_until(lambda: len(memory) == 1)
     task.cancel()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import httpx2
 import orjson
 import pytest
 
-from gateway.api import responses as responses_module
-from gateway.api.responses import ResponseToKeep
-from gateway.errors import LedgerUnavailable
+from gateway.api.response_state import MAX_BYTES, ResponseMemory
+from gateway.api.responses import MAX_REFERENCED, ResponseToKeep
+from gateway.json_body import MAX_VALUES
 from tests.api.test_response_state import Clock
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
 from tests.upstreams import answer, failing, vendor
@@ -112,44 +114,46 @@ def test_earlier_items_count_as_the_body(make_gateway: MakeGateway) -> None:
     assert len(gateway.rows) == 1
 
 
-def test_earlier_values_count_as_the_bodys(make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_values_count_as_the_bodys(make_gateway: MakeGateway) -> None:
     """The limit of values holds for a request with its earlier responses."""
     gateway = make_gateway()
-    first = ask(gateway).json()
-    monkeypatch.setattr(responses_module, "holds_too_many_values", lambda raw: True)
-    refused = ask(gateway, previous_response_id=first["id"])
+    item = [{"role": "user", "content": "x", "unknown": [0] * (MAX_VALUES * 2 // 3)}]
+    first = ask(gateway, item).json()
+    second = ask(gateway, item, previous_response_id=first["id"]).json()
+    refused = ask(gateway, previous_response_id=second["id"])
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_values")
 
 
-def test_named_responses_are_bounded(make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_responses_are_bounded(make_gateway: MakeGateway) -> None:
     """The items of one input come from a limited number of responses."""
-    monkeypatch.setattr(responses_module, "MAX_REFERENCED", 1)
-    named = [{"type": "item_reference", "id": f"msg_{n}_0"} for n in range(2)]
+    named = [{"type": "item_reference", "id": f"msg_{n}_0"} for n in range(MAX_REFERENCED + 1)]
     refused = ask(make_gateway(), named)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
 
 
-def test_large_response_is_not_kept(make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response above its limit is answered and not kept, and says so."""
-    monkeypatch.setattr(responses_module, "MAX_BYTES", 100)
-    assert ask(make_gateway(), "x" * 200).json()["store"] is False
+def to_keep() -> ResponseToKeep:
+    return ResponseToKeep(ResponseMemory(Clock()), None, previous=None, items=[], created=0.0, ttl=1.0)
+
+
+def test_large_response_is_not_kept() -> None:
+    """A response above its limit is not kept, and says so."""
+    response = {"id": "resp_1", "metadata": {}}
+    assert to_keep().keep(response, [])
+    assert not to_keep().keep(response, [{"text": "x" * MAX_BYTES}])
 
 
 async def test_nothing_is_committed_that_was_not_kept() -> None:
-    """A response that was not finished leaves nothing."""
-    to_keep = ResponseToKeep(None, None, previous=None, items=[], created=Clock()(), ttl=1.0)  # type: ignore[arg-type]  # it is not used
-    await to_keep.commit()
+    """A response that was not finished, or is too large, leaves nothing."""
+    await to_keep().commit()
 
 
-def test_failed_state_is_not_told_as_kept(make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_state_is_not_told_as_kept(make_gateway: MakeGateway) -> None:
     """A client is not told that its response is complete and kept where the ledger could not keep it."""
     gateway = make_gateway(config=LEDGER)
-
-    async def fails(self: object) -> None:
-        raise LedgerUnavailable("The disk is full.")
-
-    monkeypatch.setattr(ResponseToKeep, "commit", fails)
-    assert (ask(gateway).status_code, ask(gateway).json()["error"]["code"]) == (503, "ledger_unavailable")
+    with closing(sqlite3.connect(gateway.store.path)) as connection:
+        connection.execute("DROP TABLE responses")
+    failed = ask(gateway)
+    assert (failed.status_code, failed.json()["error"]["code"]) == (503, "ledger_unavailable")
     last = events(ask(gateway, stream=True))[-1]
     assert (last["type"], last["response"]["store"]) == ("response.failed", False)
     assert {row["status"] for row in gateway.rows} == {"ok"}

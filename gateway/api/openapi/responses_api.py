@@ -17,13 +17,16 @@ from gateway.api.openapi.json_schema import (
 )
 from gateway.dialects.responses.items import MAX_ITEMS
 
-_ITEMS = listed(OBJECT, least=1, most=MAX_ITEMS)
+_MESSAGE = record({"role": one_of("user", "assistant", "system", "developer"), "content": text(minLength=1)})
+_RESULT = record({"type": one_of("function_call_output"), "call_id": text(minLength=1), "output": text()})
+_ITEM = either(_MESSAGE, _RESULT, {**OBJECT, "description": "OpenAI's other items."})
+_TOOL = record({"type": one_of("function", "custom", "namespace", "web_search")}, optional={"name": text(minLength=1)})
 _USD = nullable(number("USD"))
 
 REQUEST = record(
     {
         "model": text("`auto`, `auto:cheap`, `auto:quality`, or a model's name.", minLength=1),
-        "input": either(text(), _ITEMS),
+        "input": either(text(minLength=1), listed(_ITEM, least=1, most=MAX_ITEMS)),
     },
     optional={
         "instructions": nullable(text()),
@@ -32,7 +35,7 @@ REQUEST = record(
         "routing": nullable(MEMBERS["routing"]),
         "store": nullable(BOOLEAN),
         "stream": nullable(BOOLEAN),
-        "tools": nullable(listed(OBJECT)),
+        "tools": nullable(listed(_TOOL)),
     },
 )
 USAGE = record(
