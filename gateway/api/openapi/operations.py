@@ -94,11 +94,11 @@ _ROUTED = {
 }
 
 
-def _completion(id: str, summary: str, *, body: str, answer: str, events: str) -> Operation:
+def _completion(id: str, summary: str, *, body: str, answer: str, events: Schema) -> Operation:
     return Operation(
         id=id,
         summary=summary,
-        answers={JSON: named(answer), EVENTS: text(events)},
+        answers={JSON: named(answer), EVENTS: events},
         parameters=(_AUTO_ROUTE,),
         body=named(body),
         failures=(404, 413, 415, 422, 502, 503, 504),
@@ -128,14 +128,14 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             "A chat completion, or its chunks as server-sent events.",
             body="ChatRequest",
             answer="ChatCompletion",
-            events="Chunks, then `[DONE]`; or an error event.",
+            events=text("Chunks, then `[DONE]`; or an error event."),
         ),
         "POST /v1/responses": _completion(
             "create_response",
             "OpenAI's Responses: a response, or its events.",
             body="ResponsesRequest",
             answer="Response",
-            events="Typed events, the last `response.completed`, `response.incomplete` or `response.failed`.",
+            events=responses_api.EVENT,
         ),
         "GET /v1/responses/{response_id}": Operation(
             "response",

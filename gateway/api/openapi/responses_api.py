@@ -6,6 +6,7 @@ from gateway.api.openapi.chat import MEMBERS
 from gateway.api.openapi.json_schema import (
     BOOLEAN,
     OBJECT,
+    Schema,
     either,
     listed,
     nullable,
@@ -60,6 +61,10 @@ RESPONSE = record(
         "store": BOOLEAN,
     }
 )
+EVENT: Schema = {
+    **record({"data": text()}, optional={"event": text()}),
+    "description": "Typed events, the last `response.completed`, `response.incomplete` or `response.failed`; then `[DONE]`.",
+}
 DELETED = record({"id": text(), "object": one_of("response"), "deleted": BOOLEAN})
 INPUT_ITEMS = record(
     {
