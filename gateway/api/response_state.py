@@ -31,8 +31,10 @@ def size_of(response: StoredResponse) -> int:
 class ResponseState(Protocol):
     """Keys see only their own responses. What has expired is not found."""
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        """Those of the responses that are there."""
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        """Those of the responses that are there. Raises RequestTooLarge when they have more than `most` bytes together."""
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         """A response and all that it continues, oldest first; empty when one of them is not there.
@@ -62,8 +64,10 @@ class ResponseMemory:
     def __len__(self) -> int:
         return len(self._responses)
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        return _found(ids, partial(self._read, key_id=key_id))
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        return _found(ids, partial(self._read, key_id=key_id), most=most)
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         return _turns(id, partial(self._read, key_id=key_id), most=most)
@@ -116,8 +120,10 @@ class LedgerResponses:
         self._store = store
         self._now = now
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        return await asyncio.to_thread(_found, ids, partial(self._read, key_id=key_id)) if ids else {}
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        return await asyncio.to_thread(_found, ids, partial(self._read, key_id=key_id), most=most) if ids else {}
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         return await asyncio.to_thread(_turns, id, partial(self._read, key_id=key_id), most=most)
@@ -138,9 +144,16 @@ def _usable(response: StoredResponse | None, *, key_id: str | None, now: float) 
     return response
 
 
-def _found(ids: Collection[str], read: Find) -> Mapping[str, StoredResponse]:
-    known = {id: read(id) for id in ids if _ID.fullmatch(id)}
-    return {id: response for id, response in known.items() if response is not None}
+def _found(ids: Collection[str], read: Find, *, most: int) -> Mapping[str, StoredResponse]:
+    found: dict[str, StoredResponse] = {}
+    size = 0
+    for id in ids:
+        if _ID.fullmatch(id) and (response := read(id)) is not None:
+            found[id] = response
+            size += size_of(response)
+            if size > most:
+                raise _too_large(most)
+    return found
 
 
 def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
@@ -152,9 +165,9 @@ def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
         if response is None:
             return ()
         turns.append(response)
-        size += len(response.input) + len(response.output)
+        size += size_of(response)
         if size > most:
-            raise RequestTooLarge(f"The body is larger than the limit of {most} bytes with its earlier responses.")
+            raise _too_large(most)
         if len(turns) > MAX_TURNS:
             raise InvalidRequest(
                 f"The conversation has more than {MAX_TURNS} responses; send its items instead.",
@@ -163,3 +176,7 @@ def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
             )
         previous = response.previous
     return turns[::-1]
+
+
+def _too_large(most: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The earlier responses have more than the {most} bytes that the body leaves to them.")

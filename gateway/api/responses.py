@@ -75,7 +75,7 @@ class ResponsesEndpoint(ChatEndpoint):
         ids = {id for id in map(response_of, wanted.items) if id is not None}
         if len(ids) > MAX_REFERENCED:
             raise InvalidRequest(f"The input names items of more than {MAX_REFERENCED} responses.", param="input")
-        named = [*(await self._state.find(ids, key_id=principal.key_id)).values()]
+        named = [*(await self._state.find(ids, key_id=principal.key_id, most=most)).values()]
         if wanted.previous is None:
             return (), named
         return await self._state.conversation(wanted.previous, key_id=principal.key_id, most=most), named

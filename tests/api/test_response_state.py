@@ -85,7 +85,9 @@ async def test_conversation_is_bounded(state: ResponseState) -> None:
     for response in (FIRST, SECOND):
         await state.keep(response)
     with pytest.raises(RequestTooLarge):
-        await state.conversation("resp_2", key_id="k1", most=11)
+        await state.conversation("resp_2", key_id="k1", most=15)
+    with pytest.raises(RequestTooLarge):
+        await state.find(["resp_1", "resp_2"], key_id="k1", most=15)
 
 
 def test_responses_that_follow_each_other_are_bounded() -> None:
