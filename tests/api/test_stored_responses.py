@@ -34,7 +34,7 @@ def test_input_items_are_paged(gateway: GatewayUnderTest) -> None:
     items = [
         {"role": "user", "content": "a"},
         {"role": "assistant", "content": "b"},
-        {"role": "user", "content": "c", "id": "msg_c"},
+        {"role": "user", "content": [{"type": "input_text", "text": "c"}], "id": "msg_c"},
     ]
     url = f"/v1/responses/{ask(gateway, items).json()['id']}/input_items"
     page = gateway.client.get(url, params={"limit": 2}).json()

@@ -212,8 +212,7 @@ class OutputBuilder:
         self._tell("response.output_item.added", {"output_index": item.place["output_index"], "item": added})
 
     def _event(self, item: OpenItem, type: str, **members: Any) -> None:
-        if item.place is not None:
-            self._tell(type, {**item.place, **members})
+        self._tell(type, {**(item.place or {}), **members})
 
     def _close(self, status: str) -> None:
         item, self.open = self.open, None

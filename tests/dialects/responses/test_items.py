@@ -178,6 +178,12 @@ def test_parts_are_bounded() -> None:
     assert refused([{"role": "user", "content": [part] * MAX_PARTS}, CALL]).code == "array_above_max_length"
 
 
+def test_text_parts_of_a_result_stay_in_it() -> None:
+    """A result of texts alone needs no further message."""
+    output = [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]
+    assert len(messages([USER, CALL, {**RESULT, "output": output}])[2]["content"]) == 2
+
+
 def test_empty_arguments_are_an_empty_object() -> None:
     """Models expect JSON."""
     assert messages([USER, {**CALL, "arguments": ""}])[1]["tool_calls"][0]["function"]["arguments"] == "{}"

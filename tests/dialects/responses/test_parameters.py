@@ -45,6 +45,7 @@ SCHEMA = {"type": "json_schema", "name": "city", "schema": {"type": "object"}, "
         ),
         ({"truncation": "auto", "store": False, "client_metadata": {}, "brand_new": [1]}, {}),
         ({"parallel_tool_calls": False}, {}),
+        ({"text": {"format": None}}, {}),
     ],
     ids=str,
 )
