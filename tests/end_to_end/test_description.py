@@ -112,7 +112,9 @@ def test_what_asks_for_a_key_gets_one(make_gateway: MakeGateway, key: str) -> No
     schema = schemathesis.openapi.from_dict(document)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            case = schema[path][method].Case(path_parameters={"model": "auto", "request_id": "x", "name": "x"})
+            case = schema[path][method].Case(
+                path_parameters={"model": "auto", "request_id": "x", "response_id": "x", "name": "x"}
+            )
             response = refused(gateway, case, key)
             assert (response.status_code == 401) == bool(operation["security"]), path
             case.validate_response(response, checks=[*KEPT[:-1]])

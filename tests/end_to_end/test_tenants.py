@@ -25,9 +25,14 @@ CLIENT = {"/openapi.json": "GET"} | {
         "messages/count_tokens": "POST",
         "route": "POST",
         "feedback": "POST",
+        "responses": "POST",
         "models": "GET",
         "models/{model:path}": "GET",
     }.items()
+}
+# Of something that the key may not have.
+OWN = {
+    f"{prefix}/responses/{path}" for prefix in ("/v1", "") for path in ("{response_id}", "{response_id}/input_items")
 }
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}
 
@@ -61,6 +66,8 @@ def test_tenant_key_opens_client_routes_only(gateway: GatewayUnderTest) -> None:
                 assert response.status_code == 200, path
             elif path in CLIENT:
                 assert response.status_code == 400, path
+            elif path in OWN:
+                assert response.status_code == 404, path
             else:
                 assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden"), path
                 assert mine not in response.text.replace(url, "")
