@@ -61,12 +61,12 @@ class NativeRequest(NamedTuple):
     body: Json
     headers: Mapping[str, str] = _NOTHING
     query: str = ""
-    untranslatable: Untranslatable | None = None
+    untranslatable: NativeContent | None = None
     unpriced: str | None = None
     caches: bool = False
 
 
-class Untranslatable(NamedTuple):
+class NativeContent(NamedTuple):
     """What only an upstream of the client's own dialect understands: the member's path, and why."""
 
     path: str

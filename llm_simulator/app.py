@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from llm_simulator.claude import ClaudeVendor
+from llm_simulator.claude.count_tokens import ClaudeTokenCounter
 from llm_simulator.control import control_routes
 from llm_simulator.endpoint import VendorEndpoint
 from llm_simulator.gemini import GeminiVendor
@@ -32,7 +33,10 @@ def create_app(simulation: Simulation | None = None, *, providers: tuple[str, ..
             for version in ("v1beta", "v1")
             for method, endpoint in methods.items()
         ],
-        "claude": [Route("/v1/messages", VendorEndpoint(ClaudeVendor(), state), methods=["POST"])],
+        "claude": [
+            Route("/v1/messages", VendorEndpoint(ClaudeVendor(), state), methods=["POST"]),
+            Route("/v1/messages/count_tokens", VendorEndpoint(ClaudeTokenCounter(), state), methods=["POST"]),
+        ],
         "openrouter": [
             Route("/api/v1/chat/completions", VendorEndpoint(OpenRouterVendor(), state), methods=["POST"]),
             Route("/api/v1/embeddings", VendorEndpoint(OpenRouterEmbeddings(), state), methods=["POST"]),

@@ -140,7 +140,7 @@ def test_yaml_examples(block: Block) -> None:
 
 def routes_of(app: Starlette) -> set[tuple[str, str]]:
     routes = [route for route in app.routes if isinstance(route, Route)]
-    methods = [(next(iter((route.methods or {"POST"}) - {"HEAD"})), route.path) for route in routes]
+    methods = [(next(iter((route.methods or {"POST"}) - {"HEAD"}), "HEAD"), route.path) for route in routes]
     return {(method, path.replace(":path", "")) for method, path in methods}
 
 

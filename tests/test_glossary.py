@@ -25,8 +25,8 @@ breakpoint broken buffer buffered builder built busy by cache cached caching cal
 cell change check checked choose chosen class clock close closed code column commit compatible concurrency config
 conflict connection content control conversation corroboration cost count counted counter course create created
 current cut cycle damaged dashboard data database date dated day decision decoded decoder delay delete delivery
-derived detector direct disconnected document down draining empty encoded encoder encoding end ended endpoint entry
-environment error evaluation example exceeded executor expected exponential fact failed failure fair fallback fast
+derived detector direct disconnected document down draining earlier empty encoded encoder encoding end ended endpoint entry
+environment error evaluation example exceeded executor expected expired exponential fact failed failure fair fallback fast
 fault feed fence field file filter find finding finishing fit fixed for forbidden format found function gateway
 generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
 incoming incomplete index input insert instruction integrity interval invalid item job keep kind labelled large last
@@ -36,7 +36,7 @@ native need new no not notification number object of on only opened operation op
 outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
 planner point policy pool position predicted preflight prepared preview priced principal prior priority problem
 process profile protected protocol proxy quality query queue random range ranked rate raw read reader ready receive
-received receiver recent recorded recover recovery redirect refresh refused registered registry reject rejected
+received receiver recent recorded recover recovery redirect reference refresh refused registered registry reject rejected
 release reloader remove replace replay reply report request reset resolver response rest result retries revoke rewrite
 rewriter role rolling rotate route routed routing row rule running sample schema scope score scored secret section
 seed seeded seen selected selection send sender sent sequence server service session set settings settle share shared

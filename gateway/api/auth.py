@@ -26,6 +26,18 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")  # beside `authorizatio
 _KEY_NAMES = frozenset(name.encode() for name in ("authorization", *KEY_HEADERS))
 
 
+class RateClass(Enum):
+    """What a key's limit of requests per minute counts."""
+
+    REQUESTS = "requests"
+    # Calls that cost nothing, such as counting tokens: agents send dozens at once. A limit of their own.
+    FREE = "free"
+
+
+FREE_PER_MINUTE = 600  # of a key that has a limit
+_FREE_SUFFIX = "-free"
+
+
 class Role(Enum):
     """The access that a route requires. Every route has one; there is no default."""
 
@@ -90,13 +102,13 @@ class Authenticator:
         """Whether any key opens admin routes; without one they are open, or closed to everybody."""
         return self._admin_digest is not None
 
-    def authenticate(self, headers: HeaderList, access: Role) -> Principal:
+    def authenticate(self, headers: HeaderList, access: Role, *, rate: RateClass = RateClass.REQUESTS) -> Principal:
         """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
         if access is Role.OPEN:
             return ANONYMOUS
         if not self.keyed:
             self._check_host_and_origin(headers)
-        return self._admit_client(headers) if access is Role.CLIENT else self._admit_admin(headers)
+        return self._admit_client(headers, rate) if access is Role.CLIENT else self._admit_admin(headers)
 
     def admin_of(self, key: str) -> bytes | None:
         """The digest of `key` where it is the admin key."""
@@ -127,7 +139,7 @@ class Authenticator:
             return self._configured_admin
         return self._key_cache.admin.digest
 
-    def _admit_client(self, headers: HeaderList) -> Principal:
+    def _admit_client(self, headers: HeaderList, rate: RateClass) -> Principal:
         if not self.keyed:
             return ANONYMOUS
         sent = presented_key(headers, basic=False)
@@ -143,7 +155,10 @@ class Authenticator:
         if key is None:
             raise InvalidKey("The API key is not one of this gateway's.")
         if key.rpm is not None and self._rate_limiter is not None:
-            self._rate_limiter.admit(key.id, rpm=key.rpm)
+            if rate is RateClass.FREE:
+                self._rate_limiter.admit(f"{key.id}{_FREE_SUFFIX}", rpm=max(key.rpm, FREE_PER_MINUTE))
+            else:
+                self._rate_limiter.admit(key.id, rpm=key.rpm)
         return Principal(key.id, key)
 
     def _admit_admin(self, headers: HeaderList) -> Principal:

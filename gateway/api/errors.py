@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.api.gemini_paths import gemini_not_served, is_gemini_path
 from gateway.api.headers import encode_headers
-from gateway.dialects import CHAT_COMPLETIONS, Dialect, dialect_of
+from gateway.dialects import CHAT_COMPLETIONS, MESSAGES, Dialect, dialect_of
 from gateway.errors import (
     GatewayError,
     InvalidKey,
@@ -95,6 +95,8 @@ async def on_internal_error(request: Request, error: Exception) -> Response:
 def _routed_error(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """In the dialect of the path; a dialect whose SDKs read a request id gets one, for support."""
     dialect = dialect_of(request.scope["path"])
+    if dialect is CHAT_COMPLETIONS and "anthropic-version" in request.headers:
+        dialect = MESSAGES  # a route of both APIs, such as the list of models
     if not dialect.request_id_header:
         return error_response(error, headers)
     request_id = "req_" + secrets.token_hex(16)

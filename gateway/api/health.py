@@ -19,6 +19,11 @@ async def healthz(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def probe(request: Request) -> Response:
+    """Something serves here; says nothing else."""
+    return Response()
+
+
 class IntegrityCheck:
     """The result of the last integrity check of the whole ledger; `finding` is None while no damage was found."""
 

@@ -23,11 +23,18 @@ _ID = re.compile(r"resp_[A-Za-z0-9_-]{1,200}")
 Find = Callable[[str], StoredResponse | None]
 
 
+def size_of(response: StoredResponse) -> int:
+    """Bytes of its content."""
+    return len(response.response) + len(response.input) + len(response.output)
+
+
 class ResponseState(Protocol):
     """Keys see only their own responses. What has expired is not found."""
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        """Those of the responses that are there."""
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        """Those of the responses that are there. Raises RequestTooLarge when they have more than `most` bytes together."""
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         """A response and all that it continues, oldest first; empty when one of them is not there.
@@ -45,17 +52,22 @@ class ResponseState(Protocol):
 class ResponseMemory:
     """ResponseState in this process. `now` is Unix time in seconds. What was not used for longest makes room."""
 
-    def __init__(self, now: Callable[[], float], *, most_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, most_bytes: int = MEMORY_BYTES, most_responses: int = MEMORY_RESPONSES
+    ) -> None:
         self._now = now
         self._most_bytes = most_bytes
+        self._most_responses = most_responses
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._responses)
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        return _found(ids, partial(self._read, key_id=key_id))
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        return _found(ids, partial(self._read, key_id=key_id), most=most)
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         return _turns(id, partial(self._read, key_id=key_id), most=most)
@@ -71,8 +83,8 @@ class ResponseMemory:
             self._responses[turn.id] = turn
             self._responses.move_to_end(turn.id)
         self._responses[response.id] = response
-        self._bytes += response.size + _OVERHEAD
-        while self._bytes > self._most_bytes or len(self._responses) > MEMORY_RESPONSES:
+        self._bytes += size_of(response) + _OVERHEAD
+        while self._bytes > self._most_bytes or len(self._responses) > self._most_responses:
             self._remove(next(iter(self._responses)))
 
     async def delete(self, id: str, *, key_id: str | None) -> bool:
@@ -81,10 +93,10 @@ class ResponseMemory:
             self._remove(id)
         return found
 
-    async def run(self) -> None:
-        """Delete what has expired, until cancelled."""
+    async def run(self, *, pause: float = EXPIRY_SECONDS) -> None:
+        """Delete what has expired every `pause` seconds, until cancelled."""
         while True:
-            await asyncio.sleep(EXPIRY_SECONDS)
+            await asyncio.sleep(pause)
             self.delete_expired()
 
     def delete_expired(self) -> None:
@@ -98,7 +110,7 @@ class ResponseMemory:
     def _remove(self, id: str) -> None:
         response = self._responses.pop(id, None)
         if response is not None:
-            self._bytes -= response.size + _OVERHEAD
+            self._bytes -= size_of(response) + _OVERHEAD
 
 
 class LedgerResponses:
@@ -108,8 +120,10 @@ class LedgerResponses:
         self._store = store
         self._now = now
 
-    async def find(self, ids: Collection[str], *, key_id: str | None) -> Mapping[str, StoredResponse]:
-        return await asyncio.to_thread(_found, ids, partial(self._read, key_id=key_id)) if ids else {}
+    async def find(
+        self, ids: Collection[str], *, key_id: str | None, most: int = MAX_BYTES
+    ) -> Mapping[str, StoredResponse]:
+        return await asyncio.to_thread(_found, ids, partial(self._read, key_id=key_id), most=most) if ids else {}
 
     async def conversation(self, id: str, *, key_id: str | None, most: int) -> Sequence[StoredResponse]:
         return await asyncio.to_thread(_turns, id, partial(self._read, key_id=key_id), most=most)
@@ -130,9 +144,16 @@ def _usable(response: StoredResponse | None, *, key_id: str | None, now: float) 
     return response
 
 
-def _found(ids: Collection[str], read: Find) -> Mapping[str, StoredResponse]:
-    known = {id: read(id) for id in ids if _ID.fullmatch(id)}
-    return {id: response for id, response in known.items() if response is not None}
+def _found(ids: Collection[str], read: Find, *, most: int) -> Mapping[str, StoredResponse]:
+    found: dict[str, StoredResponse] = {}
+    size = 0
+    for id in ids:
+        if _ID.fullmatch(id) and (response := read(id)) is not None:
+            found[id] = response
+            size += size_of(response)
+            if size > most:
+                raise _too_large(most)
+    return found
 
 
 def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
@@ -144,9 +165,9 @@ def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
         if response is None:
             return ()
         turns.append(response)
-        size += len(response.input) + len(response.output)
+        size += size_of(response)
         if size > most:
-            raise RequestTooLarge(f"The body is larger than the limit of {most} bytes with its earlier responses.")
+            raise _too_large(most)
         if len(turns) > MAX_TURNS:
             raise InvalidRequest(
                 f"The conversation has more than {MAX_TURNS} responses; send its items instead.",
@@ -155,3 +176,7 @@ def _turns(id: str, read: Find, *, most: int) -> Sequence[StoredResponse]:
             )
         previous = response.previous
     return turns[::-1]
+
+
+def _too_large(most: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The earlier responses have more than the {most} bytes that the body leaves to them.")

@@ -11,7 +11,7 @@ import orjson
 from gateway.api.body import BodyShare
 from gateway.api.chat import Serve
 from gateway.api.response import ResponseWriter
-from gateway.api.response_state import MAX_BYTES, ResponseState
+from gateway.api.response_state import MAX_BYTES, ResponseState, size_of
 from gateway.completion import Json
 from gateway.dialects import InboundRequest
 from gateway.dialects.client_sessions import with_client_session
@@ -92,10 +92,10 @@ class ResponsesService:
             before_end=keeper.commit if keeper is not None else None,
         )
 
-    def _keeper(self, body: Json, items: Sequence[Json], key_id: str | None) -> ResponseKeeper | None:
+    def _keeper(self, body: Json, items: Sequence[Json], key_id: str | None) -> ResponseToKeep | None:
         if self._state is None or body.get("store") is False:
             return None
-        return ResponseKeeper(
+        return ResponseToKeep(
             self._state,
             key_id,
             previous=body.get("previous_response_id"),
@@ -114,7 +114,7 @@ class ResponsesService:
         ids = {id for id in map(response_of, wanted.items) if id is not None}
         if len(ids) > MAX_REFERENCED:
             raise InvalidRequest(f"The input names items of more than {MAX_REFERENCED} responses.", param="input")
-        named = [*(await self._state.find(ids, key_id=key_id)).values()]
+        named = [*(await self._state.find(ids, key_id=key_id, most=most)).values()]
         if wanted.previous is None:
             return (), named
         return await self._state.conversation(wanted.previous, key_id=key_id, most=most), named
@@ -123,7 +123,7 @@ class ResponsesService:
         return int(self._now())
 
 
-class ResponseKeeper:
+class ResponseToKeep:
     """Keeps one request's response: `keep` says whether it will, `commit` does it."""
 
     def __init__(
@@ -156,7 +156,7 @@ class ResponseKeeper:
             input=orjson.dumps(self._items),
             output=orjson.dumps(output),
         )
-        if stored.size > MAX_BYTES:
+        if size_of(stored) > MAX_BYTES:
             return False
         self._response = stored
         return True

@@ -13,13 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.auth import Authenticator, Role
+from gateway.api.auth import Authenticator, RateClass, Role
 from gateway.api.client import AsgiAdapter, DirectEndpoint
 from gateway.api.cors import Cors, PreflightRoute, WithCors, is_page, marking
+from gateway.api.count_tokens import CountTokens
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn, wants_page
 from gateway.api.feedback import FeedbackEndpoint
-from gateway.api.health import Readiness, healthz
+from gateway.api.health import Readiness, healthz, probe
 from gateway.api.models import ModelList
 from gateway.api.openapi import OpenApiDocument
 from gateway.api.reports import ReportEndpoints
@@ -35,17 +36,23 @@ _SLASHES = re.compile(rb"/{2,}")
 
 @dataclass(frozen=True, slots=True)
 class ProtectedRoute:
-    """A route whose endpoint is called only for requests that were authenticated for the role `access`."""
+    """A route whose endpoint is called only for requests that were authenticated for the role `access`.
+
+    `rate` is what its requests count as.
+    """
 
     path: str
     endpoint: RouteEndpoint
     access: Role
     method: str = "GET"
+    rate: RateClass = RateClass.REQUESTS
 
     def route(self, authenticator: Authenticator, sign_in: SignIn) -> GuardedRoute:
         async def admitted(request: Request) -> Response:
             try:
-                request.scope["principal"] = authenticator.authenticate(request.scope["headers"], self.access)
+                request.scope["principal"] = authenticator.authenticate(
+                    request.scope["headers"], self.access, rate=self.rate
+                )
             except InvalidKey as error:
                 if self.access is Role.ADMIN and wants_page(request):
                     sent = "authorization" in request.headers
@@ -120,6 +127,7 @@ def protected_routes(
     preview: RoutePreview,
     feedback: FeedbackEndpoint,
     stored_responses: StoredResponses,
+    counting: CountTokens,
     reports: ReportEndpoints,
     metrics: RouteEndpoint,
     readiness: Readiness,
@@ -134,6 +142,7 @@ def protected_routes(
         ProtectedRoute("/v1/responses/{response_id}", stored_responses.get, Role.CLIENT),
         ProtectedRoute("/v1/responses/{response_id}", stored_responses.delete, Role.CLIENT, method="DELETE"),
         ProtectedRoute("/v1/responses/{response_id}/input_items", stored_responses.input_items, Role.CLIENT),
+        ProtectedRoute("/v1/messages/count_tokens", counting.count, Role.CLIENT, method="POST", rate=RateClass.FREE),
         ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
         ProtectedRoute("/v1/routing/report", reports.report, Role.ADMIN),
         ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
@@ -142,6 +151,9 @@ def protected_routes(
         ProtectedRoute("/v1/routing/requests", reports.requests, Role.ADMIN),
         ProtectedRoute("/v1/routing/requests/{request_id}", reports.request, Role.ADMIN),
         ProtectedRoute("/metrics", metrics, Role.ADMIN),
+        # Claude Code asks for both before it sends anything.
+        ProtectedRoute("/", probe, Role.OPEN, method="HEAD"),
+        ProtectedRoute("/api/hello", probe, Role.OPEN, method="HEAD"),
         ProtectedRoute("/", dashboard.page, Role.ADMIN),
         ProtectedRoute("/static/{name}", dashboard.static, Role.OPEN),
         ProtectedRoute("/healthz", healthz, Role.OPEN),
@@ -177,7 +189,7 @@ def build_routes(
     a request id of their own.
     """
     entries = with_short_paths(guarded)
-    described = [(entry.method, entry.path, entry.access) for entry in entries]
+    described = [(entry.method, entry.path, entry.access) for entry in entries if entry.method != "HEAD"]
     direct = [
         DirectRoute(path, endpoint) for long, endpoint in completions.items() for path in (long, short_path(long))
     ]

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
+from gateway.api.count_tokens import CountTokens
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.feedback import FeedbackEndpoint
@@ -32,6 +33,7 @@ from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
+from gateway.proxy.token_counter import TokenCounter
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
 from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
@@ -109,6 +111,8 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         planner=planner,
         completions=completions,
         state=state,
+        providers=providers,
+        proxy=proxy,
         authenticator=authenticator,
         corroboration=corroboration,
     )
@@ -203,6 +207,8 @@ def _routes(
     planner: Planner,
     completions: Mapping[str, ChatEndpoint],
     state: ResponseState | None,
+    providers: Mapping[str, Provider],
+    proxy: ChatProxy,
     authenticator: Authenticator,
     corroboration: Corroboration,
 ) -> Sequence[BaseRoute]:
@@ -215,6 +221,12 @@ def _routes(
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
+        counting=CountTokens(
+            TokenCounter(settings.catalog, providers, transport=services.transport, worker=services.body_executor),
+            max_body_bytes=body_bytes,
+            bodies=services.bodies,
+            worker=services.body_executor,
+        ),
         feedback=FeedbackEndpoint(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),

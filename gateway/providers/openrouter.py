@@ -50,6 +50,9 @@ class OpenRouter(OpenAICompatible):
         if "reasoning" in body:
             # OpenRouter rejects both together; the object is more specific.
             body.pop("reasoning_effort", None)
+            if request.native is not None:
+                # The client's own API hides the text and still returns signatures, which `exclude` would leave out.
+                body["reasoning"] = {name: value for name, value in body["reasoning"].items() if name != "exclude"}
         if "models" in body:
             body["models"] = [_without_prefix(name) for name in body["models"]]
         return body

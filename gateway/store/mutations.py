@@ -81,11 +81,6 @@ class StoredResponse(NamedTuple):
     input: bytes
     output: bytes
 
-    @property
-    def size(self) -> int:
-        """Bytes of its content."""
-        return len(self.response) + len(self.input) + len(self.output)
-
 
 class Mutation(Generic[ResultT_co]):
     """A change of the ledger; the type parameter is the type of its result."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from llm_simulator.claude import errors, messages, responses, tools, validation
-from llm_simulator.claude.betas import without_beta_members
+from llm_simulator.claude import betas, errors, messages, responses, tools, validation
 from llm_simulator.claude.parse import parse_request
 from llm_simulator.claude.schema import REQUEST
 from llm_simulator.conversation import Reply
@@ -44,8 +43,9 @@ class ClaudeVendor:
         if model is None and isinstance(body.get("model"), str):
             raise VendorError(f"model: {body['model']}", status=404, kind="not_found_error")
         try:
+            body = betas.without_beta_members(body, incoming.headers.get("anthropic-beta", ""))
             validation.check_retired_fields(body, version=incoming.headers.get("anthropic-version", ""))
-            read = REQUEST(without_beta_members(body, header=incoming.headers.get("anthropic-beta", "")), ())
+            read = REQUEST(body, ())
             assert model is not None, "the shape requires a model"  # noqa: S101 - narrows the type
             validation.check_parameters(read, model)
             tools.check_tools(read, model)

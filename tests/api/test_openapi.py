@@ -28,16 +28,17 @@ def document(make_gateway: MakeGateway) -> dict[str, Any]:
 
 
 def test_every_route_and_no_other(make_gateway: MakeGateway) -> None:
-    """Each served route is described by its method and path but for the sign-in form's, and nothing that is not served."""
+    """Each served route is described by its method and path but for the sign-in form's and the probes, and nothing that is not served."""
     gateway = make_gateway()
     document = gateway.client.get("/openapi.json").json()
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     served = {
-        (next(iter((route.methods or {"POST"}) - {"HEAD"})), route.path.replace(":path}", "}"))
+        (next(iter((route.methods or {"POST"}) - {"HEAD"}), "HEAD"), route.path.replace(":path}", "}"))
         for route in gateway.app.routes
         if isinstance(route, Route)
     }
-    assert served - told == {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out")}
+    probes = {("HEAD", "/"), ("HEAD", "/api/hello")}
+    assert served - told == {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), *probes}
     assert told - served == set()
     assert {f"{method} {path}" for method, path in told} == OPERATIONS.keys()
     assert document["openapi"].startswith("3.1.")

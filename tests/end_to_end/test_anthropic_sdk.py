@@ -25,6 +25,15 @@ MODELS = [
     "claude-opus-5-5[1m]",
     "openrouter/qwen/qwen3.8-flash",
 ]
+CLAUDES = [
+    "claude-haiku-4-5",
+    "claude-sonnet-4-6",
+    "claude-sonnet-5",
+    "claude-opus-5",
+    "claude-haiku-5-5",
+    "claude-sonnet-5-5",
+    "claude-opus-5-5",
+]
 WEATHER: Any = {
     "name": "get_weather",
     "description": "The weather in a city.",
@@ -48,6 +57,11 @@ def client(served: Served) -> Iterator[Anthropic]:
         yield sdk
 
 
+def text_of(message: Any) -> str:
+    """The text; Claude's newest models think before it without being asked."""
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
 def user(content: Any) -> Any:
     return {"role": "user", "content": content}
 
@@ -61,8 +75,7 @@ def test_create_has_text_usage_and_a_consistent_row(client: Anthropic, served: S
     answer = raw.parse()
     row = served.row(raw.headers["request-id"])
     assert raw.headers["x-request-id"] == raw.headers["request-id"]
-    assert answer.content[0].type == "text"
-    assert answer.content[0].text
+    assert text_of(answer)
     assert (answer.stop_reason, answer.stop_sequence, answer.type) == ("end_turn", None, "message")
     usage = answer.usage
     prompt = usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
@@ -79,8 +92,7 @@ def test_stream_helper_makes_a_message(client: Anthropic, model: str) -> None:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
     assert text
-    assert final.content[0].type == "text"
-    assert final.content[0].text == text
+    assert text_of(final) == text
     assert final.stop_reason == "end_turn"
     assert final.usage.output_tokens > 0
     assert final.usage.input_tokens > 0
@@ -112,6 +124,13 @@ def ask(client: Anthropic, streamed: bool, **options: Any) -> Any:
         return client.messages.create(**options)
     with client.messages.stream(**options) as stream:
         return stream.get_final_message()
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_no_thinking_without_being_asked(client: Anthropic, streamed: bool) -> None:
+    """A client that reads `content[0].text` finds the text there, though a Gemini model signs its answer."""
+    answer = ask(client, streamed, model="gemini/gemini-3.8-flash", max_tokens=500, messages=[user("Hello")])
+    assert [block.type for block in answer.content] == ["text"]
 
 
 def test_conversation_moves_between_providers(client: Anthropic) -> None:
@@ -198,9 +217,9 @@ def test_async_client(served: Served) -> None:
             whole = await sdk.messages.create(model="auto", max_tokens=100, messages=[user("Hello")])
             async with sdk.messages.stream(model="auto", max_tokens=100, messages=[user("Hello")]) as stream:
                 final = await stream.get_final_message()
-        return whole.content[0].type, final.content[0].type
+        return text_of(whole), text_of(final)
 
-    assert asyncio.run(run()) == ("text", "text")
+    assert all(asyncio.run(run()))
 
 
 def test_models_in_anthropics_form(client: Anthropic) -> None:
@@ -236,3 +255,34 @@ def test_errors_are_anthropics(
     assert mentions in str(refused.value)
     assert refused.value.request_id
     assert served.rows() == rows
+
+
+@pytest.mark.parametrize("model", CLAUDES)
+@pytest.mark.parametrize("forced", [False, True], ids=["auto", "forced"])
+def test_every_generation_takes_what_an_agent_sends(client: Anthropic, model: str, forced: bool) -> None:
+    """A request of Claude Code for `auto` is adapted to the generation that is chosen, in the middle of a tool loop too."""
+    messages: list[Any] = [
+        user([{"type": "text", "text": "What is the weather in Paris?"}]),
+        {"role": "system", "content": "cwd: /tmp", "output_config": {"effort": "low"}},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}],
+        },
+        user([{"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}]),
+    ]
+    answer = client.messages.create(
+        model="auto",
+        max_tokens=20_000,
+        messages=messages,
+        tools=[WEATHER],
+        tool_choice={"type": "any"} if forced else {"type": "auto"},
+        thinking={"type": "adaptive", "display": "omitted"},
+        output_config={"effort": "xhigh"},
+        extra_headers={"anthropic-beta": "context-management-2025-06-27,per-turn-control-2026-07-01"},
+        extra_body={
+            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+            "routing": {"models": [f"claude/{model}"]},
+        },
+    )
+    assert answer.model == f"claude/{model}"
+    assert answer.content

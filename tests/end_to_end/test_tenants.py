@@ -21,11 +21,18 @@ CLIENT = {"/openapi.json": "GET"} | {
         "chat/completions": "POST",
         "completions": "POST",
         "embeddings": "POST",
+        "messages": "POST",
+        "messages/count_tokens": "POST",
         "route": "POST",
         "feedback": "POST",
+        "responses": "POST",
         "models": "GET",
         "models/{model:path}": "GET",
     }.items()
+}
+# Of something that the key may not have.
+OWN = {
+    f"{prefix}/responses/{path}" for prefix in ("/v1", "") for path in ("{response_id}", "{response_id}/input_items")
 }
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "2+2?"}]}
 
@@ -41,6 +48,8 @@ def routes(gateway: GatewayUnderTest) -> Iterator[tuple[str, str]]:
         if isinstance(route, PreflightRoute):
             continue
         assert isinstance(route, Route)
+        if route.methods == {"HEAD"}:  # a probe, which tells nothing
+            continue
         if not route.path.startswith("/sign-"):  # a form's, which takes no key in a header
             yield route.path, CLIENT.get(route.path, "GET")
 
@@ -57,6 +66,8 @@ def test_tenant_key_opens_client_routes_only(gateway: GatewayUnderTest) -> None:
                 assert response.status_code == 200, path
             elif path in CLIENT:
                 assert response.status_code == 400, path
+            elif path in OWN:
+                assert response.status_code == 404, path
             else:
                 assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden"), path
                 assert mine not in response.text.replace(url, "")
@@ -99,4 +110,7 @@ def test_two_keys_in_one_request(gateway: GatewayUnderTest, path: str) -> None:
     """A request with the keys of two tenants is nobody's."""
     headers = {"authorization": f"Bearer {issue(gateway, 'a')}", "x-api-key": issue(gateway, "b")}
     response = gateway.client.post(path, json=CHAT, headers=headers)
-    assert (response.status_code, response.json()["error"]["code"]) == (400, "conflicting_keys")
+    error = response.json()["error"]
+    assert response.status_code == 400
+    assert "keys" in error["message"]
+    assert error.get("code", "conflicting_keys") == "conflicting_keys"  # Anthropic's errors have no code

@@ -18,11 +18,14 @@ from gateway.errors import BudgetExceeded, Conflict, GatewayError, InvalidReques
 from gateway.records import Attempt, Feedback
 from gateway.store import (
     Checkpoint,
+    DeleteExpiredResponses,
+    DeleteResponse,
     InsertAdminKey,
     InsertCheckpoint,
     InsertFeedback,
     InsertOutcome,
     InsertRequest,
+    InsertResponse,
     InsertVirtualKey,
     Mutation,
     RejectCheckpoint,
@@ -32,6 +35,7 @@ from gateway.store import (
     SettleRequest,
     Store,
     StoredOutcome,
+    StoredResponse,
     UpsertAttempt,
 )
 from gateway.store.postgres.address import PostgresAddress
@@ -208,6 +212,18 @@ def test_checkpoints(open_store: Callable[[], Store]) -> None:
         assert listed[1].timestamp == "2026-11-22T10:30:00.000+00:00"
         assert store.state_body(ids[-1]) == b"body"
         assert store.state_body(ids[0]) is None
+
+
+def test_responses_are_kept_until_they_expire(store: Store) -> None:
+    """A response is read as it was written until its key deletes it or it expires; what it continues is kept as long."""
+    first = StoredResponse("resp_1", "k1", 1.0, 10.0, None, b"{}", b"[]", b"[1]")
+    second = first._replace(id="resp_2", previous="resp_1", expires=20.0)
+    for response in (first, second):
+        store.submit(InsertResponse(response)).result()
+    assert store.response("resp_1") == first._replace(expires=20.0)
+    assert [store.submit(DeleteResponse("resp_1", key)).result() for key in ("k2", "k1", "k1")] == [False, True, False]
+    store.submit(DeleteExpiredResponses(20.0)).result()
+    assert store.response("resp_2") is None
 
 
 def test_orphans_are_closed(open_store: Callable[[], Store]) -> None:

@@ -83,7 +83,7 @@ def _operation(operation: Operation, access: Role) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {JSON: {"schema": operation.body}}},
         "responses": {
             "200": _answer(operation),
-            **{str(status): _failure(status) for status in statuses},
+            **{str(status): _failure(status, operation.error) for status in statuses},
             **{str(status): _other(schema) for status, schema in operation.others.items()},
         },
         "security": _security(access),
@@ -105,8 +105,8 @@ def _other(schema: Schema) -> dict[str, Any]:
     return {"description": "Not now.", "content": {JSON: {"schema": schema}}}
 
 
-def _failure(status: int) -> dict[str, Any]:
-    response = {"description": _REASONS[status], "content": {JSON: {"schema": named("Error")}}}
+def _failure(status: int, error: str) -> dict[str, Any]:
+    response = {"description": _REASONS[status], "content": {JSON: {"schema": named(error)}}}
     if status in _RETRIED:
         response["headers"] = {"retry-after": {"schema": text(pattern="^[0-9]+$"), "description": "Seconds."}}
     return response

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.api.feedback import FeedbackBody
-from gateway.api.openapi import chat, completions, embeddings, responses
-from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, text, whole
+from gateway.api.openapi import chat, completions, embeddings, messages, responses, responses_api
+from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, record, text, whole
 from gateway.api.reports import MAX_DAYS, MAX_ROWS
+from gateway.api.stored_responses import MAX_ITEMS
 
 EVENTS = "text/event-stream"
 
@@ -18,6 +19,7 @@ class Operation:
     """`answers` are schemas by media type, `failures` the error statuses beside those that every route of its access has.
 
     `others` are further statuses that are no errors in OpenAI's shape, `headers` those of an answer, each with its meaning.
+    `error` names the schema of errors.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Operation:
     failures: Sequence[int] = ()
     others: Mapping[int, Schema] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = "Error"
 
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -36,9 +39,17 @@ SCHEMAS: Mapping[str, Schema] = {
     "ChatCompletion": chat.COMPLETION,
     "CompletionRequest": completions.REQUEST,
     "TextCompletion": completions.COMPLETION,
+    "MessagesRequest": messages.REQUEST,
+    "CountTokensRequest": messages.COUNT_REQUEST,
+    "Message": messages.MESSAGE,
+    "AnthropicError": messages.ERROR,
     "Usage": chat.USAGE,
     "EmbeddingRequest": embeddings.REQUEST,
     "Embeddings": embeddings.EMBEDDINGS,
+    "ResponsesRequest": responses_api.REQUEST,
+    "Response": responses_api.RESPONSE,
+    "DeletedResponse": responses_api.DELETED,
+    "InputItems": responses_api.INPUT_ITEMS,
     "Error": responses.ERROR,
     "Model": responses.MODEL,
     "Models": responses.MODELS,
@@ -72,6 +83,8 @@ _AUTO_ROUTE = _query(
 )
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
+_RESPONSE_ID = _path("response_id", "`id` of the response.")
+
 # Headers of chat answers; those of errors after routing are the same.
 _ROUTED = {
     "x-request-id": "The request's id in the ledger; on every answer, errors too.",
@@ -85,18 +98,19 @@ _ROUTED = {
     "x-gateway-baseline-model": "What savings are counted against.",
     "x-gateway-attempts": "How many upstreams were called.",
     "x-gateway-fallback": "`true` or `false`.",
+    "x-gateway-dropped": "Members of the request that are left out, where there are any.",
     "x-gateway-cost": "USD, or `unknown`; not in streams.",
     "x-gateway-baseline-cost": "USD, or `unknown`; not in streams.",
 }
 
 
-def _chat(id: str, summary: str, *, request: str = "ChatRequest", answer: str = "ChatCompletion") -> Operation:
+def _completion(id: str, summary: str, *, body: str, answer: str, events: Schema) -> Operation:
     return Operation(
         id=id,
         summary=summary,
-        answers={JSON: named(answer), EVENTS: text("Chunks, then `[DONE]`; or an error event.")},
+        answers={JSON: named(answer), EVENTS: events},
         parameters=(_AUTO_ROUTE,),
-        body=named(request),
+        body=named(body),
         failures=(404, 413, 415, 422, 502, 503, 504),
         headers=_ROUTED,
     )
@@ -119,12 +133,12 @@ def _with_short_paths(operations: Mapping[str, Operation]) -> dict[str, Operatio
 
 OPERATIONS: Mapping[str, Operation] = _with_short_paths(
     {
-        "POST /v1/chat/completions": _chat("chat", "A chat completion, or its chunks as server-sent events."),
-        "POST /v1/completions": _chat(
+        "POST /v1/completions": _completion(
             "completions",
             "A text completion, in the form before chat, or its chunks as server-sent events.",
-            request="CompletionRequest",
+            body="CompletionRequest",
             answer="TextCompletion",
+            events=text("Chunks, then `[DONE]`; or an error event."),
         ),
         "POST /v1/embeddings": Operation(
             "embeddings",
@@ -133,6 +147,64 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             body=named("EmbeddingRequest"),
             failures=(404, 413, 415, 422, 502, 503, 504),
             headers=_ROUTED,
+        ),
+        "POST /v1/messages": Operation(
+            "messages",
+            "Anthropic's Messages API, for any model.",
+            {JSON: named("Message"), EVENTS: text("Anthropic's events, the last one `message_stop` or `error`.")},
+            parameters=(_AUTO_ROUTE,),
+            body=named("MessagesRequest"),
+            failures=(404, 413, 415, 422, 502, 503, 504),
+            error="AnthropicError",
+            headers={"request-id": "The same as `x-request-id`, by the name that Anthropic's SDKs read.", **_ROUTED},
+        ),
+        "POST /v1/messages/count_tokens": Operation(
+            "count_tokens",
+            "The number of tokens of a Messages request; free.",
+            {JSON: record({"input_tokens": whole(low=0)})},
+            body=named("CountTokensRequest"),
+            error="AnthropicError",
+            failures=(404, 413, 415, 502, 503, 504),
+        ),
+        "POST /v1/chat/completions": _completion(
+            "chat",
+            "A chat completion, or its chunks as server-sent events.",
+            body="ChatRequest",
+            answer="ChatCompletion",
+            events=text("Chunks, then `[DONE]`; or an error event."),
+        ),
+        "POST /v1/responses": _completion(
+            "create_response",
+            "OpenAI's Responses: a response, or its events.",
+            body="ResponsesRequest",
+            answer="Response",
+            events=responses_api.EVENT,
+        ),
+        "GET /v1/responses/{response_id}": Operation(
+            "response",
+            "A response that is kept for the key that asked for it.",
+            {JSON: named("Response")},
+            parameters=(_RESPONSE_ID,),
+            failures=(404,),
+        ),
+        "DELETE /v1/responses/{response_id}": Operation(
+            "delete_response",
+            "Forget a response.",
+            {JSON: named("DeletedResponse")},
+            parameters=(_RESPONSE_ID,),
+            failures=(404, 503),
+        ),
+        "GET /v1/responses/{response_id}/input_items": Operation(
+            "input_items",
+            "The input items of a response, newest first.",
+            {JSON: named("InputItems")},
+            parameters=(
+                _RESPONSE_ID,
+                _query("limit", {**whole(low=1, high=MAX_ITEMS), "default": 20}, "How many items."),
+                _query("order", one_of("asc", "desc"), "By time; `desc` unless given."),
+                _query("after", text(), "The last id of the page before."),
+            ),
+            failures=(404,),
         ),
         "GET /v1/models": Operation("models", "The available models, `auto` first.", {JSON: named("Models")}),
         "GET /v1/models/{model}": Operation(

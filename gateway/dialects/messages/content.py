@@ -15,7 +15,7 @@ from gateway.completion import Json
 from gateway.dialects.chat_completions.messages import MAX_MESSAGES, MAX_PARTS
 from gateway.dialects.messages.media import document_parts, image_parts, required, text_part
 from gateway.dialects.messages.native_only import NativeOnly
-from gateway.dialects.messages.thinking import ReturnedReasoning
+from gateway.dialects.messages.thinking import ReceivedReasoning
 from gateway.field_checks import array, boolean, choice, invalid, mapping, string, wrong_type
 
 Part = dict[str, Any]
@@ -168,7 +168,7 @@ class TurnTranslator:
         yield text_part("\n".join([f"{title} ({source})", *texts]))
 
     def _add_assistant(self, blocks: Sequence[Json], path: str) -> None:
-        returned = ReturnedReasoning([block for block in blocks if block["type"] in _THINKING])
+        returned = ReceivedReasoning([block for block in blocks if block["type"] in _THINKING])
         parts: list[Part] = []
         calls: list[Json] = []
         message: Message = {"role": "assistant", "content": None}
@@ -204,7 +204,7 @@ def marked(holder: dict[str, Any], block: Json) -> dict[str, Any]:
     return holder if mark is None else {**holder, "cache_control": mark}
 
 
-def _call(block: Json, path: str, returned: ReturnedReasoning) -> dict[str, Any]:
+def _call(block: Json, path: str, returned: ReceivedReasoning) -> dict[str, Any]:
     id = string(required(block, path, name="id"), f"{path}.id", empty=False)
     name = string(required(block, path, name="name"), f"{path}.name", empty=False)
     arguments = orjson.dumps(mapping(required(block, path, name="input"), f"{path}.input")).decode()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.completion import Untranslatable
+from gateway.completion import NativeContent
 
 
 class NativeOnly:
     """The first such member of each kind; an error or a routing decision needs no more."""
 
     def __init__(self) -> None:
-        self.untranslatable: Untranslatable | None = None
+        self.untranslatable: NativeContent | None = None
         self.unpriced: str | None = None
 
     def needs_anthropic(self, path: str, what: str) -> None:
@@ -19,7 +19,7 @@ class NativeOnly:
                 f"'{path}': {what} is part of Anthropic's own API, so only a claude/ model can take this request. "
                 "Name one, or leave this out."
             )
-            self.untranslatable = Untranslatable(path, reason)
+            self.untranslatable = NativeContent(path, reason)
 
     def costs_extra(self, path: str) -> None:
         if self.unpriced is None:

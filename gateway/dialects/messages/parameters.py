@@ -84,14 +84,15 @@ def _reasoning(body: Json) -> dict[str, Any]:
         return {} if effort is None else {"reasoning": {"effort": effort}}
     thinking = mapping(body["thinking"], "thinking")
     kind = string(required(thinking, "thinking", name="type"), "thinking.type")
-    if thinking.get("display") is not None:
-        string(thinking["display"], "thinking.display")
+    hidden = {}
+    if thinking.get("display") is not None and string(thinking["display"], "thinking.display") == "omitted":
+        hidden = {"exclude": True}
     if kind in THINKING_OFF:
         return {"reasoning": _NOT_THINKING}
     if kind == "enabled":
         budget = required(thinking, "thinking", name="budget_tokens")
-        return {"reasoning": {"max_tokens": integer(budget, "thinking.budget_tokens", low=1)}}
-    return {"reasoning": {"enabled": True} if effort is None else {"effort": effort}}
+        return {"reasoning": {"max_tokens": integer(budget, "thinking.budget_tokens", low=1), **hidden}}
+    return {"reasoning": {**({"enabled": True} if effort is None else {"effort": effort}), **hidden}}
 
 
 def _response_format(body: Json) -> dict[str, Any]:

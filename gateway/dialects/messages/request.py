@@ -13,7 +13,7 @@ from gateway.dialects.messages.native_only import NativeOnly
 from gateway.dialects.messages.parameters import chat_parameters
 from gateway.dialects.messages.thinking import is_own
 from gateway.dialects.routing_hints import routing_hints
-from gateway.field_checks import boolean, missing, string
+from gateway.field_checks import boolean, invalid, missing, string
 from gateway.json_body import parse_object
 
 NAME = "messages"
@@ -92,7 +92,11 @@ def _without_own_thinking(turn: Json) -> Json | None:
 
 
 def _headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {name: headers[name.encode()].decode("latin-1") for name in HEADERS if headers.get(name.encode())}
+    found = {name: headers[name.encode()].decode("latin-1") for name in HEADERS if headers.get(name.encode())}
+    for name, value in found.items():
+        if not (value.isascii() and value.isprintable()):
+            invalid(name, f"Invalid header '{name}': it holds characters that are not printable ASCII.")
+    return found
 
 
 def _query(query: bytes) -> str:

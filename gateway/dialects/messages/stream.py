@@ -15,7 +15,14 @@ import orjson
 from gateway.completion import Chunk, Json
 from gateway.dialects.base import ResponseHead
 from gateway.dialects.messages.errors import error_events
-from gateway.dialects.messages.response import STOP_REASONS, ToolIds, anthropic_usage, hides_thinking, wants_one_call
+from gateway.dialects.messages.response import (
+    STOP_REASONS,
+    ToolIds,
+    anthropic_usage,
+    hides_thinking,
+    wants_one_call,
+    wants_thinking,
+)
 from gateway.dialects.messages.thinking import ReasoningCollector
 from gateway.errors import GatewayError
 from gateway.sse import COMMENT, ServerSentEvent, event, one_line
@@ -57,6 +64,7 @@ class MessagesWriter:
         self._started = False
         self._finish: str | None = None
         self._reasoning = ReasoningCollector(head.model)
+        self._wants_thinking = wants_thinking(head.request)
         self._hides_thinking = hides_thinking(head.request)
         self._one_call = wants_one_call(head.request)
         self._ids = ToolIds()
@@ -69,8 +77,10 @@ class MessagesWriter:
         return _PING if self._started else COMMENT
 
     def write(self, chunk: Chunk) -> bytes:
-        if chunk.native is not None:
-            return self._pass_on(chunk.native)
+        if (native := chunk.native) is not None:
+            if native.event == "content_block_delta":
+                return _DELTA + native.data + b"\n\n"
+            return self._pass_on(native)
         if chunk.text is not None and self._open == "text":
             return self._before + one_line(chunk.text) + b"}}\n\n"
         pieces = [self._start(chunk)]
@@ -79,13 +89,13 @@ class MessagesWriter:
                 pieces.append(self._delta(choice.get("delta") or {}))
                 self._finish = choice.get("finish_reason") or self._finish
         if self._finish is not None:
-            pieces.append(self._close())
+            pieces.append(self._close_calls())
         return b"".join(pieces)
 
     def end(self, usage: Json, gateway: Json) -> bytes:
         if self._held:
             return b"".join(event(held.event, held.data) for held in self._held.values())
-        pieces = [self._start(Chunk()), self._close()]
+        pieces = [self._start(Chunk()), self._close_calls()]
         delta = {"stop_reason": STOP_REASONS.get(self._finish or "stop", "end_turn"), "stop_sequence": None}
         last = {"type": "message_delta", "delta": delta, "usage": anthropic_usage(usage)}
         return b"".join((*pieces, _event(last), _STOP))
@@ -127,7 +137,7 @@ class MessagesWriter:
 
     def _delta(self, delta: Json) -> bytes:
         pieces: list[bytes] = []
-        if thought := delta.get("reasoning_content"):
+        if self._wants_thinking and (thought := delta.get("reasoning_content")):
             pieces.append(self._think(thought))
         self._reasoning.add(delta.get("reasoning_details") or ())
         if text := delta.get("content") or delta.get("refusal"):
@@ -138,7 +148,7 @@ class MessagesWriter:
     def _think(self, text: str) -> bytes:
         opened = b""
         if self._open != "thinking":
-            opened = self._advance(last=True) + self._close_block() + self._begin_thinking()
+            opened = self._close_calls() + self._begin_thinking()
         if self._hides_thinking:
             return opened
         return opened + self._block_delta({"type": "thinking_delta", "thinking": text})
@@ -203,8 +213,16 @@ class MessagesWriter:
         return self._start_event(block)
 
     def _close(self) -> bytes:
-        """Close what is open, calls that wait and reasoning without a block included."""
-        return self._advance(last=True) + self._close_block() + self._unsealed()
+        """Close what is open; for a client that wants thinking, reasoning that has no block gets one before the next block.
+
+        At the end of an answer it gets none: Claude Code takes the last block for the result.
+        """
+        closed = self._close_calls()
+        return closed + self._unsealed() if self._wants_thinking else closed
+
+    def _close_calls(self) -> bytes:
+        """Close what is open, and the calls that wait for it."""
+        return self._advance(last=True) + self._close_block()
 
     def _close_block(self) -> bytes:
         kind, self._open = self._open, None

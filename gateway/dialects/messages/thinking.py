@@ -50,7 +50,7 @@ class ReasoningCollector:
         return seal(Envelope(self._model, details))
 
 
-class ReturnedReasoning:
+class ReceivedReasoning:
     """The reasoning of an assistant turn that a client sent back: `details` of the message, `calls` by the id of the call."""
 
     def __init__(self, blocks: Sequence[Json]) -> None:

@@ -19,6 +19,7 @@ from gateway.field_checks import array, choice, invalid, mapping, missing, requi
 MAX_ITEMS = 10_000  # earlier ones included
 
 _ROLES = ("user", "assistant", "system", "developer")
+_PLAIN = ("user", "system", "developer")
 # Records of tools that other services ran. Models get the text of the answers that followed.
 _LEFT_OUT = frozenset({
     "apply_patch_call", "apply_patch_call_output", "code_interpreter_call", "compaction", "computer_call",
@@ -52,6 +53,16 @@ class MessageBuilder:
 
     def item(self, value: object, path: str) -> None:
         """Raises InvalidRequest for an item that is invalid or unknown."""
+        if (
+            type(value) is dict
+            and len(value) == 2
+            and value.get("role") in _PLAIN
+            and type(value.get("content")) is str
+        ):
+            self._end_turn()
+            self._end_results()
+            self._add(value, path)  # fast path: it is the message already
+            return
         item = mapping(value, path)
         kind = item.get("type")
         if kind is None:
@@ -144,14 +155,16 @@ class MessageBuilder:
         return self._turn
 
     def _end_turn(self) -> None:
+        if not self._turn:
+            return
         turn, details, self._turn, self._details = self._turn, self._details, {}, []
         if len(turn) > 1:  # reasoning alone is no message
             return_details(turn, details)
             self._add(turn, self._turn_path)
 
     def _end_results(self) -> None:
-        media, self._media = self._media, []
-        if media:
+        if self._media:
+            media, self._media = self._media, []
             self._add({"role": "user", "content": media}, self._media_path)
 
     def _add(self, message: Json, path: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.completion import Json
 from gateway.dialects.envelope import Envelope, seal
+from gateway.dialects.responses.answer import visible_items
 from gateway.dialects.responses.earlier import item_id
 from gateway.dialects.responses.reasoning import call_detail, merge_details
 from gateway.dialects.responses.tools import ClientTool, ToolNames, custom_input
@@ -129,11 +130,10 @@ class OutputBuilder:
 
     def _say(self, kind: str, text: str, logprobs: list[Json]) -> None:
         item = self.open
-        if item is None or item.kind != "message" or item.part is None or item.part.kind != kind:
-            item = self._open_part(kind)
-        part = item.part
-        if part is None:
-            return
+        if item is None or item.part is None or item.part.kind != kind:
+            item, part = self._open_part(kind)
+        else:
+            part = item.part
         part.pieces.append(text)
         content_index = len(item.content)
         if kind == "refusal":
@@ -142,16 +142,16 @@ class OutputBuilder:
             part.logprobs += logprobs
             self._event(item, "response.output_text.delta", content_index=content_index, delta=text, logprobs=logprobs)
 
-    def _open_part(self, kind: str) -> OpenItem:
-        item = self.open
-        if item is not None and item.kind == "message":
-            self._close_part(item)
+    def _open_part(self, kind: str) -> tuple[OpenItem, OpenPart]:
+        item, part = self.open, OpenPart(kind)
+        if item is not None and item.part is not None:
+            self._close_part(item, item.part)
         else:
             item = self._open("msg", "message")
             self._show(item, {"status": "in_progress", "role": "assistant", "content": []})
-        item.part = OpenPart(kind)
-        self._event(item, "response.content_part.added", content_index=len(item.content), part=item.part.whole())
-        return item
+        item.part = part
+        self._event(item, "response.content_part.added", content_index=len(item.content), part=part.whole())
+        return item, part
 
     def _annotate(self, annotation: Json) -> None:
         """A source of the open text; the members of chat completions stand one level deeper."""
@@ -212,15 +212,14 @@ class OutputBuilder:
         self._tell("response.output_item.added", {"output_index": item.place["output_index"], "item": added})
 
     def _event(self, item: OpenItem, type: str, **members: Any) -> None:
-        if item.place is not None:
-            self._tell(type, {**item.place, **members})
+        self._tell(type, {**(item.place or {}), **members})
 
     def _close(self, status: str) -> None:
         item, self.open = self.open, None
         if item is None:
             return
-        if item.kind == "message":
-            self._close_part(item)
+        if item.part is not None:
+            self._close_part(item, item.part)
             done = {"id": item.id, "type": item.kind, "status": status, "role": "assistant", "content": item.content}
         elif item.kind == "reasoning":
             done = self._reasoning_done(item)
@@ -230,17 +229,10 @@ class OutputBuilder:
             done = self._call_done(item, status)
         self.items.append(done)
         if item.place is not None:
-            seen = (
-                done
-                if self._encrypted
-                else {name: value for name, value in done.items() if name != "encrypted_content"}
-            )
+            (seen,) = visible_items([done], encrypted=self._encrypted)
             self._tell("response.output_item.done", {"output_index": item.place["output_index"], "item": seen})
 
-    def _close_part(self, item: OpenItem) -> None:
-        part, item.part = item.part, None
-        if part is None:
-            return
+    def _close_part(self, item: OpenItem, part: OpenPart) -> None:
         whole, content_index = part.whole(), len(item.content)
         if part.kind == "refusal":
             self._event(item, "response.refusal.done", content_index=content_index, refusal=whole["refusal"])

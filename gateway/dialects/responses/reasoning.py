@@ -44,9 +44,10 @@ def return_details(turn: dict[str, Any], details: Sequence[Json]) -> None:
     calls = {call["id"]: call for call in turn.get("tool_calls") or ()}
     kept = []
     for detail in details:
+        call_id, extra_content = detail.get("id"), detail.get("extra_content")
         if detail.get("format") != _CALL_FORMAT:
             kept.append(detail)
-        elif detail.get("id") in calls and isinstance(detail.get("extra_content"), dict):
-            calls[detail["id"]]["extra_content"] = detail["extra_content"]
+        elif isinstance(call_id, str) and call_id in calls and isinstance(extra_content, dict):
+            calls[call_id]["extra_content"] = extra_content
     if kept:
         turn["reasoning_details"] = kept

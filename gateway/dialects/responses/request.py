@@ -15,7 +15,7 @@ from gateway.dialects.responses.earlier import (
 )
 from gateway.dialects.responses.items import MAX_ITEMS, MessageBuilder
 from gateway.dialects.responses.parameters import chat_parameters, check_parameters
-from gateway.dialects.responses.tools import read_tools
+from gateway.dialects.responses.tools import ToolList, read_tools
 from gateway.dialects.routing_hints import routing_hints
 from gateway.field_checks import array, invalid, required, string, wrong_type
 
@@ -42,7 +42,7 @@ def parse_body(parsed: Mapping[str, Any], earlier: EarlierItems, *, size: int) -
     check_parameters(body)
     if "previous_response_id" in body and not earlier.found:
         raise_previous_not_found(body["previous_response_id"], earlier.kept)
-    tools = read_tools(body.get("tools", []))
+    tools = read_tools(body["tools"]) if "tools" in body else ToolList()
     items = _input_items(body["input"], earlier)
     builder = MessageBuilder(tools.names)
     if body.get("instructions"):

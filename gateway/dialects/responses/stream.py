@@ -46,8 +46,9 @@ class ResponseEventWriter:
         self._id = head.id(RESPONSE_PREFIX)
         self._created, self._model = head.created, head.model
         self._encrypted = wants_encrypted(body)
-        self._echo = one_line({**echoed(body), "store": stores})[1:]
-        self._body = body
+        self._stores = stores
+        self._echoed = echoed(body)
+        self._echo = one_line(self._echoed)[1:]
         self._keep = keep
         self._unix_time = unix_time
         self._output = output_builder(head, body, self._event)
@@ -81,15 +82,14 @@ class ResponseEventWriter:
         completed_at = self._now() if incomplete is None else None
         head = self._head(status, completed_at=completed_at, incomplete=incomplete, usage=usage)
         head["gateway"] = gateway
-        kept = self._keep({**head, **echoed(self._body)}, self._output.items)
-        self._echo = one_line({**echoed(self._body), "store": kept})[1:]
+        self._stores = self._keep({**head, **self._echoed}, self._output.items)
         self._lifecycle(f"response.{status}", head, visible_items(self._output.items, encrypted=self._encrypted))
         return self._taken() + DONE
 
     def error(self, error: GatewayError) -> bytes:
         """The response with the items that were finished, as failed. An unfinished call must not look finished: clients run calls."""
         self._begin()
-        self._echo = one_line({**echoed(self._body), "store": False})[1:]
+        self._stores = False
         items = visible_items(self._output.items, encrypted=self._encrypted)
         self._lifecycle("response.failed", self._head("failed", error=error), items)
         return self._taken()
@@ -117,7 +117,7 @@ class ResponseEventWriter:
             self._before_text = b'event: %b\ndata: %b,"delta":' % (type.encode(), one_line(known)[:-1])
 
     def _lifecycle(self, type: str, head: Json, output: list[Json]) -> None:
-        response = b"%b,%b" % (one_line({**head, "output": output})[:-1], self._echo)
+        response = b"%b,%b" % (one_line({**head, "store": self._stores, "output": output})[:-1], self._echo)
         self._append(type, b'{"type":"%b","response":%b' % (type.encode(), response))
 
     def _event(self, type: str, members: dict[str, Any]) -> None:

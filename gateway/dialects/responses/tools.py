@@ -225,8 +225,11 @@ def _mark(tool: Mapping[str, Any], path: str) -> Json:
 
 def tool_names(body: Json) -> ToolNames:
     """The names of a body that was checked before."""
+    tools = body.get("tools")
+    if not tools:
+        return ToolNames()
     declared: list[ClientTool] = []
-    for tool in body.get("tools") or ():
+    for tool in tools:
         inner = tool["tools"] if tool["type"] == "namespace" else [tool]
         namespace = tool["name"] if tool["type"] == "namespace" else None
         declared += [ClientTool(t["name"], namespace, t["type"] == "custom") for t in inner if t["type"] in _DECLARED]

@@ -16,7 +16,8 @@ from gateway.sse import ServerSentEvent
 # The context of a request that was sent as its client wrote it.
 NATIVE: Mapping[str, Any] = MappingProxyType({"native": True})
 
-_DATA = b"data: "
+_DELTA = "content_block_delta"
+_DELTA_HEAD = b"event: content_block_delta\ndata: "
 _KNOWN_BLOCKS = (b'"text"', b'"thinking"', b'"redacted_thinking"', b'"tool_use"')
 
 
@@ -29,12 +30,12 @@ class NativeStream(StreamParser):
     def feed(self, event: ServerSentEvent) -> Sequence[Chunk]:
         chunks = self._translated.feed(event)
         named = event if event.event else event._replace(event=_type_of(event.data))
-        if len(chunks) == 1:
+        if len(chunks) == 1 and chunks[0].choices:
             return [chunks[0]._replace(native=named, dropped=())]
         choices = [choice for chunk in chunks for choice in chunk.choices]
         if (
-            named.event == "content_block_start"
-            and not choices
+            not choices
+            and named.event == "content_block_start"
             and not any(map(event.data.__contains__, _KNOWN_BLOCKS))
         ):
             # A block that chat completions lack, such as the call of a server tool, is content too: the answer has begun.
@@ -43,11 +44,10 @@ class NativeStream(StreamParser):
         return [Chunk(choices, usage=usage, native=named)]
 
     def fast_path(self, piece: bytes) -> Chunk | None:
-        chunk = self._translated.fast_path(piece)
-        if chunk is None:
+        if not piece.startswith(_DELTA_HEAD) or (text := self._translated.fast_text(piece)) is None:
             return None
-        name, _, data = piece.partition(b"\n")
-        return chunk._replace(native=ServerSentEvent(data[len(_DATA) : -2], name.decode().removeprefix("event: ")))
+        step = {"index": 0, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
+        return Chunk([step], text=text, native=ServerSentEvent(piece[len(_DELTA_HEAD) : -2], _DELTA))
 
     def close(self) -> Sequence[Chunk]:
         return self._translated.close()

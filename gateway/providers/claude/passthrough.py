@@ -19,6 +19,7 @@ from gateway.providers.claude.thinking import MIN_BUDGET, made_by_other_model, t
 from gateway.providers.reasoning import asked_reasoning
 
 _FORCED = ("any", "tool")
+_THINKS = ("enabled", "adaptive")
 
 
 def native_body(
@@ -94,9 +95,10 @@ def _adapt_thinking(body: dict[str, Any], request: ChatRequest, profile: ClaudeP
     thinking, display = fields.thinking, (body.pop("thinking", None) or {}).get("display")
     if fields.enabled and profile.thinking == "manual" and not _open_loop_thinks(body["messages"]):
         thinking = None
+    thinks = thinking is not None and thinking["type"] in _THINKS
     if thinking is not None:
-        body["thinking"] = thinking if display is None else {**thinking, "display": display}
-    if not thinking or thinking["type"] not in ("enabled", "adaptive"):
+        body["thinking"] = {**thinking, "display": display} if thinks and display is not None else thinking
+    if not thinks:
         body.pop("context_management", None)  # its strategies for thinking require that it is enabled
     output = {name: value for name, value in (body.pop("output_config", None) or {}).items() if name != "effort"}
     if fields.effort is not None:
@@ -112,7 +114,7 @@ def _instruct(body: dict[str, Any], text: str) -> None:
 
 
 def _adapt_sampling(body: dict[str, Any], profile: ClaudeProfile) -> None:
-    thinks = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    thinks = (body.get("thinking") or {}).get("type") in _THINKS
     if not profile.sampling or thinks:
         for name in ("temperature", "top_p", "top_k"):
             body.pop(name, None)

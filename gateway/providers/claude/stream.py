@@ -84,11 +84,16 @@ class ClaudeStream(StreamParser):
         return chunks
 
     def fast_path(self, piece: bytes) -> Chunk | None:
+        text = self.fast_text(piece)
+        return None if text is None else text_chunk(text)
+
+    def fast_text(self, piece: bytes) -> str | None:
+        """The text of bytes that are one complete text delta, where known without decoding."""
         text = None if self._done else self._fast_path.match(piece)
         if not text:
             return None
         self._sources.text(text)
-        return text_chunk(text)
+        return text
 
     def close(self) -> Sequence[Chunk]:
         if not self._done:

@@ -108,7 +108,7 @@ def thinking_detail(block: Json, *, index: int, model: str, calls: int) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class SignedBy:
+class SignatureSource:
     """The model that made a signature; its own type, so that it is never confused with other entries of the cache."""
 
     model: str
@@ -119,7 +119,7 @@ def store_signatures(signatures: SignatureCache, details: Sequence[Json]) -> Non
     for detail in details:
         signature = detail.get("signature") or detail.get("data")
         if isinstance(signature, str) and signature:
-            signatures.put(_digest(signature), SignedBy(detail["model"]))
+            signatures.put(_digest(signature), SignatureSource(detail["model"]))
 
 
 def made_by_other_model(block: Json, model: str, *, signatures: SignatureCache) -> bool:
@@ -128,7 +128,7 @@ def made_by_other_model(block: Json, model: str, *, signatures: SignatureCache) 
         return False
     signature = block.get("signature") or block.get("data")
     signed = signatures.get(_digest(signature)) if isinstance(signature, str) else None
-    return isinstance(signed, SignedBy) and signed.model != model
+    return isinstance(signed, SignatureSource) and signed.model != model
 
 
 def _digest(signature: str) -> str:

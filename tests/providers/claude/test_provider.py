@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamOverloaded
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.claude import Claude
+from tests.dialects.messages.parsing import parse
 from tests.providers.claude import asking
 from tests.providers.claude.asking import KEY, WEATHER, asked, assert_documented, claude, read, sent, wire
 
@@ -229,3 +230,16 @@ def test_error_does_not_repeat_the_providers_words() -> None:
     )
     assert isinstance(error, UpstreamAuth)
     assert "invalid" not in error.message
+
+
+def test_only_a_native_prompt_is_counted() -> None:
+    """Anthropic counts a prompt of its own API; there is no call for any other."""
+    assert claude().build_count_request(asked(), "claude-haiku-5-5") is None
+
+
+def test_the_operators_betas_are_sent_with_the_clients() -> None:
+    """Betas of the configuration do not replace those that a client needs."""
+    provider = Claude(UpstreamEndpoint("https://x.test", KEY, headers={"anthropic-beta": "theirs"}))
+    request = parse(model="claude-x", headers={b"anthropic-beta": b"a,b"})
+    assert provider.build_request(request, "claude-x").headers["anthropic-beta"] == "theirs,a,b"
+    assert provider.build_request(request, "claude-x").headers is provider.build_request(request, "claude-x").headers

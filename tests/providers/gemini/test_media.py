@@ -223,3 +223,12 @@ def test_any_image_url_becomes_one_part_or_is_refused(url: str) -> None:
     except InvalidRequest as error:
         outcome = error.param
     assert outcome in (1, "c[0].image_url.url")
+
+
+def test_https_file_is_left_for_google_to_fetch() -> None:
+    """A file by its URL is fetched by Google; its name tells the type, a PDF where it does not."""
+    found = parts(file(file_data="https://x.test/a", filename="a.csv"), file(file_data="https://x.test/b"))
+    assert [part["fileData"] for part in found] == [
+        {"fileUri": "https://x.test/a", "mimeType": "text/csv"},
+        {"fileUri": "https://x.test/b", "mimeType": "application/pdf"},
+    ]
