@@ -12,7 +12,7 @@ ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name i
 _READ = f"SELECT {_COLUMNS} FROM responses WHERE id = ?"  # noqa: S608 - constants
 _RENEW = f"""
 WITH RECURSIVE turns (id, number) AS (
-  SELECT CAST(:previous AS TEXT), 1
+  SELECT id, 1 FROM responses WHERE id = :previous
   UNION SELECT responses.previous, number + 1 FROM responses JOIN turns USING (id)
   WHERE responses.previous IS NOT NULL AND number < {MAX_TURNS}
 )
