@@ -17,7 +17,7 @@ from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
 from gateway.savings import ReportQuery, ledger_report, moment
-from gateway.savings.ledger_report import BY
+from gateway.savings.ledger_report import BY, dimension_of
 from gateway.store.opening import ledger_name
 
 SHOWN_ROWS = 10  # of a long table, without --all
@@ -61,6 +61,7 @@ def report(
     name = ledger_name(path)
     settings = settings_or_exit(environment())
     try:
+        dimension_of(by)
         query = ReportQuery(
             moment(since, now=now) if days is None else now - timedelta(days=days),
             None if until is None else moment(until, now=now, name="until"),

@@ -93,6 +93,28 @@ SUMMARY = record(
         "by_strategy": listed(record({"strategy": text(), **_SUMS})),
     }
 )
+_MONEY = ("spent", "compared", "baseline", "baseline_low", "baseline_high", "saved", "saved_low", "saved_high")
+REPORT = record(
+    {
+        "since": nullable(text()),
+        "until": nullable(text()),
+        "requests": _COUNT,
+        "routed": _COUNT,
+        "refused": _COUNT,
+        "errors": _COUNT,
+        "unpriced": _COUNT,
+        **{f"{name}_usd": number() for name in (*_MONEY, "exploration", "holdback")},
+        **dict.fromkeys(("saved_share", "saved_share_low", "saved_share_high"), nullable(number())),
+        "baselines": mapped(number()),
+        "evidence": mapped(_COUNT),
+        "quality": {"type": "object"},
+        "always": listed({"type": "object"}),
+        "best_single": nullable({"type": "object"}),
+        "refusals": listed({"type": "object"}),
+        "by": listed({"type": "object"}),
+        "method": text(),
+    }
+)
 CONFIDENCE = mapped(_COUNT)
 PATTERNS = record(
     {
