@@ -14,16 +14,17 @@ _PAGE = 100
 
 
 class AnswerLengthReader:
-    """Reads each outcome once; a start begins with the newest `NEWEST`."""
+    """Reads each outcome once; a start begins with the `newest`."""
 
-    def __init__(self, store: Store, lengths: LengthRatios) -> None:
+    def __init__(self, store: Store, lengths: LengthRatios, *, newest: int = NEWEST) -> None:
         self._store = store
+        self._newest = newest
         self._lengths = lengths
         self._read_to: int | None = None
 
     def refresh(self, pause: Pause) -> None:
         """Learn what is new in the ledger; `pause` is called between pages. Blocks."""
-        after = self._read_to if self._read_to is not None else max(0, self._store.newest_outcome() - NEWEST)
+        after = self._read_to if self._read_to is not None else max(0, self._store.newest_outcome() - self._newest)
         learned = False
         while outcomes := self._store.outcomes(after=after, limit=_PAGE):
             self._lengths.learn(lengths_of(outcomes))

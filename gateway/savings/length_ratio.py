@@ -38,8 +38,7 @@ _PRIOR_VARIATION, _PRIOR_WEIGHT = 1.0, 4.0
 _PRIOR_NOISE = 0.04  # the same for the variance of log(tokens / estimate)
 # A stratum with this many answers forgets half of them, so that a changed model is noticed and the interval stays above zero.
 MOST_ANSWERS = 4_000.0
-_MOST_STRATA = 20_000
-_MOST_RATIOS = 4_096
+CAPACITY = 1_000
 _BANDS = (0.3, 0.7)  # the rule's own limits of complexity
 
 
@@ -66,11 +65,15 @@ SAME = Ratio(1.0, 1.0, 1.0)
 
 
 class LengthRatios:
-    """Learns in one thread, answers in another: `ratios` is replaced as a whole."""
+    """Learns in one thread, answers in another: `ratios` is replaced as a whole.
 
-    def __init__(self) -> None:
+    At most `capacity` strata, as many models in each, and as many computed ratios are kept.
+    """
+
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
         self._strata: dict[tuple[str, int], dict[ModelKey, _Moments]] = {}
-        self.ratios = RatioTable({})
+        self.ratios = RatioTable({}, capacity=capacity)
 
     def learn(self, answers: Iterable[AnswerLength]) -> None:
         for answer in answers:
@@ -79,7 +82,7 @@ class LengthRatios:
     def publish(self) -> None:
         """Make what was learned known. The ratios that were asked for are computed here, not at the next request."""
         copied = {stratum: {key: m.copy() for key, m in models.items()} for stratum, models in self._strata.items()}
-        table = RatioTable(copied)
+        table = RatioTable(copied, capacity=self._capacity)
         table.compute(self.ratios.asked)
         self.ratios = table
 
@@ -87,12 +90,12 @@ class LengthRatios:
         stratum = (answer.pattern, sum(answer.complexity >= limit for limit in _BANDS))
         models = self._strata.get(stratum)
         if models is None:
-            if len(self._strata) >= _MOST_STRATA:
+            if len(self._strata) >= self._capacity:
                 return
             models = self._strata[stratum] = {}
         moments = models.get(answer.key)
         if moments is None:
-            if len(models) >= _MOST_STRATA:
+            if len(models) >= self._capacity:
                 return
             moments = models[answer.key] = _Moments()
         moments.add(answer)
@@ -101,8 +104,9 @@ class LengthRatios:
 class RatioTable:
     """The ratios at one time; each is computed when it is first asked for."""
 
-    def __init__(self, strata: dict[tuple[str, int], dict[ModelKey, _Moments]]) -> None:
+    def __init__(self, strata: dict[tuple[str, int], dict[ModelKey, _Moments]], *, capacity: int = CAPACITY) -> None:
         self._strata = strata
+        self._capacity = capacity
         self._ratios: dict[tuple[ModelKey, ModelKey, str], tuple[Ratio, Ratio]] = {}
 
     @property
@@ -122,7 +126,7 @@ class RatioTable:
         ratios = self._ratios.get(key)
         if ratios is None:
             ratios = self._prompt(selected, other), self._completion(selected, other, pattern=pattern)
-            if len(self._ratios) < _MOST_RATIOS:
+            if len(self._ratios) < self._capacity:
                 self._ratios[key] = ratios
         return ratios
 

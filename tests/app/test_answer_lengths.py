@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from gateway.app.answer_lengths import AnswerLengthReader, lengths_of
 from gateway.catalog import ModelKey
 from gateway.routing import no_pause
@@ -32,9 +30,8 @@ def test_labels_and_failed_answers_say_nothing() -> None:
     assert next(lengths_of([outcome(PRO, 100)._replace(features=None)])).estimated_tokens is None
 
 
-def test_each_outcome_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_outcome_is_read_once(tmp_path: Path) -> None:
     """A refresh continues where the last one ended, and a start leaves out what is older than the newest."""
-    monkeypatch.setattr("gateway.app.answer_lengths.NEWEST", 60)
     lengths = LengthRatios()
     with closing(SqliteStore(tmp_path / "gateway.db")) as store:
         reader = AnswerLengthReader(store, lengths)
@@ -44,7 +41,7 @@ def test_each_outcome_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             for _ in range(count):
                 store.submit(InsertOutcome(outcome(key, tokens)))
         store.flush()
-        late = AnswerLengthReader(store, lengths)
+        late = AnswerLengthReader(store, lengths, newest=60)
         late.refresh(no_pause)
         middle = lengths.ratios.of(FLASH, PRO, pattern="code")[1].middle
         published = lengths.ratios

@@ -12,6 +12,7 @@ from gateway.completion import Usage
 from gateway.savings.conversation_prefix import UNKNOWN, Prefix, PrefixState, Turn
 from gateway.savings.counterfactual import (
     CacheRules,
+    CostRange,
     Lengths,
     baseline_usage,
     price_baseline,
@@ -139,4 +140,4 @@ def test_an_unknown_price_is_no_cost() -> None:
 def test_a_damaged_usage_counts_as_nothing() -> None:
     """What another tool wrote into the column is no reason to fail."""
     stored = {"prompt_tokens": "many", "completion_tokens": -3, "completion_tokens_high": 7}
-    assert price_baseline(stored, PRICE) == (0, 0, 0)
+    assert price_baseline(stored, PRICE) == CostRange(Decimal(0), Decimal(0), Decimal(0))

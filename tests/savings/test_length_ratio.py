@@ -122,15 +122,12 @@ def test_old_answers_are_forgotten() -> None:
     assert ratios.of(SHORT, LONG, pattern="code")[1].middle > 3
 
 
-@pytest.mark.parametrize("limit", ["_MOST_STRATA", "_MOST_RATIOS"])
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """More patterns, models or pairs than the limit are answered, but not remembered."""
-    monkeypatch.setattr(f"gateway.savings.length_ratio.{limit}", 1)
-    ratios = learned(
-        answers(SHORT, mean=100, count=5),
-        answers(LONG, mean=100, count=5),
-        answers(LONG, mean=9, count=5, pattern="chat"),
-    )
+def test_memory_is_bounded() -> None:
+    """More patterns, models or pairs than the capacity are answered, but not remembered."""
+    ratios = LengthRatios(capacity=1)
+    for key, pattern in ((SHORT, "code"), (LONG, "code"), (LONG, "chat")):
+        ratios.learn(answers(key, mean=100, count=5, pattern=pattern))
+    ratios.publish()
     for pattern in ("code", "chat"):
-        assert ratios.ratios.of(SHORT, LONG, pattern=pattern)[1].middle > 0
-    assert len(ratios.ratios.asked) <= 2 if limit == "_MOST_STRATA" else len(ratios.ratios.asked) == 1
+        assert ratios.ratios.of(SHORT, LONG, pattern=pattern)[1].middle == 1.0
+    assert ratios.ratios.asked == [(SHORT, LONG, "code")]
