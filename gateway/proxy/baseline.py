@@ -11,7 +11,7 @@ from gateway.catalog import ModelKey, PriceTable
 from gateway.completion import ChatRequest, Usage
 from gateway.proxy.answering import answering_attempt
 from gateway.records import Attempt, RequestRecord
-from gateway.routing import Plan
+from gateway.routing import Plan, SessionLookup
 from gateway.savings import (
     FIRST,
     LIFETIME,
@@ -69,44 +69,46 @@ class BaselineCalculator:
         self._lengths = lengths
 
     def calculate(self, settled: Settled) -> Baseline:
-        record, plan, usage = settled.record, settled.plan, settled.usage
-        attempt = answering_attempt(settled.attempts, usage)
+        record, plan = settled.record, settled.plan
+        attempt = answering_attempt(settled.attempts, settled.usage)
         selected = ModelKey(record.selected_provider, record.selected_model)
         answering = selected if attempt is None else ModelKey(attempt.provider, attempt.model)
-        prefix, miss = self._conversation(settled, answering)
         baseline = ModelKey(record.baseline_provider, record.baseline_model)
-        chose = plan.pinned and baseline.name.startswith(_ROUTER)
-        if chose or baseline in (selected, answering):
-            cost = attempt.cost if attempt is not None else None
-            known = Baseline(CostRange(cost, cost, cost), _evidence_of_same(record, usage), cache_miss=miss)
-            known = known if cost is not None else known._replace(evidence="unknown")
-            left = prefix.turn is not None and prefix.turn.key != baseline and not record.holdback
-            return self._never_left(settled, baseline, prefix, known) if left else known
-        return self._modelled(settled, answering, baseline, prefix)._replace(cache_miss=miss)
+        same = baseline in (selected, answering) or (plan.pinned and baseline.name.startswith(_ROUTER))
+        if plan.session is None or plan.session.auxiliary:
+            prefix, miss = FIRST if same else unremembered(settled.request.messages), None
+        else:
+            prefix, miss = self._conversation(settled, plan.session, answering)
+        if not same:
+            return self._modelled(settled, answering, baseline, prefix, miss)
+        cost = attempt.cost if attempt is not None else None
+        evidence: Evidence = "unknown" if cost is None else _evidence_of_same(record, settled.usage)
+        known = Baseline(CostRange(cost, cost, cost), evidence, _NOTHING, miss)
+        if prefix.turn is None or prefix.turn.key == baseline or record.holdback:
+            return known
+        return self._never_left(settled, baseline, prefix, known)
 
-    def _conversation(self, settled: Settled, answering: ModelKey) -> tuple[Prefix, CacheMiss | None]:
+    def _conversation(
+        self, settled: Settled, session: SessionLookup, answering: ModelKey
+    ) -> tuple[Prefix, CacheMiss | None]:
         """What the request repeats of its conversation, and why that was not read; then remembers this turn."""
-        session, request, usage = settled.plan.session, settled.request, settled.usage
-        if session is None or session.auxiliary:
-            return (FIRST if settled.plan.pinned else unremembered(request.messages)), None
+        request, usage, breakpoints = settled.request, settled.usage, settled.plan.breakpoints
         key = (session.key_id, session.conversation)
         hashes = message_hashes(request)
         prefix = self._prefixes.prefix(key, request.messages, hashes, began=settled.began)
         if not settled.ok:
             return prefix, None
-        rules = _rules(settled.plan, request, answering)
         miss = None
         if prefix.turn is not None:
-            before = _rules(settled.plan, request, prefix.turn.key)
+            rules, before = _rules(settled, answering), _rules(settled, prefix.turn.key)
             miss = cache_miss(usage, answering, prefix, rules=rules, rules_before=before)
-        breakpoints = settled.plan.breakpoints
         turn = Turn(
             answering,
             usage.prompt_tokens,
             settled.ended,
             messages=len(request.messages),
             digest=digest_of(hashes),
-            lifetime=rules.lifetime,
+            lifetime=breakpoint_lifetime(request) if breakpoints.client else LIFETIME,
             marked_by_client=breakpoints.client,
             marked_models=breakpoints.models,
         )
@@ -115,37 +117,41 @@ class BaselineCalculator:
 
     def _never_left(self, settled: Settled, baseline: ModelKey, prefix: Prefix, known: Baseline) -> Baseline:
         """The baseline answered after another model: it would have had the prefix in its cache, had it answered that turn too."""
-        prompt, _ = self._ratios(settled, prefix, baseline)
         stored = baseline_usage(
             settled.usage,
             baseline,
-            rules=_rules(settled.plan, settled.request, baseline),
+            rules=_rules(settled, baseline),
             prefix=prefix,
-            prefix_ratio=prompt.middle,
+            prefix_ratio=self._prefix_ratio(prefix, baseline),
         )
         price = self._prices.price(*baseline, at=settled.at)
         if price is None or stored.get("cached_tokens", 0) <= settled.usage.cached_tokens:
             return known
         return known._replace(cost=price_baseline(stored, price), evidence="modelled", usage=stored)
 
-    def _modelled(self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix) -> Baseline:
+    def _modelled(
+        self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix, miss: CacheMiss | None
+    ) -> Baseline:
         pattern = (settled.plan.shadow or settled.plan.ranking).pattern or ""
         prompt, completion = self._lengths.ratios.of(answering, baseline, pattern=pattern)
         limit = settled.request.output_limit
         stored = baseline_usage(
             settled.usage,
             baseline,
-            rules=_rules(settled.plan, settled.request, baseline),
+            rules=_rules(settled, baseline),
             prefix=prefix,
-            prefix_ratio=self._ratios(settled, prefix, baseline)[0].middle,
+            prefix_ratio=self._prefix_ratio(prefix, baseline),
             lengths=Lengths(prompt, completion, None if limit is None else limit * settled.request.choices),
         )
         cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
-        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored)
+        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
 
-    def _ratios(self, settled: Settled, prefix: Prefix, baseline: ModelKey) -> tuple[Any, Any]:
-        before = prefix.turn.key if prefix.turn is not None else baseline
-        return self._lengths.ratios.of(before, baseline, pattern=settled.plan.ranking.pattern or "")
+    def _prefix_ratio(self, prefix: Prefix, baseline: ModelKey) -> float:
+        """The baseline's prompt tokens per token of the model that answered the last turn."""
+        if prefix.turn is None:
+            return 1.0
+        prompt, _ = self._lengths.ratios.of(prefix.turn.key, baseline, pattern="")
+        return prompt.middle
 
 
 def _evidence_of_same(record: RequestRecord, usage: Usage) -> Evidence:
@@ -154,8 +160,8 @@ def _evidence_of_same(record: RequestRecord, usage: Usage) -> Evidence:
     return "measured" if record.holdback else "exact"
 
 
-def _rules(plan: Plan, request: ChatRequest, key: ModelKey) -> CacheRules:
-    breakpoints = plan.breakpoints
+def _rules(settled: Settled, key: ModelKey) -> CacheRules:
+    breakpoints = settled.plan.breakpoints
     minimum = breakpoints.minimum(*key)
-    lifetime = breakpoint_lifetime(request) if breakpoints.client and minimum is not None else LIFETIME
+    lifetime = breakpoint_lifetime(settled.request) if breakpoints.client and minimum is not None else LIFETIME
     return CacheRules(minimum, breakpoints.client or key in breakpoints.models, lifetime)

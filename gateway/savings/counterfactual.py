@@ -9,12 +9,14 @@ does not remember is `unknown` and counted as cold.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway.catalog.catalog import ModelKey
-from gateway.catalog.cost import Price, cost
+from gateway.catalog.cost import Price, cost_parts
 from gateway.completion import Usage
 from gateway.savings.conversation_prefix import FIRST, LIFETIME, Prefix
 from gateway.savings.length_ratio import SAME, Ratio
@@ -22,11 +24,15 @@ from gateway.savings.length_ratio import SAME, Ratio
 # The shortest prompt that is cached without breakpoints, in tokens: https://platform.openai.com/docs/guides/prompt-caching and
 # https://ai.google.dev/gemini-api/docs/caching (Gemini Flash; Pro models need more).
 IMPLICIT_MINIMUM = 1_024
-# Members of `baseline_usage` that are token counts of `Usage`.
+# Members of `baseline_usage` that are token counts, in the order of `Usage`.
 _COUNTS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "cache_write_1h_tokens", "reasoning_tokens",
     "prompt_audio_tokens", "cached_audio_tokens", "completion_audio_tokens", "completion_image_tokens", "completion_video_tokens",
 )  # fmt: skip
+_MEDIA = (
+    "prompt_audio_tokens", "completion_audio_tokens", "completion_image_tokens", "completion_video_tokens",
+)  # fmt: skip
+_ZERO = Decimal(0)
 
 
 class CacheRules(NamedTuple):
@@ -75,40 +81,34 @@ def baseline_usage(
     turn. `cache` is `warm`, `cold`, `unknown` or `none` (the request gets no cache); `prefix_tokens` are those that a cache could
     have held; `_low` and `_high` are the ends of 95 % intervals.
     """
-    prompt = round(usage.prompt_tokens * lengths.prompt.middle)
+    prompt_ratio, ratio = lengths.prompt, lengths.completion
+    prompt = round(usage.prompt_tokens * prompt_ratio.middle)
     read, written, state = _cached(
-        usage,
-        baseline,
-        rules=rules,
-        prefix=prefix,
-        prefix_ratio=prefix_ratio,
-        prompt=prompt,
-        scale=lengths.prompt.middle,
+        usage, baseline, rules=rules, prefix=prefix, prefix_ratio=prefix_ratio, prompt=prompt, scale=prompt_ratio.middle
     )
-    stored: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": 0, "cached_tokens": read}
-    stored["cache_write_tokens" if rules.lifetime == LIFETIME else "cache_write_1h_tokens"] = written
-    if lengths.prompt is not SAME:
-        stored["prompt_tokens_low"] = round(usage.prompt_tokens * lengths.prompt.low)
-        stored["prompt_tokens_high"] = round(usage.prompt_tokens * lengths.prompt.high)
     media = usage.completion_audio_tokens + usage.completion_image_tokens + usage.completion_video_tokens
     text = max(0, usage.completion_tokens - media)
-    most = max(text, lengths.limit) if lengths.limit is not None else None
-    low, middle, high = (_within(round(text * ratio), most) for ratio in lengths.completion)
-    stored["completion_tokens"] = middle + media
-    if lengths.completion is not SAME:
-        stored["completion_tokens_low"], stored["completion_tokens_high"] = low + media, high + media
-    stored["reasoning_tokens"] = min(middle, round(usage.reasoning_tokens * lengths.completion.middle))
-    stored["prompt_audio_tokens"] = usage.prompt_audio_tokens
-    stored["cached_audio_tokens"] = min(usage.cached_audio_tokens, read)
-    stored["completion_audio_tokens"] = usage.completion_audio_tokens
-    stored["completion_image_tokens"] = usage.completion_image_tokens
-    stored["completion_video_tokens"] = usage.completion_video_tokens
-    if prefix.turn is not None:
-        stored["prefix_tokens"] = min(usage.prompt_tokens, prefix.turn.tokens) if prefix.state == "kept" else 0
-    return {name: value for name, value in stored.items() if value or name in _ALWAYS} | {"cache": state}
-
-
-_ALWAYS = ("prompt_tokens", "completion_tokens")
+    most = sys.maxsize if lengths.limit is None else max(text, lengths.limit)
+    completion = min(round(text * ratio.middle), most)
+    stored: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": completion + media, "cache": state}
+    if prompt_ratio is not SAME:
+        stored["prompt_tokens_low"] = round(usage.prompt_tokens * prompt_ratio.low)
+        stored["prompt_tokens_high"] = round(usage.prompt_tokens * prompt_ratio.high)
+    if ratio is not SAME:
+        stored["completion_tokens_low"] = min(round(text * ratio.low), most) + media
+        stored["completion_tokens_high"] = min(round(text * ratio.high), most) + media
+    if read:
+        stored["cached_tokens"] = read
+    if written:
+        stored["cache_write_tokens" if rules.lifetime == LIFETIME else "cache_write_1h_tokens"] = written
+    if usage.reasoning_tokens:
+        stored["reasoning_tokens"] = min(completion, round(usage.reasoning_tokens * ratio.middle))
+    if prefix.state == "kept" and prefix.turn is not None:
+        stored["prefix_tokens"] = min(usage.prompt_tokens, prefix.turn.tokens)
+    if media or usage.prompt_audio_tokens:
+        stored |= {name: tokens for name in _MEDIA if (tokens := getattr(usage, name))}
+        stored["cached_audio_tokens"] = min(usage.cached_audio_tokens, read)
+    return stored
 
 
 def _cached(
@@ -144,18 +144,10 @@ def _cached(
     return read, max(0, marked - read), state
 
 
-def _within(tokens: int, most: int | None) -> int:
-    return tokens if most is None else min(tokens, most)
-
-
 def usage_of_baseline(stored: Mapping[str, Any]) -> Usage:
     """The usage in a row's `baseline_usage`. Members of the wrong type, written by another tool, count as 0."""
-    counts: dict[str, Any] = {name: _count(stored.get(name)) for name in _COUNTS}
-    return Usage(**counts)
-
-
-def _count(value: object) -> int:
-    return value if type(value) is int and value > 0 else 0
+    counts: list[Any] = [value if type(value := stored.get(name)) is int and value > 0 else 0 for name in _COUNTS]
+    return Usage(*counts)
 
 
 def price_baseline(stored: Mapping[str, Any], price: Price | None) -> CostRange:
@@ -164,25 +156,25 @@ def price_baseline(stored: Mapping[str, Any], price: Price | None) -> CostRange:
     The errors of prompt and completion are independent, so the ends of the interval are their root of squares from the middle.
     """
     usage = usage_of_baseline(stored)
-    middle = cost(usage, price)
-    prompt = cost(usage._replace(completion_tokens=0), price)
-    if middle is None or prompt is None:
+    parts = cost_parts(usage, price)
+    if parts is None:
         return UNPRICED
-    completion = middle - prompt
-    ends = [
-        (
-            prompt * _relative(stored, "prompt_tokens", end, whole=usage.prompt_tokens),
-            completion * _relative(stored, "completion_tokens", end, whole=usage.completion_tokens),
-        )
-        for end in ("low", "high")
-    ]
-    (low, high) = ((p * p + c * c).sqrt() for p, c in ends)
-    return CostRange(max(Decimal(0), middle - low), middle, middle + high)
+    middle = parts[0] + parts[1]
+    if "completion_tokens_low" not in stored and "prompt_tokens_low" not in stored:
+        return CostRange(middle, middle, middle)
+    prompt, completion = float(parts[0]), float(parts[1])
+    size, length = usage.prompt_tokens, usage.completion_tokens
+    below = math.hypot(
+        prompt * _distance(stored.get("prompt_tokens_low"), size),
+        completion * _distance(stored.get("completion_tokens_low"), length),
+    )
+    above = math.hypot(
+        prompt * _distance(stored.get("prompt_tokens_high"), size),
+        completion * _distance(stored.get("completion_tokens_high"), length),
+    )
+    return CostRange(max(_ZERO, middle - Decimal(below)), middle, middle + Decimal(above))
 
 
-def _relative(stored: Mapping[str, Any], name: str, end: str, *, whole: int) -> Decimal:
+def _distance(end: object, middle: int) -> float:
     """Distance of one end of the interval from the middle, as a share of the middle."""
-    value = stored.get(f"{name}_{end}")
-    if type(value) is not int or not whole:
-        return Decimal(0)
-    return abs(Decimal(value) - whole) / whole
+    return abs(end - middle) / middle if type(end) is int and middle else 0.0
