@@ -62,9 +62,9 @@ class CandidateColumns(Sequence[Mapping[str, Any]]):
 class RequestRecord(NamedTuple):
     """One row of `routing_metrics`: the decision, later also its result. Costs are in USD, times in seconds.
 
-    `timestamp` is UTC ISO 8601. `confidence` is None for a pinned model. Costs are None where a price is unknown. `evidence` is
-    the quality of the baseline cost: `same_usage` (priced on the tokens of the answering model), `estimated` (the usage is an
-    estimate) or `exact` (baseline and answering model are the same). `session_kept`: the conversation stayed with its model
+    `timestamp` is UTC ISO 8601. `confidence` is None for a pinned model. Costs are None where a price is unknown. `evidence` says
+    how the baseline cost is known: `exact` (the baseline itself answered), `measured` (likewise, by a random draw), `modelled` or
+    `unknown` (it has no price); None where no answer was billed. `session_kept`: the conversation stayed with its model
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.

@@ -34,12 +34,13 @@ learning length level like limit limited line linear list listener load loaded l
 match mean means media memory merged meter metered method metric missing mode moment monitor multiprocess name names
 native need new no not notification number object of on only opened operation operator option order origin orphan
 outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
-planner point policy pool position predicted preflight prepared preview priced principal prior priority problem
-process profile protected protocol proxy quality query queue random range ranked rate raw read reader ready receive
-received receiver recent recorded recover recovery redirect reference refresh refused registered registry reject rejected
+planner point policy pool position predicted prefixes preflight prepared preview priced principal prior priority
+problem process profile protected protocol proxy quality query queue random range ranked rate ratio raw read reader
+ready receive received receiver recent recorded recover recovery redirect reference refresh refused registered
+registry reject rejected
 release reloader remove replace replay reply report request reset resolver response rest result retries revoke rewrite
 rewriter role rolling rotate route routed routing row rule running sample schema scope score scored secret section
-seed seeded seen selected selection send sender sent sequence server service session set settings settle share shared
+seed seeded seen selected selection send sender sent sequence server service session set settings settle settled share shared
 sign signal simulated simulation sink sliding sound source span spending stale start started stat state statement
 statistics status step stop stored strong subcommand summary switch table tag tail target task template test text
 thinking thought thread time timed timeline timeout timer title to too total trace traffic translator tree truncated

@@ -176,7 +176,9 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
     listed = frozenset(model.full_name for model in settings.catalog)
     return LedgerServices(
         store=services.store,
-        cost_calculator=CostCalculator(settings.prices),
+        cost_calculator=CostCalculator(
+            settings.prices, prefixes=services.conversation_prefixes, lengths=services.length_ratios
+        ),
         clock=services.environment.clock,
         now=services.environment.now,
         outcome_collector=OutcomeCollector(

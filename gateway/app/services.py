@@ -14,6 +14,7 @@ from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
 from gateway.api.response_state import ResponseMemory
+from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
@@ -26,12 +27,14 @@ from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import (
     ImplicitFeedback,
     KeysPerModel,
+    Pause,
     RecentPrompts,
     Refresh,
     RefreshLoop,
     SessionAffinity,
     keys_per_model,
 )
+from gateway.savings import ConversationPrefixes, LengthRatios
 from gateway.settings import Settings
 from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
@@ -62,6 +65,9 @@ class Services:
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     response_memory: ResponseMemory
+    # What the baseline is priced from.
+    conversation_prefixes: ConversationPrefixes
+    length_ratios: LengthRatios
     # What is watched and reported.
     exporter: PrometheusExporter
     event_loop_lag: EventLoopLag
@@ -110,6 +116,13 @@ def build_services(
         store.virtual_keys, now=environment.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
     )
     key_cache.refresh()
+    length_ratios = LengthRatios()
+    answer_lengths = AnswerLengthReader(store, length_ratios)
+
+    def refresh_all(pause: Pause) -> None:
+        refresh(pause)
+        answer_lengths.refresh(pause)
+
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -127,9 +140,11 @@ def build_services(
         recent_prompts=RecentPrompts(secret=secret),
         implicit_feedback=ImplicitFeedback(clock, secret=secret),
         keys_per_model=keys_per_model(store),
-        refresh_loop=RefreshLoop(refresh),
+        refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
         response_memory=ResponseMemory(lambda: environment.now().timestamp()),
+        conversation_prefixes=ConversationPrefixes(),
+        length_ratios=length_ratios,
         exporter=exporter,
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
 from gateway.completion import ChatRequest, Usage
-from gateway.proxy.settlement import answering_attempt
+from gateway.proxy.answering import answering_attempt
 from gateway.records import RequestRecord
 from gateway.routing import (
     FAILED_VALIDATION,

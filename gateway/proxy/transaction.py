@@ -274,9 +274,12 @@ class RequestTransaction:
             self.record = self.record._replace(fallback_used=self.record.fallback_used or self._log.fell_back)
         self.record = self._services.cost_calculator.settle(
             self.record,
+            plan=self.plan,
+            request=self.request,
             attempts=self._log.attempts,
             usage=usage,
             at=self._at,
+            began=self._log.began,
             status=end.status,
             error_code=end.error_code,
             fallback_reason=self.record.fallback_reason if self.record.fallback_used else None,

@@ -47,6 +47,16 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         rollup.REBUILD,
         *rollup.TRIGGERS,
     ),
+    # The rollup does not hold the evidence, so its triggers would only cost time.
+    13: (
+        "DROP TRIGGER rollup_before_update",
+        "DROP TRIGGER rollup_update",
+        (
+            "UPDATE routing_metrics SET evidence = iif(baseline_cost IS NULL, 'unknown', 'modelled') "
+            "WHERE evidence IN ('same_usage', 'estimated')"
+        ),
+        *rollup.TRIGGERS,
+    ),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

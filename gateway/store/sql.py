@@ -116,7 +116,7 @@ UPDATE attempts SET status = 'orphaned', cost = :cost, cost_nano = :cost_nano WH
 
 INTERRUPT = """
 UPDATE routing_metrics SET
-    status = 'interrupted', estimated = 1, evidence = 'estimated', error_code = 'interrupted', recovered_at = :recovered_at,
+    status = 'interrupted', estimated = 1, evidence = iif(:baseline_cost IS NULL, 'unknown', 'modelled'), error_code = 'interrupted', recovered_at = :recovered_at,
     baseline_cost = :baseline_cost, actual_cost = :actual_cost, cost_savings = :cost_savings,
     savings_percentage = :savings_percentage, baseline_cost_nano = :baseline_cost_nano, actual_cost_nano = :actual_cost_nano
 WHERE request_id = :request_id AND status = 'open'"""

@@ -130,6 +130,21 @@ def test_ledger_of_schema_10_reads_and_writes(schema_10: Path) -> None:
         assert ledger.state_body(checkpoint.id) == b"body"
 
 
+def test_old_words_of_evidence_are_replaced() -> None:
+    """What schema 13 called `same_usage` or `estimated` is `modelled`, or `unknown` without a cost; the rollup stays as it is."""
+    old = [("exact", 1.0), ("same_usage", 1.0), ("estimated", 2.0), ("estimated", None), (None, None)]
+    with closing(connect(":memory:")) as connection:
+        migrate(connection)
+        connection.executemany("INSERT INTO routing_metrics (evidence, baseline_cost) VALUES (?, ?)", old)
+        rollup = tuples(connection, "SELECT * FROM rollup")
+        connection.execute("PRAGMA user_version = 13")
+        migrate(connection)
+
+        evidence = [word for (word,) in connection.execute("SELECT evidence FROM routing_metrics ORDER BY id")]
+        assert evidence == ["exact", "modelled", "modelled", "unknown", None]
+        assert tuples(connection, "SELECT * FROM rollup") == rollup
+
+
 def test_schema_of_a_development_version_is_refused() -> None:
     """A file older than the oldest supported schema stays as it is, and the message says what to do."""
     with closing(connect(":memory:")) as connection:

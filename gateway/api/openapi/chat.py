@@ -187,7 +187,7 @@ _COST_DETAILS = record(
         "baseline_cost_low": _USD,
         "baseline_cost_high": _USD,
         "savings": _USD,
-        "evidence": nullable(one_of("exact", "same_usage", "estimated")),
+        "evidence": nullable(one_of("exact", "measured", "modelled", "unknown")),
     }
 )
 USAGE = record(
