@@ -19,6 +19,7 @@ from gateway.api.response import KEEP_ALIVE, ResponseWriter
 from gateway.completion import ChatRequest
 from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
+from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy
 from gateway.proxy.body_executor import LARGE, BodyExecutor
@@ -42,7 +43,9 @@ class ChatEndpoint:
         keep_alive: float = KEEP_ALIVE,
         bodies: BodyBudget | None = None,
         worker: BodyExecutor | None = None,
+        tag_header: str = TAG_HEADER,
     ) -> None:
+        self._tag_header = tag_header.encode()
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._worker = worker or BodyExecutor()
         self._dialect = dialect
@@ -72,6 +75,7 @@ class ChatEndpoint:
                 request = await parse_inbound(inbound, dialect, worker=self._worker)
                 del raw, inbound
                 request = with_client_session(request, client.fields)
+                request = with_client_tags(request, client.fields, header=self._tag_header)
                 caller = caller_from(client.fields, principal=principal)
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:

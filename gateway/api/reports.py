@@ -39,7 +39,8 @@ class ReportEndpoints:
     async def requests(self, request: Request) -> Response:
         limit = _whole(request, "limit", default=50, most=MAX_ROWS)
         before = _whole(request, "before", default=0, most=2**62) or None
-        rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before)
+        tags = {name: value for name, value in request.query_params.items() if name.startswith("tag:")}
+        rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before, filters=tags)
         return _json({"data": rows, "next_before": rows[-1]["id"] if len(rows) == limit else None})
 
     async def request(self, request: Request) -> Response:

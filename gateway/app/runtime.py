@@ -193,6 +193,7 @@ def _routes(
             keep_alive=settings.keep_alive,
             bodies=services.bodies,
             worker=services.body_executor,
+            tag_header=settings.tag_header,
         )
         for dialect in DIALECTS.values()
     }

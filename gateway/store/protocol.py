@@ -80,7 +80,8 @@ class Store(Protocol):
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
-        """The newest rows first, of those with an id below `before`. `filters` are column values; InvalidRequest for an unknown column."""
+        """The newest rows first, of those with an id below `before`. `filters` are column values, `session` (with its subagents)
+        and `tag:NAME`; InvalidRequest for an unknown one."""
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""

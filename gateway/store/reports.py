@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from gateway.dialects.routing_hints import MAX_TAGS, TAG_NAME
 from gateway.errors import InvalidRequest
 from gateway.store import encoding, sql
 from gateway.store.mutations import StoredOutcome
@@ -101,13 +102,16 @@ def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dic
 def requests(
     connection: apsw.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
+    if sum(name.startswith(sql.TAG) for name in filters) > MAX_TAGS:
+        raise InvalidRequest(f"There are more than {MAX_TAGS} tags to filter by; no row has so many.", param="tag")
     for name in filters:
-        if name not in sql.FILTERS:
-            raise InvalidRequest(
-                f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
-            )
+        _check_filter(name)
     values = {name: _column_value(value) for name, value in filters.items() if value is not None}
-    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
+    parameters = {
+        **sql.filter_values(values),
+        "before": encoding.integer(before),
+        "limit": max(1, min(limit, _MAX_ROWS)),
+    }
     rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
     return [encoding.decode_row(row) for row in rows]
 
@@ -180,6 +184,19 @@ def _shadow_totals(sums: Mapping[str, Any]) -> dict[str, Any]:
         "total_would_save": cost - shadow_cost,
         "would_save_pct": 100 * (cost - shadow_cost) / cost if cost else None,
     }
+
+
+def _check_filter(name: str) -> None:
+    if name in sql.FILTERS or name == "session":
+        return
+    if not name.startswith(sql.TAG):
+        raise InvalidRequest(
+            f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
+        )
+    if not TAG_NAME.fullmatch(name.removeprefix(sql.TAG)):
+        raise InvalidRequest(
+            f"{name[:80]!r} is no name of a tag: 1 to 64 letters, digits, spaces and any of . _ : / -", param=name[:80]
+        )
 
 
 def _column_value(value: object) -> object:

@@ -236,19 +236,44 @@ FILTERS = (
     "estimated",
 )
 
+TAG = "tag:"
+# A subagent's session is `session/agent`, and `0` follows `/`.
+_SESSION = "(session_id = :session OR (session_id >= :session || '/' AND session_id < :session || '0'))"
+# Text that is not JSON comes from other tools.
+_TAGGED = "iif(json_valid(tags), json_extract(tags, :tag_{number}), NULL) = :tag_value_{number}"
+
 # Repeats the condition of the partial index on error rows: SQLite only then uses it.
 _TROUBLED = "status NOT IN ('ok', 'open')"
 
 
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
-    """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
+    """The query for the newest rows with the given values. It has a condition per given filter only, so that indexes are used.
+
+    A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`; `filter_values` gives the parameters.
+    """
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
+    if "session" in filters:
+        conditions.append(_SESSION)
+    conditions += [_TAGGED.format(number=number) for number, _ in enumerate(_tag_names(filters))]
     if before is not None:
         conditions.append("id < :before")
     if filters.get("status") not in (None, "ok", "open"):
         conditions.append(_TROUBLED)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
+
+
+def filter_values(filters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters of `requests`. The name of a tag must be a valid one (`reports.check_filter`)."""
+    values = {name: value for name, value in filters.items() if not name.startswith(TAG)}
+    for number, name in enumerate(_tag_names(filters)):
+        values[f"tag_{number}"] = f'$."{name.removeprefix(TAG)}"'
+        values[f"tag_value_{number}"] = filters[name]
+    return values
+
+
+def _tag_names(filters: Mapping[str, object]) -> list[str]:
+    return [name for name in filters if name.startswith(TAG)]
 
 
 REQUEST = "SELECT * FROM routing_metrics WHERE request_id = ?"

@@ -267,6 +267,32 @@ def test_requests_are_filtered(connection: apsw.Connection, filters: dict[str, o
     assert [row["request_id"] for row in rows] == found
 
 
+def test_requests_are_filtered_by_session_and_tags(connection: apsw.Connection) -> None:
+    """A session's rows include those of its subagents; a tag's rows have that value; tags that are not JSON never match."""
+    write(
+        connection,
+        ended("a", session_id="s", tags={"project": "acme", "a.b": "1"}),
+        ended("b", session_id="s/agent", tags={"project": "other"}),
+        ended("c", session_id="s0", tags={"project": "acme"}),
+    )
+    connection.execute("INSERT INTO routing_metrics (request_id, tags) VALUES ('d', 'project=acme')")
+
+    def found(**filters: object) -> list[str]:
+        return [row["request_id"] for row in reports.requests(connection, limit=10, before=None, filters=filters)]
+
+    assert found(session="s") == ["b", "a"]
+    assert found(**{"tag:project": "acme"}) == ["c", "a"]
+    assert found(**{"tag:project": "acme", "tag:a.b": "1"}) == ["a"]
+    assert found(**{"session": "s", "tag:project": "other"}) == ["b"]
+
+
+@pytest.mark.parametrize("filters", [{"tag:": "x"}, {'tag:"': "x"}, {f"tag:{number}": "x" for number in range(17)}])
+def test_wrong_tags_to_filter_by_are_refused(connection: apsw.Connection, filters: dict[str, object]) -> None:
+    """A name that no tag can have, and more tags than a row can have, are refused."""
+    with pytest.raises(InvalidRequest, match="tag"):
+        reports.requests(connection, limit=10, before=None, filters=filters)
+
+
 def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
     """Only listed columns can be filtered by."""
     with pytest.raises(InvalidRequest, match="not a column to filter by"):

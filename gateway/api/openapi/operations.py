@@ -68,6 +68,8 @@ _AUTO_ROUTE = _query(
 )
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
+_TAG = _query("tag:NAME", text(), "Only rows with this value of the tag NAME; may be given for several tags.")
+
 # Headers of chat answers; those of errors after routing are the same.
 _ROUTED = {
     "x-request-id": "The request's id in the ledger; on every answer, errors too.",
@@ -150,6 +152,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             parameters=(
                 _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
                 _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
+                _TAG,
             ),
         ),
         "GET /v1/routing/requests/{request_id}": Operation(
