@@ -112,7 +112,7 @@ class InsertFeedback(Mutation[None]):
 
     With a `key_id`, requests of other keys count as unknown. The more labels a key gives on one day, the less each weighs
     (`gateway.accounts.label_weight`). The outcome is inserted once `keys` different keys have rated the model that answered.
-    Raises NotFound, InvalidRequest (score outside 0 to 1), and Conflict for a second feedback or one more than a day late.
+    Raises NotFound, InvalidRequest (score outside 0 to 1), and Conflict for a second feedback or one more than 30 days late.
     """
 
     feedback: Feedback

@@ -102,13 +102,13 @@ def strong_share_by_key(connection: apsw.Connection, *, newest: int) -> list[dic
 def requests(
     connection: apsw.Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    if sum(name.startswith(sql.TAG) for name in filters) > MAX_TAGS:
+    if len(sql.tag_names(filters)) > MAX_TAGS:
         raise InvalidRequest(f"There are more than {MAX_TAGS} tags to filter by; no row has so many.", param="tag")
     for name in filters:
         _check_filter(name)
     values = {name: _column_value(value) for name, value in filters.items() if value is not None}
     parameters = {
-        **sql.filter_values(values),
+        **_filter_values(values),
         "before": encoding.integer(before),
         "limit": max(1, min(limit, _MAX_ROWS)),
     }
@@ -197,6 +197,15 @@ def _check_filter(name: str) -> None:
         raise InvalidRequest(
             f"{name[:80]!r} is no name of a tag: 1 to 64 letters, digits, spaces and any of . _ : / -", param=name[:80]
         )
+
+
+def _filter_values(filters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters of `sql.requests`."""
+    values = {name: value for name, value in filters.items() if not name.startswith(sql.TAG)}
+    for number, name in enumerate(sql.tag_names(filters)):
+        values[f"tag_{number}"] = f'$."{name.removeprefix(sql.TAG)}"'
+        values[f"tag_value_{number}"] = filters[name]
+    return values
 
 
 def _column_value(value: object) -> object:

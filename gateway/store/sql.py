@@ -101,8 +101,8 @@ SELECT key_id, selected_provider, selected_model, pattern_detected, complexity_s
     prompt_tokens, completion_tokens, duration, features, timestamp
 FROM routing_metrics WHERE request_id = ?"""
 
-# Feedback more than a day after the request is too late. A timestamp that SQLite cannot read is never late.
-FEEDBACK_LATE = "SELECT julianday(:rated) - julianday(:requested) > 1.0"
+# A timestamp that SQLite cannot read is never late.
+FEEDBACK_LATE = "SELECT julianday(:rated) - julianday(:requested) > :days"
 
 FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS :key_id AND timestamp >= :day AND timestamp < :next_day"
 
@@ -249,12 +249,13 @@ _TROUBLED = "status NOT IN ('ok', 'open')"
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     """The query for the newest rows with the given values. It has a condition per given filter only, so that indexes are used.
 
-    A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`; `filter_values` gives the parameters.
+    A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`. The
+    parameters of the n-th tag are `tag_n`, its JSON path, and `tag_value_n`.
     """
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     if "session" in filters:
         conditions.append(_SESSION)
-    conditions += [_TAGGED.format(number=number) for number, _ in enumerate(_tag_names(filters))]
+    conditions += [_TAGGED.format(number=number) for number, _ in enumerate(tag_names(filters))]
     if before is not None:
         conditions.append("id < :before")
     if filters.get("status") not in (None, "ok", "open"):
@@ -263,16 +264,8 @@ def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
 
 
-def filter_values(filters: Mapping[str, object]) -> dict[str, object]:
-    """The parameters of `requests`. The name of a tag must be a valid one (`reports.check_filter`)."""
-    values = {name: value for name, value in filters.items() if not name.startswith(TAG)}
-    for number, name in enumerate(_tag_names(filters)):
-        values[f"tag_{number}"] = f'$."{name.removeprefix(TAG)}"'
-        values[f"tag_value_{number}"] = filters[name]
-    return values
-
-
-def _tag_names(filters: Mapping[str, object]) -> list[str]:
+def tag_names(filters: Mapping[str, object]) -> list[str]:
+    """The filters by tag, in the order of their parameters."""
     return [name for name in filters if name.startswith(TAG)]
 
 

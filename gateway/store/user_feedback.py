@@ -6,7 +6,7 @@ from typing import Any
 
 import apsw
 
-from gateway.accounts.label_weight import MAX_HELD_PER_KEY, damped_weight
+from gateway.accounts.label_weight import MAX_FEEDBACK_AGE_DAYS, MAX_HELD_PER_KEY, damped_weight
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Feedback
 from gateway.store import encoding, sql
@@ -27,9 +27,12 @@ def insert(connection: apsw.Connection, feedback: Feedback, *, keys: int = 1) ->
         raise NotFound(f"There is no request {request_id}.", param="request_id")
     key_id, provider, model, pattern, *_, requested = row
     timestamp = encoding.text(feedback.timestamp)
-    if connection.execute(sql.FEEDBACK_LATE, {"rated": timestamp, "requested": requested}).get:
+    ages = {"rated": timestamp, "requested": requested, "days": MAX_FEEDBACK_AGE_DAYS}
+    if connection.execute(sql.FEEDBACK_LATE, ages).get:
         raise Conflict(
-            f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
+            f"The request {request_id} is more than {MAX_FEEDBACK_AGE_DAYS} days old.",
+            param="request_id",
+            code="feedback_too_late",
         )
     weight = damped_weight(1.0, earlier=_feedback_today(connection, key_id, timestamp), key_id=key_id)
     learnable = pattern is not None  # a pinned request has no decision to learn from

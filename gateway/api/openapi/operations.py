@@ -136,7 +136,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         ),
         "POST /v1/feedback": Operation(
             "feedback",
-            "A client's rating of an answer: once for each request, within a day.",
+            "A client's rating of an answer, a session or a tag: once for each request, within 30 days.",
             {JSON: named("Feedback")},
             body=named("FeedbackRequest"),
             failures=(404, 409, 413, 415, 503),
