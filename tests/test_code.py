@@ -83,7 +83,7 @@ def test_queries_are_put_together_from_own_names(module: str) -> None:
     names = {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
     modules, functions = {"encoding", "rollup", "len"}, {"_assignments"}
     constants = {"_", "column", "columns", "name", "kind", "expression", "event", "row", "sign", "measure"}
-    placeholders = {"conditions", "where", "number"}
+    placeholders = {"conditions", "where"}
     assert {name for name in names if not name.isupper()} <= modules | functions | constants | placeholders
     members = {node.attr for value in values for node in ast.walk(value) if isinstance(node, ast.Attribute)}
     assert {member for member in members if not member.isupper()} <= {"join", "items"}

@@ -12,7 +12,7 @@ from gateway.field_checks import invalid, mapping, number, shown, string, string
 
 MAX_TAGS = 16
 MAX_TAG_VALUE = 256  # characters
-# The rule of OpenAI's `metadata` keys, so that each of them can become a tag. No quotes: SQL reads names as JSON paths.
+# The rule of OpenAI's `metadata` keys, so that each of them can become a tag.
 TAG_NAME = re.compile(r"(?!__)[A-Za-z0-9._:/ -]{1,64}")
 
 _NAMES = partial(strings, least=1, most=64)

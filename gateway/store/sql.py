@@ -239,8 +239,8 @@ FILTERS = (
 TAG = "tag:"
 # A subagent's session is `session/agent`, and `0` follows `/`.
 _SESSION = "(session_id = :session OR (session_id >= :session || '/' AND session_id < :session || '0'))"
-# Text that is not JSON comes from other tools.
-_TAGGED = "iif(json_valid(tags), json_extract(tags, :tag_{number}), NULL) = :tag_value_{number}"
+# A tag as it stands in the JSON object, `"name":"value"`. Quotes in a text are escaped, so it cannot stand anywhere else.
+_TAGGED = "replace(tags, :tag_{number}, '') <> tags"
 
 # Repeats the condition of the partial index on error rows: SQLite only then uses it.
 _TROUBLED = "status NOT IN ('ok', 'open')"
@@ -250,7 +250,7 @@ def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     """The query for the newest rows with the given values. It has a condition per given filter only, so that indexes are used.
 
     A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`. The
-    parameters of the n-th tag are `tag_n`, its JSON path, and `tag_value_n`.
+    parameter of the n-th tag is `tag_n`, its JSON.
     """
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     if "session" in filters:

@@ -51,7 +51,6 @@ def test_feedback_is_stored_once(make_gateway: MakeGateway, opinion: dict[str, A
         {"request_id": "r", "session_id": "s", "score": 1},
         {"tag": {}, "score": 1},
         {"tag": {"a": "1", "b": "2"}, "score": 1},
-        {"tag": {'"': "1"}, "score": 1},
         [],
     ],
     ids=str,
