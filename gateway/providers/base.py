@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest
+from gateway.completion import ChatRequest, Chunk, Completion, UpstreamRequest, Usage
 from gateway.errors import UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
@@ -91,6 +91,13 @@ class Provider(ABC):
 
     @abstractmethod
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser: ...
+
+    def usage(self, raw: object) -> Usage | None:
+        """The token counts in a usage object as it was received (`Usage.raw`); None where nothing can be counted.
+
+        The ledger's rows are priced again from it. The default is for providers of other packages, which may not have it.
+        """
+        return None
 
     def least_cached(self, model: str) -> int | None:
         """Tokens of the shortest cacheable prefix; None for a model without cache breakpoints."""

@@ -16,6 +16,7 @@ from gateway.store.mutations import (
     RotateVirtualKey,
     SettleRequest,
     StoredOutcome,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.protocol import Store
@@ -37,5 +38,6 @@ __all__ = [
     "SettleRequest",
     "Store",
     "StoredOutcome",
+    "UpdateCosts",
     "UpsertAttempt",
 ]

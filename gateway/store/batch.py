@@ -13,7 +13,7 @@ import apsw
 
 from gateway.errors import GatewayError, LedgerUnavailable
 from gateway.records import RequestRecord
-from gateway.store import budgets, checkpoints, encoding, requests, rollup, sql, user_feedback, virtual_keys
+from gateway.store import budgets, checkpoints, encoding, repricing, requests, rollup, sql, user_feedback, virtual_keys
 from gateway.store.mutations import (
     InsertAdminKey,
     InsertCheckpoint,
@@ -28,6 +28,7 @@ from gateway.store.mutations import (
     RotateVirtualKey,
     SettleRequest,
     StoredOutcome,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.process_lease import ProcessLease
@@ -77,6 +78,8 @@ def _apply(connection: apsw.Connection, operation: Operation, *, owner: ProcessL
             return checkpoints.insert(connection, checkpoint, body)
         case RejectCheckpoint(number, problem):
             return checkpoints.reject(connection, number, problem)
+        case UpdateCosts(repricings, repriced):
+            return repricing.apply(connection, repricings, repriced=repriced)
         case Mutation():
             raise TypeError(f"SqliteStore cannot apply {type(operation).__name__}")
         case _:

@@ -219,6 +219,7 @@ CREATE TABLE IF NOT EXISTS cost_history (
     baseline_cost_nano INTEGER,
     baseline_cost_low REAL,
     baseline_cost_high REAL,
+    others TEXT,
     PRIMARY KEY (request_id, repriced)
 ) WITHOUT ROWID"""
 
@@ -290,6 +291,8 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         _REFUSALS,
         _COST_HISTORY,
     ),
+    # Nothing was written to it before this step.
+    13: ("DROP TABLE cost_history", _COST_HISTORY),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.records import PricedRow
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome
 
 T = TypeVar("T")
@@ -85,6 +86,9 @@ class Store(Protocol):
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        """Closed rows with an id above `after` and a timestamp from `since` on, oldest first, with their attempts."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

@@ -143,6 +143,35 @@ OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHER
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 
+# The rows are found by their id, so that no page sorts the rest of the ledger.
+PRICED_ROWS = f"""
+SELECT {", ".join(encoding.PRICED_COLUMNS)} FROM routing_metrics
+WHERE id > :after AND timestamp >= :since AND status <> 'open' ORDER BY id LIMIT :limit"""  # noqa: S608 - constants
+
+# Only while the row has the figures that the new ones were computed from.
+INSERT_COST_HISTORY = """
+INSERT INTO cost_history (request_id, repriced, price_version, actual_cost, actual_cost_nano, baseline_cost, baseline_cost_nano,
+    baseline_cost_low, baseline_cost_high, others)
+SELECT request_id, :repriced, price_version, actual_cost, actual_cost_nano, baseline_cost, baseline_cost_nano,
+    baseline_cost_low, baseline_cost_high, :others
+FROM routing_metrics WHERE request_id = :request_id AND status <> 'open'
+    AND actual_cost_nano IS NOT DISTINCT FROM :was_actual_nano AND baseline_cost_nano IS NOT DISTINCT FROM :was_baseline_nano
+ON CONFLICT DO NOTHING"""
+
+REPRICE_REQUEST = """
+UPDATE routing_metrics SET
+    baseline_cost = :baseline_cost, actual_cost = :actual_cost, cost_savings = :cost_savings,
+    savings_percentage = :savings_percentage, baseline_cost_nano = :baseline_cost_nano, actual_cost_nano = :actual_cost_nano,
+    baseline_cost_low = :baseline_cost_low, baseline_cost_high = :baseline_cost_high, evidence = :evidence,
+    shadow_cost = :shadow_cost, shadow_cost_nano = :shadow_cost_nano, price_version = :price_version,
+    prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens, cached_tokens = :cached_tokens,
+    cache_write_tokens = :cache_write_tokens, reasoning_tokens = :reasoning_tokens
+WHERE request_id = :request_id"""
+
+REPRICE_ATTEMPT = """
+UPDATE attempts SET cost = :cost, cost_nano = :cost_nano, prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens
+WHERE id = :id"""
+
 PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1"
 
 # Whole days are read from their rollup, the first day from its hours, and the first hour from the rows.

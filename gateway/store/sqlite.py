@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import batch, budgets, checkpoints, reports, requests, virtual_keys
+from gateway.records import PricedRow
+from gateway.store import batch, budgets, checkpoints, reports, repricing, requests, virtual_keys
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
 from gateway.store.mutations import (
     Checkpoint,
@@ -148,6 +149,10 @@ class SqliteStore:
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        with self._readers.reading() as connection:
+            return repricing.read(connection, after=after, since=since, limit=limit)
 
     def writable(self) -> bool:
         last = self._writer.last_commit

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from gateway.completion import ChatRequest, Completion, UpstreamRequest
+from gateway.completion import ChatRequest, Completion, UpstreamRequest, Usage
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.claude.errors import parse_error_event, parse_error_response
 from gateway.providers.claude.profiles import profile_of
 from gateway.providers.claude.request import build_messages_request
-from gateway.providers.claude.response import parse_completion
+from gateway.providers.claude.response import parse_completion, parse_usage
 from gateway.providers.claude.stream import ClaudeStream
 
 API_VERSION = "2023-06-01"
@@ -57,6 +57,9 @@ class Claude(Provider):
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
         return ClaudeStream(sent, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
+
+    def usage(self, raw: object) -> Usage | None:
+        return parse_usage(raw)
 
     def least_cached(self, model: str) -> int | None:
         return profile_of(model).least_cached
