@@ -152,11 +152,11 @@ class FeedbackEndpoint:
         ids: list[str] = []
         before: int | None = None
         found = False
-        while len(ids) < MAX_RATED:
+        while True:
             rows = self._store.requests(limit=_PAGE, before=before, filters=filters)
             found = found or bool(rows)
             ids += [row["request_id"] for row in rows if _can_be_rated(row, since=since)]
-            if len(rows) < _PAGE or rows[-1]["timestamp"] < since:
+            if len(ids) >= MAX_RATED or len(rows) < _PAGE or rows[-1]["timestamp"] < since:
                 break
             before = rows[-1]["id"]
         (name,) = body.subject

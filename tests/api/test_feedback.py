@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import apsw
 import pytest
 
 from gateway.records import RequestRecord
 from gateway.store import SettleRequest
 from tests.conftest import KEYS, MakeGateway
+from tests.store.faulty import Disk
 
 ROW = RequestRecord(
     request_id="r",
@@ -126,3 +129,30 @@ def test_feedback_on_a_large_session_rates_all_of_it(make_gateway: MakeGateway) 
     assert gateway.client.post("/v1/feedback", json=body).json()["requests"] == 1_050
     assert gateway.store.request("old")["feedback_score"] is None  # type: ignore[index]  # the row is there
     assert gateway.client.post("/v1/feedback", json=body).status_code == 409
+
+
+def test_feedback_that_cannot_be_written_is_a_503(disk: Disk, make_gateway: MakeGateway) -> None:
+    """While the ledger cannot be written, feedback on a session is refused; the next try rates it."""
+    gateway = make_gateway()
+    gateway.ask("Hello", routing={"session_id": "s"})
+    disk.fails(apsw.FullError)
+    body = {"session_id": "s", "rating": "up"}
+    assert gateway.client.post("/v1/feedback", json=body).status_code == 503
+    disk.is_well()
+    assert gateway.client.post("/v1/feedback", json=body).json()["requests"] == 1
+
+
+def test_request_that_was_rated_meanwhile_keeps_its_rating(make_gateway: MakeGateway) -> None:
+    """Two ratings of a session at once: each request has one of them, and both callers learn how many were theirs."""
+    gateway = make_gateway()
+    for _ in range(20):
+        gateway.ask("Hello", routing={"session_id": "s"})
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(
+            callers.map(
+                lambda score: gateway.client.post("/v1/feedback", json={"session_id": "s", "score": score}).json(),
+                (0.1, 0.2, 0.3, 0.4),
+            )
+        )
+    assert sum(answer.get("requests", 0) for answer in answers) == 20
+    assert None not in {row["feedback_score"] for row in gateway.rows}

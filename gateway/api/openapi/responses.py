@@ -79,7 +79,7 @@ FEEDBACK = record(
         "request_id": text(),
         "session_id": text(),
         "tag": {"type": "object", "additionalProperties": text()},
-        "requests": whole(low=1),
+        "requests": whole(low=0),
     },
 )
 
