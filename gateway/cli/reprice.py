@@ -23,8 +23,8 @@ from gateway.savings.reprice import reprice as new_figures
 from gateway.settings import Settings
 from gateway.store import Store, UpdateCosts
 
-# Rows of one transaction: some 20 ms, for which a running gateway's commits may have to wait.
-PAGE = 200
+# Rows of one transaction: some milliseconds, for which a running gateway's commits may have to wait.
+PAGE = 50
 
 
 @click.command()
