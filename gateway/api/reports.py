@@ -41,7 +41,7 @@ class ReportEndpoints:
         before = _whole(request, "before", default=0, most=2**62) or None
         tags = {name: value for name, value in request.query_params.items() if name.startswith("tag:")}
         rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before, filters=tags)
-        return _json({"data": rows, "next_before": rows[-1]["id"] if len(rows) == limit else None})
+        return _json({"data": rows, "next_before": rows[-1]["id"] if rows and len(rows) == limit else None})
 
     async def request(self, request: Request) -> Response:
         request_id = request.path_params["request_id"]

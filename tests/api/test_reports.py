@@ -39,6 +39,12 @@ def test_rows_are_paged(make_gateway: MakeGateway) -> None:
     assert second["next_before"] is None
 
 
+def test_page_of_nothing_has_no_next_page(make_gateway: MakeGateway) -> None:
+    """Without rows there is no next page, whatever the limit is."""
+    page = make_gateway().client.get("/v1/routing/requests?limit=0")
+    assert (page.status_code, page.json()) == (200, {"data": [], "next_before": None})
+
+
 def test_rows_are_filtered_by_tag(make_gateway: MakeGateway) -> None:
     """Tags of the hints, the header and the metadata are in the row, and `?tag:NAME=VALUE` finds it."""
     gateway = make_gateway(config="tag_header: x-labels\n")
