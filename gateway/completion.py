@@ -23,8 +23,8 @@ class RoutingHints:
     """The body's `routing` object: preferences for one request, never forwarded.
 
     `max_cost` is in USD, `min_quality` from 0 to 1; `providers` and `models` restrict the choice; `baseline` is a model
-    name. `session_id` and `agent_id` may come from a client's own header or field instead. `shared_session`: several
-    conversations may use the same `session_id`.
+    name. `session_id` and `agent_id` may come from a client's own header or field instead, `tags` (labels for reports) from
+    the `metadata` of the request or a header too. `shared_session`: several conversations may use the same `session_id`.
     """
 
     max_cost: float | None = None
@@ -35,6 +35,7 @@ class RoutingHints:
     baseline: str | None = None
     agent_id: str | None = None
     shared_session: bool = False
+    tags: Mapping[str, str] | None = None
 
     @property
     def conversation(self) -> str | None:

@@ -140,3 +140,64 @@ class Feedback:
     timestamp: str
     comment: str | None = None
     key_id: str | None = None
+
+
+class PricedAttempt(NamedTuple):
+    """One upstream call as the ledger has it. `usage` is the provider's object, empty where the gateway estimated the tokens."""
+
+    number: int
+    provider: str
+    model: str
+    status: str
+    cost_nano: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usage: Mapping[str, Any] | None = None
+    upstream_id: str | None = None
+
+
+class PricedRow(NamedTuple):
+    """The figures of a closed row as the ledger has them, with what they were computed from. `baseline_cost_low` and `_high` in USD."""
+
+    id: int
+    request_id: str
+    timestamp: str
+    strategy_used: str | None
+    selected_provider: str | None
+    selected_model: str | None
+    baseline_provider: str | None
+    baseline_model: str | None
+    shadow_provider: str | None
+    shadow_model: str | None
+    evidence: str | None
+    estimated: int
+    holdback: int | None
+    price_version: str | None
+    actual_cost_nano: int | None
+    baseline_cost_nano: int | None
+    baseline_cost_low: float | None
+    baseline_cost_high: float | None
+    shadow_cost_nano: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage: Mapping[str, Any] | None
+    baseline_usage: Mapping[str, Any] | None
+    attempts: Sequence[PricedAttempt] = ()
+
+
+class Repricing(NamedTuple):
+    """New figures of the row `before`. Costs are in USD; `attempts` are the new usages and costs of attempts, by number."""
+
+    before: PricedRow
+    price_version: str
+    usage: Usage | None
+    evidence: str | None
+    actual_cost: Decimal | None
+    baseline_cost: Decimal | None
+    baseline_cost_low: Decimal | None
+    baseline_cost_high: Decimal | None
+    shadow_cost: Decimal | None
+    attempts: Mapping[int, tuple[Usage, Decimal | None]] = MappingProxyType({})

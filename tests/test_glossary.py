@@ -22,7 +22,7 @@ ORDINARY = """
 abrupt account adapter added address admin alive all allowed analyzer answer application argument array assembler
 async audio auth authenticator auto available background balance bar base batch batchable block borrowed bound break
 breakpoint broken buffer buffered builder built busy by cache cached caching calculator call callback cancel capped
-cell change check checked choose chosen class clock close closed code column commit compatible concurrency config
+cell change check checked choose chosen class clock close closed code column commit comparison compatible concurrency config
 conflict connection content control conversation corroboration cost count counted counter course create created
 current cut cycle damaged dashboard data database date dated day decision decoded decoder delay delete delivery
 derived detector direct disconnected document down draining earlier empty encoded encoder encoding end ended endpoint entry

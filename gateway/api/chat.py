@@ -20,6 +20,7 @@ from gateway.api.response import KEEP_ALIVE, ResponseWriter
 from gateway.completion import ChatRequest
 from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
+from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy, ChatResult, ChatStream
 from gateway.proxy.body_executor import LARGE, BodyExecutor
@@ -51,7 +52,15 @@ class RequestService(Protocol):
 class ChatService:
     """Serves completions in `dialect`."""
 
-    def __init__(self, dialect: Dialect, proxy: ChatProxy, *, worker: BodyExecutor | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        proxy: ChatProxy,
+        *,
+        worker: BodyExecutor | None = None,
+        tag_header: str = TAG_HEADER,
+    ) -> None:
+        self._tag_header = tag_header.encode()
         self._dialect = dialect
         self._proxy = proxy
         self._worker = worker or BodyExecutor()
@@ -67,9 +76,10 @@ class ChatService:
         share: BodyShare,
     ) -> Serve:
         request = await parse_inbound(inbound, self._dialect, worker=self._worker)
+        request = with_client_session(request, inbound.headers)
         return partial(
             self._proxy.serve,
-            with_client_session(request, inbound.headers),
+            with_client_tags(request, inbound.headers, header=self._tag_header),
             dialect=self._dialect,
             request_id=request_id,
             mode=mode,

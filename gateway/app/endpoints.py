@@ -43,7 +43,7 @@ def completion_endpoints(
         )
 
     plain = {
-        dialect.path: endpoint(dialect, ChatService(dialect, proxy, worker=worker))
+        dialect.path: endpoint(dialect, ChatService(dialect, proxy, worker=worker, tag_header=settings.tag_header))
         for dialect in DIALECTS.values()
         if dialect is not RESPONSES
     }
@@ -54,6 +54,7 @@ def completion_endpoints(
         now=unix_time(services),
         max_body_bytes=settings.limits.body_bytes,
         worker=worker,
+        tag_header=settings.tag_header,
     )
     return {
         **plain,

@@ -39,6 +39,7 @@ PLAIN = (
     "allowed_hosts",
     "cors_origins",
     "record_features",
+    "tag_header",
     "corroborating_keys",
     "on_ledger_failure",
     "drain_delay",

@@ -10,6 +10,7 @@ from typing import Literal
 from gateway.accounts.budgets import Budget
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import Catalog
+from gateway.dialects.client_tags import TAG_HEADER
 from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
 from gateway.transport import Proxies, TimeLimits
 
@@ -119,6 +120,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     record_features: bool = True
+    tag_header: str = TAG_HEADER
     corroborating_keys: int = CORROBORATING_KEYS
     on_ledger_failure: LedgerFailure = "refuse"
     responses: ResponsesSettings = field(default_factory=ResponsesSettings)

@@ -20,6 +20,7 @@ from gateway.store.mutations import (
     SettleRequest,
     StoredOutcome,
     StoredResponse,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.protocol import Store
@@ -45,5 +46,6 @@ __all__ = [
     "Store",
     "StoredOutcome",
     "StoredResponse",
+    "UpdateCosts",
     "UpsertAttempt",
 ]

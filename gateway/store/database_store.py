@@ -14,7 +14,17 @@ from typing import Any, Protocol, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import budgets, checkpoints, report_groups, reports, requests, stored_responses, virtual_keys
+from gateway.records import PricedRow
+from gateway.store import (
+    budgets,
+    checkpoints,
+    report_groups,
+    reports,
+    repricing,
+    requests,
+    stored_responses,
+    virtual_keys,
+)
 from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
@@ -158,6 +168,10 @@ class DatabaseStore(ABC):
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        with self._readers.reading() as connection:
+            return repricing.read(connection, after=after, since=since, limit=limit)
 
     def response(self, response_id: str) -> StoredResponse | None:
         with self._readers.reading() as connection:

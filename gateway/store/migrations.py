@@ -37,24 +37,18 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         tables.COST_HISTORY,
     ),
     13: (tables.RESPONSES, tables.RESPONSES_EXPIRE),
-    # The rollup with more groups and measures, added up again from the rows.
+    # The rollup with more groups and measures, added up again from the rows; evidence in today's words.
     14: (
         *(f"DROP TRIGGER IF EXISTS {name}" for name in rollup.TRIGGER_NAMES),
         "DROP VIEW IF EXISTS rollup_rows",
         "DROP TABLE rollup",
-        rollup.TABLE,
-        rollup.VIEW,
-        rollup.REBUILD,
-        *rollup.TRIGGERS,
-    ),
-    # The rollup does not hold the evidence, so its triggers would only cost time.
-    13: (
-        "DROP TRIGGER rollup_before_update",
-        "DROP TRIGGER rollup_update",
         (
             "UPDATE routing_metrics SET evidence = iif(baseline_cost IS NULL, 'unknown', 'modelled') "
             "WHERE evidence IN ('same_usage', 'estimated')"
         ),
+        rollup.TABLE,
+        rollup.VIEW,
+        rollup.REBUILD,
         *rollup.TRIGGERS,
     ),
 }

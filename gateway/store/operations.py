@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store import checkpoints, requests, stored_responses, user_feedback, virtual_keys
+from gateway.store import checkpoints, repricing, requests, stored_responses, user_feedback, virtual_keys
 from gateway.store.mutations import (
     DeleteExpiredResponses,
     DeleteResponse,
@@ -22,6 +22,7 @@ from gateway.store.mutations import (
     RevokeVirtualKey,
     RotateVirtualKey,
     SettleRequest,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.sql import Connection
@@ -67,6 +68,8 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return checkpoints.insert(connection, checkpoint, body)
         case RejectCheckpoint(number, problem):
             return checkpoints.reject(connection, number, problem)
+        case UpdateCosts(repricings, repriced):
+            return repricing.apply(connection, repricings, repriced=repriced)
         case InsertResponse(response):
             return stored_responses.insert(connection, response)
         case DeleteResponse(id, key_id):

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.records import PricedRow
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
 
 T = TypeVar("T")
@@ -99,13 +100,17 @@ class Store(Protocol):
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
-        """The newest rows first, of those with an id below `before`. `filters` are column values; InvalidRequest for an unknown column."""
+        """The newest rows first, of those with an id below `before`. `filters` are column values, `session` (with its subagents)
+        and `tag:NAME`; InvalidRequest for an unknown one."""
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
 
     def response(self, response_id: str) -> StoredResponse | None:
         """A kept response, of any key and perhaps expired."""
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        """Closed rows with an id above `after` and a timestamp from `since` on, oldest first, with their attempts."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

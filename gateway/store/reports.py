@@ -14,6 +14,7 @@ from gateway.store.sql import Connection
 
 _MAX_DAYS = 36_500.0
 _MAX_ROWS = 1_000
+_MAX_TAGS = 16  # of a request
 _MAX_HOURLY_DAYS = 3
 _DAY, _HOUR, _SECOND = "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%S"
 # Sorts after every day and hour.
@@ -100,13 +101,19 @@ def strong_share_by_key(connection: Connection, *, newest: int) -> list[dict[str
 def requests(
     connection: Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
+    if len(sql.tag_names(filters)) > _MAX_TAGS:
+        raise InvalidRequest(f"There are more than {_MAX_TAGS} tags to filter by; no row has so many.", param="tag")
     for name in filters:
-        if name not in sql.FILTERS and name not in sql.BOUNDS:
+        if name not in (*sql.FILTERS, *sql.BOUNDS, "session") and not name.startswith(sql.TAG):
             raise InvalidRequest(
                 f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
             )
     values = {name: _column_value(value) for name, value in filters.items() if value is not None}
-    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
+    parameters = {
+        **_filter_values(values),
+        "before": encoding.integer(before),
+        "limit": max(1, min(limit, _MAX_ROWS)),
+    }
     rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
     return [encoding.decode_row(row) for row in rows]
 
@@ -179,6 +186,14 @@ def _shadow_totals(sums: Mapping[str, Any]) -> dict[str, Any]:
         "total_would_save": cost - shadow_cost,
         "would_save_pct": 100 * (cost - shadow_cost) / cost if cost else None,
     }
+
+
+def _filter_values(filters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters of `sql.requests`."""
+    values = {name: value for name, value in filters.items() if not name.startswith(sql.TAG)}
+    for number, name in enumerate(sql.tag_names(filters)):
+        values[f"tag_{number}"] = encoding.dumps({name.removeprefix(sql.TAG): filters[name]})[1:-1]
+    return values
 
 
 def _column_value(value: object) -> object:

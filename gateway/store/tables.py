@@ -211,6 +211,7 @@ CREATE TABLE IF NOT EXISTS cost_history (
     baseline_cost_nano INTEGER,
     baseline_cost_low REAL,
     baseline_cost_high REAL,
+    others TEXT,
     PRIMARY KEY (request_id, repriced)
 ) WITHOUT ROWID"""
 

@@ -90,6 +90,7 @@ _PERIOD = tuple(
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
 _RESPONSE_ID = _path("response_id", "`id` of the response.")
+_TAG = _query("tag:NAME", text(), "Only rows with this value of the tag NAME; may be given for several tags.")
 
 # Headers of chat answers; those of errors after routing are the same.
 _ROUTED = {
@@ -230,7 +231,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         ),
         "POST /v1/feedback": Operation(
             "feedback",
-            "A client's rating of an answer: once for each request, within a day.",
+            "A client's rating of an answer, a session or a tag: once for each request, within 30 days.",
             {JSON: named("Feedback")},
             body=named("FeedbackRequest"),
             failures=(404, 409, 413, 415, 503),
@@ -262,6 +263,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
                     for name, column in FILTERS.items()
                 ),
                 _query("format", one_of("json", "csv"), "`csv` exports all rows that the filters leave."),
+                _TAG,
             ),
         ),
         "GET /v1/routing/requests/{request_id}": Operation(

@@ -73,7 +73,15 @@ DECISION = record(
     }
 )
 
-FEEDBACK = record({"object": one_of("feedback"), "request_id": text(), "score": number(low=0, high=1)})
+FEEDBACK = record(
+    {"object": one_of("feedback"), "score": number(low=0, high=1)},
+    optional={
+        "request_id": text(),
+        "session_id": text(),
+        "tag": {"type": "object", "additionalProperties": text()},
+        "requests": whole(low=0),
+    },
+)
 
 _COUNTS = (
     *("total_requests", "auto_routed_count", "fallback_count", "experimental_count", "error_count", "cancelled_count"),
