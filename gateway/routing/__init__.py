@@ -15,8 +15,9 @@ from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, A
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
-from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
+from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
+from gateway.routing.prompt.user_text import is_new_turn, last_user_text
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
@@ -76,6 +77,7 @@ __all__ = [
     "check_format",
     "context_of",
     "from here and nothing deeper. The first group is the Python API",
+    "is_new_turn",
     "keys_per_model",
     "label_of",
     "last_user_text",

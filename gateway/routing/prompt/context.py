@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.features import PromptFeatures, extract, request_facts
 from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
-from gateway.routing.prompt.user_text import strip_harness_text
+from gateway.routing.prompt.user_text import last_user_text
 from gateway.routing.types import RoutingContext
 
 # Tokens of a part that is not text. Vendors count images by their size; this is a typical value, not the maximum.
 _PART_TOKENS = {"image_url": 1_000, "input_audio": 1_000}
 _BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
-# At most this many of the newest user messages are searched for text that a person wrote.
-_SEARCHED_MESSAGES = 8
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
 
 
@@ -58,23 +55,6 @@ def context_of(
         tradeoff=tradeoff,
         facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
-
-
-def last_user_text(messages: Sequence[Json]) -> str:
-    """The last text that a person wrote. User messages with nothing but harness text are skipped, and so are tool results.
-
-    If the newest user messages have none, the last text of the user, else of any role.
-    """
-    for message in islice(
-        (message for message in reversed(messages) if message.get("role") == "user"), _SEARCHED_MESSAGES
-    ):
-        if text := strip_harness_text(_text(message)):
-            return text
-    for role in ("user", "system", "developer", "assistant"):
-        for message in reversed(messages):
-            if message.get("role") == role and (text := _text(message)):
-                return text
-    return ""
 
 
 def with_prompt_tokens(request: ChatRequest) -> ChatRequest:
@@ -135,16 +115,6 @@ def _parts(messages: Iterable[Json]) -> Iterator[Json]:
         content = message.get("content")
         if isinstance(content, list):
             yield from content
-
-
-def _text(message: Json) -> str:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    texts = [part.get("text") or "" for part in content if part.get("type") == "text"]
-    return texts[0] if len(texts) == 1 else "\n".join(texts)
 
 
 def _message_tokens(message: Json) -> int:
