@@ -56,9 +56,9 @@ _USER_TAGS = ("user_query", "task", "user_message", "userRequest", "feedback")
 _SEARCHED_MESSAGES = 8
 # A turn that only agrees has no task of its own: it continues the one before. Characters of the longest that is looked at.
 _LONGEST_ASSENT = 40
-_ASSENT_WORDS = frozenset(
-    "y yes yep yeah yup ok okay k sure fine good right correct agreed exactly please continue proceed go on ahead with it do "
-    "that this next resume keep going looks sounds to me lgtm ship approved ja weiter mach si sí vale oui continuez sim".split()
+_ASSENT_WORD = re.compile(
+    r"y|yes|yep|yeah|yup|ok|okay|k|sure|fine|good|right|correct|agreed|exactly|please|continue|proceed|go|on|ahead|with|it|do"
+    r"|that|this|next|resume|keep|going|looks|sounds|to|me|lgtm|ship|approved|ja|weiter|mach|si|sí|vale|oui|continuez|sim"
 )
 _WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
@@ -103,7 +103,7 @@ def is_assent(text: str) -> bool:
     words = _WORDS.findall(text.lower())
     if len(words) == 1 and len(words[0]) == 1 and "?" not in text:
         return True
-    return bool(words) and "?" not in text and all(word in _ASSENT_WORDS for word in words)
+    return bool(words) and "?" not in text and all(map(_ASSENT_WORD.fullmatch, words))
 
 
 def text_of(message: Json) -> str:

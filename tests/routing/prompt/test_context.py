@@ -6,8 +6,8 @@ import pytest
 
 from gateway.completion import ChatRequest, RoutingHints
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
-from gateway.routing.prompt.user_text import last_user_text
 from gateway.routing.prompt.features import PromptFeatures, extract, prompt_facts
+from gateway.routing.prompt.user_text import last_user_text
 
 
 def user(content: Any) -> dict[str, Any]:

@@ -249,7 +249,8 @@ def test_call_of_the_client_for_itself_does_not_look_like_compaction(sessions: S
 def test_tool_result_before_a_reminder_is_an_open_loop(sessions: SessionAffinity) -> None:
     """Claude Code puts reminders behind a tool's result; the loop is still open."""
     reminder = {"role": "user", "content": "<system-reminder>Mind the todo list.</system-reminder>"}
-    loop = [*TASK, {"role": "assistant", "tool_calls": []}, {"role": "tool", "content": "4"}, reminder]
+    called: dict[str, Any] = {"role": "assistant", "tool_calls": []}
+    loop = [*TASK, called, {"role": "tool", "content": "4"}, reminder]
     assert sessions.lookup(asking(loop), key_id=None).open_loop
 
 
