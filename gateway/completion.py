@@ -24,7 +24,7 @@ class RoutingHints:
 
     `max_cost` is in USD, `min_quality` from 0 to 1; `providers` and `models` restrict the choice; `baseline` is a model
     name. `session_id` and `agent_id` may come from a client's own header or field instead. `shared_session`: several
-    conversations may use the same `session_id`.
+    conversations may use the same `session_id`. `session_budget` is the most that the session may cost, in USD.
     """
 
     max_cost: float | None = None
@@ -35,6 +35,7 @@ class RoutingHints:
     baseline: str | None = None
     agent_id: str | None = None
     shared_session: bool = False
+    session_budget: float | None = None
 
     @property
     def conversation(self) -> str | None:

@@ -148,6 +148,12 @@ class BudgetExceeded(RefusedByGateway):
     code = "budget_exceeded"
 
 
+class SessionBudgetExceeded(BudgetExceeded):
+    """The budget of the request's session has too little left: the session pauses until its limit is raised."""
+
+    code = "session_budget_exceeded"
+
+
 class RateLimited(RefusedByGateway):
     """More requests per minute than the key allows."""
 

@@ -29,6 +29,7 @@ from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol
 
+from gateway.accounts.budgets import SESSION, TOLD_FROM, Hold, SessionSpending
 from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
@@ -151,9 +152,21 @@ class RequestTransaction:
             option = reservation.options[held]
             self.plan = replace(self.plan, candidates=option.candidates)
             self.request = option.applied(self.request)
+            await self._read_session_spending(reservation.holds)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
         if self._response is not None and self.request.stream:
             self._response.on_routed(self.record)
+
+    async def _read_session_spending(self, holds: Sequence[Hold]) -> None:
+        """What the session has spent so far, where it has a budget; told to the client and the log from 80 % on."""
+        hold = next((hold for hold in holds if hold.account.startswith(SESSION)), None)
+        if hold is None:
+            return
+        balance = await asyncio.to_thread(self._services.store.balance, hold.account, hold.period)
+        spending = SessionSpending(balance.used_nano, hold.budget.limit_nano)
+        self.record = self.record._replace(session_spending=spending)
+        if (share := spending.share(None)) >= TOLD_FROM:
+            log.warning("the session %s has spent %.0f %% of its budget", self.record.session_id, 100 * share)
 
     async def call(self, candidate: Candidate) -> ChatRequest:
         """Record the next attempt; returns the request to send. Raises LedgerUnavailable, BudgetExceeded.

@@ -314,7 +314,9 @@ class Planner:
         """The plan with the candidates that the caller may use and pay for; the first of them is the choice."""
         if self._spending_limits is None:
             return plan
-        candidates, reservation = self._spending_limits.reservation_for(plan.candidates, request, key=caller.key)
+        candidates, reservation = self._spending_limits.reservation_for(
+            plan.candidates, request, key=caller.key, key_id=caller.key_id
+        )
         if reservation is None and candidates == plan.candidates:
             return plan
         return replace(

@@ -21,6 +21,7 @@ from gateway.store.mutations import (
     InsertOutcome,
     InsertRequest,
     InsertVirtualKey,
+    LimitVirtualKey,
     Mutation,
     RejectCheckpoint,
     ReplaceAdminKey,
@@ -67,6 +68,8 @@ def _apply(connection: apsw.Connection, operation: Operation, *, owner: ProcessL
             return virtual_keys.insert(connection, key)
         case RotateVirtualKey():
             return virtual_keys.rotate(connection, operation)
+        case LimitVirtualKey():
+            return virtual_keys.limit(connection, operation)
         case RevokeVirtualKey(key_id, at):
             return virtual_keys.revoke(connection, key_id, at=at)
         case InsertAdminKey(admin_key):

@@ -60,7 +60,7 @@ _ASSENT_WORD = re.compile(
     r"y|yes|yep|yeah|yup|ok|okay|k|sure|fine|good|right|correct|agreed|exactly|please|continue|proceed|go|on|ahead|with|it|do"
     r"|that|this|next|resume|keep|going|looks|sounds|to|me|lgtm|ship|approved|ja|weiter|mach|si|sí|vale|oui|continuez|sim"
 )
-_WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_WORDS = re.compile(r"[^\W_]+")
 
 
 def last_user_text(messages: Sequence[Json]) -> str:

@@ -147,17 +147,11 @@ class SessionAffinity:
         Their lengths are part of it because strings of different widths but equal bytes have the same hash: "ab" and U+6261.
         """
         key = hash((texts, tuple(map(len, texts))))
-        opening_id = self._opening_ids.pop(key, None) or self._hashed(texts)
+        opening_id = self._opening_ids.pop(key, None) or _hashed(texts, secret=self._secret)
         self._opening_ids[key] = opening_id
         if len(self._opening_ids) > _OPENINGS:
             self._opening_ids.popitem(last=False)
         return opening_id
-
-    def _hashed(self, texts: tuple[str, ...]) -> str:
-        digest = blake2b(key=self._secret, digest_size=12)
-        for text in texts:
-            update(digest, text.encode(errors="replace") + b"\0")
-        return f"s-{digest.hexdigest()}"
 
     def record(self, lookup: SessionLookup, *, provider: str, model: str, tokens: int) -> None:
         """Pin the session to the model that answered it; `tokens` is the size of prompt and answer."""
@@ -177,6 +171,18 @@ class SessionAffinity:
         )
         while len(self._pinned) > self._capacity:
             self._pinned.popitem(last=False)
+
+
+def opening_id(messages: Iterable[Json], *, secret: bytes) -> str:
+    """The id of a conversation by its beginning, keyed with at most 64 bytes: the same in all processes with this secret."""
+    return _hashed(_opening(messages), secret=secret)
+
+
+def _hashed(texts: Iterable[str], *, secret: bytes) -> str:
+    digest = blake2b(key=secret, digest_size=12)
+    for text in texts:
+        update(digest, text.encode(errors="replace") + b"\0")
+    return f"s-{digest.hexdigest()}"
 
 
 def _was_replaced(pinned: PinnedModel, *, tokens: int, messages: int) -> bool:
