@@ -65,6 +65,13 @@ class NativeRequest(NamedTuple):
 MAX_DATA_URL_HEAD = 1024  # characters of a data URL before its data: media type and parameters
 
 
+class RoutedConversation(NamedTuple):
+    """The conversation of a request, for an upstream that chooses among hosts; `host` answered it last. Never sent as it is."""
+
+    name: str
+    host: str | None = None
+
+
 class ChatRequest(NamedTuple):
     """A validated chat completion request.
 
@@ -72,7 +79,7 @@ class ChatRequest(NamedTuple):
     `functions`, `function_call` and role `function` are rewritten as tools; `legacy_functions` then says that the response
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
-    another dialect, where an upstream may speak that dialect.
+    another dialect, where an upstream may speak that dialect. `conversation` is set where the upstream chooses among hosts.
     """
 
     body: Json
@@ -85,6 +92,7 @@ class ChatRequest(NamedTuple):
     size: int = 0
     prompt_tokens: int | None = None
     native: NativeRequest | None = None
+    conversation: RoutedConversation | None = None
 
     @property
     def output_limit(self) -> int | None:

@@ -73,6 +73,8 @@ class Provider(ABC):
     name: str
     # The documented size limit of a request in bytes; None where there is none.
     max_request_bytes: int | None = None
+    # Whether it chooses among hosts, each with caches of its own.
+    chooses_host = False
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None

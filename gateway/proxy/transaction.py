@@ -31,7 +31,7 @@ from typing import Literal, Protocol
 
 from gateway.accounts.budgets import SESSION, TOLD_FROM, Hold, SessionSpending
 from gateway.catalog import ModelKey
-from gateway.completion import ChatRequest, Chunk, Completion, Usage
+from gateway.completion import ChatRequest, Chunk, Completion, RoutedConversation, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
 from gateway.proxy.request_end import ChatError, End, code_of
@@ -106,6 +106,7 @@ class RequestTransaction:
         self._turn: PromptTurn | None = None
         self._kept_usage: Usage | None = None  # of a rejected answer that is sent anyway
         self._end: End | None = None
+        self._conversation: RoutedConversation | None = None  # of the newest call
 
     async def __aenter__(self) -> RequestTransaction:
         return self
@@ -180,7 +181,11 @@ class RequestTransaction:
             self._select(called, called)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
-        return with_breakpoints(self.request) if self.record.cache_marks == "gateway" else self.request
+        request = with_breakpoints(self.request) if self.record.cache_marks == "gateway" else self.request
+        if (hosts := self._services.host_affinity) is not None:
+            request = hosts.prepare(request, called, session=self.plan.session, key_id=self.record.key_id)
+        self._conversation = request.conversation
+        return request
 
     def _select(self, selected: ModelKey, key: ModelKey) -> None:
         marker = self.plan.breakpoints.placed_by(key)
@@ -293,6 +298,8 @@ class RequestTransaction:
             first_byte=self._log.first_byte,
             duration=self._log.duration,
         )
+        if self._conversation is not None and self._services.host_affinity is not None and end.status == "ok":
+            self._services.host_affinity.record(self._conversation, self.current, usage)
         outcomes = self._outcomes(end) if called and end.status != "interrupted" else ()
         return self._services.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 

@@ -20,6 +20,7 @@ from gateway.routing.prompt.features import RecentPrompts
 from gateway.routing.prompt.user_text import is_new_turn, last_user_text
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
+from gateway.routing.sessions.host_affinity import HostAffinity
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
@@ -41,6 +42,7 @@ __all__ = [
     "Catalog",
     "ComplexityStrategy",
     "Corroboration",
+    "HostAffinity",
     "HybridStrategy",
     "ImplicitFeedback",
     "KeysPerModel",

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import MakeGateway
 from tests.end_to_end.conftest import Served
 from tests.tenants import issue
+from tests.upstreams import answer
 
 UUID = "0199f2c4-6c1e-7d13-9c3a-2f6f0c0e7a11"
 OTHER = "0199f2c4-7a55-7b02-8f10-d1f0f0a9b3c4"
@@ -109,3 +110,29 @@ def test_unusual_session_header_is_hashed(make_gateway: MakeGateway) -> None:
     answer = gateway.client.post("/v1/chat/completions", json=BODY, headers={"x-session-id": "x" * 5000})
     assert answer.status_code == 200
     assert len(gateway.rows[0]["session_id"]) == 34
+
+
+@pytest.mark.parametrize("model", ["openrouter/qwen/qwen3.8-flash", "auto"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_openrouter_conversation_stays_at_its_host(make_gateway: MakeGateway, model: str, stream: bool) -> None:
+    """The second request of a conversation names the host that answered the first; the row says who it was."""
+    sent: list[dict[str, Any]] = []
+
+    def upstream(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content))
+        reply = answer()(request)
+        return httpx2.Response(
+            200,
+            headers={"content-type": reply.headers["content-type"]},
+            content=reply.content.replace(b'"usage":', b'"provider":"DeepInfra","usage":'),
+        )
+
+    gateway = make_gateway(upstream)
+    for _ in range(2):
+        body = {**BODY, "model": model, "stream": stream, "routing": {"providers": ["openrouter"]}}
+        response = gateway.client.post("/v1/chat/completions", json=body, headers={"x-session-id": "ses_1"})
+        assert response.status_code == 200, response.text
+    assert [body.get("provider") for body in sent] == [None, {"order": ["DeepInfra"], "allow_fallbacks": True}]
+    assert sent[0]["session_id"] == sent[1]["session_id"]
+    assert "ses_1" not in sent[0]["session_id"]
+    assert [row["usage"]["provider"] for row in gateway.rows] == ["DeepInfra", "DeepInfra"]

@@ -44,7 +44,7 @@ class OpenAICompatible(Provider):
             choices=parse_choices(
                 body, provider=self.name, key=self.endpoint.api_key, detail_extra=self.detail_extra(sent)
             ),
-            usage=self.usage(body.get("usage")),
+            usage=self.usage(body),
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
             model=self.reported_model(body, sent),
             extra=extra_of(body),
@@ -60,8 +60,9 @@ class OpenAICompatible(Provider):
             reported_model=partial(self.reported_model, sent=sent),
         )
 
-    def usage(self, raw: object) -> Usage | None:
-        return parse_usage(raw)
+    def usage(self, body: Json) -> Usage | None:
+        """The usage in an answer, or in an event of a streamed one."""
+        return parse_usage(body.get("usage"))
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """The answering model, where the request left the choice to the upstream; else None."""
