@@ -163,7 +163,10 @@ class RequestTransaction:
         hold = next((hold for hold in holds if hold.account.startswith(SESSION)), None)
         if hold is None:
             return
-        balance = await asyncio.to_thread(self._services.store.balance, hold.account, hold.period)
+        try:
+            balance = await asyncio.to_thread(self._services.store.balance, hold.account, hold.period)
+        except LedgerUnavailable:  # the money is held already; only the share is not told
+            return
         spending = SessionSpending(balance.used_nano, hold.budget.limit_nano)
         self.record = self.record._replace(session_spending=spending)
         if (share := spending.share(None)) >= TOLD_FROM:
