@@ -3,6 +3,8 @@
 The whole gateway serves one session in front of the simulator, by each policy with a ledger of its own. The shape is that of
 recorded sessions of Claude Code and qwen-code: a request for a title, then 30 requests of about 20,000 tokens with long
 instructions and 25 tools, three tasks (the last is a bare "yes" to a plan), and a tool's result in all requests between them.
+Each of the gateway's APIs for agents that this version serves gets the same session in its own words (`BODIES`).
+
 The history is scripted, so all policies send the same. Caches and the length of answers are the simulator's; costs are the list
 prices of the answering model on that usage, because the simulated OpenRouter bills all models alike.
 """
@@ -12,9 +14,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +27,7 @@ from typing import Any
 from benchmarks.served import served
 from gateway.catalog import cost
 from gateway.completion import Json, Usage
-from gateway.providers.openai_compatible.answer import parse_usage
+from gateway.dialects import DIALECTS
 from gateway.settings import load
 from llm_simulator.simulation import Simulation
 
@@ -81,6 +84,64 @@ def requests_of(turns: int) -> list[Json]:
     return bodies
 
 
+def messages_body(body: Json) -> Json:
+    """The same request for `/v1/messages`."""
+    system, *turns = body["messages"] if len(body["messages"]) > 1 else ({"content": ""}, *body["messages"])
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    return {
+        "max_tokens": body.get("max_tokens", 1_000),
+        **({"system": system["content"]} if system["content"] else {}),
+        **({"tools": [_tool(each, "input_schema") for each in functions]} if functions else {}),
+        "messages": [_message(turn) for turn in turns],
+    }
+
+
+def _message(turn: Json) -> Json:
+    if turn["role"] == "tool":
+        block = {"type": "tool_result", "tool_use_id": turn["tool_call_id"], "content": turn["content"]}
+        return {"role": "user", "content": [block]}
+    if "tool_calls" in turn:
+        (call,) = turn["tool_calls"]
+        name, arguments = call["function"]["name"], json.loads(call["function"]["arguments"])
+        return {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": call["id"], "name": name, "input": arguments}],
+        }
+    return turn
+
+
+def responses_body(body: Json) -> Json:
+    """The same request for `/v1/responses`, without state at the server."""
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    return {
+        "store": False,
+        "max_output_tokens": body.get("max_tokens", 1_000),
+        **({"tools": [{"type": "function", **_tool(each, "parameters")} for each in functions]} if functions else {}),
+        "input": [_item(turn) for turn in body["messages"]],
+    }
+
+
+def _item(turn: Json) -> Json:
+    if turn["role"] == "tool":
+        return {"type": "function_call_output", "call_id": turn["tool_call_id"], "output": turn["content"]}
+    if "tool_calls" in turn:
+        (call,) = turn["tool_calls"]
+        return {"type": "function_call", "call_id": call["id"], **call["function"]}
+    return turn
+
+
+def _tool(function: Json, schema: str) -> Json:
+    return {"name": function["name"], "description": function["description"], schema: function["parameters"]}
+
+
+# Name of the dialect -> the request in it.
+BODIES: Mapping[str, Callable[[Json], Json]] = {
+    "chat_completions": lambda body: body,
+    "messages": messages_body,
+    "responses": responses_body,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One answered request: the model, its tokens, USD, and whether it began a task."""
@@ -93,19 +154,33 @@ class Turn:
 
 
 async def run(
-    model: str, config: str, providers: Sequence[str] = (), *, turns: int, seed: int, folder: Path
+    model: str,
+    config: str,
+    providers: Sequence[str] = (),
+    *,
+    turns: int,
+    seed: int,
+    folder: Path,
+    dialect: str = "chat_completions",
 ) -> list[Turn]:
     """One session. The first element is the request for a title."""
     hints = {"session_id": "agent", **({"providers": list(providers)} if providers else {})}
     prices, answered = load({}).prices, []
     async with served(Simulation(seed=seed), seed=seed, folder=folder, config=config) as gateway:
         for body in requests_of(turns):
-            told = (await gateway.ask({**body, "model": model, "routing": hints})).json()
-            usage = parse_usage(told["usage"]) or Usage()
-            provider, _, name = told["model"].partition("/")
+            asked = {**BODIES[dialect](body), "model": model, "routing": hints}
+            answer = await gateway.client.post(DIALECTS[dialect].path, json=asked)
+            answer.raise_for_status()
+            row = gateway.store.request(answer.headers["x-request-id"]) or {}
+            provider, name = row["selected_provider"], row["selected_model"]
+            usage = Usage(
+                row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"], row["cache_write_tokens"]
+            )
             spent = cost(usage, prices.price(provider, name, datetime.now(UTC))) or Decimal(0)
             begins_task = body["messages"][-1]["role"] == "user"
-            answered.append(Turn(told["model"], usage.prompt_tokens, usage.cached_tokens, float(spent), begins_task))
+            answered.append(
+                Turn(f"{provider}/{name}", usage.prompt_tokens, usage.cached_tokens, float(spent), begins_task)
+            )
     return answered
 
 
@@ -131,11 +206,13 @@ def table(results: Mapping[str, Sequence[Turn]]) -> str:
     return "\n".join(lines)
 
 
-async def compare(*, turns: int, seed: int) -> dict[str, list[Turn]]:
+async def compare(*, turns: int, seed: int, dialect: str = "chat_completions") -> dict[str, list[Turn]]:
     results = {}
     for name, (model, config, providers) in POLICIES.items():
         with tempfile.TemporaryDirectory() as folder:
-            results[name] = await run(model, config, providers, turns=turns, seed=seed, folder=Path(folder))
+            results[name] = await run(
+                model, config, providers, turns=turns, seed=seed, folder=Path(folder), dialect=dialect
+            )
     return results
 
 
@@ -144,7 +221,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     chosen: Any = parser.parse_args(arguments)
-    sys.stdout.write(table(asyncio.run(compare(turns=chosen.turns, seed=chosen.seed))) + "\n")
+    for dialect in BODIES.keys() & DIALECTS.keys():
+        results = asyncio.run(compare(turns=chosen.turns, seed=chosen.seed, dialect=dialect))
+        sys.stdout.write(f"{DIALECTS[dialect].path}\n\n{table(results)}\n")
 
 
 if __name__ == "__main__":

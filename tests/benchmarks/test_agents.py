@@ -17,7 +17,9 @@ from benchmarks.agents import (
     changes_within_tasks,
     compare,
     main,
+    messages_body,
     requests_of,
+    responses_body,
     run,
     table,
 )
@@ -74,4 +76,25 @@ async def test_every_policy_is_compared() -> None:
 def test_benchmark_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     """As Markdown, for the documentation."""
     main(["--turns", "1"])
-    assert capsys.readouterr().out.startswith("| policy | USD |")
+    assert "/v1/chat/completions\n\n| policy | USD |" in capsys.readouterr().out
+
+
+def test_session_in_the_words_of_messages() -> None:
+    """Anthropic's shape: instructions beside the turns, calls and results as blocks, schemas as `input_schema`."""
+    title, first, second, *_ = map(messages_body, requests_of(3))
+    assert set(title) == {"max_tokens", "messages"}
+    assert set(first) == {"max_tokens", "system", "tools", "messages"}
+    assert set(first["tools"][0]) == {"name", "description", "input_schema"}
+    user, call, result = second["messages"][:3]
+    assert user == {"role": "user", "content": TASKS[0]}
+    assert call["content"] == [{"type": "tool_use", "id": "c0", "name": "tool_0", "input": {"path": "/a.py"}}]
+    assert (result["role"], result["content"][0]["tool_use_id"]) == ("user", "c0")
+
+
+def test_session_in_the_words_of_responses() -> None:
+    """OpenAI's shape: items instead of messages, flat tools, no state."""
+    title, first, second, *_ = map(responses_body, requests_of(3))
+    assert set(title) == {"store", "max_output_tokens", "input"}
+    assert set(first["tools"][0]) == {"type", "name", "description", "parameters"}
+    assert [item.get("type") for item in second["input"][:4]] == [None, None, "function_call", "function_call_output"]
+    assert second["input"][2]["call_id"] == second["input"][3]["call_id"] == "c0"
