@@ -101,14 +101,18 @@ class SessionAffinity:
             self.conversation(request) if request.hints.shared_session else session_id
         )  # so that the hash is computed once
         named = request.hints.session_id is not None and not request.hints.shared_session
-        continues = named or any(map(_answers, request.messages))
+        answered = any(map(_answers, request.messages))
+        continues = named or answered
         pinned = self._pinned.get((key_id, conversation)) if continues else None
-        age = self._clock() - pinned.at if pinned is not None else 0.0
         auxiliary = is_auxiliary_call(request.messages)
         prompt_tokens, messages = request.prompt_tokens or 0, len(request.messages)
-        if age > TTL or (
-            pinned is not None and not auxiliary and _was_replaced(pinned, tokens=prompt_tokens, messages=messages)
-        ):
+        if pinned and not auxiliary and _was_replaced(pinned, tokens=prompt_tokens, messages=messages):
+            # A fresh start, or a side call that nothing else tells apart: the session gets its model once it has gone on.
+            opening = f"{conversation}/{self._derived(request)}"
+            pinned = self._pinned.get((key_id, opening)) if answered else None
+            conversation = conversation if answered else opening
+        age = self._clock() - pinned.at if pinned is not None else 0.0
+        if age > TTL:
             pinned = None
         return SessionLookup(
             session_id=session_id,

@@ -262,3 +262,36 @@ def test_billing_header_does_not_change_the_conversation(sessions: SessionAffini
         return asking([header, *SECOND])
 
     assert sessions.session_id(opening("0a1")) == sessions.session_id(opening("9f2"))
+
+
+def test_side_call_does_not_take_the_session(sessions: SessionAffinity) -> None:
+    """A short call in the session of a long conversation has a conversation of its own until it goes on."""
+    began(sessions, long_history(10, 50_000))
+    side = asking([{"role": "user", "content": "Describe the picture that is attached."}], "mine")._replace(
+        prompt_tokens=900
+    )
+    lookup = sessions.lookup(side, key_id=None)
+    assert (lookup.session_id, lookup.pinned) == ("mine", None)
+    sessions.record(lookup, provider="claude", model="haiku", tokens=900)
+    main = sessions.lookup(long_history(11, 52_000), key_id=None).pinned
+    assert main is not None
+    assert main.key == ("gemini", "flash")
+
+
+def test_fresh_context_that_goes_on_takes_the_session(sessions: SessionAffinity) -> None:
+    """After compaction the second request finds the model that answered the summary, and the third has it as the session's."""
+    began(sessions, long_history(10, 50_000))
+    summary: list[dict[str, Any]] = [{"role": "user", "content": "This session is being continued: ..."}]
+    fresh = sessions.lookup(asking(summary, "mine")._replace(prompt_tokens=9_000), key_id=None)
+    sessions.record(fresh, provider="claude", model="haiku", tokens=9_000)
+    summary += [
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": "Go on with the tests, please, all of them."},
+    ]
+    second = sessions.lookup(asking(summary, "mine")._replace(prompt_tokens=9_500), key_id=None)
+    assert second.pinned is not None
+    assert second.pinned.key == ("claude", "haiku")
+    sessions.record(second, provider="claude", model="haiku", tokens=9_500)
+    third = sessions.lookup(asking(summary * 2, "mine")._replace(prompt_tokens=10_000), key_id=None)
+    assert third.pinned is not None
+    assert (third.pinned.key, third.pinned.turns) == (("claude", "haiku"), 2)
