@@ -223,9 +223,8 @@ class Planner:
         ranking = self._engine.rank(context.prompt, strategy="hybrid", context=priced)
         if session.auxiliary and request.model != BEST:
             ranking = cheapest(ranking)
-        if cost.surcharges:
-            context = replace(context, surcharges=cost.surcharges)
-        return keep_unless_worth_it(ranking, cost), context
+        alone = replace(context, surcharges=cost.surcharges) if cost.surcharges else context
+        return keep_unless_worth_it(ranking, cost), alone
 
     def _plan_pinned(self, request: ChatRequest, target: Pinned) -> Plan:
         plan = self._pinned_plan(request.model, target.provider, target.model)
