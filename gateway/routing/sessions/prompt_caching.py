@@ -126,7 +126,7 @@ def likelihood_of_next(request: ChatRequest, lookup: SessionLookup | None) -> fl
     messages = request.messages
     if lookup.auxiliary if lookup is not None else is_auxiliary_call(messages):
         return 0.0
-    if ends_with_tool_result(messages):
+    if lookup.open_loop if lookup is not None else ends_with_tool_result(messages):
         return OPEN_LOOP
     continued = any(message.get("role") == "assistant" for message in messages)
     if request.body.get("tools") and (continued or not _forces_a_tool(request.body)):
