@@ -36,7 +36,7 @@ from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.token_counter import TokenCounter
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
-from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
+from gateway.routing import Corroboration, HostAffinity, Planner, PromptCaching, RoutingEngine, SpendingLimits
 from gateway.settings import Settings
 
 
@@ -64,7 +64,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
-    ledger_services = _ledger_services(settings, services, corroboration=corroboration)
+    ledger_services = _ledger_services(settings, services, providers=providers, corroboration=corroboration)
     times = RequestTimeLimits(
         settings.timeouts,
         settings.catalog,
@@ -169,7 +169,9 @@ def _failover_policy(settings: Settings, services: Services, *, upstream_health:
     )
 
 
-def _ledger_services(settings: Settings, services: Services, *, corroboration: Corroboration) -> LedgerServices:
+def _ledger_services(
+    settings: Settings, services: Services, *, providers: Mapping[str, Provider], corroboration: Corroboration
+) -> LedgerServices:
     def wake_refresh(record: RequestRecord) -> None:
         services.refresh_loop.wake()
 
@@ -198,6 +200,11 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
         ending=lambda: services.lifecycle.ending,
         features=settings.record_features,
         settlement_retries=services.settlement_retries,
+        host_affinity=HostAffinity(
+            services.session_affinity,
+            services.environment.clock,
+            providers={name for name, provider in providers.items() if provider.chooses_host},
+        ),
         unrecorded=settings.on_ledger_failure == "serve",
     )
 

@@ -43,6 +43,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "baseline": partial(string, empty=False),
     "agent_id": partial(string, empty=False),
     "tags": _tags,
+    "session_budget": partial(number, low=0),
 }
 
 _MAX_ID = 256
@@ -63,8 +64,9 @@ def routing_hints(value: object, path: str = "routing") -> RoutingHints:
             continue
         checked = _CHECKS[name](hint, f"{path}.{name}")
         values[name] = tuple(checked) if isinstance(checked, list) else checked
-    if values.get("max_cost") == 0:
-        invalid(f"{path}.max_cost", f"Invalid '{path}.max_cost': expected a value above 0, in USD.")
+    for name in ("max_cost", "session_budget"):
+        if values.get(name) == 0:
+            invalid(f"{path}.{name}", f"Invalid '{path}.{name}': expected a value above 0, in USD.")
     for name in ("session_id", "agent_id"):
         if len(values.get(name, "")) > _MAX_ID:
             invalid(f"{path}.{name}", f"Invalid '{path}.{name}': longer than {_MAX_ID} characters.")

@@ -78,6 +78,8 @@ class Provider(ABC):
     max_embedding_inputs: int = 2048
     # Inbound dialects whose requests the upstream takes untranslated (`ChatRequest.native`).
     native_dialects: frozenset[str] = frozenset()
+    # Whether it chooses among hosts, each with caches of its own.
+    chooses_host = False
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None

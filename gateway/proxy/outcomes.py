@@ -20,6 +20,7 @@ from gateway.routing import (
     Plan,
     PromptTurn,
     SessionAffinity,
+    is_new_turn,
     label_of,
     last_user_text,
 )
@@ -57,7 +58,7 @@ class OutcomeCollector:
             plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
             session_id=session.conversation if session is not None else self._sessions.conversation(request),
-            fresh=request.messages[-1].get("role") == "user",
+            fresh=is_new_turn(request.messages),
             digest=facts.digest if facts is not None else None,
         )
         if not record.client_retries:  # an SDK retries because of an error, not because of an answer

@@ -15,16 +15,12 @@ from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, A
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
-from gateway.routing.prompt.context import (
-    context_of,
-    input_tokens_of,
-    last_user_text,
-    prompt_tokens_of,
-    with_prompt_tokens,
-)
+from gateway.routing.prompt.context import context_of, input_tokens_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
+from gateway.routing.prompt.user_text import is_new_turn, last_user_text
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
+from gateway.routing.sessions.host_affinity import HostAffinity
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
@@ -46,6 +42,7 @@ __all__ = [
     "Catalog",
     "ComplexityStrategy",
     "Corroboration",
+    "HostAffinity",
     "HybridStrategy",
     "ImplicitFeedback",
     "KeysPerModel",
@@ -83,6 +80,7 @@ __all__ = [
     "context_of",
     "from here and nothing deeper. The first group is the Python API",
     "input_tokens_of",
+    "is_new_turn",
     "keys_per_model",
     "label_of",
     "last_user_text",

@@ -16,13 +16,20 @@ from gateway.routing.engine import RoutingEngine
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
-from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching
-from gateway.routing.sessions.switching_cost import SessionChoice, keep_unless_worth_it, switch_cost
+from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching, likelihood_of_next
+from gateway.routing.sessions.switching_cost import (
+    SessionChoice,
+    cheapest,
+    expected_turns,
+    keep_unless_worth_it,
+    switch_cost,
+)
 from gateway.routing.spending_limits import Reservation, SpendingLimits
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.types import RoutingContext, RoutingMode
 
 CACHED_NAMES = 1000  # model names whose meaning and plan are cached; clients choose them
+BEST = "auto:quality"  # the best expected answer, at any price
 PINNED = "pinned"  # `strategy_used` of a request whose client named the model
 _PROVIDER_ALIASES = {"anthropic": "claude"}
 
@@ -156,7 +163,7 @@ class Planner:
         context = self._context(request, target, caller=caller, session=session)
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
-        choice, context = self._rank_auto(context, session, breakpoints)
+        choice, context = self._rank_auto(request, context, session, breakpoints)
         return Plan(
             ranking=choice.ranking,
             candidates=self._candidates(choice.ranking),
@@ -209,17 +216,35 @@ class Planner:
             return None
 
     def _rank_auto(
-        self, context: RoutingContext, session: SessionLookup | None, breakpoints: CacheBreakpoints
+        self,
+        request: ChatRequest,
+        context: RoutingContext,
+        session: SessionLookup | None,
+        breakpoints: CacheBreakpoints,
     ) -> tuple[SessionChoice, RoutingContext]:
-        """The ranking at the costs of this conversation, and the context with them; a change of model that is not worth its cost is undone."""
+        """The ranking at the costs of this conversation; a change of model that is not worth its cost is undone.
+
+        The context that is returned has the surcharges of this request alone. With a `max_cost`, which limits this request,
+        they decide as well.
+        """
         if session is None:
             return SessionChoice(self._engine.rank(context.prompt, strategy="hybrid", context=context)), context
-        tokens = context.prompt_tokens or 0
-        cost = switch_cost(session, self._catalog, prompt_tokens=tokens, breakpoints=breakpoints)
-        if cost.surcharges:
-            context = replace(context, surcharges=cost.surcharges)
-        ranking = self._engine.rank(context.prompt, strategy="hybrid", context=context)
-        return keep_unless_worth_it(ranking, cost), context
+        further = 0.0
+        if context.max_cost is None:
+            further = expected_turns(session.turns, likelihood_of_next(request, session))
+        cost = switch_cost(
+            session,
+            self._catalog,
+            prompt_tokens=context.prompt_tokens or 0,
+            breakpoints=breakpoints,
+            further=further,
+        )
+        priced = replace(context, surcharges=cost.per_turn) if cost.per_turn else context
+        ranking = self._engine.rank(context.prompt, strategy="hybrid", context=priced)
+        if session.auxiliary and request.model != BEST:
+            ranking = cheapest(ranking)
+        alone = replace(context, surcharges=cost.surcharges) if cost.surcharges else context
+        return keep_unless_worth_it(ranking, cost), alone
 
     def _plan_pinned(self, request: ChatRequest, target: Pinned) -> Plan:
         plan = self._pinned_plan(request.model, target.provider, target.model)
@@ -316,7 +341,9 @@ class Planner:
         """The plan with the candidates that the caller may use and pay for; the first of them is the choice."""
         if self._spending_limits is None:
             return plan
-        candidates, reservation = self._spending_limits.reservation_for(plan.candidates, request, key=caller.key)
+        candidates, reservation = self._spending_limits.reservation_for(
+            plan.candidates, request, key=caller.key, key_id=caller.key_id
+        )
         if reservation is None and candidates == plan.candidates:
             return plan
         return replace(

@@ -51,6 +51,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         rollup.REBUILD,
         *rollup.TRIGGERS,
     ),
+    15: ("ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

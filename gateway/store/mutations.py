@@ -168,6 +168,14 @@ class RotateVirtualKey(Mutation[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitVirtualKey(Mutation[None]):
+    """Change what a session of a key may cost, in nano-dollars (None: no limit). Raises NotFound for an unknown or revoked key."""
+
+    key_id: str
+    session_budget_nano: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RevokeVirtualKey(Mutation[None]):
     """Raises NotFound for an unknown or revoked key."""
 

@@ -16,6 +16,7 @@ from gateway.store.mutations import (
     InsertRequest,
     InsertResponse,
     InsertVirtualKey,
+    LimitVirtualKey,
     Mutation,
     RejectCheckpoint,
     ReplaceAdminKey,
@@ -58,6 +59,8 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return virtual_keys.insert(connection, key)
         case RotateVirtualKey():
             return virtual_keys.rotate(connection, operation)
+        case LimitVirtualKey():
+            return virtual_keys.limit(connection, operation)
         case RevokeVirtualKey(key_id, at):
             return virtual_keys.revoke(connection, key_id, at=at)
         case InsertAdminKey(admin_key):

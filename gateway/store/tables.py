@@ -167,7 +167,8 @@ CREATE TABLE IF NOT EXISTS virtual_keys (
     rpm INTEGER CHECK (rpm >= 1),
     models TEXT,
     max_tier TEXT,
-    max_cost_nano INTEGER CHECK (max_cost_nano >= 0)
+    max_cost_nano INTEGER CHECK (max_cost_nano >= 0),
+    session_budget_nano INTEGER CHECK (session_budget_nano >= 0)
 ) WITHOUT ROWID"""
 
 _BUDGETS = """

@@ -106,6 +106,7 @@ HINTS: Mapping[str, Schema] = {
     "models": {**_NAMES, "description": "Choose among these models only."},
     "session_id": text("The conversation that this request belongs to.", minLength=1, maxLength=256),
     "baseline": text("The model that savings are counted against.", minLength=1),
+    "session_budget": {"type": "number", "exclusiveMinimum": 0, "description": "USD that the session may cost."},
     "agent_id": text("A subagent of the session; each has its own conversation.", minLength=1, maxLength=256),
     "tags": {
         "type": "object",
