@@ -11,6 +11,7 @@ from decimal import Decimal
 from gateway.records import RequestRecord
 
 REASON_LIMIT = 300
+_HELD_BACK = "x-gateway-holdback: true\r\n"
 
 
 def gateway_headers(record: RequestRecord) -> str:
@@ -34,6 +35,7 @@ def decision_head(record: RequestRecord) -> str:
         f"x-gateway-complexity: {complexity}\r\n"
         f"x-gateway-reason: {header_text(record.reasoning or '')}\r\n"
         f"x-gateway-baseline-model: {header_text(record.baseline_model)}\r\n"
+        f"{_HELD_BACK if record.holdback else ''}"
     )
 
 

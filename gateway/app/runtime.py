@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 
 from starlette.routing import BaseRoute
@@ -31,7 +32,7 @@ from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
-from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
+from gateway.routing import Corroboration, Holdback, Planner, PromptCaching, RoutingEngine, SpendingLimits
 from gateway.settings import Settings
 
 
@@ -107,6 +108,7 @@ def _planner(
         baseline=settings.baseline,
         sessions=services.session_affinity,
         recent=services.recent_prompts,
+        holdback=_holdback(settings, services),
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
         shadow=settings.mode == "shadow",
         spending_limits=SpendingLimits(
@@ -116,6 +118,17 @@ def _planner(
             daily=settings.daily_budget,
             attempts=settings.max_attempts,
         ),
+    )
+
+
+def _holdback(settings: Settings, services: Services) -> Holdback | None:
+    if not settings.holdback or settings.mode == "shadow":
+        return None
+    return Holdback(
+        settings.holdback,
+        daily_usd=Decimal(repr(settings.holdback_daily_usd)),
+        spending=services.holdback_spending,
+        seed=services.environment.seed or 0,
     )
 
 
@@ -155,6 +168,7 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
             partial(services.exporter.counts.observe, listed=listed),
             log_request,
             services.operator_warnings.observe,
+            services.holdback_spending.observe,
             wake_refresh,
         ),
         incomplete=services.operator_warnings.incomplete,

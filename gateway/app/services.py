@@ -28,6 +28,7 @@ from gateway.routing import (
     RecentPrompts,
     Refresh,
     RefreshLoop,
+    HoldbackSpending,
     SessionAffinity,
     keys_per_model,
 )
@@ -58,6 +59,7 @@ class Services:
     recent_prompts: RecentPrompts
     implicit_feedback: ImplicitFeedback
     keys_per_model: KeysPerModel
+    holdback_spending: HoldbackSpending
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     # What is watched and reported.
@@ -104,6 +106,8 @@ def build_services(
         store.virtual_keys, now=environment.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
     )
     key_cache.refresh()
+    holdback_spending = HoldbackSpending(store.holdback_cost, now=environment.now)
+    holdback_spending.refresh()
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -121,6 +125,7 @@ def build_services(
         recent_prompts=RecentPrompts(secret=secret),
         implicit_feedback=ImplicitFeedback(clock, secret=secret),
         keys_per_model=keys_per_model(store),
+        holdback_spending=holdback_spending,
         refresh_loop=RefreshLoop(refresh),
         signatures=SignatureCache(),
         exporter=exporter,

@@ -172,6 +172,7 @@ def new_record(
         shadow_provider=shadow.chosen.provider if shadow is not None else None,
         shadow_model=shadow.chosen.name if shadow is not None else None,
         endpoint=endpoint,
+        holdback=plan.holdback,
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,

@@ -12,6 +12,7 @@ from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, 
 from gateway.routing.feedback.format_check import Validity, check_format
 from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
+from gateway.routing.holdback import Holdback, HoldbackSpending
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
@@ -40,6 +41,8 @@ __all__ = [
     "Catalog",
     "ComplexityStrategy",
     "Corroboration",
+    "Holdback",
+    "HoldbackSpending",
     "HybridStrategy",
     "ImplicitFeedback",
     "KeysPerModel",

@@ -13,6 +13,7 @@ from gateway.completion import ChatRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.holdback import Holdback, HoldbackDraw
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
@@ -44,7 +45,8 @@ class Plan:
     """The decision for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
 
     `session` is the request's place in its conversation, `session_kept` whether it stays with its model, and `switch_penalty`
-    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode.
+    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode,
+    or without the holdback. `holdback`: a draw sent the conversation to the baseline; None where none was drawn.
     `reservation` is what the request may cost, where that is limited. `breakpoints` are the cache breakpoints that it gets.
     """
 
@@ -59,6 +61,7 @@ class Plan:
     shadow: Ranking | None = None
     reservation: Reservation | None = None
     breakpoints: CacheBreakpoints = NO_BREAKPOINTS
+    holdback: bool | None = None
 
     @property
     def pinned(self) -> bool:
@@ -72,6 +75,7 @@ class Planner:
     `cooling` returns the (provider, model) pairs that are cooling down, `baseline` is the name of a configured baseline.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
+    `holdback` sends some conversations to the baseline.
     """
 
     def __init__(
@@ -87,7 +91,9 @@ class Planner:
         spending_limits: SpendingLimits | None = None,
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
+        holdback: Holdback | None = None,
     ) -> None:
+        self._holdback = holdback
         self._engine = engine
         self._caching = caching
         self._read = extract if recent is None else recent.extract
@@ -137,16 +143,21 @@ class Planner:
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
         choice, context = self._rank_auto(context, session, breakpoints)
+        draw = HoldbackDraw(choice.ranking)
+        if self._holdback is not None and isinstance(target, Auto):
+            draw = self._holdback.draw(choice.ranking, baseline, session=session, key=caller.key)
         return Plan(
-            ranking=choice.ranking,
-            candidates=self._candidates(choice.ranking),
+            ranking=draw.ranking,
+            candidates=self._candidates(draw.ranking),
             baseline=baseline,
             context=context,
             mode=RoutingMode.AUTO,
             session=session,
-            session_kept=choice.kept,
+            session_kept=None if draw.held else choice.kept,
             switch_penalty=choice.penalty,
+            shadow=draw.routed if draw.held else None,
             breakpoints=breakpoints,
+            holdback=draw.held,
         )
 
     def _plan_by_complexity(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
@@ -291,9 +302,10 @@ class Planner:
         candidates, reservation = self._spending_limits.reservation_for(plan.candidates, request, key=caller.key)
         if reservation is None and candidates == plan.candidates:
             return plan
-        return replace(
-            plan, ranking=_within(plan.ranking, candidates[0]), candidates=candidates, reservation=reservation
-        )
+        ranking = _within(plan.ranking, candidates[0])
+        if ranking is not plan.ranking and plan.holdback is not None:  # the limits chose, not the draw
+            plan = replace(plan, holdback=None, shadow=None)
+        return replace(plan, ranking=ranking, candidates=candidates, reservation=reservation)
 
     def _candidates(self, ranking: Ranking) -> tuple[Candidate, ...]:
         return tuple([self._candidate(key) for key in dict.fromkeys([ranking.chosen, *ranking.keys])])

@@ -63,6 +63,9 @@ class GatewayFile(Section):
     durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
     baseline: str | None = None
+    holdback: Share | None = None
+    holdback_daily_usd: Dollars | None = None
+    quality_floor: Share | None = None
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None

@@ -78,6 +78,8 @@ class Settings:
 
     `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
     without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
+    `holdback` is the share of conversations that go to the baseline, `holdback_daily_usd` what that may cost more in a UTC day;
+    `quality_floor` is a share of the baseline's quality, None for no floor.
     `allowed_hosts` may call a gateway without client keys, besides loopback; pages of `cors_origins` may read the answers of
     one with keys. After the first signal the gateway says for
     `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
@@ -97,6 +99,9 @@ class Settings:
     admin_key: Secret | None = None
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
+    holdback: float = 0.01
+    holdback_daily_usd: float = 1.0
+    quality_floor: float | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
     proxies: Proxies = field(default_factory=Proxies)
     timeouts: TimeLimits = field(default_factory=TimeLimits)
@@ -129,7 +134,7 @@ class Settings:
 
 
 def start_up_lines(settings: Settings) -> list[str]:
-    """Lines for the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
+    """Lines for the start: the file, the prices' day, the upstreams that are not the usual ones, who may call, the holdback."""
     names = ", ".join(provider.name for provider in settings.providers) or "none"
     keys = ", ".join(map(str, settings.client_keys)) or "none: open to this machine"
     return [
@@ -147,6 +152,16 @@ def start_up_lines(settings: Settings) -> list[str]:
             if (proxy := settings.proxies.of(provider.base_url)) is not None
         ),
         f"client keys: {keys}",
+        *_holdback_lines(settings),
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),
+    ]
+
+
+def _holdback_lines(settings: Settings) -> list[str]:
+    if not settings.holdback or settings.mode == "shadow":
+        return []
+    return [
+        f"holdback: {settings.holdback:.1%} of the conversations with auto go to the baseline, so that savings are measured, "
+        f"for at most ${settings.holdback_daily_usd:g} more a day (holdback: 0 turns it off)"
     ]

@@ -175,7 +175,8 @@ CREATE TABLE IF NOT EXISTS virtual_keys (
     rpm INTEGER CHECK (rpm >= 1),
     models TEXT,
     max_tier TEXT,
-    max_cost_nano INTEGER CHECK (max_cost_nano >= 0)
+    max_cost_nano INTEGER CHECK (max_cost_nano >= 0),
+    holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))
 ) WITHOUT ROWID"""
 
 _BUDGETS = """
@@ -290,6 +291,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         _REFUSALS,
         _COST_HISTORY,
     ),
+    13: ("ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
@@ -73,6 +74,9 @@ class Store(Protocol):
 
     def shadow(self, *, days: float) -> dict[str, Any]:
         """Cost of the choices that `auto` would have made in shadow mode, on the same usage: in total and by chosen model."""
+
+    def holdback_cost(self, *, since: str) -> Decimal:
+        """USD that held-back requests since then (UTC, ISO 8601) cost more than the routed choices would have, on the same usage."""
 
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """Totals by hour (up to three days) or day, oldest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import apsw
@@ -137,6 +138,11 @@ def shadow(connection: apsw.Connection, *, days: float, now: datetime) -> dict[s
             for group in groups
         ],
     }
+
+
+def holdback_cost(connection: apsw.Connection, *, since: str) -> Decimal:
+    """USD that held-back requests cost more than the routed choices would have."""
+    return Decimal(round(connection.execute(sql.HOLDBACK_COST, {"since": since}).get)) / encoding.NANO
 
 
 def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:

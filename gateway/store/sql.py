@@ -219,8 +219,14 @@ SELECT shadow_provider, shadow_model, count(*) AS requests,
     total(iif(shadow_cost_nano IS NULL, 0, actual_cost_nano)) AS cost_nano,
     total(iif(actual_cost_nano IS NULL, 0, shadow_cost_nano)) AS shadow_nano
 FROM routing_metrics
-WHERE shadow_model IS NOT NULL AND timestamp >= :since AND status <> 'open'
+WHERE shadow_model IS NOT NULL AND holdback IS NULL AND timestamp >= :since AND status <> 'open'
 GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, shadow_model"""
+
+# A held-back row names the routed choice as its shadow; the partial index on these rows serves this. Where only the choice's
+# price is unknown, the whole cost counts.
+HOLDBACK_COST = """
+SELECT total(actual_cost_nano - ifnull(shadow_cost_nano, 0))
+FROM routing_metrics WHERE shadow_model IS NOT NULL AND holdback = 1 AND timestamp >= :since"""
 
 FILTERS = (
     "strategy_used",

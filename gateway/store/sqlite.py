@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,6 +135,10 @@ class SqliteStore:
     def shadow(self, *, days: float) -> dict[str, Any]:
         with self._readers.reading() as connection:
             return reports.shadow(connection, days=days, now=self._now())
+
+    def holdback_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.holdback_cost(connection, since=since)
 
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:

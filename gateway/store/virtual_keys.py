@@ -18,9 +18,11 @@ from gateway.store.mutations import RotateVirtualKey
 
 _INSERT = """
 INSERT INTO virtual_keys (
-    id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano
+    id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano,
+    holdback
 ) VALUES (
-    :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano
+    :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano,
+    :holdback
 ) ON CONFLICT DO NOTHING"""
 _ROTATE = "UPDATE virtual_keys SET digest = :digest, last4 = :last4 WHERE id = :id AND revoked IS NULL"
 _REVOKE = "UPDATE virtual_keys SET revoked = :at WHERE id = :id AND revoked IS NULL"
@@ -46,6 +48,7 @@ def insert(connection: apsw.Connection, key: VirtualKey) -> None:
         "models": None if key.models is None else encoding.dumps(list(key.models)),
         "max_tier": key.max_tier,
         "max_cost_nano": key.max_cost_nano,
+        "holdback": key.holdback,
     }
     if not sql.changed(connection, _INSERT, values):
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
@@ -101,6 +104,7 @@ def _decode(row: Mapping[str, Any]) -> VirtualKey:
         rpm=row["rpm"],
         models=None if row["models"] is None else tuple(map(str, encoding.loads(row["models"]) or ())),
         max_cost_nano=row["max_cost_nano"],
+        holdback=bool(row["holdback"]),
     )
     if row["max_tier"] is not None:
         tier = next((tier for tier in TIERS if tier == row["max_tier"]), TIERS[0])

@@ -197,3 +197,11 @@ def test_a_ledger_that_cannot_be_opened(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("keys", "create", "--name", "a", "--db", str(tmp_path / "missing" / "gateway.db"))
     assert result.exit_code == 1
     assert "its directory has to exist" in result.output
+
+
+def test_a_key_is_made_without_holdback(invoke: Invoke, db: Path) -> None:
+    """`--no-holdback` is stored and shown."""
+    result = invoke("keys", "create", "--name", "a", "--no-holdback")
+    secret_of(result)
+    assert ": no holdback." in result.stderr
+    assert [key.holdback for key in stored(db)] == [told["holdback"] for told in listed(invoke)] == [False]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gateway.settings import Secret, start_up_lines
 from tests.settings.conftest import Load
 
 LONG = "gw-0123456789abcdef"
+HOLDBACK = (
+    "holdback: 1.0% of the conversations with auto go to the baseline, so that savings are measured, for at most $1 more a day "
+    "(holdback: 0 turns it off)"
+)
 
 
 def test_secrets_show_their_last_four_characters_only() -> None:
@@ -37,6 +43,7 @@ def test_start_prints_file_prices_upstreams_and_warnings(load_files: Load, tmp_p
         "providers: gemini, claude",
         "upstream: claude is at http://10.0.0.1",
         "client keys: ...cdef",
+        HOLDBACK,
         f"port: from {tmp_path}/gateway.yaml:1",
         "warning: ANTHROPIC_BASE_URL: claude is called without encryption: http://10.0.0.1",
     ]
@@ -44,4 +51,14 @@ def test_start_prints_file_prices_upstreams_and_warnings(load_files: Load, tmp_p
 
 def test_start_up_lines_of_an_open_gateway(load_files: Load) -> None:
     """Without keys the lines say that there are no providers and that anyone on this machine may call."""
-    assert start_up_lines(load_files())[2:] == ["providers: none", "client keys: none: open to this machine"]
+    assert start_up_lines(load_files())[2:] == [
+        "providers: none",
+        "client keys: none: open to this machine",
+        HOLDBACK,
+    ]
+
+
+@pytest.mark.parametrize("config", ["holdback: 0\n", "mode: shadow\n"])
+def test_start_up_lines_without_holdback(load_files: Load, config: str) -> None:
+    """Where nothing is held back the start does not announce it."""
+    assert not any(line.startswith("holdback") and "auto" in line for line in start_up_lines(load_files({"gateway.yaml": config})))

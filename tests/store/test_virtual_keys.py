@@ -29,6 +29,7 @@ FULL = replace(
     models=("gemini/*", "claude/haiku"),
     max_tier="moderate",
     max_cost_nano=7,
+    holdback=False,
 )
 
 

@@ -79,6 +79,7 @@ _ROUTED = {
     "x-gateway-complexity": "0 to 1, or `none`.",
     "x-gateway-reason": "The decision in a sentence.",
     "x-gateway-baseline-model": "What savings are counted against.",
+    "x-gateway-holdback": "`true` where the holdback sent the conversation to the baseline, otherwise absent.",
     "x-gateway-attempts": "How many upstreams were called.",
     "x-gateway-fallback": "`true` or `false`.",
     "x-gateway-cost": "USD, or `unknown`; not in streams.",
