@@ -32,8 +32,20 @@ from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
-from gateway.routing import Corroboration, Holdback, Planner, PromptCaching, RoutingEngine, SpendingLimits
+from gateway.routing import (
+    Corroboration,
+    Holdback,
+    Pause,
+    Planner,
+    PromptCaching,
+    QualityEvidence,
+    QualityFloor,
+    RoutingEngine,
+    SpendingLimits,
+    no_pause,
+)
 from gateway.settings import Settings
+from gateway.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,14 @@ class Runtime:
     engine: RoutingEngine
     routes: Sequence[BaseRoute]
     cors: Cors
+    store: Store
+    quality_evidence: QualityEvidence | None = None
+
+    def refresh(self, pause: Pause = no_pause) -> None:
+        """Learn what the ledger has; `pause` is called between short steps of that. Blocks. Raises LedgerUnavailable."""
+        self.engine.refresh(pause)
+        if self.quality_evidence is not None:
+            self.quality_evidence.refresh(self.store, pause)
 
 
 def build_runtime(settings: Settings, services: Services) -> Runtime:
@@ -54,7 +74,15 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     )
     providers = build_providers(settings, services.signatures)
     upstream_health = UpstreamHealth(environment.clock, observe=log_cooldown)
-    planner = _planner(settings, services, engine=engine, providers=providers, upstream_health=upstream_health)
+    quality_evidence = None if settings.quality_floor is None else QualityEvidence()
+    planner = _planner(
+        settings,
+        services,
+        engine=engine,
+        providers=providers,
+        upstream_health=upstream_health,
+        quality_evidence=quality_evidence,
+    )
     corroboration = Corroboration(
         services.keys_per_model,
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
@@ -86,7 +114,8 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     routes = _routes(
         settings, services, planner=planner, proxy=proxy, authenticator=authenticator, corroboration=corroboration
     )
-    return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
+    cors = Cors(authenticator, origins=settings.cors_origins)
+    return Runtime(settings, engine, routes, cors, store, quality_evidence)
 
 
 def _planner(
@@ -96,6 +125,7 @@ def _planner(
     engine: RoutingEngine,
     providers: Mapping[str, Provider],
     upstream_health: UpstreamHealth,
+    quality_evidence: QualityEvidence | None,
 ) -> Planner:
     def least_cached(provider: str, model: str) -> int | None:
         return providers[provider].least_cached(model) if provider in providers else None
@@ -109,6 +139,7 @@ def _planner(
         sessions=services.session_affinity,
         recent=services.recent_prompts,
         holdback=_holdback(settings, services),
+        quality_floor=_quality_floor(settings, services, quality_evidence),
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
         shadow=settings.mode == "shadow",
         spending_limits=SpendingLimits(
@@ -130,6 +161,12 @@ def _holdback(settings: Settings, services: Services) -> Holdback | None:
         spending=services.holdback_spending,
         seed=services.environment.seed or 0,
     )
+
+
+def _quality_floor(settings: Settings, services: Services, evidence: QualityEvidence | None) -> QualityFloor | None:
+    if settings.quality_floor is None or evidence is None:
+        return None
+    return QualityFloor(settings.quality_floor, evidence, seed=services.environment.seed or 0)
 
 
 def _failover_policy(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> FailoverPolicy:

@@ -23,12 +23,12 @@ from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import (
+    HoldbackSpending,
     ImplicitFeedback,
     KeysPerModel,
     RecentPrompts,
     Refresh,
     RefreshLoop,
-    HoldbackSpending,
     SessionAffinity,
     keys_per_model,
 )

@@ -18,6 +18,7 @@ from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
+from gateway.routing.quality_floor import QualityEvidence, QualityFloor
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
@@ -58,6 +59,8 @@ __all__ = [
     "PricedOption",
     "PromptCaching",
     "PromptTurn",
+    "QualityEvidence",
+    "QualityFloor",
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",
@@ -78,14 +81,12 @@ __all__ = [
     "answer_of",
     "check_format",
     "context_of",
-    "from here and nothing deeper. The first group is the Python API",
     "keys_per_model",
     "label_of",
     "last_user_text",
     "no_pause",
     "prompt_tokens_of",
     "score_complexity",
-    "the rest serves the gateway.",
     "with_breakpoints",
     "with_prompt_tokens",
 ]

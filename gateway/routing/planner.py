@@ -16,6 +16,7 @@ from gateway.routing.engine import RoutingEngine
 from gateway.routing.holdback import Holdback, HoldbackDraw
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
+from gateway.routing.quality_floor import QualityFloor
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching
 from gateway.routing.sessions.switching_cost import SessionChoice, keep_unless_worth_it, switch_cost
@@ -75,7 +76,7 @@ class Planner:
     `cooling` returns the (provider, model) pairs that are cooling down, `baseline` is the name of a configured baseline.
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
-    `holdback` sends some conversations to the baseline.
+    `holdback` sends some conversations to the baseline, `quality_floor` those for which no cheaper model is proven good enough.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class Planner:
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
         holdback: Holdback | None = None,
+        quality_floor: QualityFloor | None = None,
     ) -> None:
+        self._quality_floor = quality_floor
         self._holdback = holdback
         self._engine = engine
         self._caching = caching
@@ -143,22 +146,32 @@ class Planner:
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
         choice, context = self._rank_auto(context, session, breakpoints)
-        draw = HoldbackDraw(choice.ranking)
-        if self._holdback is not None and isinstance(target, Auto):
-            draw = self._holdback.draw(choice.ranking, baseline, session=session, key=caller.key)
+        draw = self._measured(choice.ranking, target, baseline, session=session, caller=caller)
+        ranking = draw.ranking
+        kept = choice.kept if ranking.chosen == choice.ranking.chosen else None
         return Plan(
-            ranking=draw.ranking,
-            candidates=self._candidates(draw.ranking),
+            ranking=ranking,
+            candidates=self._candidates(ranking),
             baseline=baseline,
             context=context,
             mode=RoutingMode.AUTO,
             session=session,
-            session_kept=None if draw.held else choice.kept,
-            switch_penalty=choice.penalty,
+            session_kept=kept,
+            switch_penalty=None if kept is None else choice.penalty,
             shadow=draw.routed if draw.held else None,
             breakpoints=breakpoints,
             holdback=draw.held,
         )
+
+    def _measured(
+        self, ranking: Ranking, target: Target, baseline: ModelKey, *, session: SessionLookup | None, caller: Caller
+    ) -> HoldbackDraw:
+        """The ranking within the quality floor, and the holdback's draw; a request that names its model is never drawn."""
+        if self._quality_floor is not None:
+            ranking = self._quality_floor.apply(ranking, baseline, session=session)
+        if self._holdback is None or isinstance(target, Pinned):
+            return HoldbackDraw(ranking)
+        return self._holdback.draw(ranking, baseline, session=session, key=caller.key)
 
     def _plan_by_complexity(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
         context = self._context(request, target, caller=caller)

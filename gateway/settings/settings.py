@@ -161,7 +161,7 @@ def start_up_lines(settings: Settings) -> list[str]:
 def _holdback_lines(settings: Settings) -> list[str]:
     if not settings.holdback or settings.mode == "shadow":
         return []
+    share, most = f"{settings.holdback:.1%}", f"${settings.holdback_daily_usd:g}"
     return [
-        f"holdback: {settings.holdback:.1%} of the conversations with auto go to the baseline, so that savings are measured, "
-        f"for at most ${settings.holdback_daily_usd:g} more a day (holdback: 0 turns it off)"
+        f"holdback: {share} of the conversations with auto go to the baseline, to measure savings, for at most {most} more a day"
     ]

@@ -76,4 +76,3 @@ def test_a_key_without_holdback_is_routed(make_gateway: MakeGateway) -> None:
         gateway.client.headers["authorization"] = f"Bearer {name}"
         assert gateway.ask("Hello").status_code == 200
     assert [row["holdback"] for row in gateway.rows] == [True, None]
-

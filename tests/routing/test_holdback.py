@@ -71,7 +71,9 @@ def test_a_conversation_is_drawn_once(ranking: Ranking) -> None:
     """The draw depends on the conversation, its key and the seed, and not on the turn."""
     sides = [drawn(0.5, ranking, name=f"s{number}").held for number in range(64)]
     turns = [holdback(0.5).draw(ranking, SONNET.key, session=session(f"s{n}", cached=9), key=None) for n in range(64)]
-    others = [holdback(0.5).draw(ranking, SONNET.key, session=session(f"s{n}", key_id="k"), key=None) for n in range(64)]
+    others = [
+        holdback(0.5).draw(ranking, SONNET.key, session=session(f"s{n}", key_id="k"), key=None) for n in range(64)
+    ]
     assert sides == [draw.held for draw in turns]
     assert sides != [draw.held for draw in others]
     assert sides != [drawn(0.5, ranking, name=f"s{number}", seed=1).held for number in range(64)]

@@ -11,8 +11,7 @@ from tests.settings.conftest import Load
 
 LONG = "gw-0123456789abcdef"
 HOLDBACK = (
-    "holdback: 1.0% of the conversations with auto go to the baseline, so that savings are measured, for at most $1 more a day "
-    "(holdback: 0 turns it off)"
+    "holdback: 1.0% of the conversations with auto go to the baseline, to measure savings, for at most $1 more a day"
 )
 
 
@@ -61,4 +60,6 @@ def test_start_up_lines_of_an_open_gateway(load_files: Load) -> None:
 @pytest.mark.parametrize("config", ["holdback: 0\n", "mode: shadow\n"])
 def test_start_up_lines_without_holdback(load_files: Load, config: str) -> None:
     """Where nothing is held back the start does not announce it."""
-    assert not any(line.startswith("holdback") and "auto" in line for line in start_up_lines(load_files({"gateway.yaml": config})))
+    assert not any(
+        line.startswith("holdback") and "auto" in line for line in start_up_lines(load_files({"gateway.yaml": config}))
+    )
