@@ -25,13 +25,13 @@ breakpoint broken buffer buffered builder built busy by cache cached caching cal
 cell change check checked choose chosen class clock close closed code column commit compatible concurrency config
 conflict connection content control conversation corroboration cost count counted counter course create created
 current cut cycle damaged dashboard data database date dated day decision decoded decoder delay delete delivery
-derived detector direct disconnected document down draining empty encoded encoder encoding end ended endpoint entry
+derived detector direct disconnected document down draining draw empty encoded encoder encoding end ended endpoint entry
 environment error evaluation example exceeded executor expected exponential fact failed failure fair fallback fast
 fault feed fence field file filter find finding finishing fit fixed for forbidden format found function gateway
 generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
 incoming incomplete index input insert instruction integrity interval invalid item job keep kind labelled large last
 learning length level like limit limited line linear list listener load loaded log logged lookup loss lost marker
-match mean means media memory merged meter metered method metric missing mode moment monitor multiprocess name names
+match mean means measured media memory merged meter metered method metric missing mode moment monitor multiprocess name names
 native need new no not notification number object of on only opened operation operator option order origin orphan
 outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
 planner point policy pool position predicted preflight prepared preview priced principal prior priority problem

@@ -28,8 +28,8 @@ LEAST_WEIGHT = 0.3
 # A start reads at most this many of the newest outcomes, in pages of so many.
 _NEWEST = 20_000
 _PAGE = 100
-# The probability with which one interval ever misses the true mean.
-_ALPHA = 0.05
+# The probability with which an interval ever misses the true mean. Only one of its ends decides, which misses with half of it.
+_ALPHA = 0.1
 # Before this many labels the mean says too little to detect drift, or to call a model worse than the floor.
 _FEW = 20
 _ASSUMED = 0.9  # the quality from which the number of missing labels is computed while there are few
