@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 ORPHANS_SECONDS = 60.0
-HOLDBACK_SECONDS = 10.0  # until what other processes spend on the holdback is known here
+SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback and the judge is known here
 INTEGRITY_SECONDS = 86_400.0
 FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving
 SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event and close their rows
@@ -29,7 +29,9 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "settlement retries": services.settlement_retries.run,
         "metrics sharing": services.exporter.share,
         "virtual keys": partial(run_periodically, KEYS_SECONDS, services.key_cache.refresh),
-        "holdback spending": partial(run_periodically, HOLDBACK_SECONDS, services.holdback_spending.refresh),
+        "holdback spending": partial(run_periodically, SPENDING_SECONDS, services.holdback_spending.refresh),
+        "judge spending": partial(run_periodically, SPENDING_SECONDS, services.judge_spending.refresh),
+        "judge": services.judge_queue.run,
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
     }

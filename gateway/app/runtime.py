@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from typing import cast
 
 from starlette.routing import BaseRoute
 
@@ -23,16 +24,20 @@ from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, protected_routes
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
+from gateway.completion import ChatRequest
 from gateway.dialects import DIALECTS
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, LedgerServices
+from gateway.proxy.chat import ChatResult
+from gateway.proxy.judge import Judge, JudgeEndpoint
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
 from gateway.routing import (
+    Caller,
     Corroboration,
     Holdback,
     Pause,
@@ -41,10 +46,11 @@ from gateway.routing import (
     QualityEvidence,
     QualityFloor,
     RoutingEngine,
+    RoutingMode,
     SpendingLimits,
     no_pause,
 )
-from gateway.settings import Settings
+from gateway.settings import JudgeSettings, Settings
 from gateway.store import Store
 
 
@@ -88,12 +94,13 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
+    ledger_services = _ledger_services(settings, services, corroboration=corroboration)
     proxy = ChatProxy(
         planner,
         providers,
         transport=services.transport,
         policy=_failover_policy(settings, services, upstream_health=upstream_health),
-        services=_ledger_services(settings, services, corroboration=corroboration),
+        services=ledger_services,
         times=RequestTimeLimits(
             settings.timeouts,
             settings.catalog,
@@ -103,6 +110,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
         worker=services.body_executor,
     )
+    proxy.judge = _judge(settings.judge, services, proxy=proxy, outcomes=ledger_services.outcome_collector)
     authenticator = Authenticator(
         [key.value for key in settings.client_keys],
         settings.admin_key.value if settings.admin_key else None,
@@ -167,6 +175,33 @@ def _quality_floor(settings: Settings, services: Services, evidence: QualityEvid
     if settings.quality_floor is None or evidence is None:
         return None
     return QualityFloor(settings.quality_floor, evidence, seed=services.environment.seed or 0)
+
+
+def _judge(
+    settings: JudgeSettings | None, services: Services, *, proxy: ChatProxy, outcomes: OutcomeCollector
+) -> Judge | None:
+    if settings is None:
+        return None
+
+    async def ask(request: ChatRequest) -> ChatResult:
+        result = await proxy.serve(
+            request,
+            dialect=JudgeEndpoint(),
+            request_id=services.environment.new_request_id(),
+            mode=RoutingMode.COMPLEXITY,  # the named model answers, in shadow mode too
+            caller=Caller(),
+        )
+        return cast(ChatResult, result)  # only a streamed request has a streamed answer
+
+    return Judge(
+        settings.model,
+        share=settings.share,
+        daily_usd=Decimal(repr(settings.daily_usd)),
+        spending=services.judge_spending,
+        queue=services.judge_queue,
+        ask=ask,
+        outcomes=outcomes,
+    )
 
 
 def _failover_policy(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> FailoverPolicy:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
@@ -20,6 +21,7 @@ from gateway.observability.logs import dropped_lines
 from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import JudgeQueue
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import (
@@ -60,6 +62,8 @@ class Services:
     implicit_feedback: ImplicitFeedback
     keys_per_model: KeysPerModel
     holdback_spending: HoldbackSpending
+    judge_spending: DailySpending
+    judge_queue: JudgeQueue
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     # What is watched and reported.
@@ -108,6 +112,8 @@ def build_services(
     key_cache.refresh()
     holdback_spending = HoldbackSpending(store.holdback_cost, now=environment.now)
     holdback_spending.refresh()
+    judge_spending = DailySpending(store.judge_cost, now=environment.now)
+    judge_spending.refresh()
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -126,6 +132,8 @@ def build_services(
         implicit_feedback=ImplicitFeedback(clock, secret=secret),
         keys_per_model=keys_per_model(store),
         holdback_spending=holdback_spending,
+        judge_spending=judge_spending,
+        judge_queue=JudgeQueue(),
         refresh_loop=RefreshLoop(refresh),
         signatures=SignatureCache(),
         exporter=exporter,

@@ -17,6 +17,7 @@ from typing import Protocol
 from gateway.dialects import StreamWriter
 from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import Judge
 from gateway.proxy.relay import Relay
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import answered_by, openai_usage
@@ -44,9 +45,11 @@ class ChatStream:
     __slots__ = (
         "_attempts",
         "_client",
+        "_judge",
         "_relay",
         "_time",
         "_transaction",
+        "_transcript",
         "_unsent",
         "_upstream",
         "_worker",
@@ -64,6 +67,7 @@ class ChatStream:
         *,
         writer: StreamWriter,
         worker: BodyExecutor,
+        judge: Judge | None = None,
     ) -> None:
         self.record = transaction.record
         self.sent_at = 0.0
@@ -74,7 +78,9 @@ class ChatStream:
         self._time = asyncio.get_running_loop().time
         self._unsent = b""
         self._writer = writer
-        self._relay = Relay(upstream.reader, writer, transaction.request)
+        self._judge = judge
+        self._transcript = None if judge is None else judge.transcript(transaction.record)
+        self._relay = Relay(upstream.reader, writer, transaction.request, transcript=self._transcript)
         transaction.receive_from(self._relay)
 
     async def send_to(self, client: EventSink) -> None:
@@ -88,6 +94,8 @@ class ChatStream:
                 raise
             self.record = await self._transaction.finish(End.completed(self._relay.received, self._relay.answer()))
         await client.send(self._writer.end(openai_usage(self.record), answered_by(self.record)))
+        if self._judge is not None and self._transcript is not None:
+            self._judge.rate_later(self._transaction.plan, self._transaction.request, self.record, self._transcript)
 
     @property
     def keep_alive(self) -> bytes:

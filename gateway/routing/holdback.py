@@ -6,25 +6,16 @@ turns of a conversation are on the same side, and a repeated request is decided 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from decimal import Decimal
-from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import ModelKey
 from gateway.records import RequestRecord
 from gateway.routing.sessions.affinity import SessionLookup
 from gateway.routing.strategies.ranking import Ranking
-
-
-def conversation_draw(session: SessionLookup, *, seed: int, purpose: str) -> float:
-    """A uniform number in [0, 1) for a conversation of a key; draws of different purposes are independent."""
-    key = seed.to_bytes(8, "big", signed=True)
-    text = f"{purpose}\0{session.key_id or ''}\0{session.conversation}"
-    digest = blake2b(text.encode(errors="replace"), key=key, digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2.0**64
 
 
 class HoldbackDraw(NamedTuple):
@@ -35,39 +26,13 @@ class HoldbackDraw(NamedTuple):
     routed: Ranking | None = None
 
 
-class HoldbackCostReader(Protocol):
-    def __call__(self, *, since: str) -> Decimal:
-        """USD that held-back requests since then (UTC, ISO 8601) cost more than the routed choices would have."""
-
-
-class HoldbackSpending:
-    """What the holdback costs on the current UTC day, by all processes on the ledger: USD above the cost of the routed choices."""
-
-    def __init__(self, read: HoldbackCostReader, *, now: Callable[[], datetime]) -> None:
-        self._read = read
-        self._now = now
-        self._day = ""
-        self._spent = Decimal(0)
-
-    def refresh(self) -> None:
-        """Reads the day's sum from the ledger. Blocks. Raises LedgerUnavailable."""
-        day = self._today()
-        spent = self._read(since=day)
-        self._day, self._spent = day, spent
+class HoldbackSpending(DailySpending):
+    """What held-back requests cost more than the routed choices would have; negative where the baseline is cheaper."""
 
     def observe(self, record: RequestRecord) -> None:
-        """Adds a settled row at once, before the next refresh."""
+        """Adds a settled row."""
         if record.holdback and record.actual_cost is not None:
-            self._spent = self.spent + record.actual_cost - (record.shadow_cost or Decimal(0))
-            self._day = self._today()
-
-    @property
-    def spent(self) -> Decimal:
-        """USD; negative where the baseline is cheaper than what routing chooses."""
-        return self._spent if self._day == self._today() else Decimal(0)
-
-    def _today(self) -> str:
-        return f"{self._now():%Y-%m-%d}"
+            self.add(record.actual_cost - (record.shadow_cost or Decimal(0)))
 
 
 class Holdback:
@@ -96,7 +61,7 @@ class Holdback:
         if self._spending.spent >= self._daily_usd:
             return HoldbackDraw(ranking)
         mixed = _mixed(ranking.propensities, place, share=self._share)
-        if conversation_draw(session, seed=self._seed, purpose="holdback") >= self._share:
+        if session.draw(seed=self._seed, purpose="holdback") >= self._share:
             chosen = ranking.models.columns.index.get(ranking.chosen, place)
             propensity = None if ranking.propensity is None else mixed.get(chosen, 0.0)
             return HoldbackDraw(ranking._replace(propensities=mixed, propensity=propensity), False, ranking)

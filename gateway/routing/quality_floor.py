@@ -18,7 +18,6 @@ from gateway.confidence_sequence import ConfidenceSequence
 from gateway.routing.estimation.drift import CusumDetector
 from gateway.routing.estimation.estimates import NOISE
 from gateway.routing.estimation.throttle import Pause, no_pause
-from gateway.routing.holdback import conversation_draw
 from gateway.routing.sessions.affinity import SessionLookup
 from gateway.routing.strategies.ranking import Ranking
 from gateway.store import Store, StoredOutcome
@@ -163,7 +162,7 @@ class QualityFloor:
         decided = ranking
         if chosen in trials:
             problem = self._problem(ranking, chosen, measured=measured, reference=reference)
-            if session is not None and self._draw(session) < trials[chosen]:
+            if session is not None and session.draw(seed=self._seed, purpose="quality floor") < trials[chosen]:
                 decided = ranking._replace(reasoning=f"{problem} This is a trial. {ranking.reasoning}")
             else:
                 because = f"{problem} {keys[fallback].full_name} answers."
@@ -172,9 +171,6 @@ class QualityFloor:
             chosen = decided.models.columns.index[decided.chosen]
         propensity = None if ranking.propensity is None else propensities.get(chosen, 0.0)
         return decided._replace(propensities=propensities, propensity=propensity)
-
-    def _draw(self, session: SessionLookup) -> float:
-        return conversation_draw(session, seed=self._seed, purpose="quality floor")
 
     def _trial_share(self, quality: MeasuredQuality, *, reference: MeasuredQuality) -> float:
         """The share of conversations that loses at most half of what the floor leaves, if the quality is the lowest possible."""

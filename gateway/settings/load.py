@@ -17,7 +17,7 @@ from gateway.errors import ConfigError
 from gateway.settings import environment as env
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
-from gateway.settings.settings import HOST, Limits, ProviderSettings, Settings, TransportSettings
+from gateway.settings.settings import HOST, JudgeSettings, Limits, ProviderSettings, Settings, TransportSettings
 from gateway.settings.upstreams import enabled_providers
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
@@ -94,6 +94,7 @@ def load(
         model_timeouts=upstream.model_timeouts,
         limits=Limits(**set_values(file.limits)),
         daily_budget=_daily_budget(file),
+        judge=None if file.judge is None else JudgeSettings(**set_values(file.judge)),
         sources=sources,
         warnings=tuple(config_problems.warnings),
         **plain,
@@ -212,6 +213,8 @@ def _upstream(
         catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], config_problems)
         if file.baseline is not None and (problem := baseline_problem(catalog, file.baseline)):
             config_problems.problems.append(document.problem(("baseline",), problem))
+        if file.judge is not None and (problem := baseline_problem(catalog, file.judge.model)):
+            config_problems.problems.append(document.problem(("judge", "model"), problem))
     enabled = enabled_providers(providers, rows, environment, config_problems)
     timeouts = {(row.provider, row.id): set_values(row.timeouts) for row in models.models if row.timeouts}
     return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)

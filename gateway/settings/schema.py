@@ -53,6 +53,12 @@ class TransportSection(Section):
     ca_file: Annotated[FilePath, Field(strict=False)] | None = None
 
 
+class JudgeSection(Section):
+    model: str
+    share: Share | None = None
+    daily_usd: Dollars | None = None
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -66,6 +72,7 @@ class GatewayFile(Section):
     holdback: Share | None = None
     holdback_daily_usd: Dollars | None = None
     quality_floor: Share | None = None
+    judge: JudgeSection | None = None
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None

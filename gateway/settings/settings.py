@@ -73,6 +73,15 @@ class TransportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """`model` rates the random `share` of the answers of `auto`, for at most `daily_usd` a UTC day."""
+
+    model: str
+    share: float = 0.05
+    daily_usd: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the gateway runs with. `sources` says where each setting that is not a default comes from.
 
@@ -102,6 +111,7 @@ class Settings:
     holdback: float = 0.01
     holdback_daily_usd: float = 1.0
     quality_floor: float | None = None
+    judge: JudgeSettings | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
     proxies: Proxies = field(default_factory=Proxies)
     timeouts: TimeLimits = field(default_factory=TimeLimits)
@@ -153,6 +163,7 @@ def start_up_lines(settings: Settings) -> list[str]:
         ),
         f"client keys: {keys}",
         *_holdback_lines(settings),
+        *_judge_lines(settings.judge),
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
@@ -164,4 +175,12 @@ def _holdback_lines(settings: Settings) -> list[str]:
     share, most = f"{settings.holdback:.1%}", f"${settings.holdback_daily_usd:g}"
     return [
         f"holdback: {share} of the conversations with auto go to the baseline, to measure savings, for at most {most} more a day"
+    ]
+
+
+def _judge_lines(judge: JudgeSettings | None) -> list[str]:
+    if judge is None:
+        return []
+    return [
+        f"judge: {judge.model} reads and rates {judge.share:.1%} of the answers of auto, for at most ${judge.daily_usd:g} a day"
     ]

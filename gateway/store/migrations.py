@@ -231,6 +231,10 @@ CREATE TABLE IF NOT EXISTS admin_key (
     created TEXT NOT NULL
 )"""
 
+_JUDGE_INDEX = (
+    "CREATE INDEX IF NOT EXISTS routing_metrics_judge ON routing_metrics (timestamp) WHERE endpoint = 'judge'"
+)
+
 # Reports and filters by session, key or error status must not read the whole table: their indexes are partial, hence small.
 _INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS routing_metrics_request_id ON routing_metrics (request_id)",
@@ -242,6 +246,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS routing_metrics_session ON routing_metrics (session_id) WHERE session_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS routing_metrics_key ON routing_metrics (key_id) WHERE key_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS routing_metrics_troubled ON routing_metrics (status) WHERE status NOT IN ('ok', 'open')",
+    _JUDGE_INDEX,
     "CREATE INDEX IF NOT EXISTS feedback_by_key ON feedback (key_id, timestamp)",
     "CREATE INDEX IF NOT EXISTS feedback_held ON feedback (request_id) WHERE held_weight IS NOT NULL",
     "CREATE UNIQUE INDEX IF NOT EXISTS virtual_keys_name ON virtual_keys (name) WHERE revoked IS NULL",
@@ -291,7 +296,10 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         _REFUSALS,
         _COST_HISTORY,
     ),
-    13: ("ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",),
+    13: (
+        "ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",
+        _JUDGE_INDEX,
+    ),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

@@ -145,6 +145,16 @@ def holdback_cost(connection: apsw.Connection, *, since: str) -> Decimal:
     return Decimal(round(connection.execute(sql.HOLDBACK_COST, {"since": since}).get)) / encoding.NANO
 
 
+def judge_cost(connection: apsw.Connection, *, since: str) -> Decimal:
+    """USD that the judge's calls cost."""
+    return Decimal(round(connection.execute(sql.JUDGE_COST, {"since": since}).get)) / encoding.NANO
+
+
+def judge_agreement(connection: apsw.Connection) -> dict[str, Any]:
+    (found,) = sql.dicts(connection, sql.JUDGE_AGREEMENT)
+    return found
+
+
 def outcomes(connection: apsw.Connection, *, after: int, limit: int) -> list[StoredOutcome]:
     return [encoding.decode_outcome(row) for row in sql.dicts(connection, sql.OUTCOMES, (after, limit))]
 

@@ -227,6 +227,13 @@ GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, 
 HOLDBACK_COST = """
 SELECT total(actual_cost_nano - ifnull(shadow_cost_nano, 0))
 FROM routing_metrics WHERE shadow_model IS NOT NULL AND holdback = 1 AND timestamp >= :since"""
+JUDGE_COST = "SELECT total(actual_cost_nano) FROM routing_metrics WHERE endpoint = 'judge' AND timestamp >= :since"
+
+# Answers that both the judge and a person rated.
+JUDGE_AGREEMENT = """
+SELECT count(*) AS answers, avg((outcomes.quality >= 0.5) = (feedback.score >= 0.5)) AS agreement,
+    avg(outcomes.quality - feedback.score) AS difference
+FROM outcomes JOIN feedback ON feedback.request_id = outcomes.request_id WHERE outcomes.source = 'judge'"""
 
 FILTERS = (
     "strategy_used",

@@ -140,6 +140,14 @@ class SqliteStore:
         with self._readers.reading() as connection:
             return reports.holdback_cost(connection, since=since)
 
+    def judge_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.judge_cost(connection, since=since)
+
+    def judge_agreement(self) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.judge_agreement(connection)
+
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
             return reports.timeline(connection, days=days, now=self._now())

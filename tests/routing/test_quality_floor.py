@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_propensities_stay_exact() -> None:
     assert apply({}, given._replace(propensity=None)).propensity is None
 
 
-def labelled(model: ModelKey, qualities: Iterable[float], **members: float | str) -> list[StoredOutcome]:
+def labelled(model: ModelKey, qualities: Iterable[float], **members: Any) -> list[StoredOutcome]:
     return [
         StoredOutcome(model.provider, model.name, "code", 0.5, quality=quality)._replace(**members)
         for quality in qualities
