@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.proxy.answer_text import ANSWER_CHARS, Transcript, texts_of
 
 
@@ -16,7 +18,8 @@ def test_texts_and_calls_are_read() -> None:
 def test_a_transcript_joins_the_pieces_of_an_answer() -> None:
     """Choices of whole answers and deltas of streams alike."""
     transcript = Transcript()
-    for choice in ({"delta": {"content": "Hel"}}, {"delta": {}}, {"message": {"content": "lo"}}):
+    choices: list[dict[str, Any]] = [{"delta": {"content": "Hel"}}, {"delta": {}}, {"message": {"content": "lo"}}]
+    for choice in choices:
         transcript.add(choice)
     assert transcript.text == "Hello"
 

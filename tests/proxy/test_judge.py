@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -150,7 +151,7 @@ def test_a_full_queue_drops_and_a_failure_does_not_end_it(caplog: pytest.LogCapt
 
     async def scenario() -> None:
         queue = JudgeQueue(size=2)
-        assert [queue.add(lambda number=number: work(number)) for number in range(3)] == [True, True, False]
+        assert [queue.add(partial(work, number)) for number in range(3)] == [True, True, False]
         running = asyncio.create_task(queue.run())
         await over.wait()
         running.cancel()

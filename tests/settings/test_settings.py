@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Secret, start_up_lines
+from gateway.settings import JudgeSettings, Secret, start_up_lines
 from tests.settings.conftest import Load
 
 LONG = "gw-0123456789abcdef"
@@ -63,3 +63,11 @@ def test_start_up_lines_without_holdback(load_files: Load, config: str) -> None:
     assert not any(
         line.startswith("holdback") and "auto" in line for line in start_up_lines(load_files({"gateway.yaml": config}))
     )
+
+
+def test_start_announces_the_judge(load_files: Load) -> None:
+    """The start says which model reads answers, how many, and what that may cost."""
+    settings = load_files({"gateway.yaml": "judge: {model: claude/claude-haiku-5-5, share: 0.1}\n"})
+    assert settings.judge == JudgeSettings("claude/claude-haiku-5-5", share=0.1, daily_usd=1.0)
+    line = "judge: claude/claude-haiku-5-5 reads and rates 10.0% of the answers of auto, for at most $1 a day"
+    assert line in start_up_lines(settings)
