@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -19,13 +19,13 @@ class DailySpending:
     def __init__(self, read: CostReader, *, now: Callable[[], datetime]) -> None:
         self._read = read
         self._now = now
-        self._day = ""
+        self._day: date | None = None
         self._spent = Decimal(0)
 
     def refresh(self) -> None:
         """Reads the day's sum from the ledger. Blocks. Raises LedgerUnavailable."""
         day = self._today()
-        spent = self._read(since=day)
+        spent = self._read(since=day.isoformat())
         self._day, self._spent = day, spent
 
     def add(self, cost: Decimal) -> None:
@@ -37,5 +37,5 @@ class DailySpending:
     def spent(self) -> Decimal:
         return self._spent if self._day == self._today() else Decimal(0)
 
-    def _today(self) -> str:
-        return f"{self._now():%Y-%m-%d}"
+    def _today(self) -> date:
+        return self._now().date()
