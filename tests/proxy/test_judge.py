@@ -13,9 +13,14 @@ import httpx2
 import orjson
 import pytest
 
+from gateway.accounts.daily_spending import DailySpending
 from gateway.app import Gateway
-from gateway.proxy.judge import JudgeQueue, rating_of
-from gateway.records import Feedback
+from gateway.completion import ChatRequest
+from gateway.dialects.chat_completions import parse_chat_request
+from gateway.proxy.judge import Judge, JudgedResult, JudgeQueue, rating_of
+from gateway.proxy.outcomes import OutcomeCollector
+from gateway.records import Feedback, RequestRecord
+from gateway.routing import Planner
 from gateway.store import InsertFeedback
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.upstreams import answer
@@ -179,3 +184,55 @@ def test_the_judge_sees_the_end_of_a_long_conversation(make_gateway: MakeGateway
     assert len(seen[0]) < 8_200
     assert "the end\n</conversation>" in seen[0]
     assert "<answer>\nParis.\n</answer>" in seen[0]
+
+
+def test_an_answer_without_text_is_not_rated(make_gateway: MakeGateway) -> None:
+    """There is nothing to read; an answer that waits while the cap is reached is dropped as well."""
+    gateway = make_gateway(upstream("8"), config=ALL)
+    served: Gateway = gateway.app.state.gateway
+    spending = DailySpending(served.services.store.judge_cost, now=served.services.environment.now)
+    queue, asked = JudgeQueue(), []
+
+    async def ask(request: ChatRequest) -> JudgedResult:
+        asked.append(request)
+        raise AssertionError
+
+    judge = Judge(
+        JUDGE,
+        share=1.0,
+        daily_usd=Decimal(1),
+        spending=spending,
+        queue=queue,
+        ask=ask,
+        outcomes=OutcomeCollector(
+            gateway.store,
+            served.runtime.settings.catalog,
+            sessions=served.services.session_affinity,
+            implicit_feedback=served.services.implicit_feedback,
+        ),
+    )
+    request = parse_chat_request(b'{"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}')
+    plan = Planner(
+        served.runtime.engine, served.runtime.settings.catalog, providers=("gemini",), cooling=frozenset
+    ).plan(request)
+    record = RequestRecord("r", "2026", "hybrid", "gemini", "flash", "gemini", "flash", auto_route=True)
+    transcript = judge.transcript(record)
+    assert transcript is not None
+    judge.rate_later(plan, request, record, transcript)
+    transcript.add({"message": {"content": "Hello."}})
+    judge.rate_later(plan, request, record, transcript)
+    spending.add(Decimal(2))
+
+    async def scenario() -> None:
+        over = asyncio.Event()
+
+        async def end() -> None:
+            over.set()
+
+        assert queue.add(end)
+        running = asyncio.create_task(queue.run())
+        await over.wait()
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert asked == []
