@@ -54,11 +54,10 @@ class Graded:
 
 
 class Run(NamedTuple):
-    """Shares of the baseline's mean quality and cost on the same prompts, and the number of models by pattern that were proven."""
+    """Shares of the baseline's mean quality and cost on the same prompts."""
 
     quality: float
     cost: float
-    proven: int
 
 
 def read(path: Path) -> Graded:
@@ -129,17 +128,9 @@ def run(graded: Graded, floor: float, *, requests: int, labelled: int, seed: int
         given.append(prompt.answers[place])
         evidence.learn([rated(prompt, place)])
     best = [prompt.answers[graded.baseline] for prompt in prompts[labelled:]]
-    base = keys[graded.baseline]
-    proven = [
-        evidence.of(key, pattern).low >= floor * evidence.of(base, pattern).high
-        for key in keys
-        if key != base
-        for pattern in {prompt.pattern for prompt in prompts}
-    ]
     return Run(
         fmean(answer.quality for answer in given) / fmean(answer.quality for answer in best),
         fmean(answer.cost for answer in given) / fmean(answer.cost for answer in best),
-        sum(proven),
     )
 
 
