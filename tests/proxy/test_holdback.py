@@ -76,3 +76,17 @@ def test_a_key_without_holdback_is_routed(make_gateway: MakeGateway) -> None:
         gateway.client.headers["authorization"] = f"Bearer {name}"
         assert gateway.ask("Hello").status_code == 200
     assert [row["holdback"] for row in gateway.rows] == [True, None]
+
+
+def test_all_turns_of_a_conversation_are_on_one_side(make_gateway: MakeGateway) -> None:
+    """What is drawn are conversations: each keeps its side over its turns, and both sides occur."""
+    gateway = make_gateway(config=f"holdback: 0.5\nbaseline: {OPUS}\n")
+    sides: dict[str, set[bool | None]] = {}
+    for turn in range(3):
+        for name in range(12):
+            gateway.ask(f"Turn {turn} of {name}", routing={"session_id": f"c{name}"})
+    for row in gateway.rows:
+        sides.setdefault(row["session_id"], set()).add(row["holdback"])
+    assert len(sides) == 12
+    assert all(len(side) == 1 for side in sides.values())
+    assert {next(iter(side)) for side in sides.values()} == {True, False}
