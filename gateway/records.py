@@ -69,7 +69,7 @@ class RequestRecord(NamedTuple):
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
-    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
+    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
     """
 
     request_id: str

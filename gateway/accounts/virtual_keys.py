@@ -22,7 +22,7 @@ class VirtualKey:
 
     `rpm` is requests per minute, `max_cost_nano` nano-dollars per request,
     `session_budget_nano` per session. `models` are full names with `*` as a wildcard (`gemini/*`).
-    A limit of None is no limit.
+    A limit of None is no limit. Without `holdback` no conversation of the key is held back to the baseline.
     """
 
     id: str
@@ -38,6 +38,7 @@ class VirtualKey:
     max_tier: Tier | None = None
     max_cost_nano: int | None = None
     session_budget_nano: int | None = None
+    holdback: bool = True
 
     def live(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""

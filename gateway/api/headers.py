@@ -12,6 +12,7 @@ from gateway.accounts.budgets import TOLD_FROM
 from gateway.records import RequestRecord
 
 REASON_LIMIT = 300
+_HELD_BACK = "x-gateway-holdback: true\r\n"
 
 
 def gateway_headers(record: RequestRecord) -> str:
@@ -36,6 +37,7 @@ def decision_head(record: RequestRecord) -> str:
         f"x-gateway-reason: {header_text(record.reasoning or '')}\r\n"
         f"x-gateway-baseline-model: {header_text(record.baseline_model)}\r\n"
         f"{_session_budget(record)}"
+        f"{_HELD_BACK if record.holdback else ''}"
     )
 
 

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
@@ -22,9 +23,11 @@ from gateway.observability.logs import dropped_lines
 from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import JudgeQueue
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import (
+    HoldbackSpending,
     ImplicitFeedback,
     KeysPerModel,
     Pause,
@@ -62,6 +65,9 @@ class Services:
     recent_prompts: RecentPrompts
     implicit_feedback: ImplicitFeedback
     keys_per_model: KeysPerModel
+    holdback_spending: HoldbackSpending
+    judge_spending: DailySpending
+    judge_queue: JudgeQueue
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     response_memory: ResponseMemory
@@ -116,6 +122,10 @@ def build_services(
         store.virtual_keys, now=environment.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
     )
     key_cache.refresh()
+    holdback_spending = HoldbackSpending(store.holdback_cost, now=environment.now)
+    holdback_spending.refresh()
+    judge_spending = DailySpending(store.judge_cost, now=environment.now)
+    judge_spending.refresh()
     length_ratios = LengthRatios()
     answer_lengths = AnswerLengthReader(store, length_ratios)
 
@@ -140,6 +150,9 @@ def build_services(
         recent_prompts=RecentPrompts(secret=secret),
         implicit_feedback=ImplicitFeedback(clock, secret=secret),
         keys_per_model=keys_per_model(store),
+        holdback_spending=holdback_spending,
+        judge_spending=judge_spending,
+        judge_queue=JudgeQueue(),
         refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
         response_memory=ResponseMemory(lambda: environment.now().timestamp()),

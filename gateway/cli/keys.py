@@ -86,6 +86,7 @@ def keys() -> None:
 @click.option("--max-tier", type=click.Choice(TIERS), help="The highest tier it may use.")
 @click.option("--max-cost", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one request may cost at most.")
 @SESSION_BUDGET
+@click.option("--no-holdback", is_flag=True, help="No conversation of it is held back to the baseline.")
 @click.option("--expires", type=MomentType(), help="When it expires: 30d, 12h, 2w from now, or a date.")
 @DB
 def create(
@@ -96,6 +97,7 @@ def create(
     max_tier: Any,
     max_cost: float | None,
     session_budget: float | None,
+    no_holdback: bool,
     expires: datetime | None,
     db: str | None,
 ) -> None:
@@ -117,6 +119,7 @@ def create(
         max_tier=max_tier,
         max_cost_nano=_nano(max_cost),
         session_budget_nano=_nano(session_budget),
+        holdback=not no_holdback,
     )
     path = db or settings.db
     if DEMO_LEDGER.exists() and not is_postgres(path) and not Path(path).exists():
@@ -276,7 +279,8 @@ def limits(key: VirtualKey) -> str:
         "USD a session": None if key.session_budget_nano is None else usd(key.session_budget_nano),
         "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
     }
-    return ", ".join(f"{name} {value}" for name, value in shown_limits.items() if value is not None) or "no limits"
+    words = [f"{name} {value}" for name, value in shown_limits.items() if value is not None]
+    return ", ".join(words if key.holdback else [*words, "no holdback"]) or "no limits"
 
 
 def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]:
@@ -292,6 +296,7 @@ def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]
         "rpm": key.rpm,
         "models": key.models,
         "max_tier": key.max_tier,
+        "holdback": key.holdback,
         "max_cost": None if key.max_cost_nano is None else key.max_cost_nano / 1e9,
         "session_budget": None if key.session_budget_nano is None else key.session_budget_nano / 1e9,
         "budget": None

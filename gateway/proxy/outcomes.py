@@ -26,6 +26,9 @@ from gateway.routing import (
 )
 from gateway.store import InsertOutcome, Store, StoredOutcome
 
+# A judge's rating counts half of a person's.
+JUDGE_WEIGHT = 0.5
+
 
 class OutcomeCollector:
     """Turns requests into outcomes. Nothing here delays an answer; an outcome that is lost is only not learned from."""
@@ -98,6 +101,13 @@ class OutcomeCollector:
         if record.status == "ok":
             self._remember(plan, record, served=served, plain=plain, turn=turn)
         return outcomes
+
+    def on_judged(self, plan: Plan, record: RequestRecord, *, quality: float) -> None:
+        """Store the judge's rating of a settled answer, 0 to 1."""
+        plain = without_usage(outcome_of(record, plan))
+        label = _labelled(plain, ModelKey(plain.provider, plain.model), Label("judge", quality, JUDGE_WEIGHT))
+        if self._counts(label, record):
+            self._store.submit(InsertOutcome(label))
 
     def _counts(self, label: StoredOutcome, record: RequestRecord) -> bool:
         return self._corroboration.accepts(label.source, ModelKey(label.provider, label.model), record.key_id)

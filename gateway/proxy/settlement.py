@@ -165,6 +165,7 @@ def new_record(
         shadow_model=shadow.chosen.name if shadow is not None else None,
         endpoint=endpoint,
         tags=request.hints.tags or {},
+        holdback=plan.holdback,
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,

@@ -12,12 +12,14 @@ from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, 
 from gateway.routing.feedback.format_check import Validity, check_format
 from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
+from gateway.routing.holdback import Holdback, HoldbackSpending
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.context import context_of, input_tokens_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
 from gateway.routing.prompt.user_text import is_new_turn, last_user_text
+from gateway.routing.quality_floor import QualityEvidence, QualityFloor
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.host_affinity import HostAffinity
@@ -42,6 +44,8 @@ __all__ = [
     "Catalog",
     "ComplexityStrategy",
     "Corroboration",
+    "Holdback",
+    "HoldbackSpending",
     "HostAffinity",
     "HybridStrategy",
     "ImplicitFeedback",
@@ -58,6 +62,8 @@ __all__ = [
     "PricedOption",
     "PromptCaching",
     "PromptTurn",
+    "QualityEvidence",
+    "QualityFloor",
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",
@@ -78,7 +84,6 @@ __all__ = [
     "answer_of",
     "check_format",
     "context_of",
-    "from here and nothing deeper. The first group is the Python API",
     "input_tokens_of",
     "is_new_turn",
     "keys_per_model",
@@ -87,7 +92,6 @@ __all__ = [
     "no_pause",
     "prompt_tokens_of",
     "score_complexity",
-    "the rest serves the gateway.",
     "with_breakpoints",
     "with_prompt_tokens",
 ]

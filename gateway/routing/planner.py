@@ -13,8 +13,10 @@ from gateway.completion import ChatRequest, NativeRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.holdback import Holdback, HoldbackDraw
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
+from gateway.routing.quality_floor import QualityFloor
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching, likelihood_of_next
 from gateway.routing.sessions.switching_cost import (
@@ -51,7 +53,8 @@ class Plan:
     """The decision for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
 
     `session` is the request's place in its conversation, `session_kept` whether it stays with its model, and `switch_penalty`
-    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode.
+    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode,
+    or without the holdback. `holdback`: a draw sent the conversation to the baseline; None where none was drawn.
     `reservation` is what the request may cost, where that is limited. `breakpoints` are the cache breakpoints that it gets.
     """
 
@@ -66,6 +69,7 @@ class Plan:
     shadow: Ranking | None = None
     reservation: Reservation | None = None
     breakpoints: CacheBreakpoints = NO_BREAKPOINTS
+    holdback: bool | None = None
 
     @property
     def pinned(self) -> bool:
@@ -80,6 +84,7 @@ class Planner:
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
     `speaks` returns whether a provider takes a native request as it is.
+    `holdback` sends some conversations to the baseline, `quality_floor` those for which no cheaper model is proven good enough.
     """
 
     def __init__(
@@ -96,7 +101,11 @@ class Planner:
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
         speaks: Callable[[str, NativeRequest], bool] = lambda provider, native: False,
+        holdback: Holdback | None = None,
+        quality_floor: QualityFloor | None = None,
     ) -> None:
+        self._quality_floor = quality_floor
+        self._holdback = holdback
         self._engine = engine
         self._caching = caching
         self._speaks = speaks
@@ -164,17 +173,32 @@ class Planner:
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
         choice, context = self._rank_auto(request, context, session, breakpoints)
+        draw = self._measured(choice.ranking, target, baseline, session=session, caller=caller)
+        ranking = draw.ranking
+        kept = choice.kept if ranking.chosen == choice.ranking.chosen else None
         return Plan(
-            ranking=choice.ranking,
-            candidates=self._candidates(choice.ranking),
+            ranking=ranking,
+            candidates=self._candidates(ranking),
             baseline=baseline,
             context=context,
             mode=RoutingMode.AUTO,
             session=session,
-            session_kept=choice.kept,
-            switch_penalty=choice.penalty,
+            session_kept=kept,
+            switch_penalty=None if kept is None else choice.penalty,
+            shadow=draw.routed if draw.held else None,
             breakpoints=breakpoints,
+            holdback=draw.held,
         )
+
+    def _measured(
+        self, ranking: Ranking, target: Target, baseline: ModelKey, *, session: SessionLookup | None, caller: Caller
+    ) -> HoldbackDraw:
+        """The ranking within the quality floor, and the holdback's draw; a request that names its model is never drawn."""
+        if self._quality_floor is not None:
+            ranking = self._quality_floor.apply(ranking, baseline, session=session)
+        if self._holdback is None or isinstance(target, Pinned):
+            return HoldbackDraw(ranking)
+        return self._holdback.draw(ranking, baseline, session=session, key=caller.key)
 
     def _plan_by_complexity(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
         context = self._context(request, target, caller=caller)
@@ -346,9 +370,10 @@ class Planner:
         )
         if reservation is None and candidates == plan.candidates:
             return plan
-        return replace(
-            plan, ranking=_within(plan.ranking, candidates[0]), candidates=candidates, reservation=reservation
-        )
+        ranking = _within(plan.ranking, candidates[0])
+        if ranking is not plan.ranking and plan.holdback is not None:  # the limits chose, not the draw
+            plan = replace(plan, holdback=None, shadow=None)
+        return replace(plan, ranking=ranking, candidates=candidates, reservation=reservation)
 
     def _candidates(self, ranking: Ranking) -> tuple[Candidate, ...]:
         return tuple([self._candidate(key) for key in dict.fromkeys([ranking.chosen, *ranking.keys])])

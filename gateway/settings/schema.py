@@ -73,6 +73,12 @@ class ResponsesSection(Section):
         return "off" if value is False else value
 
 
+class JudgeSection(Section):
+    model: str
+    share: Share | None = None
+    daily_usd: Dollars | None = None
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -83,6 +89,10 @@ class GatewayFile(Section):
     durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
     baseline: str | None = None
+    holdback: Share | None = None
+    holdback_daily_usd: Dollars | None = None
+    quality_floor: Share | None = None
+    judge: JudgeSection | None = None
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None

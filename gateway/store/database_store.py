@@ -9,6 +9,7 @@ from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
@@ -158,6 +159,18 @@ class DatabaseStore(ABC):
     def refusals(self, *, since: datetime | None, until: datetime | None, key_id: str | None) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
             return report_groups.refusals(connection, since=since, until=until, key_id=key_id)
+
+    def holdback_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.holdback_cost(connection, since=since)
+
+    def judge_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.judge_cost(connection, since=since)
+
+    def judge_agreement(self) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.judge_agreement(connection)
 
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None

@@ -51,7 +51,11 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         rollup.REBUILD,
         *rollup.TRIGGERS,
     ),
-    15: ("ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",),
+    15: (
+        "ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",
+        "ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",
+        tables.JUDGE_INDEX,
+    ),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
@@ -75,6 +76,17 @@ class Store(Protocol):
 
     def shadow(self, *, days: float) -> dict[str, Any]:
         """Cost of the choices that `auto` would have made in shadow mode, on the same usage: in total and by chosen model."""
+
+    def holdback_cost(self, *, since: str) -> Decimal:
+        """USD that held-back requests since then (UTC, ISO 8601) cost more than the routed choices would have, on the same usage."""
+
+    def judge_cost(self, *, since: str) -> Decimal:
+        """USD of the judge's calls since then (UTC, ISO 8601)."""
+
+    def judge_agreement(self) -> dict[str, Any]:
+        """Of the `answers` that both the judge and a person rated: the share on the same side of 0.5 (`agreement`), and the mean
+        `difference`, judge minus person; None without such answers.
+        """
 
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """Totals by hour (up to three days) or day, oldest first."""

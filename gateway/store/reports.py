@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from gateway.errors import InvalidRequest
@@ -143,6 +144,21 @@ def shadow(connection: Connection, *, days: float, now: datetime) -> dict[str, A
             for group in groups
         ],
     }
+
+
+def holdback_cost(connection: Connection, *, since: str) -> Decimal:
+    """USD that held-back requests cost more than the routed choices would have."""
+    return Decimal(round(connection.execute(sql.HOLDBACK_COST, {"since": since}).get)) / encoding.NANO
+
+
+def judge_cost(connection: Connection, *, since: str) -> Decimal:
+    """USD that the judge's calls cost."""
+    return Decimal(round(connection.execute(sql.JUDGE_COST, {"since": since}).get)) / encoding.NANO
+
+
+def judge_agreement(connection: Connection) -> dict[str, Any]:
+    (found,) = sql.dicts(connection, sql.JUDGE_AGREEMENT)
+    return found
 
 
 def outcomes(connection: Connection, *, after: int, limit: int) -> list[StoredOutcome]:

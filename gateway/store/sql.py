@@ -272,8 +272,21 @@ SELECT shadow_provider, shadow_model, count(*) AS requests,
     total(actual_cost_nano) FILTER (WHERE shadow_cost_nano IS NOT NULL) AS cost_nano,
     total(shadow_cost_nano) FILTER (WHERE actual_cost_nano IS NOT NULL) AS shadow_nano
 FROM routing_metrics
-WHERE shadow_model IS NOT NULL AND timestamp >= :since AND status <> 'open'
+WHERE shadow_model IS NOT NULL AND holdback IS NULL AND timestamp >= :since AND status <> 'open'
 GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, shadow_model"""
+
+# A held-back row names the routed choice as its shadow; the partial index on these rows serves this. Where only the choice's
+# price is unknown, the whole cost counts.
+HOLDBACK_COST = """
+SELECT total(actual_cost_nano - coalesce(shadow_cost_nano, 0))
+FROM routing_metrics WHERE shadow_model IS NOT NULL AND holdback = 1 AND timestamp >= :since"""
+JUDGE_COST = "SELECT total(actual_cost_nano) FROM routing_metrics WHERE endpoint = 'judge' AND timestamp >= :since"
+
+# Answers that both the judge and a person rated.
+JUDGE_AGREEMENT = """
+SELECT count(*) AS answers, avg(CAST((outcomes.quality >= 0.5) = (feedback.score >= 0.5) AS INTEGER)) AS agreement,
+    avg(outcomes.quality - feedback.score) AS difference
+FROM outcomes JOIN feedback ON feedback.request_id = outcomes.request_id WHERE outcomes.source = 'judge'"""
 
 FILTERS = (
     "strategy_used",

@@ -18,10 +18,10 @@ from gateway.store.sql import Connection
 _INSERT = """
 INSERT INTO virtual_keys (
     id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano,
-    session_budget_nano
+    session_budget_nano, holdback
 ) VALUES (
     :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano,
-    :session_budget_nano
+    :session_budget_nano, :holdback
 ) ON CONFLICT DO NOTHING"""
 _ROTATE = "UPDATE virtual_keys SET digest = :digest, last4 = :last4 WHERE id = :id AND revoked IS NULL"
 _LIMIT = "UPDATE virtual_keys SET session_budget_nano = :session_budget_nano WHERE id = :id AND revoked IS NULL"
@@ -50,6 +50,7 @@ def insert(connection: Connection, key: VirtualKey) -> None:
         "max_tier": key.max_tier,
         "max_cost_nano": key.max_cost_nano,
         "session_budget_nano": key.session_budget_nano,
+        "holdback": key.holdback,
     }
     if not sql.changed(connection, _INSERT, values):
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
@@ -112,6 +113,7 @@ def _decode(row: Mapping[str, Any]) -> VirtualKey:
         models=None if row["models"] is None else tuple(map(str, encoding.loads(row["models"]) or ())),
         max_cost_nano=row["max_cost_nano"],
         session_budget_nano=row["session_budget_nano"],
+        holdback=bool(row["holdback"]),
     )
     if row["max_tier"] is not None:
         tier = next((tier for tier in TIERS if tier == row["max_tier"]), TIERS[0])

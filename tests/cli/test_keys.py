@@ -211,3 +211,11 @@ def test_keys_limit_raises_what_a_session_may_cost(invoke: Invoke, db: Path) -> 
     assert "without a limit" in invoke("keys", "limit", "agent").stderr
     assert [key["session_budget"] for key in listed(invoke)] == [None]
     assert invoke("keys", "limit", "nobody", "--session-budget", "5").exit_code == 1
+
+
+def test_a_key_is_made_without_holdback(invoke: Invoke, db: Path) -> None:
+    """`--no-holdback` is stored and shown."""
+    result = invoke("keys", "create", "--name", "a", "--no-holdback")
+    secret_of(result)
+    assert ": no holdback." in result.stderr
+    assert [key.holdback for key in stored(db)] == [told["holdback"] for told in listed(invoke)] == [False]

@@ -11,13 +11,24 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.accounts.budgets import Budget
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.catalog import Price, PriceTable, Rate
 from gateway.catalog.catalog import Catalog, Model
 from gateway.completion import ChatRequest
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
-from gateway.routing import Caller, Plan, Planner, RoutingEngine, RoutingMode, SessionAffinity, SpendingLimits
+from gateway.routing import (
+    Caller,
+    Holdback,
+    HoldbackSpending,
+    Plan,
+    Planner,
+    RoutingEngine,
+    RoutingMode,
+    SessionAffinity,
+    SpendingLimits,
+)
 from gateway.store.sqlite import SqliteStore
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
@@ -212,3 +223,24 @@ def test_expected_cost_counts_the_turns_that_follow_unless_it_is_limited() -> No
     store.close()
     assert costs[0]["cached"] < 0.6 * costs[0]["plain"]
     assert costs[1]["cached"] == costs[1]["plain"] == costs[0]["plain"]
+
+
+def test_a_limit_that_excludes_the_drawn_baseline_ends_the_draw(engine: RoutingEngine) -> None:
+    """Where a budget has no price for the drawn baseline another model answers, and the row does not count as held back."""
+    prices = PriceTable({}, version="2026-11-22").with_own(
+        {model.key: Price(Rate(Decimal(1)), Rate(Decimal(5))) for model in (FLASH, HAIKU)}
+    )
+    holdback = Holdback(
+        1.0,
+        daily_usd=Decimal(1),
+        spending=HoldbackSpending(lambda *, since: Decimal(0), now=lambda: NOW),
+        seed=0,
+    )
+    options = {"holdback": holdback, "sessions": SessionAffinity(lambda: 0.0, secret=b"s"), "baseline": NAMED}
+    free = planner(engine, **options).plan(asking())
+    assert (free.holdback, free.ranking.chosen, free.session_kept) == (True, SONNET.key, None)
+    assert free.shadow is not None
+    limits = SpendingLimits(prices, THREE, now=lambda: NOW, daily=Budget(10**12, "day"))
+    limited = planner(engine, **options, spending_limits=limits).plan(asking())
+    assert (limited.holdback, limited.shadow) == (None, None)
+    assert limited.ranking.chosen != SONNET.key

@@ -225,6 +225,8 @@ def test_all_problems_are_reported_at_once(problems_of: Problems) -> None:
     [
         ("baseline: auto", "'auto' is no single model"),
         ("baseline: gpt-4o", "does not exist"),
+        ("judge: {model: auto:cheap}", "judge.model: 'auto:cheap' is no single model"),
+        ("judge: {model: gpt-4o}", "does not exist"),
         ("aliases: {a: b, b: a}", "aliases.a: it goes round in a circle"),
         ("aliases: {gpt-4o: no-such-model}", "aliases.gpt-4o: The model 'no-such-model' does not exist"),
     ],

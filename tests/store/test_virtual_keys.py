@@ -30,6 +30,7 @@ FULL = replace(
     max_tier="moderate",
     max_cost_nano=7,
     session_budget_nano=8,
+    holdback=False,
 )
 
 

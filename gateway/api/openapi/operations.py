@@ -104,6 +104,7 @@ _ROUTED = {
     "x-gateway-reason": "The decision in a sentence.",
     "x-gateway-baseline-model": "What savings are counted against.",
     "x-gateway-session-budget": "The spent share of the session's budget, from 0.8 on.",
+    "x-gateway-holdback": "`true` where the holdback sent the conversation to the baseline, otherwise absent.",
     "x-gateway-attempts": "How many upstreams were called.",
     "x-gateway-fallback": "`true` or `false`.",
     "x-gateway-dropped": "Members of the request that are left out, where there are any.",

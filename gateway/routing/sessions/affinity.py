@@ -83,6 +83,13 @@ class SessionLookup:
         """Answers of this conversation so far, as far as they are known."""
         return 0 if self.pinned is None else self.pinned.turns
 
+    def draw(self, *, seed: int, purpose: str) -> float:
+        """A uniform number in [0, 1), the same for all turns of the conversation; draws of different purposes are independent."""
+        text = f"{purpose}\0{self.key_id or ''}\0{self.conversation}"
+        key = seed.to_bytes(16, "big", signed=True)
+        digest = blake2b(text.encode(errors="replace"), key=key, digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2.0**64
+
 
 class SessionAffinity:
     """Bounded in number and time. `clock` is monotonic seconds, `secret` keys the hashes."""
