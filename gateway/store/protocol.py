@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.store.decisions import Period
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome
 
 T = TypeVar("T")
@@ -84,6 +85,15 @@ class Store(Protocol):
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
+
+    def extent(self, period: Period) -> tuple[int, int]:
+        """The id before the first row of a period, and the number of its rows."""
+
+    def decisions(self, period: Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """The period's closed rows with an id above `after`, ascending, as values of `decisions.COLUMNS`."""
+
+    def quality_labels(self) -> dict[str, float]:
+        """The quality (0 to 1) of rated or checked answers by request id, of the newest million."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

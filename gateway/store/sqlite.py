@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import batch, budgets, checkpoints, reports, requests, virtual_keys
+from gateway.store import batch, budgets, checkpoints, decisions, reports, requests, virtual_keys
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
 from gateway.store.mutations import (
     Checkpoint,
@@ -148,6 +148,18 @@ class SqliteStore:
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)
+
+    def extent(self, period: decisions.Period) -> tuple[int, int]:
+        with self._readers.reading() as connection:
+            return decisions.extent(connection, period)
+
+    def decisions(self, period: decisions.Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        with self._readers.reading() as connection:
+            return decisions.page(connection, period, after=after, limit=limit)
+
+    def quality_labels(self) -> dict[str, float]:
+        with self._readers.reading() as connection:
+            return decisions.labels(connection)
 
     def writable(self) -> bool:
         last = self._writer.last_commit

@@ -29,7 +29,7 @@ _USUAL: Mapping[Tier, tuple[str, str]] = {
 
 
 # The tiers by their distance to one, upwards first.
-_NEAREST: Mapping[Tier, tuple[Tier, ...]] = {
+NEAREST: Mapping[Tier, tuple[Tier, ...]] = {
     "simple": ("simple", "moderate", "complex"),
     "moderate": ("moderate", "complex", "simple"),
     "complex": ("complex", "moderate", "simple"),
@@ -59,7 +59,7 @@ class ComplexityStrategy(RankingStrategy):
         usual = self._usual[tier]
         if usual is not None and not is_cooling_down(usual, context) and ineligible(usual, request) is None:
             return usual.key
-        for near in _NEAREST[tier]:
+        for near in NEAREST[tier]:
             if models := [each for each in eligible_among(request, self._of_tier[near]) if not each.cooling]:
                 return min(models, key=lambda each: each.cost).key
         return ordered(eligible(request), tier=tier, usual=usual)[0].key
@@ -90,7 +90,7 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
 
 def ordered(models: Sequence[ScoredModel], *, tier: Tier, usual: Model | None) -> list[ScoredModel]:
     """Cooling models last; the tier's usual model first, then by distance of the tier, upwards first, then by cost."""
-    nearest = _NEAREST[tier]
+    nearest = NEAREST[tier]
 
     def sort_key(scored: ScoredModel) -> tuple[bool, int, bool, float]:
         model = scored.model

@@ -32,12 +32,12 @@ _GOOD_CASE = 2.0
 UCB_COEFFICIENT = 0.375
 
 # From this many outcomes on similar prompts on, the claim of a model is not limited; below, to this share of the gap.
-_ENOUGH = 5
-_CLAIM_SHARE = 0.5
+ENOUGH = 5
+CLAIM_SHARE = 0.5
 
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
-_SETTLED = 10
-_PROVEN_QUALITY = 0.85
+SETTLED = 10
+PROVEN_QUALITY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Objective:
     def capped_quality(self, estimates: Sequence[Estimate]) -> list[float]:
         """The quality that each model may claim."""
         ceiling = self.ceiling
-        return [each.quality if each.quality <= ceiling or each.outcomes >= _ENOUGH else ceiling for each in estimates]
+        return [each.quality if each.quality <= ceiling or each.outcomes >= ENOUGH else ceiling for each in estimates]
 
     def sort_keys(
         self, models: Sequence[ScoredModel], utilities: Sequence[float]
@@ -150,9 +150,9 @@ def _objective(models: Sequence[ScoredModel], *, cost_rate: CostQualityRate, tra
     return _Objective(
         rate=cost_rate.rate(tradeoff, price=price, usual=usual_cost),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
-        ceiling=highest_known + _CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
+        ceiling=highest_known + CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
         proven=any(
-            each.estimate.outcomes >= _SETTLED and each.estimate.quality >= _PROVEN_QUALITY and not each.cooling
+            each.estimate.outcomes >= SETTLED and each.estimate.quality >= PROVEN_QUALITY and not each.cooling
             for each in known
         ),
     )

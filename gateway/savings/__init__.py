@@ -1,0 +1,1 @@
+"""What routing saved, what it would have saved, and the evidence for both."""
