@@ -23,7 +23,7 @@ from gateway.store import Store
 from gateway.store.decision_columns import DecisionReader
 from gateway.store.decisions import FIRST, LAST, Period
 
-_PAGE = 2048  # rows
+_PAGE = 4096  # rows
 _RECORDED = "recorded"  # each decision by the strategy that made it
 _LIMITS = ("max_cost", "min_quality", "quality_floor")
 _KEYS = "tradeoff, tradeoffs.NAME, max_cost, min_quality, quality_floor, prices.MODEL.input, prices.MODEL.output"

@@ -25,9 +25,13 @@ Flags = NDArray[np.bool_]
 
 PINNED = "pinned"
 GROUPS = 512  # conversations are put into this many groups, by a hash of their id
-_NUMBERS = frozenset({int, float})
+_BROKEN = (ValueError, TypeError, LookupError, AttributeError)  # what rows of other tools may lead to
 _SUM_TOLERANCE = 0.01
 _NANO = 1e-9
+_STRATEGY, _CANDIDATES = COLUMNS.index("strategy_used"), COLUMNS.index("candidates")
+_PROPENSITY, _HOLDBACK = COLUMNS.index("propensity"), COLUMNS.index("holdback")
+_BASELINE = (COLUMNS.index("baseline_provider"), COLUMNS.index("baseline_model"))
+_NEEDED = (_PROPENSITY, COLUMNS.index("complexity_score"), _CANDIDATES, COLUMNS.index("actual_cost_nano"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +86,24 @@ class RecordedPolicy(Protocol):
 
 @dataclass(slots=True)
 class _Cells:
-    """Values of a sparse matrix."""
+    """Values of a sparse matrix, row by row."""
 
-    rows: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
-    def add(self, row: int, places: Mapping[str, float], columns: Sequence[int]) -> None:
-        for place, value in places.items():
-            self.rows.append(row)
-            self.columns.append(columns[int(place)])
-            self.values.append(value)
+    def add(self, places: Mapping[str, float], columns: Sequence[int]) -> None:
+        """The next row: `places` are numbers of `columns`, in ascending order."""
+        self.lengths.append(len(places))
+        self.columns.extend(columns if len(places) == len(columns) else [columns[int(place)] for place in places])
+        self.values.extend(places.values())
+
+    def places(self) -> tuple[Integers, Integers]:
+        return np.repeat(np.arange(len(self.lengths)), self.lengths), np.array(self.columns, dtype=np.int64)
 
     def matrix(self, shape: tuple[int, int]) -> Floats:
         matrix = np.zeros(shape)
-        matrix[self.rows, self.columns] = self.values
+        matrix[self.places()] = self.values
         return matrix
 
 
@@ -109,79 +116,85 @@ class DecisionReader:
     def read(self, rows: Sequence[tuple[Any, ...]], labels: Mapping[str, float]) -> DecisionColumns:
         """The decisions among `rows` (values of `decisions.COLUMNS`) that can be replayed; `labels` are qualities by request id.
 
-        Left out are rows without recorded candidates, probability or cost, and requests that named their model. A client's
-        own feedback is preferred to a label.
+        Left out are rows without recorded candidates, probability or cost, requests that named their model, and rows into which
+        another tool wrote something else. A client's own feedback is preferred to a label.
         """
+        try:
+            return self._read(rows, labels)
+        except _BROKEN:
+            return self._read([row for row in rows if self._can_read(row)], labels)
+
+    def _can_read(self, row: tuple[Any, ...]) -> bool:
+        try:
+            self._read([row], {})
+        except _BROKEN:
+            return False
+        return True
+
+    def _read(self, rows: Sequence[tuple[Any, ...]], labels: Mapping[str, float]) -> DecisionColumns:
         index = self._index
-        kept_rows: list[tuple[Any, ...]] = []
-        lengths: list[int] = []
-        columns: list[int] = []
-        quality: list[float] = []
-        cost: list[float] = []
+        usable: list[tuple[Any, ...]] = []
         chosen: list[int] = []
-        propensity, outcomes, cooling = _Cells(), _Cells(), _Cells()
+        costs: list[float] = []
+        quality, propensity, outcomes, cooling = (_Cells() for _ in range(4))
         for row in rows:
-            candidates = _candidates(row)
-            if candidates is None:
+            if row[_STRATEGY] == PINNED or any(row[needed] is None for needed in _NEEDED):
                 continue
-            number = len(kept_rows)
-            keys = zip(candidates["provider"], candidates["model"], strict=True)
-            places = [index.setdefault(key, len(index)) for key in keys]
-            kept_rows.append(row)
-            lengths.append(len(places))
-            columns += places
-            quality += candidates["quality"]
-            cost += candidates["cost"]
-            chosen.append(places[0])
-            propensity.add(number, _propensities(row, candidates, index=index, columns=places), places)
-            outcomes.add(number, candidates["outcomes"], places)
-            if candidates["cooling"]:
-                cooling.add(number, candidates["cooling"], places)
-        shape = (len(kept_rows), len(index))
-        cells = (np.repeat(np.arange(shape[0]), lengths), np.array(columns, dtype=np.int64))
-        costs = np.full(shape, np.nan)
-        costs[cells] = cost
-        qualities = np.zeros(shape)
-        qualities[cells] = quality
-        by_name: dict[str, Sequence[Any]] = (
-            dict(zip(COLUMNS, zip(*kept_rows, strict=True), strict=True)) if kept_rows else {}
-        )
-        probabilities = propensity.matrix(shape)
-        return DecisionColumns(
+            stored = orjson.loads(row[_CANDIDATES])
+            if isinstance(stored, list):  # rows of earlier versions
+                stored = to_columns(stored)
+            if not stored:
+                continue
+            columns = self._columns(stored)
+            usable.append(row)
+            chosen.append(columns[0])
+            quality.lengths.append(len(columns))
+            quality.columns.extend(columns)
+            quality.values.extend(stored["quality"])
+            costs.extend(stored["cost"])
+            propensity.add(_propensities(row, stored, index=index, columns=columns), columns)
+            outcomes.add(stored["outcomes"], columns)
+            cooling.add(stored["cooling"], columns)
+        shape = (len(usable), len(index))
+        cost, probabilities = np.full(shape, np.nan), propensity.matrix(shape)
+        cost[quality.places()] = costs
+        by_name = dict(zip(COLUMNS, zip(*usable, strict=True), strict=True)) if usable else dict.fromkeys(COLUMNS, ())
+        page = DecisionColumns(
             models=tuple(ModelKey(*key) for key in index),
-            quality=qualities,
-            cost=costs,
+            quality=quality.matrix(shape),
+            cost=cost,
             propensity=probabilities,
             outcomes=outcomes.matrix(shape),
             cooling=cooling.matrix(shape) > 0,
             chosen=np.array(chosen, dtype=np.int64),
-            favourite=probabilities.argmax(axis=1) if index else np.zeros(0, dtype=np.int64),
+            favourite=probabilities.argmax(axis=1) if usable else np.zeros(0, dtype=np.int64),
             **_facts(by_name, index=index, labels=labels),
         )
+        _check(page)
+        return page
+
+    def _columns(self, candidates: Mapping[str, Any]) -> list[int]:
+        """The columns of a row's candidates; new models get new ones."""
+        keys = list(zip(candidates["provider"], candidates["model"], strict=True))
+        known = list(map(self._index.get, keys))
+        return [self._index.setdefault(key, len(self._index)) for key in keys] if None in known else known  # type: ignore[return-value]  # holds no None
 
 
-def _candidates(row: tuple[Any, ...]) -> Mapping[str, Any] | None:
-    """The candidates as columns; None for a row that cannot be replayed, for example one that another tool wrote."""
-    strategy, complexity, propensity, text, actual = row[3], row[5], row[6], row[7], row[8]
-    if strategy == PINNED or not propensity or complexity is None or actual is None or not text:
-        return None
-    try:
-        stored = orjson.loads(text)
-        if isinstance(stored, list):  # rows of earlier versions
-            stored = to_columns(stored)
-        quality, cost = stored["quality"], stored["cost"]
-        sound = (
-            _NUMBERS.issuperset(map(type, quality))
-            and _NUMBERS.issuperset(map(type, cost))
-            and min(cost) >= 0.0
-            and len(quality) == len(cost) == len(stored["model"]) == len(stored["provider"])
-            and abs(sum(stored["propensity"].values()) - 1.0) <= _SUM_TOLERANCE
-            and 0.0 < propensity <= 1.0
-            and all(0.0 <= value <= 1.0 for value in quality)
-        )
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None
-    return stored if sound else None
+def _check(page: DecisionColumns) -> None:
+    """Raises ValueError where a figure is outside its range; NaN is."""
+    listed = ~np.isnan(page.cost)
+    sums = page.propensity.sum(axis=1)
+    sound = (
+        (np.count_nonzero(listed) > 0 or not len(page))
+        and bool(((page.quality >= 0) & (page.quality <= 1)).all())
+        and bool((page.cost[listed] >= 0).all())
+        and bool(((page.propensity >= 0) & (page.propensity <= 1)).all())
+        and bool((page.propensity[page.rows, page.chosen] > 0).all())
+        and bool((sums <= 1 + _SUM_TOLERANCE).all())
+        and bool(listed[page.rows, page.chosen].all())
+    )
+    if not sound:
+        raise ValueError("a figure is outside its range")
 
 
 def _propensities(
@@ -191,31 +204,33 @@ def _propensities(
 
     A row that could have been held back has a lower probability than its candidate; the difference is the baseline's.
     """
-    places: dict[str, float] = candidates["propensity"]
-    recorded, holdback = row[6], row[15]
+    places: Mapping[str, float] = candidates["propensity"]
+    recorded = row[_PROPENSITY]
     own = places.get("0", 0.0)
-    if holdback == 0 and 0.0 < recorded < own:
-        share = recorded / own
-        places = {place: share * value for place, value in places.items()}
-        baseline = index.get((row[10], row[11]))
-        if baseline in columns:
-            place = str(columns.index(baseline))
-            places[place] = places.get(place, 0.0) + 1.0 - share
+    if own == recorded:
         return places
-    return places if own == recorded else {**places, "0": recorded}
+    exact = {**places, "0": recorded}
+    if row[_HOLDBACK] == 0 and 0.0 < recorded < own:
+        share = recorded / own
+        exact = {place: share * value for place, value in places.items()}
+        baseline = index.get((row[_BASELINE[0]], row[_BASELINE[1]]))
+        if baseline is not None and baseline in columns:
+            place = str(columns.index(baseline))
+            exact[place] = exact.get(place, 0.0) + 1.0 - share
+    return dict(sorted(exact.items(), key=lambda item: int(item[0])))
 
 
 def _facts(
     by_name: Mapping[str, Sequence[Any]], *, index: Mapping[tuple[str, str], int], labels: Mapping[str, float]
 ) -> dict[str, Any]:
     """The members of a page that have one value per decision."""
-    sessions, ids = by_name.get("session_id", ()), by_name.get("request_id", ())
-    scores = zip(ids, by_name.get("feedback_score", ()), strict=True)
-    baselines = zip(by_name.get("baseline_provider", ()), by_name.get("baseline_model", ()), strict=True)
+    sessions, ids = by_name["session_id"], by_name["request_id"]
+    scores = zip(ids, by_name["feedback_score"], strict=True)
+    baselines = zip(by_name["baseline_provider"], by_name["baseline_model"], strict=True)
     return {
-        "complexity": _floats(by_name.get("complexity_score", ())),
-        "by_complexity": np.array([each == "complexity" for each in by_name.get("strategy_used", ())], dtype=np.bool_),
-        "requested": by_name.get("requested_model", ()),
+        "complexity": _floats(by_name["complexity_score"]),
+        "by_complexity": np.array([each == "complexity" for each in by_name["strategy_used"]], dtype=np.bool_),
+        "requested": by_name["requested_model"],
         "conversations": sessions,
         "group": np.array(
             # A subagent's conversation depends on that of its agent: its id is `session/agent`.
@@ -225,14 +240,14 @@ def _facts(
             ],
             dtype=np.int64,
         ),
-        "kept": np.array([each == 1 for each in by_name.get("session_kept", ())], dtype=np.bool_),
-        "penalty": np.nan_to_num(_floats(by_name.get("switch_penalty", ()))),
-        "actual_cost": _NANO * _floats(by_name.get("actual_cost_nano", ())),
-        "baseline_cost": _NANO * _floats(by_name.get("baseline_cost_nano", ())),
+        "kept": np.array([each == 1 for each in by_name["session_kept"]], dtype=np.bool_),
+        "penalty": np.nan_to_num(_floats(by_name["switch_penalty"])),
+        "actual_cost": _NANO * _floats(by_name["actual_cost_nano"]),
+        "baseline_cost": _NANO * _floats(by_name["baseline_cost_nano"]),
         "baseline": np.array([index.get(key, -1) for key in baselines], dtype=np.int64),
         "label": _floats([labels.get(each) if score is None else score for each, score in scores]),
-        "prompt_tokens": np.nan_to_num(_floats(by_name.get("prompt_tokens", ()))),
-        "completion_tokens": np.nan_to_num(_floats(by_name.get("completion_tokens", ()))),
+        "prompt_tokens": np.nan_to_num(_floats(by_name["prompt_tokens"])),
+        "completion_tokens": np.nan_to_num(_floats(by_name["completion_tokens"])),
     }
 
 
