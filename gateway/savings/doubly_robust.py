@@ -52,6 +52,11 @@ class GroupSums:
         """The number of groups in which a quantity is not zero."""
         return int(np.count_nonzero(self._sums[:, quantity]))
 
+    def effective_groups(self, weight: int) -> float:
+        """As `effective_size`, of the groups, by the sums of this quantity: turns of one conversation count once."""
+        sums = self._sums[:, weight]
+        return effective_size(float(sums.sum()), float((sums**2).sum()))
+
     def jackknife(self, statistic: Callable[[Floats], Floats]) -> Estimated:
         """`statistic` maps sums, with the quantities on the last axis, to the figure."""
         present = self._sums[self._sums.any(axis=1)]

@@ -241,7 +241,7 @@ class Replay:
 
     def _margin(self, estimated: Estimated, effective: float, *, covered: float) -> float:
         degrees = self._sums.groups_with(_LABELLED) - 1
-        return student(min(degrees, effective - 1) if covered else degrees) * estimated.error
+        return student(min(degrees, self._sums.effective_groups(_WEIGHT) - 1) if covered else degrees) * estimated.error
 
     def _spent(self) -> tuple[ReplayFigure, ReplayFigure]:
         """The spending, and the saved share of the decisions whose baseline is known."""
@@ -251,7 +251,8 @@ class Replay:
         paid, expected = (_WEIGHTED_PAID, _WEIGHTED_EXPECTED) if corrects else (_PAID, _EXPECTED)
         estimated = self._sums.jackknife(lambda sums: ratio(sums[..., paid], sums[..., expected]))
         factor = estimated.value
-        margin = student(min(effective - 1, 511) if corrects else 511) * estimated.error
+        groups = self._sums.effective_groups(_WEIGHTED_EXPECTED if corrects else _EXPECTED)
+        margin = student(groups - 1) * estimated.error
         # Bounded decisions are corrected by what all models cost on average, relative to their estimates.
         usual = float(ratio(totals[_PAID], totals[_EXPECTED]))
 

@@ -1,0 +1,152 @@
+"""Whether `gateway replay` is right, on simulated decisions whose truth is known: python -m benchmarks.replay [RUNS].
+
+Each run is a ledger of conversations. The router sees estimates of quality and cost that are wrong by up to a tenth of the scale and
+by a third of the price. It explores 2 % of its decisions. Sixty per cent of the answers have a rating. The other policy pays more for
+quality, so about every fourth decision changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.catalog import ModelKey
+from gateway.savings.replay import Replay, ReplayReport
+from gateway.store.decision_columns import GROUPS, DecisionColumns, Floats, Integers
+
+ROWS = 100_000
+MODELS = tuple(ModelKey("simulated", name) for name in ("small", "medium", "large", "largest"))
+PRICES = np.array([0.2, 0.6, 1.5, 4.0])  # USD per million tokens
+QUALITY_ERRORS = np.array([0.1, -0.05, 0.04, -0.08])
+COST_FACTORS = np.array([0.8, 1.3, 0.75, 1.2])
+EXPLORED = 0.02
+LABELLED = 0.6
+CACHED = 0.4  # a kept turn costs this share of a new one
+RATE_NOW, RATE_THEN = 150.0, 40.0  # quality per USD
+
+
+class SimulatedPolicy:
+    """The highest quality minus `rate` times cost."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+
+    def favourites(self, page: DecisionColumns) -> Integers:
+        favourites: Integers = (page.quality - self._rate * page.cost).argmax(axis=1)
+        return favourites
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRun:
+    """The report of one run, and the true quality and spending (USD) of the other policy."""
+
+    report: ReplayReport
+    quality: float
+    spent: float
+
+
+def run(seed: int, *, rows: int = ROWS, labelled: float = LABELLED, explored: float = EXPLORED) -> SimulatedRun:
+    """`labelled` is the share of answers with a rating, `explored` that of decisions that explore."""
+    random = np.random.default_rng(seed)
+    conversation = np.sort(random.integers(0, rows // 3, rows))
+    first = np.append(True, conversation[1:] != conversation[:-1])
+    kept = ~first & (random.random(rows) < 0.6)
+    decision = np.maximum.accumulate(np.where(kept, 0, np.arange(rows)))  # the row whose model a kept turn has
+    ease = random.normal(0.0, 0.5, rows // 3)[conversation] + random.normal(0.0, 0.7, rows)
+    quality = 1 / (1 + np.exp(-(ease[:, None] + np.array([0.3, 1.2, 2.0, 2.6]))))
+    size = random.lognormal(6.5, 0.7, rows)[:, None]
+    cost = size * PRICES / 1e6
+    seen_quality = np.clip(quality + QUALITY_ERRORS + random.normal(0, 0.05, quality.shape), 0, 1)
+    seen_cost = cost * COST_FACTORS
+    best = (seen_quality - RATE_NOW * seen_cost).argmax(axis=1)
+    propensity = np.full(quality.shape, explored / (len(MODELS) - 1))
+    propensity[np.arange(rows), best] = 1.0 - explored
+    drawn = (random.random(rows)[:, None] > propensity.cumsum(axis=1)).sum(axis=1).clip(max=len(MODELS) - 1)
+    chosen = drawn[decision]
+    warm = np.where(kept, CACHED, 1.0)
+    at = np.arange(rows)
+    seen_cost[at, chosen] *= warm
+    paid = cost[at, chosen] * warm * random.lognormal(-0.08, 0.4, rows)
+    labels = np.where(random.random(rows) < labelled, random.random(rows) < quality[at, chosen], np.nan)
+    page = DecisionColumns(
+        models=MODELS,
+        quality=seen_quality,
+        cost=seen_cost,
+        propensity=propensity,
+        outcomes=np.zeros(quality.shape),
+        cooling=np.zeros(quality.shape, dtype=np.bool_),
+        chosen=chosen,
+        favourite=best,
+        complexity=np.zeros(rows),
+        by_complexity=np.zeros(rows, dtype=np.bool_),
+        requested=[None] * rows,
+        conversations=[str(each) for each in conversation],
+        group=conversation % GROUPS,
+        kept=kept,
+        penalty=np.where(kept, seen_cost[at, chosen] * (1 / CACHED - 1), 0.0),
+        actual_cost=paid,
+        baseline_cost=2 * paid,
+        baseline=np.full(rows, len(MODELS) - 1),
+        label=labels,
+        prompt_tokens=size[:, 0],
+        completion_tokens=np.zeros(rows),
+    )
+    replay = Replay(now=SimulatedPolicy(RATE_NOW), then=SimulatedPolicy(RATE_THEN))
+    replay.add(page, requests=rows)
+    other = SimulatedPolicy(RATE_THEN).favourites(page)
+    # Unchanged decisions keep what was drawn; a kept turn has the model of its conversation's decision.
+    model = np.where(other == best, drawn, other)[decision]
+    return SimulatedRun(replay.report(), _mean(quality, model), float((cost[at, model] * warm).sum()))
+
+
+def _mean(quality: Floats, model: Integers) -> float:
+    return float(quality[np.arange(len(model)), model].mean())
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRuns:
+    """Over the runs that gave a figure: bias, and the share of 95 % intervals that contain the truth."""
+
+    runs: int
+    given: int
+    quality_bias: float
+    quality_covered: float
+    spent_bias: float
+    spent_covered: float
+    naive_bias: float
+
+    @classmethod
+    def of(cls, seeds: range, **settings: float) -> SimulatedRuns:
+        found = [run(seed, **settings) for seed in seeds]  # type: ignore[arg-type]  # names of numbers
+        given = [each for each in found if each.report.quality.then is not None]
+        quality = np.array([[*each.report.quality, each.quality] for each in given], dtype=np.float64).reshape(-1, 5)
+        spent = np.array([[*each.report.spent_usd, each.spent] for each in found], dtype=np.float64)
+        return cls(
+            runs=len(found),
+            given=len(given),
+            quality_bias=float((quality[:, 1] - quality[:, 4]).mean()),
+            quality_covered=_covered(quality),
+            spent_bias=float((spent[:, 1] / spent[:, 4] - 1).mean()),
+            spent_covered=_covered(spent),
+            naive_bias=float((quality[:, 0] - quality[:, 4]).mean()),
+        )
+
+
+def _covered(figures: Floats) -> float:
+    return float(((figures[:, 2] <= figures[:, 4]) & (figures[:, 4] <= figures[:, 3])).mean())
+
+
+def main(runs: int) -> None:
+    for labelled in (LABELLED, 1.0):
+        found = SimulatedRuns.of(range(runs), labelled=labelled)
+        sys.stdout.write(
+            f"{labelled:.0%} rated: {found.given} of {found.runs} runs give a quality; bias {found.quality_bias:+.4f}, "
+            f"covered {found.quality_covered:.1%}; spending: bias {found.spent_bias:+.2%}, covered {found.spent_covered:.1%}; "
+            f"the present quality instead would be {found.naive_bias:+.4f} off\n"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
