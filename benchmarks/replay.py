@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.catalog import ModelKey
-from gateway.savings.replay import Replay, ReplayReport
+from gateway.savings.replay import Replay
+from gateway.savings.replay_report import ReplayReport
 from gateway.store.decision_columns import GROUPS, DecisionColumns, Floats, Integers
 
 ROWS = 100_000

@@ -18,7 +18,8 @@ from gateway.cli.period import PointInTime
 from gateway.cli.terminal import echo
 from gateway.errors import ModelNotFound
 from gateway.routing.strategies.recorded import RecordedLimits, recorded_policy
-from gateway.savings.replay import PriceChange, Replay, ReplayFigure, ReplayReport
+from gateway.savings.replay import PriceChange, Replay
+from gateway.savings.replay_report import ReplayFigure, ReplayReport
 from gateway.store import Store
 from gateway.store.decision_columns import DecisionReader
 from gateway.store.decisions import FIRST, LAST, Period
