@@ -180,7 +180,7 @@ def _lines(report: ReplayReport, *, path: str, without: Sequence[str]) -> list[s
     if report.coverage is not None:
         lines.append(f"Coverage {report.coverage:.1%}, effective sample size {report.effective_sample_size:g}.")
     if report.why_not:
-        lines.append(f"Not enough data for the quality. {report.why_not}")
+        lines.append(f"Not enough data{'' if report.spent_usd.then is None else ' for the quality'}. {report.why_not}")
     if without:
         lines.append(f"Without a record, so never chosen here: {', '.join(without)}.")
     return lines

@@ -53,7 +53,7 @@ class OpenRouter(OpenAICompatible):
         return body
 
     def usage(self, raw: object) -> Usage | None:
-        return parse_usage(raw, reported_cost=_cost)
+        return parse_usage(raw, reported_cost=reported_cost)
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """OpenRouter chooses for its own routers (`openrouter/auto`) and for a list of fallbacks."""
@@ -165,7 +165,7 @@ def _details_of_model(details: Sequence[Json], model: str) -> list[Json]:
     ]
 
 
-def _cost(usage: Json) -> Decimal | None:
+def reported_cost(usage: Json) -> Decimal | None:
     """USD: what OpenRouter charges, plus, for a customer's own key (BYOK), what the provider behind it charges."""
     cost = _usd(usage.get("cost"))
     details = usage.get("cost_details")
