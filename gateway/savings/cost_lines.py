@@ -89,7 +89,7 @@ def recorded_usage(raw: object, *, prompt_tokens: int | None, completion_tokens:
     return Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, estimated=True)
 
 
-def baseline_usage(stored: Mapping[str, Any]) -> Usage:
+def stored_baseline_usage(stored: Mapping[str, Any]) -> Usage:
     """The usage that a row has for its baseline, in the words of `Usage`."""
     counts: Any = {name: count(stored.get(name)) or 0 for name in _COUNTS}
     return Usage(**counts)
