@@ -75,7 +75,9 @@ def _decision(decision: Mapping[str, Any]) -> Iterator[str]:
         yield f"  complexity {decision['complexity_score']:.2f} of 1, pattern {decision['pattern_detected']}"
     if decision["session_kept"] is not None:
         stayed = "stayed with" if decision["session_kept"] else "left"
-        yield f"  the conversation {stayed} its model; leaving it costs {_usd(decision['switch_penalty'])} of cached prompt"
+        yield f"  the conversation {stayed} its model"
+    if decision["switch_penalty"] is not None:
+        yield f"  leaving the conversation's model costs {_usd(decision['switch_penalty'])} of cached prompt"
     if decision["holdback"]:
         yield "  a random draw sent the conversation to the baseline (holdback)"
     if decision["fallback_used"]:
@@ -102,7 +104,7 @@ def _candidates(candidates: Sequence[Any], decision: Mapping[str, Any], *, most:
 
 
 def _attempts(attempts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield f"Calls: {len(attempts) or 'none was recorded'}"
+    yield f"Calls: {len(attempts)}"
     for each in attempts:
         failed = f", error {each['error']}" if each["error"] else ""
         took = f", {each['duration']:.2f} s" if each["duration"] is not None else ""

@@ -36,6 +36,14 @@ def test_kept_turn_follows_its_decision() -> None:
     assert priced.cost[1, 1] == pytest.approx(0.01 * 0.4)
 
 
+def test_kept_turn_of_an_unchanged_decision_keeps_its_cost() -> None:
+    """Where the decision stays, so do its turns."""
+    columns = page(row(1, session_id="s"), kept(2))
+    _, priced, target = ConversationMemory().continued(columns, columns, np.array([0, 1]))
+    assert target.tolist() == [0, 0]
+    assert priced.cost[1].tolist() == [0.0004, 0.01]
+
+
 def test_kept_turn_follows_across_pages() -> None:
     """The decision may be on an earlier page, when fewer models were known."""
     reader, memory = DecisionReader(), ConversationMemory()
