@@ -27,13 +27,13 @@ conflict connection content control conversation corroboration cost count counte
 current cut cycle damaged dashboard data database date dated day decision decoded decoder delay delete delivery
 derived detector direct disconnected document down draining empty encoded encoder encoding end ended endpoint entry
 environment error evaluation example exceeded executor expected exponential fact failed failure fair fallback fast
-fault feed fence field file filter find finding finishing fit fixed for forbidden format found function gateway
+fault feed fence field figure file filter find finding finishing fit fixed for forbidden format found function gateway
 generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
 incoming incomplete index input insert instruction integrity interval invalid item job keep kind labelled large last
 learning length level like limit limited line linear list listener load loaded log logged lookup loss lost marker
 match mean means media memory merged meter metered method metric missing mode moment monitor multiprocess name names
 native need new no not notification number object of on only opened operation operator option order origin orphan
-outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
+outdated output overloaded owner pacer page parsed parser part path pending per period phase piece pipeline plain planned
 planner point policy pool position predicted preflight prepared preview priced principal prior priority problem
 process profile protected protocol proxy quality query queue random range ranked rate raw read reader ready receive
 received receiver recent recorded recover recovery redirect refresh refused registered registry reject rejected

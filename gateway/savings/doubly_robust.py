@@ -25,14 +25,14 @@ MAX_WEIGHT = 200.0
 _Z = 1.959964  # the 97.5 % quantile of the normal distribution
 
 
-class Estimated(NamedTuple):
+class JackknifeEstimate(NamedTuple):
     """A figure with its standard error; NaN where nothing is known."""
 
     value: float
     error: float
 
 
-class GroupSums:
+class GroupTotals:
     """Sums of several quantities by group of conversations."""
 
     def __init__(self, quantities: int) -> None:
@@ -57,18 +57,18 @@ class GroupSums:
         sums = self._sums[:, weight]
         return effective_size(float(sums.sum()), float((sums**2).sum()))
 
-    def jackknife(self, statistic: Callable[[Floats], Floats]) -> Estimated:
+    def jackknife(self, statistic: Callable[[Floats], Floats]) -> JackknifeEstimate:
         """`statistic` maps sums, with the quantities on the last axis, to the figure."""
         present = self._sums[self._sums.any(axis=1)]
         count = len(present)
         value = float(statistic(self.totals))
         if count < 2:
-            return Estimated(value, math.nan)
+            return JackknifeEstimate(value, math.nan)
         without = statistic(self.totals - present)
-        return Estimated(value, math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum())))
+        return JackknifeEstimate(value, math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum())))
 
 
-class Correction(NamedTuple):
+class ImportanceWeights(NamedTuple):
     """What one page's outcomes say about another choice: the arrays have a value per decision.
 
     `changed` decisions have another favourite; of these, `covered` ones could have recorded it. `weight` is above zero where it
@@ -80,7 +80,7 @@ class Correction(NamedTuple):
     weight: Floats
 
 
-def correction(page: DecisionColumns, target: Integers) -> Correction:
+def importance_weights(page: DecisionColumns, target: Integers) -> ImportanceWeights:
     """`target` is the column of the other policy's choice."""
     changed = target != page.favourite
     probability = page.propensity[page.rows, target]
@@ -88,7 +88,7 @@ def correction(page: DecisionColumns, target: Integers) -> Correction:
     drawn = covered & (page.chosen == target)
     weight = np.zeros(len(page))
     weight[drawn] = np.minimum(1.0 / probability[drawn], MAX_WEIGHT)
-    return Correction(changed, covered, weight)
+    return ImportanceWeights(changed, covered, weight)
 
 
 def effective_size(weights: float, squares: float) -> float:

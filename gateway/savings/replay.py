@@ -17,8 +17,8 @@ import numpy as np
 
 from gateway.catalog import ModelKey
 from gateway.savings.conversations import ConversationMemory
-from gateway.savings.doubly_robust import correction
-from gateway.savings.replay_report import ReplayReport, ReplaySums, report
+from gateway.savings.doubly_robust import importance_weights
+from gateway.savings.replay_report import ReplayReport, ReplayTotals, report
 from gateway.store.decision_columns import DecisionColumns, Floats, Integers, RecordedPolicy
 
 
@@ -46,7 +46,7 @@ class Replay:
     def __init__(self, *, now: RecordedPolicy, then: RecordedPolicy, price_change: PriceChange | None = None) -> None:
         self._now, self._then, self._price_change = now, then, price_change
         self._conversations = ConversationMemory()
-        self._sums = ReplaySums()
+        self._sums = ReplayTotals()
 
     def add(self, page: DecisionColumns, *, requests: int) -> None:
         """`requests` counts the rows that the page was made of, usable or not."""
@@ -67,7 +67,7 @@ class Replay:
     def _add_quality(self, page: DecisionColumns, priced: DecisionColumns, target: Integers) -> None:
         """Counts, qualities, and the quantities of each group of conversations."""
         sums, rows, chosen = self._sums, page.rows, page.chosen
-        changed, covered, weight = correction(page, target)
+        changed, covered, weight = importance_weights(page, target)
         quality, other_quality, cost = page.quality[rows, chosen], page.quality[rows, target], priced.cost[rows, chosen]
         labelled = ~np.isnan(page.label)
         residual = np.where(labelled, page.label - quality, 0.0)
@@ -89,7 +89,7 @@ class Replay:
         sums.cost_squares += float((weight**2).sum())
 
     def _add_money(self, page: DecisionColumns, priced: DecisionColumns, target: Integers) -> None:
-        changed, covered, _ = correction(page, target)
+        changed, covered, _ = importance_weights(page, target)
         other_cost, known = priced.cost[page.rows, target], ~np.isnan(page.baseline_cost)
         for money, among in ((self._sums.everything, np.ones_like(known)), (self._sums.with_baseline, known)):
             money.now += float(page.actual_cost[among].sum())

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gateway.savings.doubly_robust import GroupSums, effective_size, ratio, student
+from gateway.savings.doubly_robust import GroupTotals, effective_size, ratio, student
 from gateway.store.decision_columns import Floats
 
 # Fewer decisions than this carry no figure; fewer effective outcomes than this correct no estimate.
@@ -57,7 +57,7 @@ class ReplayReport:
 
 
 @dataclass(slots=True)
-class MoneySums:
+class SpendingTotals:
     """USD: paid now; then for unchanged decisions; estimates for covered and for bounded ones; the baseline now and then."""
 
     now: float = 0.0
@@ -69,15 +69,15 @@ class MoneySums:
 
 
 @dataclass(slots=True)
-class ReplaySums:
+class ReplayTotals:
     """Sums over the decisions. `expected_*` are sums of estimated qualities; `*_squares` are sums of squared weights.
 
     Decisions are unchanged, or changed and `covered` (the other choice could have been recorded), or changed and bounded.
     """
 
-    groups: GroupSums = field(default_factory=lambda: GroupSums(QUANTITIES))
-    everything: MoneySums = field(default_factory=MoneySums)
-    with_baseline: MoneySums = field(default_factory=MoneySums)
+    groups: GroupTotals = field(default_factory=lambda: GroupTotals(QUANTITIES))
+    everything: SpendingTotals = field(default_factory=SpendingTotals)
+    with_baseline: SpendingTotals = field(default_factory=SpendingTotals)
     requests: int = 0
     usable: int = 0
     changed: int = 0
@@ -105,7 +105,7 @@ class ReplaySums:
         return effective_size(float(self.groups.totals[WEIGHT]), self.label_squares)
 
 
-def report(sums: ReplaySums) -> ReplayReport:
+def report(sums: ReplayTotals) -> ReplayReport:
     """Money is given from `ENOUGH_DECISIONS` on: its estimates come from prices and tokens, and what is not corrected is bounded."""
     missing = _missing(sums)
     spent, saved = _money(sums) if sums.usable >= ENOUGH_DECISIONS else (ReplayFigure(), ReplayFigure())
@@ -123,7 +123,7 @@ def report(sums: ReplaySums) -> ReplayReport:
     )
 
 
-def _missing(sums: ReplaySums) -> str | None:
+def _missing(sums: ReplayTotals) -> str | None:
     """A sentence on why the data carry no quality; None when they do."""
     most, effective = int(MOST_BOUNDED * sums.usable), sums.effective_labels
     if sums.usable < ENOUGH_DECISIONS:
@@ -147,7 +147,7 @@ def _missing(sums: ReplaySums) -> str | None:
     return None
 
 
-def _quality(sums: ReplaySums, *, carried: bool) -> ReplayFigure:
+def _quality(sums: ReplayTotals, *, carried: bool) -> ReplayFigure:
     totals, usable = sums.groups.totals, sums.usable
     if sums.labelled < ENOUGH_OUTCOMES or usable < ENOUGH_DECISIONS:
         return ReplayFigure()
@@ -176,7 +176,7 @@ def _quality(sums: ReplaySums, *, carried: bool) -> ReplayFigure:
     return ReplayFigure(*map(_within_one, (now, then, low, high)))
 
 
-def _money(sums: ReplaySums) -> tuple[ReplayFigure, ReplayFigure]:
+def _money(sums: ReplayTotals) -> tuple[ReplayFigure, ReplayFigure]:
     """The spending, and the saved share of the decisions whose baseline is known."""
     totals = sums.groups.totals
     corrected = effective_size(sums.cost_weights, sums.cost_squares) >= ENOUGH_OUTCOMES
@@ -191,7 +191,7 @@ def _money(sums: ReplaySums) -> tuple[ReplayFigure, ReplayFigure]:
     # What nothing else corrects is corrected by what all models cost, relative to their estimates.
     usual = float(ratio(totals[PAID], totals[EXPECTED]))
 
-    def interval(money: MoneySums) -> tuple[float, float, float]:
+    def interval(money: SpendingTotals) -> tuple[float, float, float]:
         covered, open_ = (money.covered, money.bounded) if corrected else (0.0, money.covered + money.bounded)
         bounded = usual * open_
         then = money.unchanged + factor * covered + bounded

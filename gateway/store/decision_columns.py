@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -31,7 +32,7 @@ _NANO = 1e-9
 _STRATEGY, _CANDIDATES = COLUMNS.index("strategy_used"), COLUMNS.index("candidates")
 _PROPENSITY, _HOLDBACK = COLUMNS.index("propensity"), COLUMNS.index("holdback")
 _BASELINE = (COLUMNS.index("baseline_provider"), COLUMNS.index("baseline_model"))
-_NEEDED = (_PROPENSITY, COLUMNS.index("complexity_score"), _CANDIDATES, COLUMNS.index("actual_cost_nano"))
+_needed = itemgetter(_PROPENSITY, COLUMNS.index("complexity_score"), _CANDIDATES, COLUMNS.index("actual_cost_nano"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class DecisionReader:
         costs: list[float] = []
         quality, propensity, outcomes, cooling = (_Cells() for _ in range(4))
         for row in rows:
-            if row[_STRATEGY] == PINNED or any(row[needed] is None for needed in _NEEDED):
+            if row[_STRATEGY] == PINNED or None in _needed(row):
                 continue
             stored = orjson.loads(row[_CANDIDATES])
             if isinstance(stored, list):  # rows of earlier versions
@@ -156,12 +157,13 @@ class DecisionReader:
             outcomes.add(stored["outcomes"], columns)
             cooling.add(stored["cooling"], columns)
         shape = (len(usable), len(index))
-        cost, probabilities = np.full(shape, np.nan), propensity.matrix(shape)
-        cost[quality.places()] = costs
+        qualities, cost, probabilities = np.zeros(shape), np.full(shape, np.nan), propensity.matrix(shape)
+        places = quality.places()
+        qualities[places], cost[places] = quality.values, costs
         by_name = dict(zip(COLUMNS, zip(*usable, strict=True), strict=True)) if usable else dict.fromkeys(COLUMNS, ())
         page = DecisionColumns(
             models=tuple(ModelKey(*key) for key in index),
-            quality=quality.matrix(shape),
+            quality=qualities,
             cost=cost,
             propensity=probabilities,
             outcomes=outcomes.matrix(shape),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.replay import SimulatedRuns, run
+from pathlib import Path
+
+from benchmarks.replay import SimulatedRuns, rows_per_second, run
 
 
 def test_replay_finds_the_truth_at_its_stated_rate() -> None:
@@ -24,3 +26,8 @@ def test_simulated_ledger_without_ratings_gives_no_quality() -> None:
     found = run(1, rows=3_000, labelled=0.0)
     assert found.report.quality.then is None
     assert found.report.spent_usd.then is not None
+
+
+def test_speed_is_measured_on_a_ledger_file(tmp_path: Path) -> None:
+    """The rows are written, read and replayed; a page of many rows is not slower than a request."""
+    assert rows_per_second(tmp_path / "gateway.db", 3_000) > 1_000

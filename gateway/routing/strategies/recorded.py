@@ -14,7 +14,7 @@ import numpy as np
 
 from gateway.catalog.catalog import TIERS, Auto, Catalog, ModelKey
 from gateway.errors import ModelNotFound
-from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
+from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate, size_weight
 from gateway.routing.prompt.complexity import MODERATE_BELOW, SIMPLE_BELOW
 from gateway.routing.strategies.complexity import NEAREST, usual_of
 from gateway.routing.strategies.selection import CLAIM_SHARE, ENOUGH, PROVEN_QUALITY, SETTLED
@@ -62,9 +62,7 @@ class RecordedHybrid:
         allowed = self._limits.allowed(page)
         quality = np.where(allowed, page.quality, -1.0)
         cost = np.where(allowed, page.cost, _LAST)
-        tradeoffs = [self._tradeoff(name) for name in page.requested]
-        prices = cost[page.rows, quality.argmax(axis=1)].tolist()
-        rates = np.array(list(map(self._rate, tradeoffs, prices, self._usual_costs(page, allowed))))
+        rates = self._rates(page, allowed, price=cost[page.rows, quality.argmax(axis=1)])
         self._tried = np.append(self._tried, np.zeros(len(page.models) - len(self._tried), dtype=np.bool_))
         self._tried |= ((page.outcomes > 0) & allowed).any(axis=0)
         cheapest = np.isinf(rates)
@@ -81,17 +79,21 @@ class RecordedHybrid:
         self._fit(page, allowed)
         return _first(utility, allowed)
 
-    def _rate(self, tradeoff: float, price: float, usual: float | None) -> float:
-        return self._cost_rate.rate(tradeoff, price=price, usual=usual)
-
-    def _usual_costs(self, page: DecisionColumns, allowed: Flags) -> list[float | None]:
-        """The cost of the rate's best model on each request; None where it was no candidate."""
-        best = self._cost_rate.best
-        if best is None:
-            return [None] * len(page)
-        column = page.models.index(best)
-        known = allowed[:, column].tolist()
-        return [cost if there else None for cost, there in zip(page.cost[:, column].tolist(), known, strict=True)]
+    def _rates(self, page: DecisionColumns, allowed: Flags, *, price: Floats) -> Floats:
+        """As `CostQualityRate.rate` for each decision. `price` is the cost of the best model of each, USD."""
+        fitted = self._cost_rate
+        of_name = {name: fitted.rate(self._tradeoff(name), price=1.0) for name in set(page.requested)}
+        rates = np.array([of_name[name] for name in page.requested])
+        if fitted.best is None:
+            by_price: Floats = np.divide(rates, price, out=np.zeros_like(rates), where=price > 0)
+            return by_price
+        column = page.models.index(fitted.best)
+        usual = np.where(allowed[:, column], page.cost[:, column], 0.0)
+        known = usual > 0
+        weights = np.ones_like(rates)
+        weights[known] = [size_weight(size) for size in (usual[known] / fitted.price).tolist()]
+        weighted: Floats = rates * weights
+        return weighted
 
     def _fit(self, page: DecisionColumns, allowed: Flags) -> None:
         """Fits the rate to the newest decisions of the page, over the tried models that all of them could have."""
@@ -151,7 +153,7 @@ class RecordedModel:
         return np.where(self._limits.allowed(page)[:, column], column, -1)
 
 
-class RecordedAsServed:
+class RecordedStrategy:
     """Each decision by the strategy that made it: a client may have asked for complexity alone."""
 
     def __init__(self, limits: RecordedLimits) -> None:
@@ -172,8 +174,8 @@ def _first(utility: Floats, allowed: Flags) -> Integers:
 
 def recorded_policy(name: str | None, limits: RecordedLimits) -> RecordedPolicy:
     """`hybrid`, `complexity`, the name of a model, or None for each decision's own strategy. Raises ModelNotFound."""
-    named: Mapping[str | None, type[RecordedAsServed | RecordedHybrid | RecordedComplexity]] = {
-        None: RecordedAsServed,
+    named: Mapping[str | None, type[RecordedStrategy | RecordedHybrid | RecordedComplexity]] = {
+        None: RecordedStrategy,
         "hybrid": RecordedHybrid,
         "complexity": RecordedComplexity,
     }
