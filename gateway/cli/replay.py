@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,7 +82,7 @@ def replay(
     reader = DecisionReader()
     with reading(path) as store:
         labels = store.quality_labels()
-        for rows in _pages(store, Period(since or FIRST, until or LAST)):
+        for rows in pages(store, Period(since or FIRST, until or LAST)):
             run.add(reader.read(rows, labels), requests=len(rows))
     report = run.report()
     without = [model.full_name for model in catalog if now.catalog.get(*model.key) is None]
@@ -103,11 +103,11 @@ def replay(
         echo("\n".join(_lines(report, path=path, without=without)))
 
 
-def _pages(store: Store, period: Period) -> Iterator[Sequence[tuple[Any, ...]]]:
+def pages(store: Store, period: Period, *, limit: int = _PAGE) -> Generator[Sequence[tuple[Any, ...]], None, None]:
     """The period's rows, with a progress bar on a terminal. Each page is a read of its own, so a running gateway is not held up."""
     after, count = store.extent(period)
     with click.progressbar(length=count, label="Replaying", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        while rows := store.decisions(period, after=after, limit=_PAGE):
+        while rows := store.decisions(period, after=after, limit=limit):
             yield rows
             after = rows[-1][0]
             bar.update(len(rows))

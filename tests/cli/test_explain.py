@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.catalog.packaged import load_prices
 from gateway.completion import Usage
 from gateway.records import Attempt, Feedback
 from gateway.store import InsertFeedback, InsertRequest, SettleRequest
@@ -30,8 +31,8 @@ def written(db: Path, **changes: Any) -> None:
     )
     settled = record(1)._replace(
         usage=USAGE, attempts=calls, actual_cost=BILLED, baseline_cost=BILLED, evidence="exact", http_status=200,
-        price_version="2020-01-01", reasoning="It was the better bargain.", **changes,
-    )  # fmt: skip
+        price_version="2020-01-01", reasoning="It was the better bargain.",
+    )._replace(**changes)  # fmt: skip
     with closing(SqliteStore(db)) as store:
         store.submit(InsertRequest(settled)).result()
         store.submit(SettleRequest(settled)).result()
@@ -87,6 +88,12 @@ def test_explain_shows_what_else_the_row_has(invoke: Invoke, db: Path) -> None:
         "Cache: the conversation's prefix was not read: expired",
     ):
         assert part in output, part
+
+
+def test_equal_prices_are_not_mentioned(invoke: Invoke, db: Path) -> None:
+    """The versions of the prices are named only where they differ."""
+    written(db, price_version=load_prices().version)
+    assert "Prices:" not in invoke("explain", "r1").stdout
 
 
 def test_long_lists_of_candidates_are_cut(invoke: Invoke, db: Path) -> None:
