@@ -51,6 +51,8 @@ VALUES (:request_id, '2026-11-22T10:00:00.000+00:00', :session_id, 'hybrid', 'ok
 class SimulatedPolicy:
     """The highest quality minus `rate` times cost."""
 
+    exact = True
+
     def __init__(self, rate: float) -> None:
         self._rate = rate
 

@@ -1,7 +1,8 @@
 """What another policy would have cost, and how good its answers would have been, from recorded decisions; nobody is called.
 
-Both the present and the other policy decide again on the recorded candidates. Only where they differ does a decision change:
-what the row does not hold, such as the bonus for uncertainty, then matters to neither. Unchanged decisions keep their real cost and
+The other policy decides again on the recorded candidates. The learned strategy cannot be repeated exactly, because a row lacks
+some of what it looked at, such as the bonus for uncertainty. The present policy is then repeated in the same way, and a decision
+changes only where the two differ: what the row lacks matters to neither. Unchanged decisions keep their real cost and
 quality. Changed ones get the candidate's estimate with the correction of `doubly_robust`.
 
 Where the other choice could not have been recorded (its probability was zero), nothing corrects the estimate. These decisions are
@@ -55,7 +56,8 @@ class Replay:
             return
         priced = page if self._price_change is None else _repriced(page, self._price_change.factors(page))
         now, then = self._now.favourites(page), self._then.favourites(priced)
-        target = np.where((now == then) | (then < 0), page.favourite, then)
+        same = then < 0 if self._then.exact else (now == then) | (then < 0)
+        target = np.where(same, page.favourite, then)
         page, priced, target = self._conversations.continued(page, priced, target)
         self._add_quality(page, priced, target)
         self._add_money(page, priced, target)

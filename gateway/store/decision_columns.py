@@ -79,7 +79,13 @@ class DecisionColumns:
 
 
 class RecordedPolicy(Protocol):
-    """A strategy that decides on recorded candidates."""
+    """A strategy that decides on recorded candidates.
+
+    `exact`: it decides as the strategy itself would have; otherwise the row lacks something that the strategy looks at.
+    """
+
+    @property
+    def exact(self) -> bool: ...
 
     def favourites(self, page: DecisionColumns) -> Integers:
         """The column of the model that each decision would have, without exploration; -1 where no candidate is left."""

@@ -20,15 +20,16 @@ class Always:
     """One column for every decision."""
 
     column: int
+    exact: bool = True
 
     def favourites(self, page: DecisionColumns) -> Integers:
         return np.full(len(page), self.column)
 
 
 def replayed(
-    columns: DecisionColumns, now: int = 0, then: int = 0, price_change: PriceChange | None = None
+    columns: DecisionColumns, now: int = 0, then: int = 0, price_change: PriceChange | None = None, exact: bool = True
 ) -> ReplayReport:
-    replay = Replay(now=Always(now), then=Always(then), price_change=price_change)
+    replay = Replay(now=Always(now), then=Always(then, exact=exact), price_change=price_change)
     replay.add(columns, requests=len(columns))
     return replay.report()
 
@@ -82,7 +83,12 @@ def test_policy_that_leaves_nothing_changes_nothing() -> None:
 
 def test_shared_errors_of_both_policies_do_not_matter() -> None:
     """Where both policies decide alike, but not as recorded, the decision stays: the row lacks what made the difference."""
-    assert replayed(many(), now=1, then=1).changed == 0
+    assert replayed(many(), now=1, then=1, exact=False).changed == 0
+
+
+def test_exact_policy_is_compared_with_what_was_recorded() -> None:
+    """A policy that needs nothing else decides for itself, however the present one is repeated."""
+    assert replayed(many(), now=1, then=1).changed == 400
 
 
 def test_requests_are_counted_whether_usable_or_not() -> None:

@@ -93,6 +93,8 @@ def test_too_few_drawn_outcomes_have_no_quality() -> None:
 class Few:
     """The large model for the first ten decisions."""
 
+    exact = True
+
     def favourites(self, page: Any) -> Any:
         favourites = np.zeros(len(page), dtype=np.int64)
         favourites[:10] = 1

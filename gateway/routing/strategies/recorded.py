@@ -52,6 +52,8 @@ class RecordedLimits:
 class RecordedHybrid:
     """The learned strategy. The trade-off is that of the name the client used, `auto` or `auto:NAME`."""
 
+    exact = False
+
     def __init__(self, limits: RecordedLimits) -> None:
         self._limits = limits
         self._cost_rate = CostQualityRate()
@@ -120,6 +122,8 @@ class RecordedHybrid:
 class RecordedComplexity:
     """Complexity alone: the usual model of each tier, else the cheapest of the nearest tier."""
 
+    exact = True
+
     def __init__(self, limits: RecordedLimits) -> None:
         self._limits = limits
 
@@ -142,6 +146,8 @@ class RecordedComplexity:
 class RecordedModel:
     """One model for every request that it could have answered."""
 
+    exact = True
+
     def __init__(self, key: ModelKey, limits: RecordedLimits) -> None:
         self._key = key
         self._limits = limits
@@ -155,6 +161,8 @@ class RecordedModel:
 
 class RecordedStrategy:
     """Each decision by the strategy that made it: a client may have asked for complexity alone."""
+
+    exact = False
 
     def __init__(self, limits: RecordedLimits) -> None:
         self._hybrid = RecordedHybrid(limits)
