@@ -27,17 +27,17 @@ conflict connection content control conversation corroboration cost count counte
 current cut cycle daily damaged dashboard data database date dated day decision decoded decoder delay delete delivery
 derived detector direct disconnected document down draining draw earlier empty encoded encoder encoding end ended
 endpoint entry environment error evaluation example exceeded executor expected expired exponential fact failed failure
-fair fallback fast
-fault feed fence field file filter find finding finishing fit fixed for forbidden format found function gateway
+fair fallback fast fault feed fence field figure file filter find finding finishing fit fixed for forbidden format
+found function gateway
 generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
 incoming incomplete index input insert instruction integrity interval invalid item job judged keep kind labelled large last
 learning length level like limit limited line linear list listener load loaded log logged lookup loss lost marker
 match mean means measured media memory merged meter metered method metric missing mode moment monitor multiprocess name names
 native need new no not notification number object of on only opened operation operator option order origin orphan
-outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
-planner point policy pool position predicted prefixes preflight prepared preview priced principal prior priority
-problem process profile protected protocol proxy quality query queue random range ranked rate ratio raw read reader
-ready receive received receiver recent recorded recover recovery redirect reference refresh refused registered
+outdated output overloaded owner pacer page parsed parser part path pending per period phase piece pipeline plain
+planned planner point policy pool position predicted prefixes preflight prepared preview priced principal prior
+priority problem process profile protected protocol proxy quality query queue random range ranked rate ratio raw read
+reader ready receive received receiver recent recorded recover recovery redirect reference refresh refused registered
 registry reject rejected
 release reloader remove replace replay reply report request reset resolver response rest result retries revoke rewrite
 rewriter role rolling rotate route routed routing row rule running sample schema scope score scored secret section

@@ -36,7 +36,19 @@ class Subcommands(MutableMapping[str, click.Command]):
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     commands=Subcommands(
-        "serve", "demo", "doctor", "route", "models", "report", "reprice", "reconcile", "feedback", "keys", "learning"
+        "serve",
+        "demo",
+        "doctor",
+        "route",
+        "models",
+        "report",
+        "replay",
+        "explain",
+        "reprice",
+        "reconcile",
+        "feedback",
+        "keys",
+        "learning",
     ),
 )
 @click.version_option(package_name="auto-gateway", prog_name="gateway")

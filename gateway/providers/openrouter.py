@@ -75,7 +75,7 @@ class OpenRouter(OpenAICompatible):
             body.setdefault("provider", {"order": [conversation.host], "allow_fallbacks": True})
 
     def usage(self, raw: object) -> Usage | None:
-        return parse_usage(raw, reported_cost=_cost)
+        return parse_usage(raw, reported_cost=reported_cost)
 
     def usage_in(self, body: Json) -> Usage | None:
         """With the host that answered (`provider`), so that the row names it."""
@@ -193,7 +193,7 @@ def _details_of_model(details: Sequence[Json], model: str) -> list[Json]:
     ]
 
 
-def _cost(usage: Json) -> Decimal | None:
+def reported_cost(usage: Json) -> Decimal | None:
     """USD: what OpenRouter charges, plus, for a customer's own key (BYOK), what the provider behind it charges."""
     cost = _usd(usage.get("cost"))
     details = usage.get("cost_details")

@@ -19,6 +19,7 @@ from gateway.records import PricedRow
 from gateway.store import (
     budgets,
     checkpoints,
+    decisions,
     report_groups,
     reports,
     repricing,
@@ -171,6 +172,18 @@ class DatabaseStore(ABC):
     def judge_agreement(self) -> dict[str, Any]:
         with self._readers.reading() as connection:
             return reports.judge_agreement(connection)
+
+    def extent(self, period: decisions.Period) -> tuple[int, int]:
+        with self._readers.reading() as connection:
+            return decisions.extent(connection, period)
+
+    def decisions(self, period: decisions.Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        with self._readers.reading() as connection:
+            return decisions.page(connection, period, after=after, limit=limit)
+
+    def quality_labels(self) -> dict[str, float]:
+        with self._readers.reading() as connection:
+            return decisions.labels(connection)
 
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None

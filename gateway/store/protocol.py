@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.records import PricedRow
+from gateway.store.decisions import Period
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
 
 T = TypeVar("T")
@@ -123,6 +124,15 @@ class Store(Protocol):
 
     def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
         """Closed rows with an id above `after` and a timestamp from `since` on, oldest first, with their attempts."""
+
+    def extent(self, period: Period) -> tuple[int, int]:
+        """The id before the first row of a period, and the number of its rows."""
+
+    def decisions(self, period: Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """The period's closed rows with an id above `after`, ascending, as values of `decisions.COLUMNS`."""
+
+    def quality_labels(self) -> dict[str, float]:
+        """The quality (0 to 1) of rated or checked answers by request id, of the newest million."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""
