@@ -19,7 +19,7 @@ ai anthropic api claude cors gemini http http1 httpx json open openai openrouter
 router sql sqlite tls uvicorn yaml
 """
 ORDINARY = """
-abrupt account adapter added address admin alive all allowed analyzer answer application argument array assembler
+abrupt account adapter add added address admin alive all allowed analyzer answer application argument array assembler
 async audio auth authenticator auto available background balance bar base batch batchable block borrowed bound break
 breakpoint broken buffer buffered builder built busy by cache cached caching calculator call callback cancel capped
 cell change check checked choose chosen class clock close closed code column commit comparison compatible concurrency config

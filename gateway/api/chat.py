@@ -16,6 +16,7 @@ from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
 from gateway.api.headers import gateway_headers, header_text
 from gateway.api.lifecycle import Lifecycle
+from gateway.api.refusals import RefusalCounter
 from gateway.api.response import KEEP_ALIVE, ResponseWriter
 from gateway.completion import ChatRequest
 from gateway.dialects import Dialect, InboundRequest
@@ -104,7 +105,9 @@ class ChatEndpoint:
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
         bodies: BodyBudget | None = None,
+        refusals: RefusalCounter | None = None,
     ) -> None:
+        self._refusals = refusals
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._dialect = dialect
         self._service = service
@@ -119,10 +122,12 @@ class ChatEndpoint:
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
         response = ResponseWriter(client, request_id, dialect=self._dialect, keep_alive=self._keep_alive)
+        key_id = None
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
             principal = self._authenticator.authenticate(client.headers, Role.CLIENT)
+            key_id = principal.key_id
             mode = requested_mode(client.query)
             self._admission.check_capacity()
             await self._start_pacer.wait()
@@ -142,6 +147,8 @@ class ChatEndpoint:
         except ChatError as failure:
             await response.send_error(failure.error, gateway_headers(failure.record))
         except GatewayError as error:
+            if self._refusals is not None:
+                self._refusals.count(error, key_id=key_id)
             await response.send_error(error)
         except Exception:  # the server logs it
             await response.send_error(internal_error())

@@ -15,6 +15,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.api.refusals import RefusalCounter
 from gateway.catalog import Catalog, PriceTable, plain_numbers
 from gateway.errors import InvalidRequest, NotFound
 from gateway.savings import ReportQuery, ledger_report, moment
@@ -40,7 +41,7 @@ _REPORT = ("since", "until", "by", "key")
 
 
 class ReportEndpoints:
-    """Reads run off the event loop. `note` is a sentence on the baseline for the report."""
+    """Reads run off the event loop. `note` is a sentence on the baseline for the report, `refusals` counts what has no row."""
 
     def __init__(
         self,
@@ -50,12 +51,14 @@ class ReportEndpoints:
         prices: PriceTable,
         now: Callable[[], datetime],
         note: str | None = None,
+        refusals: RefusalCounter | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._prices = prices
         self._now = now
         self._note = note
+        self._refusals = refusals
 
     async def summary(self, request: Request) -> Response:
         return _json(await asyncio.to_thread(self._store.summary, days=days_of(request)))
@@ -67,6 +70,8 @@ class ReportEndpoints:
         since, until = self._bounds(request)
         now = self._now()
         query = ReportQuery(since or now - timedelta(days=30), until, wanted.get("by"), wanted.get("key"))
+        if self._refusals is not None:
+            await asyncio.to_thread(self._refusals.flush)
         read = partial(
             ledger_report, self._store, query, catalog=self._catalog, prices=self._prices, now=now, note=self._note
         )

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from gateway.api.refusals import FLUSH_SECONDS
 from gateway.api.response_state import EXPIRY_SECONDS
 from gateway.app.services import Services
 
@@ -35,6 +36,7 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "judge": services.judge_queue.run,
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
         "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),
+        "refusals": partial(run_periodically, FLUSH_SECONDS, services.refusals.flush),
         "response memory": services.response_memory.run,
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
     }
@@ -59,6 +61,7 @@ async def lifespan(services: Services) -> AsyncIterator[None]:
         services.exporter.publish()
         services.body_executor.close()
         await services.transport.aclose()
+        await asyncio.to_thread(services.refusals.flush)
         await asyncio.to_thread(services.store.close)
 
 

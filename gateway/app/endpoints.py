@@ -40,6 +40,7 @@ def completion_endpoints(
             new_request_id=services.environment.new_request_id,
             keep_alive=settings.keep_alive,
             bodies=services.bodies,
+            refusals=services.refusals,
         )
 
     plain = {

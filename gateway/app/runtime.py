@@ -54,7 +54,9 @@ from gateway.routing import (
     RoutingMode,
     SpendingLimits,
     no_pause,
+    usual_models,
 )
+from gateway.savings import odd_baseline
 from gateway.settings import JudgeSettings, Settings
 from gateway.store import Store
 
@@ -325,7 +327,14 @@ def _routes(
             store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
         ),
         stored_responses=StoredResponses(state),
-        reports=ReportEndpoints(store, catalog=settings.catalog, prices=settings.prices, now=environment.now),
+        reports=ReportEndpoints(
+            store,
+            catalog=settings.catalog,
+            prices=settings.prices,
+            now=environment.now,
+            note=None if settings.baseline is not None else odd_baseline(usual_models(settings.catalog)),
+            refusals=services.refusals,
+        ),
         metrics=services.exporter.metrics,
         readiness=Readiness(
             store,

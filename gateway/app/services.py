@@ -14,6 +14,7 @@ from gateway.api.body import BodyBudget
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
 from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
@@ -76,6 +77,7 @@ class Services:
     length_ratios: LengthRatios
     # What is watched and reported.
     exporter: PrometheusExporter
+    refusals: RefusalCounter
     event_loop_lag: EventLoopLag
     integrity: IntegrityCheck
     settlement_retries: SettlementRetryQueue
@@ -159,6 +161,7 @@ def build_services(
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,
+        refusals=RefusalCounter(store, now=environment.now),
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,

@@ -26,7 +26,7 @@ from gateway.routing.sessions.host_affinity import HostAffinity
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
-from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.strategies.complexity import ComplexityStrategy, usual_models
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
 from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking
@@ -92,6 +92,7 @@ __all__ = [
     "no_pause",
     "prompt_tokens_of",
     "score_complexity",
+    "usual_models",
     "with_breakpoints",
     "with_prompt_tokens",
 ]

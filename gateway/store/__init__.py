@@ -1,6 +1,7 @@
 """The ledger: its interface, the values it stores and the mutations it accepts."""
 
 from gateway.store.mutations import (
+    AddRefusals,
     Checkpoint,
     CommitCallback,
     DeleteExpiredResponses,
@@ -14,6 +15,7 @@ from gateway.store.mutations import (
     InsertVirtualKey,
     LimitVirtualKey,
     Mutation,
+    RefusalCount,
     RejectCheckpoint,
     ReplaceAdminKey,
     RevokeVirtualKey,
@@ -27,6 +29,7 @@ from gateway.store.mutations import (
 from gateway.store.protocol import Store
 
 __all__ = [
+    "AddRefusals",
     "Checkpoint",
     "CommitCallback",
     "DeleteExpiredResponses",
@@ -40,6 +43,7 @@ __all__ = [
     "InsertVirtualKey",
     "LimitVirtualKey",
     "Mutation",
+    "RefusalCount",
     "RejectCheckpoint",
     "ReplaceAdminKey",
     "RevokeVirtualKey",

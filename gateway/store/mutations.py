@@ -228,6 +228,22 @@ class DeleteResponse(Mutation[bool]):
     key_id: str | None
 
 
+class RefusalCount(NamedTuple):
+    """Requests that were refused before routing: `hour` is UTC (`2026-11-29T10`), `cause` the error's code, `key_id` empty without a key."""
+
+    hour: str
+    cause: str
+    key_id: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddRefusals(Mutation[None]):
+    """Add to the counts of refused requests."""
+
+    counts: Sequence[RefusalCount]
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteExpiredResponses(Mutation[None]):
     """Delete the responses that are kept until `now` (Unix seconds) or shorter."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store import checkpoints, repricing, requests, stored_responses, user_feedback, virtual_keys
+from gateway.store import checkpoints, report_groups, repricing, requests, stored_responses, user_feedback, virtual_keys
 from gateway.store.mutations import (
+    AddRefusals,
     DeleteExpiredResponses,
     DeleteResponse,
     InsertAdminKey,
@@ -73,6 +74,8 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return checkpoints.reject(connection, number, problem)
         case UpdateCosts(repricings, repriced):
             return repricing.apply(connection, repricings, repriced=repriced)
+        case AddRefusals(counts):
+            return report_groups.add_refusals(connection, counts)
         case InsertResponse(response):
             return stored_responses.insert(connection, response)
         case DeleteResponse(id, key_id):

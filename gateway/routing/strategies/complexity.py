@@ -95,6 +95,12 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
     return next(of_family, None)
 
 
+def usual_models(catalog: Catalog) -> Mapping[Tier, Model]:
+    """The usual model of each tier that has one."""
+    found = {tier: usual_of(catalog, tier) for tier in TIERS}
+    return {tier: model for tier, model in found.items() if model is not None}
+
+
 def ordered(models: ScoredModels, *, tier: Tier, usual: Model | None) -> list[int]:
     """The places: cooling models last; the tier's usual model first, then by distance of the tier, upwards first, then by cost."""
     nearest, columns = NEAREST[tier], models.columns
