@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
@@ -23,6 +23,9 @@ PauseSeconds = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
 Tokens = Annotated[int, Field(ge=1)]
+
+# `public`, `off`, or a figure (standard deviations) for each full name.
+Strengths = Literal["public", "off"] | dict[str, Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] | None]
 
 
 class Section(BaseModel):
@@ -62,6 +65,7 @@ class GatewayFile(Section):
     db: str | None = None
     durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
+    strengths: Strengths | None = None
     baseline: str | None = None
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
@@ -82,7 +86,7 @@ class GatewayFile(Section):
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None
 
-    @field_validator("cascade", "prompt_caching", mode="before")
+    @field_validator("cascade", "prompt_caching", "strengths", mode="before")
     @classmethod
     def off(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""
@@ -127,6 +131,7 @@ class ModelRow(Section):
     max_output: Tokens | None = None
     abilities: list[str] | None = None
     created: date | None = None
+    retires: date | None = None
     prices: PricesSection | None = None
     timeouts: TimeoutsSection | None = None
 

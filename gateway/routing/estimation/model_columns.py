@@ -7,21 +7,26 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from gateway.catalog.catalog import Catalog, Model, ModelKey
+from gateway.routing.estimation.difficulty import ability_prior
 
 
 class ModelColumns:
-    """`keys` and `tiers` are in the order of `models`; `index` maps a key to its position.
+    """`keys`, `tiers` and `priors` are in the order of `models`; `index` maps a key to its position.
 
+    `strongest` are the places of the models of the highest tier there is.
     A request of at most `least_window` tokens with an answer of at most `least_output` tokens fits every model.
     """
 
-    __slots__ = ("_first_price_step", "_prices", "index", "keys", "least_output", "least_window", "models", "tiers")
+    __slots__ = ("_first_price_step", "_prices", "index", "keys", "least_output", "least_window", "models", "priors", "strongest", "tiers")
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
+        self.priors = tuple([ability_prior(model) for model in self.models])
         self.index = {key: position for position, key in enumerate(self.keys)}
+        highest = max((model.rank for model in self.models), default=0)
+        self.strongest = tuple([place for place, model in enumerate(self.models) if model.rank == highest])
         self.least_window = _min_known(model.context_window for model in self.models)
         self.least_output = _min_known(model.max_output for model in self.models)
         self._prices = tuple([(model.input_price, model.output_price) for model in self.models])

@@ -171,11 +171,11 @@ def _limit_exceeded(models: ScoredModels, place: int, request: RoutingRequest) -
 
 
 def _quality_floor(models: ScoredModels, place: int, facts: PromptFacts) -> float:
-    """The quality that is compared with the limit: a model without outcomes has at least its tier's prior, whatever other models did."""
+    """The quality that is compared with the limit: a model without outcomes has at least its prior, whatever other models did."""
     qualities, evidence = models.estimates
     if evidence.has_outcomes[place]:
         return qualities[place]
-    return max(qualities[place], prior_quality(models.columns.tiers[place], facts))
+    return max(qualities[place], prior_quality(models.columns.priors[place], facts))
 
 
 def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bool:

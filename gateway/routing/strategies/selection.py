@@ -37,6 +37,9 @@ UCB_COEFFICIENT = 0.375
 _ENOUGH = 5
 _CLAIM_SHARE = 0.5
 
+NEAR = 0.25
+NEAR_MOST = 0.025
+
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
 _SETTLED = 10
 _PROVEN_QUALITY = 0.85
@@ -134,6 +137,11 @@ def select(
         ucb_scores[place] = min(1.0, qualities[place] + bonus) - prices[place]  # no quality is above 1
     order = objective.order(models, ucb_scores)
     best = order[0]
+    if objective.rate < math.inf:
+        best = _cheapest_equal(models, order, ucb_scores)
+        if best != order[0]:
+            order.remove(best)
+            order.insert(0, best)
     propensities: Mapping[int, float] = {best: 1.0}
     if explore and objective.exploration_weight > 0 and not models.cooling[best]:
         stds, least = models.estimates.evidence.stds, utilities[best]
@@ -153,17 +161,34 @@ def select(
 def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
     columns, (qualities, evidence), costs, cooling = models
     outcomes, highest_quality = evidence.outcomes, max(qualities)
-    price = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
+    highest = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
     known = [place for place in evidence.tried if outcomes[place]]
     highest_known = max([qualities[place] for place in known], default=1.0)
     settled = [place for place in known if outcomes[place] >= _SETTLED and not cooling[place]]
-    best = None if cost_rate.best is None else columns.index.get(cost_rate.best)
+    anchor = None if cost_rate.anchor is None else columns.index.get(cost_rate.anchor)
     return _Objective(
-        rate=cost_rate.rate(tradeoff, price=price, usual=None if best is None else costs[best]),
+        rate=cost_rate.rate(
+            tradeoff,
+            price=min([costs[place] for place in columns.strongest]),
+            highest=highest,
+            usual=None if anchor is None else costs[anchor],
+        ),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest_known + _CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
         proven=max([qualities[place] for place in settled], default=0.0) >= _PROVEN_QUALITY,
     )
+
+
+def _cheapest_equal(models: ScoredModels, order: Sequence[int], utilities: Sequence[float]) -> int:
+    """The cheapest of the models that are hardly told apart from the first of `order`."""
+    costs, cooling, stds = models.costs, models.cooling, models.estimates.evidence.stds
+    first = order[0]
+    cheapest = first
+    for place in order[1:]:
+        band = min(NEAR_MOST, NEAR * math.hypot(stds[first], stds[place]))
+        if utilities[first] - utilities[place] <= band and costs[place] < costs[cheapest] and cooling[place] == cooling[first]:
+            cheapest = place
+    return cheapest
 
 
 def _propensities(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:

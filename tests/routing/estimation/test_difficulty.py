@@ -8,7 +8,7 @@ from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
     PRIOR_QUALITY,
     PRIOR_WEIGHTS,
-    PRIORS,
+    AbilityPrior,
     FailureRate,
     PromptDifficulty,
     expected_weights,
@@ -17,6 +17,7 @@ from gateway.routing.estimation.difficulty import (
 from gateway.routing.prompt.features import SIZE, prompt_facts
 from tests.routing.worlds import MODERATE
 
+SIMPLE_PRIOR = AbilityPrior(PRIOR_FAILURE_RATE["simple"])
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
 
 
@@ -28,13 +29,15 @@ def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: f
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
     """What is promised of each tier without data is what its rate of failure amounts to."""
-    assert {tier: dot(MIDDLING, PRIORS[tier]) for tier in TIERS} == pytest.approx(PRIOR_QUALITY)
+    assert {
+        tier: 1 - PRIOR_FAILURE_RATE[tier] * dot(MIDDLING, PRIOR_WEIGHTS) for tier in TIERS
+    } == pytest.approx(PRIOR_QUALITY)
 
 
 def test_strong_models_are_ahead_where_it_is_hard() -> None:
     """Failures of any model widen the expected distance between the tiers."""
     weights = learned(PromptDifficulty(), quality=0.2, times=40).weights
-    before = dot(MIDDLING, PRIORS["complex"]) - dot(MIDDLING, PRIORS["simple"])
+    before = PRIOR_QUALITY["complex"] - PRIOR_QUALITY["simple"]
     after = dot(MIDDLING, expected_weights(0.5, weights)) - dot(MIDDLING, expected_weights(1.5, weights))
 
     assert after > 1.5 * before
@@ -70,12 +73,12 @@ def test_shared_difficulty_decays() -> None:
 def test_rate_starts_at_the_tiers_and_is_learned() -> None:
     """A record without outcomes has the tier's rate, a long one its own, and a decayed one leans back."""
     record = FailureRate()
-    assert record.rate("simple") == PRIOR_FAILURE_RATE["simple"]
+    assert record.rate(SIMPLE_PRIOR) == PRIOR_FAILURE_RATE["simple"]
     for _ in range(200):
         record = record.plus(failed=0.1, expected=0.2)
 
-    assert record.rate("simple") == pytest.approx(0.5, abs=0.1)
-    assert record.decay(0.1).rate("simple") == pytest.approx(1.0, abs=0.1)
+    assert record.rate(SIMPLE_PRIOR) == pytest.approx(0.5, abs=0.1)
+    assert record.decay(0.1).rate(SIMPLE_PRIOR) == pytest.approx(1.0, abs=0.1)
 
 
 def test_chance_to_fail_stays_a_chance() -> None:
