@@ -136,7 +136,7 @@ class Planner:
         context = self._context(request, target, caller=caller, session=session)
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
-        choice, context = self._rank_auto(context, session, breakpoints)
+        choice, context = self._rank_auto(replace(context, baseline=baseline), session, breakpoints)
         return Plan(
             ranking=choice.ranking,
             candidates=self._candidates(choice.ranking),

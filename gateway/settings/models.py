@@ -16,7 +16,7 @@ from gateway.settings.schema import ModelRow, ModelsFile
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 STALE_DAYS = 30
-RETIRING_DAYS = 30
+RETIRING_DAYS = 7
 
 
 def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems) -> PriceTable:
@@ -73,14 +73,13 @@ def read_strengths(
 
 
 def retirement_warnings(rows: Iterable[ModelRow], *, now: datetime) -> Iterator[str]:
-    """A sentence for each model that its provider retires within 30 days, or has retired."""
+    """A sentence for each model that its provider retires within 7 days."""
     for row in rows:
-        days = (row.retires - now.date()).days if row.retires else RETIRING_DAYS + 1
-        name = f"{row.provider}/{row.id}"
-        if days <= 0:
-            yield f"{name} was retired on {row.retires}: `auto` leaves it out; clients that name it need another model"
-        elif days <= RETIRING_DAYS:
-            yield f"{name} is retired on {row.retires}, in {days} days: from then on `auto` leaves it out; clients that name it need another model"
+        if row.retires is not None and 0 < (row.retires - now.date()).days <= RETIRING_DAYS:
+            yield (
+                f"{row.provider}/{row.id} retires on {row.retires}: from then on `auto` leaves it out, and clients that "
+                "name it need another model"
+            )
 
 
 def catalog_of(

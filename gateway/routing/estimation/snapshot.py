@@ -106,7 +106,7 @@ def _upgraded(document: Mapping[str, Any]) -> Mapping[str, Any]:
         "difficulty": {**difficulty, "posterior": difficulty["belief"]},
         "own": [[*key, {**model, "posterior": model["belief"]}] for *key, model in document["own"]],
         "stats": document["tallies"],
-        "cost_rate": {"anchor": document["exchange"]["best"], **document["exchange"]},
+        "cost_rate": {"anchor": document["exchange"].get("best"), **document["exchange"]},
     }
 
 

@@ -37,8 +37,11 @@ UCB_COEFFICIENT = 0.375
 _ENOUGH = 5
 _CLAIM_SHARE = 0.5
 
-NEAR = 0.25
-NEAR_MOST = 0.025
+# Models are near-equal if their utilities differ by at most this, and by at most a quarter of the difference's standard deviation.
+_NEAR_EQUAL = 0.025
+_NEAR_STDS = 0.25
+# Near-equals are explored at the best-quality end too, while they have fewer outcomes on similar prompts than this.
+_FEW = 30
 
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
 _SETTLED = 10
@@ -126,8 +129,12 @@ def select(
     uncertainty: Uncertainty,
     draw: float,
     explore: bool,
+    limit: float = math.inf,
 ) -> Selection:
-    """`draw` is uniform in [0, 1). At either end of the trade-off only cost or only quality counts, and nothing is explored."""
+    """`draw` is uniform in [0, 1). A model with an expected cost (USD) above `limit` is chosen only where no other can be.
+
+    At the cheapest end nothing is explored, at the best one only near-equals with few outcomes.
+    """
     objective = _objective(models, cost_rate=cost_rate, tradeoff=tradeoff)
     qualities = objective.capped_quality(models.estimates)
     prices = [objective.rate * cost for cost in models.costs]
@@ -136,26 +143,50 @@ def select(
     for place, bonus in objective.bonuses(models, utilities, uncertainty):
         ucb_scores[place] = min(1.0, qualities[place] + bonus) - prices[place]  # no quality is above 1
     order = objective.order(models, ucb_scores)
-    best = order[0]
+    if limit < math.inf:
+        order = _affordable_first(models, order, limit)
     if objective.rate < math.inf:
-        best = _cheapest_equal(models, order, ucb_scores)
-        if best != order[0]:
-            order.remove(best)
-            order.insert(0, best)
+        _move_to_front(order, _cheapest_equal(models, order, ucb_scores, proven=objective.proven))
+    best = order[0]
     propensities: Mapping[int, float] = {best: 1.0}
-    if explore and objective.exploration_weight > 0 and not models.cooling[best]:
-        stds, least = models.estimates.evidence.stds, utilities[best]
-        promising = {
-            place: good_case
-            for place in order[1:]
-            if (good_case := utilities[place] + _GOOD_CASE * stds[place]) >= least and not models.cooling[place]
-        }
-        propensities = _propensities(best, promising, share=EXPLORATION_RATE * objective.exploration_weight)
+    if explore and 0 < tradeoff and not models.cooling[best]:
+        promising = _promising(models, order, utilities, weight=objective.exploration_weight, limit=limit)
+        propensities = _propensities(best, promising, share=EXPLORATION_RATE * (objective.exploration_weight or 1.0))
     drawn = _drawn(propensities, draw)
-    if drawn != best:
-        order.remove(drawn)
-        order.insert(0, drawn)
+    _move_to_front(order, drawn)
     return Selection(order, best, propensities)
+
+
+def _promising(
+    models: ScoredModels, order: Sequence[int], utilities: Sequence[float], *, weight: float, limit: float
+) -> dict[int, float]:
+    """The models worth exploring, with their good cases; without `weight` only near-equals of which little is known."""
+    (_, evidence), costs, cooling = models.estimates, models.costs, models.cooling
+    stds, outcomes, best = evidence.stds, evidence.outcomes, utilities[order[0]]
+    least = best if weight else best - _NEAR_EQUAL
+    most, few = (_GOOD_CASE, math.inf) if weight else (0.0, _FEW)
+    return {
+        place: good_case
+        for place in order[1:]
+        if (good_case := utilities[place] + most * stds[place]) >= least
+        and not cooling[place]
+        and costs[place] <= limit
+        and outcomes[place] < few
+    }
+
+
+def _affordable_first(models: ScoredModels, order: Sequence[int], limit: float) -> list[int]:
+    """Models above the limit come after those within it; cooling ones stay last."""
+    costs, cooling = models.costs, models.cooling
+    within = [place for place in order if not cooling[place] and costs[place] <= limit]
+    above = [place for place in order if not cooling[place] and costs[place] > limit]
+    return within + above + [place for place in order if cooling[place]]
+
+
+def _move_to_front(order: list[int], place: int) -> None:
+    if order[0] != place:
+        order.remove(place)
+        order.insert(0, place)
 
 
 def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
@@ -179,14 +210,21 @@ def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: fl
     )
 
 
-def _cheapest_equal(models: ScoredModels, order: Sequence[int], utilities: Sequence[float]) -> int:
-    """The cheapest of the models that are hardly told apart from the first of `order`."""
-    costs, cooling, stds = models.costs, models.cooling, models.estimates.evidence.stds
-    first = order[0]
-    cheapest = first
-    for place in order[1:]:
-        band = min(NEAR_MOST, NEAR * math.hypot(stds[first], stds[place]))
-        if utilities[first] - utilities[place] <= band and costs[place] < costs[cheapest] and cooling[place] == cooling[first]:
+def _cheapest_equal(models: ScoredModels, order: Sequence[int], utilities: Sequence[float], *, proven: bool) -> int:
+    """The cheapest of the models that are hardly told apart from the first of `order`; a proven one is not left for an untried one."""
+    costs, cooling, evidence = models.costs, models.cooling, models.estimates.evidence
+    stds, tried = evidence.stds, evidence.has_outcomes
+    first = cheapest = order[0]
+    best, cools, variance = utilities[first], cooling[first], stds[first] ** 2
+    for place in order:
+        gap = best - utilities[place]
+        if (
+            costs[place] < costs[cheapest]
+            and gap <= _NEAR_EQUAL
+            and gap * gap <= _NEAR_STDS**2 * (variance + stds[place] ** 2)
+            and cooling[place] == cools
+            and (tried[place] or not proven)
+        ):
             cheapest = place
     return cheapest
 

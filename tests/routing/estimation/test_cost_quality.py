@@ -71,7 +71,7 @@ def test_size_of_a_request_counts_in_part() -> None:
     cost_rate = fit_rate(SAMPLE, anchor=1, key=ModelKey("claude", "best"))
     full = cost_rate.rate(0.5, price=0.002)
 
-    assert cost_rate.best == ModelKey("claude", "best")
+    assert cost_rate.anchor == ModelKey("claude", "best")
     assert 10 * cost_rate.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
     assert 0.1 * cost_rate.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
     assert cost_rate.rate(0.5, price=0.002, usual=0.0) == full
