@@ -70,7 +70,9 @@ def build_catalog(
     Models that are retired `at` that time are left out. The caller adds the `aliases`. `strengths` are by full name. Raises ConfigError for models without a price, because routing could not compare them.
     """
     priced = prices.with_own(own_prices(document))
-    rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"] if not is_retired(row, at)]
+    rows = [
+        (row, priced.price(row["provider"], row["id"], at)) for row in document["models"] if not is_retired(row, at)
+    ]
     unpriced = [f"{row['provider']}/{row['id']}: no known price; give its `prices`" for row, price in rows if not price]
     if unpriced:
         raise ConfigError(unpriced)

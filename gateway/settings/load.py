@@ -210,13 +210,17 @@ def _upstream(
     )
     tradeoffs = {**TRADEOFFS, **(file.tradeoffs or {})}
     names = [row.name for row in providers.providers]
-    strengths = {} if file.strengths == "off" else read_strengths(
-        document.path.parent / "strengths.json",
-        file.strengths if isinstance(file.strengths, dict) else {},
-        document=document,
-        listed={f"{row.provider}/{row.id}" for row in models.models},
-        now=now,
-        config_problems=config_problems,
+    strengths = (
+        {}
+        if file.strengths == "off"
+        else read_strengths(
+            document.path.parent / "strengths.json",
+            file.strengths if isinstance(file.strengths, dict) else {},
+            document=document,
+            listed={f"{row.provider}/{row.id}" for row in models.models},
+            now=now,
+            config_problems=config_problems,
+        )
     )
     config_problems.warnings += retirement_warnings(models.models, now=now)
     catalog = catalog_of(

@@ -64,7 +64,9 @@ def read_strengths(
             f"the public strengths of the models are {age} days old ({table.dated}) and count half: update the gateway"
         )
     config_problems.problems += [
-        document.problem(("strengths", name), f"models.yaml lists no model {name!r}; give its full name, as `gateway models`")
+        document.problem(
+            ("strengths", name), f"models.yaml lists no model {name!r}; give its full name, as `gateway models`"
+        )
         for name in own
         if name not in listed
     ]

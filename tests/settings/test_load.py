@@ -69,6 +69,7 @@ def test_every_key_of_the_file_is_read(load_files: Load) -> None:
         max_attempts: 2
         mode: shadow
         cascade: off
+        strengths: off
         prompt_caching: off
         limits: {body_bytes: 1, bodies_bytes: 3, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0

@@ -129,4 +129,3 @@ def reference_failure_rate(x: Vector, weights: Vector) -> float:
 def expected_weights(rate: float, weights: Vector) -> Vector:
     """The quality weights of a model with this failure rate, before its own deviations from them."""
     return (1.0 - rate * weights[0], *[-rate * weight for weight in weights[1:]])
-

@@ -127,8 +127,10 @@ class Estimates:
 
     def across(self, columns: ModelColumns, facts: PromptFacts) -> EstimateColumns:
         """The estimates of all models for one request."""
-        failure = dot(facts.vector, self.reference_weights)
-        qualities = [_clamp(1.0 - prior.rate * failure) for prior in columns.priors]
+        failure = max(0.0, dot(facts.vector, self.reference_weights))
+        qualities = [
+            quality if (quality := 1.0 - rate * failure) > 0.0 else 0.0 for rate in columns.prior_failure_rates
+        ]
         evidence = self.evidence(columns, facts)
         if evidence.tried:
             vector, blended = facts.vector, self._blended(facts)

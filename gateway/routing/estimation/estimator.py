@@ -184,7 +184,9 @@ class Estimator:
         """Forgetting, of one model and of the difficulty that all models share."""
         state = self._models[key]
         self._models[key] = replace(
-            state, posterior=state.posterior.decay(_KEEP, own_precision(self._priors[key])), failures=state.failures.decay(_KEEP * _KEEP)
+            state,
+            posterior=state.posterior.decay(_KEEP, own_precision(self._priors[key])),
+            failures=state.failures.decay(_KEEP * _KEEP),
         )
         self._difficulty = self._difficulty.decay(_KEEP)
 

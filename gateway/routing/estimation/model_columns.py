@@ -11,19 +11,32 @@ from gateway.routing.estimation.difficulty import ability_prior
 
 
 class ModelColumns:
-    """`keys`, `tiers` and `priors` are in the order of `models`; `index` maps a key to its position.
+    """`keys`, `tiers`, `priors` and `prior_failure_rates` are in the order of `models`; `index` maps a key to its position.
 
     `strongest` are the places of the models of the highest tier there is.
     A request of at most `least_window` tokens with an answer of at most `least_output` tokens fits every model.
     """
 
-    __slots__ = ("_first_price_step", "_prices", "index", "keys", "least_output", "least_window", "models", "priors", "strongest", "tiers")
+    __slots__ = (
+        "_first_price_step",
+        "_prices",
+        "index",
+        "keys",
+        "least_output",
+        "least_window",
+        "models",
+        "prior_failure_rates",
+        "priors",
+        "strongest",
+        "tiers",
+    )
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
         self.priors = tuple([ability_prior(model) for model in self.models])
+        self.prior_failure_rates = tuple([prior.rate for prior in self.priors])
         self.index = {key: position for position, key in enumerate(self.keys)}
         highest = max((model.rank for model in self.models), default=0)
         self.strongest = tuple([place for place, model in enumerate(self.models) if model.rank == highest])

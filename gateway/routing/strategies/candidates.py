@@ -46,9 +46,7 @@ def pooled(request: RoutingRequest) -> ScoredModels:
     context = request.context
     if context.models is not None:
         return eligible(request)
-    columns = _pool(
-        request.catalog, tuple(context.available_providers), frozenset(context.needs), context.baseline
-    )
+    columns = _pool(request.catalog, tuple(context.available_providers), frozenset(context.needs), context.baseline)
     if not _fits_all(request, columns):
         columns = _unconstrained(request, columns.models)
     return _within_limits(request, columns) or eligible(request)

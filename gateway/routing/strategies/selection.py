@@ -149,7 +149,7 @@ def select(
         _move_to_front(order, _cheapest_equal(models, order, ucb_scores, proven=objective.proven))
     best = order[0]
     propensities: Mapping[int, float] = {best: 1.0}
-    if explore and 0 < tradeoff and not models.cooling[best]:
+    if explore and tradeoff > 0 and not models.cooling[best]:
         promising = _promising(models, order, utilities, weight=objective.exploration_weight, limit=limit)
         propensities = _propensities(best, promising, share=EXPLORATION_RATE * (objective.exploration_weight or 1.0))
     drawn = _drawn(propensities, draw)

@@ -29,9 +29,9 @@ def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: f
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
     """What is promised of each tier without data is what its rate of failure amounts to."""
-    assert {
-        tier: 1 - PRIOR_FAILURE_RATE[tier] * dot(MIDDLING, PRIOR_WEIGHTS) for tier in TIERS
-    } == pytest.approx(PRIOR_QUALITY)
+    assert {tier: 1 - PRIOR_FAILURE_RATE[tier] * dot(MIDDLING, PRIOR_WEIGHTS) for tier in TIERS} == pytest.approx(
+        PRIOR_QUALITY
+    )
 
 
 def test_strong_models_are_ahead_where_it_is_hard() -> None:

@@ -55,7 +55,10 @@ def test_state_without_ensemble_is_restored() -> None:
 
 def _in_layout_2(document: dict[str, Any], cost_rate: str) -> dict[str, Any]:
     """The anchor of the cost multiplier was the best model."""
-    return {**document, cost_rate: {("best" if name == "anchor" else name): value for name, value in document[cost_rate].items()}}
+    return {
+        **document,
+        cost_rate: {("best" if name == "anchor" else name): value for name, value in document[cost_rate].items()},
+    }
 
 
 def in_layout_2(body: bytes) -> bytes:
