@@ -29,8 +29,6 @@ PRIOR_WEIGHTS: Vector = tuple(
     _REFERENCE_FAILURE_RATE if i == 0 else _COMPLEXITY_SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE)
 )
 PRIOR_FAILURE_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
-# The resulting prior quality on a request of average complexity.
-PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
 
 _PRECISION: tuple[float, ...] = (5.0,) * SIZE
 # Pseudo-counts of the priors, in outcomes: of all models for the weights, of one model for its rate.
@@ -69,6 +67,11 @@ def ability_prior(model: Model) -> AbilityPrior:
     outcomes = worth(model.strength_error or DEFAULT_ERROR)
     count = max(_TIER_RATE_COUNT, _FIRMNESS * outcomes)
     return AbilityPrior(odds / (1.0 + odds) / _REFERENCE_FAILURE_RATE, count, count, surplus=outcomes)
+
+
+def typical_quality(prior: AbilityPrior) -> float:
+    """The expected quality on a request of average complexity, before any outcome."""
+    return 1.0 - prior.rate * _REFERENCE_FAILURE_RATE
 
 
 @dataclass(frozen=True, slots=True)

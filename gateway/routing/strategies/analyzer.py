@@ -116,11 +116,11 @@ def valid_tradeoff(tradeoff: float) -> float:
 
 
 def _reasoning(selection: Selection, models: ScoredModels, *, facts: PromptFacts, tradeoff: float) -> str:
-    chosen, (qualities, evidence) = selection.chosen, models.estimates
+    chosen, qualities = selection.chosen, models.estimates.qualities
     expected = (
         f"{facts.pattern} of complexity {facts.complexity:.2f}: {models.columns.keys[chosen].full_name} is expected to reach "
         f"quality {qualities[chosen]:.2f} for {usd_text(models.costs[chosen])} "
-        f"({evidence.outcomes[chosen]} own outcomes on like prompts)"
+        f"({_evidence_text(models, chosen)})"
     )
     if len(selection.order) == 1:
         return f"{expected}; no other model may answer this request."
@@ -129,6 +129,16 @@ def _reasoning(selection: Selection, models: ScoredModels, *, facts: PromptFacts
         return f"{expected}; tried to learn about it, though {best} is expected to be the better bargain."
     second = _bargain(models, selection.order[1])
     return f"{expected}, against {second}; at trade-off {tradeoff:.2f} that is the better bargain."
+
+
+def _evidence_text(models: ScoredModels, place: int) -> str:
+    """What the expected quality comes from."""
+    model, evidence = models.columns.models[place], models.estimates.evidence
+    if evidence.has_outcomes[place]:
+        return f"{evidence.outcomes[place]} own outcomes on like prompts"
+    if model.strength is None:
+        return f"no own outcomes; by its tier, {model.tier}"
+    return f"no own outcomes; public strength {model.strength:+.2f} from {model.strength_source or 'the catalogue'}"
 
 
 def _bargain(models: ScoredModels, place: int) -> str:

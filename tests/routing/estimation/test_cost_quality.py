@@ -75,3 +75,12 @@ def test_size_of_a_request_counts_in_part() -> None:
     assert 10 * cost_rate.rate(0.5, price=0.02, usual=0.02) / full == pytest.approx(3.25)
     assert 0.1 * cost_rate.rate(0.5, price=0.0002, usual=0.0002) / full == pytest.approx(0.775)
     assert cost_rate.rate(0.5, price=0.002, usual=0.0) == full
+
+
+def test_best_models_price_counts_above_the_middle_of_the_tradeoff() -> None:
+    """Up to 0.5 a dear best model changes nothing; above, the anchor's price rises to its, and never falls below its own."""
+    rate = CostQualityRate().rate
+
+    assert rate(0.5, price=0.001, highest=0.01) == rate(0.5, price=0.001)
+    assert rate(0.75, price=0.001, highest=0.01) == pytest.approx(rate(0.75, price=0.001) / math.sqrt(10))
+    assert rate(0.75, price=0.001, highest=0.0001) == rate(0.75, price=0.001)

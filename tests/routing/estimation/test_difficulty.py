@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from gateway.catalog.catalog import TIERS
 from gateway.routing.estimation.bayesian_regression import dot
 from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
-    PRIOR_QUALITY,
     PRIOR_WEIGHTS,
     AbilityPrior,
     FailureRate,
     PromptDifficulty,
+    ability_prior,
     expected_weights,
     reference_failure_rate,
+    typical_quality,
 )
 from gateway.routing.prompt.features import SIZE, prompt_facts
-from tests.routing.worlds import MODERATE
+from tests.routing.worlds import MODERATE, SONNET
 
 SIMPLE_PRIOR = AbilityPrior(PRIOR_FAILURE_RATE["simple"])
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
@@ -29,15 +31,14 @@ def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: f
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
     """What is promised of each tier without data is what its rate of failure amounts to."""
-    assert {tier: 1 - PRIOR_FAILURE_RATE[tier] * dot(MIDDLING, PRIOR_WEIGHTS) for tier in TIERS} == pytest.approx(
-        PRIOR_QUALITY
-    )
+    qualities = {tier: typical_quality(AbilityPrior(rate)) for tier, rate in PRIOR_FAILURE_RATE.items()}
+    assert qualities == pytest.approx({"simple": 0.7, "moderate": 0.8, "complex": 0.9})
 
 
 def test_strong_models_are_ahead_where_it_is_hard() -> None:
     """Failures of any model widen the expected distance between the tiers."""
     weights = learned(PromptDifficulty(), quality=0.2, times=40).weights
-    before = PRIOR_QUALITY["complex"] - PRIOR_QUALITY["simple"]
+    before = 0.9 - 0.7
     after = dot(MIDDLING, expected_weights(0.5, weights)) - dot(MIDDLING, expected_weights(1.5, weights))
 
     assert after > 1.5 * before
@@ -86,3 +87,21 @@ def test_chance_to_fail_stays_a_chance() -> None:
     assert reference_failure_rate(MIDDLING, tuple([9.0] * SIZE)) == 0.98
     assert reference_failure_rate(MIDDLING, tuple([-9.0] * SIZE)) == 0.02
     assert reference_failure_rate(prompt_facts(MODERATE).vector, PRIOR_WEIGHTS) == pytest.approx(0.2, abs=0.05)
+
+
+def test_strength_replaces_the_tier_and_is_as_firm_as_its_evidence() -> None:
+    """A model of public strength 0 is the reference model, whatever its tier; a wide error is worth fewer outcomes, never fewer than a tier."""
+    median, strong, vague = (
+        replace(SONNET, strength=s, strength_error=e) for s, e in ((0.0, 0.25), (1.0, 0.25), (1.0, 0.7))
+    )
+    wild = ability_prior(replace(SONNET, strength=-9.0, strength_error=9.0))
+
+    assert ability_prior(median).rate == pytest.approx(1.0)
+    assert ability_prior(strong).rate == ability_prior(vague).rate == pytest.approx(0.603, abs=0.001)
+    assert (
+        ability_prior(strong).rate_count
+        > ability_prior(vague).rate_count
+        > wild.rate_count
+        == ability_prior(SONNET).rate_count
+    )
+    assert wild.rate == pytest.approx(2.642, abs=0.001)
