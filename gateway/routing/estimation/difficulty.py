@@ -42,7 +42,7 @@ _MAX_ADVANTAGE = 1.5
 _MIN_PROBABILITY, _MAX_PROBABILITY = 0.02, 0.98
 
 
-class AbilityPrior(NamedTuple):
+class FailurePrior(NamedTuple):
     """What is expected of a model before its own outcomes: the ratio of its failures to the reference model's.
 
     `rate_count` and `level_precision` are the weight of that expectation, in outcomes. Both give way together: two priors of
@@ -55,21 +55,21 @@ class AbilityPrior(NamedTuple):
     surplus: float = 0.0
 
 
-def ability_prior(model: Model) -> AbilityPrior:
+def failure_prior(model: Model) -> FailurePrior:
     """By the model's public strength, as firm as the evidence for it; by its tier where it has none.
 
     The strength is an advantage in the logit of the chance of success (Rasch, 1960), here on a request of average difficulty.
     """
     if model.strength is None:
-        return AbilityPrior(PRIOR_FAILURE_RATE[model.tier])
+        return FailurePrior(PRIOR_FAILURE_RATE[model.tier])
     advantage = max(-_MAX_ADVANTAGE, min(_MAX_ADVANTAGE, SLOPE * model.strength))
     odds = _REFERENCE_FAILURE_RATE / (1.0 - _REFERENCE_FAILURE_RATE) * math.exp(-advantage)
     outcomes = worth(model.strength_error or DEFAULT_ERROR)
     count = max(_TIER_RATE_COUNT, _FIRMNESS * outcomes)
-    return AbilityPrior(odds / (1.0 + odds) / _REFERENCE_FAILURE_RATE, count, count, surplus=outcomes)
+    return FailurePrior(odds / (1.0 + odds) / _REFERENCE_FAILURE_RATE, count, count, surplus=outcomes)
 
 
-def typical_quality(prior: AbilityPrior) -> float:
+def typical_quality(prior: FailurePrior) -> float:
     """The expected quality on a request of average complexity, before any outcome."""
     return 1.0 - prior.rate * _REFERENCE_FAILURE_RATE
 
@@ -81,7 +81,7 @@ class FailureRate:
     failed: float = 0.0
     expected: float = 0.0
 
-    def rate(self, prior: AbilityPrior) -> float:
+    def rate(self, prior: FailurePrior) -> float:
         """Observed over expected, shrunk towards the prior."""
         prior_failures = prior.rate_count * _REFERENCE_FAILURE_RATE
         return (self.failed + prior_failures * prior.rate) / (self.expected + prior_failures)

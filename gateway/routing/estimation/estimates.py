@@ -13,7 +13,7 @@ from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Model
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
-from gateway.routing.estimation.difficulty import PRIOR_WEIGHTS, AbilityPrior, Vector
+from gateway.routing.estimation.difficulty import PRIOR_WEIGHTS, FailurePrior, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, complexity_bin, confidence, similar
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
@@ -77,19 +77,19 @@ class EstimateColumns(NamedTuple):
         return Estimate(self.qualities[place], stds[place], outcomes[place], confidences[place], has_outcomes[place])
 
 
-def prior_quality(prior: AbilityPrior, facts: PromptFacts) -> float:
+def prior_quality(prior: FailurePrior, facts: PromptFacts) -> float:
     """The expected quality of a model before any outcome, 0 to 1."""
     return _clamp(1.0 - prior.rate * dot(facts.vector, PRIOR_WEIGHTS))
 
 
-def own_precision(prior: AbilityPrior) -> tuple[float, ...]:
+def own_precision(prior: FailurePrior) -> tuple[float, ...]:
     """Prior precision of a model's own deviations: its general level is learned quickly, its deviation on each feature slowly."""
     features = _STRENGTH_FEATURE_PRECISION if prior.surplus else _FEATURE_PRECISION
     return (prior.level_precision, *features)
 
 
 # That of a model of which only the tier is known; no prior is weaker.
-_LEAST_PRECISION = own_precision(AbilityPrior(1.0))
+_LEAST_PRECISION = own_precision(FailurePrior(1.0))
 
 
 def _clamp(quality: float) -> float:

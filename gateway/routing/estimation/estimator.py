@@ -24,8 +24,8 @@ from gateway.routing.estimation.difficulty import (
     FailureRate,
     PromptDifficulty,
     Vector,
-    ability_prior,
     expected_weights,
+    failure_prior,
     reference_failure_rate,
 )
 from gateway.routing.estimation.drift import CusumDetector
@@ -88,7 +88,7 @@ class Estimator:
     def __init__(self, catalog: Catalog, state: EstimatorState | None = None) -> None:
         state = state or EstimatorState()
         self._catalog = {model.key: model for model in catalog}
-        self._priors = {key: ability_prior(model) for key, model in self._catalog.items()}
+        self._priors = {key: failure_prior(model) for key, model in self._catalog.items()}
         self._first_of_tier = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._difficulty = state.difficulty
         # Models that are no longer in the catalogue are dropped.
@@ -157,9 +157,9 @@ class Estimator:
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
-        ability = self._priors[model.key]
-        state = self._models.get(model.key) or ModelState(prior(own_precision(ability)))
-        rate, weights = state.failures.rate(ability), self._difficulty.weights
+        expected = self._priors[model.key]
+        state = self._models.get(model.key) or ModelState(prior(own_precision(expected)))
+        rate, weights = state.failures.rate(expected), self._difficulty.weights
         residual = quality - dot(x, expected_weights(rate, weights))
         drift = state.drift.update((residual - dot(x, state.posterior.mean)) / NOISE, weight=weight)
         self._models[model.key] = replace(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from gateway.catalog.catalog import Catalog, Model, ModelKey
-from gateway.routing.estimation.difficulty import ability_prior
+from gateway.routing.estimation.difficulty import failure_prior
 
 
 class ModelColumns:
@@ -35,7 +35,7 @@ class ModelColumns:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
-        self.priors = tuple([ability_prior(model) for model in self.models])
+        self.priors = tuple([failure_prior(model) for model in self.models])
         self.prior_failure_rates = tuple([prior.rate for prior in self.priors])
         self.index = {key: position for position, key in enumerate(self.keys)}
         highest = max((model.rank for model in self.models), default=0)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.catalog.catalog import Model
-from gateway.routing.estimation.difficulty import ability_prior, typical_quality
+from gateway.routing.estimation.difficulty import failure_prior, typical_quality
 from gateway.routing.feedback.format_check import Validity
 
 # One in this many unremarkable answers gets a label.
@@ -65,7 +65,7 @@ def label_of(answer: AnswerFacts, *, max_tokens: int | None, model: Model | None
         return PASSED_VALIDATION
     if model is None or not _sampled(request_id):
         return None
-    return Label("unremarkable", typical_quality(ability_prior(model)), UNREMARKABLE_WEIGHT)
+    return Label("unremarkable", typical_quality(failure_prior(model)), UNREMARKABLE_WEIGHT)
 
 
 def _sampled(request_id: str) -> bool:

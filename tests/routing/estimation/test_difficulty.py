@@ -8,18 +8,18 @@ from gateway.routing.estimation.bayesian_regression import dot
 from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
     PRIOR_WEIGHTS,
-    AbilityPrior,
+    FailurePrior,
     FailureRate,
     PromptDifficulty,
-    ability_prior,
     expected_weights,
+    failure_prior,
     reference_failure_rate,
     typical_quality,
 )
 from gateway.routing.prompt.features import SIZE, prompt_facts
 from tests.routing.worlds import MODERATE, SONNET
 
-SIMPLE_PRIOR = AbilityPrior(PRIOR_FAILURE_RATE["simple"])
+SIMPLE_PRIOR = FailurePrior(PRIOR_FAILURE_RATE["simple"])
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
 
 
@@ -31,7 +31,7 @@ def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: f
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
     """What is promised of each tier without data is what its rate of failure amounts to."""
-    qualities = {tier: typical_quality(AbilityPrior(rate)) for tier, rate in PRIOR_FAILURE_RATE.items()}
+    qualities = {tier: typical_quality(FailurePrior(rate)) for tier, rate in PRIOR_FAILURE_RATE.items()}
     assert qualities == pytest.approx({"simple": 0.7, "moderate": 0.8, "complex": 0.9})
 
 
@@ -94,14 +94,14 @@ def test_strength_replaces_the_tier_and_is_as_firm_as_its_evidence() -> None:
     median, strong, vague = (
         replace(SONNET, strength=s, strength_error=e) for s, e in ((0.0, 0.25), (1.0, 0.25), (1.0, 0.7))
     )
-    wild = ability_prior(replace(SONNET, strength=-9.0, strength_error=9.0))
+    wild = failure_prior(replace(SONNET, strength=-9.0, strength_error=9.0))
 
-    assert ability_prior(median).rate == pytest.approx(1.0)
-    assert ability_prior(strong).rate == ability_prior(vague).rate == pytest.approx(0.603, abs=0.001)
+    assert failure_prior(median).rate == pytest.approx(1.0)
+    assert failure_prior(strong).rate == failure_prior(vague).rate == pytest.approx(0.603, abs=0.001)
     assert (
-        ability_prior(strong).rate_count
-        > ability_prior(vague).rate_count
+        failure_prior(strong).rate_count
+        > failure_prior(vague).rate_count
         > wild.rate_count
-        == ability_prior(SONNET).rate_count
+        == failure_prior(SONNET).rate_count
     )
     assert wild.rate == pytest.approx(2.642, abs=0.001)
