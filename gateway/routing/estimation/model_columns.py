@@ -13,13 +13,14 @@ from gateway.routing.estimation.difficulty import failure_prior
 class ModelColumns:
     """`keys`, `tiers`, `priors` and `prior_failure_rates` are in the order of `models`; `index` maps a key to its position.
 
-    `strongest` are the places of the models of the highest tier there is.
+    `has_strength` says which have a public strength. `strongest` are the places of the models of the highest tier there is.
     A request of at most `least_window` tokens with an answer of at most `least_output` tokens fits every model.
     """
 
     __slots__ = (
         "_first_price_step",
         "_prices",
+        "has_strength",
         "index",
         "keys",
         "least_output",
@@ -36,6 +37,7 @@ class ModelColumns:
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
         self.priors = tuple([failure_prior(model) for model in self.models])
+        self.has_strength = tuple([model.strength is not None for model in self.models])
         self.prior_failure_rates = tuple([prior.rate for prior in self.priors])
         self.index = {key: position for position, key in enumerate(self.keys)}
         highest = max((model.rank for model in self.models), default=0)

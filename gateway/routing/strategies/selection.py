@@ -211,15 +211,22 @@ def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: fl
 
 
 def _cheapest_equal(models: ScoredModels, order: Sequence[int], utilities: Sequence[float], *, proven: bool) -> int:
-    """The cheapest of the models that are hardly told apart from the first of `order`; a proven one is not left for an untried one."""
+    """The cheapest of the models that are hardly told apart from the first of `order`; a proven one is not left for an untried one.
+
+    Both need a public strength: tiers say too little for a tie.
+    """
     costs, cooling, evidence = models.costs, models.cooling, models.estimates.evidence
     stds, tried = evidence.stds, evidence.has_outcomes
+    comparable = models.columns.has_strength
     first = cheapest = order[0]
+    if not comparable[first]:
+        return first
     best, cools, variance = utilities[first], cooling[first], stds[first] ** 2
     for place in order:
         gap = best - utilities[place]
         if (
             costs[place] < costs[cheapest]
+            and comparable[place]
             and gap <= _NEAR_EQUAL
             and gap * gap <= _NEAR_STDS**2 * (variance + stds[place] ** 2)
             and cooling[place] == cools

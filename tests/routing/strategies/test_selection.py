@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -199,25 +200,35 @@ def test_draws_are_uniform() -> None:
     assert all(abs(draw - i / 2000) < 0.05 for i, draw in enumerate(draws))
 
 
+RATED_FLASH, RATED_HAIKU, RATED_SONNET = (replace(model, strength=0.0) for model in (FLASH, HAIKU, SONNET))
+
+
 def test_near_equals_go_to_the_cheaper_one() -> None:
     """At the best-quality end a gap that evidence cannot tell from none is not paid for; a proven gap is."""
-    dear = scored(SONNET, quality=0.82, cost=0.003, spread=0.08)
-    cheap = scored(FLASH, quality=0.80, cost=0.0001, spread=0.08)
+    dear = scored(RATED_SONNET, quality=0.82, cost=0.003, spread=0.08)
+    cheap = scored(RATED_FLASH, quality=0.80, cost=0.0001, spread=0.08)
     known = [
         scored(each.model, quality=each.estimate.quality, cost=each.cost, outcomes=900, spread=0.01)
         for each in (dear, cheap)
     ]
-    gap = scored(FLASH, quality=0.79, cost=0.0001, spread=0.2)
+    gap = scored(RATED_FLASH, quality=0.79, cost=0.0001, spread=0.2)
 
-    assert selected(cheap, dear, tradeoff=1.0).chosen.model is FLASH
-    assert selected(*known, tradeoff=1.0).chosen.model is SONNET
-    assert selected(gap, dear, tradeoff=1.0).chosen.model is SONNET
+    unrated = [
+        scored(model, quality=each.estimate.quality, cost=each.cost, spread=0.08)
+        for model, each in ((FLASH, cheap), (SONNET, dear))
+    ]
+
+    assert selected(cheap, dear, tradeoff=1.0).chosen.model is RATED_FLASH
+    assert selected(*unrated, tradeoff=1.0).chosen.model is SONNET
+    assert selected(unrated[0], dear, tradeoff=1.0).chosen.model is RATED_SONNET
+    assert selected(*known, tradeoff=1.0).chosen.model is RATED_SONNET
+    assert selected(gap, dear, tradeoff=1.0).chosen.model is RATED_SONNET
 
 
 def test_near_equals_are_explored_while_outcomes_are_few() -> None:
     """At the best-quality end only they are, with the exact probability, and no longer once enough is known."""
-    first, second = scored(FLASH, quality=0.8, cost=0.0001), scored(HAIKU, quality=0.81, cost=0.001)
-    seen = scored(HAIKU, quality=0.81, cost=0.001, outcomes=30)
+    first, second = scored(RATED_FLASH, quality=0.8, cost=0.0001), scored(RATED_HAIKU, quality=0.81, cost=0.001)
+    seen = scored(RATED_HAIKU, quality=0.81, cost=0.001, outcomes=30)
 
     assert [each.propensity for each in selected(first, second, tradeoff=1.0, explore=True, draw=0.0).order] == [
         0.98,
