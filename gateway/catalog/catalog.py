@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, get_args
 
+from gateway.catalog.strengths import check as check_strength
 from gateway.errors import ConfigError, ModelNotFound
 
 Tier = Literal["simple", "moderate", "complex"]
@@ -31,7 +32,7 @@ ABILITIES = frozenset(
 )
 
 # Trade-offs by the name after `auto:`, from 0.0 (cheapest sufficient model) to 1.0 (best quality); `auto` means `balanced`.
-TRADEOFFS: Mapping[str, float] = {"cheap": 0.2, "balanced": 0.5, "quality": 0.8}
+TRADEOFFS: Mapping[str, float] = {"cheap": 0.2, "balanced": 0.5, "quality": 1.0}
 # Providers by the prefix of a full name, before the first slash.
 PREFIXES = {
     "gemini": "gemini",
@@ -86,6 +87,8 @@ class Model:
 
     `name` is the provider's model id. An unknown limit (None) or unknown abilities (None) never exclude a model.
     `context_prices` are `(threshold in prompt tokens, input price, output price)`, ascending; a price applies above its threshold.
+    `strength` is a public figure of its quality, in standard deviations over the catalogue's median model, `strength_error` the
+    standard error of that (None: 0.25), `strength_source` says where it comes from. Raises ValueError for absurd ones.
     `key` is `(provider, name)`, built once because every decision reads it many times.
     """
 
@@ -102,9 +105,13 @@ class Model:
     max_output: int | None = None
     abilities: frozenset[str] | None = None
     created: int = 0
+    strength: float | None = None
+    strength_error: float | None = None
+    strength_source: str | None = None
     key: ModelKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_strength(self.name, self.strength, self.strength_error)
         object.__setattr__(self, "key", ModelKey(self.provider, self.name))
 
     @property

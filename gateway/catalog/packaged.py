@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from gateway.catalog.catalog import TRADEOFFS, Catalog, Model
 from gateway.catalog.cost import Price, Rate
 from gateway.catalog.price_table import PriceTable
+from gateway.catalog.strengths import Strength, StrengthTable
 from gateway.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -40,10 +42,17 @@ def load_prices() -> PriceTable:
     return PriceTable.loads(packaged_file("prices.json").read_bytes())
 
 
+def load_strengths(*, at: datetime) -> StrengthTable:
+    """The packaged public strengths; figures older than 180 days count half."""
+    return StrengthTable.loads(packaged_file("strengths.json").read_bytes(), today=at.date())
+
+
 def load_catalog(*, prices: PriceTable | None = None, at: datetime | None = None) -> Catalog:
     """The packaged catalogue with its prices as of `at` (default: now)."""
     document = yaml.load(packaged_file("models.yaml").read_bytes(), Loader=SafeLoader)  # noqa: S506  # is a SafeLoader
-    catalog = build_catalog(document, prices=prices or load_prices(), at=at or datetime.now(UTC))
+    at = at or datetime.now(UTC)
+    strengths = load_strengths(at=at).strengths
+    catalog = build_catalog(document, prices=prices or load_prices(), at=at, strengths=strengths)
     return catalog.with_aliases(document["aliases"])
 
 
@@ -54,17 +63,30 @@ def build_catalog(
     at: datetime,
     providers: Iterable[str] = (),
     tradeoffs: Mapping[str, float] = TRADEOFFS,
+    strengths: Mapping[str, Strength] = MappingProxyType({}),
 ) -> Catalog:
     """A catalogue from the contents of a valid `models.yaml`; `prices` of a model override the table.
 
-    The caller adds the `aliases`. Raises ConfigError for models without a price, because routing could not compare them.
+    Models that are retired `at` that time are left out. The caller adds the `aliases`. `strengths` are by full name. Raises ConfigError for models without a price, because routing could not compare them.
     """
     priced = prices.with_own(own_prices(document))
-    rows = [(row, priced.price(row["provider"], row["id"], at)) for row in document["models"]]
+    rows = [
+        (row, priced.price(row["provider"], row["id"], at)) for row in document["models"] if not is_retired(row, at)
+    ]
     unpriced = [f"{row['provider']}/{row['id']}: no known price; give its `prices`" for row, price in rows if not price]
     if unpriced:
         raise ConfigError(unpriced)
-    return Catalog([_model(row, price) for row, price in rows if price], providers=providers, tradeoffs=tradeoffs)
+    return Catalog(
+        [_model(row, price, strengths.get(f"{row['provider']}/{row['id']}")) for row, price in rows if price],
+        providers=providers,
+        tradeoffs=tradeoffs,
+    )
+
+
+def is_retired(row: Mapping[str, Any], at: datetime) -> bool:
+    """Whether the provider has taken the model out of service; `retires` is the first day (UTC) without it."""
+    retires: date | None = row.get("retires")
+    return retires is not None and at.date() >= retires
 
 
 def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
@@ -77,7 +99,7 @@ def _price(row: Mapping[str, float]) -> Price:
     return Price(**rates)
 
 
-def _model(row: Mapping[str, Any], price: Price) -> Model:
+def _model(row: Mapping[str, Any], price: Price, strength: Strength | None) -> Model:
     abilities = row.get("abilities")
     created: date | None = row.get("created")
     return Model(
@@ -94,6 +116,9 @@ def _model(row: Mapping[str, Any], price: Price) -> Model:
         max_output=row.get("max_output"),
         abilities=None if abilities is None else frozenset(abilities),
         created=int(datetime.combine(created, time(), UTC).timestamp()) if created else 0,
+        strength=strength and strength.value,
+        strength_error=strength and strength.error,
+        strength_source=strength and strength.source,
     )
 
 

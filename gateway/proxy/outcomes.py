@@ -128,11 +128,10 @@ class OutcomeCollector:
     ) -> list[StoredOutcome]:
         """The label of the answer itself, if it has one."""
         key = ModelKey(plain.provider, plain.model)
-        model = self._catalog.get(*key)
         label = label_of(
             answer,
             max_tokens=request.output_limit,
-            tier=model.tier if model is not None else None,
+            model=self._catalog.get(*key),
             request_id=record.request_id,
         )
         return [] if label is None else [_labelled(plain, key, label)]

@@ -172,7 +172,7 @@ class Planner:
         context = self._context(request, target, caller=caller, session=session)
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
-        choice, context = self._rank_auto(request, context, session, breakpoints)
+        choice, context = self._rank_auto(request, replace(context, baseline=baseline), session, breakpoints)
         draw = self._measured(choice.ranking, target, baseline, session=session, caller=caller)
         ranking = draw.ranking
         kept = choice.kept if ranking.chosen == choice.ranking.chosen else None

@@ -48,6 +48,7 @@ class RoutingContext:
     `max_tokens` the client's limit for the answer. `models` restricts the choice to these full names or ids. `cooling` holds
     (provider, model) pairs to try last; model None means the whole provider. `tradeoff` (0 to 1) replaces the engine's.
     `surcharges` (USD) are added to a model's expected cost; negative values are savings of its cache.
+    `baseline` is the model that savings are measured against (None: complexity's choice); `auto:cheap` never expects to cost more.
     `facts` are those of `facts.prompt`, so that several strategies read the prompt only once.
     """
 
@@ -65,6 +66,7 @@ class RoutingContext:
     cooling: frozenset[tuple[str, str | None]] = frozenset()
     tradeoff: float | None = None
     surcharges: Mapping[ModelKey, float] = field(default_factory=dict, repr=False)
+    baseline: ModelKey | None = None
     facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 

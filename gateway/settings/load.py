@@ -15,7 +15,15 @@ from gateway.catalog.catalog import TRADEOFFS, Catalog
 from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
 from gateway.settings import environment as env
-from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
+from gateway.settings.models import (
+    baseline_problem,
+    catalog_of,
+    own_priced,
+    read_prices,
+    read_strengths,
+    retirement_warnings,
+    with_aliases,
+)
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
 from gateway.settings.settings import (
     HOST,
@@ -217,8 +225,28 @@ def _upstream(
     )
     tradeoffs = {**TRADEOFFS, **(file.tradeoffs or {})}
     names = [row.name for row in providers.providers]
+    strengths = (
+        {}
+        if file.strengths == "off"
+        else read_strengths(
+            document.path.parent / "strengths.json",
+            file.strengths if isinstance(file.strengths, dict) else {},
+            document=document,
+            listed={f"{row.provider}/{row.id}" for row in models.models},
+            now=now,
+            config_problems=config_problems,
+        )
+    )
+    config_problems.warnings += retirement_warnings(models.models, now=now)
     catalog = catalog_of(
-        models, listed, prices=prices, providers=names, tradeoffs=tradeoffs, now=now, config_problems=config_problems
+        models,
+        listed,
+        prices=prices,
+        strengths=strengths,
+        providers=names,
+        tradeoffs=tradeoffs,
+        now=now,
+        config_problems=config_problems,
     )
     if len(config_problems.problems) == before:
         catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], config_problems)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import PREFIXES, Auto, Catalog
-from gateway.catalog.packaged import build_catalog, load_prices, own_prices
+from gateway.catalog.packaged import build_catalog, load_prices, load_strengths, own_prices
+from gateway.catalog.strengths import STALE_DAYS as OLD_STRENGTHS_DAYS
+from gateway.catalog.strengths import Strength, StrengthTable
 from gateway.errors import ModelNotFound
 from gateway.settings.schema import ModelRow, ModelsFile
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
 STALE_DAYS = 30
+RETIRING_DAYS = 7
 
 
 def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems) -> PriceTable:
@@ -38,11 +41,55 @@ def own_priced(file: ModelsFile, prices: PriceTable) -> PriceTable:
     return prices.with_own(own_prices(file.model_dump()))
 
 
+def read_strengths(
+    beside: Path,
+    own: Mapping[str, float | None],
+    *,
+    document: YamlFile,
+    listed: Collection[str],
+    now: datetime,
+    config_problems: ConfigProblems,
+) -> Mapping[str, Strength]:
+    """Those of strengths.json at `beside`, else of the packaged file, with the `own` ones; of None, a model has none.
+
+    Old ones are warned about, and so is a file that cannot be read. A name that is not `listed` is a problem.
+    """
+    table = load_strengths(at=now)
+    try:
+        table = StrengthTable.loads(beside.read_bytes(), today=now.date()) if beside.is_file() else table
+    except (OSError, ValueError) as error:
+        config_problems.warnings.append(f"{beside}: {error}; the strengths that ship with the gateway are used instead")
+    if (age := (now.date() - table.dated).days) > OLD_STRENGTHS_DAYS:
+        config_problems.warnings.append(
+            f"the public strengths of the models are {age} days old ({table.dated}) and count half: update the gateway"
+        )
+    config_problems.problems += [
+        document.problem(
+            ("strengths", name), f"models.yaml lists no model {name!r}; give its full name, as `gateway models`"
+        )
+        for name in own
+        if name not in listed
+    ]
+    given = {name: Strength(value) for name, value in own.items() if value is not None}
+    return {name: strength for name, strength in table.strengths.items() if name not in own} | given
+
+
+def retirement_warnings(rows: Iterable[ModelRow], *, now: datetime) -> Iterator[str]:
+    """A sentence for each model that its provider retires within 7 days."""
+    for row in rows:
+        if row.retires is not None and 0 < (row.retires - now.date()).days <= RETIRING_DAYS:
+            yield (
+                f"{row.provider}/{row.id} retires on {row.retires}: from then on `auto` leaves it out, and clients that "
+                "name it need another model"
+            )
+
+
 def catalog_of(
     file: ModelsFile,
     document: YamlFile,
     *,
     prices: PriceTable,
+    strengths: Mapping[str, Strength],
     providers: Iterable[str],
     tradeoffs: Mapping[str, float],
     now: datetime,
@@ -52,7 +99,7 @@ def catalog_of(
     found = list(_row_problems(file.models, prices=prices, providers=providers, now=now))
     config_problems.problems += [document.problem(place, sentence) for place, sentence in found]
     rows = {"models": []} if found else file.model_dump()
-    return build_catalog(rows, prices=prices, at=now, providers=providers, tradeoffs=tradeoffs)
+    return build_catalog(rows, prices=prices, at=now, providers=providers, tradeoffs=tradeoffs, strengths=strengths)
 
 
 def _row_problems(

@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
@@ -32,6 +32,9 @@ Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\
 Tokens = Annotated[int, Field(ge=1)]
 # In lower case, as the server has headers. A header that carries a key must not end up in the ledger.
 HeaderName = Annotated[str, Field(pattern=r"^x-[a-z0-9-]+$"), AfterValidator(_no_key)]
+
+# `public`, `off`, or a figure (standard deviations) for each full name.
+Strengths = Literal["public", "off"] | dict[str, Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] | None]
 
 
 class Section(BaseModel):
@@ -88,6 +91,7 @@ class GatewayFile(Section):
     db: str | None = None
     durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
+    strengths: Strengths | None = None
     baseline: str | None = None
     holdback: Share | None = None
     holdback_daily_usd: Dollars | None = None
@@ -114,7 +118,7 @@ class GatewayFile(Section):
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None
 
-    @field_validator("cascade", "prompt_caching", mode="before")
+    @field_validator("cascade", "prompt_caching", "strengths", mode="before")
     @classmethod
     def off(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""
@@ -159,6 +163,7 @@ class ModelRow(Section):
     max_output: Tokens | None = None
     abilities: list[str] | None = None
     created: date | None = None
+    retires: date | None = None
     prices: PricesSection | None = None
     timeouts: TimeoutsSection | None = None
 

@@ -16,7 +16,7 @@ CATALOG = Catalog([FLASH, HAIKU, SONNET, DEEPSEEK], aliases=ALIASES, providers=[
 
 
 @pytest.mark.parametrize(
-    ("name", "tradeoff"), [("auto", 0.5), ("auto:balanced", 0.5), ("auto:cheap", 0.2), ("auto:quality", 0.8)]
+    ("name", "tradeoff"), [("auto", 0.5), ("auto:balanced", 0.5), ("auto:cheap", 0.2), ("auto:quality", 1.0)]
 )
 def test_auto_with_colon_sets_the_tradeoff(name: str, tradeoff: float) -> None:
     """`auto` routes, and what follows its colon moves the trade-off."""

@@ -279,7 +279,7 @@ def test_failover_has_its_own_marks(make_gateway: MakeGateway) -> None:
         return httpx2.Response(500) if "anthropic" in request.url.host else answer()(request)
 
     recorder = Recorder(upstream)
-    body = agent(1, model="auto:quality", routing={"models": [SONNET, "gemini/gemini-3.8-flash"]})
+    body = agent(1, model="auto:quality", routing={"models": [SONNET, "gemini/gemini-3.5-flash-lite"]})
     row = ask(make_gateway(recorder), body)
     assert [bool(list(paths(each))) for each in recorder.bodies] == [True, False]
     assert (row["selected_provider"], row["cache_marks"]) == ("gemini", None)

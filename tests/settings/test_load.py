@@ -69,6 +69,7 @@ def test_every_key_of_the_file_is_read(load_files: Load) -> None:
         max_attempts: 2
         mode: shadow
         cascade: off
+        strengths: off
         prompt_caching: off
         limits: {body_bytes: 1, bodies_bytes: 3, in_flight: 2, queue: 0, queue_wait: 2.5}
         drain_delay: 0
@@ -81,7 +82,8 @@ def test_every_key_of_the_file_is_read(load_files: Load) -> None:
     """
     settings = load_files({"gateway.yaml": text})
     assert (settings.durability, settings.baseline, settings.max_attempts) == ("full", "gpt-4o", 2)
-    assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 0.8, "thrifty": 0.0}
+    assert {model.strength for model in settings.catalog} == {None}
+    assert settings.tradeoffs == {"cheap": 0.1, "balanced": 0.5, "quality": 1.0, "thrifty": 0.0}
     limits = TimeLimits(connect=1, first_byte=2.5, thinking=800, idle=300, total=599, stream=7200)
     assert (settings.timeouts, settings.keep_alive) == (limits, 7.5)
     assert (settings.limits, settings.allowed_hosts) == (Limits(1, 2, 0, 2.5, 3), ("gateway.localhost",))

@@ -87,3 +87,55 @@ def test_stale_prices_are_warned_about(load_files: Load) -> None:
     assert load_files(flags={"now": datetime(2026, 12, 22, tzinfo=UTC)}).warnings == ()
     (warning,) = load_files(flags={"now": datetime(2026, 12, 23, tzinfo=UTC)}).warnings
     assert warning.startswith("the price snapshot is 31 days old (2026-11-22)")
+
+
+NAMED = "gemini/gemini-3.8-flash"
+
+
+def strength_of(load_files: Load, files: dict[str, str]) -> float | None:
+    return next(iter(load_files({**rows(ROW), **files}).catalog)).strength
+
+
+def test_strengths_can_be_given_dropped_and_switched_off(load_files: Load) -> None:
+    """Own figures in gateway.yaml win over a strengths.json beside it, and that over the packaged one."""
+    file = {"strengths.json": packaged_file("strengths.json").read_text().replace('"strength":0.25', '"strength":0.75')}
+
+    assert strength_of(load_files, {}) == 0.25
+    assert strength_of(load_files, file) == 0.75
+    assert strength_of(load_files, {**file, "gateway.yaml": f"strengths: {{{NAMED}: 1.5}}"}) == 1.5
+    for off in ("off", "'off'", f"{{{NAMED}: null}}"):
+        assert strength_of(load_files, {"gateway.yaml": f"strengths: {off}"}) is None
+    assert strength_of(load_files, {"gateway.yaml": "strengths: public"}) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("strengths", "problem"),
+    [
+        ("{gemini/x: 1}", "models.yaml lists no model 'gemini/x'"),
+        (f"{{{NAMED}: .nan}}", "finite"),
+        (f"{{{NAMED}: 99}}", "less than"),
+    ],
+)
+def test_wrong_strengths_are_problems(problems_of: Problems, strengths: str, problem: str) -> None:
+    """A model that is not listed, and a figure that no measurement gives, stop the start."""
+    assert any(problem in each for each in problems_of({**rows(ROW), "gateway.yaml": f"strengths: {strengths}"}))
+
+
+def test_broken_and_old_strengths_are_warned_about(load_files: Load) -> None:
+    """A file that cannot be read is replaced by the packaged one; figures older than 180 days count half."""
+    (broken,) = load_files({"strengths.json": "{"}).warnings
+    old = load_files(flags={"now": datetime(2027, 6, 1, tzinfo=UTC)}).warnings
+
+    assert "the strengths that ship with the gateway are used" in broken
+    assert any(
+        "the public strengths of the models are 184 days old (2026-11-29) and count half" in each for each in old
+    )
+
+
+def test_retirement_is_warned_about(load_files: Load) -> None:
+    """In the week before a provider retires a model the start says so; from that day on the catalogue lacks it."""
+    (warning,) = load_files(rows(f"{ROW}, retires: 2026-11-29")).warnings
+    gone = load_files(rows(f"{ROW}, retires: 2026-11-22"))
+
+    assert warning.startswith("gemini/gemini-3.8-flash retires on 2026-11-29: from then on")
+    assert (len(gone.catalog), gone.warnings) == (0, ())

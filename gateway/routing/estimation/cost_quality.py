@@ -25,6 +25,7 @@ _GRID: tuple[float, ...] = tuple(0.001 * 1.5**i for i in range(24))
 _DEFAULT_RATE = 0.15
 _MIN_RATE = 0.08
 _DEFAULT_WEIGHT = 32
+_ANCHORED_UP_TO = 0.5
 # The share of a request's cost that is proportional to its own size; the rest is that of a request of mean size.
 _OWN_SIZE_SHARE = 0.25
 
@@ -33,7 +34,7 @@ Option = tuple[float, float]  # (quality, cost)
 
 @dataclass(frozen=True, slots=True)
 class CostQualityRate:
-    """The fitted multiplier. `price` is the mean cost (USD) of the model `best` over the `requests` of the sample.
+    """The fitted multiplier. `price` is the mean cost (USD) of the model `anchor` over the `requests` of the sample.
 
     `shares` has for each rate of the grid the share of the cost span that it spends, in falling order.
     """
@@ -41,12 +42,13 @@ class CostQualityRate:
     shares: tuple[float, ...] = ()
     price: float = 0.0
     requests: int = 0
-    best: ModelKey | None = None
+    anchor: ModelKey | None = None
 
-    def rate(self, tradeoff: float, *, price: float, usual: float | None = None) -> float:
+    def rate(self, tradeoff: float, *, price: float, highest: float | None = None, usual: float | None = None) -> float:
         """Quality per USD at a trade-off of 0 (cheapest) to 1 (best quality).
 
-        `price` is the best model's cost (USD), used before the first fit. `usual` is the cost (USD) of `best` on this request.
+        `price` is the anchor's cost (USD), used before the first fit, and `highest` that of the best model, which counts above a
+        trade-off of 0.5. `usual` is the cost (USD) of `anchor` on this request.
         """
         if tradeoff <= 0:
             return math.inf
@@ -54,11 +56,13 @@ class CostQualityRate:
             return 0.0
         odds = (1 - tradeoff) / tradeoff
         default = _DEFAULT_RATE * odds
+        reach = _reach(tradeoff, price=price, highest=highest)
         if not self.shares:
-            return default / price if price > 0 else 0.0
+            return default / price / reach if price > 0 else 0.0
         weight = self.requests / (self.requests + _DEFAULT_WEIGHT)
         mixed = math.exp(weight * math.log(self._interpolated(tradeoff)) + (1 - weight) * math.log(default))
-        return max(mixed, _MIN_RATE * odds) / self.price * (size_weight(usual / self.price) if usual else 1.0)
+        weighted = max(mixed, _MIN_RATE * odds) * (size_weight(usual / self.price) if usual else 1.0)
+        return weighted / self.price / reach
 
     def _interpolated(self, tradeoff: float) -> float:
         """The rate that spends the share `tradeoff`, by log-linear interpolation between two rates of the grid."""
@@ -72,27 +76,34 @@ class CostQualityRate:
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
+def _reach(tradeoff: float, *, price: float, highest: float | None) -> float:
+    """The factor on the anchor's price: 1 up to a trade-off of 0.5, then geometrically up to the best model's price at 1."""
+    if tradeoff <= _ANCHORED_UP_TO or highest is None or not 0 < price < highest:
+        return 1.0
+    return float((highest / price) ** ((tradeoff - _ANCHORED_UP_TO) / (1 - _ANCHORED_UP_TO)))
+
+
 def size_weight(size: float) -> float:
     """The factor on a request's cost. `size` is relative to the mean request, which has the factor 1."""
     return _OWN_SIZE_SHARE + (1.0 - _OWN_SIZE_SHARE) / size
 
 
 def fit_rate(
-    sample: Sequence[Sequence[Option]], *, best: int, key: ModelKey | None = None, pause: Pause = no_pause
+    sample: Sequence[Sequence[Option]], *, anchor: int, key: ModelKey | None = None, pause: Pause = no_pause
 ) -> CostQualityRate:
     """Fits the rate to a sample: for each request the options of all models, in the same order of models.
 
-    `best` is the index of the best model, `key` its name. Without a cost span between the cheapest and the best, nothing is fitted.
+    `anchor` is the index of the best model, `key` its name. Without a cost span between the cheapest and the best, nothing is fitted.
     `pause` is called between two candidate rates.
     """
     if not sample:
         return CostQualityRate()
     size = len(sample)
-    price = sum(options[best][1] for options in sample) / size
+    price = sum(options[anchor][1] for options in sample) / size
     lowest = sum(min(cost for _, cost in options) for options in sample) / size
     if price <= lowest:
         return CostQualityRate()
-    size_weights = [size_weight(options[best][1] / price) for options in sample]
+    size_weights = [size_weight(options[anchor][1] / price) for options in sample]
     shares = []
     for candidate in _GRID:
         rate = candidate / price
@@ -105,7 +116,7 @@ def fit_rate(
         )
         shares.append((spent - lowest) / (price - lowest))
         pause()
-    return CostQualityRate(shares=_cumulative_minimum(shares), price=price, requests=size, best=key)
+    return CostQualityRate(shares=_cumulative_minimum(shares), price=price, requests=size, anchor=key)
 
 
 def _cumulative_minimum(shares: Sequence[float]) -> tuple[float, ...]:

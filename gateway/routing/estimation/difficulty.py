@@ -9,10 +9,13 @@ the two parameters of item response theory (Rasch, 1960), here in a multiplicati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from gateway.catalog.catalog import TIERS, Tier
+from gateway.catalog.catalog import Model, Tier
+from gateway.catalog.strengths import DEFAULT_ERROR, SLOPE, worth
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, dot, prior
 from gateway.routing.prompt.features import NAMES, SIZE
 
@@ -26,14 +29,49 @@ PRIOR_WEIGHTS: Vector = tuple(
     _REFERENCE_FAILURE_RATE if i == 0 else _COMPLEXITY_SLOPE if i == _COMPLEXITY else 0.0 for i in range(SIZE)
 )
 PRIOR_FAILURE_RATE: Mapping[Tier, float] = {"simple": 1.5, "moderate": 1.0, "complex": 0.5}
-# The resulting prior quality on a request of average complexity.
-PRIOR_QUALITY: Mapping[Tier, float] = {"simple": 0.70, "moderate": 0.80, "complex": 0.90}
 
 _PRECISION: tuple[float, ...] = (5.0,) * SIZE
 # Pseudo-counts of the priors, in outcomes: of all models for the weights, of one model for its rate.
 _WEIGHTS_PRIOR_COUNT = 20.0
-_RATE_PRIOR_COUNT = 20.0
+_TIER_RATE_COUNT = 20.0
+# The precision of a model's general level around what its rate says, in outcomes; a strength's is this many times what it is worth.
+_TIER_LEVEL_PRECISION = 12.0
+_FIRMNESS = 2.0
+# The largest advantage (logit of the chance of success) that a public strength gives over the reference model.
+_MAX_ADVANTAGE = 1.5
 _MIN_PROBABILITY, _MAX_PROBABILITY = 0.02, 0.98
+
+
+class FailurePrior(NamedTuple):
+    """What is expected of a model before its own outcomes: the ratio of its failures to the reference model's.
+
+    `rate_count` and `level_precision` are the weight of that expectation, in outcomes. Both give way together: two priors of
+    20 and 12 outcomes are as firm as one of 7.5. `surplus` is how many outcomes more than a tier's the expectation is worth.
+    """
+
+    rate: float
+    rate_count: float = _TIER_RATE_COUNT
+    level_precision: float = _TIER_LEVEL_PRECISION
+    surplus: float = 0.0
+
+
+def failure_prior(model: Model) -> FailurePrior:
+    """By the model's public strength, as firm as the evidence for it; by its tier where it has none.
+
+    The strength is an advantage in the logit of the chance of success (Rasch, 1960), here on a request of average difficulty.
+    """
+    if model.strength is None:
+        return FailurePrior(PRIOR_FAILURE_RATE[model.tier])
+    advantage = max(-_MAX_ADVANTAGE, min(_MAX_ADVANTAGE, SLOPE * model.strength))
+    odds = _REFERENCE_FAILURE_RATE / (1.0 - _REFERENCE_FAILURE_RATE) * math.exp(-advantage)
+    outcomes = worth(model.strength_error or DEFAULT_ERROR)
+    count = max(_TIER_RATE_COUNT, _FIRMNESS * outcomes)
+    return FailurePrior(odds / (1.0 + odds) / _REFERENCE_FAILURE_RATE, count, count, surplus=outcomes)
+
+
+def typical_quality(prior: FailurePrior) -> float:
+    """The expected quality on a request of average complexity, before any outcome."""
+    return 1.0 - prior.rate * _REFERENCE_FAILURE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +81,10 @@ class FailureRate:
     failed: float = 0.0
     expected: float = 0.0
 
-    def rate(self, tier: Tier) -> float:
-        """Observed over expected, shrunk towards the tier's prior."""
-        prior_failures = _RATE_PRIOR_COUNT * _REFERENCE_FAILURE_RATE
-        return (self.failed + prior_failures * PRIOR_FAILURE_RATE[tier]) / (self.expected + prior_failures)
+    def rate(self, prior: FailurePrior) -> float:
+        """Observed over expected, shrunk towards the prior."""
+        prior_failures = prior.rate_count * _REFERENCE_FAILURE_RATE
+        return (self.failed + prior_failures * prior.rate) / (self.expected + prior_failures)
 
     def plus(self, *, failed: float, expected: float) -> FailureRate:
         return FailureRate(self.failed + failed, self.expected + expected)
@@ -94,6 +132,3 @@ def reference_failure_rate(x: Vector, weights: Vector) -> float:
 def expected_weights(rate: float, weights: Vector) -> Vector:
     """The quality weights of a model with this failure rate, before its own deviations from them."""
     return (1.0 - rate * weights[0], *[-rate * weight for weight in weights[1:]])
-
-
-PRIORS: Mapping[Tier, Vector] = {tier: expected_weights(PRIOR_FAILURE_RATE[tier], PRIOR_WEIGHTS) for tier in TIERS}

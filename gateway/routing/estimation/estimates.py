@@ -10,10 +10,10 @@ from operator import mul, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog import ModelKey
-from gateway.catalog.catalog import Model, Tier
+from gateway.catalog.catalog import Model
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
-from gateway.routing.estimation.difficulty import PRIORS, Vector
+from gateway.routing.estimation.difficulty import PRIOR_WEIGHTS, FailurePrior, Vector
 from gateway.routing.estimation.evidence import ANY_MODEL, Group, QualityStats, complexity_bin, confidence, similar
 from gateway.routing.estimation.model_columns import ModelColumns
 from gateway.routing.estimation.usage import TokenEstimates
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 # The standard deviation of one outcome's quality around its prediction, and the pseudo-count of the prior in outcomes.
 NOISE = 0.4
 _PRIOR_COUNT = 4.0
-_PRIOR_STD = NOISE / math.sqrt(_PRIOR_COUNT)
 
-# Prior precision of a model's own deviations: its general level is learned quickly, its deviation on each feature slowly.
-OWN_PRECISION: tuple[float, ...] = (12.0, *[60.0] * (SIZE - 1))
+_FEATURE_PRECISION: tuple[float, ...] = (60.0,) * (SIZE - 1)
+# Of a model with a public strength: what it is expected to reach is known better, so single outcomes say less about features.
+_STRENGTH_FEATURE_PRECISION: tuple[float, ...] = (150.0,) * (SIZE - 1)
 
 
 # How many combinations of models, pattern and complexity a snapshot keeps the evidence of.
@@ -77,13 +77,19 @@ class EstimateColumns(NamedTuple):
         return Estimate(self.qualities[place], stds[place], outcomes[place], confidences[place], has_outcomes[place])
 
 
-def prior_quality(tier: Tier, facts: PromptFacts) -> float:
-    """The expected quality of a model of this tier before any outcome, 0 to 1."""
-    return _quality(facts, PRIORS[tier])
+def prior_quality(prior: FailurePrior, facts: PromptFacts) -> float:
+    """The expected quality of a model before any outcome, 0 to 1."""
+    return _clamp(1.0 - prior.rate * dot(facts.vector, PRIOR_WEIGHTS))
 
 
-def _quality(facts: PromptFacts, weights: Vector) -> float:
-    return _clamp(dot(facts.vector, weights))
+def own_precision(prior: FailurePrior) -> tuple[float, ...]:
+    """Prior precision of a model's own deviations: its general level is learned quickly, its deviation on each feature slowly."""
+    features = _STRENGTH_FEATURE_PRECISION if prior.surplus else _FEATURE_PRECISION
+    return (prior.level_precision, *features)
+
+
+# That of a model of which only the tier is known; no prior is weaker.
+_LEAST_PRECISION = own_precision(FailurePrior(1.0))
 
 
 def _clamp(quality: float) -> float:
@@ -94,12 +100,12 @@ def _clamp(quality: float) -> float:
 class Estimates:
     """An immutable snapshot of what was learned from `learned` outcomes; safe to read from any thread.
 
-    `tier_weights` are the quality weights of a model without outcomes. `model_weights` are those of each model with outcomes, and
-    `posteriors` the posteriors of its own deviations. `ensemble` and `posterior_variances` (the posteriors, vectorised) are set
+    `reference_weights` are the failure weights of the reference model. `model_weights` are the quality weights of each model with
+    outcomes, and `posteriors` the posteriors of its own deviations. `ensemble` and `posterior_variances` (the posteriors, vectorised) are set
     once there are enough labels for a first fit.
     """
 
-    tier_weights: Mapping[Tier, Vector] = field(default_factory=lambda: PRIORS)
+    reference_weights: Vector = PRIOR_WEIGHTS
     model_weights: Mapping[ModelKey, Vector] = field(default_factory=dict)
     posteriors: Mapping[ModelKey, GaussianPosterior] = field(default_factory=dict)
     usage: TokenEstimates = field(default_factory=TokenEstimates)
@@ -120,9 +126,11 @@ class Estimates:
         return self.across(ModelColumns([model]), facts).row(0)
 
     def across(self, columns: ModelColumns, facts: PromptFacts) -> EstimateColumns:
-        """The estimates of all models for one request. Models without outcomes share their tier's quality."""
-        by_tier = {tier: _quality(facts, weights) for tier, weights in self.tier_weights.items()}
-        qualities = [by_tier[tier] for tier in columns.tiers]
+        """The estimates of all models for one request."""
+        failure = max(0.0, dot(facts.vector, self.reference_weights))
+        qualities = [
+            quality if (quality := 1.0 - rate * failure) > 0.0 else 0.0 for rate in columns.prior_failure_rates
+        ]
         evidence = self.evidence(columns, facts)
         if evidence.tried:
             vector, blended = facts.vector, self._blended(facts)
@@ -160,7 +168,7 @@ class Estimates:
     def max_posterior_std(self, facts: PromptFacts) -> float:
         """The prior standard deviation, of a model without outcomes: the upper bound of `posterior_std`."""
         squares = map(mul, facts.vector, facts.vector)
-        return NOISE * math.sqrt(sum(map(truediv, squares, OWN_PRECISION)))
+        return NOISE * math.sqrt(sum(map(truediv, squares, _LEAST_PRECISION)))
 
 
 def _evidence_columns(
@@ -172,13 +180,13 @@ def _evidence_columns(
 ) -> EvidenceColumns:
     """A model without outcomes has the standard deviation of the prior and low confidence."""
     size = len(columns.models)
-    stds, outcomes = [_PRIOR_STD] * size, [0] * size
+    stds, outcomes = [NOISE / math.sqrt(_PRIOR_COUNT + prior.surplus) for prior in columns.priors], [0] * size
     confidences: list[Confidence] = ["low"] * size
     tried = [place for place, key in enumerate(columns.keys) if key in model_weights]
     support = similar(bucket_stats, (ANY_MODEL, pattern, bin_)).count
     for place in tried:
         stats = similar(bucket_stats, (columns.keys[place], pattern, bin_))
-        stds[place] = NOISE / math.sqrt(stats.count + _PRIOR_COUNT)
+        stds[place] = NOISE / math.sqrt(stats.count + _PRIOR_COUNT + columns.priors[place].surplus)
         outcomes[place] = int(stats.count + 1e-6)
         confidences[place] = confidence(stats, all_models=support)
     has_outcomes = [key in model_weights for key in columns.keys]

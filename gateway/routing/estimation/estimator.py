@@ -21,15 +21,15 @@ from gateway.catalog.catalog import TIERS, Catalog, Model
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
 from gateway.routing.estimation.difficulty import (
-    PRIOR_FAILURE_RATE,
     FailureRate,
     PromptDifficulty,
     Vector,
     expected_weights,
+    failure_prior,
     reference_failure_rate,
 )
 from gateway.routing.estimation.drift import CusumDetector
-from gateway.routing.estimation.estimates import NOISE, OWN_PRECISION, Estimates
+from gateway.routing.estimation.estimates import NOISE, Estimates, own_precision
 from gateway.routing.estimation.evidence import ANY_MODEL, NOTHING, Group, QualityStats, bucket_of
 from gateway.routing.estimation.examples import Observation, ReplayBuffer, ReplayState, labelled_example
 from gateway.routing.estimation.model_columns import ModelColumns
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 # The cost multiplier is fitted to this many of the newest requests, once per this many outcomes.
 _RATE_SAMPLE = 128
 _RATE_INTERVAL = 16
-# Optimism when the best model of the sample is chosen, in standard deviations.
-_OPTIMISM = 2.0
 
 # Forgetting: an effective memory of 4,000 outcomes of a model, applied once per 16 outcomes.
 _MEMORY = 4000.0
@@ -60,7 +58,7 @@ _KEEP_AFTER_DRIFT = 0.25
 class ModelState:
     """What was learned of one model. `posterior` is over the deviations of its weights from those expected at its failure rate."""
 
-    posterior: GaussianPosterior = field(default_factory=lambda: prior(OWN_PRECISION))
+    posterior: GaussianPosterior
     failures: FailureRate = field(default_factory=FailureRate)
     drift: CusumDetector = field(default_factory=CusumDetector)
     count: int = 0
@@ -89,7 +87,8 @@ class Estimator:
 
     def __init__(self, catalog: Catalog, state: EstimatorState | None = None) -> None:
         state = state or EstimatorState()
-        self._catalog = {(model.provider, model.name): model for model in catalog}
+        self._catalog = {model.key: model for model in catalog}
+        self._priors = {key: failure_prior(model) for key, model in self._catalog.items()}
         self._first_of_tier = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._difficulty = state.difficulty
         # Models that are no longer in the catalogue are dropped.
@@ -158,8 +157,9 @@ class Estimator:
 
     def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
-        state = self._models.get(model.key) or ModelState()
-        rate, weights = state.failures.rate(model.tier), self._difficulty.weights
+        expected = self._priors[model.key]
+        state = self._models.get(model.key) or ModelState(prior(own_precision(expected)))
+        rate, weights = state.failures.rate(expected), self._difficulty.weights
         residual = quality - dot(x, expected_weights(rate, weights))
         drift = state.drift.update((residual - dot(x, state.posterior.mean)) / NOISE, weight=weight)
         self._models[model.key] = replace(
@@ -184,7 +184,9 @@ class Estimator:
         """Forgetting, of one model and of the difficulty that all models share."""
         state = self._models[key]
         self._models[key] = replace(
-            state, posterior=state.posterior.decay(_KEEP, OWN_PRECISION), failures=state.failures.decay(_KEEP * _KEEP)
+            state,
+            posterior=state.posterior.decay(_KEEP, own_precision(self._priors[key])),
+            failures=state.failures.decay(_KEEP * _KEEP),
         )
         self._difficulty = self._difficulty.decay(_KEEP)
 
@@ -193,7 +195,7 @@ class Estimator:
         state = self._models[key]
         self._models[key] = replace(
             state,
-            posterior=state.posterior.inflate(_KEEP_AFTER_DRIFT, OWN_PRECISION),
+            posterior=state.posterior.inflate(_KEEP_AFTER_DRIFT, own_precision(self._priors[key])),
             failures=state.failures.decay(_KEEP_AFTER_DRIFT),
             drift=CusumDetector(),
         )
@@ -230,7 +232,7 @@ class Estimator:
             self._ensemble = self._ensemble or self._fit(self._fitted, pause=pause)
             self._posterior_variances = PosteriorVariances(posteriors, self._posterior_variances)
         return Estimates(
-            tier_weights={tier: expected_weights(PRIOR_FAILURE_RATE[tier], weights) for tier in TIERS},
+            reference_weights=weights,
             model_weights={key: self._model_weights(key, state, weights) for key, state in self._models.items()},
             posteriors=posteriors,
             usage=self._usage.estimates(),
@@ -243,7 +245,7 @@ class Estimator:
 
     def _expected_weights(self, key: ModelKey, state: ModelState, weights: Vector) -> Vector:
         """The model's quality weights without its own deviations."""
-        return expected_weights(state.failures.rate(self._catalog[key].tier), weights)
+        return expected_weights(state.failures.rate(self._priors[key]), weights)
 
     def _model_weights(self, key: ModelKey, state: ModelState, weights: Vector) -> Vector:
         expected = self._expected_weights(key, state, weights)
@@ -259,12 +261,8 @@ class Estimator:
             estimated.append(estimates.across(columns, facts))
             costs.append(estimates.costs(columns, facts))
             pause()
-        # The best model by its upper confidence bound: an unlucky start of the best model must not shrink the cost span.
-        upper = [
-            [quality + _OPTIMISM * std for quality, std in zip(row.qualities, row.evidence.stds, strict=True)]
-            for row in estimated
-        ]
-        bounds = list(map(sum, zip(*upper, strict=True)))
-        best = bounds.index(max(bounds)) if bounds else 0
+        # The anchor does not depend on outcomes: an unlucky or lucky start of a model must not change the cost span.
+        totals = [sum(column) for column in zip(*costs, strict=True)] or [0.0] * len(columns.keys)
+        anchor = min(columns.strongest, key=totals.__getitem__, default=0)
         sample = [list(zip(row.qualities, cost, strict=True)) for row, cost in zip(estimated, costs, strict=True)]
-        return fit_rate(sample, best=best, key=columns.keys[best] if bounds else None, pause=pause)
+        return fit_rate(sample, anchor=anchor, key=columns.keys[anchor] if columns.keys else None, pause=pause)

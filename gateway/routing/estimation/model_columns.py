@@ -7,21 +7,41 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from gateway.catalog.catalog import Catalog, Model, ModelKey
+from gateway.routing.estimation.difficulty import failure_prior
 
 
 class ModelColumns:
-    """`keys` and `tiers` are in the order of `models`; `index` maps a key to its position.
+    """`keys`, `tiers`, `priors` and `prior_failure_rates` are in the order of `models`; `index` maps a key to its position.
 
+    `has_strength` says which have a public strength. `strongest` are the places of the models of the highest tier there is.
     A request of at most `least_window` tokens with an answer of at most `least_output` tokens fits every model.
     """
 
-    __slots__ = ("_first_price_step", "_prices", "index", "keys", "least_output", "least_window", "models", "tiers")
+    __slots__ = (
+        "_first_price_step",
+        "_prices",
+        "has_strength",
+        "index",
+        "keys",
+        "least_output",
+        "least_window",
+        "models",
+        "prior_failure_rates",
+        "priors",
+        "strongest",
+        "tiers",
+    )
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
         self.keys = tuple([model.key for model in self.models])
         self.tiers = tuple([model.tier for model in self.models])
+        self.priors = tuple([failure_prior(model) for model in self.models])
+        self.has_strength = tuple([model.strength is not None for model in self.models])
+        self.prior_failure_rates = tuple([prior.rate for prior in self.priors])
         self.index = {key: position for position, key in enumerate(self.keys)}
+        highest = max((model.rank for model in self.models), default=0)
+        self.strongest = tuple([place for place, model in enumerate(self.models) if model.rank == highest])
         self.least_window = _min_known(model.context_window for model in self.models)
         self.least_output = _min_known(model.max_output for model in self.models)
         self._prices = tuple([(model.input_price, model.output_price) for model in self.models])

@@ -35,9 +35,9 @@ def _format(layout: int) -> str:
     return blake2b(repr((layout, NAMES, PATTERNS, DIMENSIONS)).encode(), digest_size=8).hexdigest()
 
 
-FORMAT = _format(2)
-# Layout 1 has other names for some members.
-READABLE_FORMATS = frozenset({FORMAT, _format(1)})
+FORMAT = _format(3)
+# Layouts 1 and 2 have other names for some members.
+READABLE_FORMATS = frozenset({FORMAT, _format(2), _format(1)})
 
 
 class CheckpointError(ValueError):
@@ -98,14 +98,15 @@ def _array_as_list(value: Any) -> Any:
 def _upgraded(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The document in the layout of today."""
     if "hardship" not in document:
-        return document
+        cost_rate = document["cost_rate"]
+        return {**document, "cost_rate": {"anchor": cost_rate.get("best"), **cost_rate}}
     difficulty = document["hardship"]
     return {
         **document,
         "difficulty": {**difficulty, "posterior": difficulty["belief"]},
         "own": [[*key, {**model, "posterior": model["belief"]}] for *key, model in document["own"]],
         "stats": document["tallies"],
-        "cost_rate": document["exchange"],
+        "cost_rate": {"anchor": document["exchange"].get("best"), **document["exchange"]},
     }
 
 
@@ -135,7 +136,7 @@ def _state(document: Mapping[str, Any]) -> EstimatorState:
             shares=_numbers(cost_rate["shares"]),
             price=_number(cost_rate["price"]),
             requests=int(cost_rate["requests"]),
-            best=None if cost_rate["best"] is None else ModelKey(*cost_rate["best"]),
+            anchor=None if cost_rate["anchor"] is None else ModelKey(*cost_rate["anchor"]),
         ),
         replay=ReplayState(
             examples=[_example(example) for example in document["examples"]],

@@ -8,13 +8,12 @@ an answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from gateway.catalog.catalog import Tier
-from gateway.routing.estimation.difficulty import PRIOR_QUALITY
+from gateway.catalog.catalog import Model
+from gateway.routing.estimation.difficulty import failure_prior, typical_quality
 from gateway.routing.feedback.format_check import Validity
 
 # One in this many unremarkable answers gets a label.
@@ -40,9 +39,7 @@ TRUNCATED = Label("truncated", 0.3, 0.05)
 UPSTREAM_ERROR = Label("upstream_error", 0.0, 0.05)
 RESENT = Label("resent", 0.3, 0.1)
 OVERRIDDEN = Label("overridden", 0.2, 0.2)
-UNREMARKABLE: Mapping[Tier, Label] = {
-    tier: Label("unremarkable", quality, 0.1) for tier, quality in PRIOR_QUALITY.items()
-}
+UNREMARKABLE_WEIGHT = 0.1
 
 
 class AnswerFacts(NamedTuple):
@@ -54,8 +51,8 @@ class AnswerFacts(NamedTuple):
     validity: Validity | None = None
 
 
-def label_of(answer: AnswerFacts, *, max_tokens: int | None, tier: Tier | None, request_id: str) -> Label | None:
-    """The most informative label of a complete answer. `max_tokens` is the client's limit, `tier` that of the answering model."""
+def label_of(answer: AnswerFacts, *, max_tokens: int | None, model: Model | None, request_id: str) -> Label | None:
+    """The most informative label of a complete answer. `max_tokens` is the client's limit, `model` the answering one."""
     if answer.validity == "invalid":
         return FAILED_VALIDATION
     if answer.refused or answer.finish_reason == "content_filter":
@@ -66,9 +63,9 @@ def label_of(answer: AnswerFacts, *, max_tokens: int | None, tier: Tier | None, 
         return EMPTY
     if answer.validity == "valid":
         return PASSED_VALIDATION
-    if tier is None or not _sampled(request_id):
+    if model is None or not _sampled(request_id):
         return None
-    return UNREMARKABLE[tier]
+    return Label("unremarkable", typical_quality(failure_prior(model)), UNREMARKABLE_WEIGHT)
 
 
 def _sampled(request_id: str) -> bool:

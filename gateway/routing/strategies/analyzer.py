@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,13 +14,16 @@ from gateway.catalog.packaged import load_catalog
 from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
-from gateway.routing.strategies.candidates import RoutingRequest, eligible
+from gateway.routing.strategies.candidates import RoutingRequest, pooled, scored_models
+from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.strategies.selection import Selection, Uncertainty, draw_of, select
 from gateway.routing.types import PromptFacts, RoutingContext
 
 BALANCED = 0.5
+# Up to this trade-off nothing is chosen that is expected to cost more than the baseline.
+CHEAP = 0.2
 
 
 class QueryPatternAnalyzer:
@@ -36,6 +40,7 @@ class QueryPatternAnalyzer:
         self.trainer = trainer or OnlineTrainer(db_path, load_catalog())
         self.tradeoff = BALANCED if tradeoff is None else valid_tradeoff(tradeoff)
         self._seed = seed or 0
+        self._complexity = ComplexityStrategy(self.trainer.catalog, estimates=self.trainer.snapshot)
 
     def identify_pattern(self, prompt: str) -> str:
         return identify_pattern(prompt)
@@ -62,7 +67,8 @@ class QueryPatternAnalyzer:
     def rank(self, facts: PromptFacts, context: RoutingContext, *, strategy: str = "learning") -> Ranking:
         """The models that may answer, best first. Raises NoRoute, ValueError for a trade-off outside of 0 to 1."""
         estimates = self.trainer.refreshed()
-        models = eligible(RoutingRequest(facts, context, self.trainer.catalog, estimates))
+        request = RoutingRequest(facts, context, self.trainer.catalog, estimates)
+        models = pooled(request)
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
         selection = select(
             models,
@@ -73,6 +79,7 @@ class QueryPatternAnalyzer:
             ),
             draw=draw_of(facts.prompt, seed=self._seed, learned=estimates.learned),
             explore=estimates.learned > 0,
+            limit=self._baseline_cost(request, models) if tradeoff <= CHEAP else math.inf,
         )
         evidence = models.estimates.evidence
         return Ranking.of_models(
@@ -87,6 +94,16 @@ class QueryPatternAnalyzer:
             tradeoff=tradeoff,
         )
 
+    def _baseline_cost(self, request: RoutingRequest, models: ScoredModels) -> float:
+        """USD that the baseline is expected to cost; infinity where that is not known."""
+        key = request.context.baseline
+        if key is None:
+            key = self._complexity.choose(request.facts.prompt, request.context)
+        place, listed = models.columns.index.get(key), request.catalog.get(*key)
+        if place is not None:
+            return models.costs[place]
+        return math.inf if listed is None else scored_models(request, [listed]).costs[0]
+
     def close(self) -> None:
         self.trainer.close()
 
@@ -99,11 +116,11 @@ def valid_tradeoff(tradeoff: float) -> float:
 
 
 def _reasoning(selection: Selection, models: ScoredModels, *, facts: PromptFacts, tradeoff: float) -> str:
-    chosen, (qualities, evidence) = selection.chosen, models.estimates
+    chosen, qualities = selection.chosen, models.estimates.qualities
     expected = (
         f"{facts.pattern} of complexity {facts.complexity:.2f}: {models.columns.keys[chosen].full_name} is expected to reach "
         f"quality {qualities[chosen]:.2f} for {usd_text(models.costs[chosen])} "
-        f"({evidence.outcomes[chosen]} own outcomes on like prompts)"
+        f"({_evidence_text(models, chosen)})"
     )
     if len(selection.order) == 1:
         return f"{expected}; no other model may answer this request."
@@ -112,6 +129,16 @@ def _reasoning(selection: Selection, models: ScoredModels, *, facts: PromptFacts
         return f"{expected}; tried to learn about it, though {best} is expected to be the better bargain."
     second = _bargain(models, selection.order[1])
     return f"{expected}, against {second}; at trade-off {tradeoff:.2f} that is the better bargain."
+
+
+def _evidence_text(models: ScoredModels, place: int) -> str:
+    """What the expected quality comes from."""
+    model, evidence = models.columns.models[place], models.estimates.evidence
+    if evidence.has_outcomes[place]:
+        return f"{evidence.outcomes[place]} own outcomes on like prompts"
+    if model.strength is None:
+        return f"no own outcomes; by its tier, {model.tier}"
+    return f"no own outcomes; public strength {model.strength:+.2f} from {model.strength_source or 'the catalogue'}"
 
 
 def _bargain(models: ScoredModels, place: int) -> str:

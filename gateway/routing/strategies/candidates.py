@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.catalog import plain_decimal
-from gateway.catalog.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model, ModelKey
+from gateway.catalog.pool import pool_of
 from gateway.errors import NoRoute
 from gateway.routing.estimation.estimates import EstimateColumns, Estimates, prior_quality
 from gateway.routing.estimation.model_columns import ModelColumns, columns_of
@@ -38,6 +39,26 @@ def eligible(request: RoutingRequest) -> ScoredModels:
         return models
     reasons = Counter(filter(None, (ineligible(model, request) for model in request.catalog)))
     raise NoRoute(_no_route_message(reasons))
+
+
+def pooled(request: RoutingRequest) -> ScoredModels:
+    """Those of the catalogue's pool that may answer, and the baseline; all that may answer where none of the pool can. Raises NoRoute."""
+    context = request.context
+    if context.models is not None:
+        return eligible(request)
+    columns = _pool(request.catalog, tuple(context.available_providers), frozenset(context.needs), context.baseline)
+    if not _fits_all(request, columns):
+        columns = _unconstrained(request, columns.models)
+    return _within_limits(request, columns) or eligible(request)
+
+
+@lru_cache(maxsize=64)
+def _pool(
+    catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str], baseline: ModelKey | None
+) -> ModelColumns:
+    capable = _capable(catalog, providers, needs).models
+    pool = {model.key for model in pool_of(capable)} | {baseline}
+    return ModelColumns(model for model in capable if model.key in pool)
 
 
 def eligible_among(request: RoutingRequest, models: Iterable[Model]) -> ScoredModels:
@@ -171,11 +192,11 @@ def _limit_exceeded(models: ScoredModels, place: int, request: RoutingRequest) -
 
 
 def _quality_floor(models: ScoredModels, place: int, facts: PromptFacts) -> float:
-    """The quality that is compared with the limit: a model without outcomes has at least its tier's prior, whatever other models did."""
+    """The quality that is compared with the limit: a model without outcomes has at least its prior, whatever other models did."""
     qualities, evidence = models.estimates
     if evidence.has_outcomes[place]:
         return qualities[place]
-    return max(qualities[place], prior_quality(models.columns.tiers[place], facts))
+    return max(qualities[place], prior_quality(models.columns.priors[place], facts))
 
 
 def _named(model: Model, names: Sequence[str], aliases: Mapping[str, str]) -> bool:

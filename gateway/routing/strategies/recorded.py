@@ -86,10 +86,10 @@ class RecordedHybrid:
         fitted = self._cost_rate
         of_name = {name: fitted.rate(self._tradeoff(name), price=1.0) for name in set(page.requested)}
         rates = np.array([of_name[name] for name in page.requested])
-        if fitted.best is None:
+        if fitted.anchor is None:
             by_price: Floats = np.divide(rates, price, out=np.zeros_like(rates), where=price > 0)
             return by_price
-        column = page.models.index(fitted.best)
+        column = page.models.index(fitted.anchor)
         usual = np.where(allowed[:, column], page.cost[:, column], 0.0)
         known = usual > 0
         weights = np.ones_like(rates)
@@ -105,7 +105,7 @@ class RecordedHybrid:
         quality, cost = page.quality[-_RECENT:, columns], page.cost[-_RECENT:, columns]
         best = int(quality.mean(axis=0).argmax())
         sample = [list(zip(*pair, strict=True)) for pair in zip(quality.tolist(), cost.tolist(), strict=True)]
-        self._cost_rate = fit_rate(sample, best=best, key=page.models[columns[best]])
+        self._cost_rate = fit_rate(sample, anchor=best, key=page.models[columns[best]])
 
     def _tradeoff_of(self, name: str | None) -> float:
         """A name that means no variant of `auto` was routed at the trade-off of `auto`."""

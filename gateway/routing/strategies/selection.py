@@ -37,6 +37,12 @@ UCB_COEFFICIENT = 0.375
 ENOUGH = 5
 CLAIM_SHARE = 0.5
 
+# Models are near-equal if their utilities differ by at most this, and by at most a quarter of the difference's standard deviation.
+_NEAR_EQUAL = 0.025
+_NEAR_STDS = 0.25
+# Near-equals are explored at the best-quality end too, while they have fewer outcomes on similar prompts than this.
+_FEW = 30
+
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
 SETTLED = 10
 PROVEN_QUALITY = 0.85
@@ -123,8 +129,12 @@ def select(
     uncertainty: Uncertainty,
     draw: float,
     explore: bool,
+    limit: float = math.inf,
 ) -> Selection:
-    """`draw` is uniform in [0, 1). At either end of the trade-off only cost or only quality counts, and nothing is explored."""
+    """`draw` is uniform in [0, 1). A model with an expected cost (USD) above `limit` is chosen only where no other can be.
+
+    At the cheapest end nothing is explored, at the best one only near-equals with few outcomes.
+    """
     objective = _objective(models, cost_rate=cost_rate, tradeoff=tradeoff)
     qualities = objective.capped_quality(models.estimates)
     prices = [objective.rate * cost for cost in models.costs]
@@ -133,37 +143,97 @@ def select(
     for place, bonus in objective.bonuses(models, utilities, uncertainty):
         ucb_scores[place] = min(1.0, qualities[place] + bonus) - prices[place]  # no quality is above 1
     order = objective.order(models, ucb_scores)
+    if limit < math.inf:
+        order = _affordable_first(models, order, limit)
+    if objective.rate < math.inf:
+        _move_to_front(order, _cheapest_equal(models, order, ucb_scores, proven=objective.proven))
     best = order[0]
     propensities: Mapping[int, float] = {best: 1.0}
-    if explore and objective.exploration_weight > 0 and not models.cooling[best]:
-        stds, least = models.estimates.evidence.stds, utilities[best]
-        promising = {
-            place: good_case
-            for place in order[1:]
-            if (good_case := utilities[place] + _GOOD_CASE * stds[place]) >= least and not models.cooling[place]
-        }
-        propensities = _propensities(best, promising, share=EXPLORATION_RATE * objective.exploration_weight)
+    if explore and tradeoff > 0 and not models.cooling[best]:
+        promising = _promising(models, order, utilities, weight=objective.exploration_weight, limit=limit)
+        propensities = _propensities(best, promising, share=EXPLORATION_RATE * (objective.exploration_weight or 1.0))
     drawn = _drawn(propensities, draw)
-    if drawn != best:
-        order.remove(drawn)
-        order.insert(0, drawn)
+    _move_to_front(order, drawn)
     return Selection(order, best, propensities)
+
+
+def _promising(
+    models: ScoredModels, order: Sequence[int], utilities: Sequence[float], *, weight: float, limit: float
+) -> dict[int, float]:
+    """The models worth exploring, with their good cases; without `weight` only near-equals of which little is known."""
+    (_, evidence), costs, cooling = models.estimates, models.costs, models.cooling
+    stds, outcomes, best = evidence.stds, evidence.outcomes, utilities[order[0]]
+    least = best if weight else best - _NEAR_EQUAL
+    most, few = (_GOOD_CASE, math.inf) if weight else (0.0, _FEW)
+    return {
+        place: good_case
+        for place in order[1:]
+        if (good_case := utilities[place] + most * stds[place]) >= least
+        and not cooling[place]
+        and costs[place] <= limit
+        and outcomes[place] < few
+    }
+
+
+def _affordable_first(models: ScoredModels, order: Sequence[int], limit: float) -> list[int]:
+    """Models above the limit come after those within it; cooling ones stay last."""
+    costs, cooling = models.costs, models.cooling
+    within = [place for place in order if not cooling[place] and costs[place] <= limit]
+    above = [place for place in order if not cooling[place] and costs[place] > limit]
+    return within + above + [place for place in order if cooling[place]]
+
+
+def _move_to_front(order: list[int], place: int) -> None:
+    if order[0] != place:
+        order.remove(place)
+        order.insert(0, place)
 
 
 def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: float) -> _Objective:
     columns, (qualities, evidence), costs, cooling = models
     outcomes, highest_quality = evidence.outcomes, max(qualities)
-    price = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
+    highest = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
     known = [place for place in evidence.tried if outcomes[place]]
     highest_known = max([qualities[place] for place in known], default=1.0)
     settled = [place for place in known if outcomes[place] >= SETTLED and not cooling[place]]
-    best = None if cost_rate.best is None else columns.index.get(cost_rate.best)
+    anchor = None if cost_rate.anchor is None else columns.index.get(cost_rate.anchor)
     return _Objective(
-        rate=cost_rate.rate(tradeoff, price=price, usual=None if best is None else costs[best]),
+        rate=cost_rate.rate(
+            tradeoff,
+            price=min([costs[place] for place in columns.strongest]),
+            highest=highest,
+            usual=None if anchor is None else costs[anchor],
+        ),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
         ceiling=highest_known + CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
         proven=max([qualities[place] for place in settled], default=0.0) >= PROVEN_QUALITY,
     )
+
+
+def _cheapest_equal(models: ScoredModels, order: Sequence[int], utilities: Sequence[float], *, proven: bool) -> int:
+    """The cheapest of the models that are hardly told apart from the first of `order`; a proven one is not left for an untried one.
+
+    Both need a public strength: tiers say too little for a tie.
+    """
+    costs, cooling, evidence = models.costs, models.cooling, models.estimates.evidence
+    stds, tried = evidence.stds, evidence.has_outcomes
+    comparable = models.columns.has_strength
+    first = cheapest = order[0]
+    if not comparable[first]:
+        return first
+    best, cools, variance = utilities[first], cooling[first], stds[first] ** 2
+    for place in order:
+        gap = best - utilities[place]
+        if (
+            costs[place] < costs[cheapest]
+            and comparable[place]
+            and gap <= _NEAR_EQUAL
+            and gap * gap <= _NEAR_STDS**2 * (variance + stds[place] ** 2)
+            and cooling[place] == cools
+            and (tried[place] or not proven)
+        ):
+            cheapest = place
+    return cheapest
 
 
 def _propensities(best: int, others: Mapping[int, float], *, share: float) -> Mapping[int, float]:

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from gateway.catalog.catalog import TIERS
 from gateway.routing.estimation.bayesian_regression import dot
 from gateway.routing.estimation.difficulty import (
     PRIOR_FAILURE_RATE,
-    PRIOR_QUALITY,
     PRIOR_WEIGHTS,
-    PRIORS,
+    FailurePrior,
     FailureRate,
     PromptDifficulty,
     expected_weights,
+    failure_prior,
     reference_failure_rate,
+    typical_quality,
 )
 from gateway.routing.prompt.features import SIZE, prompt_facts
-from tests.routing.worlds import MODERATE
+from tests.routing.worlds import MODERATE, SONNET
 
+SIMPLE_PRIOR = FailurePrior(PRIOR_FAILURE_RATE["simple"])
 MIDDLING = (1.0, *[0.0] * (SIZE - 1))
 
 
@@ -28,13 +31,14 @@ def learned(difficulty: PromptDifficulty, *, quality: float, times: int, rate: f
 
 def test_prior_quality_is_that_of_a_middling_request() -> None:
     """What is promised of each tier without data is what its rate of failure amounts to."""
-    assert {tier: dot(MIDDLING, PRIORS[tier]) for tier in TIERS} == pytest.approx(PRIOR_QUALITY)
+    qualities = {tier: typical_quality(FailurePrior(rate)) for tier, rate in PRIOR_FAILURE_RATE.items()}
+    assert qualities == pytest.approx({"simple": 0.7, "moderate": 0.8, "complex": 0.9})
 
 
 def test_strong_models_are_ahead_where_it_is_hard() -> None:
     """Failures of any model widen the expected distance between the tiers."""
     weights = learned(PromptDifficulty(), quality=0.2, times=40).weights
-    before = dot(MIDDLING, PRIORS["complex"]) - dot(MIDDLING, PRIORS["simple"])
+    before = 0.9 - 0.7
     after = dot(MIDDLING, expected_weights(0.5, weights)) - dot(MIDDLING, expected_weights(1.5, weights))
 
     assert after > 1.5 * before
@@ -70,12 +74,12 @@ def test_shared_difficulty_decays() -> None:
 def test_rate_starts_at_the_tiers_and_is_learned() -> None:
     """A record without outcomes has the tier's rate, a long one its own, and a decayed one leans back."""
     record = FailureRate()
-    assert record.rate("simple") == PRIOR_FAILURE_RATE["simple"]
+    assert record.rate(SIMPLE_PRIOR) == PRIOR_FAILURE_RATE["simple"]
     for _ in range(200):
         record = record.plus(failed=0.1, expected=0.2)
 
-    assert record.rate("simple") == pytest.approx(0.5, abs=0.1)
-    assert record.decay(0.1).rate("simple") == pytest.approx(1.0, abs=0.1)
+    assert record.rate(SIMPLE_PRIOR) == pytest.approx(0.5, abs=0.1)
+    assert record.decay(0.1).rate(SIMPLE_PRIOR) == pytest.approx(1.0, abs=0.1)
 
 
 def test_chance_to_fail_stays_a_chance() -> None:
@@ -83,3 +87,21 @@ def test_chance_to_fail_stays_a_chance() -> None:
     assert reference_failure_rate(MIDDLING, tuple([9.0] * SIZE)) == 0.98
     assert reference_failure_rate(MIDDLING, tuple([-9.0] * SIZE)) == 0.02
     assert reference_failure_rate(prompt_facts(MODERATE).vector, PRIOR_WEIGHTS) == pytest.approx(0.2, abs=0.05)
+
+
+def test_strength_replaces_the_tier_and_is_as_firm_as_its_evidence() -> None:
+    """A model of public strength 0 is the reference model, whatever its tier; a wide error is worth fewer outcomes, never fewer than a tier."""
+    median, strong, vague = (
+        replace(SONNET, strength=s, strength_error=e) for s, e in ((0.0, 0.25), (1.0, 0.25), (1.0, 0.7))
+    )
+    wild = failure_prior(replace(SONNET, strength=-9.0, strength_error=9.0))
+
+    assert failure_prior(median).rate == pytest.approx(1.0)
+    assert failure_prior(strong).rate == failure_prior(vague).rate == pytest.approx(0.603, abs=0.001)
+    assert (
+        failure_prior(strong).rate_count
+        > failure_prior(vague).rate_count
+        > wild.rate_count
+        == failure_prior(SONNET).rate_count
+    )
+    assert wild.rate == pytest.approx(2.642, abs=0.001)

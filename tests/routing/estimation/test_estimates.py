@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import TIERS, Model
 from gateway.routing.estimation.bayesian_regression import PosteriorVariances, prior
-from gateway.routing.estimation.estimates import OWN_PRECISION, Estimates
+from gateway.routing.estimation.difficulty import FailurePrior
+from gateway.routing.estimation.estimates import Estimates, own_precision
 from gateway.routing.estimation.estimator import Estimator
 from gateway.routing.estimation.evidence import bucket_of, similar
 from gateway.routing.estimation.examples import Observation
@@ -58,7 +59,7 @@ def test_quality_is_clamped_to_its_range() -> None:
 def test_posterior_std_shrinks_where_outcomes_are() -> None:
     """Outcomes on one kind of prompt reduce its standard deviation most, that of others less, and never increase it."""
     seen, other = prompt_facts(MODERATE), prompt_facts("Solve 3x + 5 = 20")
-    posterior = prior(OWN_PRECISION)
+    posterior = prior(own_precision(FailurePrior(1.0)))
     for _ in range(50):
         posterior = posterior.update(seen.vector, 1.0, weight=1.0)
     posteriors = {ModelKey("gemini", "x"): posterior}

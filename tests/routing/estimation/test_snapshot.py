@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import orjson
 import pytest
@@ -52,24 +53,38 @@ def test_state_without_ensemble_is_restored() -> None:
     assert Estimator(THREE, loads(dumps(original.state()))).estimates() == before
 
 
+def _in_layout_2(document: dict[str, Any], cost_rate: str) -> dict[str, Any]:
+    """The anchor of the cost multiplier was the best model."""
+    return {
+        **document,
+        cost_rate: {("best" if name == "anchor" else name): value for name, value in document[cost_rate].items()},
+    }
+
+
+def in_layout_2(body: bytes) -> bytes:
+    """The same state under the names of layout 2."""
+    return zlib.compress(orjson.dumps(_in_layout_2(orjson.loads(zlib.decompress(body)), "cost_rate")))
+
+
 def in_layout_1(body: bytes) -> bytes:
     """The same state under the names of layout 1."""
     document = orjson.loads(zlib.decompress(body))
     renamed = {"difficulty": "hardship", "stats": "tallies", "cost_rate": "exchange"}
-    document = {renamed.get(name, name): value for name, value in document.items()}
+    document = _in_layout_2({renamed.get(name, name): value for name, value in document.items()}, "exchange")
     for belief in (document["hardship"], *[model for _, _, model in document["own"]]):
         belief["belief"] = belief.pop("posterior")
     return zlib.compress(orjson.dumps(document))
 
 
-def test_checkpoint_of_layout_1_is_read() -> None:
+def test_checkpoints_of_earlier_layouts_are_read() -> None:
     """A ledger that an earlier version wrote keeps what was learned."""
     estimator = Estimator(THREE)
     estimator.learn(observations(700))
     body = dumps(estimator.state())
 
     assert loads(in_layout_1(body)) == loads(body)
-    assert len(READABLE_FORMATS) == 2
+    assert loads(in_layout_2(body)) == loads(body)
+    assert len(READABLE_FORMATS) == 3
 
 
 def test_models_missing_from_the_catalogue_are_dropped() -> None:

@@ -4,11 +4,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import CodeType
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from gateway.catalog.catalog import TIERS, Catalog, Model
+from gateway.catalog.catalog import TIERS, Catalog, Model, ModelKey
 from gateway.errors import NoRoute
 from gateway.routing.estimation.estimates import Estimate
 from gateway.routing.estimation.trainer import OnlineTrainer
@@ -21,7 +21,7 @@ from gateway.routing.types import Outcome, RoutingContext
 from gateway.store import Store
 from gateway.store.candidate_columns import to_columns
 from tests.routing.memory_store import MemoryStore
-from tests.routing.worlds import FLASH, HAIKU, MODERATE, SONNET, THREE, said
+from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE, said
 
 PROVIDERS = ["gemini", "claude", "openrouter"]
 
@@ -140,3 +140,56 @@ def test_a_decision_makes_nothing_for_each_model() -> None:
     """Models are columns: a decision over 60 models calls as many functions as one over 6, and makes no row of a model."""
     assert calls_of_a_decision(60) == calls_of_a_decision(6)
     assert calls_of_a_decision(60)[1] == 0
+
+
+DEAR_SONNET = Model("claude", "claude-sonnet-9", "complex", 3, 15, strength=2.0)
+STRONG = Catalog([FLASH, HAIKU, DEAR_SONNET])
+
+
+def untaught(catalog: Catalog, *, tradeoff: float) -> QueryPatternAnalyzer:
+    trainer = OnlineTrainer("", catalog, store=cast(Store, MemoryStore()), poll_seconds=None)
+    return QueryPatternAnalyzer(trainer=trainer, tradeoff=tradeoff)
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, MODERATE, COMPLEX])
+def test_cheap_is_never_expected_to_cost_more_than_the_baseline(prompt: str) -> None:
+    """At `auto:cheap` the choice of complexity, or the context's baseline, is the dearest that is taken."""
+    dear_flash = Catalog([replace(FLASH, input_price=9.0, output_price=45.0, strength=-3.0), HAIKU, DEAR_SONNET])
+    analyzer, facts = untaught(dear_flash, tradeoff=0.2), prompt_facts(prompt)
+    for baseline, key in ((None, None), (HAIKU.key, HAIKU.key), (ModelKey("claude", "unlisted"), None)):
+        ranking = analyzer.rank(facts, RoutingContext(prompt, baseline=baseline))
+        assert ranking.chosen == HAIKU.key if key else ranking.chosen in (HAIKU.key, DEAR_SONNET.key)
+
+    only = untaught(Catalog([replace(FLASH, strength=-3.0), DEAR_SONNET]), tradeoff=0.2)
+    named = only.rank(facts, RoutingContext(prompt, available_providers=["claude"], baseline=FLASH.key))
+    assert named.chosen == DEAR_SONNET.key  # nothing else is left
+
+
+def test_reason_says_where_the_expectation_comes_from() -> None:
+    """Without outcomes it names the public strength with its sources, or the tier."""
+    facts, context = prompt_facts(MODERATE), RoutingContext(MODERATE)
+    sourced = replace(DEAR_SONNET, strength_source="a, b, 2026-11")
+
+    assert (
+        "public strength +2.00 from a, b, 2026-11"
+        in untaught(Catalog([sourced]), tradeoff=1.0).rank(facts, context).reasoning
+    )
+    assert "public strength +2.00 from the catalogue" in untaught(STRONG, tradeoff=1.0).rank(facts, context).reasoning
+    assert "no own outcomes; by its tier, simple" in untaught(THREE, tradeoff=0.0).rank(facts, context).reasoning
+    assert "own outcomes on like prompts" in learned_on_three(0).rank(facts, context).reasoning
+
+
+def test_only_the_pool_and_the_baseline_are_ranked() -> None:
+    """A model that is beaten at its price is left out, unless it is named, the baseline, or all that can answer."""
+    many = [Model("gemini", f"m{i}", "simple", 1 + i, 2 + i, strength=0.0, context_window=1000) for i in range(9)]
+    large = Model("gemini", "large", "simple", 90, 90, strength=-1.0, context_window=10**6)
+    analyzer = untaught(Catalog([*many, large]), tradeoff=0.5)
+
+    def ranked(**context: Any) -> list[str]:
+        routing = RoutingContext(MODERATE, **context)
+        return [key.name for key in analyzer.rank(prompt_facts(MODERATE, routing), routing).keys]
+
+    assert ranked() == ["m0"]
+    assert ranked(baseline=many[5].key) == ["m0", "m5"]
+    assert ranked(models=("m3",)) == ["m3"]
+    assert ranked(prompt_tokens=50_000) == ["large"]

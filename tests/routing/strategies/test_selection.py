@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -36,12 +38,19 @@ def selected(
     draw: float = 0.999,
     explore: bool = False,
     doubts: Mapping[Model, float] | None = None,
+    limit: float = math.inf,
 ) -> Selected:
     known = {model.key: doubt for model, doubt in (doubts or {}).items()}
     uncertainty = Uncertainty(of=lambda key: known.get(key, 0.0), most=lambda: max(known.values(), default=0.0))
     models = ScoredModels.of_rows(candidates)
     selection = select(
-        models, cost_rate=CostQualityRate(), tradeoff=tradeoff, uncertainty=uncertainty, draw=draw, explore=explore
+        models,
+        cost_rate=CostQualityRate(),
+        tradeoff=tradeoff,
+        uncertainty=uncertainty,
+        draw=draw,
+        explore=explore,
+        limit=limit,
     )
     propensities = selection.propensities
     rows = {place: models.row(place, propensity=propensities.get(place, 0.0)) for place in models.places}
@@ -189,3 +198,50 @@ def test_draws_are_uniform() -> None:
     draws = sorted(draw_of("Hello", seed=0, learned=i) for i in range(2000))
 
     assert all(abs(draw - i / 2000) < 0.05 for i, draw in enumerate(draws))
+
+
+RATED_FLASH, RATED_HAIKU, RATED_SONNET = (replace(model, strength=0.0) for model in (FLASH, HAIKU, SONNET))
+
+
+def test_near_equals_go_to_the_cheaper_one() -> None:
+    """At the best-quality end a gap that evidence cannot tell from none is not paid for; a proven gap is."""
+    dear = scored(RATED_SONNET, quality=0.82, cost=0.003, spread=0.08)
+    cheap = scored(RATED_FLASH, quality=0.80, cost=0.0001, spread=0.08)
+    known = [
+        scored(each.model, quality=each.estimate.quality, cost=each.cost, outcomes=900, spread=0.01)
+        for each in (dear, cheap)
+    ]
+    gap = scored(RATED_FLASH, quality=0.79, cost=0.0001, spread=0.2)
+
+    unrated = [
+        scored(model, quality=each.estimate.quality, cost=each.cost, spread=0.08)
+        for model, each in ((FLASH, cheap), (SONNET, dear))
+    ]
+
+    assert selected(cheap, dear, tradeoff=1.0).chosen.model is RATED_FLASH
+    assert selected(*unrated, tradeoff=1.0).chosen.model is SONNET
+    assert selected(unrated[0], dear, tradeoff=1.0).chosen.model is RATED_SONNET
+    assert selected(*known, tradeoff=1.0).chosen.model is RATED_SONNET
+    assert selected(gap, dear, tradeoff=1.0).chosen.model is RATED_SONNET
+
+
+def test_near_equals_are_explored_while_outcomes_are_few() -> None:
+    """At the best-quality end only they are, with the exact probability, and no longer once enough is known."""
+    first, second = scored(RATED_FLASH, quality=0.8, cost=0.0001), scored(RATED_HAIKU, quality=0.81, cost=0.001)
+    seen = scored(RATED_HAIKU, quality=0.81, cost=0.001, outcomes=30)
+
+    assert [each.propensity for each in selected(first, second, tradeoff=1.0, explore=True, draw=0.0).order] == [
+        0.98,
+        0.02,
+    ]
+    assert selected(first, seen, tradeoff=1.0, explore=True).chosen.propensity == 1.0
+
+
+def test_models_above_the_limit_are_a_last_resort() -> None:
+    """What costs more than the limit is neither chosen nor explored while another is free, and comes before cooling ones."""
+    told = selected(CHEAP, MIDDLE, BEST, tradeoff=0.9, limit=0.001, explore=True, draw=0.0)
+    cooling = [scored(each.model, cost=each.cost, cooling=True) for each in (CHEAP, MIDDLE)]
+
+    assert [each.model for each in told.order] == [HAIKU, FLASH, SONNET]
+    assert told.order[-1].propensity == 0.0
+    assert selected(*cooling, BEST, limit=0.001).chosen.model is SONNET
