@@ -182,6 +182,6 @@ def test_changed_catalogue_keeps_the_rest() -> None:
     assert [model.name for model in fewer] == [FLASH.name]
     assert fewer.resolve("old") == CATALOG.resolve("old")
     bolder = CATALOG.with_tradeoffs({"balanced": 0.9})
-    assert bolder.tradeoffs == {"cheap": 0.2, "balanced": 0.9, "quality": 0.8}
+    assert bolder.tradeoffs == {"cheap": 0.2, "balanced": 0.9, "quality": 1.0}
     assert bolder.resolve("gpt-4o") == Auto(0.9)
     assert bolder.resolve("ollama/llama-5") == CATALOG.resolve("ollama/llama-5")
