@@ -113,8 +113,8 @@ def test_first_steps_of_the_readme_work_as_written(clone: Path) -> None:
         assert "x-gateway-demo: true" in asked.stdout
         told = run(clone, telling)
         assert told.returncode == 0, told.stdout + told.stderr
-        assert re.search(r"total_requests +1\n", told.stdout)
-        assert re.search(r"saved_share +-?[0-9.]+% of the baseline\n", told.stdout)
+        assert re.search(r"Requests +1, 1 routed", told.stdout)
+        assert re.search(r"Saved +\S+, -?[0-9.]+ % of the baseline", told.stdout)
         assert "warning: no provider can be used" in told.stdout
         assert "nothing has to be fixed" in told.stdout
     assert not (clone / "gateway.db").exists()

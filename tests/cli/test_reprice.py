@@ -74,7 +74,7 @@ def test_reprice_changes_rows_and_sums(invoke: Invoke, db: Path, priced: str) ->
     assert "cost $0.004000 -> $0.008000" in output
     assert "gemini/house 2 $0.004000 -> $0.008000" in output
     assert costs(db) == {"r1": 0.004, "r2": 0.004}
-    assert orjson.loads(invoke("report", "--json").output)["total_cost"] == pytest.approx(0.008)
+    assert orjson.loads(invoke("report", "--json").output)["spent_usd"] == pytest.approx(0.008)
     assert "2 requests, 0 changed" in invoke("reprice", GATEWAY_CONFIG=priced).output
 
 
@@ -135,7 +135,7 @@ def test_interrupted_reprice_continues_where_it_ended(invoke: Invoke, db: Path, 
     assert f"{len(numbers)} requests, 10 changed" in invoke("reprice", GATEWAY_CONFIG=priced).output
     assert set(costs(db).values()) == {0.004}
     summary = orjson.loads(invoke("report", "--json").output)
-    assert (summary["total_requests"], summary["total_cost"]) == (len(numbers), pytest.approx(0.004 * len(numbers)))
+    assert (summary["requests"], summary["spent_usd"]) == (len(numbers), pytest.approx(0.004 * len(numbers)))
     with closing(DatabaseFile(db).open()) as reader:
         counts = reader.execute("SELECT count(*), count(DISTINCT request_id) FROM cost_history").fetchone()
     assert counts == (len(numbers), len(numbers))

@@ -161,14 +161,14 @@ def test_reasoning_details_are_sent_back_as_received() -> None:
 )
 def test_cost_is_the_count_of_openrouter(usage: dict[str, Any], cost: Decimal | None) -> None:
     """The cost is its own count in USD, exactly as written, with the provider's where that is charged to one's own key."""
-    read = openrouter().usage({"usage": {"prompt_tokens": 1, **usage}})
+    read = openrouter().usage_in({"usage": {"prompt_tokens": 1, **usage}})
     assert read is not None
     assert read.reported_cost == cost
 
 
 def test_cost_without_a_count_is_no_usage() -> None:
     """A cost without a single count is no usage."""
-    assert openrouter().usage({"usage": {"cost": 1}}) is None
+    assert openrouter().usage_in({"usage": {"cost": 1}}) is None
 
 
 @pytest.mark.parametrize(
@@ -267,6 +267,6 @@ def test_choices_of_the_client_win_over_the_kept_host() -> None:
 
 def test_usage_names_the_host() -> None:
     """The row says who answered behind OpenRouter."""
-    usage = openrouter().usage({"usage": {"prompt_tokens": 1}, "provider": "DeepInfra"})
+    usage = openrouter().usage_in({"usage": {"prompt_tokens": 1}, "provider": "DeepInfra"})
     assert usage is not None
     assert usage.raw == {"prompt_tokens": 1, "provider": "DeepInfra"}

@@ -122,7 +122,7 @@ def test_usage_is_estimated_where_there_is_none(make_gateway: MakeGateway) -> No
     body = embed(gateway, "x" * 400).json()
     (row,) = gateway.rows
     assert body["usage"]["prompt_tokens"] == row["prompt_tokens"] == 101
-    assert (row["estimated"], row["evidence"]) == (1, "estimated")
+    assert (row["estimated"], row["evidence"]) == (1, "modelled")
 
 
 def test_one_failed_part_fails_all(make_gateway: MakeGateway) -> None:

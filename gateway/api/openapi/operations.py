@@ -83,10 +83,13 @@ _AUTO_ROUTE = _query(
     one_of("true", "false", "1", "0", "shadow"),
     "Whether learned routing decides; `shadow` only records what it would have done.",
 )
+# What every reader understands; the gateway takes a date with a time too.
+_MOMENT = text(pattern="^([0-9]{1,4}[smhdw]|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")
 _PERIOD = tuple(
-    _query(name, text(), f"{bound}: a time ago (`7d`, `36h`) or a date.")
+    _query(name, _MOMENT, f"{bound}: a time ago (`7d`, `36h`) or a date.")
     for name, bound in (("since", "From"), ("until", "To"))
 )
+_BY = text(pattern="^(model|pattern|key|provider|day|session|tag:[A-Za-z0-9_.-]{1,64})$")
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
 _RESPONSE_ID = _path("response_id", "`id` of the response.")
@@ -245,7 +248,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             {JSON: named("Report")},
             parameters=(
                 *_PERIOD,
-                _query("by", text(), f"A breakdown by {', '.join(BY)}."),
+                _query("by", _BY, f"A breakdown by {', '.join(BY)}."),
                 _query("key", text(), "A key's id."),
             ),
         ),
@@ -255,7 +258,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         "GET /v1/routing/requests": Operation(
             "requests",
             "The ledger's rows, newest first.",
-            {JSON: named("Rows")},
+            {JSON: named("Rows"), "text/csv": text()},
             parameters=(
                 _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
                 _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
