@@ -66,12 +66,22 @@ def frameworks(base: str, model: str, folder: Path) -> Command:
     return [str(HOME / "venv/bin/python"), str(HERE / "frameworks.py"), base, model, str(folder / "made.txt")], {}
 
 
+def snippets(language: str) -> Callable[[str, str, Path], Command]:
+    def command(base: str, model: str, folder: Path) -> Command:
+        script = [str(HOME / "venv/bin/python"), str(HERE / "snippets.py"), language]
+        return [*script, base, model, str(folder / "made.txt"), str(HOME)], {}
+
+    return command
+
+
 CLIENTS: Mapping[str, Callable[[str, str, Path], Command]] = {
     "claude-code": claude_code,
     "codex": codex,
     "ai-sdk-openai": ai_sdk("openai"),
     "ai-sdk-anthropic": ai_sdk("anthropic"),
     "frameworks": frameworks,
+    "snippets-python": snippets("python"),
+    "snippets-js": snippets("js"),
 }
 COPIES = frozenset({"claude-code", "codex"})  # clients whose second tool call copies the file
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from tests.end_to_end.conftest import Served
 
 PYTHON = blocks("python")
 SHOWN = "http://127.0.0.1:8000"
+COMMANDS = [block for block in blocks("sh") if block.runs]
+SCRIPTS = [block for block in blocks("js") if block.runs]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
@@ -35,6 +39,33 @@ def test_runnable_python_blocks_run_against_a_gateway(block: Block, served: Serv
         if "client" in made:  # as the end of a program would
             made["client"].close()
     assert made.keys() - {"__name__", "__builtins__"}  # its names are bound: it ran to its end
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("block", COMMANDS, ids=str)
+def test_runnable_commands_succeed_against_a_gateway(block: Block, served: Served) -> None:
+    """A shell block that is marked to run ends with 0, without more settings, and names the model that answered."""
+    done = subprocess.run(["sh", "-ec", block.text.replace(SHOWN, served.url)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"model":' in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+def test_runnable_javascript_runs_without_packages(block: Block, served: Served, tmp_path: Path) -> None:
+    """A JavaScript block that is marked to run does so in Node with nothing installed."""
+    script = tmp_path / "example.mjs"
+    script.write_text(block.text.replace(SHOWN, served.url))
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_runnable_block_of_each_language_is_found() -> None:
+    """Python, shell and JavaScript blocks are found by their marks, so that the tests above cannot pass by finding none."""
+    assert [block for block in PYTHON if block.runs]
+    assert COMMANDS
+    assert SCRIPTS
 
 
 def test_readme_curl_is_answered_with_the_listed_headers(served: Served) -> None:
