@@ -81,7 +81,6 @@ __all__ = [
     "answer_of",
     "check_format",
     "context_of",
-    "from here and nothing deeper. The first group is the Python API",
     "input_tokens_of",
     "keys_per_model",
     "label_of",
@@ -89,7 +88,6 @@ __all__ = [
     "no_pause",
     "prompt_tokens_of",
     "score_complexity",
-    "the rest serves the gateway.",
     "with_breakpoints",
     "with_prompt_tokens",
 ]

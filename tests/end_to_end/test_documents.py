@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import httpx2
 import orjson
 import pytest
 
-from tests.documents import ROOT, Block, blocks
+from gateway.store.sqlite import SqliteStore
+from tests.documents import ROOT, Block, blocks, run_example
 from tests.end_to_end.conftest import Served
 
 PYTHON = blocks("python")
 SHOWN = "http://127.0.0.1:8000"
-COMMANDS = [block for block in blocks("sh") if block.runs]
+COMMANDS = [block for block in blocks("sh") if block.runs and block.document == "clients.md"]
 SCRIPTS = [block for block in blocks("js") if block.runs]
 
 
@@ -45,7 +47,7 @@ def test_runnable_python_blocks_run_against_a_gateway(block: Block, served: Serv
 @pytest.mark.parametrize("block", COMMANDS, ids=str)
 def test_runnable_commands_succeed_against_a_gateway(block: Block, served: Served) -> None:
     """A shell block that is marked to run ends with 0, without more settings, and names the model that answered."""
-    done = subprocess.run(["sh", "-ec", block.text.replace(SHOWN, served.url)], capture_output=True, text=True)
+    done = run_example("sh", "-ec", block.text.replace(SHOWN, served.url))
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"model":' in done.stdout
 
@@ -56,9 +58,28 @@ def test_runnable_javascript_runs_without_packages(block: Block, served: Served,
     """A JavaScript block that is marked to run does so in Node with nothing installed."""
     script = tmp_path / "example.mjs"
     script.write_text(block.text.replace(SHOWN, served.url))
-    done = subprocess.run(["node", str(script)], capture_output=True, text=True)
+    done = run_example("node", str(script))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_backup_and_deletion_of_upgrading_md(served: Served, tmp_path: Path) -> None:
+    """The backup in Python copies a ledger in use; the SQL of retention deletes its rows and leaves a ledger that opens."""
+    served.openai.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}])
+    (backup,) = (block.text for block in blocks("sh") if block.runs and block.document == "upgrading.md")
+    copy = tmp_path / "copy.db"
+    command = backup.replace("gateway.db", str(served.db)).replace("copy.db", str(copy))
+    done = run_example("sh", "-ec", command)
+    assert done.returncode == 0, done.stderr
+    (deletion,) = blocks("sql")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] > 0
+        connection.executescript(re.sub(r"\d{4}-\d\d-\d\d", "2999-01-01", deletion.text))
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 0
+        assert connection.execute("SELECT count(*) FROM attempts").fetchone()[0] == 0
+    store = SqliteStore(copy)
+    assert store.summary(days=30)["total_requests"] == 0
+    store.close()
 
 
 def test_a_runnable_block_of_each_language_is_found() -> None:
