@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.settings.environment import VARIABLES
 from tests.documents import text_of
-from tests.end_to_end.conftest import Served, serve
+from tests.end_to_end.conftest import KEYS, Served, serve
 
+UNSET = dict.fromkeys(VARIABLES, "") | dict.fromkeys(KEYS, "")  # an empty variable counts as absent
 _MESSAGE = re.compile(r"^\| (?:``(.+?)``|`([^`]+)`) \|", re.MULTILINE)
 
 
@@ -56,7 +58,7 @@ def start_messages(folder: Path) -> Iterator[str]:
             (["report", "--db", str(folder / "nosuch.db")], {}),
         ]
         for arguments, environment in runs:
-            result = CliRunner().invoke(main, arguments, env=environment)
+            result = CliRunner().invoke(main, arguments, env={**UNSET, **environment})
             assert result.exit_code in (1, 2), result.output
             line = re.sub(r"^[Ee]rror: ", "", result.output.strip().splitlines()[-1])
             yield line
@@ -107,16 +109,15 @@ def keyed_gateway_messages(folder: Path) -> Iterator[str]:
         yield said(ask(narrow))
 
 
-def test_quoted_messages_are_those_that_are_printed(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quoted_messages_are_those_that_are_printed(served: Served, tmp_path: Path) -> None:
     """Each message in the tables is provoked here, and each of these stands in a table.
 
     Takes some seconds: every fault has its command or request, two gateways are started.
     """
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "keyed").mkdir()
-    printed = [*start_messages(tmp_path), *open_gateway_messages(served), *keyed_gateway_messages(tmp_path / "keyed")]
+    with chdir(tmp_path):  # so that no `.env` and no configuration of a developer is read
+        started = list(start_messages(tmp_path))
+    printed = [*started, *open_gateway_messages(served), *keyed_gateway_messages(tmp_path / "keyed")]
     quoted = quoted_messages()
     assert [each for each in printed if not any(fits(one, each) for one in quoted)] == []
     assert [one for one in quoted if not any(fits(one, each) for each in printed)] == []
