@@ -3,29 +3,79 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.catalog import plain_numbers
+from gateway.api.refusals import RefusalCounter
+from gateway.catalog import Catalog, PriceTable, plain_numbers
 from gateway.errors import InvalidRequest, NotFound
+from gateway.savings import ReportQuery, ledger_report, moment
 from gateway.store import Store
 
 MAX_DAYS = 3660.0
 MAX_ROWS = 500
+MAX_CSV_ROWS = 100_000
+# The filters of `/requests`, each with its column.
+FILTERS: Mapping[str, str] = {
+    "provider": "selected_provider",
+    "model": "selected_model",
+    "status": "status",
+    "strategy": "strategy_used",
+    "pattern": "pattern_detected",
+    "key": "key_id",
+    "session": "session",
+    "endpoint": "endpoint",
+}
+TAG = "tag:"
+_PAGING = ("limit", "before", "since", "until", "format")
+_REPORT = ("since", "until", "by", "key")
 
 
 class ReportEndpoints:
-    """Reads run off the event loop."""
+    """Reads run off the event loop. `note` is a sentence on the baseline for the report, `refusals` counts what has no row."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        catalog: Catalog,
+        prices: PriceTable,
+        now: Callable[[], datetime],
+        note: str | None = None,
+        refusals: RefusalCounter | None = None,
+    ) -> None:
         self._store = store
+        self._catalog = catalog
+        self._prices = prices
+        self._now = now
+        self._note = note
+        self._refusals = refusals
 
     async def summary(self, request: Request) -> Response:
         return _json(await asyncio.to_thread(self._store.summary, days=days_of(request)))
+
+    async def report(self, request: Request) -> Response:
+        """`?since=` (30 days by default), `?until=`, `?by=`, `?key=`. Raises InvalidRequest."""
+        _only(request, _REPORT)
+        wanted = request.query_params
+        since, until = self._bounds(request)
+        now = self._now()
+        query = ReportQuery(since or now - timedelta(days=30), until, wanted.get("by"), wanted.get("key"))
+        if self._refusals is not None:
+            await asyncio.to_thread(self._refusals.flush)
+        read = partial(
+            ledger_report, self._store, query, catalog=self._catalog, prices=self._prices, now=now, note=self._note
+        )
+        return _json(await asyncio.to_thread(read))
 
     async def confidence(self, request: Request) -> Response:
         return _json(await asyncio.to_thread(self._store.confidence, days=days_of(request)))
@@ -37,10 +87,34 @@ class ReportEndpoints:
         return _json({"data": await asyncio.to_thread(self._store.timeline, days=days_of(request))})
 
     async def requests(self, request: Request) -> Response:
+        """Rows by filters, newest first; `?format=csv` exports all that the filters leave, up to `MAX_CSV_ROWS`."""
+        _only(request, (*FILTERS, *_PAGING, TAG))
+        wanted = request.query_params
+        filters: dict[str, object] = {column: wanted[name] for name, column in FILTERS.items() if name in wanted}
+        filters |= {name: value for name, value in wanted.items() if name.startswith(TAG)}
+        filters |= {
+            name: at.isoformat() for name, at in zip(("since", "until"), self._bounds(request), strict=True) if at
+        }
         limit = _whole(request, "limit", default=50, most=MAX_ROWS)
         before = _whole(request, "before", default=0, most=2**62) or None
-        rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before)
-        return _json({"data": rows, "next_before": rows[-1]["id"] if len(rows) == limit else None})
+        if wanted.get("format", "json") not in ("json", "csv"):
+            raise InvalidRequest(f"format is json or csv, not {wanted['format'][:40]!r}.", param="format")
+        if wanted.get("format") == "csv":
+            return await asyncio.to_thread(self._csv, filters)
+        rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before, filters=filters)
+        return _json({"data": rows, "next_before": rows[-1]["id"] if rows and len(rows) == limit else None})
+
+    def _csv(self, filters: Mapping[str, object]) -> Response:
+        rows: list[dict[str, Any]] = []
+        before: int | None = None
+        while len(rows) < MAX_CSV_ROWS:
+            page = self._store.requests(limit=MAX_ROWS, before=before, filters=filters)
+            rows += page
+            if len(page) < MAX_ROWS:
+                break
+            before = page[-1]["id"]
+        headers = {"content-disposition": "attachment; filename=requests.csv"}
+        return Response(_as_csv(rows), media_type="text/csv", headers=headers)
 
     async def request(self, request: Request) -> Response:
         request_id = request.path_params["request_id"]
@@ -48,6 +122,13 @@ class ReportEndpoints:
         if row is None:
             raise NotFound(f"There is no request {request_id!r} in the ledger.", param="request_id")
         return _json(row)
+
+    def _bounds(self, request: Request) -> tuple[datetime | None, datetime | None]:
+        now, wanted = self._now(), request.query_params
+        since, until = (
+            moment(wanted[name], now=now, name=name) if name in wanted else None for name in ("since", "until")
+        )
+        return since, until
 
 
 def days_of(request: Request) -> float:
@@ -64,11 +145,36 @@ def days_of(request: Request) -> float:
     return days
 
 
+def _only(request: Request, known: Sequence[str]) -> None:
+    """A misspelt filter must not be ignored: it would answer with other rows than were asked for."""
+    for name in request.query_params:
+        if name not in known and not (TAG in known and name.startswith(TAG)):
+            raise InvalidRequest(f"There is no filter {name[:40]!r}; known are {', '.join(known)}.", param=name[:40])
+
+
 def _whole(request: Request, name: str, *, default: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
         raise InvalidRequest(f"{name} must be a whole number from 0 to {most}, not {text[:40]!r}.", param=name)
     return int(text)
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    written = io.StringIO()
+    names = list(rows[0]) if rows else ["id"]
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    return written.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode()
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
 
 
 def _json(content: Any) -> Response:

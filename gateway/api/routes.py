@@ -144,6 +144,7 @@ def protected_routes(
         ProtectedRoute("/v1/responses/{response_id}/input_items", stored_responses.input_items, Role.CLIENT),
         ProtectedRoute("/v1/messages/count_tokens", counting.count, Role.CLIENT, method="POST", rate=RateClass.FREE),
         ProtectedRoute("/v1/routing/summary", reports.summary, Role.ADMIN),
+        ProtectedRoute("/v1/routing/report", reports.report, Role.ADMIN),
         ProtectedRoute("/v1/routing/confidence", reports.confidence, Role.ADMIN),
         ProtectedRoute("/v1/routing/patterns", reports.patterns, Role.ADMIN),
         ProtectedRoute("/v1/routing/timeline", reports.timeline, Role.ADMIN),

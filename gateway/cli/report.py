@@ -1,42 +1,28 @@
-"""`gateway report`: totals of the ledger."""
+"""`gateway report`: what was spent, what the baseline would have cost, and what was saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 import orjson
 
 from gateway.catalog import plain_numbers, usd_text
+from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
+from gateway.errors import GatewayError
+from gateway.routing import usual_models
+from gateway.savings import ReportQuery, ledger_report, moment, odd_baseline
+from gateway.savings.ledger_report import BY, dimension_of
 from gateway.store.opening import ledger_name
 
-COUNT, USD, PERCENT, SHARE, SECONDS = "{}", "$", "{:.1f} %", "{:.1%} of the baseline", "{:.2f} s"
-# The lines of the text, with how each figure is written; --json has every figure.
-SHOWN: Mapping[str, str] = {
-    "total_requests": COUNT,
-    "open_requests": COUNT,
-    "total_cost": USD,
-    "total_baseline_cost": USD,
-    "total_savings": USD,
-    "saved_share": SHARE,
-    "auto_routed_count": COUNT,
-    "experimental_count": COUNT,
-    "fallback_count": COUNT,
-    "error_count": COUNT,
-    "cancelled_count": COUNT,
-    "estimated_count": COUNT,
-    "unpriced_requests": COUNT,
-    "prompt_tokens": COUNT,
-    "completion_tokens": COUNT,
-    "cached_tokens": COUNT,
-    "feedback_count": COUNT,
-    "avg_quality": "{:.2f}",
-    "avg_duration": SECONDS,
-}
-
+SHOWN_ROWS = 10  # of a long table, without --all
+COUNT, USD, PERCENT = "{}", "$", "{:.1f} %"
 SHADOWED: Mapping[str, str] = {
     "shadow_requests": COUNT,
     "same_choice": COUNT,
@@ -49,33 +35,119 @@ SHADOWED: Mapping[str, str] = {
 
 
 @click.command()
-@click.option(
-    "--days", type=click.FloatRange(0, 3660, min_open=True), default=30, show_default=True, help="How far back."
-)
-@READ_DB
-@click.option("--json", "as_json", is_flag=True, help="The whole summary as JSON.")
+@click.option("--since", default="30d", show_default=True, help="7d, 36h, or a date.")
+@click.option("--until", help="Likewise; now when left out.")
+@click.option("--days", type=click.FloatRange(0, 3660, min_open=True), help="The same as --since, in days.")
+@click.option("--by", help=f"Break down by {', '.join(BY)}.")
+@click.option("--key", "key_id", help="Only requests of the key with this id.")
+@click.option("--all", "everything", is_flag=True, help="Long tables in full.")
+@click.option("--json", "form", flag_value="json", help="The whole report as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="The rows of --by as CSV.")
+@click.option("--md", "form", flag_value="md", help="The report as Markdown.")
 @click.option("--shadow", is_flag=True, help="What `auto` would have cost in shadow mode.")
-def report(days: float, db: str | None, as_json: bool, shadow: bool) -> None:
+@READ_DB
+def report(
+    since: str,
+    until: str | None,
+    days: float | None,
+    by: str | None,
+    key_id: str | None,
+    everything: bool,
+    form: str | None,
+    shadow: bool,
+    db: str | None,
+) -> None:
     """Sum up spending, baseline and savings."""
-    path = ledger_to_read(db)
+    path, now = ledger_to_read(db), datetime.now(UTC)
     name = ledger_name(path)
-    with reading(path) as store:
-        if shadow:
-            print_shadow(store.shadow(days=days), path=name, as_json=as_json)
-            return
-        summary, patterns = store.summary(days=days), store.patterns(days=days)
-    if as_json:
-        echo(orjson.dumps(plain_numbers({**summary, "patterns": patterns}), option=orjson.OPT_INDENT_2).decode())
-        return
-    echo(f"Last {days:g} days of {name}")
-    for name, unit in SHOWN.items():
-        echo(f"  {name:<24} {_with_unit(summary[name], unit)}")
-    for row in summary["by_model"]:
-        name = f"{row['provider']}/{row['model']}"
-        echo(f"  {name:<48} {row['total_requests']:>8}  {_with_unit(row['total_cost'], USD)}")
-    for row in patterns:
-        saved = _with_unit(row["avg_savings"], USD)
-        echo(f"  {row['pattern'] or '-':<16} {row['model']:<36} {row['count']:>6}  avg saved {saved}")
+    settings = settings_or_exit(environment())
+    try:
+        dimension_of(by)
+        query = ReportQuery(
+            moment(since, now=now) if days is None else now - timedelta(days=days),
+            None if until is None else moment(until, now=now, name="until"),
+            by,
+            key_id,
+        )
+        with reading(path) as store:
+            if shadow:
+                past = (now - (query.since or now)).total_seconds() / 86_400
+                print_shadow(store.shadow(days=max(past, 1e-6)), path=name, as_json=form == "json")
+                return
+            made = ledger_report(
+                store,
+                query,
+                catalog=settings.catalog,
+                prices=settings.prices,
+                now=now,
+                note=None if settings.baseline is not None else odd_baseline(usual_models(settings.catalog)),
+            )
+    except GatewayError as error:
+        raise click.UsageError(error.message) from None
+    if form == "json":
+        echo(orjson.dumps(plain_numbers(made), option=orjson.OPT_INDENT_2).decode())
+    elif form == "csv":
+        echo(as_csv(made["by"]))
+    else:
+        for line in lines(made, path=name, markdown=form == "md", limit=None if everything else SHOWN_ROWS):
+            echo(line)
+
+
+def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: int | None = None) -> list[str]:
+    """The report as text: first what matters, then the tables, cut after `limit` rows."""
+    title = f"{path}, {made['since'] or 'all'} to {made['until'] or 'now'}"
+    head = [
+        ("Spent", usd_text(made["spent_usd"])),
+        ("Baseline", _baseline(made)),
+        ("Saved", _saved(made)),
+        ("Quality", _quality(made["quality"])),
+        (
+            "Requests",
+            f"{made['requests']}, {made['routed']} routed, {made['errors']} errors, {made['refused']} refused",
+        ),
+    ]
+    text = [f"# {title}" if markdown else title, ""]
+    text += [f"- {name}: {value}" if markdown else f"  {name:<10} {value}" for name, value in head]
+    tables: list[tuple[str, Sequence[Mapping[str, Any]]]] = [
+        ("by", made["by"]),
+        ("Always one model, on the same tokens (approximate)", made["always"]),
+        ("Refused before routing", made["refusals"]),
+    ]
+    evidence = ", ".join(f"{count} {name}" for name, count in made["evidence"].items() if count)
+    text += ["", f"{'## ' if markdown else ''}Evidence of the baseline: {evidence or 'none yet'}"]
+    for name, rows in tables:
+        if rows:
+            text += ["", f"{'## ' if markdown else ''}{name}", *table(rows, markdown=markdown, limit=limit)]
+    if made["exploration_usd"] or made["holdback_usd"]:
+        spent = f"{usd_text(made['exploration_usd'])} on exploration, {usd_text(made['holdback_usd'])} on the holdback"
+        text += ["", f"Of what was spent: {spent}"]
+    return [*text, "", made["method"]]
+
+
+def table(rows: Sequence[Mapping[str, Any]], *, markdown: bool, limit: int | None) -> list[str]:
+    """Rows of the same members as aligned columns, cut after `limit`. Of the ends of intervals only those of the saved share are shown."""
+    names = [name for name in rows[0] if not name.endswith(("_low_usd", "_high_usd")) and name != "compared_usd"]
+    cells = [[_cell(name, row.get(name)) for name in names] for row in rows[:limit]]
+    if markdown:
+        divider = "|".join("---" for _ in names)
+        return [f"| {' | '.join(names)} |", f"|{divider}|", *(f"| {' | '.join(row)} |" for row in cells)]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    text = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (names, *cells)
+    ]
+    hidden = len(rows) - len(cells)
+    return [*(line.rstrip() for line in text), *([f"  and {hidden} more (--all)"] if hidden else [])]
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Every member of the rows; money in USD, without exponents."""
+    if not rows:
+        return ""
+    written = io.StringIO()
+    writer = csv.DictWriter(written, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+    return written.getvalue().rstrip("\n")
 
 
 def print_shadow(shadow: Mapping[str, Any], *, path: str, as_json: bool) -> None:
@@ -90,6 +162,45 @@ def print_shadow(shadow: Mapping[str, Any], *, path: str, as_json: bool) -> None
         name = f"{row['provider']}/{row['model']}"
         saved = _with_unit(row["total_would_save"], USD)
         echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")
+
+
+def _baseline(made: Mapping[str, Any]) -> str:
+    names = list(made["baselines"])
+    if not names:
+        return "unknown"
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    interval = f"{usd_text(made['baseline_low_usd'])} to {usd_text(made['baseline_high_usd'])}"
+    return f"{usd_text(made['baseline_usd'])} with {names[0]}{more} ({interval})"
+
+
+def _saved(made: Mapping[str, Any]) -> str:
+    if made["saved_share"] is None:
+        return "unknown: no request has a known baseline"
+    ends = [
+        f"{100 * share:.1f}" if share is not None else "?"
+        for share in (made["saved_share_low"], made["saved_share_high"])
+    ]
+    estimated = ", estimated" if made["evidence"]["modelled"] else ""
+    return f"{usd_text(made['saved_usd'])}, {100 * made['saved_share']:.1f} % of the baseline ({ends[0]} to {ends[1]} %{estimated})"
+
+
+def _quality(quality: Mapping[str, Any]) -> str:
+    if not quality["enough"]:
+        return f"not enough data yet, about {quality['labels_missing']} more labels"
+    difference = f"{quality['difference']:+.3f} against the baseline ({quality['low']:+.3f} to {quality['high']:+.3f})"
+    return f"{quality['routed']:.3f}, {difference}, {quality['labels']} labels"
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %" if "share" in name else usd_text(value) if "usd" in name else f"{value:.3f}"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    return f"{value:.9f}" if isinstance(value, float) else value
 
 
 def _with_unit(value: float | None, unit: str) -> str:

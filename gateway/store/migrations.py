@@ -26,8 +26,6 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE routing_metrics DROP COLUMN counted",
         "ALTER TABLE sums RENAME TO rollup",
         "ALTER TABLE learned_states RENAME TO checkpoints",
-        rollup.VIEW,
-        *rollup.TRIGGERS,
     ),
     11: ("ALTER TABLE routing_metrics ADD COLUMN endpoint TEXT",),
     12: (
@@ -39,6 +37,25 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         tables.COST_HISTORY,
     ),
     13: (tables.RESPONSES, tables.RESPONSES_EXPIRE),
+    # The rollup with more groups and measures, added up again from the rows; evidence in today's words.
+    14: (
+        *(f"DROP TRIGGER IF EXISTS {name}" for name in rollup.TRIGGER_NAMES),
+        "DROP VIEW IF EXISTS rollup_rows",
+        "DROP TABLE rollup",
+        (
+            "UPDATE routing_metrics SET evidence = iif(baseline_cost IS NULL, 'unknown', 'modelled') "
+            "WHERE evidence IN ('same_usage', 'estimated')"
+        ),
+        rollup.TABLE,
+        rollup.VIEW,
+        rollup.REBUILD,
+        *rollup.TRIGGERS,
+    ),
+    15: (
+        "ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",
+        "ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",
+        tables.JUDGE_INDEX,
+    ),
 }
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1

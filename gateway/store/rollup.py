@@ -12,8 +12,13 @@ GROUPS = {
     "provider": "selected_provider",
     "model": "selected_model",
     "pattern": "pattern_detected",
+    "key_id": "key_id",
+    "baseline": "baseline_provider || '/' || baseline_model",
+    "evidence": "evidence",
 }
 
+_COMPARED = "cost_savings IS NOT NULL"
+_NANO_COST = "CAST(round(actual_cost * 1e9) AS BIGINT)"
 # Each measure: its type, and what one closed row adds to it. Rows of other tools may lack the integer columns of money, so the
 # REAL columns are the fallback.
 _MEASURES = {
@@ -29,6 +34,22 @@ _MEASURES = {
     "savings_nano": (
         "INTEGER",
         "coalesce(baseline_cost_nano - actual_cost_nano, CAST(round(cost_savings * 1e9) AS BIGINT), 0)",
+    ),
+    # The baseline's interval and the cost, of the rows that can be compared. The squares are those of rows whose baseline is modelled.
+    "compared_nano": ("INTEGER", f"CASE WHEN {_COMPARED} THEN coalesce(actual_cost_nano, {_NANO_COST}, 0) ELSE 0 END"),
+    "low_sum": ("REAL", f"CASE WHEN {_COMPARED} THEN coalesce(baseline_cost_low, baseline_cost) ELSE 0.0 END"),
+    "high_sum": ("REAL", f"CASE WHEN {_COMPARED} THEN coalesce(baseline_cost_high, baseline_cost) ELSE 0.0 END"),
+    "squares": (
+        "REAL",
+        f"CASE WHEN {_COMPARED} AND evidence = 'modelled' THEN baseline_cost * baseline_cost ELSE 0.0 END",
+    ),
+    "explored_nano": (
+        "INTEGER",
+        f"CASE WHEN propensity < 0.5 THEN coalesce(actual_cost_nano, {_NANO_COST}, 0) ELSE 0 END",
+    ),
+    "holdback_nano": (
+        "INTEGER",
+        "CASE WHEN holdback = 1 THEN coalesce(actual_cost_nano - shadow_cost_nano, 0) ELSE 0 END",
     ),
     "priced": ("INTEGER", "CAST(cost_savings IS NOT NULL AS INTEGER)"),
     "percentage_sum": ("REAL", "coalesce(savings_percentage, 0.0)"),
@@ -76,9 +97,14 @@ CREATE TRIGGER IF NOT EXISTS {name} {event} ON routing_metrics WHEN {row}.status
     ON CONFLICT DO UPDATE SET {", ".join(f"{measure} = {measure} {sign} excluded.{measure}" for measure in MEASURES)}; END"""  # noqa: S608 - constants
 
 
-TRIGGERS = (
-    _trigger("rollup_insert", "AFTER INSERT", row="NEW", sign="+"),
-    _trigger("rollup_before_update", "BEFORE UPDATE", row="OLD", sign="-"),
-    _trigger("rollup_update", "AFTER UPDATE", row="NEW", sign="+"),
-    _trigger("rollup_delete", "BEFORE DELETE", row="OLD", sign="-"),
+_EVENTS = (
+    ("rollup_insert", "AFTER INSERT", "NEW", "+"),
+    ("rollup_before_update", "BEFORE UPDATE", "OLD", "-"),
+    ("rollup_update", "AFTER UPDATE", "NEW", "+"),
+    ("rollup_delete", "BEFORE DELETE", "OLD", "-"),
 )
+TRIGGER_NAMES = tuple(name for name, *_ in _EVENTS)
+TRIGGERS = tuple(_trigger(name, event, row=row, sign=sign) for name, event, row, sign in _EVENTS)
+REBUILD = f"""
+INSERT INTO rollup ({COLUMNS}) SELECT {", ".join(KEY)}, {", ".join(f"sum({measure})" for measure in MEASURES)}
+FROM rollup_rows GROUP BY {", ".join(KEY)}"""  # noqa: S608 - constants

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.cli.report import lines
 from gateway.records import RequestRecord
 from gateway.store import SettleRequest
 from gateway.store.sqlite import SqliteStore
@@ -28,6 +29,9 @@ ROW = RequestRecord(
     pattern_detected="code",
     status="ok",
     baseline_cost=Decimal("0.004"),
+    baseline_cost_low=Decimal("0.002"),
+    baseline_cost_high=Decimal("0.008"),
+    evidence="modelled",
     actual_cost=Decimal("0.001"),
     duration=0.5,
 )
@@ -46,53 +50,97 @@ def test_report_names_a_missing_ledger_and_makes_none(invoke: Invoke, db: Path) 
     assert not db.exists()
 
 
-def test_report_of_an_empty_ledger_has_unknown_averages(invoke: Invoke, db: Path) -> None:
-    """A ledger without rows adds up to nothing, and averages of nothing are unknown."""
+def test_report_of_an_empty_ledger_claims_nothing(invoke: Invoke, db: Path) -> None:
+    """Without rows nothing is spent, nothing is claimed to be saved, and quality says what is missing."""
     SqliteStore(db).close()
-    lines = invoke("report").output.splitlines()
-    figures = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
-    assert figures["total_requests"] == "0"
-    assert figures["total_cost"] == "$0.000000"
-    assert figures["saved_share"] == "unknown"
+    output = invoke("report").output
+    assert "Spent      $0.000000" in output
+    assert "Baseline   unknown" in output
+    assert "Saved      unknown" in output
+    assert "not enough data yet" in output
 
 
-def test_report_writes_each_figure_in_its_unit(invoke: Invoke, db: Path) -> None:
-    """Each figure is written in its unit: dollars, per cent, seconds, counts."""
+def test_report_begins_with_what_matters(invoke: Invoke, db: Path) -> None:
+    """Spent, the baseline with its name and interval, and the saved share with its interval come first."""
     filled(db)
-    output = " ".join(invoke("report", "--days", "1.5").output.split())
-    assert f"Last 1.5 days of {db}" in output
-    for figure in (
-        "total_requests 1 ",
-        "total_cost $0.001000",
-        "total_savings $0.003000",
-        "saved_share 75.0% of the baseline",
-        "avg_duration 0.50 s",
-        "gemini/flash 1 $0.001000",
-        "code flash 1 avg saved $0.003000",
-    ):
-        assert figure in output
+    lines = invoke("report", "--days", "1.5").output.splitlines()
+    assert lines[0].startswith(f"{db}, ")
+    assert lines[2:5] == [
+        "  Spent      $0.001000",
+        "  Baseline   $0.004000 with claude/haiku ($0.000000 to $0.012801)",
+        "  Saved      $0.003000, 75.0 % of the baseline (? to 92.2 %, estimated)",
+    ]
+    assert "Evidence of the baseline: 1 modelled" in lines
+    assert lines[-1].startswith("Spent is what the providers reported")
 
 
 def test_report_savings_are_sum_over_sum(invoke: Invoke, db: Path) -> None:
-    """What is saved is the sum of savings over the sum of baselines, whatever the mean of the rows' percentages is."""
+    """What is saved is the sum of savings over the sum of baselines; a row without a baseline is left out of both."""
     loser = ROW._replace(request_id="r2", baseline_cost=Decimal("0.000001"), actual_cost=Decimal("0.00005"))
     unknown = ROW._replace(request_id="r3", baseline_cost=None, actual_cost=Decimal("0.5"))
     with closing(SqliteStore(db)) as store:
         for row in (ROW, loser, unknown):
             store.submit(SettleRequest(row)).result()
-    summary = orjson.loads(invoke("report", "--json").output)
-    assert summary["saved_share"] == pytest.approx((0.003 - 0.000049) / 0.004001)
-    output = invoke("report").output
-    assert "73.8% of the baseline" in output
-    assert "avg_savings_pct" not in output
+    report = orjson.loads(invoke("report", "--json").output)
+    assert report["saved_share"] == pytest.approx((0.003 - 0.000049) / 0.004001)
+    assert report["spent_usd"] == pytest.approx(0.50105)
 
 
-def test_report_json_has_the_summary_with_patterns(invoke: Invoke, db: Path) -> None:
-    """--json gives the whole summary, as the summary route does, with the patterns."""
+def test_report_json_is_the_report_of_the_route(invoke: Invoke, db: Path) -> None:
+    """--json gives every member of the report, and --db wins over the environment."""
     filled(db)
-    summary = orjson.loads(invoke("report", "--json", "--db", str(db), GATEWAY_DB="elsewhere.db").output)
-    assert summary["total_requests"] == 1
-    assert summary["patterns"][0]["pattern"] == "code"
+    report = orjson.loads(invoke("report", "--json", "--db", str(db), GATEWAY_DB="elsewhere.db").output)
+    assert (report["requests"], report["baselines"]) == (1, {"claude/haiku": 0.004})
+    assert {"since", "until", "quality", "evidence", "method", "always", "by"} <= report.keys()
+
+
+def test_report_breaks_down_and_cuts_long_tables(invoke: Invoke, db: Path) -> None:
+    """A breakdown is a table of at most ten rows without --all, a list in Markdown, and all rows in CSV."""
+    with closing(SqliteStore(db)) as store:
+        for number in range(12):
+            row = ROW._replace(request_id=f"r{number}", pattern_detected=f"p{number:02}", actual_cost=Decimal(number))
+            store.submit(SettleRequest(row)).result()
+    output = invoke("report", "--by", "pattern").output
+    assert "p11" in output
+    assert "p00" not in output
+    assert "and 2 more (--all)" in output
+    assert "p00" in invoke("report", "--by", "pattern", "--all").output
+    assert "| p11 | 1 | 0 |" in invoke("report", "--by", "pattern", "--md").output
+    csv = invoke("report", "--by", "pattern", "--csv").output.splitlines()
+    assert csv[0].startswith("pattern,requests,errors,spent_usd")
+    assert len(csv) == 13
+    assert invoke("report", "--csv").output.strip() == ""
+
+
+@pytest.mark.parametrize("arguments", [("--since", "soon"), ("--by", "colour"), ("--until", "7")], ids=" ".join)
+def test_report_names_a_wrong_option(invoke: Invoke, db: Path, arguments: tuple[str, str]) -> None:
+    """A wrong period or dimension is a wrong use: exit status 2 and what is allowed."""
+    SqliteStore(db).close()
+    result = invoke("report", *arguments)
+    assert result.exit_code == 2
+    assert arguments[1] in result.output
+
+
+def test_report_says_what_exploration_and_holdback_cost(invoke: Invoke, db: Path) -> None:
+    """Spending on unlikely draws, and what the holdback cost more than the routed choice, have a line."""
+    held = ROW._replace(
+        propensity=0.02, holdback=True, shadow_provider="gemini", shadow_model="x", shadow_cost=Decimal(0)
+    )
+    with closing(SqliteStore(db)) as store:
+        store.submit(SettleRequest(held)).result()
+    assert "Of what was spent: $0.001000 on exploration, $0.001000 on the holdback" in invoke("report").output
+
+
+def test_report_shows_quality_with_its_interval(invoke: Invoke, db: Path) -> None:
+    """With enough labels the quality has a figure, its difference to the baseline's and an interval."""
+    made = {
+        "enough": True, "routed": 0.9, "difference": -0.02, "low": -0.05, "high": 0.01, "labels": 900, "baseline": 0.92,
+        "labels_missing": 0,
+    }  # fmt: skip
+    SqliteStore(db).close()
+    report = orjson.loads(invoke("report", "--json").output)
+    text = "\n".join(lines({**report, "quality": made}, path="x"))
+    assert "0.900, -0.020 against the baseline (-0.050 to +0.010), 900 labels" in text
 
 
 def test_report_says_what_to_do_about_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:

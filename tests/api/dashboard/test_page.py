@@ -84,4 +84,5 @@ def test_page_summary_and_report_show_the_same_savings(make_gateway: MakeGateway
     assert summary["saved_share"] == pytest.approx(share)
     assert f"{share * 100:.1f} % of the baseline" in gateway.client.get("/").text
     told = CliRunner().invoke(main, ["report", "--db", str(tmp_path / "gateway.db")]).output
-    assert f"{share:.1%} of the baseline" in told
+    assert f"{share * 100:.1f} % of the baseline" in told
+    assert gateway.client.get("/v1/routing/report").json()["saved_share"] == pytest.approx(share)

@@ -1,0 +1,157 @@
+"""Sums for the report: by model, baseline, strategy, pattern, key and evidence, over any period.
+
+The rollup answers for whole days and whole hours; the rows themselves only for the two hours in which the period begins and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.store import encoding, rollup, sql
+from gateway.store.mutations import RefusalCount
+from gateway.store.sql import Connection
+
+MAX_LABELS = 20_000  # the newest; a report looks at no more
+_FIRST, _LAST = "", "~"  # before and after every day and hour
+_GROUPS = ("provider", "model", "baseline", "strategy", "pattern", "key_id", "evidence")
+_SUMS = {
+    "requests": "requests",
+    "errors": "errors",
+    "unpriced": "unpriced",
+    "spent_usd": "cost_nano / 1e9",
+    "compared_usd": "compared_nano / 1e9",
+    "baseline_usd": "(compared_nano + savings_nano) / 1e9",
+    "low_usd": "low_sum",
+    "high_usd": "high_sum",
+    "squares": "squares",
+    "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens",
+    "cached_tokens": "cached_tokens",
+    "explored_usd": "explored_nano / 1e9",
+    "holdback_usd": "holdback_nano / 1e9",
+    "quality_sum": "quality_sum",
+    "feedbacks": "feedbacks",
+}
+_COUNTS = ("requests", "errors", "unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "feedbacks")
+_TOTALS = ", ".join(f"total({expression}) AS {name}" for name, expression in _SUMS.items())
+_PERIOD = f"""
+WITH period AS (
+    SELECT {rollup.COLUMNS} FROM rollup_rows WHERE unit = 'hour' AND timestamp >= :since AND timestamp < :first_end
+    UNION ALL
+    SELECT {rollup.COLUMNS} FROM rollup WHERE unit = 'hour' AND bucket > :first_hour AND bucket < :first_hours_end
+    UNION ALL
+    SELECT {rollup.COLUMNS} FROM rollup WHERE unit = 'day' AND bucket > :first_day AND bucket < :last_day
+    UNION ALL
+    SELECT {rollup.COLUMNS} FROM rollup WHERE unit = 'hour' AND bucket >= :last_hours AND bucket < :last_hour
+    UNION ALL
+    SELECT {rollup.COLUMNS} FROM rollup_rows WHERE unit = 'hour' AND timestamp >= :last_start AND timestamp < :until
+)"""  # noqa: S608 - constants
+_KEY = " WHERE key_id = :key_id"
+_BY = f"SELECT {', '.join(_GROUPS)}, substr(bucket, 1, 10) AS bucket, {_TOTALS} FROM period"  # noqa: S608 - constants
+_GROUPED = f" GROUP BY {', '.join(_GROUPS)}, substr(bucket, 1, 10) HAVING total(requests) > 0"
+_BY_VALUE = f"""
+SELECT value, baseline, evidence, strategy, {_TOTALS} FROM rollup_rows JOIN (
+    SELECT id AS row_id, {{column}} AS value FROM routing_metrics
+    WHERE timestamp >= :since AND timestamp < :until AND {{column}} IS NOT NULL
+) AS valued ON row_id = rollup_rows.id
+WHERE unit = 'hour'"""  # noqa: S608 - constants
+_LABELS = f"""
+SELECT score, baseline FROM (
+    SELECT feedback_score AS score, id,
+        CAST(coalesce(holdback, 0) = 1 OR (selected_provider = baseline_provider AND selected_model = baseline_model) AS INTEGER) AS baseline
+    FROM routing_metrics
+    WHERE feedback_score IS NOT NULL AND timestamp >= :since AND timestamp < :until{{key}} ORDER BY id DESC LIMIT {MAX_LABELS}
+) AS newest ORDER BY id"""  # noqa: S608 - constants
+_ADD_REFUSALS = """
+INSERT INTO refusals (hour, cause, key_id, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (hour, cause, key_id) DO UPDATE SET count = refusals.count + excluded.count"""
+_REFUSALS = """
+SELECT cause, key_id, total(count) AS requests FROM refusals WHERE hour >= :first AND hour < :last{key} GROUP BY cause, key_id"""
+
+
+def report_groups(
+    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
+) -> list[dict[str, Any]]:
+    """The rows of `gateway.savings.report.ReportGroup`, as mappings."""
+    query = _PERIOD + _BY + (_KEY if key_id is not None else "") + _GROUPED
+    return [_counted(row) for row in sql.dicts(connection, query, _bounds(since, until) | _key(key_id))]
+
+
+def report_groups_by(
+    connection: Connection, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
+) -> list[dict[str, Any]]:
+    """The same by the value of a column of the rows (`session_id`, `tags`), which stands in `value`. Reads the rows of the period."""
+    query = _BY_VALUE.format(column=column)
+    query += (" AND key_id = :key_id" if key_id is not None else "") + " GROUP BY value, baseline, evidence, strategy"
+    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)
+    return [_counted(row) for row in sql.dicts(connection, query, values)]
+
+
+def report_labels(
+    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
+) -> list[dict[str, Any]]:
+    """Ratings in the order of their requests: `score`, and whether the baseline itself answered (`baseline`)."""
+    query = _LABELS.format(key=" AND key_id = :key_id" if key_id is not None else "")
+    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)
+    return [{**row, "score": min(1.0, max(0.0, row["score"]))} for row in sql.dicts(connection, query, values)]
+
+
+def refusals(
+    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
+) -> list[dict[str, Any]]:
+    """Refused requests by cause and key, in whole hours."""
+    first = _FIRST if since is None else _hour(since)
+    last = _LAST if until is None else _hour(until + timedelta(hours=1))
+    query = _REFUSALS.format(key=" AND key_id = :key_id" if key_id is not None else "")
+    rows = sql.dicts(connection, query, {"first": first, "last": last} | _key(key_id))
+    return [{**row, "requests": int(row["requests"])} for row in rows]
+
+
+def add_refusals(connection: Connection, counts: Sequence[RefusalCount]) -> None:
+    """Within the writer's transaction."""
+    for count in counts:
+        connection.execute(_ADD_REFUSALS, count)
+
+
+def _bounds(since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """Whole hours lie between the hour of `since` and that of `until`, whole days between their days."""
+    first_hour = _FIRST if since is None else _hour(since)
+    last_hour = _LAST if until is None else _hour(until)
+    first_day, last_day = first_hour[:10], last_hour[:10]
+    same_hour, same_day = first_hour == last_hour, first_day == last_day
+    next_day = _FIRST if since is None else _day(since + timedelta(days=1))
+    next_hour = _FIRST if since is None else _hour(since + timedelta(hours=1))
+    return {
+        "since": _text(since, _FIRST),
+        "until": _text(until, _LAST),
+        "first_end": _text(until, _LAST) if same_hour else next_hour,
+        "first_hour": first_hour,
+        "first_hours_end": last_hour if same_day else next_day,
+        "first_day": first_day,
+        "last_day": last_day,
+        "last_hours": _LAST if same_day else last_day,
+        "last_hour": last_hour,
+        "last_start": _LAST if same_hour or until is None else last_hour,
+    }
+
+
+def _counted(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{name: int(row[name]) for name in _COUNTS}}
+
+
+def _key(key_id: str | None) -> dict[str, str]:
+    return {} if key_id is None else {"key_id": key_id}
+
+
+def _text(moment: datetime | None, default: str) -> str:
+    return default if moment is None else encoding.utc(moment)[:19]
+
+
+def _hour(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
