@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,3 +63,11 @@ def _rows(lines: list[str]) -> Iterator[list[str]]:
 def quoted(cell: str) -> list[str]:
     """What stands between backticks."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def run_example(
+    program: str, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run an example of the documents with `sh` or `node`."""
+    command = [shutil.which(program) or program, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)  # noqa: S603 - our documents

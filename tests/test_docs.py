@@ -281,6 +281,13 @@ def test_examples_import_what_exists(block: Block, module: str, names: str) -> N
     assert [name for name in names.split(", ") if name not in members] == []
 
 
+def test_python_api() -> None:
+    """Each name in the Python API's table is exported by gateway.routing, and so is everything else that it lists."""
+    exported = vars(importlib.import_module("gateway.routing"))
+    documented = {name for row in table("python-api.md", "name") for name in quoted(row[0])}
+    assert {name for name in documented | set(exported["__all__"]) if name not in exported} == set()
+
+
 def test_verdicts() -> None:
     """The table of failures says of each class who is tried next and whether the same one may be asked again."""
     rows = {quoted(row[0])[0]: (row[2], row[3]) for row in table("running.md", "class")}

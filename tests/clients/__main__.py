@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 HOME = HERE.parent.parent / ".clients"
 MODELS = ("auto", "claude/claude-haiku-4-5", "gemini/gemini-3.8-flash", "openrouter/qwen/qwen3.8-flash")
 SECONDS = 120  # for one task
+ENVIRONMENTS = {"venv": "requirements.txt", "venv-frameworks": "requirements-frameworks.txt"}
 
 Command = tuple[Sequence[str], Mapping[str, str]]
 
@@ -66,12 +67,22 @@ def frameworks(base: str, model: str, folder: Path) -> Command:
     return [str(HOME / "venv/bin/python"), str(HERE / "frameworks.py"), base, model, str(folder / "made.txt")], {}
 
 
+def snippets(language: str) -> Callable[[str, str, Path], Command]:
+    def command(base: str, model: str, folder: Path) -> Command:
+        script = [sys.executable, str(HERE / "snippets.py"), language]
+        return [*script, base, model, str(folder / "made.txt"), str(HOME)], {}
+
+    return command
+
+
 CLIENTS: Mapping[str, Callable[[str, str, Path], Command]] = {
     "claude-code": claude_code,
     "codex": codex,
     "ai-sdk-openai": ai_sdk("openai"),
     "ai-sdk-anthropic": ai_sdk("anthropic"),
     "frameworks": frameworks,
+    "snippets-python": snippets("python"),
+    "snippets-js": snippets("js"),
 }
 COPIES = frozenset({"claude-code", "codex"})  # clients whose second tool call copies the file
 
@@ -79,15 +90,16 @@ COPIES = frozenset({"claude-code", "codex"})  # clients whose second tool call c
 def install() -> None:
     """Install the clients at their exact versions; once, until a version changes."""
     HOME.mkdir(exist_ok=True)
-    wanted = (HERE / "package.json").read_text() + (HERE / "requirements.txt").read_text()
+    wanted = "".join((HERE / name).read_text() for name in ("package.json", *ENVIRONMENTS.values()))
     stamp = HOME / "installed"
     if stamp.exists() and stamp.read_text() == wanted:
         return
     (HOME / "package.json").write_text((HERE / "package.json").read_text())
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=HOME, check=True)
-    subprocess.run([sys.executable, "-m", "venv", HOME / "venv"], check=True)
-    pip = [str(HOME / "venv/bin/pip"), "install", "--quiet", "-r", str(HERE / "requirements.txt")]
-    subprocess.run(pip, check=True)
+    for name, requirements in ENVIRONMENTS.items():
+        subprocess.run([sys.executable, "-m", "venv", HOME / name], check=True)
+        pip = [str(HOME / name / "bin/pip"), "install", "--quiet", "-r", str(HERE / requirements)]
+        subprocess.run(pip, check=True)
     stamp.write_text(wanted)
 
 

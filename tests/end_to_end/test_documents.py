@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,14 @@ import httpx2
 import orjson
 import pytest
 
-from tests.documents import ROOT, Block, blocks
+from gateway.store.sqlite import SqliteStore
+from tests.documents import ROOT, Block, blocks, run_example
 from tests.end_to_end.conftest import Served
 
 PYTHON = blocks("python")
 SHOWN = "http://127.0.0.1:8000"
+COMMANDS = [block for block in blocks("sh") if block.runs and block.document == "clients.md"]
+SCRIPTS = [block for block in blocks("js") if block.runs]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
@@ -35,6 +41,52 @@ def test_runnable_python_blocks_run_against_a_gateway(block: Block, served: Serv
         if "client" in made:  # as the end of a program would
             made["client"].close()
     assert made.keys() - {"__name__", "__builtins__"}  # its names are bound: it ran to its end
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("block", COMMANDS, ids=str)
+def test_runnable_commands_succeed_against_a_gateway(block: Block, served: Served) -> None:
+    """A shell block that is marked to run ends with 0, without more settings, and names the model that answered."""
+    done = run_example("sh", "-ec", block.text.replace(SHOWN, served.url))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"model":' in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+def test_runnable_javascript_runs_without_packages(block: Block, served: Served, tmp_path: Path) -> None:
+    """A JavaScript block that is marked to run does so in Node with nothing installed."""
+    script = tmp_path / "example.mjs"
+    script.write_text(block.text.replace(SHOWN, served.url))
+    done = run_example("node", str(script))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_backup_and_deletion_of_upgrading_md(served: Served, tmp_path: Path) -> None:
+    """The backup in Python copies a ledger in use; the SQL of retention deletes its rows and leaves a ledger that opens."""
+    served.openai.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}])
+    (backup,) = (block.text for block in blocks("sh") if block.runs and block.document == "upgrading.md")
+    copy = tmp_path / "copy.db"
+    command = backup.replace("gateway.db", str(served.db)).replace("copy.db", str(copy))
+    done = run_example("sh", "-ec", command)
+    assert done.returncode == 0, done.stderr
+    (deletion,) = blocks("sql")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] > 0
+        connection.executescript(re.sub(r"\d{4}-\d\d-\d\d", "2999-01-01", deletion.text))
+        assert connection.execute("SELECT count(*) FROM routing_metrics").fetchone()[0] == 0
+        assert connection.execute("SELECT count(*) FROM attempts").fetchone()[0] == 0
+    store = SqliteStore(copy)
+    assert store.summary(days=30)["total_requests"] == 0
+    store.close()
+
+
+def test_a_runnable_block_of_each_language_is_found() -> None:
+    """Python, shell and JavaScript blocks are found by their marks, so that the tests above cannot pass by finding none."""
+    assert [block for block in PYTHON if block.runs]
+    assert COMMANDS
+    assert SCRIPTS
 
 
 def test_readme_curl_is_answered_with_the_listed_headers(served: Served) -> None:
