@@ -101,6 +101,9 @@ class Store(Protocol):
     ) -> list[dict[str, Any]]:
         """The newest rows first, of those with an id below `before`. `filters` are column values; InvalidRequest for an unknown column."""
 
+    def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> Sequence[float]:
+        """Seconds to the first byte of the `newest` rows that have any; `filters` as for `requests`."""
+
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its attempts and feedback."""
 

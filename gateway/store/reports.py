@@ -100,15 +100,26 @@ def strong_share_by_key(connection: Connection, *, newest: int) -> list[dict[str
 def requests(
     connection: Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
+    values = _filter_values(filters)
+    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
+    rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
+    return [encoding.decode_row(row) for row in rows]
+
+
+def first_byte_times(connection: Connection, *, newest: int, filters: Mapping[str, object]) -> list[float]:
+    values = _filter_values(filters)
+    rows = sql.dicts(connection, sql.first_byte_times(values), {**values, "limit": newest})
+    return [float(row["first_byte"]) for row in rows]
+
+
+def _filter_values(filters: Mapping[str, object]) -> dict[str, object]:
+    """The values as the columns store them. Raises InvalidRequest for an unknown column."""
     for name in filters:
         if name not in sql.FILTERS and name not in sql.BOUNDS:
             raise InvalidRequest(
                 f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
             )
-    values = {name: _column_value(value) for name, value in filters.items() if value is not None}
-    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
-    rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
-    return [encoding.decode_row(row) for row in rows]
+    return {name: _column_value(value) for name, value in filters.items() if value is not None}
 
 
 def request(connection: Connection, request_id: str) -> dict[str, Any] | None:

@@ -268,14 +268,24 @@ _TROUBLED = "status NOT IN ('ok', 'open')"
 
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
+    conditions = _conditions(filters) + ([] if before is None else ["id < :before"])
+    return f"{REQUESTS}{_where(conditions)} ORDER BY id DESC LIMIT :limit"
+
+
+def first_byte_times(filters: Mapping[str, object]) -> str:
+    """The query for the seconds to the first byte of the newest rows that have any."""
+    where = _where([*_conditions(filters), "first_byte IS NOT NULL"])
+    return f"SELECT first_byte FROM routing_metrics{where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 - constants
+
+
+def _conditions(filters: Mapping[str, object]) -> list[str]:
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     conditions += [condition for name, condition in BOUNDS.items() if name in filters]
-    if before is not None:
-        conditions.append("id < :before")
-    if filters.get("status") not in (None, "ok", "open"):
-        conditions.append(_TROUBLED)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
+    return [*conditions, _TROUBLED] if filters.get("status") not in (None, "ok", "open") else conditions
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 REQUEST = "SELECT * FROM routing_metrics WHERE request_id = ?"
