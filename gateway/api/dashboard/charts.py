@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gateway.api.dashboard.figures import usd
 
 WIDTH, HEIGHT = 720.0, 180.0
-LEAST_BUCKETS = 12  # fewer buckets leave space instead of becoming broad
+BROADEST = WIDTH / 30  # a bar, where there are few buckets
 
 
 class CostBar(NamedTuple):
@@ -61,7 +61,8 @@ def cost_chart(rows: Sequence[Mapping[str, Any]], buckets: Sequence[str]) -> Cos
     """`rows` have `bucket`, `spent_usd` and `baseline_usd`; `buckets` are all of the period, so that time is to scale."""
     found = {row["bucket"]: row for row in rows}
     top = max((max(row["spent_usd"], row["baseline_usd"]) for row in rows), default=0.0)
-    step = WIDTH / max(len(buckets), LEAST_BUCKETS)
+    step = WIDTH / max(1, len(buckets))
+    width = round(min(step * 0.4, BROADEST), 2)
     bars = []
     for index, bucket in enumerate(buckets):
         row = found.get(bucket)
@@ -72,7 +73,11 @@ def cost_chart(rows: Sequence[Mapping[str, Any]], buckets: Sequence[str]) -> Cos
         label = f"{bucket}: spent {usd(spent)}, baseline {usd(baseline)}"
         bars.append(
             CostBar(
-                round(index * step, 2), round(step * 0.4, 2), round(spent * scale, 2), round(baseline * scale, 2), label
+                round((index + 0.5) * step - width, 2),
+                width,
+                round(spent * scale, 2),
+                round(baseline * scale, 2),
+                label,
             )
         )
     return CostChart(bars, top, buckets[0] if buckets else "", buckets[-1] if buckets else "")

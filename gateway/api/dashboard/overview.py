@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.api.dashboard.charts import band, cost_chart, largest, quantile
+from gateway.api.dashboard.charts import CostChart, band, cost_chart, largest, quantile
 from gateway.api.dashboard.filters import PageFilters
 from gateway.savings import Label, Refusal, ReportGroup, breakdown, build_report
 from gateway.store import Store
@@ -87,18 +87,18 @@ def _matches(group: ReportGroup, filters: PageFilters) -> bool:
     return (model is None or f"{group.provider}/{group.model}" == model) and pattern in (None, group.pattern)
 
 
-def _chart(store: Store, groups: Sequence[ReportGroup], filters: PageFilters, *, now: datetime) -> Any:
-    """By hour for a short period that nothing else limits: the sums by key, model and pattern are by day."""
-    days = (now - filters.since) / timedelta(days=1)
+def _chart(store: Store, groups: Sequence[ReportGroup], filters: PageFilters, *, now: datetime) -> CostChart:
+    """By hour while there are few days with requests; sums that are limited by key, model or pattern are by day only."""
+    rows = [{**row, "bucket": row["day"]} for row in breakdown(groups, "day")]
+    first = max(filters.since, _day(rows[0]["bucket"])) if rows else filters.since
+    days = (now - first) / timedelta(days=1)
     limited = filters.until is not None or any(name in filters.given for name in ("key", "model", "pattern"))
     if 0 < days <= HOURLY_DAYS and not limited:
         rows = [
             {"bucket": row["bucket"], "spent_usd": row["total_cost"], "baseline_usd": row["total_baseline_cost"]}
             for row in store.timeline(days=days)
         ]
-        return cost_chart(rows, buckets(filters.since, now, hourly=True))
-    rows = [{**row, "bucket": row["day"]} for row in breakdown(groups, "day")]
-    first = max(filters.since, _day(rows[0]["bucket"])) if rows else filters.since
+        return cost_chart(rows, buckets(first, now, hourly=True))
     return cost_chart(rows, buckets(first, min(filters.until or now, now), hourly=False))
 
 
@@ -110,4 +110,5 @@ def _day(bucket: str) -> datetime:
         return datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-_requests: Callable[[Mapping[str, Any]], float] = lambda row: row["requests"]  # noqa: E731 - the size of a row
+def _requests(row: Mapping[str, Any]) -> float:
+    return float(row["requests"])

@@ -17,6 +17,10 @@ from gateway.store import Store
 
 PAGE_ROWS = 25
 STATUSES = ("ok", "error", "cancelled", "interrupted", "open")
+# Members of a candidate; a pinned one has a provider and a model only, and rows of other tools may have anything.
+_UNKNOWN = dict.fromkeys(
+    ("provider", "model", "tier", "quality", "spread", "cost", "outcomes", "propensity", "cooling"), None
+)
 STRATEGIES = ("hybrid", "complexity", "learning", "pinned")
 
 
@@ -57,7 +61,7 @@ def request_detail(store: Store, request_id: str, *, prices: PriceTable, now: da
     return {
         "row": row,
         "key_name": names.get(row["key_id"] or ""),
-        "candidates": [candidate for candidate in candidates if isinstance(candidate, dict)],
+        "candidates": [{**_UNKNOWN, **each} for each in candidates if isinstance(each, dict)],
         "waterfall": waterfall(row["attempts"]),
         "usage": None if row.get("usage") is None else _indented(row["usage"]),
         "cost_lines": _cost_lines(row, row["selected_provider"], row["selected_model"], prices=prices, now=now),

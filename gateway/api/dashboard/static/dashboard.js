@@ -61,10 +61,12 @@ function tryIt() {
   if (!form) return;
   const answers = document.getElementById("answers");
   const headers = () => ({ "content-type": "application/json", ...(form.elements.key ? { authorization: `Bearer ${form.elements.key.value}` } : {}) });
+  // Without credentials a 401 is an answer: otherwise the browser opens a password dialog for its Basic challenge.
+  const call = (path, body) => fetch(path, { method: body ? "POST" : "GET", headers: headers(), body, credentials: "omit" });
   const made = (tag, text, className) => Object.assign(document.createElement(tag), { textContent: text, className: className || "" });
   const list = async () => {
-    if (document.getElementById("models").children.length) return;
-    const found = await (await fetch("/v1/models", { headers: headers() })).json();
+    if (document.getElementById("models").children.length || (form.elements.key && !form.elements.key.value)) return;
+    const found = await (await call("/v1/models")).json();
     for (const model of found.data || []) document.getElementById("models").append(new Option(model.id, model.id));
   };
   const panel = (model) => {
@@ -80,7 +82,7 @@ function tryIt() {
   };
   const decide = async (model, messages) => {
     const section = panel(`Decision for ${model}`);
-    const answer = await fetch("/v1/route", { method: "POST", headers: headers(), body: JSON.stringify({ model, messages }) });
+    const answer = await call("/v1/route", JSON.stringify({ model, messages }));
     if (!answer.ok) return failed(section, answer);
     const plan = await answer.json();
     section.children[0].textContent = `${model} chooses ${plan.model}`;
@@ -91,7 +93,7 @@ function tryIt() {
   const ask = async (model, messages) => {
     const section = panel(model);
     const body = JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } });
-    const answer = await fetch("/v1/chat/completions", { method: "POST", headers: headers(), body });
+    const answer = await call("/v1/chat/completions", body);
     if (!answer.ok) return failed(section, answer);
     section.children[0].textContent = `${model}: ${answer.headers.get("x-gateway-model") || ""}`;
     section.children[1].textContent = answer.headers.get("x-gateway-reason") || "";
