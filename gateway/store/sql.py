@@ -268,8 +268,8 @@ _TROUBLED = "status NOT IN ('ok', 'open')"
 
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
-    conditions = _conditions(filters) + ([] if before is None else ["id < :before"])
-    return f"{REQUESTS}{_where(conditions)} ORDER BY id DESC LIMIT :limit"
+    where = _where(_conditions(filters) + ([] if before is None else ["id < :before"]))
+    return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
 
 
 def first_byte_times(filters: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from gateway.store import SettleRequest
 from tests.end_to_end.markup import MARK, hostile_rows
@@ -147,7 +147,12 @@ def test_a_key_with_a_hostile_name_is_made_and_revoked(page: Page, seeded: Liste
     page.goto(f"{seeded.url}/dashboard/keys")
     assert secret not in page.content()
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", agree)
     page.get_by_role("button", name="Revoke").click()
     page.locator("td", has_text="revoked").wait_for()
     assert "<img" in asked[0]

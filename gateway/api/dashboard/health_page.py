@@ -34,7 +34,7 @@ class GatewayState:
 
 
 def health(store: Store, state: GatewayState, *, now: datetime, clock: Callable[[], float]) -> dict[str, Any]:
-    """The values of the page. Blocks: a commit is waited for, and its time is one of the values. `clock` is monotonic seconds."""
+    """The values of the page. Blocks: how long the check that the ledger can be written took is one of the values. `clock` is monotonic seconds."""
     began = clock()
     writable = store.writable()
     commit = clock() - began

@@ -81,6 +81,7 @@ _AUTO_ROUTE = _query(
     one_of("true", "false", "1", "0", "shadow"),
     "Whether learned routing decides; `shadow` only records what it would have done.",
 )
+_PERIOD = _query("since", text(maxLength=200), "A time ago (`7d`, `36h`) or a date; 30 days when absent.")
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
 _RESPONSE_ID = _path("response_id", "`id` of the response.")
@@ -250,12 +251,12 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             failures=(404,),
         ),
         "GET /metrics": Operation("metrics", "Figures for Prometheus.", {"text/plain": text()}),
-        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_DAYS,)),
+        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_PERIOD,)),
         "GET /static/{name}": Operation(
             "static",
-            "The dashboard's style sheet.",
+            "A file of the dashboard: its style sheet, script and icon.",
             {"text/css": text()},
-            parameters=(_path("name", "`dashboard.css`"),),
+            parameters=(_path("name", "`dashboard.css`, `dashboard.js` or `icon.svg`"),),
             failures=(404,),
         ),
         "GET /healthz": Operation("healthz", "Whether the process answers.", {JSON: named("Health")}),
