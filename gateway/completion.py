@@ -23,8 +23,9 @@ class RoutingHints:
     """The body's `routing` object: preferences for one request, never forwarded.
 
     `max_cost` is in USD, `min_quality` from 0 to 1; `providers` and `models` restrict the choice; `baseline` is a model
-    name. `session_id` and `agent_id` may come from a client's own header or field instead. `shared_session`: several
-    conversations may use the same `session_id`.
+    name. `session_id` and `agent_id` may come from a client's own header or field instead, `tags` (labels for reports) from
+    the `metadata` of the request or a header too. `shared_session`: several conversations may use the same `session_id`.
+    `session_budget` is the most that the session may cost, in USD.
     """
 
     max_cost: float | None = None
@@ -35,6 +36,8 @@ class RoutingHints:
     baseline: str | None = None
     agent_id: str | None = None
     shared_session: bool = False
+    tags: Mapping[str, str] | None = None
+    session_budget: float | None = None
 
     @property
     def conversation(self) -> str | None:
@@ -76,6 +79,13 @@ class NativeContent(NamedTuple):
 MAX_DATA_URL_HEAD = 1024  # characters of a data URL before its data: media type and parameters
 
 
+class RoutedConversation(NamedTuple):
+    """The conversation of a request, for an upstream that chooses among hosts; `host` answered it last. Never sent as it is."""
+
+    name: str
+    host: str | None = None
+
+
 class ChatRequest(NamedTuple):
     """A validated chat completion request.
 
@@ -85,7 +95,8 @@ class ChatRequest(NamedTuple):
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
     another dialect, where an upstream may speak that dialect. `limit_required`: the dialect requires an output limit, so a high
     one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know. `dropped` are paths of the client's members that the gateway leaves
-    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`.
+    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`. `conversation` is set
+    where the upstream chooses among hosts.
     """
 
     body: Json
@@ -101,6 +112,7 @@ class ChatRequest(NamedTuple):
     limit_required: bool = False
     bare_provider: str | None = None
     dropped: Sequence[str] = ()
+    conversation: RoutedConversation | None = None
 
     @property
     def output_limit(self) -> int | None:

@@ -178,6 +178,12 @@ class BudgetExceeded(RefusedByGateway):
         self.resets_at = resets_at
 
 
+class SessionBudgetExceeded(BudgetExceeded):
+    """The budget of the request's session has too little left: the session pauses until its limit is raised."""
+
+    code = "session_budget_exceeded"
+
+
 class RateLimited(RefusedByGateway):
     """More requests per minute than the key allows."""
 

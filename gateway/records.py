@@ -13,6 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, overload
 
+from gateway.accounts.budgets import SessionSpending
 from gateway.completion import Usage
 
 # `open` before the first upstream call, at the end exactly one of the others.
@@ -62,13 +63,13 @@ class CandidateColumns(Sequence[Mapping[str, Any]]):
 class RequestRecord(NamedTuple):
     """One row of `routing_metrics`: the decision, later also its result. Costs are in USD, times in seconds.
 
-    `timestamp` is UTC ISO 8601. `confidence` is None for a pinned model. Costs are None where a price is unknown. `evidence` is
-    the quality of the baseline cost: `same_usage` (priced on the tokens of the answering model), `estimated` (the usage is an
-    estimate) or `exact` (baseline and answering model are the same). `session_kept`: the conversation stayed with its model
+    `timestamp` is UTC ISO 8601. `confidence` is None for a pinned model. Costs are None where a price is unknown. `evidence` says
+    how the baseline cost is known: `exact` (the baseline itself answered), `measured` (likewise, by a random draw), `modelled` or
+    `unknown` (it has no price); None where no answer was billed. `session_kept`: the conversation stayed with its model
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
-    `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide, priced on the same usage.
+    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
     """
 
     request_id: str
@@ -122,6 +123,7 @@ class RequestRecord(NamedTuple):
     first_byte: float | None = None
     duration: float | None = None
     attempts: Sequence[Attempt] = ()
+    session_spending: SessionSpending | None = None
 
     @property
     def cost_savings(self) -> Decimal | None:
@@ -140,3 +142,64 @@ class Feedback:
     timestamp: str
     comment: str | None = None
     key_id: str | None = None
+
+
+class PricedAttempt(NamedTuple):
+    """One upstream call as the ledger has it. `usage` is the provider's object, empty where the gateway estimated the tokens."""
+
+    number: int
+    provider: str
+    model: str
+    status: str
+    cost_nano: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usage: Mapping[str, Any] | None = None
+    upstream_id: str | None = None
+
+
+class PricedRow(NamedTuple):
+    """The figures of a closed row as the ledger has them, with what they were computed from. `baseline_cost_low` and `_high` in USD."""
+
+    id: int
+    request_id: str
+    timestamp: str
+    strategy_used: str | None
+    selected_provider: str | None
+    selected_model: str | None
+    baseline_provider: str | None
+    baseline_model: str | None
+    shadow_provider: str | None
+    shadow_model: str | None
+    evidence: str | None
+    estimated: int
+    holdback: int | None
+    price_version: str | None
+    actual_cost_nano: int | None
+    baseline_cost_nano: int | None
+    baseline_cost_low: float | None
+    baseline_cost_high: float | None
+    shadow_cost_nano: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage: Mapping[str, Any] | None
+    baseline_usage: Mapping[str, Any] | None
+    attempts: Sequence[PricedAttempt] = ()
+
+
+class Repricing(NamedTuple):
+    """New figures of the row `before`. Costs are in USD; `attempts` are the new usages and costs of attempts, by number."""
+
+    before: PricedRow
+    price_version: str
+    usage: Usage | None
+    evidence: str | None
+    actual_cost: Decimal | None
+    baseline_cost: Decimal | None
+    baseline_cost_low: Decimal | None
+    baseline_cost_high: Decimal | None
+    shadow_cost: Decimal | None
+    attempts: Mapping[int, tuple[Usage, Decimal | None]] = MappingProxyType({})

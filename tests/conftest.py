@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -127,6 +127,8 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
                 file.write_text(config)
                 variables["GATEWAY_CONFIG"] = str(file)
             settings = load(variables)
+            if "holdback" not in (config or ""):
+                settings = replace(settings, holdback=0.0)  # which conversations are drawn is random
             store = open_store(settings.db)
             transport = HttpxTransport(transport=httpx2.MockTransport(upstream or answer()))
             gateway = Gateway(

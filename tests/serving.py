@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,8 @@ async def serving(
     settings = load(
         {**KEYS, "GATEWAY_CONFIG": str(file), "GATEWAY_DB": str(folder / "gateway.db"), "GATEWAY_PORT": "0"}
     )
+    if "holdback" not in config:
+        settings = replace(settings, holdback=0.0)  # which conversations are drawn is random
     upstream = upstream or HeldUpstream()
     store = SqliteStore(settings.db)
     app = create_app(settings, store=store, transport=HttpxTransport(transport=httpx2.MockTransport(upstream)))

@@ -19,30 +19,32 @@ ai anthropic api claude cors gemini http http1 httpx json open openai openrouter
 router sql sqlite tls uvicorn yaml
 """
 ORDINARY = """
-abrupt account adapter added address admin alive all allowed analyzer answer application argument array assembler
+abrupt account adapter add added address admin alive all allowed analyzer answer application argument array assembler
 async audio auth authenticator auto available background balance bar base batch batchable block borrowed bound break
 breakpoint broken buffer buffered builder built busy by cache cached caching calculator call callback cancel capped
-cell change check checked choose chosen class clock close closed code column commit compatible concurrency config
+cell change check checked choose chosen class clock close closed code column commit comparison compatible concurrency config
 conflict connection content control conversation corroboration cost count counted counter course create created
-current cut cycle damaged dashboard data database date dated day decision decoded decoder delay delete delivery
-derived detector direct disconnected document down draining earlier empty encoded encoder encoding end ended endpoint entry
-environment error evaluation example exceeded executor expected expired exponential fact failed failure fair fallback fast
-fault feed fence field file filter find finding finishing fit fixed for forbidden format found function gateway
+current cut cycle daily damaged dashboard data database date dated day decision decoded decoder delay delete delivery
+derived detector direct disconnected document down draining draw earlier empty encoded encoder encoding end ended
+endpoint entry environment error evaluation example exceeded executor expected expired exponential fact failed failure
+fair fallback fast fault feed fence field figure file filter find finding finishing fit fixed for forbidden format
+found function gateway
 generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
-incoming incomplete index input insert instruction integrity interval invalid item job keep kind labelled large last
+incoming incomplete index input insert instruction integrity interval invalid item job judged keep kind labelled large last
 learning length level like limit limited line linear list listener load loaded log logged lookup loss lost marker
-match mean means media memory merged meter metered method metric missing mode moment monitor multiprocess name names
+match mean means measured media memory merged meter metered method metric missing mode moment monitor multiprocess name names
 native need new no not notification number object of on only opened operation operator option order origin orphan
-outdated output overloaded owner pacer page parsed parser part path pending per phase piece pipeline plain planned
-planner point policy pool position predicted preflight prepared preview priced principal prior priority problem
-process profile protected protocol proxy quality query queue random range ranked rate raw read reader ready receive
-received receiver recent recorded recover recovery redirect reference refresh refused registered registry reject rejected
+outdated output overloaded owner pacer page parsed parser part path pending per period phase piece pipeline plain
+planned planner point policy pool position predicted prefixes preflight prepared preview priced principal prior
+priority problem process profile protected protocol proxy quality query queue random range ranked rate ratio raw read
+reader ready receive received receiver recent recorded recover recovery redirect reference refresh refused registered
+registry reject rejected
 release reloader remove replace replay reply report request reset resolver response rest result retries revoke rewrite
 rewriter role rolling rotate route routed routing row rule running sample schema scope score scored secret section
-seed seeded seen selected selection send sender sent sequence server service session set settings settle share shared
+seed seeded seen selected selection send sender sent sequence server service session set settings settle settled share shared
 sign signal simulated simulation sink sliding sound source span spending stale start started stat state statement
 statistics status step stop stored strong subcommand summary switch table tag tail target task template test text
-thinking thought thread time timed timeline timeout timer title to too total trace traffic translator tree truncated
+thinking thought thread time timed timeline timeout timer title to too total trace traffic transcript translator tree truncated
 turn type unavailable uncertainty unit unreachable unsupported update upsert url use user validation validity value
 vector version view visit waiter waiting walk warning watch weight weighted window wire with without word wrapper
 write written

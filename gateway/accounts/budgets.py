@@ -6,15 +6,19 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from gateway.catalog import nano_dollars
-from gateway.errors import BudgetExceeded
+from gateway.errors import BudgetExceeded, SessionBudgetExceeded
 
 Window = Literal["hour", "day", "week", "month", "total"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 # The account of all callers together, for the cap in the configuration.
 GLOBAL = "*"
+# Prefix of the accounts of sessions, whose only window is the session itself.
+SESSION = "session:"
+# The share of a session's budget from which on its client is told what is spent.
+TOLD_FROM = 0.8
 # After this time the hold of a request that never ended is charged in full. Longer than any request may take.
 HOLD_SECONDS = 900.0
 HELD_RETRY_SECONDS = 1.0
@@ -101,10 +105,29 @@ class Balance:
     held_nano: int = 0
 
 
+def session_account(session: str, *, key_id: str | None) -> str:
+    """The account of a session. The same name from another key is another session."""
+    return f"{SESSION}{session}" if key_id is None else f"{SESSION}{key_id}/{session}"
+
+
+class SessionSpending(NamedTuple):
+    """What a session had spent of its budget before a request, in nano-dollars."""
+
+    used_nano: int
+    limit_nano: int
+
+    def share(self, cost: Decimal | None) -> float:
+        """The spent share with this request's `cost` in USD, where it is known; 0.82 is 82 %."""
+        used = self.used_nano + (0 if cost is None else nano_dollars(cost))
+        return used / self.limit_nano
+
+
 def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     """The error for a request whose smallest amount does not fit: the budget is spent, or held by running requests."""
     least, budget = hold.amounts_nano[-1], hold.budget
-    whose = "This gateway's budget" if hold.account == GLOBAL else "This key's budget"
+    of_session = hold.account.startswith(SESSION)
+    whose = f"This {'session' if of_session else 'gateway' if hold.account == GLOBAL else 'key'}'s budget"
+    exceeded = SessionBudgetExceeded if of_session else BudgetExceeded
     each = "in all" if budget.window == "total" else f"per {budget.window}"
     figures = (
         f"{whose} is {usd(budget.limit_nano)} USD {each}: {usd(balance.used_nano)} spent, {usd(balance.held_nano)} held by "
@@ -112,8 +135,11 @@ def refusal(hold: Hold, balance: Balance) -> BudgetExceeded:
     )
     if balance.used_nano + least <= budget.limit_nano:
         words = "The money is not spent, only held: try again when those requests have ended."
-        return BudgetExceeded(f"{figures} {words}", retry_after=HELD_RETRY_SECONDS, spent=False, window=budget.window)
+        return exceeded(f"{figures} {words}", retry_after=HELD_RETRY_SECONDS, spent=False, window=budget.window)
     spent = "What is left is too little" if balance.used_nano < budget.limit_nano else "The money is spent"
+    if of_session:
+        words = "the session pauses. To go on, raise 'routing.session_budget' or, for the key, `gateway keys limit`."
+        return exceeded(f"{figures} {spent}; {words}")
     if hold.resets is None:
         return BudgetExceeded(f"{figures} {spent}; this budget does not reset.")
     when = f"it resets at {hold.resets:%Y-%m-%dT%H:%M:%SZ}."

@@ -8,6 +8,8 @@ FULL_WEIGHT_LABELS = 100
 FULL_LABELS_KEYLESS = 1_000
 # Feedback that waited for other keys: only the newest labels of each key are learned, so that no key can accumulate influence.
 MAX_HELD_PER_KEY = 10
+# Late enough for a review or a merge. Older answers came from models and prices that say little about today's.
+MAX_FEEDBACK_AGE_DAYS = 30
 
 
 def damped_weight(weight: float, *, earlier: int, key_id: str | None) -> float:

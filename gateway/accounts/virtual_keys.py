@@ -20,8 +20,9 @@ SHOWN = 4
 class VirtualKey:
     """One key, identified by its SHA-256 digest; the secret itself is not stored.
 
-    `rpm` is requests per minute, `max_cost_nano` nano-dollars per request. `models` are full names with `*` as a wildcard (`gemini/*`).
-    A limit of None is no limit.
+    `rpm` is requests per minute, `max_cost_nano` nano-dollars per request,
+    `session_budget_nano` per session. `models` are full names with `*` as a wildcard (`gemini/*`).
+    A limit of None is no limit. Without `holdback` no conversation of the key is held back to the baseline.
     """
 
     id: str
@@ -36,6 +37,8 @@ class VirtualKey:
     models: tuple[str, ...] | None = None
     max_tier: Tier | None = None
     max_cost_nano: int | None = None
+    session_budget_nano: int | None = None
+    holdback: bool = True
 
     def live(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""

@@ -16,10 +16,12 @@ from gateway.api.disconnect import CancelOnDisconnect
 from gateway.api.errors import internal_error
 from gateway.api.headers import gateway_headers, header_text
 from gateway.api.lifecycle import Lifecycle
+from gateway.api.refusals import RefusalCounter
 from gateway.api.response import KEEP_ALIVE, ResponseWriter
 from gateway.completion import ChatRequest
 from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
+from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy, ChatResult, ChatStream
 from gateway.proxy.body_executor import LARGE, BodyExecutor
@@ -51,7 +53,15 @@ class RequestService(Protocol):
 class ChatService:
     """Serves completions in `dialect`."""
 
-    def __init__(self, dialect: Dialect, proxy: ChatProxy, *, worker: BodyExecutor | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        proxy: ChatProxy,
+        *,
+        worker: BodyExecutor | None = None,
+        tag_header: str = TAG_HEADER,
+    ) -> None:
+        self._tag_header = tag_header.encode()
         self._dialect = dialect
         self._proxy = proxy
         self._worker = worker or BodyExecutor()
@@ -67,9 +77,10 @@ class ChatService:
         share: BodyShare,
     ) -> Serve:
         request = await parse_inbound(inbound, self._dialect, worker=self._worker)
+        request = with_client_session(request, inbound.headers)
         return partial(
             self._proxy.serve,
-            with_client_session(request, inbound.headers),
+            with_client_tags(request, inbound.headers, header=self._tag_header),
             dialect=self._dialect,
             request_id=request_id,
             mode=mode,
@@ -94,7 +105,9 @@ class ChatEndpoint:
         new_request_id: Callable[[], str],
         keep_alive: float = KEEP_ALIVE,
         bodies: BodyBudget | None = None,
+        refusals: RefusalCounter | None = None,
     ) -> None:
+        self._refusals = refusals
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._dialect = dialect
         self._service = service
@@ -109,10 +122,12 @@ class ChatEndpoint:
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
         response = ResponseWriter(client, request_id, dialect=self._dialect, keep_alive=self._keep_alive)
+        key_id = None
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
             principal = self._authenticator.authenticate(client.headers, Role.CLIENT)
+            key_id = principal.key_id
             mode = requested_mode(client.query)
             self._admission.check_capacity()
             await self._start_pacer.wait()
@@ -132,6 +147,8 @@ class ChatEndpoint:
         except ChatError as failure:
             await response.send_error(failure.error, gateway_headers(failure.record))
         except GatewayError as error:
+            if self._refusals is not None:
+                self._refusals.count(error, key_id=key_id)
             await response.send_error(error)
         except Exception:  # the server logs it
             await response.send_error(internal_error())

@@ -20,7 +20,7 @@ MAX_AGE = 600  # seconds that a browser may keep a preflight's answer
 EXPOSED = (
     *("x-request-id", "x-gateway-provider", "x-gateway-model", "x-gateway-strategy", "x-gateway-confidence"),
     *("x-gateway-pattern", "x-gateway-complexity", "x-gateway-reason", "x-gateway-baseline-model", "x-gateway-attempts"),
-    *("x-gateway-fallback", "x-gateway-cost", "x-gateway-baseline-cost", "x-gateway-demo"),
+    *("x-gateway-fallback", "x-gateway-cost", "x-gateway-baseline-cost", "x-gateway-demo", "x-gateway-holdback"),
     *("x-should-retry", "retry-after"),
 )  # fmt: skip
 _EXPOSE = ", ".join(EXPOSED).encode()

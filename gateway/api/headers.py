@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from gateway.accounts.budgets import TOLD_FROM
 from gateway.records import RequestRecord
 
 REASON_LIMIT = 300
+_HELD_BACK = "x-gateway-holdback: true\r\n"
 
 
 def gateway_headers(record: RequestRecord) -> str:
@@ -34,7 +36,16 @@ def decision_head(record: RequestRecord) -> str:
         f"x-gateway-complexity: {complexity}\r\n"
         f"x-gateway-reason: {header_text(record.reasoning or '')}\r\n"
         f"x-gateway-baseline-model: {header_text(record.baseline_model)}\r\n"
+        f"{_session_budget(record)}"
+        f"{_HELD_BACK if record.holdback else ''}"
     )
+
+
+def _session_budget(record: RequestRecord) -> str:
+    """The spent share of the session's budget, once it is worth a warning."""
+    spending = record.session_spending
+    share = 0.0 if spending is None else spending.share(record.actual_cost)
+    return f"x-gateway-session-budget: {share:.2f}\r\n" if share >= TOLD_FROM else ""
 
 
 def cost_headers(record: RequestRecord) -> str:

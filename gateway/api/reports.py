@@ -15,6 +15,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.api.refusals import RefusalCounter
 from gateway.catalog import Catalog, PriceTable, plain_numbers
 from gateway.errors import InvalidRequest, NotFound
 from gateway.savings import ReportQuery, ledger_report, moment
@@ -31,15 +32,16 @@ FILTERS: Mapping[str, str] = {
     "strategy": "strategy_used",
     "pattern": "pattern_detected",
     "key": "key_id",
-    "session": "session_id",
+    "session": "session",
     "endpoint": "endpoint",
 }
+TAG = "tag:"
 _PAGING = ("limit", "before", "since", "until", "format")
 _REPORT = ("since", "until", "by", "key")
 
 
 class ReportEndpoints:
-    """Reads run off the event loop. `note` is a sentence on the baseline for the report."""
+    """Reads run off the event loop. `note` is a sentence on the baseline for the report, `refusals` counts what has no row."""
 
     def __init__(
         self,
@@ -49,12 +51,14 @@ class ReportEndpoints:
         prices: PriceTable,
         now: Callable[[], datetime],
         note: str | None = None,
+        refusals: RefusalCounter | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._prices = prices
         self._now = now
         self._note = note
+        self._refusals = refusals
 
     async def summary(self, request: Request) -> Response:
         return _json(await asyncio.to_thread(self._store.summary, days=days_of(request)))
@@ -66,6 +70,8 @@ class ReportEndpoints:
         since, until = self._bounds(request)
         now = self._now()
         query = ReportQuery(since or now - timedelta(days=30), until, wanted.get("by"), wanted.get("key"))
+        if self._refusals is not None:
+            await asyncio.to_thread(self._refusals.flush)
         read = partial(
             ledger_report, self._store, query, catalog=self._catalog, prices=self._prices, now=now, note=self._note
         )
@@ -82,9 +88,10 @@ class ReportEndpoints:
 
     async def requests(self, request: Request) -> Response:
         """Rows by filters, newest first; `?format=csv` exports all that the filters leave, up to `MAX_CSV_ROWS`."""
-        _only(request, (*FILTERS, *_PAGING))
+        _only(request, (*FILTERS, *_PAGING, TAG))
         wanted = request.query_params
         filters: dict[str, object] = {column: wanted[name] for name, column in FILTERS.items() if name in wanted}
+        filters |= {name: value for name, value in wanted.items() if name.startswith(TAG)}
         filters |= {
             name: at.isoformat() for name, at in zip(("since", "until"), self._bounds(request), strict=True) if at
         }
@@ -95,7 +102,7 @@ class ReportEndpoints:
         if wanted.get("format") == "csv":
             return await asyncio.to_thread(self._csv, filters)
         rows = await asyncio.to_thread(self._store.requests, limit=limit, before=before, filters=filters)
-        return _json({"data": rows, "next_before": rows[-1]["id"] if len(rows) == limit else None})
+        return _json({"data": rows, "next_before": rows[-1]["id"] if rows and len(rows) == limit else None})
 
     def _csv(self, filters: Mapping[str, object]) -> Response:
         rows: list[dict[str, Any]] = []
@@ -141,7 +148,7 @@ def days_of(request: Request) -> float:
 def _only(request: Request, known: Sequence[str]) -> None:
     """A misspelt filter must not be ignored: it would answer with other rows than were asked for."""
     for name in request.query_params:
-        if name not in known:
+        if name not in known and not (TAG in known and name.startswith(TAG)):
             raise InvalidRequest(f"There is no filter {name[:40]!r}; known are {', '.join(known)}.", param=name[:40])
 
 

@@ -15,6 +15,7 @@ from gateway.api.response_state import MAX_BYTES, ResponseState, size_of
 from gateway.completion import Json
 from gateway.dialects import InboundRequest
 from gateway.dialects.client_sessions import with_client_session
+from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.dialects.responses import (
     NOTHING_EARLIER,
     EarlierItems,
@@ -50,7 +51,9 @@ class ResponsesService:
         now: Callable[[], float],
         max_body_bytes: int,
         worker: BodyExecutor,
+        tag_header: str = TAG_HEADER,
     ) -> None:
+        self._tag_header = tag_header.encode()
         self._proxy = proxy
         self._state = state
         self._ttl = ttl
@@ -81,9 +84,10 @@ class ResponsesService:
         response.dialect = dialect
         if parsed.chat.dropped:
             response.tell_dropped(parsed.chat.dropped)
+        request = with_client_session(parsed.chat, inbound.headers)
         return partial(
             self._proxy.serve,
-            with_client_session(parsed.chat, inbound.headers),
+            with_client_tags(request, inbound.headers, header=self._tag_header),
             dialect=dialect,
             request_id=request_id,
             mode=mode,

@@ -76,8 +76,8 @@ class Gateway:
         self.app.state.gateway = self
 
     def refresh(self, pause: Pause = no_pause) -> None:
-        """Make the routing engine in use learn from the ledger; `pause` is called between short steps of that. Blocks."""
-        self.runtime.engine.refresh(pause)
+        """Make routing learn from the ledger; `pause` is called between short steps of that. Blocks."""
+        self.runtime.refresh(pause)
 
     async def reload(self, settings: Settings) -> None:
         """Serve new requests with new settings; running requests finish with the old ones.
@@ -86,7 +86,7 @@ class Gateway:
         the limits and the transport stay as they were at the start.
         """
         runtime = build_runtime(settings, self.services)
-        await self.services.refresh_loop.in_slices(runtime.engine.refresh)
+        await self.services.refresh_loop.in_slices(runtime.refresh)
         self.runtime = runtime
         self.app.serve(runtime.routes, runtime.cors)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from gateway.api.refusals import FLUSH_SECONDS
 from gateway.api.response_state import EXPIRY_SECONDS
 from gateway.app.services import Services
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 ORPHANS_SECONDS = 60.0
+SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback and the judge is known here
 INTEGRITY_SECONDS = 86_400.0
 FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving
 SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event and close their rows
@@ -29,8 +31,12 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "settlement retries": services.settlement_retries.run,
         "metrics sharing": services.exporter.share,
         "virtual keys": partial(run_periodically, KEYS_SECONDS, services.key_cache.refresh),
+        "holdback spending": partial(run_periodically, SPENDING_SECONDS, services.holdback_spending.refresh),
+        "judge spending": partial(run_periodically, SPENDING_SECONDS, services.judge_spending.refresh),
+        "judge": services.judge_queue.run,
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
         "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),
+        "refusals": partial(run_periodically, FLUSH_SECONDS, services.refusals.flush),
         "response memory": services.response_memory.run,
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
     }
@@ -55,6 +61,7 @@ async def lifespan(services: Services) -> AsyncIterator[None]:
         services.exporter.publish()
         services.body_executor.close()
         await services.transport.aclose()
+        await asyncio.to_thread(services.refusals.flush)
         await asyncio.to_thread(services.store.close)
 
 

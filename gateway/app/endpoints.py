@@ -40,10 +40,11 @@ def completion_endpoints(
             new_request_id=services.environment.new_request_id,
             keep_alive=settings.keep_alive,
             bodies=services.bodies,
+            refusals=services.refusals,
         )
 
     plain = {
-        dialect.path: endpoint(dialect, ChatService(dialect, proxy, worker=worker))
+        dialect.path: endpoint(dialect, ChatService(dialect, proxy, worker=worker, tag_header=settings.tag_header))
         for dialect in DIALECTS.values()
         if dialect is not RESPONSES
     }
@@ -54,6 +55,7 @@ def completion_endpoints(
         now=unix_time(services),
         max_body_bytes=settings.limits.body_bytes,
         worker=worker,
+        tag_header=settings.tag_header,
     )
     return {
         **plain,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
+from typing import cast
 
 from starlette.routing import BaseRoute
 
@@ -27,18 +29,37 @@ from gateway.api.stored_responses import StoredResponses
 from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
-from gateway.completion import NativeRequest
+from gateway.completion import ChatRequest, NativeRequest
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
+from gateway.proxy.chat import ChatResult
+from gateway.proxy.judge import Judge, JudgeEndpoint
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.token_counter import TokenCounter
 from gateway.records import RequestRecord
 from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHealth
-from gateway.routing import Corroboration, Planner, PromptCaching, RoutingEngine, SpendingLimits
-from gateway.settings import Settings
+from gateway.routing import (
+    Caller,
+    Corroboration,
+    Holdback,
+    HostAffinity,
+    Pause,
+    Planner,
+    PromptCaching,
+    QualityEvidence,
+    QualityFloor,
+    RoutingEngine,
+    RoutingMode,
+    SpendingLimits,
+    no_pause,
+    usual_models,
+)
+from gateway.savings import odd_baseline
+from gateway.settings import JudgeSettings, Settings
+from gateway.store import Store
 from gateway.store.postgres.address import is_postgres
 
 
@@ -50,6 +71,14 @@ class Runtime:
     engine: RoutingEngine
     routes: Sequence[BaseRoute]
     cors: Cors
+    store: Store
+    quality_evidence: QualityEvidence | None = None
+
+    def refresh(self, pause: Pause = no_pause) -> None:
+        """Learn what the ledger has; `pause` is called between short steps of that. Blocks. Raises LedgerUnavailable."""
+        self.engine.refresh(pause)
+        if self.quality_evidence is not None:
+            self.quality_evidence.refresh(self.store, pause)
 
 
 def build_runtime(settings: Settings, services: Services) -> Runtime:
@@ -60,13 +89,21 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     )
     providers = build_providers(settings, services.signatures)
     upstream_health = UpstreamHealth(environment.clock, observe=log_cooldown)
-    planner = _planner(settings, services, engine=engine, providers=providers, upstream_health=upstream_health)
+    quality_evidence = None if settings.quality_floor is None else QualityEvidence()
+    planner = _planner(
+        settings,
+        services,
+        engine=engine,
+        providers=providers,
+        upstream_health=upstream_health,
+        quality_evidence=quality_evidence,
+    )
     corroboration = Corroboration(
         services.keys_per_model,
         issued=lambda: len(settings.client_keys) + services.key_cache.live,
         needed=settings.corroborating_keys,
     )
-    ledger_services = _ledger_services(settings, services, corroboration=corroboration)
+    ledger_services = _ledger_services(settings, services, providers=providers, corroboration=corroboration)
     times = RequestTimeLimits(
         settings.timeouts,
         settings.catalog,
@@ -95,6 +132,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         times=times,
         worker=services.body_executor,
     )
+    proxy.judge = _judge(settings.judge, services, proxy=proxy, outcomes=ledger_services.outcome_collector)
     authenticator = Authenticator(
         [key.value for key in settings.client_keys],
         settings.admin_key.value if settings.admin_key else None,
@@ -119,7 +157,8 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         corroboration=corroboration,
         upstream_health=upstream_health,
     )
-    return Runtime(settings, engine, routes, Cors(authenticator, origins=settings.cors_origins))
+    cors = Cors(authenticator, origins=settings.cors_origins)
+    return Runtime(settings, engine, routes, cors, store, quality_evidence)
 
 
 def _planner(
@@ -129,6 +168,7 @@ def _planner(
     engine: RoutingEngine,
     providers: Mapping[str, Provider],
     upstream_health: UpstreamHealth,
+    quality_evidence: QualityEvidence | None,
 ) -> Planner:
     def least_cached(provider: str, model: str) -> int | None:
         return providers[provider].least_cached(model) if provider in providers else None
@@ -144,6 +184,8 @@ def _planner(
         baseline=settings.baseline,
         sessions=services.session_affinity,
         recent=services.recent_prompts,
+        holdback=_holdback(settings, services),
+        quality_floor=_quality_floor(settings, services, quality_evidence),
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
         speaks=speaks,
         shadow=settings.mode == "shadow",
@@ -154,6 +196,50 @@ def _planner(
             daily=settings.daily_budget,
             attempts=settings.max_attempts,
         ),
+    )
+
+
+def _holdback(settings: Settings, services: Services) -> Holdback | None:
+    if not settings.holdback or settings.mode == "shadow":
+        return None
+    return Holdback(
+        settings.holdback,
+        daily_usd=Decimal(repr(settings.holdback_daily_usd)),
+        spending=services.holdback_spending,
+        seed=services.environment.seed or 0,
+    )
+
+
+def _quality_floor(settings: Settings, services: Services, evidence: QualityEvidence | None) -> QualityFloor | None:
+    if settings.quality_floor is None or evidence is None:
+        return None
+    return QualityFloor(settings.quality_floor, evidence, seed=services.environment.seed or 0)
+
+
+def _judge(
+    settings: JudgeSettings | None, services: Services, *, proxy: ChatProxy, outcomes: OutcomeCollector
+) -> Judge | None:
+    if settings is None:
+        return None
+
+    async def ask(request: ChatRequest) -> ChatResult:
+        result = await proxy.serve(
+            request,
+            dialect=JudgeEndpoint(),
+            request_id=services.environment.new_request_id(),
+            mode=RoutingMode.COMPLEXITY,  # the named model answers, in shadow mode too
+            caller=Caller(),
+        )
+        return cast(ChatResult, result)  # only a streamed request has a streamed answer
+
+    return Judge(
+        settings.model,
+        share=settings.share,
+        daily_usd=Decimal(repr(settings.daily_usd)),
+        spending=services.judge_spending,
+        queue=services.judge_queue,
+        ask=ask,
+        outcomes=outcomes,
     )
 
 
@@ -172,14 +258,18 @@ def _failover_policy(settings: Settings, services: Services, *, upstream_health:
     )
 
 
-def _ledger_services(settings: Settings, services: Services, *, corroboration: Corroboration) -> LedgerServices:
+def _ledger_services(
+    settings: Settings, services: Services, *, providers: Mapping[str, Provider], corroboration: Corroboration
+) -> LedgerServices:
     def wake_refresh(record: RequestRecord) -> None:
         services.refresh_loop.wake()
 
     listed = frozenset(model.full_name for model in settings.catalog)
     return LedgerServices(
         store=services.store,
-        cost_calculator=CostCalculator(settings.prices),
+        cost_calculator=CostCalculator(
+            settings.prices, prefixes=services.conversation_prefixes, lengths=services.length_ratios
+        ),
         clock=services.environment.clock,
         now=services.environment.now,
         outcome_collector=OutcomeCollector(
@@ -193,12 +283,18 @@ def _ledger_services(settings: Settings, services: Services, *, corroboration: C
             partial(services.exporter.counts.observe, listed=listed),
             log_request,
             services.operator_warnings.observe,
+            services.holdback_spending.observe,
             wake_refresh,
         ),
         incomplete=services.operator_warnings.incomplete,
         ending=lambda: services.lifecycle.ending,
         features=settings.record_features,
         settlement_retries=services.settlement_retries,
+        host_affinity=HostAffinity(
+            services.session_affinity,
+            services.environment.clock,
+            providers={name for name, provider in providers.items() if provider.chooses_host},
+        ),
         unrecorded=settings.on_ledger_failure == "serve",
     )
 
@@ -247,7 +343,14 @@ def _routes(
         ),
         feedback=feedback,
         stored_responses=StoredResponses(state),
-        reports=ReportEndpoints(store, catalog=settings.catalog, prices=settings.prices, now=environment.now),
+        reports=ReportEndpoints(
+            store,
+            catalog=settings.catalog,
+            prices=settings.prices,
+            now=environment.now,
+            note=None if settings.baseline is not None else odd_baseline(usual_models(settings.catalog)),
+            refusals=services.refusals,
+        ),
         metrics=services.exporter.metrics,
         readiness=Readiness(
             store,

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
@@ -13,7 +14,9 @@ from gateway.api.body import BodyBudget
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
+from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
@@ -21,17 +24,21 @@ from gateway.observability.logs import dropped_lines
 from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import JudgeQueue
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.proxy.warnings import OperatorWarnings
 from gateway.routing import (
+    HoldbackSpending,
     ImplicitFeedback,
     KeysPerModel,
+    Pause,
     RecentPrompts,
     Refresh,
     RefreshLoop,
     SessionAffinity,
     keys_per_model,
 )
+from gateway.savings import ConversationPrefixes, LengthRatios
 from gateway.settings import Settings
 from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
@@ -59,11 +66,18 @@ class Services:
     recent_prompts: RecentPrompts
     implicit_feedback: ImplicitFeedback
     keys_per_model: KeysPerModel
+    holdback_spending: HoldbackSpending
+    judge_spending: DailySpending
+    judge_queue: JudgeQueue
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     response_memory: ResponseMemory
+    # What the baseline is priced from.
+    conversation_prefixes: ConversationPrefixes
+    length_ratios: LengthRatios
     # What is watched and reported.
     exporter: PrometheusExporter
+    refusals: RefusalCounter
     event_loop_lag: EventLoopLag
     integrity: IntegrityCheck
     settlement_retries: SettlementRetryQueue
@@ -110,6 +124,17 @@ def build_services(
         store.virtual_keys, now=environment.now, load_admin=store.admin_key, lost=lost_keys_of(settings)
     )
     key_cache.refresh()
+    holdback_spending = HoldbackSpending(store.holdback_cost, now=environment.now)
+    holdback_spending.refresh()
+    judge_spending = DailySpending(store.judge_cost, now=environment.now)
+    judge_spending.refresh()
+    length_ratios = LengthRatios()
+    answer_lengths = AnswerLengthReader(store, length_ratios)
+
+    def refresh_all(pause: Pause) -> None:
+        refresh(pause)
+        answer_lengths.refresh(pause)
+
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -127,10 +152,16 @@ def build_services(
         recent_prompts=RecentPrompts(secret=secret),
         implicit_feedback=ImplicitFeedback(clock, secret=secret),
         keys_per_model=keys_per_model(store),
-        refresh_loop=RefreshLoop(refresh),
+        holdback_spending=holdback_spending,
+        judge_spending=judge_spending,
+        judge_queue=JudgeQueue(),
+        refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
         response_memory=ResponseMemory(lambda: environment.now().timestamp()),
+        conversation_prefixes=ConversationPrefixes(),
+        length_ratios=length_ratios,
         exporter=exporter,
+        refusals=RefusalCounter(store, now=environment.now),
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,

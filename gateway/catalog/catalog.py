@@ -221,8 +221,34 @@ class Catalog:
 
     def with_aliases(self, aliases: Mapping[str, str]) -> Catalog:
         """A catalogue with additional aliases."""
-        names = {**self.aliases, **aliases}
-        return Catalog(self._models, aliases=names, providers=self._prefixes, tradeoffs=self._tradeoffs)
+        return self._changed(aliases={**self.aliases, **aliases})
+
+    def with_models(self, models: Iterable[Model]) -> Catalog:
+        """A catalogue of these models. Raises ConfigError where an alias means none of them."""
+        return self._changed(models=models)
+
+    def with_tradeoffs(self, tradeoffs: Mapping[str, float]) -> Catalog:
+        """A catalogue with other trade-offs after `auto:`; those that are not given stay."""
+        return self._changed(tradeoffs={**self._tradeoffs, **tradeoffs})
+
+    @property
+    def tradeoffs(self) -> Mapping[str, float]:
+        """By the name after `auto:`."""
+        return self._tradeoffs
+
+    def _changed(
+        self,
+        *,
+        models: Iterable[Model] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        tradeoffs: Mapping[str, float] | None = None,
+    ) -> Catalog:
+        return Catalog(
+            self._models if models is None else models,
+            aliases=self.aliases if aliases is None else aliases,
+            providers=self._prefixes,
+            tradeoffs=self._tradeoffs if tradeoffs is None else tradeoffs,
+        )
 
     def alias_problems(self, aliases: Mapping[str, str]) -> dict[str, str]:
         """The problems of unusable aliases, by alias."""

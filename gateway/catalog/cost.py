@@ -59,6 +59,15 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
     return None if completion is None else (_prompt_cost(usage, price, size) + completion) / MILLION
 
 
+def cost_parts(usage: Usage, price: Price | None) -> tuple[Decimal, Decimal] | None:
+    """USD of the prompt and of the completion at `price`; None if either is unknown."""
+    if price is None:
+        return None
+    size = usage.prompt_tokens
+    completion = _completion_cost(usage, price, size)
+    return None if completion is None else (_prompt_cost(usage, price, size) / MILLION, completion / MILLION)
+
+
 def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:
     """The cost of the prompt in millionths of a USD. Each token is charged once, at the rate of its most specific kind."""
     if not (

@@ -22,7 +22,15 @@ from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_re
 from gateway.cli.terminal import echo, shown
 from gateway.errors import GatewayError
 from gateway.settings import Settings
-from gateway.store import InsertAdminKey, InsertVirtualKey, ReplaceAdminKey, RevokeVirtualKey, RotateVirtualKey, Store
+from gateway.store import (
+    InsertAdminKey,
+    InsertVirtualKey,
+    LimitVirtualKey,
+    ReplaceAdminKey,
+    RevokeVirtualKey,
+    RotateVirtualKey,
+    Store,
+)
 from gateway.store.postgres.address import is_postgres
 
 SECRET_BYTES = 32
@@ -55,6 +63,11 @@ class MomentType(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+SESSION_BUDGET = click.option(
+    "--session-budget", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one session may cost at most."
+)
+
+
 @click.group()
 def keys() -> None:
     """Make, list, rotate and revoke virtual keys with budgets, rates and limits of their own.
@@ -72,6 +85,8 @@ def keys() -> None:
 )
 @click.option("--max-tier", type=click.Choice(TIERS), help="The highest tier it may use.")
 @click.option("--max-cost", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one request may cost at most.")
+@SESSION_BUDGET
+@click.option("--no-holdback", is_flag=True, help="No conversation of it is held back to the baseline.")
 @click.option("--expires", type=MomentType(), help="When it expires: 30d, 12h, 2w from now, or a date.")
 @DB
 def create(
@@ -81,6 +96,8 @@ def create(
     models: str | None,
     max_tier: Any,
     max_cost: float | None,
+    session_budget: float | None,
+    no_holdback: bool,
     expires: datetime | None,
     db: str | None,
 ) -> None:
@@ -100,7 +117,9 @@ def create(
         rpm=rpm,
         models=None if models is None else model_patterns(models, settings.catalog),
         max_tier=max_tier,
-        max_cost_nano=None if max_cost is None else nano_dollars(Decimal(repr(max_cost))),
+        max_cost_nano=_nano(max_cost),
+        session_budget_nano=_nano(session_budget),
+        holdback=not no_holdback,
     )
     path = db or settings.db
     if DEMO_LEDGER.exists() and not is_postgres(path) and not Path(path).exists():
@@ -174,6 +193,23 @@ def rotate(key: str, db: str | None) -> None:
 
 @keys.command()
 @click.argument("key")
+@SESSION_BUDGET
+@DB
+def limit(key: str, session_budget: float | None, db: str | None) -> None:
+    """Change what a session of KEY (its name or id) may cost. A higher limit lets sessions that pause go on.
+
+    Without --session-budget there is no limit any more.
+    """
+    limit_nano = _nano(session_budget)
+    with changing(db) as store:
+        stored = live_key(store, key)
+        store.submit(LimitVirtualKey(stored.id, session_budget_nano=limit_nano)).result()
+    now = "without a limit" if limit_nano is None else f"limited to {usd(limit_nano)} USD"
+    click.echo(f"{stored.id} {shown(stored.name)}: a session is {now} from now on.", err=True)
+
+
+@keys.command()
+@click.argument("key")
 @DB
 def revoke(key: str, db: str | None) -> None:
     """Revoke KEY (its name or id) permanently. Its rows in the ledger stay."""
@@ -181,6 +217,10 @@ def revoke(key: str, db: str | None) -> None:
         stored = live_key(store, key)
         store.submit(RevokeVirtualKey(stored.id, at=datetime.now(UTC))).result()
     click.echo(f"{stored.id} {shown(stored.name)} is revoked.", err=True)
+
+
+def _nano(amount: float | None) -> int | None:
+    return None if amount is None else nano_dollars(Decimal(repr(amount)))
 
 
 def live_key(store: Store, name: str) -> VirtualKey:
@@ -236,9 +276,11 @@ def limits(key: VirtualKey) -> str:
         "models": None if key.models is None else " ".join(key.models),
         "up to tier": key.max_tier,
         "USD a request": None if key.max_cost_nano is None else usd(key.max_cost_nano),
+        "USD a session": None if key.session_budget_nano is None else usd(key.session_budget_nano),
         "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
     }
-    return ", ".join(f"{name} {value}" for name, value in shown_limits.items() if value is not None) or "no limits"
+    words = [f"{name} {value}" for name, value in shown_limits.items() if value is not None]
+    return ", ".join(words if key.holdback else [*words, "no holdback"]) or "no limits"
 
 
 def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]:
@@ -254,7 +296,9 @@ def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]
         "rpm": key.rpm,
         "models": key.models,
         "max_tier": key.max_tier,
+        "holdback": key.holdback,
         "max_cost": None if key.max_cost_nano is None else key.max_cost_nano / 1e9,
+        "session_budget": None if key.session_budget_nano is None else key.session_budget_nano / 1e9,
         "budget": None
         if budget is None
         else {

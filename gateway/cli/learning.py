@@ -22,7 +22,9 @@ def learning() -> None:
 @learning.command()
 @READ_DB
 def show(db: str | None) -> None:
-    """List the stored states, oldest first. A start continues from the last usable one."""
+    """List the stored states, oldest first. A start continues from the last usable one. If a judge rates answers, its agreement
+    with people's feedback follows.
+    """
     with reading(ledger_to_read(db)) as store:
         found = store.states()
         if not found:
@@ -31,6 +33,12 @@ def show(db: str | None) -> None:
             foreign = state.format not in READABLE_FORMATS and "of another version"
             problem = state.problem or foreign or "sound"
             click.echo(f"{state.id} {state.timestamp} {state.origin:<8} {state.outcomes} outcomes: {problem}")
+        judged = store.judge_agreement()
+        if judged["answers"]:
+            click.echo(
+                f"Of {judged['answers']} answers rated by the judge and by people, {judged['agreement']:.0%} got the same verdict; "
+                f"the judge's ratings are {judged['difference']:+.2f} on average."
+            )
 
 
 @learning.command()

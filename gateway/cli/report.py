@@ -16,8 +16,9 @@ from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
-from gateway.savings import ReportQuery, ledger_report, moment
-from gateway.savings.ledger_report import BY
+from gateway.routing import usual_models
+from gateway.savings import ReportQuery, ledger_report, moment, odd_baseline
+from gateway.savings.ledger_report import BY, dimension_of
 from gateway.store.opening import ledger_name
 
 SHOWN_ROWS = 10  # of a long table, without --all
@@ -61,6 +62,7 @@ def report(
     name = ledger_name(path)
     settings = settings_or_exit(environment())
     try:
+        dimension_of(by)
         query = ReportQuery(
             moment(since, now=now) if days is None else now - timedelta(days=days),
             None if until is None else moment(until, now=now, name="until"),
@@ -72,7 +74,14 @@ def report(
                 past = (now - (query.since or now)).total_seconds() / 86_400
                 print_shadow(store.shadow(days=max(past, 1e-6)), path=name, as_json=form == "json")
                 return
-            made = ledger_report(store, query, catalog=settings.catalog, prices=settings.prices, now=now)
+            made = ledger_report(
+                store,
+                query,
+                catalog=settings.catalog,
+                prices=settings.prices,
+                now=now,
+                note=None if settings.baseline is not None else odd_baseline(usual_models(settings.catalog)),
+            )
     except GatewayError as error:
         raise click.UsageError(error.message) from None
     if form == "json":

@@ -12,7 +12,8 @@ import orjson
 from gateway.completion import ChatRequest, Json
 
 # opencode: x-session-id, x-session-affinity; Claude Code: x-claude-code-session-id; Codex: session-id.
-SESSION_HEADERS = (b"x-session-id", b"x-claude-code-session-id", b"session-id", b"x-session-affinity")
+_CLAUDE_CODE = b"x-claude-code-session-id"
+SESSION_HEADERS = (b"x-session-id", _CLAUDE_CODE, b"session-id", b"x-session-affinity")
 # Claude Code: an id for each subagent. Codex: the kind of a subagent.
 AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
 _THREAD_HEADER = b"thread-id"  # Codex: the thread id of a subagent differs from the session id
@@ -25,17 +26,17 @@ def with_client_session(request: ChatRequest, headers: Mapping[bytes, bytes]) ->
     """The request with the session and agent ids of the client's headers or fields, where `routing` has none.
 
     Precedence: `routing.session_id`, a session header, `prompt_cache_key`, `metadata.user_id` of Claude Code. Long ids and
-    ids with characters other than printable ASCII are hashed.
+    ids with characters other than printable ASCII are hashed. Subagents of Claude Code share its session without an id of their
+    own in some versions, so its conversations are told apart by their beginning, as those with one `prompt_cache_key` are.
     """
     hints, body = request.hints, request.body if request.native is None else request.native.body
     session, shared = hints.session_id, False
     if session is None:
         session = _first_header(headers, SESSION_HEADERS)
+        shared = session is not None and _first_header(headers, (b"x-session-id",)) is None and _CLAUDE_CODE in headers
     if session is None:
-        session = _prompt_cache_key(body)
+        session = _prompt_cache_key(body) or _claude_code_session(body)
         shared = session is not None
-    if session is None:
-        session = _claude_code_session(body)
     agent = hints.agent_id or _first_header(headers, AGENT_HEADERS) or _codex_subagent(headers)
     if session is hints.session_id and agent is hints.agent_id:
         return request

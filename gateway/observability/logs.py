@@ -164,6 +164,9 @@ class RequestLogRecord(logging.LogRecord):
             "seconds": row.duration,
             "streamed": row.streamed,
             "key_id": row.key_id,
+            "session_budget": None
+            if row.session_spending is None
+            else round(row.session_spending.share(row.actual_cost), 3),
         }
         return {name: value for name, value in facts.items() if value is not None}
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.completion import ChatRequest, Chunk, Completion, NativeRequest, UpstreamRequest
+from gateway.completion import ChatRequest, Chunk, Completion, NativeRequest, UpstreamRequest, Usage
 from gateway.embeddings import EmbeddingRequest, Embeddings
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
@@ -78,6 +78,8 @@ class Provider(ABC):
     max_embedding_inputs: int = 2048
     # Inbound dialects whose requests the upstream takes untranslated (`ChatRequest.native`).
     native_dialects: frozenset[str] = frozenset()
+    # Whether it chooses among hosts, each with caches of its own.
+    chooses_host = False
 
     def __init__(
         self, endpoint: UpstreamEndpoint, *, name: str | None = None, signatures: SignatureCache | None = None
@@ -118,6 +120,13 @@ class Provider(ABC):
 
     def build_count_request(self, request: ChatRequest, model: str) -> UpstreamRequest | None:
         """A request for the number of tokens of a native prompt; None where the upstream has no such call."""
+        return None
+
+    def usage(self, raw: object) -> Usage | None:
+        """The token counts in a usage object as it was received (`Usage.raw`); None where nothing can be counted.
+
+        The ledger's rows are priced again from it. The default is for providers of other packages, which may not have it.
+        """
         return None
 
     def least_cached(self, model: str) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any
 
-from gateway.completion import ChatRequest, Json, UpstreamRequest, Usage
+from gateway.completion import ChatRequest, Json, RoutedConversation, UpstreamRequest, Usage
 from gateway.errors import InvalidRequest, UpstreamAuth, UpstreamError, UpstreamModelNotFound, UpstreamRejected
 from gateway.providers.claude.profiles import profile_of
 from gateway.providers.errors import json_error_parts, redact
@@ -26,6 +27,7 @@ class OpenRouter(OpenAICompatible):
     """https://openrouter.ai/docs/api-reference/overview. Model ids are passed unchanged, also `openrouter/auto`."""
 
     name = "openrouter"
+    chooses_host = True
     allowed_fields = AllowedFields(
         request=OPENAI.request - _UNSUPPORTED | _EXTENSIONS,
         message=MESSAGE - {"audio"} | {"images"},
@@ -55,10 +57,31 @@ class OpenRouter(OpenAICompatible):
                 body["reasoning"] = {name: value for name, value in body["reasoning"].items() if name != "exclude"}
         if "models" in body:
             body["models"] = [_without_prefix(name) for name in body["models"]]
+        if request.conversation is not None:
+            self._keep_host(body, request.conversation)
         return body
 
+    def _keep_host(self, body: dict[str, Any], conversation: RoutedConversation) -> None:
+        """Keeps a conversation at its host, unless the client chose for itself.
+
+        `session_id` is OpenRouter's own key for that, from the first answer on; here a hash, keyed so that all processes send the
+        same and nobody can tell the client's id. `order` names the last host; without more, other hosts may answer for it.
+        https://openrouter.ai/docs/guides/best-practices/prompt-caching#provider-sticky-routing
+        """
+        name = conversation.name.encode(errors="replace")
+        digest = blake2b(name, key=self.endpoint.api_key.encode()[:64], digest_size=16)
+        body.setdefault("session_id", digest.hexdigest())
+        if conversation.host is not None and "models" not in body and not body["model"].startswith("openrouter/"):
+            body.setdefault("provider", {"order": [conversation.host], "allow_fallbacks": True})
+
     def usage(self, raw: object) -> Usage | None:
-        return parse_usage(raw, reported_cost=_cost)
+        return parse_usage(raw, reported_cost=reported_cost)
+
+    def usage_in(self, body: Json) -> Usage | None:
+        """With the host that answered (`provider`), so that the row names it."""
+        usage = self.usage(body.get("usage"))
+        host = body.get("provider")
+        return usage._replace(raw={**usage.raw, "provider": host}) if usage and isinstance(host, str) else usage
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """OpenRouter chooses for its own routers (`openrouter/auto`) and for a list of fallbacks."""
@@ -170,7 +193,7 @@ def _details_of_model(details: Sequence[Json], model: str) -> list[Json]:
     ]
 
 
-def _cost(usage: Json) -> Decimal | None:
+def reported_cost(usage: Json) -> Decimal | None:
     """USD: what OpenRouter charges, plus, for a customer's own key (BYOK), what the provider behind it charges."""
     cost = _usd(usage.get("cost"))
     details = usage.get("cost_details")

@@ -26,7 +26,7 @@ class RejectedAnswer(NamedTuple):
 class AttemptLog:
     """At most the last attempt is open. `clock` is monotonic seconds; costs are those at the time `at`.
 
-    `current` is the provider and model of the newest attempt, once there is one.
+    `began` is when the request began. `current` is the provider and model of the newest attempt, once there is one.
     """
 
     current: ModelKey
@@ -35,7 +35,7 @@ class AttemptLog:
         self._cost_calculator = cost_calculator
         self._clock = clock
         self._at = at
-        self._began = self._attempt_began = clock()
+        self.began = self._attempt_began = clock()
         self._upstream_id: str | None = None
         self.attempts: list[Attempt] = []
         self.first_byte: float | None = None  # seconds from the start of the request
@@ -45,7 +45,7 @@ class AttemptLog:
     @property
     def duration(self) -> float:
         """Seconds since the start of the request."""
-        return self._clock() - self._began
+        return self._clock() - self.began
 
     @property
     def fell_back(self) -> bool:

@@ -19,6 +19,7 @@ from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import Judge
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import openai_usage, response_head
 from gateway.proxy.services import LedgerServices
@@ -41,7 +42,10 @@ class ChatResult(NamedTuple):
 
 
 class ChatProxy:
-    """Serves chat completions. `cascade` is None where answers that fail validation are given as they are."""
+    """Serves chat completions. `cascade` is None where answers that fail validation are given as they are.
+
+    `judge` is set after the construction, since it asks its questions through the proxy itself.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class ChatProxy:
         cascade: Cascade | None = None,
         worker: BodyExecutor | None = None,
     ) -> None:
+        self.judge: Judge | None = None
         self._planner = planner
         self._providers = providers
         self._transport = transport
@@ -91,15 +96,25 @@ class ChatProxy:
                 head = response_head(transaction.record, transaction.request, created=self._unix_time())
                 writer = dialect.stream_writer(head)
                 return ChatStream(
-                    transaction, answer, attempts, writer=writer, worker=self._worker, before_end=before_end
+                    transaction,
+                    answer,
+                    attempts,
+                    writer=writer,
+                    worker=self._worker,
+                    before_end=before_end,
+                    judge=self.judge,
                 )
             completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
             facts = answer_of(completion.choices, validity=validity)
             record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
-        body = await self._encode(completion, record, request, dialect)
+        result = ChatResult(await self._encode(completion, record, request, dialect), record)
         if before_end is not None:
             await before_end()
-        return ChatResult(body, record)
+        if self.judge is not None and (transcript := self.judge.transcript(record)) is not None:
+            for choice in completion.choices:
+                transcript.add(choice)
+            self.judge.rate_later(transaction.plan, transaction.request, record, transcript)
+        return result
 
     def _transaction(
         self,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
 from gateway.completion import ChatRequest, Usage
-from gateway.proxy.settlement import answering_attempt
+from gateway.proxy.answering import answering_attempt
 from gateway.records import RequestRecord
 from gateway.routing import (
     FAILED_VALIDATION,
@@ -20,10 +20,14 @@ from gateway.routing import (
     Plan,
     PromptTurn,
     SessionAffinity,
+    is_new_turn,
     label_of,
     last_user_text,
 )
 from gateway.store import InsertOutcome, Store, StoredOutcome
+
+# A judge's rating counts half of a person's.
+JUDGE_WEIGHT = 0.5
 
 
 class OutcomeCollector:
@@ -57,7 +61,7 @@ class OutcomeCollector:
             plan.context.prompt or last_user_text(request.messages),
             key_id=record.key_id,
             session_id=session.conversation if session is not None else self._sessions.conversation(request),
-            fresh=request.messages[-1].get("role") == "user",
+            fresh=is_new_turn(request.messages),
             digest=facts.digest if facts is not None else None,
         )
         if not record.client_retries:  # an SDK retries because of an error, not because of an answer
@@ -97,6 +101,13 @@ class OutcomeCollector:
         if record.status == "ok":
             self._remember(plan, record, served=served, plain=plain, turn=turn)
         return outcomes
+
+    def on_judged(self, plan: Plan, record: RequestRecord, *, quality: float) -> None:
+        """Store the judge's rating of a settled answer, 0 to 1."""
+        plain = without_usage(outcome_of(record, plan))
+        label = _labelled(plain, ModelKey(plain.provider, plain.model), Label("judge", quality, JUDGE_WEIGHT))
+        if self._counts(label, record):
+            self._store.submit(InsertOutcome(label))
 
     def _counts(self, label: StoredOutcome, record: RequestRecord) -> bool:
         return self._corroboration.accepts(label.source, ModelKey(label.provider, label.model), record.key_id)

@@ -15,6 +15,7 @@ from gateway.completion import ChatRequest, Chunk, Usage
 from gateway.dialects import StreamWriter
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import StreamParser
+from gateway.proxy.answer_text import Transcript
 from gateway.proxy.body_executor import LARGE
 from gateway.proxy.settlement import ReceivedAnswer, message_chars
 from gateway.routing import AnswerCollector, AnswerFacts
@@ -93,11 +94,22 @@ class ChunkReader:
 
 
 class Relay:
-    """Writes the chunks of `reader` for the client, and keeps what the settlement needs to know about them."""
+    """Writes the chunks of `reader` for the client, and keeps what the settlement needs to know about them.
 
-    __slots__ = ("_chars", "_collector", "_dropped", "_reader", "_usage", "_writer")
+    `transcript` is given the answer where it is to be rated.
+    """
 
-    def __init__(self, reader: ChunkReader, writer: StreamWriter, request: ChatRequest) -> None:
+    __slots__ = ("_chars", "_collector", "_dropped", "_reader", "_transcript", "_usage", "_writer")
+
+    def __init__(
+        self,
+        reader: ChunkReader,
+        writer: StreamWriter,
+        request: ChatRequest,
+        *,
+        transcript: Transcript | None = None,
+    ) -> None:
+        self._transcript = transcript
         self._reader = reader
         self._writer = writer
         self._collector = AnswerCollector(request)
@@ -144,4 +156,6 @@ class Relay:
         for choice in chunk.choices:
             self._chars += len(chunk.text) if chunk.text is not None else message_chars(choice.get("delta") or {})
             self._collector.add(choice)
+            if self._transcript is not None:
+                self._transcript.add(choice)
         return self._writer.write(chunk)

@@ -10,6 +10,7 @@ from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.settlement_retry import SettlementRetryQueue
 from gateway.records import RequestRecord
+from gateway.routing import HostAffinity
 from gateway.store import Store
 
 Observer = Callable[[RequestRecord], None]
@@ -33,6 +34,7 @@ class LedgerServices:
     now: Callable[[], datetime]
     outcome_collector: OutcomeCollector
     settlement_retries: SettlementRetryQueue
+    host_affinity: HostAffinity | None = None
     observers: Sequence[Observer] = ()
     incomplete: Incomplete = lambda provider, kinds: None
     ending: Callable[[], bool] = lambda: False

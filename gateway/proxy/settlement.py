@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from gateway.catalog import PriceTable, cost
 from gateway.completion import ChatRequest, Completion, Usage
-from gateway.records import Attempt, RequestRecord
+from gateway.proxy.answering import answer_cost
+from gateway.proxy.baseline import Baseline, BaselineCalculator, Settled
+from gateway.records import Attempt, RequestRecord, RequestStatus
 from gateway.routing import POLICY_VERSION, Caller, Plan, RoutingMode, prompt_tokens_of
-
-_ROUTER = "openrouter/"  # prefix of OpenRouter's own models, which choose among others
+from gateway.savings import ConversationPrefixes, LengthRatios
 
 CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.openai.com/en/articles/4936856
 # About 1,300 tokens, the price of a picture of 1024 x 1024: https://ai.google.dev/gemini-api/docs/pricing
@@ -54,47 +55,60 @@ def usage_of(request: ChatRequest, answer: ReceivedAnswer) -> Usage:
 class CostCalculator:
     """Prices usage at the time of the request."""
 
-    def __init__(self, prices: PriceTable) -> None:
+    def __init__(
+        self,
+        prices: PriceTable,
+        *,
+        prefixes: ConversationPrefixes | None = None,
+        lengths: LengthRatios | None = None,
+    ) -> None:
         self._prices = prices
+        self._baselines = BaselineCalculator(
+            prices, prefixes=prefixes or ConversationPrefixes(), lengths=lengths or LengthRatios()
+        )
 
     def cost(self, usage: Usage, provider: str, model: str, *, at: datetime) -> Decimal | None:
         """USD that `usage` costs at a model; None when its price is unknown."""
         return cost(usage, self._prices.price(provider, model, at))
 
     def settle(
-        self, record: RequestRecord, *, attempts: Sequence[Attempt], usage: Usage | None, at: datetime, **ended: Any
+        self,
+        record: RequestRecord,
+        *,
+        plan: Plan,
+        request: ChatRequest,
+        attempts: Sequence[Attempt],
+        usage: Usage | None,
+        at: datetime,
+        began: float,
+        duration: float,
+        status: RequestStatus,
+        **ended: Any,
     ) -> RequestRecord:
-        """The record with its final members (`ended`), the cost of all attempts, and the baseline's cost on the same usage.
+        """The record with its final members (`ended`), the cost of all attempts, and what the baseline would have cost.
 
-        The baseline's interval assumes that the baseline model would have written between half and twice as many tokens.
-        It is exact if the baseline is the answering model, or a router that chose it.
+        `began` is monotonic seconds.
         """
-        spent = _total(attempts)
-        baseline = (record.baseline_provider, record.baseline_model)
-        chose = record.strategy_used == "pinned" and record.baseline_model.startswith(_ROUTER)
-        low = middle = high = None
-        evidence = None
+        baseline = Baseline()
         if usage is not None:
-            if chose or baseline == (record.selected_provider, record.selected_model):
-                low = middle = high = answer_cost(attempts, usage)
-                evidence = "exact"
-            else:
-                evidence = "same_usage"
-                if (price := self._prices.price(*baseline, at=at)) is not None:
-                    low, middle, high = (cost(_scaled(usage, factor), price) for factor in (0.5, 1.0, 2.0))
-            if usage.estimated:
-                evidence = "estimated"
+            baseline = self._baselines.calculate(
+                Settled(record, plan, request, attempts, usage, at, began, began + duration, ok=status == "ok")
+            )
         return record._replace(
-            actual_cost=spent,
+            actual_cost=_total(attempts),
             shadow_cost=self._shadow_cost(record, attempts=attempts, usage=usage, at=at),
-            baseline_cost=middle,
-            baseline_cost_low=low,
-            baseline_cost_high=high,
-            evidence=evidence,
+            baseline_cost=baseline.cost.middle,
+            baseline_cost_low=baseline.cost.low,
+            baseline_cost_high=baseline.cost.high,
+            evidence=baseline.evidence,
+            baseline_usage=baseline.usage,
+            cache_miss=baseline.cache_miss,
             usage=usage,
             estimated=usage.estimated if usage is not None else record.estimated,
             price_version=self._prices.version,
             attempts=tuple(attempts),
+            duration=duration,
+            status=status,
             **ended,
         )
 
@@ -107,28 +121,6 @@ class CostCalculator:
         if (record.shadow_provider, record.shadow_model) == (record.selected_provider, record.selected_model):
             return answer_cost(attempts, usage)
         return self.cost(usage._replace(reported_cost=None), record.shadow_provider, record.shadow_model, at=at)
-
-
-def _scaled(usage: Usage, factor: float) -> Usage:
-    """The usage with `factor` times the completion, without the cost that the provider reported for its own."""
-    return usage._replace(
-        completion_tokens=round(usage.completion_tokens * factor),
-        completion_audio_tokens=round(usage.completion_audio_tokens * factor),
-        completion_image_tokens=round(usage.completion_image_tokens * factor),
-        completion_video_tokens=round(usage.completion_video_tokens * factor),
-        reported_cost=None,
-    )
-
-
-def answering_attempt(attempts: Sequence[Attempt], usage: Usage | None) -> Attempt | None:
-    """The attempt whose answer was used; a later one may have failed."""
-    return next((attempt for attempt in reversed(attempts) if usage is not None and attempt.usage is usage), None)
-
-
-def answer_cost(attempts: Sequence[Attempt], usage: Usage | None) -> Decimal | None:
-    """Cost of the answering attempt, USD."""
-    attempt = answering_attempt(attempts, usage)
-    return attempt.cost if attempt is not None else None
 
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:
@@ -172,6 +164,8 @@ def new_record(
         shadow_provider=shadow.chosen.provider if shadow is not None else None,
         shadow_model=shadow.chosen.name if shadow is not None else None,
         endpoint=endpoint,
+        tags=request.hints.tags or {},
+        holdback=plan.holdback,
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,

@@ -18,6 +18,7 @@ from typing import Protocol
 from gateway.dialects import StreamWriter
 from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.judge import Judge
 from gateway.proxy.relay import Relay
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import answered_by, openai_usage
@@ -46,9 +47,11 @@ class ChatStream:
         "_attempts",
         "_before_end",
         "_client",
+        "_judge",
         "_relay",
         "_time",
         "_transaction",
+        "_transcript",
         "_unsent",
         "_upstream",
         "_worker",
@@ -67,6 +70,7 @@ class ChatStream:
         writer: StreamWriter,
         worker: BodyExecutor,
         before_end: Callable[[], Awaitable[None]] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.record = transaction.record
         self.sent_at = 0.0
@@ -78,7 +82,9 @@ class ChatStream:
         self._time = asyncio.get_running_loop().time
         self._unsent = b""
         self._writer = writer
-        self._relay = Relay(upstream.reader, writer, transaction.request)
+        self._judge = judge
+        self._transcript = None if judge is None else judge.transcript(transaction.record)
+        self._relay = Relay(upstream.reader, writer, transaction.request, transcript=self._transcript)
         transaction.receive_from(self._relay)
 
     async def send_to(self, client: EventSink) -> None:
@@ -95,6 +101,8 @@ class ChatStream:
         if self._before_end is not None:
             await self._before_end()
         await client.send(end)
+        if self._judge is not None and self._transcript is not None:
+            self._judge.rate_later(self._transaction.plan, self._transaction.request, self.record, self._transcript)
 
     @property
     def keep_alive(self) -> bytes:

@@ -29,8 +29,9 @@ from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol
 
+from gateway.accounts.budgets import SESSION, TOLD_FROM, Hold, SessionSpending
 from gateway.catalog import ModelKey
-from gateway.completion import ChatRequest, Chunk, Completion, Usage
+from gateway.completion import ChatRequest, Chunk, Completion, RoutedConversation, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
 from gateway.proxy.request_end import ChatError, End, code_of
@@ -105,6 +106,7 @@ class RequestTransaction:
         self._turn: PromptTurn | None = None
         self._kept_usage: Usage | None = None  # of a rejected answer that is sent anyway
         self._end: End | None = None
+        self._conversation: RoutedConversation | None = None  # of the newest call
 
     async def __aenter__(self) -> RequestTransaction:
         return self
@@ -151,9 +153,24 @@ class RequestTransaction:
             option = reservation.options[held]
             self.plan = replace(self.plan, candidates=option.candidates)
             self.request = option.applied(self.request)
+            await self._read_session_spending(reservation.holds)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
         if self._response is not None and self.request.stream:
             self._response.on_routed(self.record)
+
+    async def _read_session_spending(self, holds: Sequence[Hold]) -> None:
+        """What the session has spent so far, where it has a budget; told to the client and the log from 80 % on."""
+        hold = next((hold for hold in holds if hold.account.startswith(SESSION)), None)
+        if hold is None:
+            return
+        try:
+            balance = await asyncio.to_thread(self._services.store.balance, hold.account, hold.period)
+        except LedgerUnavailable:  # the money is held already; only the share is not told
+            return
+        spending = SessionSpending(balance.used_nano, hold.budget.limit_nano)
+        self.record = self.record._replace(session_spending=spending)
+        if (share := spending.share(None)) >= TOLD_FROM:
+            log.warning("the session %s has spent %.0f %% of its budget", self.record.session_id, 100 * share)
 
     async def call(self, candidate: Candidate) -> ChatRequest:
         """Record the next attempt; returns the request to send. Raises LedgerUnavailable, BudgetExceeded.
@@ -167,7 +184,11 @@ class RequestTransaction:
             self._select(called, called)
         if attempt.number > 1 and self._inserted:
             await self._insert(attempt)
-        return with_breakpoints(self.request) if self.record.cache_marks == "gateway" else self.request
+        request = with_breakpoints(self.request) if self.record.cache_marks == "gateway" else self.request
+        if (hosts := self._services.host_affinity) is not None:
+            request = hosts.prepare(request, called, session=self.plan.session, key_id=self.record.key_id)
+        self._conversation = request.conversation
+        return request
 
     def _select(self, selected: ModelKey, key: ModelKey) -> None:
         marker = self.plan.breakpoints.placed_by(key)
@@ -274,9 +295,12 @@ class RequestTransaction:
             self.record = self.record._replace(fallback_used=self.record.fallback_used or self._log.fell_back)
         self.record = self._services.cost_calculator.settle(
             self.record,
+            plan=self.plan,
+            request=self.request,
             attempts=self._log.attempts,
             usage=usage,
             at=self._at,
+            began=self._log.began,
             status=end.status,
             error_code=end.error_code,
             fallback_reason=self.record.fallback_reason if self.record.fallback_used else None,
@@ -285,6 +309,8 @@ class RequestTransaction:
             first_byte=self._log.first_byte,
             duration=self._log.duration,
         )
+        if self._conversation is not None and self._services.host_affinity is not None and end.status == "ok":
+            self._services.host_affinity.record(self._conversation, self.current, usage)
         outcomes = self._outcomes(end) if called and end.status != "interrupted" else ()
         return self._services.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 

@@ -12,23 +12,21 @@ from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, 
 from gateway.routing.feedback.format_check import Validity, check_format
 from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptTurn
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
+from gateway.routing.holdback import Holdback, HoldbackSpending
 from gateway.routing.metrics import MetricsCollector
 from gateway.routing.planner import Caller, Plan, Planner
 from gateway.routing.prompt.complexity import score_complexity
-from gateway.routing.prompt.context import (
-    context_of,
-    input_tokens_of,
-    last_user_text,
-    prompt_tokens_of,
-    with_prompt_tokens,
-)
+from gateway.routing.prompt.context import context_of, input_tokens_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
+from gateway.routing.prompt.user_text import is_new_turn, last_user_text
+from gateway.routing.quality_floor import QualityEvidence, QualityFloor
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
+from gateway.routing.sessions.host_affinity import HostAffinity
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints, PromptCaching, with_breakpoints
 from gateway.routing.spending_limits import PricedOption, Reservation, SpendingLimits
 from gateway.routing.strategies.analyzer import QueryPatternAnalyzer
-from gateway.routing.strategies.complexity import ComplexityStrategy
+from gateway.routing.strategies.complexity import ComplexityStrategy, usual_models
 from gateway.routing.strategies.hybrid import HybridStrategy
 from gateway.routing.strategies.learning import LearningStrategy
 from gateway.routing.strategies.ranking import POLICY_VERSION, Ranking
@@ -46,6 +44,9 @@ __all__ = [
     "Catalog",
     "ComplexityStrategy",
     "Corroboration",
+    "Holdback",
+    "HoldbackSpending",
+    "HostAffinity",
     "HybridStrategy",
     "ImplicitFeedback",
     "KeysPerModel",
@@ -61,6 +62,8 @@ __all__ = [
     "PricedOption",
     "PromptCaching",
     "PromptTurn",
+    "QualityEvidence",
+    "QualityFloor",
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",
@@ -81,15 +84,15 @@ __all__ = [
     "answer_of",
     "check_format",
     "context_of",
-    "from here and nothing deeper. The first group is the Python API",
     "input_tokens_of",
+    "is_new_turn",
     "keys_per_model",
     "label_of",
     "last_user_text",
     "no_pause",
     "prompt_tokens_of",
     "score_complexity",
-    "the rest serves the gateway.",
+    "usual_models",
     "with_breakpoints",
     "with_prompt_tokens",
 ]

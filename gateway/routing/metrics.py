@@ -66,6 +66,7 @@ class MetricsCollector:
     ) -> RequestRecord:
         metadata: Mapping[str, Any] = decision.metadata or {}
         pinned = decision.strategy_used == "pinned"
+        baseline_cost = _cost(baseline)
         candidates, features = metadata.get("candidates"), metadata.get("features")
         return RequestRecord(
             request_id=request_id or uuid.uuid4().hex,
@@ -76,7 +77,7 @@ class MetricsCollector:
             baseline_provider=baseline.provider,
             baseline_model=baseline.model,
             confidence=None if pinned else decision.confidence,
-            baseline_cost=_cost(baseline),
+            baseline_cost=baseline_cost,
             actual_cost=_cost(decision),
             pattern_detected=None if pinned else metadata.get("pattern"),
             complexity_score=None if pinned else metadata.get("complexity"),
@@ -86,7 +87,7 @@ class MetricsCollector:
             status="ok",
             auto_route=bool(auto_route),
             reasoning=decision.reasoning,
-            evidence="estimated",
+            evidence="unknown" if baseline_cost is None else "modelled",
             estimated=True,
             propensity=metadata.get("propensity"),
             candidates=candidates if isinstance(candidates, Sequence) else (),

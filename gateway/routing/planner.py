@@ -13,16 +13,25 @@ from gateway.completion import ChatRequest, NativeRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.holdback import Holdback, HoldbackDraw
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
+from gateway.routing.quality_floor import QualityFloor
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
-from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching
-from gateway.routing.sessions.switching_cost import SessionChoice, keep_unless_worth_it, switch_cost
+from gateway.routing.sessions.prompt_caching import NO_BREAKPOINTS, CacheBreakpoints, PromptCaching, likelihood_of_next
+from gateway.routing.sessions.switching_cost import (
+    SessionChoice,
+    cheapest,
+    expected_turns,
+    keep_unless_worth_it,
+    switch_cost,
+)
 from gateway.routing.spending_limits import Reservation, SpendingLimits
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.types import RoutingContext, RoutingMode
 
 CACHED_NAMES = 1000  # model names whose meaning and plan are cached; clients choose them
+BEST = "auto:quality"  # the best expected answer, at any price
 PINNED = "pinned"  # `strategy_used` of a request whose client named the model
 _PROVIDER_ALIASES = {"anthropic": "claude"}
 
@@ -44,7 +53,8 @@ class Plan:
     """The decision for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
 
     `session` is the request's place in its conversation, `session_kept` whether it stays with its model, and `switch_penalty`
-    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode.
+    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode,
+    or without the holdback. `holdback`: a draw sent the conversation to the baseline; None where none was drawn.
     `reservation` is what the request may cost, where that is limited. `breakpoints` are the cache breakpoints that it gets.
     """
 
@@ -59,6 +69,7 @@ class Plan:
     shadow: Ranking | None = None
     reservation: Reservation | None = None
     breakpoints: CacheBreakpoints = NO_BREAKPOINTS
+    holdback: bool | None = None
 
     @property
     def pinned(self) -> bool:
@@ -73,6 +84,7 @@ class Planner:
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
     `speaks` returns whether a provider takes a native request as it is.
+    `holdback` sends some conversations to the baseline, `quality_floor` those for which no cheaper model is proven good enough.
     """
 
     def __init__(
@@ -89,7 +101,11 @@ class Planner:
         recent: RecentPrompts | None = None,
         caching: PromptCaching | None = None,
         speaks: Callable[[str, NativeRequest], bool] = lambda provider, native: False,
+        holdback: Holdback | None = None,
+        quality_floor: QualityFloor | None = None,
     ) -> None:
+        self._quality_floor = quality_floor
+        self._holdback = holdback
         self._engine = engine
         self._caching = caching
         self._speaks = speaks
@@ -156,18 +172,33 @@ class Planner:
         context = self._context(request, target, caller=caller, session=session)
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
-        choice, context = self._rank_auto(context, session, breakpoints)
+        choice, context = self._rank_auto(request, context, session, breakpoints)
+        draw = self._measured(choice.ranking, target, baseline, session=session, caller=caller)
+        ranking = draw.ranking
+        kept = choice.kept if ranking.chosen == choice.ranking.chosen else None
         return Plan(
-            ranking=choice.ranking,
-            candidates=self._candidates(choice.ranking),
+            ranking=ranking,
+            candidates=self._candidates(ranking),
             baseline=baseline,
             context=context,
             mode=RoutingMode.AUTO,
             session=session,
-            session_kept=choice.kept,
-            switch_penalty=choice.penalty,
+            session_kept=kept,
+            switch_penalty=None if kept is None else choice.penalty,
+            shadow=draw.routed if draw.held else None,
             breakpoints=breakpoints,
+            holdback=draw.held,
         )
+
+    def _measured(
+        self, ranking: Ranking, target: Target, baseline: ModelKey, *, session: SessionLookup | None, caller: Caller
+    ) -> HoldbackDraw:
+        """The ranking within the quality floor, and the holdback's draw; a request that names its model is never drawn."""
+        if self._quality_floor is not None:
+            ranking = self._quality_floor.apply(ranking, baseline, session=session)
+        if self._holdback is None or isinstance(target, Pinned):
+            return HoldbackDraw(ranking)
+        return self._holdback.draw(ranking, baseline, session=session, key=caller.key)
 
     def _plan_by_complexity(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
         context = self._context(request, target, caller=caller)
@@ -209,17 +240,35 @@ class Planner:
             return None
 
     def _rank_auto(
-        self, context: RoutingContext, session: SessionLookup | None, breakpoints: CacheBreakpoints
+        self,
+        request: ChatRequest,
+        context: RoutingContext,
+        session: SessionLookup | None,
+        breakpoints: CacheBreakpoints,
     ) -> tuple[SessionChoice, RoutingContext]:
-        """The ranking at the costs of this conversation, and the context with them; a change of model that is not worth its cost is undone."""
+        """The ranking at the costs of this conversation; a change of model that is not worth its cost is undone.
+
+        The context that is returned has the surcharges of this request alone. With a `max_cost`, which limits this request,
+        they decide as well.
+        """
         if session is None:
             return SessionChoice(self._engine.rank(context.prompt, strategy="hybrid", context=context)), context
-        tokens = context.prompt_tokens or 0
-        cost = switch_cost(session, self._catalog, prompt_tokens=tokens, breakpoints=breakpoints)
-        if cost.surcharges:
-            context = replace(context, surcharges=cost.surcharges)
-        ranking = self._engine.rank(context.prompt, strategy="hybrid", context=context)
-        return keep_unless_worth_it(ranking, cost), context
+        further = 0.0
+        if context.max_cost is None:
+            further = expected_turns(session.turns, likelihood_of_next(request, session))
+        cost = switch_cost(
+            session,
+            self._catalog,
+            prompt_tokens=context.prompt_tokens or 0,
+            breakpoints=breakpoints,
+            further=further,
+        )
+        priced = replace(context, surcharges=cost.per_turn) if cost.per_turn else context
+        ranking = self._engine.rank(context.prompt, strategy="hybrid", context=priced)
+        if session.auxiliary and request.model != BEST:
+            ranking = cheapest(ranking)
+        alone = replace(context, surcharges=cost.surcharges) if cost.surcharges else context
+        return keep_unless_worth_it(ranking, cost), alone
 
     def _plan_pinned(self, request: ChatRequest, target: Pinned) -> Plan:
         plan = self._pinned_plan(request.model, target.provider, target.model)
@@ -316,12 +365,15 @@ class Planner:
         """The plan with the candidates that the caller may use and pay for; the first of them is the choice."""
         if self._spending_limits is None:
             return plan
-        candidates, reservation = self._spending_limits.reservation_for(plan.candidates, request, key=caller.key)
+        candidates, reservation = self._spending_limits.reservation_for(
+            plan.candidates, request, key=caller.key, key_id=caller.key_id
+        )
         if reservation is None and candidates == plan.candidates:
             return plan
-        return replace(
-            plan, ranking=_within(plan.ranking, candidates[0]), candidates=candidates, reservation=reservation
-        )
+        ranking = _within(plan.ranking, candidates[0])
+        if ranking is not plan.ranking and plan.holdback is not None:  # the limits chose, not the draw
+            plan = replace(plan, holdback=None, shadow=None)
+        return replace(plan, ranking=ranking, candidates=candidates, reservation=reservation)
 
     def _candidates(self, ranking: Ranking) -> tuple[Candidate, ...]:
         return tuple([self._candidate(key) for key in dict.fromkeys([ranking.chosen, *ranking.keys])])

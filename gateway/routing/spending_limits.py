@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
-from gateway.accounts.budgets import GLOBAL, Budget, Hold, usd
+from gateway.accounts.budgets import GLOBAL, Budget, Hold, session_account, usd
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog import PriceTable, nano_dollars, worst_case
 from gateway.catalog.catalog import Auto, Catalog
@@ -19,6 +20,7 @@ from gateway.completion import ChatRequest
 from gateway.errors import Forbidden, GatewayError, ModelNotFound
 from gateway.resilience import Candidate
 from gateway.routing.prompt.context import prompt_tokens_of
+from gateway.routing.sessions.affinity import opening_id
 from gateway.routing.types import RoutingContext
 
 # Output limits in tokens for requests without one, tried in this order when a budget is too small for the longest answer.
@@ -103,13 +105,23 @@ class SpendingLimits:
         return replace(context, models=models)
 
     def reservation_for(
-        self, candidates: Sequence[Candidate], request: ChatRequest, *, key: VirtualKey | None
+        self,
+        candidates: Sequence[Candidate],
+        request: ChatRequest,
+        *,
+        key: VirtualKey | None,
+        key_id: str | None = None,
     ) -> tuple[tuple[Candidate, ...], Reservation | None]:
-        """The candidates that the key may use and pay for, and the reservation where a budget or a key limits the cost. Raises Forbidden."""
+        """The candidates that the key may use and pay for, and the reservation where a budget or a key limits the cost. Raises Forbidden.
+
+        `key_id` is that of any client key, virtual or not: a session belongs to it.
+        """
         permitted = tuple(candidates)
         if key is not None and key.is_restricted:
             permitted = self._permitted(permitted, request, key)
         accounts = self._accounts(key)
+        if (session := _session_budget(request, key)) is not None:
+            accounts.append((_session_account(request, key, key_id=key_id), session))
         limit_nano = None if key is None else key.max_cost_nano
         if not accounts and limit_nano is None:
             return permitted, None
@@ -208,6 +220,27 @@ def _caps(request: ChatRequest) -> Sequence[int]:
     if limit is None:
         return OUTPUT_CAPS
     return [cap for cap in OUTPUT_CAPS if cap < limit] if request.limit_required else ()
+
+
+def _session_budget(request: ChatRequest, key: VirtualKey | None) -> Budget | None:
+    """The lower of the hint's and the key's limit for the session."""
+    hint = request.hints.session_budget
+    limits = [None if hint is None else nano_dollars(Decimal(repr(hint))), key.session_budget_nano if key else None]
+    known = _known(limits)
+    return Budget(min(known)) if known else None
+
+
+def _session_account(request: ChatRequest, key: VirtualKey | None, *, key_id: str | None) -> str:
+    """Subagents spend from the session that started them.
+
+    Without a name, or with a `prompt_cache_key` that many may share, a session is known by its beginning, in all processes.
+    """
+    session = request.hints.session_id
+    if session is None or (request.hints.shared_session and request.body.get("prompt_cache_key")):
+        secret = key.digest if key is not None else (key_id or "").encode()[:64]
+        opening = opening_id(request.messages, secret=secret)
+        session = opening if session is None else f"{session}/{opening}"
+    return session_account(session, key_id=key.id if key is not None else key_id)
 
 
 def _most_expensive(costs: Iterable[int | None]) -> int | None:

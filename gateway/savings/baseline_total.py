@@ -1,8 +1,9 @@
 """The interval of a sum of baseline costs.
 
-The error of a length ratio is the same in all rows that use it, so it does not average out: the distances from the middle are added
-within a group of rows of one baseline. Only between baselines are errors independent and added as squares. Beside the ratio, each
-answer varies by itself; that part does average out.
+The error of a length ratio is the same in all rows that use it, so it does not average out. All ratios to one baseline share the
+error of that baseline's own lengths, which is the largest part where it rarely answers. So the distances from the middle are
+added over all rows of one baseline, and as squares only between baselines. Beside the ratio, each answer varies by itself; that
+part does average out.
 """
 
 from __future__ import annotations

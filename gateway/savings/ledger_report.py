@@ -31,7 +31,7 @@ def ledger_report(
     store: Store, query: ReportQuery, *, catalog: Catalog, prices: PriceTable, now: datetime, note: str | None = None
 ) -> dict[str, Any]:
     """Blocks while it reads. Raises InvalidRequest for an unknown `by`, LedgerUnavailable."""
-    dimension, column = _dimension(query.by)
+    dimension, column = dimension_of(query.by)
     since, until = (None if moment is None else moment.isoformat() for moment in (query.since, query.until))
     bounds: dict[str, Any] = {"since": query.since, "until": query.until, "key_id": query.key_id}
     groups = [ReportGroup(**row) for row in store.report_groups(**bounds)]
@@ -56,8 +56,8 @@ def ledger_report(
     )
 
 
-def _dimension(by: str | None) -> tuple[str | None, str | None]:
-    """A dimension of the groups, or what the ledger has to group by instead: `session`, or a tag's name after `tag:`."""
+def dimension_of(by: str | None) -> tuple[str | None, str | None]:
+    """A dimension of the groups, or what the ledger has to group by instead: `session`, or a tag's name after `tag:`. Raises InvalidRequest."""
     if by is None or by in DIMENSIONS:
         return by, None
     if by == "session" or (by.startswith("tag:") and len(by) > len("tag:")):

@@ -17,7 +17,15 @@ from gateway.errors import ConfigError
 from gateway.settings import environment as env
 from gateway.settings.models import baseline_problem, catalog_of, own_priced, read_prices, with_aliases
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
-from gateway.settings.settings import HOST, Limits, ProviderSettings, ResponsesSettings, Settings, TransportSettings
+from gateway.settings.settings import (
+    HOST,
+    JudgeSettings,
+    Limits,
+    ProviderSettings,
+    ResponsesSettings,
+    Settings,
+    TransportSettings,
+)
 from gateway.settings.upstreams import enabled_providers
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
@@ -31,6 +39,9 @@ PLAIN = (
     "db",
     "durability",
     "baseline",
+    "holdback",
+    "holdback_daily_usd",
+    "quality_floor",
     "max_attempts",
     "mode",
     "cascade",
@@ -39,6 +50,7 @@ PLAIN = (
     "allowed_hosts",
     "cors_origins",
     "record_features",
+    "tag_header",
     "corroborating_keys",
     "on_ledger_failure",
     "drain_delay",
@@ -92,6 +104,7 @@ def load(
         limits=Limits(**set_values(file.limits)),
         responses=ResponsesSettings(**set_values(file.responses)),
         daily_budget=_daily_budget(file),
+        judge=None if file.judge is None else JudgeSettings(**set_values(file.judge)),
         sources=sources,
         warnings=tuple(config_problems.warnings),
         **plain,
@@ -211,6 +224,8 @@ def _upstream(
         catalog = with_aliases(catalog, [(listed, models.aliases), (document, file.aliases)], config_problems)
         if file.baseline is not None and (problem := baseline_problem(catalog, file.baseline)):
             config_problems.problems.append(document.problem(("baseline",), problem))
+        if file.judge is not None and (problem := baseline_problem(catalog, file.judge.model)):
+            config_problems.problems.append(document.problem(("judge", "model"), problem))
     enabled = enabled_providers(providers, rows, environment, config_problems)
     timeouts = {(row.provider, row.id): set_values(row.timeouts) for row in models.models if row.timeouts}
     return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)

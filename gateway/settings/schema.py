@@ -8,11 +8,18 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog.catalog import ABILITIES, Tier
 from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode, ResponseStore
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
+
+
+def _no_key(header: str) -> str:
+    if header in ("x-api-key", "x-goog-api-key"):
+        raise ValueError(f"{header} carries a key, which must not get into the ledger; take another header")
+    return header
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -23,6 +30,8 @@ PauseSeconds = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
 Tokens = Annotated[int, Field(ge=1)]
+# In lower case, as the server has headers. A header that carries a key must not end up in the ledger.
+HeaderName = Annotated[str, Field(pattern=r"^x-[a-z0-9-]+$"), AfterValidator(_no_key)]
 
 
 class Section(BaseModel):
@@ -64,6 +73,12 @@ class ResponsesSection(Section):
         return "off" if value is False else value
 
 
+class JudgeSection(Section):
+    model: str
+    share: Share | None = None
+    daily_usd: Dollars | None = None
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -74,6 +89,10 @@ class GatewayFile(Section):
     durability: Durability | None = None
     tradeoffs: dict[Name, Share] | None = None
     baseline: str | None = None
+    holdback: Share | None = None
+    holdback_daily_usd: Dollars | None = None
+    quality_floor: Share | None = None
+    judge: JudgeSection | None = None
     aliases: dict[str, str] | None = None
     transport: TransportSection | None = None
     timeouts: TimeoutsSection | None = None
@@ -86,6 +105,7 @@ class GatewayFile(Section):
     allowed_hosts: list[str] | None = None
     cors_origins: list[Origin] | None = None
     record_features: bool | None = None
+    tag_header: HeaderName | None = None
     corroborating_keys: Annotated[int, Field(ge=1, le=100)] | None = None
     on_ledger_failure: LedgerFailure | None = None
     responses: ResponsesSection | None = None

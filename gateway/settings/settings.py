@@ -10,6 +10,7 @@ from typing import Literal
 from gateway.accounts.budgets import Budget
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import Catalog
+from gateway.dialects.client_tags import TAG_HEADER
 from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
 from gateway.transport import Proxies, TimeLimits
 
@@ -82,11 +83,22 @@ class ResponsesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """`model` rates the random `share` of the answers of `auto`, for at most `daily_usd` a UTC day."""
+
+    model: str
+    share: float = 0.05
+    daily_usd: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the gateway runs with. `sources` says where each setting that is not a default comes from.
 
     `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
     without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
+    `holdback` is the share of conversations that go to the baseline, `holdback_daily_usd` what that may cost more in a UTC day;
+    `quality_floor` is a share of the baseline's quality, None for no floor.
     `allowed_hosts` may call a gateway without client keys, besides loopback; pages of `cors_origins` may read the answers of
     one with keys. After the first signal the gateway says for
     `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
@@ -106,6 +118,10 @@ class Settings:
     admin_key: Secret | None = None
     providers: tuple[ProviderSettings, ...] = ()
     baseline: str | None = None
+    holdback: float = 0.01
+    holdback_daily_usd: float = 1.0
+    quality_floor: float | None = None
+    judge: JudgeSettings | None = None
     transport: TransportSettings = field(default_factory=TransportSettings)
     proxies: Proxies = field(default_factory=Proxies)
     timeouts: TimeLimits = field(default_factory=TimeLimits)
@@ -119,6 +135,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     record_features: bool = True
+    tag_header: str = TAG_HEADER
     corroborating_keys: int = CORROBORATING_KEYS
     on_ledger_failure: LedgerFailure = "refuse"
     responses: ResponsesSettings = field(default_factory=ResponsesSettings)
@@ -139,7 +156,7 @@ class Settings:
 
 
 def start_up_lines(settings: Settings) -> list[str]:
-    """Lines for the start: the file, the prices' day, the upstreams that are not the usual ones, who may call."""
+    """Lines for the start: the file, the prices' day, the upstreams that are not the usual ones, who may call, the holdback."""
     names = ", ".join(provider.name for provider in settings.providers) or "none"
     keys = ", ".join(map(str, settings.client_keys)) or "none: open to this machine"
     return [
@@ -157,6 +174,25 @@ def start_up_lines(settings: Settings) -> list[str]:
             if (proxy := settings.proxies.of(provider.base_url)) is not None
         ),
         f"client keys: {keys}",
+        *_holdback_lines(settings),
+        *_judge_lines(settings.judge),
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),
+    ]
+
+
+def _holdback_lines(settings: Settings) -> list[str]:
+    if not settings.holdback or settings.mode == "shadow":
+        return []
+    share, most = f"{settings.holdback:.1%}", f"${settings.holdback_daily_usd:g}"
+    return [
+        f"holdback: {share} of the conversations with auto go to the baseline, to measure savings, for at most {most} more a day"
+    ]
+
+
+def _judge_lines(judge: JudgeSettings | None) -> list[str]:
+    if judge is None:
+        return []
+    return [
+        f"judge: {judge.model} reads and rates {judge.share:.1%} of the answers of auto, for at most ${judge.daily_usd:g} a day"
     ]

@@ -1,6 +1,7 @@
 """The ledger: its interface, the values it stores and the mutations it accepts."""
 
 from gateway.store.mutations import (
+    AddRefusals,
     Checkpoint,
     CommitCallback,
     DeleteExpiredResponses,
@@ -12,7 +13,9 @@ from gateway.store.mutations import (
     InsertRequest,
     InsertResponse,
     InsertVirtualKey,
+    LimitVirtualKey,
     Mutation,
+    RefusalCount,
     RejectCheckpoint,
     ReplaceAdminKey,
     RevokeVirtualKey,
@@ -20,11 +23,13 @@ from gateway.store.mutations import (
     SettleRequest,
     StoredOutcome,
     StoredResponse,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.protocol import Store
 
 __all__ = [
+    "AddRefusals",
     "Checkpoint",
     "CommitCallback",
     "DeleteExpiredResponses",
@@ -36,7 +41,9 @@ __all__ = [
     "InsertRequest",
     "InsertResponse",
     "InsertVirtualKey",
+    "LimitVirtualKey",
     "Mutation",
+    "RefusalCount",
     "RejectCheckpoint",
     "ReplaceAdminKey",
     "RevokeVirtualKey",
@@ -45,5 +52,6 @@ __all__ = [
     "Store",
     "StoredOutcome",
     "StoredResponse",
+    "UpdateCosts",
     "UpsertAttempt",
 ]

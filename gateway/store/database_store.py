@@ -9,12 +9,24 @@ from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.errors import LedgerUnavailable
-from gateway.store import budgets, checkpoints, report_groups, reports, requests, stored_responses, virtual_keys
+from gateway.records import PricedRow
+from gateway.store import (
+    budgets,
+    checkpoints,
+    decisions,
+    report_groups,
+    reports,
+    repricing,
+    requests,
+    stored_responses,
+    virtual_keys,
+)
 from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
@@ -149,6 +161,30 @@ class DatabaseStore(ABC):
         with self._readers.reading() as connection:
             return report_groups.refusals(connection, since=since, until=until, key_id=key_id)
 
+    def holdback_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.holdback_cost(connection, since=since)
+
+    def judge_cost(self, *, since: str) -> Decimal:
+        with self._readers.reading() as connection:
+            return reports.judge_cost(connection, since=since)
+
+    def judge_agreement(self) -> dict[str, Any]:
+        with self._readers.reading() as connection:
+            return reports.judge_agreement(connection)
+
+    def extent(self, period: decisions.Period) -> tuple[int, int]:
+        with self._readers.reading() as connection:
+            return decisions.extent(connection, period)
+
+    def decisions(self, period: decisions.Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        with self._readers.reading() as connection:
+            return decisions.page(connection, period, after=after, limit=limit)
+
+    def quality_labels(self) -> dict[str, float]:
+        with self._readers.reading() as connection:
+            return decisions.labels(connection)
+
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
@@ -162,6 +198,10 @@ class DatabaseStore(ABC):
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        with self._readers.reading() as connection:
+            return repricing.read(connection, after=after, since=since, limit=limit)
 
     def response(self, response_id: str) -> StoredResponse | None:
         with self._readers.reading() as connection:

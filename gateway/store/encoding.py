@@ -16,7 +16,7 @@ from typing import Any, overload
 import orjson
 
 from gateway.completion import Usage
-from gateway.records import Attempt, RequestRecord
+from gateway.records import Attempt, PricedRow, RequestRecord
 from gateway.store.candidate_columns import from_columns, to_columns
 from gateway.store.mutations import StoredOutcome
 
@@ -72,6 +72,9 @@ OUTCOME_COLUMNS = (
     "timestamp", "request_id", "provider", "model", "pattern", "source", "error", "complexity", "quality", "cost", "input_tokens",
     "output_tokens", "latency", "features", "weight",
 )  # fmt: skip
+
+# Columns of a row that is priced again, in the order of `PricedRow`, which then has the attempts.
+PRICED_COLUMNS = PricedRow._fields[:-1]
 
 _insert_texts = attrgetter(*_INSERT_TEXT)
 _settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")

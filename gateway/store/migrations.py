@@ -37,15 +37,24 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         tables.COST_HISTORY,
     ),
     13: (tables.RESPONSES, tables.RESPONSES_EXPIRE),
-    # The rollup with more groups and measures, added up again from the rows.
+    # The rollup with more groups and measures, added up again from the rows; evidence in today's words.
     14: (
         *(f"DROP TRIGGER IF EXISTS {name}" for name in rollup.TRIGGER_NAMES),
         "DROP VIEW IF EXISTS rollup_rows",
         "DROP TABLE rollup",
+        (
+            "UPDATE routing_metrics SET evidence = iif(baseline_cost IS NULL, 'unknown', 'modelled') "
+            "WHERE evidence IN ('same_usage', 'estimated')"
+        ),
         rollup.TABLE,
         rollup.VIEW,
         rollup.REBUILD,
         *rollup.TRIGGERS,
+    ),
+    15: (
+        "ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",
+        "ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",
+        tables.JUDGE_INDEX,
     ),
 }
 OLDEST_SCHEMA = min(_STEPS)

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.accounts.budgets import Hold
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
-from gateway.records import Attempt, Feedback, RequestRecord
+from gateway.records import Attempt, Feedback, Repricing, RequestRecord
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -132,11 +132,23 @@ class InsertFeedback(Mutation[None]):
 
     With a `key_id`, requests of other keys count as unknown. The more labels a key gives on one day, the less each weighs
     (`gateway.accounts.label_weight`). The outcome is inserted once `keys` different keys have rated the model that answered.
-    Raises NotFound, InvalidRequest (score outside 0 to 1), and Conflict for a second feedback or one more than a day late.
+    Raises NotFound, InvalidRequest (score outside 0 to 1), and Conflict for a second feedback or one more than 30 days late.
     """
 
     feedback: Feedback
     keys: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCosts(Mutation[int]):
+    """Give closed rows and their attempts new figures; the old ones go to `cost_history`, with the time `repriced`.
+
+    A row whose costs are no longer those that the repricing was computed from stays as it is. The result is the number of
+    changed rows. Budgets keep what they were charged.
+    """
+
+    repricings: Sequence[Repricing]
+    repriced: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,14 @@ class RotateVirtualKey(Mutation[None]):
     key_id: str
     digest: bytes
     last4: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitVirtualKey(Mutation[None]):
+    """Change what a session of a key may cost, in nano-dollars (None: no limit). Raises NotFound for an unknown or revoked key."""
+
+    key_id: str
+    session_budget_nano: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +226,22 @@ class DeleteResponse(Mutation[bool]):
 
     id: str
     key_id: str | None
+
+
+class RefusalCount(NamedTuple):
+    """Requests that were refused before routing: `hour` is UTC (`2026-11-29T10`), `cause` the error's code, `key_id` empty without a key."""
+
+    hour: str
+    cause: str
+    key_id: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddRefusals(Mutation[None]):
+    """Add to the counts of refused requests."""
+
+    counts: Sequence[RefusalCount]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store import checkpoints, requests, stored_responses, user_feedback, virtual_keys
+from gateway.store import checkpoints, report_groups, repricing, requests, stored_responses, user_feedback, virtual_keys
 from gateway.store.mutations import (
+    AddRefusals,
     DeleteExpiredResponses,
     DeleteResponse,
     InsertAdminKey,
@@ -16,12 +17,14 @@ from gateway.store.mutations import (
     InsertRequest,
     InsertResponse,
     InsertVirtualKey,
+    LimitVirtualKey,
     Mutation,
     RejectCheckpoint,
     ReplaceAdminKey,
     RevokeVirtualKey,
     RotateVirtualKey,
     SettleRequest,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.sql import Connection
@@ -57,6 +60,8 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return virtual_keys.insert(connection, key)
         case RotateVirtualKey():
             return virtual_keys.rotate(connection, operation)
+        case LimitVirtualKey():
+            return virtual_keys.limit(connection, operation)
         case RevokeVirtualKey(key_id, at):
             return virtual_keys.revoke(connection, key_id, at=at)
         case InsertAdminKey(admin_key):
@@ -67,6 +72,10 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return checkpoints.insert(connection, checkpoint, body)
         case RejectCheckpoint(number, problem):
             return checkpoints.reject(connection, number, problem)
+        case UpdateCosts(repricings, repriced):
+            return repricing.apply(connection, repricings, repriced=repriced)
+        case AddRefusals(counts):
+            return report_groups.add_refusals(connection, counts)
         case InsertResponse(response):
             return stored_responses.insert(connection, response)
         case DeleteResponse(id, key_id):

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
+from gateway.records import PricedRow
+from gateway.store.decisions import Period
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
 
 T = TypeVar("T")
@@ -75,6 +78,17 @@ class Store(Protocol):
     def shadow(self, *, days: float) -> dict[str, Any]:
         """Cost of the choices that `auto` would have made in shadow mode, on the same usage: in total and by chosen model."""
 
+    def holdback_cost(self, *, since: str) -> Decimal:
+        """USD that held-back requests since then (UTC, ISO 8601) cost more than the routed choices would have, on the same usage."""
+
+    def judge_cost(self, *, since: str) -> Decimal:
+        """USD of the judge's calls since then (UTC, ISO 8601)."""
+
+    def judge_agreement(self) -> dict[str, Any]:
+        """Of the `answers` that both the judge and a person rated: the share on the same side of 0.5 (`agreement`), and the mean
+        `difference`, judge minus person; None without such answers.
+        """
+
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """Totals by hour (up to three days) or day, oldest first."""
 
@@ -99,7 +113,8 @@ class Store(Protocol):
     def requests(
         self, *, limit: int = 50, before: int | None = None, filters: Mapping[str, object] | None = None
     ) -> list[dict[str, Any]]:
-        """The newest rows first, of those with an id below `before`. `filters` are column values; InvalidRequest for an unknown column."""
+        """The newest rows first, of those with an id below `before`. `filters` are column values, `session` (with its subagents)
+        and `tag:NAME`; InvalidRequest for an unknown one."""
 
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> Sequence[float]:
         """Seconds to the first byte of the `newest` rows that have any; `filters` as for `requests`."""
@@ -109,6 +124,18 @@ class Store(Protocol):
 
     def response(self, response_id: str) -> StoredResponse | None:
         """A kept response, of any key and perhaps expired."""
+
+    def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
+        """Closed rows with an id above `after` and a timestamp from `since` on, oldest first, with their attempts."""
+
+    def extent(self, period: Period) -> tuple[int, int]:
+        """The id before the first row of a period, and the number of its rows."""
+
+    def decisions(self, period: Period, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """The period's closed rows with an id above `after`, ascending, as values of `decisions.COLUMNS`."""
+
+    def quality_labels(self) -> dict[str, float]:
+        """The quality (0 to 1) of rated or checked answers by request id, of the newest million."""
 
     def writable(self) -> bool:
         """Whether a new row could be committed now. May write, so it blocks."""

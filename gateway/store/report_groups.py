@@ -5,10 +5,12 @@ The rollup answers for whole days and whole hours; the rows themselves only for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.store import encoding, rollup, sql
+from gateway.store.mutations import RefusalCount
 from gateway.store.sql import Connection
 
 MAX_LABELS = 20_000  # the newest; a report looks at no more
@@ -62,6 +64,9 @@ SELECT score, baseline FROM (
     FROM routing_metrics
     WHERE feedback_score IS NOT NULL AND timestamp >= :since AND timestamp < :until{{key}} ORDER BY id DESC LIMIT {MAX_LABELS}
 ) AS newest ORDER BY id"""  # noqa: S608 - constants
+_ADD_REFUSALS = """
+INSERT INTO refusals (hour, cause, key_id, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (hour, cause, key_id) DO UPDATE SET count = refusals.count + excluded.count"""
 _REFUSALS = """
 SELECT cause, key_id, total(count) AS requests FROM refusals WHERE hour >= :first AND hour < :last{key} GROUP BY cause, key_id"""
 
@@ -102,6 +107,12 @@ def refusals(
     query = _REFUSALS.format(key=" AND key_id = :key_id" if key_id is not None else "")
     rows = sql.dicts(connection, query, {"first": first, "last": last} | _key(key_id))
     return [{**row, "requests": int(row["requests"])} for row in rows]
+
+
+def add_refusals(connection: Connection, counts: Sequence[RefusalCount]) -> None:
+    """Within the writer's transaction."""
+    for count in counts:
+        connection.execute(_ADD_REFUSALS, count)
 
 
 def _bounds(since: datetime | None, until: datetime | None) -> dict[str, str]:

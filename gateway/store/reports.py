@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from gateway.errors import InvalidRequest
@@ -14,6 +15,7 @@ from gateway.store.sql import Connection
 
 _MAX_DAYS = 36_500.0
 _MAX_ROWS = 1_000
+_MAX_TAGS = 16  # of a request
 _MAX_HOURLY_DAYS = 3
 _DAY, _HOUR, _SECOND = "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%S"
 # Sorts after every day and hour.
@@ -100,22 +102,28 @@ def strong_share_by_key(connection: Connection, *, newest: int) -> list[dict[str
 def requests(
     connection: Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    values = _filter_values(filters)
-    parameters = {**values, "before": encoding.integer(before), "limit": max(1, min(limit, _MAX_ROWS))}
+    values = _checked(filters)
+    parameters = {
+        **_filter_values(values),
+        "before": encoding.integer(before),
+        "limit": max(1, min(limit, _MAX_ROWS)),
+    }
     rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
     return [encoding.decode_row(row) for row in rows]
 
 
 def first_byte_times(connection: Connection, *, newest: int, filters: Mapping[str, object]) -> list[float]:
-    values = _filter_values(filters)
-    rows = sql.dicts(connection, sql.first_byte_times(values), {**values, "limit": newest})
+    values = _checked(filters)
+    rows = sql.dicts(connection, sql.first_byte_times(values), {**_filter_values(values), "limit": newest})
     return [float(row["first_byte"]) for row in rows]
 
 
-def _filter_values(filters: Mapping[str, object]) -> dict[str, object]:
-    """The values as the columns store them. Raises InvalidRequest for an unknown column."""
+def _checked(filters: Mapping[str, object]) -> dict[str, object]:
+    """The filters that have a value, as the columns store it. Raises InvalidRequest for an unknown one."""
+    if len(sql.tag_names(filters)) > _MAX_TAGS:
+        raise InvalidRequest(f"There are more than {_MAX_TAGS} tags to filter by; no row has so many.", param="tag")
     for name in filters:
-        if name not in sql.FILTERS and name not in sql.BOUNDS:
+        if name not in (*sql.FILTERS, *sql.BOUNDS, "session") and not name.startswith(sql.TAG):
             raise InvalidRequest(
                 f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
             )
@@ -147,6 +155,21 @@ def shadow(connection: Connection, *, days: float, now: datetime) -> dict[str, A
             for group in groups
         ],
     }
+
+
+def holdback_cost(connection: Connection, *, since: str) -> Decimal:
+    """USD that held-back requests cost more than the routed choices would have."""
+    return Decimal(round(connection.execute(sql.HOLDBACK_COST, {"since": since}).get)) / encoding.NANO
+
+
+def judge_cost(connection: Connection, *, since: str) -> Decimal:
+    """USD that the judge's calls cost."""
+    return Decimal(round(connection.execute(sql.JUDGE_COST, {"since": since}).get)) / encoding.NANO
+
+
+def judge_agreement(connection: Connection) -> dict[str, Any]:
+    (found,) = sql.dicts(connection, sql.JUDGE_AGREEMENT)
+    return found
 
 
 def outcomes(connection: Connection, *, after: int, limit: int) -> list[StoredOutcome]:
@@ -190,6 +213,14 @@ def _shadow_totals(sums: Mapping[str, Any]) -> dict[str, Any]:
         "total_would_save": cost - shadow_cost,
         "would_save_pct": 100 * (cost - shadow_cost) / cost if cost else None,
     }
+
+
+def _filter_values(filters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters of `sql.requests`."""
+    values = {name: value for name, value in filters.items() if not name.startswith(sql.TAG)}
+    for number, name in enumerate(sql.tag_names(filters)):
+        values[f"tag_{number}"] = encoding.dumps({name.removeprefix(sql.TAG): filters[name]})[1:-1]
+    return values
 
 
 def _column_value(value: object) -> object:

@@ -116,7 +116,7 @@ UPDATE attempts SET status = 'orphaned', cost = :cost, cost_nano = :cost_nano WH
 
 INTERRUPT = """
 UPDATE routing_metrics SET
-    status = 'interrupted', estimated = 1, evidence = 'estimated', error_code = 'interrupted', recovered_at = :recovered_at,
+    status = 'interrupted', estimated = 1, evidence = CASE WHEN CAST(:baseline_cost AS DOUBLE PRECISION) IS NULL THEN 'unknown' ELSE 'modelled' END, error_code = 'interrupted', recovered_at = :recovered_at,
     baseline_cost = :baseline_cost, actual_cost = :actual_cost, cost_savings = :cost_savings,
     savings_percentage = :savings_percentage, baseline_cost_nano = :baseline_cost_nano, actual_cost_nano = :actual_cost_nano
 WHERE request_id = :request_id AND status = 'open'"""
@@ -166,6 +166,35 @@ INSERT_OUTCOME_ID = f"{INSERT_OUTCOME} RETURNING id"
 OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
+
+# The rows are found by their id, so that no page sorts the rest of the ledger.
+PRICED_ROWS = f"""
+SELECT {", ".join(encoding.PRICED_COLUMNS)} FROM routing_metrics
+WHERE id > :after AND timestamp >= :since AND status <> 'open' ORDER BY id LIMIT :limit"""  # noqa: S608 - constants
+
+# Only while the row has the figures that the new ones were computed from.
+INSERT_COST_HISTORY = """
+INSERT INTO cost_history (request_id, repriced, price_version, actual_cost, actual_cost_nano, baseline_cost, baseline_cost_nano,
+    baseline_cost_low, baseline_cost_high, others)
+SELECT request_id, :repriced, price_version, actual_cost, actual_cost_nano, baseline_cost, baseline_cost_nano,
+    baseline_cost_low, baseline_cost_high, :others
+FROM routing_metrics WHERE request_id = :request_id AND status <> 'open'
+    AND actual_cost_nano IS NOT DISTINCT FROM :was_actual_nano AND baseline_cost_nano IS NOT DISTINCT FROM :was_baseline_nano
+ON CONFLICT DO NOTHING"""
+
+REPRICE_REQUEST = """
+UPDATE routing_metrics SET
+    baseline_cost = :baseline_cost, actual_cost = :actual_cost, cost_savings = :cost_savings,
+    savings_percentage = :savings_percentage, baseline_cost_nano = :baseline_cost_nano, actual_cost_nano = :actual_cost_nano,
+    baseline_cost_low = :baseline_cost_low, baseline_cost_high = :baseline_cost_high, evidence = :evidence,
+    shadow_cost = :shadow_cost, shadow_cost_nano = :shadow_cost_nano, price_version = :price_version,
+    prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens, cached_tokens = :cached_tokens,
+    cache_write_tokens = :cache_write_tokens, reasoning_tokens = :reasoning_tokens
+WHERE request_id = :request_id"""
+
+REPRICE_ATTEMPT = """
+UPDATE attempts SET cost = :cost, cost_nano = :cost_nano, prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens
+WHERE id = :id"""
 
 PROBE = "INSERT INTO write_probe (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = write_probe.count + 1"
 
@@ -243,8 +272,21 @@ SELECT shadow_provider, shadow_model, count(*) AS requests,
     total(actual_cost_nano) FILTER (WHERE shadow_cost_nano IS NOT NULL) AS cost_nano,
     total(shadow_cost_nano) FILTER (WHERE actual_cost_nano IS NOT NULL) AS shadow_nano
 FROM routing_metrics
-WHERE shadow_model IS NOT NULL AND timestamp >= :since AND status <> 'open'
+WHERE shadow_model IS NOT NULL AND holdback IS NULL AND timestamp >= :since AND status <> 'open'
 GROUP BY shadow_provider, shadow_model ORDER BY requests DESC, shadow_provider, shadow_model"""
+
+# A held-back row names the routed choice as its shadow; the partial index on these rows serves this. Where only the choice's
+# price is unknown, the whole cost counts.
+HOLDBACK_COST = """
+SELECT total(actual_cost_nano - coalesce(shadow_cost_nano, 0))
+FROM routing_metrics WHERE shadow_model IS NOT NULL AND holdback = 1 AND timestamp >= :since"""
+JUDGE_COST = "SELECT total(actual_cost_nano) FROM routing_metrics WHERE endpoint = 'judge' AND timestamp >= :since"
+
+# Answers that both the judge and a person rated.
+JUDGE_AGREEMENT = """
+SELECT count(*) AS answers, avg(CAST((outcomes.quality >= 0.5) = (feedback.score >= 0.5) AS INTEGER)) AS agreement,
+    avg(outcomes.quality - feedback.score) AS difference
+FROM outcomes JOIN feedback ON feedback.request_id = outcomes.request_id WHERE outcomes.source = 'judge'"""
 
 FILTERS = (
     "strategy_used",
@@ -262,12 +304,22 @@ FILTERS = (
 )
 BOUNDS = {"since": "timestamp >= :since", "until": "timestamp < :until"}
 
+TAG = "tag:"
+# A subagent's session is `session/agent`, and `0` follows `/`.
+_SESSION = "(session_id = :session OR (session_id >= :session || '/' AND session_id < :session || '0'))"
+# A tag as it stands in the JSON object, `"name":"value"`. Quotes in a text are escaped, so it cannot stand anywhere else.
+_TAGGED = "replace(tags, :tag_{number}, '') <> tags"
+
 # Repeats the condition of the partial index on error rows: SQLite only then uses it.
 _TROUBLED = "status NOT IN ('ok', 'open')"
 
 
 def requests(filters: Mapping[str, object], *, before: int | None) -> str:
-    """The query for the newest rows with the given column values. It has a condition per given filter only, so that indexes are used."""
+    """The query for the newest rows with the given values. It has a condition per given filter only, so that indexes are used.
+
+    A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`. The
+    parameter of the n-th tag is `tag_n`, its JSON.
+    """
     where = _where(_conditions(filters) + ([] if before is None else ["id < :before"]))
     return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
 
@@ -281,11 +333,19 @@ def first_byte_times(filters: Mapping[str, object]) -> str:
 def _conditions(filters: Mapping[str, object]) -> list[str]:
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     conditions += [condition for name, condition in BOUNDS.items() if name in filters]
+    if "session" in filters:
+        conditions.append(_SESSION)
+    conditions += [_TAGGED.format(number=number) for number, _ in enumerate(tag_names(filters))]
     return [*conditions, _TROUBLED] if filters.get("status") not in (None, "ok", "open") else conditions
 
 
 def _where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def tag_names(filters: Mapping[str, object]) -> list[str]:
+    """The filters by tag, in the order of their parameters."""
+    return [name for name in filters if name.startswith(TAG)]
 
 
 REQUEST = "SELECT * FROM routing_metrics WHERE request_id = ?"

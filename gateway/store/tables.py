@@ -167,7 +167,9 @@ CREATE TABLE IF NOT EXISTS virtual_keys (
     rpm INTEGER CHECK (rpm >= 1),
     models TEXT,
     max_tier TEXT,
-    max_cost_nano INTEGER CHECK (max_cost_nano >= 0)
+    max_cost_nano INTEGER CHECK (max_cost_nano >= 0),
+    session_budget_nano INTEGER CHECK (session_budget_nano >= 0),
+    holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))
 ) WITHOUT ROWID"""
 
 _BUDGETS = """
@@ -211,8 +213,11 @@ CREATE TABLE IF NOT EXISTS cost_history (
     baseline_cost_nano INTEGER,
     baseline_cost_low REAL,
     baseline_cost_high REAL,
+    others TEXT,
     PRIMARY KEY (request_id, repriced)
 ) WITHOUT ROWID"""
+
+JUDGE_INDEX = "CREATE INDEX IF NOT EXISTS routing_metrics_judge ON routing_metrics (timestamp) WHERE endpoint = 'judge'"
 
 # Responses of `/v1/responses` that are kept for their clients.
 RESPONSES = """
@@ -252,6 +257,7 @@ INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS virtual_keys_name ON virtual_keys (name) WHERE revoked IS NULL",
     "CREATE INDEX IF NOT EXISTS holds_expires ON holds (expires)",
     RESPONSES_EXPIRE,
+    JUDGE_INDEX,
 )
 
 TABLES = (

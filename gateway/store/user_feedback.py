@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.accounts.label_weight import MAX_HELD_PER_KEY, damped_weight
+from gateway.accounts.label_weight import MAX_FEEDBACK_AGE_DAYS, MAX_HELD_PER_KEY, damped_weight
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.records import Feedback
 from gateway.store import encoding, sql
@@ -13,7 +13,7 @@ from gateway.store.mutations import StoredOutcome
 from gateway.store.requests import insert_outcome
 from gateway.store.sql import Connection
 
-_LATE = timedelta(days=1)
+_LATE = timedelta(days=MAX_FEEDBACK_AGE_DAYS)
 
 
 def insert(connection: Connection, feedback: Feedback, *, keys: int = 1) -> None:
@@ -31,7 +31,9 @@ def insert(connection: Connection, feedback: Feedback, *, keys: int = 1) -> None
     timestamp = encoding.text(feedback.timestamp)
     if _is_late(timestamp, requested=requested):
         raise Conflict(
-            f"The request {request_id} is more than a day old.", param="request_id", code="feedback_too_late"
+            f"The request {request_id} is more than {MAX_FEEDBACK_AGE_DAYS} days old.",
+            param="request_id",
+            code="feedback_too_late",
         )
     weight = damped_weight(1.0, earlier=_feedback_today(connection, key_id, timestamp), key_id=key_id)
     learnable = pattern is not None  # a pinned request has no decision to learn from
@@ -51,7 +53,7 @@ def insert(connection: Connection, feedback: Feedback, *, keys: int = 1) -> None
 
 
 def _is_late(rated: str, *, requested: Any) -> bool:
-    """Whether the feedback came more than a day after the request. A timestamp that cannot be read is never late."""
+    """Whether the feedback came too long after the request. A timestamp that cannot be read is never late."""
     try:
         times = [datetime.fromisoformat(timestamp) for timestamp in (rated, requested)]
     except (TypeError, ValueError):

@@ -12,16 +12,19 @@ from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.catalog.catalog import TIERS
 from gateway.errors import Conflict, NotFound
 from gateway.store import encoding, sql
-from gateway.store.mutations import RotateVirtualKey
+from gateway.store.mutations import LimitVirtualKey, RotateVirtualKey
 from gateway.store.sql import Connection
 
 _INSERT = """
 INSERT INTO virtual_keys (
-    id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano
+    id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano,
+    session_budget_nano, holdback
 ) VALUES (
-    :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano
+    :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano,
+    :session_budget_nano, :holdback
 ) ON CONFLICT DO NOTHING"""
 _ROTATE = "UPDATE virtual_keys SET digest = :digest, last4 = :last4 WHERE id = :id AND revoked IS NULL"
+_LIMIT = "UPDATE virtual_keys SET session_budget_nano = :session_budget_nano WHERE id = :id AND revoked IS NULL"
 _REVOKE = "UPDATE virtual_keys SET revoked = :at WHERE id = :id AND revoked IS NULL"
 _ALL = "SELECT * FROM virtual_keys ORDER BY created, id"
 _INSERT_ADMIN = """
@@ -46,6 +49,8 @@ def insert(connection: Connection, key: VirtualKey) -> None:
         "models": None if key.models is None else encoding.dumps(list(key.models)),
         "max_tier": key.max_tier,
         "max_cost_nano": key.max_cost_nano,
+        "session_budget_nano": key.session_budget_nano,
+        "holdback": key.holdback,
     }
     if not sql.changed(connection, _INSERT, values):
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
@@ -55,6 +60,12 @@ def rotate(connection: Connection, mutation: RotateVirtualKey) -> None:
     values = {"id": mutation.key_id, "digest": mutation.digest, "last4": mutation.last4}
     if not sql.changed(connection, _ROTATE, values):
         raise NotFound(f"There is no key {mutation.key_id!r} that could be rotated.")
+
+
+def limit(connection: Connection, mutation: LimitVirtualKey) -> None:
+    values = {"id": mutation.key_id, "session_budget_nano": mutation.session_budget_nano}
+    if not sql.changed(connection, _LIMIT, values):
+        raise NotFound(f"There is no key {mutation.key_id!r} that could be limited.")
 
 
 def revoke(connection: Connection, key_id: str, *, at: datetime) -> None:
@@ -101,6 +112,8 @@ def _decode(row: Mapping[str, Any]) -> VirtualKey:
         rpm=row["rpm"],
         models=None if row["models"] is None else tuple(map(str, encoding.loads(row["models"]) or ())),
         max_cost_nano=row["max_cost_nano"],
+        session_budget_nano=row["session_budget_nano"],
+        holdback=bool(row["holdback"]),
     )
     if row["max_tier"] is not None:
         tier = next((tier for tier in TIERS if tier == row["max_tier"]), TIERS[0])

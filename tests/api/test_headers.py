@@ -48,6 +48,12 @@ def test_each_routing_fact_has_its_header() -> None:
     }
 
 
+def test_a_held_back_answer_says_so() -> None:
+    """`x-gateway-holdback: true` where the holdback chose the baseline, and no such header otherwise."""
+    assert read(gateway_headers(RECORD._replace(holdback=True)))["x-gateway-holdback"] == "true"
+    assert "x-gateway-holdback" not in read(gateway_headers(RECORD._replace(holdback=False)))
+
+
 def test_null_facts_are_written_as_none() -> None:
     """What is null in the ledger says `none`."""
     headers = read(

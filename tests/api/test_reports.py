@@ -39,6 +39,27 @@ def test_rows_are_paged(make_gateway: MakeGateway) -> None:
     assert second["next_before"] is None
 
 
+def test_page_of_nothing_has_no_next_page(make_gateway: MakeGateway) -> None:
+    """Without rows there is no next page, whatever the limit is."""
+    page = make_gateway().client.get("/v1/routing/requests?limit=0")
+    assert (page.status_code, page.json()) == (200, {"data": [], "next_before": None})
+
+
+def test_rows_are_filtered_by_tag(make_gateway: MakeGateway) -> None:
+    """Tags of the hints, the header and the metadata are in the row, and `?tag:NAME=VALUE` finds it."""
+    gateway = make_gateway(config="tag_header: x-labels\n")
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "metadata": {"branch": "main"}}
+    hints = {"routing": {"tags": {"project": "acme"}}}
+    gateway.client.post("/v1/chat/completions", json={**body, **hints}, headers={"x-labels": "feature=login"})
+    gateway.ask("Hello")
+    tagged, untagged = gateway.rows
+    assert tagged["tags"] == {"project": "acme", "feature": "login", "branch": "main"}
+    assert untagged["tags"] is None
+    for query, ids in (("tag:feature=login", [tagged["request_id"]]), ("tag:feature=logout", [])):
+        rows = gateway.client.get(f"/v1/routing/requests?{query}").json()["data"]
+        assert [row["request_id"] for row in rows] == ids
+
+
 def test_request_route_gives_row_with_attempts_or_404(make_gateway: MakeGateway) -> None:
     """A row comes with its attempts; an unknown one is a 404."""
     gateway = make_gateway()

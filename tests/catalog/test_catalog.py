@@ -174,3 +174,14 @@ def test_unknown_abilities_exclude_no_model() -> None:
 def test_tiers_are_ordered_by_ability() -> None:
     """Tiers are in the order of what they can do."""
     assert [model.rank for model in (FLASH, HAIKU, SONNET)] == [0, 1, 2]
+
+
+def test_changed_catalogue_keeps_the_rest() -> None:
+    """Other models or trade-offs leave names, aliases and providers as they are."""
+    fewer = CATALOG.with_models([FLASH])
+    assert [model.name for model in fewer] == [FLASH.name]
+    assert fewer.resolve("old") == CATALOG.resolve("old")
+    bolder = CATALOG.with_tradeoffs({"balanced": 0.9})
+    assert bolder.tradeoffs == {"cheap": 0.2, "balanced": 0.9, "quality": 0.8}
+    assert bolder.resolve("gpt-4o") == Auto(0.9)
+    assert bolder.resolve("ollama/llama-5") == CATALOG.resolve("ollama/llama-5")

@@ -51,10 +51,10 @@ def test_demo_ledger_stays_after_the_end_and_is_emptied_at_the_next_start(
     assert demo.end() == 0
     ended = invoke("report", "--json", GATEWAY_DB="")
     for told in (running, ended):
-        assert orjson.loads(told.stdout)["total_requests"] == 1
+        assert orjson.loads(told.stdout)["requests"] == 1
         assert "this is the demo's ledger, gateway-demo.db" in told.stderr
     again = start("demo", "--port", "0")
-    assert orjson.loads(invoke("report", "--json", GATEWAY_DB="").stdout)["total_requests"] == 0
+    assert orjson.loads(invoke("report", "--json", GATEWAY_DB="").stdout)["requests"] == 0
     assert again.end() == 0
 
 

@@ -197,3 +197,25 @@ def test_a_ledger_that_cannot_be_opened(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("keys", "create", "--name", "a", "--db", str(tmp_path / "missing" / "gateway.db"))
     assert result.exit_code == 1
     assert "its directory has to exist" in result.output
+
+
+def test_keys_limit_raises_what_a_session_may_cost(invoke: Invoke, db: Path) -> None:
+    """A new limit replaces the one of `create`; without a value there is none."""
+    result = invoke("keys", "create", "--name", "agent", "--session-budget", "2")
+    secret_of(result)
+    assert "USD a session 2" in result.stderr
+    assert [key["session_budget"] for key in listed(invoke)] == [2]
+    raised = invoke("keys", "limit", "agent", "--session-budget", "5")
+    assert (raised.exit_code, "limited to 5 USD" in raised.stderr) == (0, True)
+    assert [key.session_budget_nano for key in stored(db)] == [5 * 10**9]
+    assert "without a limit" in invoke("keys", "limit", "agent").stderr
+    assert [key["session_budget"] for key in listed(invoke)] == [None]
+    assert invoke("keys", "limit", "nobody", "--session-budget", "5").exit_code == 1
+
+
+def test_a_key_is_made_without_holdback(invoke: Invoke, db: Path) -> None:
+    """`--no-holdback` is stored and shown."""
+    result = invoke("keys", "create", "--name", "a", "--no-holdback")
+    secret_of(result)
+    assert ": no holdback." in result.stderr
+    assert [key.holdback for key in stored(db)] == [told["holdback"] for told in listed(invoke)] == [False]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+from gateway.records import Feedback
 from gateway.routing.estimation.estimator import EstimatorState
 from gateway.routing.estimation.snapshot import FORMAT, dumps
-from gateway.store import Checkpoint, InsertCheckpoint, RejectCheckpoint
+from gateway.store import (
+    Checkpoint,
+    InsertCheckpoint,
+    InsertFeedback,
+    InsertOutcome,
+    InsertRequest,
+    RejectCheckpoint,
+    SettleRequest,
+    StoredOutcome,
+)
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
+from tests.store.cases import NOW, begun, ended
 
 
 def keep(db: Path, body: bytes, *, form: str = FORMAT, learned_to: int = 40) -> int:
@@ -79,3 +91,16 @@ def test_reset_forgets_all(invoke: Invoke, db: Path) -> None:
     assert invoke("learning", "reset").stdout == "Routing starts anew.\n"
     newest = states(db)[-1]
     assert (newest.origin, newest.outcomes) == ("reset", 0)
+
+
+def test_the_agreement_of_judge_and_people_is_shown(invoke: Invoke, db: Path) -> None:
+    """Once an answer was rated by both."""
+    with closing(SqliteStore(db, now=lambda: NOW)) as store:
+        store.submit(InsertRequest(begun())).result()
+        store.submit(SettleRequest(ended())).result()
+        store.submit(InsertFeedback(Feedback("r1", 0.5, "2026-11-22T10:02:00Z"))).result()
+        judged = StoredOutcome("gemini", "flash", "code", 0.5, request_id="r1", quality=0.9, source="judge")
+        store.submit(InsertOutcome(judged)).result()
+    assert invoke("learning", "show").stdout == (
+        "Of 1 answers rated by the judge and by people, 100% got the same verdict; the judge's ratings are +0.40 on average.\n"
+    )

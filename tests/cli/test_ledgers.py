@@ -77,7 +77,7 @@ def test_reading_needs_no_write_access(tmp_path: Path) -> None:
     try:
         ended = gateway("report", "--json", folder=tmp_path)
         assert ended.returncode == 0, ended.stderr
-        assert orjson.loads(ended.stdout)["total_requests"] == 0
+        assert orjson.loads(ended.stdout)["requests"] == 0
         diagnosed = gateway("doctor", folder=tmp_path)
         assert diagnosed.returncode == 1
         assert "wrong: the ledger gateway.db cannot be written" in diagnosed.stdout

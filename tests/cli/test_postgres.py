@@ -36,7 +36,7 @@ def test_commands_take_a_url(invoke: Invoke, url: str) -> None:
     ]
     assert [result.exit_code for result in results] == [0] * 6
     assert orjson.loads(results[1].stdout)["name"] == "team"
-    assert orjson.loads(results[3].stdout)["total_requests"] == 1
+    assert orjson.loads(results[3].stdout)["requests"] == 1
     assert "the ledger is postgresql://owner@" in results[5].output
     assert not any("s3cret" in result.output for result in results)
 

@@ -67,8 +67,8 @@ def test_report_begins_with_what_matters(invoke: Invoke, db: Path) -> None:
     assert lines[0].startswith(f"{db}, ")
     assert lines[2:5] == [
         "  Spent      $0.001000",
-        "  Baseline   $0.004000 with claude/haiku ($0.002000 to $0.008000)",
-        "  Saved      $0.003000, 75.0 % of the baseline (50.0 to 87.5 %, estimated)",
+        "  Baseline   $0.004000 with claude/haiku ($0.000000 to $0.012801)",
+        "  Saved      $0.003000, 75.0 % of the baseline (? to 92.2 %, estimated)",
     ]
     assert "Evidence of the baseline: 1 modelled" in lines
     assert lines[-1].startswith("Spent is what the providers reported")
@@ -112,7 +112,7 @@ def test_report_breaks_down_and_cuts_long_tables(invoke: Invoke, db: Path) -> No
     assert invoke("report", "--csv").output.strip() == ""
 
 
-@pytest.mark.parametrize("arguments", [("--since", "soon"), ("--by", "colour"), ("--until", "7")])
+@pytest.mark.parametrize("arguments", [("--since", "soon"), ("--by", "colour"), ("--until", "7")], ids=" ".join)
 def test_report_names_a_wrong_option(invoke: Invoke, db: Path, arguments: tuple[str, str]) -> None:
     """A wrong period or dimension is a wrong use: exit status 2 and what is allowed."""
     SqliteStore(db).close()

@@ -59,8 +59,10 @@ def hostile(db: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("report",),
-        ("report", "--json"),
+        ("report", "--by", "model"),
+        ("report", "--by", "model", "--md"),
+        ("report", "--by", "pattern", "--csv"),
+        ("report", "--by", "model", "--json"),
         ("report", "--shadow"),
         ("keys", "list"),
         ("keys", "list", "--json"),

@@ -107,3 +107,19 @@ def test_request_without_session_is_unchanged() -> None:
     """The request is passed on as it is."""
     request = asking()
     assert with_client_session(request, {b"user-agent": b"x"}) is request
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "shared"),
+    [
+        ({b"x-claude-code-session-id": b"s"}, {}, True),
+        ({}, {"metadata": {"user_id": '{"session_id":"s"}'}}, True),
+        ({}, {"prompt_cache_key": "s"}, True),
+        ({b"x-session-id": b"s", b"x-claude-code-session-id": b"t"}, {}, False),
+        (CODEX, {"prompt_cache_key": "s"}, False),
+    ],
+    ids=["Claude Code", "its metadata", "cache key", "session header", "Codex"],
+)
+def test_conversations_may_share_a_session(headers: dict[bytes, bytes], body: dict[str, Any], shared: bool) -> None:
+    """Subagents of Claude Code use its session, some without an id of their own; a cache key may serve many users."""
+    assert with_client_session(asking(**body), headers).hints.shared_session is shared

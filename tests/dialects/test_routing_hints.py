@@ -19,8 +19,10 @@ def test_every_hint_is_read_and_null_is_none() -> None:
         "session_id": "s",
         "baseline": None,
         "agent_id": "a",
+        "tags": {"project": "acme"},
     }
-    assert routing_hints(given) == RoutingHints(0.01, 1, ("gemini",), ("a", "b"), "s", agent_id="a")
+    expected = RoutingHints(0.01, 1, ("gemini",), ("a", "b"), "s", agent_id="a", tags={"project": "acme"})
+    assert routing_hints(given) == expected
     assert routing_hints({}) == RoutingHints()
 
 
@@ -42,6 +44,15 @@ def test_every_hint_is_read_and_null_is_none() -> None:
         ({"agent_id": "a" * 257}, "routing.agent_id"),
         ({"agent_id": ""}, "routing.agent_id"),
         ({"baseline": ["a"]}, "routing.baseline"),
+        ({"tags": ["a"]}, "routing.tags"),
+        ({"tags": {str(number): "x" for number in range(17)}}, "routing.tags"),
+        ({"tags": {"": "x"}}, "routing.tags"),
+        ({"tags": {"n" * 65: "x"}}, "routing.tags"),
+        ({"tags": {'quoted"': "x"}}, "routing.tags"),
+        ({"tags": {"__proto__": "x"}}, "routing.tags"),
+        ({"tags": {"project": 7}}, "routing.tags.project"),
+        ({"tags": {"project": ""}}, "routing.tags.project"),
+        ({"tags": {"project": "x" * 257}}, "routing.tags.project"),
     ],
 )
 def test_misspelt_or_senseless_hint_is_refused_by_name(value: object, param: str) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def serve(folder: Path, **environment: str) -> Iterator[Served]:
     simulator = Simulator(seed=1)
     db = folder / "gateway.db"
     settings = load({**KEYS, **simulator.start(), "GATEWAY_DB": str(db), "GATEWAY_PORT": "0", **environment})
+    settings = replace(settings, holdback=0.0)  # which conversations are drawn is random
     server = uvicorn.Server(uvicorn.Config(create_app(settings), **uvicorn_options(settings)))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -186,7 +186,7 @@ def agent(turns: int, **members: Any) -> dict[str, Any]:
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": f"c{turn}", "content": f"result {turn} " * 50},
         ]
-    return {"model": "auto", "messages": messages, "tools": [TOOL], "routing": {"models": [SONNET]}, **members}
+    return {"model": "auto", "messages": messages, "tools": [TOOL], "routing": {"models": [SONNET]}} | members
 
 
 def ask(gateway: GatewayUnderTest, body: dict[str, Any]) -> dict[str, Any]:
@@ -216,15 +216,19 @@ def test_an_agent_without_marks_reads_its_prompt_from_the_cache(make_gateway: Ma
 
 
 def test_the_expected_cost_counts_the_cache(make_gateway: MakeGateway) -> None:
-    """A first request is expected to pay for the write, a later one to read its prefix."""
+    """Over the turns that follow, the cache saves more than its write costs; for a request alone (`max_cost`) the first one pays."""
     costs: dict[str, list[float]] = {}
-    for mode in ("auto", "off"):
-        with simulated(Simulation()) as upstream:
-            gateway = make_gateway(upstream, config=f"prompt_caching: {mode}\n")
-            costs[mode] = [ask(gateway, agent(turns))["candidates"][0]["cost"] for turns in range(2)]
-            gateway.client.close()
-    assert costs["auto"][0] > costs["off"][0]
-    assert costs["auto"][1] < costs["off"][1]
+    limits: dict[str, Any] = {"over turns": {}, "alone": {"routing": {"models": [SONNET], "max_cost": 1}}}
+    for name, members in limits.items():
+        for mode in ("auto", "off"):
+            with simulated(Simulation()) as upstream:
+                gateway = make_gateway(upstream, config=f"prompt_caching: {mode}\n")
+                rows = [ask(gateway, agent(turns, **members)) for turns in range(2)]
+                costs[f"{name}, {mode}"] = [row["candidates"][0]["cost"] for row in rows]
+                gateway.client.close()
+    assert costs["over turns, auto"][0] < costs["over turns, off"][0]
+    assert costs["alone, auto"][0] > costs["alone, off"][0]
+    assert costs["alone, auto"][1] < costs["alone, off"][1]
 
 
 UNMARKED = {

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from gateway.errors import UpstreamFailed
-from gateway.providers.base import SignatureCache, UpstreamEndpoint
+from gateway.providers import PROVIDERS
+from gateway.providers.base import Provider, SignatureCache, UpstreamEndpoint
 from gateway.providers.openai_compatible import OpenAICompatible
 
 
@@ -36,3 +41,25 @@ def test_error_page_is_judged_by_its_status() -> None:
     error = OpenAICompatible(UpstreamEndpoint("https://x", ""), name="acme").parse_error(502, {}, b"<html>")
     assert isinstance(error, UpstreamFailed)
     assert error.provider == "acme"
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "counts"),
+    [
+        ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 2, "thoughtsTokenCount": 1}, (5, 3)),
+        ("claude", {"input_tokens": 3, "output_tokens": 3, "cache_read_input_tokens": 2}, (5, 3)),
+        ("openrouter", {"prompt_tokens": 5, "completion_tokens": 3, "cost": 0.5}, (5, 3)),
+        ("openai", {"prompt_tokens": 5, "completion_tokens": 3}, (5, 3)),
+    ],
+)
+def test_usage_is_read_from_the_object_that_the_ledger_keeps(
+    kind: str, raw: dict[str, Any], counts: tuple[int, int]
+) -> None:
+    """Each provider reads the usage object as it was received; what is none has no counts."""
+    provider = PROVIDERS[kind](UpstreamEndpoint("", ""))
+    usage = provider.usage(raw)
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.raw) == (*counts, raw)
+    assert provider.usage({}) is None
+    assert provider.usage(None) is None
+    assert Provider.usage(provider, raw) is None

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.completion import ChatRequest, RoutedConversation
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import (
     InvalidRequest,
@@ -160,14 +161,14 @@ def test_reasoning_details_are_sent_back_as_received() -> None:
 )
 def test_cost_is_the_count_of_openrouter(usage: dict[str, Any], cost: Decimal | None) -> None:
     """The cost is its own count in USD, exactly as written, with the provider's where that is charged to one's own key."""
-    read = openrouter().usage({"prompt_tokens": 1, **usage})
+    read = openrouter().usage({"usage": {"prompt_tokens": 1, **usage}})
     assert read is not None
     assert read.reported_cost == cost
 
 
 def test_cost_without_a_count_is_no_usage() -> None:
     """A cost without a single count is no usage."""
-    assert openrouter().usage({"cost": 1}) is None
+    assert openrouter().usage({"usage": {"cost": 1}}) is None
 
 
 @pytest.mark.parametrize(
@@ -238,3 +239,34 @@ def test_native_finish_reason_is_passed_on() -> None:
     parser.feed(ServerSentEvent(orjson.dumps({"id": "r", "choices": [{**ended, "delta": {"content": "a"}}]})))
     (last,) = parser.feed(ServerSentEvent(b"[DONE]"))
     assert last.choices[0]["native_finish_reason"] == "end_turn"
+
+
+def sent_in(conversation: RoutedConversation, model: str = "qwen/qwen3", **body: Any) -> Any:
+    messages = [{"role": "user", "content": "Hi"}]
+    request = ChatRequest({"messages": messages, **body}, "auto", messages, conversation=conversation)
+    return openrouter().build_request(request, model).json
+
+
+def test_conversation_is_kept_at_its_host() -> None:
+    """OpenRouter gets a key that does not reveal the client's id, and the last host as a preference, not as the only one."""
+    first, later, other = (sent_in(RoutedConversation(*each)) for each in (("k/s1",), ("k/s1", "DeepInfra"), ("k/s2",)))
+    assert "provider" not in first
+    assert later["provider"] == {"order": ["DeepInfra"], "allow_fallbacks": True}
+    assert first["session_id"] == later["session_id"] != other["session_id"]
+    assert "s1" not in first["session_id"]
+
+
+def test_choices_of_the_client_win_over_the_kept_host() -> None:
+    """Its own preferences and session go up unchanged; where OpenRouter chooses the model, no host is preferred."""
+    own: dict[str, Any] = {"provider": {"only": ["Groq"]}, "session_id": "mine"}
+    sent = sent_in(RoutedConversation("k/s1", "DeepInfra"), **own)
+    assert {name: sent[name] for name in own} == own
+    assert "provider" not in sent_in(RoutedConversation("k/s1", "DeepInfra"), models=["a/b"])
+    assert "provider" not in sent_in(RoutedConversation("k/s1", "DeepInfra"), "openrouter/auto")
+
+
+def test_usage_names_the_host() -> None:
+    """The row says who answered behind OpenRouter."""
+    usage = openrouter().usage({"usage": {"prompt_tokens": 1}, "provider": "DeepInfra"})
+    assert usage is not None
+    assert usage.raw == {"prompt_tokens": 1, "provider": "DeepInfra"}

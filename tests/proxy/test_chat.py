@@ -317,7 +317,7 @@ def test_missing_usage_is_estimated(make_gateway: MakeGateway) -> None:
     gateway = make_gateway(upstream)
     assert gateway.ask(model="claude/claude-haiku-5-5").json()["usage"]["completion_tokens"] == 10
     (row,) = gateway.rows
-    assert (row["estimated"], row["evidence"]) == (1, "estimated")
+    assert (row["estimated"], row["evidence"]) == (1, "modelled")
 
 
 def test_unknown_price_costs_null(make_gateway: MakeGateway) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from gateway.accounts.budgets import Balance, Budget, Hold
 from gateway.completion import Chunk, Completion, Usage
 from gateway.errors import LedgerUnavailable, UpstreamOverloaded
 from gateway.proxy import ChatError
 from gateway.proxy import transaction as transaction_module
 from gateway.proxy.request_end import End
 from gateway.proxy.settlement import ReceivedAnswer
-from gateway.proxy.transaction import TRANSITIONS, State
+from gateway.proxy.transaction import TRANSITIONS, RequestTransaction, State
 from gateway.resilience import Candidate
+from gateway.routing import PricedOption, Reservation
 from gateway.routing.feedback.labels import AnswerFacts
 from gateway.store import StoredOutcome
 from gateway.store.sqlite import SqliteStore
@@ -101,6 +106,40 @@ async def test_a_mistake_in_learning(store: SqliteStore, caplog: pytest.LogCaptu
         assert (await transaction.finish(WHOLE)).status == "ok"
     assert row_of(store)["status"] == "ok"
     assert "nothing is learned from req_1" in caplog.text
+
+
+class UnreadableStore(SqliteStore):
+    def balance(self, account: str, period: str) -> Balance:
+        raise LedgerUnavailable("No reads.")
+
+
+def with_session_budget(transaction: RequestTransaction, *, limit_nano: int) -> RequestTransaction:
+    hold = Hold("session:s", Budget(limit_nano), (1,), datetime(2026, 11, 29, tzinfo=UTC))
+    transaction.plan = replace(transaction.plan, reservation=Reservation((PricedOption((HAIKU,), 1),), (hold,)))
+    return transaction
+
+
+async def test_spent_session_budget_is_logged_and_settled(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    """From 80 % on each request of the session has a line in the log."""
+    for name in ("req_1", "req_2"):
+        transaction = with_session_budget(transaction_on(store), limit_nano=10**6)
+        transaction.record = transaction.record._replace(request_id=name)
+        async with transaction:
+            await transaction.begin()
+            await transaction.call(HAIKU)
+            usage = ReceivedAnswer(Usage(prompt_tokens=9, reported_cost=Decimal("0.0009")))
+            await transaction.finish(End.completed(usage, AnswerFacts()))
+    assert [record.getMessage() for record in caplog.records] == ["the session None has spent 90 % of its budget"]
+
+
+async def test_unreadable_balance_refuses_nothing(tmp_path: Path) -> None:
+    """The money is held already: only the spent share is not told."""
+    with closing(UnreadableStore(tmp_path / "gateway.db")) as store:
+        async with with_session_budget(transaction_on(store), limit_nano=10**6) as transaction:
+            await transaction.begin()
+            await transaction.call(HAIKU)
+            assert (await transaction.finish(WHOLE)).status == "ok"
+        assert transaction.record.session_spending is None
 
 
 def test_the_drawn_table_is_the_table() -> None:

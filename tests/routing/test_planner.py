@@ -11,12 +11,24 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.accounts.budgets import Budget
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.catalog import Price, PriceTable, Rate
+from gateway.catalog.catalog import Catalog, Model
 from gateway.completion import ChatRequest
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
-from gateway.routing import Caller, Plan, Planner, RoutingEngine, RoutingMode, SessionAffinity, SpendingLimits
+from gateway.routing import (
+    Caller,
+    Holdback,
+    HoldbackSpending,
+    Plan,
+    Planner,
+    RoutingEngine,
+    RoutingMode,
+    SessionAffinity,
+    SpendingLimits,
+)
 from gateway.store.sqlite import SqliteStore
 from tests.routing.worlds import COMPLEX, FLASH, HAIKU, MODERATE, SIMPLE, SONNET, THREE
 
@@ -179,3 +191,56 @@ def test_providers_that_are_not_there(engine: RoutingEngine) -> None:
         planner(engine, providers=()).plan(asking())
     claude = planner(engine).plan(asking(routing={"providers": ["anthropic"]}))
     assert {candidate.provider for candidate in claude.candidates} == {"claude"}
+
+
+TITLE = "Analyze the architectural trade-offs in this chat and generate a short title for the conversation."
+
+
+def test_title_goes_to_the_cheapest_model_unless_the_best_is_wanted(engine: RoutingEngine) -> None:
+    """A call of the client for itself needs no better model, however complex it looks; `auto:quality` is the best at any price."""
+    planning = planner(engine, sessions=SessionAffinity(lambda: 0.0, secret=b"secret"))
+    plan = planning.plan(asking(TITLE))
+    costs = {row["model"]: row["cost"] for row in plan.ranking.candidates}
+    assert plan.ranking.chosen.name == min(costs, key=costs.__getitem__)
+    assert "A call of the client for itself" in plan.ranking.reasoning
+    assert "A call of the client for itself" not in planning.plan(asking(TITLE, model="auto:quality")).ranking.reasoning
+
+
+def test_expected_cost_counts_the_turns_that_follow_unless_it_is_limited() -> None:
+    """In a session with tools later requests read the prompt from the cache; `max_cost` limits this request alone."""
+    cached = Model("gemini", "cached", "simple", 1.0, 2.0, cache_read_price=0.1)
+    plain = Model("gemini", "plain", "simple", 1.0, 2.0)
+    catalog, store = Catalog([cached, plain]), SqliteStore(":memory:")
+    tool = {"type": "function", "function": {"name": "f", "description": "x " * 20_000}}
+    with RoutingEngine("unused", catalog=catalog, seed=1, store=store) as engine:
+        sessions = SessionAffinity(lambda: 0.0, secret=b"secret")
+        planning = Planner(engine, catalog, providers=("gemini",), cooling=frozenset, sessions=sessions)
+        requests: list[dict[str, Any]] = [{}, {"routing": {"max_cost": 1}}]
+        costs = [
+            {row["model"]: row["cost"] for row in planning.plan(asking(tools=[tool], **members)).ranking.candidates}
+            for members in requests
+        ]
+    store.close()
+    assert costs[0]["cached"] < 0.6 * costs[0]["plain"]
+    assert costs[1]["cached"] == costs[1]["plain"] == costs[0]["plain"]
+
+
+def test_a_limit_that_excludes_the_drawn_baseline_ends_the_draw(engine: RoutingEngine) -> None:
+    """Where a budget has no price for the drawn baseline another model answers, and the row does not count as held back."""
+    prices = PriceTable({}, version="2026-11-22").with_own(
+        {model.key: Price(Rate(Decimal(1)), Rate(Decimal(5))) for model in (FLASH, HAIKU)}
+    )
+    holdback = Holdback(
+        1.0,
+        daily_usd=Decimal(1),
+        spending=HoldbackSpending(lambda *, since: Decimal(0), now=lambda: NOW),
+        seed=0,
+    )
+    options = {"holdback": holdback, "sessions": SessionAffinity(lambda: 0.0, secret=b"s"), "baseline": NAMED}
+    free = planner(engine, **options).plan(asking())
+    assert (free.holdback, free.ranking.chosen, free.session_kept) == (True, SONNET.key, None)
+    assert free.shadow is not None
+    limits = SpendingLimits(prices, THREE, now=lambda: NOW, daily=Budget(10**12, "day"))
+    limited = planner(engine, **options, spending_limits=limits).plan(asking())
+    assert (limited.holdback, limited.shadow) == (None, None)
+    assert limited.ranking.chosen != SONNET.key

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.accounts.budgets import GLOBAL, Budget
+from gateway.accounts.budgets import GLOBAL, Budget, Hold
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.catalog import Price, PriceTable, Rate
 from gateway.catalog.catalog import Catalog, Model
-from gateway.completion import ChatRequest
+from gateway.completion import ChatRequest, RoutingHints
 from gateway.errors import Forbidden
 from gateway.resilience import Candidate
 from gateway.routing import RoutingContext
@@ -201,3 +201,53 @@ def test_the_routers_choice_is_narrowed() -> None:
     assert narrow(replace(context, models=("pro", "opus", "unknown", "auto")), key).models == ("gemini/pro",)
     with pytest.raises(Forbidden):
         narrow(replace(context, models=("opus",)), key)
+
+
+def session_hold(request: ChatRequest, *, key_id: str | None = "k", **limits: Any) -> Hold:
+    """The only hold of the request."""
+    key = replace(KEY, **limits) if limits else None
+    found = spending_limits().reservation_for([PRO], request, key=key, key_id=key_id)[1]
+    assert found is not None
+    (hold,) = found.holds
+    return hold
+
+
+def in_session(
+    session: str | None = "s", *, text: str = "Hi", budget: float | None = None, **hints: Any
+) -> ChatRequest:
+    request = asking(text, max_tokens=100)
+    return request._replace(hints=RoutingHints(session_id=session, session_budget=budget, **hints))
+
+
+@pytest.mark.parametrize(
+    ("hint", "limit", "counts"),
+    [(2.0, None, 2), (None, 3, 3), (2.0, 3, 2), (5.0, 3, 3)],
+    ids=["hint", "key", "lower hint", "lower key"],
+)
+def test_lower_limit_of_hint_and_key_counts_for_the_session(hint: float | None, limit: int | None, counts: int) -> None:
+    """A client can lower what its key's sessions may cost, and never raise it."""
+    limits: dict[str, Any] = {} if limit is None else {"session_budget_nano": limit * 10**9}
+    hold = session_hold(in_session(budget=hint), **limits)
+    assert (hold.account, hold.budget) == ("session:key_1/s" if limits else "session:k/s", Budget(counts * 10**9))
+
+
+def test_subagents_spend_from_the_session_that_started_them() -> None:
+    """The limit is for the whole run."""
+    assert session_hold(in_session(budget=1, agent_id="reviewer")).account == "session:k/s"
+    assert session_hold(in_session(budget=1), key_id=None).account == "session:s"
+
+
+def test_session_without_a_name_is_known_by_its_beginning() -> None:
+    """The same in all processes; conversations with one cache key count apart; other keys have sessions of their own."""
+    accounts = {
+        session_hold(in_session(None, text=text, budget=1), key_id=key_id).account
+        for text in ("Hi", "Hello")
+        for key_id in ("k", None)
+    }
+    assert len(accounts) == 4
+    assert session_hold(in_session(None, budget=1)).account == session_hold(in_session(None, budget=1)).account
+    shared = [in_session("app", text=text, budget=1, shared_session=True) for text in ("Hi", "Hello")]
+    shared = [request._replace(body={**request.body, "prompt_cache_key": "app"}) for request in shared]
+    assert len({session_hold(request).account for request in shared}) == 2
+    claude_code = in_session("uuid", budget=1, shared_session=True)
+    assert session_hold(claude_code).account == "session:k/uuid"

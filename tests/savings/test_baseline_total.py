@@ -7,10 +7,19 @@ import pytest
 from gateway.savings.baseline_total import BaselineGroup, total_interval
 
 
-def test_independent_noise_adds_as_squares() -> None:
-    """What varies from row to row widens the interval by the root of the squares; the low end is never below zero."""
-    low, middle, high = total_interval([BaselineGroup(10.0, 10.0, 10.0, squares=4.0)])
-    assert middle == 10.0
-    assert high - middle == pytest.approx(2 * 1.96)
-    assert low == pytest.approx(10 - 2 * 1.96)
-    assert total_interval([BaselineGroup(0.1, 1.0, 2.0, squares=9.0)])[0] == 0.0
+def test_a_common_error_does_not_average_out() -> None:
+    """A hundred times the rows of one baseline have an interval a hundred times as wide."""
+    assert total_interval([BaselineGroup(50.0, 100.0, 200.0)]) == (50.0, 100.0, 200.0)
+    assert total_interval([BaselineGroup(5_000.0, 10_000.0, 20_000.0)]) == (5_000.0, 10_000.0, 20_000.0)
+
+
+def test_errors_of_two_baselines_are_independent() -> None:
+    low, middle, high = total_interval([BaselineGroup(7.0, 10.0, 13.0), BaselineGroup(16.0, 20.0, 24.0)])
+    assert [low, middle, high] == pytest.approx([25.0, 30.0, 35.0])
+
+
+def test_single_answers_vary_too() -> None:
+    """Where the ratio is known exactly, what is left is the variation of the answers; nothing costs less than zero."""
+    low, middle, high = total_interval([BaselineGroup(1.0, 1.0, 1.0, squares=1.0)])
+    assert [low, middle, high] == pytest.approx([0.0, 1.0, 2.96])
+    assert total_interval([]) == (0.0, 0.0, 0.0)

@@ -76,6 +76,7 @@ def test_every_key_of_the_file_is_read(load_files: Load) -> None:
         allowed_hosts: [gateway.localhost]
         cors_origins: [https://app.example]
         record_features: false
+        tag_header: x-labels
         on_ledger_failure: serve
     """
     settings = load_files({"gateway.yaml": text})
@@ -88,6 +89,7 @@ def test_every_key_of_the_file_is_read(load_files: Load) -> None:
     assert (settings.mode, settings.cascade, settings.on_ledger_failure) == ("shadow", "off", "serve")
     assert settings.prompt_caching == "off"
     assert (settings.record_features, settings.drain_delay, settings.grace) == (False, 0, 12.5)
+    assert settings.tag_header == "x-labels"
     assert settings.catalog.resolve("gpt-4o-mini") == Auto(0.0)
     assert settings.aliases["gemini-flash"] == "gemini/gemini-3.8-flash"
 
@@ -113,6 +115,13 @@ def test_an_allowed_host_of_others_wants_keys(load_files: Load, host: str) -> No
     with pytest.raises(ConfigError):
         load_files(files, GATEWAY_ADMIN_KEY="an-admin-key-of-the-tests")
     assert load_files(files, GATEWAY_API_KEY="a-client-key-of-the-tests").allowed_hosts[-1] == host
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "X-Tags"])
+def test_header_of_tags_carries_no_key(load_files: Load, header: str) -> None:
+    """A header that may carry a key cannot become tags; names are in lower case."""
+    with pytest.raises(ConfigError, match="tag_header"):
+        load_files({"gateway.yaml": f"tag_header: {header}"})
 
 
 @pytest.mark.parametrize("origin", ["'*'", "null", "app.example", "https://app.example/path", "'https://*.example'"])
@@ -216,6 +225,8 @@ def test_all_problems_are_reported_at_once(problems_of: Problems) -> None:
     [
         ("baseline: auto", "'auto' is no single model"),
         ("baseline: gpt-4o", "does not exist"),
+        ("judge: {model: auto:cheap}", "judge.model: 'auto:cheap' is no single model"),
+        ("judge: {model: gpt-4o}", "does not exist"),
         ("aliases: {a: b, b: a}", "aliases.a: it goes round in a circle"),
         ("aliases: {gpt-4o: no-such-model}", "aliases.gpt-4o: The model 'no-such-model' does not exist"),
     ],

@@ -14,7 +14,7 @@ from gateway.accounts.budgets import Balance
 from gateway.errors import LedgerUnavailable
 from gateway.records import Feedback
 from gateway.store import InsertFeedback, InsertRequest, SettleRequest
-from gateway.store.migrations import OLDEST_SCHEMA, SCHEMA, migrate
+from gateway.store.migrations import _STEPS, OLDEST_SCHEMA, SCHEMA, migrate
 from gateway.store.sql import tuples
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW, begun, ended
@@ -128,6 +128,21 @@ def test_ledger_of_schema_10_reads_and_writes(schema_10: Path) -> None:
         assert [outcome.source for outcome in ledger.outcomes()] == ["feedback", "outcome", "feedback"]
         (checkpoint,) = ledger.states()
         assert ledger.state_body(checkpoint.id) == b"body"
+
+
+def test_old_words_of_evidence_are_replaced() -> None:
+    """What schema 13 called `same_usage` or `estimated` is `modelled`, or `unknown` without a cost, in the rollup too."""
+    old = [("exact", 1.0), ("same_usage", 1.0), ("estimated", 2.0), ("estimated", None), (None, None)]
+    with closing(connect(":memory:")) as connection:
+        migrate(connection)
+        connection.executemany("INSERT INTO routing_metrics (evidence, baseline_cost) VALUES (?, ?)", old)
+        for statement in _STEPS[14]:
+            connection.execute(statement)
+
+        evidence = [word for (word,) in connection.execute("SELECT evidence FROM routing_metrics ORDER BY id")]
+        assert evidence == ["exact", "modelled", "modelled", "unknown", None]
+        sums = tuples(connection, "SELECT evidence, requests FROM rollup WHERE unit = 'day' ORDER BY evidence")
+        assert sums == [("", 1), ("exact", 1), ("modelled", 2), ("unknown", 1)]
 
 
 def test_schema_of_a_development_version_is_refused() -> None:

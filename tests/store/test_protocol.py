@@ -15,7 +15,7 @@ import pytest
 from gateway.accounts.budgets import Balance, Budget, Hold
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey, digest_of
 from gateway.errors import BudgetExceeded, Conflict, GatewayError, InvalidRequest, LedgerUnavailable, NotFound
-from gateway.records import Attempt, Feedback
+from gateway.records import Attempt, Feedback, Repricing
 from gateway.store import (
     Checkpoint,
     DeleteExpiredResponses,
@@ -36,6 +36,7 @@ from gateway.store import (
     Store,
     StoredOutcome,
     StoredResponse,
+    UpdateCosts,
     UpsertAttempt,
 )
 from gateway.store.postgres.address import PostgresAddress
@@ -77,6 +78,28 @@ def row_of(store: Store, request_id: str = "r1") -> dict[str, Any]:
     row = store.request(request_id)
     assert row is not None
     return row
+
+
+def test_closed_rows_are_priced_again_once(store: Store) -> None:
+    """Closed rows are read with their attempts; new figures replace those that they were computed from, and only those."""
+    store.submit(SettleRequest(ended("a"))).result()
+    (row,) = store.priced_rows()
+    assert ([attempt.number for attempt in row.attempts], list(store.priced_rows(after=row.id))) == ([1], [])
+    new = Repricing(
+        before=row,
+        price_version="new",
+        usage=None,
+        evidence="modelled",
+        actual_cost=Decimal("0.002"),
+        baseline_cost=Decimal("0.008"),
+        baseline_cost_low=None,
+        baseline_cost_high=None,
+        shadow_cost=None,
+    )
+    assert store.submit(UpdateCosts([new], "2026-11-23")).result() == 1
+    assert store.submit(UpdateCosts([new], "2026-11-24")).result() == 0
+    assert (row_of(store, "a")["actual_cost"], row_of(store, "a")["price_version"]) == (0.002, "new")
+    assert store.summary(days=1)["total_cost"] == pytest.approx(0.002)
 
 
 def test_request_from_insert_to_feedback(store: Store) -> None:
@@ -126,7 +149,7 @@ def test_settlement_inserts_a_missing_row(store: Store) -> None:
         (UpsertAttempt("unknown", RESERVED), NotFound),
         (InsertFeedback(Feedback("unknown", 1.0, "2026-11-22T10:01:00Z")), NotFound),
         (InsertFeedback(Feedback("r1", 1.5, "2026-11-22T10:01:00Z")), InvalidRequest),
-        (InsertFeedback(Feedback("r1", 1.0, "2026-11-24T10:01:00Z")), Conflict),
+        (InsertFeedback(Feedback("r1", 1.0, "2026-12-24T10:01:00Z")), Conflict),
         (InsertVirtualKey(VirtualKey("k2", "team", digest_of("gw-two"), "-two", NOW)), Conflict),
         (RotateVirtualKey("unknown", digest=digest_of("gw-two"), last4="-two"), NotFound),
         (RevokeVirtualKey("unknown", at=NOW), NotFound),

@@ -267,6 +267,32 @@ def test_requests_are_filtered(connection: apsw.Connection, filters: dict[str, o
     assert [row["request_id"] for row in rows] == found
 
 
+def test_requests_are_filtered_by_session_and_tags(connection: apsw.Connection) -> None:
+    """A session's rows include those of its subagents; a tag's rows have that value as a whole, in the same case."""
+    write(
+        connection,
+        ended("a", session_id="s", tags={"project": "acme", "a.b": "1"}),
+        ended("b", session_id="s/agent", tags={"project": "other", "quoted": '"project":"acme"'}),
+        ended("c", session_id="s0", tags={"project": "acme"}),
+    )
+
+    def found(**filters: object) -> list[str]:
+        return [row["request_id"] for row in reports.requests(connection, limit=10, before=None, filters=filters)]
+
+    assert found(session="s") == ["b", "a"]
+    assert found(**{"tag:project": "acme"}) == ["c", "a"]
+    assert found(**{"tag:project": "ACME"}) == found(**{"tag:project": "acm"}) == found(**{"tag:": ""}) == []
+    assert found(**{"tag:quoted": '"project":"acme"'}) == ["b"]
+    assert found(**{"tag:project": "acme", "tag:a.b": "1"}) == ["a"]
+    assert found(**{"session": "s", "tag:project": "other"}) == ["b"]
+
+
+def test_more_tags_than_a_row_can_have_are_refused(connection: apsw.Connection) -> None:
+    """The number of tags to filter by is bounded, so that a query string cannot make a query of thousands of conditions."""
+    with pytest.raises(InvalidRequest, match="more than 16 tags"):
+        reports.requests(connection, limit=10, before=None, filters={f"tag:{number}": "x" for number in range(17)})
+
+
 def test_unknown_filters_are_refused(connection: apsw.Connection) -> None:
     """Only listed columns can be filtered by."""
     with pytest.raises(InvalidRequest, match="not a column to filter by"):

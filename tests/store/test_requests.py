@@ -148,7 +148,7 @@ def test_recover_closes_the_rows_of_the_dead(connection: apsw.Connection, owner:
     assert requests.close_orphans(connection, owner=owner, now="2026-11-22T11:00:00Z") == 1
     assert requests.close_orphans(connection, owner=owner, now="2026-11-22T12:00:00Z") == 0
     closed = row(connection)
-    assert (closed["status"], closed["estimated"], closed["evidence"]) == ("interrupted", 1, "estimated")
+    assert (closed["status"], closed["estimated"], closed["evidence"]) == ("interrupted", 1, "modelled")
     assert (closed["actual_cost"], closed["baseline_cost"]) == (0.001, 0.004)
     assert closed["savings_percentage"] == pytest.approx(75)
     assert closed["recovered_at"] == "2026-11-22T11:00:00Z"

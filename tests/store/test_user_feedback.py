@@ -98,15 +98,15 @@ def test_feedback_on_a_pinned_request_is_no_outcome(connection: apsw.Connection)
 
 @pytest.mark.parametrize(
     ("timestamp", "late"),
-    [("2026-11-23T09:59:59+00:00", False), ("2026-11-23T10:00:02+00:00", True), ("2026-11-23T11:30:00+02:00", False)],
+    [("2026-12-22T09:59:59+00:00", False), ("2026-12-22T10:00:02+00:00", True), ("2026-12-22T11:30:00+02:00", False)],
 )
-def test_feedback_after_a_day_is_dropped(connection: apsw.Connection, timestamp: str, late: bool) -> None:
-    """A day after its request an opinion comes too late, and nothing of it is kept."""
+def test_feedback_after_thirty_days_is_dropped(connection: apsw.Connection, timestamp: str, late: bool) -> None:
+    """Thirty days after its request an opinion comes too late, and nothing of it is kept."""
     requests.settle(connection, ended())
     if not late:
         user_feedback.insert(connection, said("r1", timestamp))
         return
-    with pytest.raises(Conflict, match="more than a day") as refused:
+    with pytest.raises(Conflict, match="more than 30 days") as refused:
         user_feedback.insert(connection, said("r1", timestamp))
     assert refused.value.code == "feedback_too_late"
     assert connection.execute("SELECT count(*) FROM feedback").get == 0

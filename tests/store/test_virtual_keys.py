@@ -13,7 +13,7 @@ import pytest
 from gateway.accounts.budgets import Budget
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.errors import Conflict, NotFound
-from gateway.store import InsertVirtualKey, RevokeVirtualKey, RotateVirtualKey
+from gateway.store import InsertVirtualKey, LimitVirtualKey, RevokeVirtualKey, RotateVirtualKey
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW
 
@@ -29,6 +29,8 @@ FULL = replace(
     models=("gemini/*", "claude/haiku"),
     max_tier="moderate",
     max_cost_nano=7,
+    session_budget_nano=8,
+    holdback=False,
 )
 
 
@@ -69,3 +71,13 @@ def test_unreadable_limits_become_strict(path: Path, ledger: SqliteStore) -> Non
         connection.execute("UPDATE virtual_keys SET max_tier = 'x', budget_window = 'x', models = '{'")
     (key,) = ledger.virtual_keys()
     assert (key.max_tier, key.models, key.budget) == ("simple", (), Budget(5, "total"))
+
+
+def test_session_limit_of_a_key_is_changed_and_removed(ledger: SqliteStore) -> None:
+    """A limit that is raised lets sessions go on; an unknown key has none to raise."""
+    ledger.submit(InsertVirtualKey(KEY)).result()
+    for limit in (9, None):
+        ledger.submit(LimitVirtualKey("key_1", session_budget_nano=limit)).result()
+        assert ledger.virtual_keys() == [replace(KEY, session_budget_nano=limit)]
+    with pytest.raises(NotFound):
+        ledger.submit(LimitVirtualKey("key_9", session_budget_nano=1)).result()

@@ -24,6 +24,7 @@ from gateway.api.openapi.json_schema import (
 from gateway.dialects.chat_completions.messages import MAX_MESSAGES
 from gateway.dialects.chat_completions.parameters import MAX_STOPS
 from gateway.dialects.chat_completions.tools import MAX_TOOLS, NAME
+from gateway.dialects.routing_hints import MAX_TAG_VALUE, MAX_TAGS, TAG_NAME
 
 _TOOL_NAME = text(pattern=f"^{NAME.pattern}$")
 _SOME = text(minLength=1)
@@ -105,7 +106,15 @@ HINTS: Mapping[str, Schema] = {
     "models": {**_NAMES, "description": "Choose among these models only."},
     "session_id": text("The conversation that this request belongs to.", minLength=1, maxLength=256),
     "baseline": text("The model that savings are counted against.", minLength=1),
+    "session_budget": {"type": "number", "exclusiveMinimum": 0, "description": "USD that the session may cost."},
     "agent_id": text("A subagent of the session; each has its own conversation.", minLength=1, maxLength=256),
+    "tags": {
+        "type": "object",
+        "maxProperties": MAX_TAGS,
+        "propertyNames": {"pattern": f"^{TAG_NAME.pattern}$"},
+        "additionalProperties": text(minLength=1, maxLength=MAX_TAG_VALUE),
+        "description": "Labels for reports.",
+    },
 }
 
 _PENALTY = number(low=-2, high=2)
@@ -187,7 +196,7 @@ _COST_DETAILS = record(
         "baseline_cost_low": _USD,
         "baseline_cost_high": _USD,
         "savings": _USD,
-        "evidence": nullable(one_of("exact", "same_usage", "estimated")),
+        "evidence": nullable(one_of("exact", "measured", "modelled", "unknown")),
     }
 )
 USAGE = record(

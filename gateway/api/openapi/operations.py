@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from gateway.api.feedback import FeedbackBody
 from gateway.api.openapi import chat, completions, embeddings, messages, responses, responses_api
 from gateway.api.openapi.json_schema import JSON, Schema, named, one_of, record, text, whole
-from gateway.api.reports import MAX_DAYS, MAX_ROWS
+from gateway.api.reports import FILTERS, MAX_DAYS, MAX_ROWS
 from gateway.api.stored_responses import MAX_ITEMS
+from gateway.savings.ledger_report import BY
 
 EVENTS = "text/event-stream"
 
@@ -57,6 +58,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "FeedbackRequest": FeedbackBody.model_json_schema(),
     "Feedback": responses.FEEDBACK,
     "Summary": responses.SUMMARY,
+    "Report": responses.REPORT,
     "Confidence": responses.CONFIDENCE,
     "Patterns": responses.PATTERNS,
     "Timeline": responses.TIMELINE,
@@ -81,10 +83,14 @@ _AUTO_ROUTE = _query(
     one_of("true", "false", "1", "0", "shadow"),
     "Whether learned routing decides; `shadow` only records what it would have done.",
 )
-_PERIOD = _query("since", text(maxLength=200), "A time ago (`7d`, `36h`) or a date; 30 days when absent.")
+_PERIOD = tuple(
+    _query(name, text(), f"{bound}: a time ago (`7d`, `36h`) or a date.")
+    for name, bound in (("since", "From"), ("until", "To"))
+)
 _DAYS = _query("days", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS, "default": 30}, "How far back.")
 
 _RESPONSE_ID = _path("response_id", "`id` of the response.")
+_TAG = _query("tag:NAME", text(), "Only rows with this value of the tag NAME; may be given for several tags.")
 
 # Headers of chat answers; those of errors after routing are the same.
 _ROUTED = {
@@ -97,6 +103,8 @@ _ROUTED = {
     "x-gateway-complexity": "0 to 1, or `none`.",
     "x-gateway-reason": "The decision in a sentence.",
     "x-gateway-baseline-model": "What savings are counted against.",
+    "x-gateway-session-budget": "The spent share of the session's budget, from 0.8 on.",
+    "x-gateway-holdback": "`true` where the holdback sent the conversation to the baseline, otherwise absent.",
     "x-gateway-attempts": "How many upstreams were called.",
     "x-gateway-fallback": "`true` or `false`.",
     "x-gateway-dropped": "Members of the request that are left out, where there are any.",
@@ -225,12 +233,22 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
         ),
         "POST /v1/feedback": Operation(
             "feedback",
-            "A client's rating of an answer: once for each request, within a day.",
+            "A client's rating of an answer, a session or a tag: once for each request, within 30 days.",
             {JSON: named("Feedback")},
             body=named("FeedbackRequest"),
             failures=(404, 409, 413, 415, 503),
         ),
         "GET /v1/routing/summary": _report("summary", "The ledger's sums.", "Summary"),
+        "GET /v1/routing/report": Operation(
+            "report",
+            "Spent, baseline and saved with intervals, evidence and quality; the same as `gateway report --json`.",
+            {JSON: named("Report")},
+            parameters=(
+                *_PERIOD,
+                _query("by", text(), f"A breakdown by {', '.join(BY)}."),
+                _query("key", text(), "A key's id."),
+            ),
+        ),
         "GET /v1/routing/confidence": _report("confidence", "Routed decisions by confidence.", "Confidence"),
         "GET /v1/routing/patterns": _report("patterns", "Routed decisions by model and pattern.", "Patterns"),
         "GET /v1/routing/timeline": _report("timeline", "The sums by hour (up to three days) or day.", "Timeline"),
@@ -241,6 +259,13 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             parameters=(
                 _query("limit", {**whole(low=0, high=MAX_ROWS), "default": 50}, "How many rows."),
                 _query("before", whole(low=0, high=2**62), "`next_before` of the page before."),
+                *_PERIOD,
+                *(
+                    _query(name, text(), f"Only rows with this value in `{column}`.")
+                    for name, column in FILTERS.items()
+                ),
+                _query("format", one_of("json", "csv"), "`csv` exports all rows that the filters leave."),
+                _TAG,
             ),
         ),
         "GET /v1/routing/requests/{request_id}": Operation(
@@ -251,7 +276,7 @@ OPERATIONS: Mapping[str, Operation] = _with_short_paths(
             failures=(404,),
         ),
         "GET /metrics": Operation("metrics", "Figures for Prometheus.", {"text/plain": text()}),
-        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=(_PERIOD,)),
+        "GET /": Operation("dashboard", "The dashboard, for a browser.", {"text/html": text()}, parameters=_PERIOD),
         "GET /static/{name}": Operation(
             "static",
             "A file of the dashboard: its style sheet, script and icon.",

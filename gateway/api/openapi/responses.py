@@ -73,7 +73,15 @@ DECISION = record(
     }
 )
 
-FEEDBACK = record({"object": one_of("feedback"), "request_id": text(), "score": number(low=0, high=1)})
+FEEDBACK = record(
+    {"object": one_of("feedback"), "score": number(low=0, high=1)},
+    optional={
+        "request_id": text(),
+        "session_id": text(),
+        "tag": {"type": "object", "additionalProperties": text()},
+        "requests": whole(low=0),
+    },
+)
 
 _COUNTS = (
     *("total_requests", "auto_routed_count", "fallback_count", "experimental_count", "error_count", "cancelled_count"),
@@ -91,6 +99,28 @@ SUMMARY = record(
         "open_requests": _COUNT,
         "by_model": listed(record({"provider": text(), "model": text(), **_SUMS})),
         "by_strategy": listed(record({"strategy": text(), **_SUMS})),
+    }
+)
+_MONEY = ("spent", "compared", "baseline", "baseline_low", "baseline_high", "saved", "saved_low", "saved_high")
+REPORT = record(
+    {
+        "since": nullable(text()),
+        "until": nullable(text()),
+        "requests": _COUNT,
+        "routed": _COUNT,
+        "refused": _COUNT,
+        "errors": _COUNT,
+        "unpriced": _COUNT,
+        **{f"{name}_usd": number() for name in (*_MONEY, "exploration", "holdback")},
+        **dict.fromkeys(("saved_share", "saved_share_low", "saved_share_high"), nullable(number())),
+        "baselines": mapped(number()),
+        "evidence": mapped(_COUNT),
+        "quality": {"type": "object"},
+        "always": listed({"type": "object"}),
+        "best_single": nullable({"type": "object"}),
+        "refusals": listed({"type": "object"}),
+        "by": listed({"type": "object"}),
+        "method": text(),
     }
 )
 CONFIDENCE = mapped(_COUNT)

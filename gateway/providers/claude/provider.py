@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from gateway.completion import ChatRequest, Completion, Json, NativeRequest, UpstreamRequest
+from gateway.completion import ChatRequest, Completion, Json, NativeRequest, UpstreamRequest, Usage
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, StreamParser
 from gateway.providers.claude.errors import parse_error_event, parse_error_response
@@ -14,7 +14,7 @@ from gateway.providers.claude.native_stream import NATIVE, NativeStream
 from gateway.providers.claude.passthrough import native_body, native_count_body
 from gateway.providers.claude.profiles import profile_of
 from gateway.providers.claude.request import build_messages_request
-from gateway.providers.claude.response import parse_completion
+from gateway.providers.claude.response import parse_completion, parse_usage
 from gateway.providers.claude.stream import ClaudeStream
 
 API_VERSION = "2023-06-01"
@@ -110,6 +110,9 @@ class Claude(Provider):
                 ClaudeStream(parsed, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
             )
         return ClaudeStream(sent, signatures=self.signatures, provider=self.name, key=self.endpoint.api_key)
+
+    def usage(self, raw: object) -> Usage | None:
+        return parse_usage(raw)
 
     def least_cached(self, model: str) -> int | None:
         return profile_of(model).least_cached

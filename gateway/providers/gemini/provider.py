@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from gateway.completion import ChatRequest, Completion, UpstreamRequest
+from gateway.completion import ChatRequest, Completion, UpstreamRequest, Usage
 from gateway.embeddings import EmbeddingRequest, Embeddings
 from gateway.errors import UpstreamError
 from gateway.providers.base import Provider, SignatureCache, StreamParser, UpstreamEndpoint
@@ -18,6 +18,7 @@ from gateway.providers.gemini.profiles import profile_of
 from gateway.providers.gemini.request import RequestContext, build_body, request_url
 from gateway.providers.gemini.response import parse_completion
 from gateway.providers.gemini.stream import GeminiStream
+from gateway.providers.gemini.usage import parse_usage
 
 CONTEXT_KEY = "gemini"
 INPUTS_KEY, SHORTENED_KEY = "inputs", "shortened"  # of an embeddings call
@@ -90,6 +91,9 @@ class Gemini(Provider):
         return GeminiStream(
             context=context, ids=ids, signature_cache=self.signatures, provider=self.name, key=self.endpoint.api_key
         )
+
+    def usage(self, raw: object) -> Usage | None:
+        return parse_usage({"usageMetadata": raw})
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         return parse_error_response(status, headers, body, provider=self.name, key=self.endpoint.api_key)

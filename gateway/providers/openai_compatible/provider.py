@@ -47,7 +47,7 @@ class OpenAICompatible(Provider):
             choices=parse_choices(
                 body, provider=self.name, key=self.endpoint.api_key, detail_extra=self.detail_extra(sent)
             ),
-            usage=self.usage(body.get("usage")),
+            usage=self.usage_in(body),
             upstream_id=body["id"] if isinstance(body.get("id"), str) else None,
             model=self.reported_model(body, sent),
             extra=extra_of(body),
@@ -66,20 +66,24 @@ class OpenAICompatible(Provider):
 
     def parse_embeddings(self, body: Json, sent: UpstreamRequest) -> Embeddings:
         raise_for_error(body, provider=self.name, key=self.endpoint.api_key)
-        usage = self.usage(body.get("usage"))
+        usage = self.usage_in(body)
         return parse_embeddings(body, inputs=len(sent.json["input"]), usage=usage, provider=self.name)
 
     def stream_parser(self, sent: UpstreamRequest) -> StreamParser:
         return OpenAIStream(
             provider=self.name,
             key=self.endpoint.api_key,
-            usage=self.usage,
+            usage=self.usage_in,
             detail_extra=self.detail_extra(sent),
             reported_model=partial(self.reported_model, sent=sent),
         )
 
     def usage(self, raw: object) -> Usage | None:
         return parse_usage(raw)
+
+    def usage_in(self, body: Json) -> Usage | None:
+        """The usage in an answer, or in an event of a streamed one."""
+        return self.usage(body.get("usage"))
 
     def reported_model(self, body: Json, sent: UpstreamRequest) -> str | None:
         """The answering model, where the request left the choice to the upstream; else None."""

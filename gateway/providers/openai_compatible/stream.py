@@ -161,7 +161,7 @@ class ChoiceDeltaReader:
 class OpenAIStream(StreamParser):
     """Parses one response, with one JSON parse per event.
 
-    `usage` parses the usage object, `reported_model` finds the answering model, `detail_extra` is added to
+    `usage` parses the usage of an event, `reported_model` finds the answering model, `detail_extra` is added to
     `reasoning_details`.
     """
 
@@ -170,7 +170,7 @@ class OpenAIStream(StreamParser):
         *,
         provider: str,
         key: str,
-        usage: Callable[[object], Usage | None],
+        usage: Callable[[Json], Usage | None],
         detail_extra: Json,
         reported_model: Callable[[Json], str | None] = lambda body: None,
     ) -> None:
@@ -206,7 +206,7 @@ class OpenAIStream(StreamParser):
             for choice in objects(body.get("choices"))
             if (parsed_choice := self._choice(choice)) is not None
         ]
-        usage = self._usage(body["usage"]) if body.get("usage") else None
+        usage = self._usage(body) if body.get("usage") else None
         if choices and not self._first_chunk_sent:
             self._first_chunk_sent = True
             return [Chunk(choices, usage, upstream_id=self._upstream_id, model=self._reported_model(body))]

@@ -58,7 +58,7 @@ class CostQualityRate:
             return default / price if price > 0 else 0.0
         weight = self.requests / (self.requests + _DEFAULT_WEIGHT)
         mixed = math.exp(weight * math.log(self._interpolated(tradeoff)) + (1 - weight) * math.log(default))
-        return max(mixed, _MIN_RATE * odds) / self.price * (_size_weight(usual / self.price) if usual else 1.0)
+        return max(mixed, _MIN_RATE * odds) / self.price * (size_weight(usual / self.price) if usual else 1.0)
 
     def _interpolated(self, tradeoff: float) -> float:
         """The rate that spends the share `tradeoff`, by log-linear interpolation between two rates of the grid."""
@@ -72,7 +72,7 @@ class CostQualityRate:
         return math.exp(low + (high - low) * (above - tradeoff) / (above - below))
 
 
-def _size_weight(size: float) -> float:
+def size_weight(size: float) -> float:
     """The factor on a request's cost. `size` is relative to the mean request, which has the factor 1."""
     return _OWN_SIZE_SHARE + (1.0 - _OWN_SIZE_SHARE) / size
 
@@ -92,7 +92,7 @@ def fit_rate(
     lowest = sum(min(cost for _, cost in options) for options in sample) / size
     if price <= lowest:
         return CostQualityRate()
-    size_weights = [_size_weight(options[best][1] / price) for options in sample]
+    size_weights = [size_weight(options[best][1] / price) for options in sample]
     shares = []
     for candidate in _GRID:
         rate = candidate / price

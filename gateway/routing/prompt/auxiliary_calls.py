@@ -1,4 +1,4 @@
-"""Recognises auxiliary calls of chat clients and coding agents: titles, tags, topics, summaries.
+"""Recognises auxiliary calls of chat clients and coding agents: titles, tags, topics, summaries, compaction of the context.
 
 Clients send them in the middle of a conversation, but they are not part of it, so they must not move it to another model.
 """
@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 
 from gateway.completion import Json
+from gateway.routing.prompt.user_text import last_user_text
 
 # Characters. The instruction is at the start or at the end of a message, the conversation that it is about in between.
 _END = 800
 # Prefilter: a text without a word of each list cannot match, which is true of nearly all texts.
-_OUTPUTS = ("title", "tag", "topic", "follow-up", "followup", "summar")
-_SUBJECTS = ("conversation", "chat", "session", "dialog", "message", "thread")
+_OUTPUTS = ("title", "tag", "topic", "follow-up", "followup", "summar", "compact", "prefix", "path", "suggest")
+_SUBJECTS = ("conversation", "chat", "session", "dialog", "message", "thread", "checkpoint", "command", "user")
 # The wording of harnesses, in a system prompt or a single user message. People do not phrase tasks like this.
 _INSTRUCTION = re.compile(
     r"(?:generat|creat|writ|provid|suggest|com(?:e|ing) up with)\w*\s.{0,60}?"
@@ -23,9 +24,31 @@ _INSTRUCTION = re.compile(
     r"|\bindicates? a new conversation topic\b"
     r"|\bsummari[sz]\w*\s(?:\w+\s){0,4}?(?:this|the|our|your)\s(?:\w+\s){0,2}?(?:chat|conversations?|session|dialogu?e|thread)\b"
     r"|\bsummar(?:y|ies) of (?:this|the|our|your) (?:\w+ ){0,2}?(?:chat|conversation|session|dialogu?e|thread)\b"
-    r"|\btasked with summari[sz]ing conversations\b",
+    r"|\btasked with summari[sz]ing conversations\b"
+    r"|\bsummari[sz]es internal chat history\b"  # Gemini CLI and its forks
+    r"|\bcontext checkpoint compaction\b"  # Codex
+    r"|\bprefix of the command\b|\bcommand prefix detection\b"  # Claude Code, before it runs a command
+    r"|\bextract any file paths that this command\b"
+    r"|\bsuggest what the user might (?:naturally )?type next\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+# A turn without a task: whoever answers it is no choice for the conversation. Characters and words of the longest.
+_TRIVIAL, _TRIVIAL_WORDS = 24, 3
+
+
+def is_warm_up(output_limit: int | None) -> bool:
+    """Whether the request wants no answer: a check of the key or the quota, or a request that only fills a cache."""
+    return output_limit is not None and output_limit <= 1
+
+
+def is_trivial_opening(messages: Sequence[Json]) -> bool:
+    """Whether a conversation begins with a turn that says nothing about its task: a greeting, a test."""
+    if any(message.get("role") in ("assistant", "tool") for message in messages):
+        return False
+    text = last_user_text(messages)
+    return len(text) <= _TRIVIAL and len(text.split()) <= _TRIVIAL_WORDS
 
 
 def is_auxiliary_call(messages: Sequence[Json]) -> bool:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 
 from gateway.completion import ChatRequest, Json
 from gateway.embeddings import Input
 from gateway.routing.prompt.features import PromptFeatures, extract, request_facts
 from gateway.routing.prompt.json_tokens import json_tokens, recent_counts
 from gateway.routing.prompt.text_stats import tokens_of
-from gateway.routing.prompt.user_text import strip_harness_text
+from gateway.routing.prompt.user_text import last_user_text
 from gateway.routing.types import RoutingContext
 
 # Tokens of a part that is not text. Vendors count images by their size; this is a typical value, not the maximum.
 _PART_TOKENS = {"image_url": 1_000, "input_audio": 1_000}
 _BYTES_PER_PDF_TOKEN = 60
 _MESSAGE_TOKENS = 4
-# At most this many of the newest user messages are searched for text that a person wrote.
-_SEARCHED_MESSAGES = 8
 # Tokens: a required output limit above this says nothing about the answer. Claude Code sends 32,000 and more.
 REQUIRED_LIMIT = 8_192
 _IDLE_EFFORTS = frozenset({"none", "minimal"})
@@ -67,23 +64,6 @@ def _wanted_output(request: ChatRequest) -> int | None:
     """The client's output limit. Where its API requires one, agents send the highest, which must not exclude other models."""
     limit = request.output_limit
     return min(limit, REQUIRED_LIMIT) if limit is not None and request.limit_required else limit
-
-
-def last_user_text(messages: Sequence[Json]) -> str:
-    """The last text that a person wrote. User messages with nothing but harness text are skipped, and so are tool results.
-
-    If the newest user messages have none, the last text of the user, else of any role.
-    """
-    for message in islice(
-        (message for message in reversed(messages) if message.get("role") == "user"), _SEARCHED_MESSAGES
-    ):
-        if text := strip_harness_text(_text(message)):
-            return text
-    for role in ("user", "system", "developer", "assistant"):
-        for message in reversed(messages):
-            if message.get("role") == role and (text := _text(message)):
-                return text
-    return ""
 
 
 def with_prompt_tokens(request: ChatRequest) -> ChatRequest:
@@ -149,16 +129,6 @@ def _parts(messages: Iterable[Json]) -> Iterator[Json]:
         content = message.get("content")
         if isinstance(content, list):
             yield from content
-
-
-def _text(message: Json) -> str:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    texts = [part.get("text") or "" for part in content if part.get("type") == "text"]
-    return texts[0] if len(texts) == 1 else "\n".join(texts)
 
 
 def _message_tokens(message: Json) -> int:

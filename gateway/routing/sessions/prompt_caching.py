@@ -20,6 +20,7 @@ from typing import Any, Literal
 from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.completion import ChatRequest, Json
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
+from gateway.routing.prompt.user_text import ends_with_tool_result
 from gateway.routing.sessions.affinity import SessionLookup
 
 CachingMode = Literal["off", "auto", "always"]
@@ -85,7 +86,7 @@ class PromptCaching:
             return self._by_client
         if self._mode == "off" or prompt_tokens < self._least:
             return self._unmarked
-        likelihood = _likelihood(request, lookup)
+        likelihood = likelihood_of_next(request, lookup)
         chosen = [
             key
             for key, least in self._marked
@@ -101,7 +102,7 @@ class PromptCaching:
         if least is None:
             return NO_BREAKPOINTS
         tokens = prompt_tokens()
-        if tokens < least or self._gain(key, None, tokens, _likelihood(request, None)) <= 0:
+        if tokens < least or self._gain(key, None, tokens, likelihood_of_next(request, None)) <= 0:
             return NO_BREAKPOINTS
         return CacheBreakpoints(models=frozenset({key}))
 
@@ -120,12 +121,12 @@ def _prices(model: Model | None) -> tuple[float, float]:
     return model.cache_write_price - model.input_price, model.input_price - model.cache_read_price
 
 
-def _likelihood(request: ChatRequest, lookup: SessionLookup | None) -> float:
+def likelihood_of_next(request: ChatRequest, lookup: SessionLookup | None) -> float:
     """The probability that this request's prefix is read again soon, from the request alone."""
     messages = request.messages
     if lookup.auxiliary if lookup is not None else is_auxiliary_call(messages):
         return 0.0
-    if messages[-1].get("role") == "tool":
+    if lookup.open_loop if lookup is not None else ends_with_tool_result(messages):
         return OPEN_LOOP
     continued = any(message.get("role") == "assistant" for message in messages)
     if request.body.get("tools") and (continued or not _forces_a_tool(request.body)):

@@ -30,7 +30,7 @@ _USUAL: Mapping[Tier, tuple[str, str]] = {
 
 
 # The tiers by their distance to one, upwards first.
-_NEAREST: Mapping[Tier, tuple[Tier, ...]] = {
+NEAREST: Mapping[Tier, tuple[Tier, ...]] = {
     "simple": ("simple", "moderate", "complex"),
     "moderate": ("moderate", "complex", "simple"),
     "complex": ("complex", "moderate", "simple"),
@@ -60,7 +60,7 @@ class ComplexityStrategy(RankingStrategy):
         usual = self._usual[tier]
         if usual is not None and not is_cooling_down(usual, context) and ineligible(usual, request) is None:
             return usual.key
-        for near in _NEAREST[tier]:
+        for near in NEAREST[tier]:
             models = eligible_among(request, self._of_tier[near])
             if places := [place for place in models.places if not models.cooling[place]]:
                 return models.columns.keys[min(places, key=models.costs.__getitem__)]
@@ -95,9 +95,15 @@ def usual_of(catalog: Catalog, tier: Tier) -> Model | None:
     return next(of_family, None)
 
 
+def usual_models(catalog: Catalog) -> Mapping[Tier, Model]:
+    """The usual model of each tier that has one."""
+    found = {tier: usual_of(catalog, tier) for tier in TIERS}
+    return {tier: model for tier, model in found.items() if model is not None}
+
+
 def ordered(models: ScoredModels, *, tier: Tier, usual: Model | None) -> list[int]:
     """The places: cooling models last; the tier's usual model first, then by distance of the tier, upwards first, then by cost."""
-    nearest, columns = _NEAREST[tier], models.columns
+    nearest, columns = NEAREST[tier], models.columns
     distances = [nearest.index(each) for each in columns.tiers]
     unusual = [model is not usual for model in columns.models]
     keys = zip(models.cooling, distances, unusual, models.costs, models.places, strict=True)

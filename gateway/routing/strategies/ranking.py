@@ -12,7 +12,7 @@ from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels, 
 from gateway.routing.types import PromptFacts, RoutingDecision
 
 # Stored with each row, so that decisions of different policies are not compared as if one policy had made them.
-POLICY_VERSION = "2"
+POLICY_VERSION = "3"
 # Metadata of a replaced strategy that no longer holds once another model is chosen.
 _OF_THE_CHOICE = frozenset({"candidates", "propensity", "quality_score", "cost_estimate", "outcomes"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

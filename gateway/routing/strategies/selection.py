@@ -34,12 +34,12 @@ _GOOD_CASE = 2.0
 UCB_COEFFICIENT = 0.375
 
 # From this many outcomes on similar prompts on, the claim of a model is not limited; below, to this share of the gap.
-_ENOUGH = 5
-_CLAIM_SHARE = 0.5
+ENOUGH = 5
+CLAIM_SHARE = 0.5
 
 # A model with this many outcomes, and at least this quality, is not left for one without outcomes.
-_SETTLED = 10
-_PROVEN_QUALITY = 0.85
+SETTLED = 10
+PROVEN_QUALITY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Objective:
         """The quality that each model may claim."""
         ceiling, (qualities, evidence) = self.ceiling, estimates
         return [
-            quality if quality <= ceiling or outcomes >= _ENOUGH else ceiling
+            quality if quality <= ceiling or outcomes >= ENOUGH else ceiling
             for quality, outcomes in zip(qualities, evidence.outcomes, strict=True)
         ]
 
@@ -156,13 +156,13 @@ def _objective(models: ScoredModels, *, cost_rate: CostQualityRate, tradeoff: fl
     price = min([cost for cost, quality in zip(costs, qualities, strict=True) if quality == highest_quality])
     known = [place for place in evidence.tried if outcomes[place]]
     highest_known = max([qualities[place] for place in known], default=1.0)
-    settled = [place for place in known if outcomes[place] >= _SETTLED and not cooling[place]]
+    settled = [place for place in known if outcomes[place] >= SETTLED and not cooling[place]]
     best = None if cost_rate.best is None else columns.index.get(cost_rate.best)
     return _Objective(
         rate=cost_rate.rate(tradeoff, price=price, usual=None if best is None else costs[best]),
         exploration_weight=min(1.0, 4 * tradeoff * (1 - tradeoff)),
-        ceiling=highest_known + _CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
-        proven=max([qualities[place] for place in settled], default=0.0) >= _PROVEN_QUALITY,
+        ceiling=highest_known + CLAIM_SHARE * (1.0 - highest_known) if known else math.inf,
+        proven=max([qualities[place] for place in settled], default=0.0) >= PROVEN_QUALITY,
     )
 
 

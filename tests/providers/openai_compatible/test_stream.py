@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.completion import Chunk
+from gateway.completion import Chunk, Json, Usage
 from gateway.errors import (
     UpstreamAccountEmpty,
     UpstreamError,
@@ -24,8 +24,12 @@ from gateway.sse import ServerSentEvent
 DONE = ServerSentEvent(b"[DONE]")
 
 
+def usage_of(body: Json) -> Usage | None:
+    return parse_usage(body.get("usage"))
+
+
 def stream() -> OpenAIStream:
-    return OpenAIStream(provider="acme", key="hunter2", usage=parse_usage, detail_extra={"model": "m"})
+    return OpenAIStream(provider="acme", key="hunter2", usage=usage_of, detail_extra={"model": "m"})
 
 
 def event(delta: Any = None, **choice: Any) -> ServerSentEvent:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
+from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call, is_trivial_opening, is_warm_up
 
 OWN = [
     "Analyze if this message indicates a new conversation topic. If it does, extract a 2-3 word title.",
@@ -19,6 +19,11 @@ OWN = [
     "Suggest 3-5 relevant follow-up questions based on the chat history, as the user in this conversation",
     "Summarize this coding conversation in under 50 characters.",
     "Generate a short title for this session.",
+    "You are performing a CONTEXT CHECKPOINT COMPACTION. Create a handoff summary for another LLM.",
+    "You are the component that summarizes internal chat history into a given structure.",
+    "Extract any file paths that this command reads or modifies.",
+    "Your task is to determine the prefix of the command that an agent wants to run, by the user's policy.",
+    "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]",
 ]
 PEOPLES = [
     "Suggest a title for my novel about bees.",
@@ -59,3 +64,18 @@ def test_what_people_ask(text: str) -> None:
 def test_what_stands_elsewhere(messages: list[dict[str, Any]]) -> None:
     """Older turns and tools' results do not say what the call is for."""
     assert not is_auxiliary_call(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "trivial"), [("hi", True), ("Warmup", True), ("", True), ("Rename the method in a.py", False)]
+)
+def test_trivial_openings(text: str, trivial: bool) -> None:
+    """A greeting says nothing about the task; the same words later in a conversation are no opening."""
+    opening = [{"role": "user", "content": text}]
+    assert is_trivial_opening(opening) is trivial
+    assert not is_trivial_opening([*opening, {"role": "assistant", "content": "Hello"}, *opening])
+
+
+def test_warm_up_asks_for_one_token() -> None:
+    """Whatever it says."""
+    assert [is_warm_up(limit) for limit in (None, 1, 2)] == [False, True, False]

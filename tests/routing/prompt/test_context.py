@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.completion import ChatRequest, RoutingHints
-from gateway.routing.prompt.context import context_of, last_user_text, prompt_tokens_of, with_prompt_tokens
+from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import PromptFeatures, extract, prompt_facts
+from gateway.routing.prompt.user_text import last_user_text
 
 
 def user(content: Any) -> dict[str, Any]:

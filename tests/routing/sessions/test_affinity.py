@@ -47,7 +47,7 @@ def test_a_conversation_is_known_by_its_beginning(sessions: SessionAffinity, clo
     began(sessions, asking(FIRST))
     clock.now = 10
     lookup = sessions.lookup(asking(SECOND), key_id=None)
-    assert lookup.pinned == PinnedModel("gemini", "flash", 100, 0.0)
+    assert lookup.pinned == PinnedModel("gemini", "flash", 100, 0.0, messages=2, tentative=True)
     assert lookup.pinned.key == ("gemini", "flash")
     assert lookup.cached == 100
     assert lookup.session_id.startswith("s-")
@@ -195,3 +195,103 @@ def test_an_opening_of_many_parts_is_read_to_a_bound() -> None:
     sessions = SessionAffinity(lambda: 0.0, secret=b"s")
     assert sessions.session_id(opening(20_000, "a")) == sessions.session_id(opening(20_000, "b"))
     assert sessions.session_id(opening(200, "a")) != sessions.session_id(opening(200, "b"))
+
+
+TASK = [SYSTEM, {"role": "user", "content": "Rename the method and mend the tests that fail."}]
+
+
+def test_trivial_opening_pins_no_model(sessions: SessionAffinity) -> None:
+    """Who answered "Hello" is remembered for its cache, but only tentatively; the first turn with a task decides."""
+    began(sessions, asking(FIRST, "mine"))
+    greeted = sessions.lookup(asking(SECOND, "mine"), key_id=None)
+    assert greeted.pinned is not None
+    assert (greeted.pinned.tentative, greeted.cached) == (True, 100)
+    sessions.record(greeted, provider="claude", model="haiku", tokens=200)
+    pinned = sessions.lookup(asking(SECOND, "mine"), key_id=None).pinned
+    assert pinned is not None
+    assert (pinned.tentative, pinned.turns) == (False, 2)
+
+
+def test_opening_with_a_task_pins_its_model(sessions: SessionAffinity) -> None:
+    """A first turn that says what to do is a choice for the conversation."""
+    began(sessions, asking(TASK, "mine"))
+    pinned = sessions.lookup(asking(TASK, "mine"), key_id=None).pinned
+    assert pinned is not None
+    assert not pinned.tentative
+
+
+def test_warm_up_of_one_token_pins_no_model(sessions: SessionAffinity) -> None:
+    """A check of the quota, or a request that only fills a cache, is no turn of the conversation."""
+    began(sessions, asking(TASK, "mine")._replace(body={"max_tokens": 1}))
+    assert sessions.lookup(asking(TASK, "mine"), key_id=None).pinned is None
+
+
+def long_history(turns: int, tokens: int) -> ChatRequest:
+    history = [{"role": role, "content": "x"} for _ in range(turns) for role in ("assistant", "user")]
+    return asking([*TASK, *history], "mine")._replace(prompt_tokens=tokens)
+
+
+@pytest.mark.parametrize(("turns", "tokens"), [(9, 30_000), (2, 45_000)], ids=["fewer tokens", "fewer messages"])
+def test_replaced_history_begins_anew(sessions: SessionAffinity, turns: int, tokens: int) -> None:
+    """After compaction nothing of the prefix is in a cache: no model is pinned, so a change is free."""
+    began(sessions, long_history(10, 50_000))
+    assert sessions.lookup(long_history(11, 52_000), key_id=None).pinned is not None
+    assert sessions.lookup(long_history(turns, tokens), key_id=None).pinned is None
+
+
+def test_call_of_the_client_for_itself_does_not_look_like_compaction(sessions: SessionAffinity) -> None:
+    """A short request for a title in the session of a long conversation leaves the pinned model as it is."""
+    began(sessions, long_history(10, 50_000))
+    title = asking([{"role": "user", "content": "Generate a short title for this chat"}], "mine")
+    assert sessions.lookup(title._replace(prompt_tokens=50), key_id=None).pinned is not None
+
+
+def test_tool_result_before_a_reminder_is_an_open_loop(sessions: SessionAffinity) -> None:
+    """Claude Code puts reminders behind a tool's result; the loop is still open."""
+    reminder = {"role": "user", "content": "<system-reminder>Mind the todo list.</system-reminder>"}
+    called: dict[str, Any] = {"role": "assistant", "tool_calls": []}
+    loop = [*TASK, called, {"role": "tool", "content": "4"}, reminder]
+    assert sessions.lookup(asking(loop), key_id=None).open_loop
+
+
+def test_billing_header_does_not_change_the_conversation(sessions: SessionAffinity) -> None:
+    """Claude Code's first system block differs from request to request."""
+
+    def opening(digest: str) -> ChatRequest:
+        header = {"role": "system", "content": f"x-anthropic-billing-header: cc_version=2.1; cch={digest};"}
+        return asking([header, *SECOND])
+
+    assert sessions.session_id(opening("0a1")) == sessions.session_id(opening("9f2"))
+
+
+def test_side_call_does_not_take_the_session(sessions: SessionAffinity) -> None:
+    """A short call in the session of a long conversation has a conversation of its own until it goes on."""
+    began(sessions, long_history(10, 50_000))
+    side = asking([{"role": "user", "content": "Describe the picture that is attached."}], "mine")._replace(
+        prompt_tokens=900
+    )
+    lookup = sessions.lookup(side, key_id=None)
+    assert (lookup.session_id, lookup.pinned) == ("mine", None)
+    sessions.record(lookup, provider="claude", model="haiku", tokens=900)
+    main = sessions.lookup(long_history(11, 52_000), key_id=None).pinned
+    assert main is not None
+    assert main.key == ("gemini", "flash")
+
+
+def test_fresh_context_that_goes_on_takes_the_session(sessions: SessionAffinity) -> None:
+    """After compaction the second request finds the model that answered the summary, and the third has it as the session's."""
+    began(sessions, long_history(10, 50_000))
+    summary: list[dict[str, Any]] = [{"role": "user", "content": "This session is being continued: ..."}]
+    fresh = sessions.lookup(asking(summary, "mine")._replace(prompt_tokens=9_000), key_id=None)
+    sessions.record(fresh, provider="claude", model="haiku", tokens=9_000)
+    summary += [
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": "Go on with the tests, please, all of them."},
+    ]
+    second = sessions.lookup(asking(summary, "mine")._replace(prompt_tokens=9_500), key_id=None)
+    assert second.pinned is not None
+    assert second.pinned.key == ("claude", "haiku")
+    sessions.record(second, provider="claude", model="haiku", tokens=9_500)
+    third = sessions.lookup(asking(summary * 2, "mine")._replace(prompt_tokens=10_000), key_id=None)
+    assert third.pinned is not None
+    assert (third.pinned.key, third.pinned.turns) == (("claude", "haiku"), 2)

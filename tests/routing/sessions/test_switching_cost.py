@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.sessions.affinity import PinnedModel, SessionLookup
 from gateway.routing.sessions.prompt_caching import CacheBreakpoints
-from gateway.routing.sessions.switching_cost import keep_unless_worth_it, switch_cost
+from gateway.routing.sessions.switching_cost import cheapest, expected_turns, keep_unless_worth_it, switch_cost
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels
 from tests.routing.worlds import scored
@@ -174,3 +175,58 @@ def test_a_decision_that_says_little() -> None:
         entry(CHEAP, quality=0.7, cost=0.05), entry(DEAR, quality=0.9, cost=0.04), propensity=None, quality=None
     )
     assert keep_unless_worth_it(made, switch_cost(lookup(), CATALOG, prompt_tokens=10_000)).ranking.chosen == CHEAP.key
+
+
+HAIKU = Model("claude", "haiku", "moderate", 1.0, 5.0, cache_read_price=0.1, cache_write_price=1.25)
+AGENTS = Catalog([HAIKU, DEAR, PLAIN])
+
+
+@pytest.mark.parametrize(
+    ("turns", "likelihood", "further"), [(0, 0.9, 1.8), (8, 0.9, 9.0), (500, 0.9, 18.0), (8, 0.1, 0.0)]
+)
+def test_longer_sessions_are_expected_to_go_on_longer(turns: int, likelihood: float, further: float) -> None:
+    """The expected rest grows with the length so far, to a bound; what is probably a single request has none."""
+    assert expected_turns(turns, likelihood) == pytest.approx(further)
+
+
+def test_change_is_priced_over_the_turns_that_follow() -> None:
+    """The cold cache of a cheaper model costs more than the warm one for this request, and less over ten."""
+    marked = CacheBreakpoints(models=frozenset({HAIKU.key, DEAR.key}), minimum=least)
+    base = {model.key: 20_000 * model.input_price / 1e6 for model in (HAIKU, DEAR)}
+
+    def costs(further: float) -> dict[str, float]:
+        cost = switch_cost(lookup(cached=20_000), AGENTS, prompt_tokens=20_000, breakpoints=marked, further=further)
+        return {key.name: base[key] + cost.per_turn[key] for key in base}
+
+    assert costs(0) == pytest.approx({"haiku": 0.025, "sonnet": 0.006})
+    assert costs(9) == pytest.approx({"haiku": (0.025 + 9 * 0.002) / 10, "sonnet": 0.006})
+
+
+def test_short_prompts_are_priced_alone() -> None:
+    """No vendor caches a prefix of some hundred tokens, so nothing is saved later."""
+    cost = switch_cost(lookup(cached=100), AGENTS, prompt_tokens=500, further=9)
+    assert cost.per_turn == cost.surcharges
+
+
+@pytest.mark.parametrize(("open_loop", "kept"), [(False, False), (True, True)])
+def test_tentative_model_is_kept_only_between_call_and_result(open_loop: bool, kept: bool) -> None:
+    """After a greeting the choice is free; a tool's result goes to the model that called the tool."""
+    held = lookup(open_loop=open_loop)
+    held = replace(held, pinned=PinnedModel(*DEAR.key, 10_000, 0.0, tentative=True))
+    made = ranking(entry(CHEAP, quality=0.9, cost=0.0099), entry(DEAR, quality=0.9, cost=0.01))
+    assert keep_unless_worth_it(made, switch_cost(held, CATALOG, prompt_tokens=10_000)).kept is kept
+
+
+def test_calls_of_the_client_for_itself_go_to_the_cheapest_model() -> None:
+    """Not to the model with the best value, and not to one that is down."""
+    made = ranking(
+        entry(DEAR, quality=0.9, cost=0.02),
+        entry(CHEAP, quality=0.7, cost=0.001, cooling=True),
+        entry(PLAIN, quality=0.7, cost=0.002),
+    )
+    chosen = cheapest(made)
+    assert chosen.chosen == PLAIN.key
+    assert "cheapest" in chosen.reasoning
+    assert cheapest(chosen) is chosen
+    unranked = made._replace(order=())
+    assert cheapest(unranked) is unranked

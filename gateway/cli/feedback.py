@@ -1,0 +1,94 @@
+"""`gateway feedback`: rates a request, a session or a tag at the running gateway, for example from CI or after a merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import httpx2
+import orjson
+
+from gateway.cli.configuration import environment, settings_or_exit
+from gateway.cli.terminal import echo
+from gateway.settings import Settings
+
+TIMEOUT = 30.0  # seconds
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
+
+
+@click.command()
+@click.option("--request-id", help="Rate one answer: its x-request-id.")
+@click.option("--session", "session_id", help="Rate all requests of a session that have no rating yet.")
+@click.option("--tag", help="Rate all requests with a tag that have no rating yet: NAME=VALUE.")
+@click.option("--score", type=click.FloatRange(0, 1), help="0 (useless) to 1 (perfect).")
+@click.option("--up", "rating", flag_value="up", help="As a score of 1.")
+@click.option("--down", "rating", flag_value="down", help="As a score of 0.")
+@click.option("--comment", help="Why; up to 4000 characters.")
+@click.option("--url", help="The gateway. [default: http://HOST:PORT of the settings]")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+def feedback(
+    request_id: str | None,
+    session_id: str | None,
+    tag: str | None,
+    score: float | None,
+    rating: str | None,
+    comment: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Rate answers of the running gateway, so that it learns and reports can tell the cost of a finished task.
+
+    The client key is the first one of GATEWAY_API_KEY; only requests of that key can be rated, within 30 days.
+    """
+    if [request_id, session_id, tag].count(None) != 2:
+        raise click.UsageError("Give one of --request-id, --session and --tag.")
+    if (score is None) == (rating is None):
+        raise click.UsageError("Give one of --score, --up and --down.")
+    settings = settings_or_exit(environment())
+    given = {
+        "request_id": request_id,
+        "session_id": session_id,
+        "tag": _tag(tag),
+        "score": score,
+        "rating": rating,
+        "comment": comment,
+    }
+    answer = _post(
+        {name: value for name, value in given.items() if value is not None},
+        url=(url or _own_url(settings)).rstrip("/"),
+        key=settings.client_keys[0].value if settings.client_keys else None,
+    )
+    if as_json:
+        echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+    else:
+        echo(f"Rated {answer.get('requests', 1)} with {answer['score']:g}.")
+
+
+def _tag(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise click.UsageError(f"--tag {text!r} is no tag; write NAME=VALUE.")
+    return {name: value}
+
+
+def _own_url(settings: Settings) -> str:
+    host = _ANY_ADDRESS.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _post(body: dict[str, Any], *, url: str, key: str | None) -> dict[str, Any]:
+    """The gateway's answer. Ends the command with the gateway's message where it refuses, or with what to check."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        response = httpx2.post(f"{url}/v1/feedback", json=body, headers=headers, timeout=TIMEOUT)
+        answer = response.json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        raise click.ClickException(
+            f"No gateway answers at {url}: {error}. Start it with `gateway serve`, or name another one with --url."
+        ) from None
+    if response.status_code != 200:
+        message = (answer.get("error") or {}).get("message") if isinstance(answer, dict) else None
+        raise click.ClickException(f"{url} refused ({response.status_code}): {message or 'no reason given'}")
+    return dict(answer)
