@@ -75,20 +75,20 @@ class FeedbackEndpoint:
         raw = await read_body(dict(request.scope["headers"]), request.receive, limit=BODY_LIMIT)
         body = checked(raw)
         principal: Principal = request.scope["principal"]
-        await self.store(body, key_id=principal.key_id)
+        await self.rate(body.request_id, body, key_id=principal.key_id)
         return JSONResponse({"object": "feedback", "request_id": body.request_id, "score": body.value})
 
-    async def store(self, body: FeedbackBody, *, key_id: str | None) -> None:
+    async def rate(self, request_id: str, body: FeedbackBody, *, key_id: str | None) -> None:
         """Returns once it is committed. Raises NotFound for a request of another key, Conflict for a repeated rating."""
         feedback = Feedback(
-            request_id=body.request_id,
+            request_id=request_id,
             score=body.value,
             timestamp=self._now().isoformat(timespec="milliseconds"),
             comment=body.comment,
             key_id=key_id,
         )
         await self._store.write(InsertFeedback(feedback, keys=self._needed(key_id)))
-        self._rated(body.request_id)
+        self._rated(request_id)
 
 
 def checked(raw: bytes) -> FeedbackBody:

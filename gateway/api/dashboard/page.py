@@ -112,8 +112,8 @@ class Dashboard:
             row = await asyncio.to_thread(self._store.request, request_id)
             if row is None:
                 raise NotFound(f"There is no request {request_id[:60]!r} in the ledger.", param="request_id")
-            await self._feedback.store(
-                FeedbackBody(request_id=request_id, rating=_rating(rating)), key_id=row["key_id"]
+            await self._feedback.rate(
+                request_id, FeedbackBody(request_id=request_id, rating=_rating(rating)), key_id=row["key_id"]
             )
             return RedirectResponse(f"/dashboard/requests/{request_id}", 303, headers=SECURITY_HEADERS)
 
