@@ -190,7 +190,10 @@ def test_the_exceptions_are_needed() -> None:
 def test_page_and_style_are_packaged() -> None:
     """The dashboard's files are inside the package, and each static file there is served."""
     web = GATEWAY / "api" / "dashboard"
-    assert {path.name for path in (web / "templates").iterdir()} == {"dashboard.html", "sign_in.html"}
+    assert {path.name for path in (web / "templates").iterdir()} == {
+        *("layout.html", "parts.html", "sign_in.html", "error.html", "overview.html", "routing.html", "requests.html"),
+        *("request.html", "try.html", "keys.html", "health.html"),
+    }
     assert {path.name for path in (web / "static").iterdir()} == STATIC.keys()
 
 

@@ -123,7 +123,7 @@ async def _connected(body: bytes) -> Connected:
         authenticator, AdminSessions(time.monotonic), rate_limiter=SlidingWindowLimiter(time.monotonic), demo=False
     )
     completions = {CHAT_COMPLETIONS.path: endpoint}
-    routes = build_routes([], completions=completions, authenticator=authenticator, sign_in=sign_in)
+    routes = build_routes([], completions=completions, authenticator=authenticator, sign_in=sign_in, pages=[])
     app.serve(routes, Cors(authenticator))
     config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, proxy_headers=False)
     config.load()

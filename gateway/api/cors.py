@@ -71,7 +71,7 @@ def answer_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def is_page(path: str) -> bool:
-    return path in _PAGES or path.startswith("/static/")
+    return path in _PAGES or path.startswith(("/static/", "/dashboard/"))
 
 
 def marking(send: Send, origin: bytes) -> Send:

@@ -102,16 +102,18 @@ class FeedbackEndpoint:
         principal: Principal = request.scope["principal"]
         answer = {"object": "feedback", **body.subject, "score": body.value}
         if body.request_id is not None:
-            await self._store.write(
-                self._mutation(body.request_id, body, key_id=principal.key_id, comment=body.comment)
-            )
-            self._rated(body.request_id)
+            await self.rate(body.request_id, body, key_id=principal.key_id)
             return JSONResponse(answer)
         ids = await asyncio.to_thread(self._unrated, body, key_id=principal.key_id)
         count = 0
         for start in range(0, len(ids), _CHUNK):
             count += await self._rate_all(ids[start : start + _CHUNK], body, key_id=principal.key_id, first=start == 0)
         return JSONResponse({**answer, "requests": count})
+
+    async def rate(self, request_id: str, body: FeedbackBody, *, key_id: str | None) -> None:
+        """Returns once it is committed. Raises NotFound for a request of another key, Conflict for a repeated rating."""
+        await self._store.write(self._mutation(request_id, body, key_id=key_id, comment=body.comment))
+        self._rated(request_id)
 
     async def _rate_all(self, ids: Sequence[str], body: FeedbackBody, *, key_id: str | None, first: bool) -> int:
         """The number of requests that were rated: one that was rated meanwhile keeps its rating.

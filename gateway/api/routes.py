@@ -133,7 +133,7 @@ def protected_routes(
     readiness: Readiness,
     dashboard: Dashboard,
 ) -> list[ProtectedRoute]:
-    """Every route but completions, sign-in and the description, which `build_routes` adds."""
+    """Every route but completions, sign-in, the pages below the first and the description, which `build_routes` adds."""
     return [
         ProtectedRoute("/v1/models", models.list, Role.CLIENT),
         ProtectedRoute("/v1/models/{model:path}", models.get, Role.CLIENT),
@@ -162,6 +162,20 @@ def protected_routes(
     ]
 
 
+def dashboard_routes(dashboard: Dashboard) -> list[ProtectedRoute]:
+    """The pages below the first one. They are for people, so the description leaves them out."""
+    return [
+        ProtectedRoute("/dashboard/routing", dashboard.routing, Role.ADMIN),
+        ProtectedRoute("/dashboard/requests", dashboard.requests, Role.ADMIN),
+        ProtectedRoute("/dashboard/requests/{request_id}", dashboard.request, Role.ADMIN),
+        ProtectedRoute("/dashboard/requests/{request_id}/feedback", dashboard.rate, Role.ADMIN, method="POST"),
+        ProtectedRoute("/dashboard/try", dashboard.try_it, Role.ADMIN),
+        ProtectedRoute("/dashboard/keys", dashboard.keys, Role.ADMIN),
+        ProtectedRoute("/dashboard/keys", dashboard.change_keys, Role.ADMIN, method="POST"),
+        ProtectedRoute("/dashboard/health", dashboard.health, Role.ADMIN),
+    ]
+
+
 def with_short_paths(entries: Iterable[ProtectedRoute]) -> list[ProtectedRoute]:
     """The entries, those below `/v1/` also without it, for clients whose base URL leaves it out."""
     found = []
@@ -182,8 +196,9 @@ def build_routes(
     completions: Mapping[str, DirectEndpoint],
     authenticator: Authenticator,
     sign_in: SignIn,
+    pages: Iterable[ProtectedRoute],
 ) -> list[BaseRoute]:
-    """All routes, and the one that describes them; it leaves out the sign-in form's, which are for people.
+    """All routes, and the one that describes them; it leaves out the sign-in form's and `pages`, which are for people.
 
     `completions` are endpoints by path with `/v1`. They authenticate by themselves: their answers, refusals included, carry
     a request id of their own.
@@ -200,5 +215,6 @@ def build_routes(
         ProtectedRoute("/sign-in", sign_in.form, Role.OPEN),
         ProtectedRoute("/sign-in", sign_in.sign_in, Role.OPEN, method="POST"),
         ProtectedRoute("/sign-out", sign_in.sign_out, Role.OPEN, method="POST"),
+        *pages,
     ]
     return [*direct, *(entry.route(authenticator, sign_in) for entry in entries)]

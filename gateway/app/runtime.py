@@ -15,6 +15,7 @@ from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
 from gateway.api.count_tokens import CountTokens
+from gateway.api.dashboard.health_page import GatewayState
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.feedback import FeedbackEndpoint
@@ -23,7 +24,7 @@ from gateway.api.models import ModelList
 from gateway.api.reports import ReportEndpoints
 from gateway.api.response_state import ResponseState
 from gateway.api.route_preview import RoutePreview
-from gateway.api.routes import build_routes, protected_routes
+from gateway.api.routes import build_routes, dashboard_routes, protected_routes
 from gateway.api.stored_responses import StoredResponses
 from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.services import Services
@@ -59,6 +60,7 @@ from gateway.routing import (
 from gateway.savings import odd_baseline
 from gateway.settings import JudgeSettings, Settings
 from gateway.store import Store
+from gateway.store.postgres.address import is_postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         proxy=proxy,
         authenticator=authenticator,
         corroboration=corroboration,
+        upstream_health=upstream_health,
     )
     cors = Cors(authenticator, origins=settings.cors_origins)
     return Runtime(settings, engine, routes, cors, store, quality_evidence)
@@ -307,6 +310,7 @@ def _routes(
     proxy: ChatProxy,
     authenticator: Authenticator,
     corroboration: Corroboration,
+    upstream_health: UpstreamHealth,
 ) -> Sequence[BaseRoute]:
     def is_strong(provider: str, model: str) -> bool:
         listed = settings.catalog.get(provider, model)
@@ -314,6 +318,20 @@ def _routes(
 
     store, environment, body_bytes = services.store, services.environment, settings.limits.body_bytes
     lifecycle = services.lifecycle
+    feedback = FeedbackEndpoint(
+        store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
+    )
+    dashboard = Dashboard(
+        store,
+        now=environment.now,
+        clock=environment.clock,
+        demo=services.demo,
+        strong=is_strong,
+        prices=settings.prices,
+        state=_gateway_state(settings, services, upstream_health=upstream_health),
+        feedback=feedback,
+        keyed=lambda: authenticator.keyed,
+    )
     protected = protected_routes(
         models=ModelList(settings.catalog, providers=[entry.name for entry in settings.providers]),
         preview=RoutePreview(planner, max_body_bytes=body_bytes, bodies=services.bodies, worker=services.body_executor),
@@ -323,9 +341,7 @@ def _routes(
             bodies=services.bodies,
             worker=services.body_executor,
         ),
-        feedback=FeedbackEndpoint(
-            store, now=environment.now, rated=services.implicit_feedback.forget, needed=corroboration.needed
-        ),
+        feedback=feedback,
         stored_responses=StoredResponses(state),
         reports=ReportEndpoints(
             store,
@@ -342,7 +358,28 @@ def _routes(
             starting=lambda: services.refresh_loop.starting,
             integrity=services.integrity,
         ),
-        dashboard=Dashboard(store, demo=services.demo, strong=is_strong),
+        dashboard=dashboard,
     )
     sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)
-    return build_routes(protected, completions=completions, authenticator=authenticator, sign_in=sign_in)
+    return build_routes(
+        protected,
+        completions=completions,
+        authenticator=authenticator,
+        sign_in=sign_in,
+        pages=dashboard_routes(dashboard),
+    )
+
+
+def _gateway_state(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> GatewayState:
+    limiter = services.concurrency_limiter
+    return GatewayState(
+        providers=[entry.name for entry in settings.providers],
+        cooling=upstream_health.cooling,
+        event_loop_lag=lambda: services.event_loop_lag.lag,
+        in_flight=lambda: limiter.in_flight,
+        waiting=lambda: limiter.waiting,
+        unsettled=services.settlement_retries.__len__,
+        damage=lambda: services.integrity.finding,
+        prices=settings.prices.version,
+        ledger="PostgreSQL" if is_postgres(settings.db) else "SQLite",
+    )

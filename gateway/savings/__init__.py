@@ -25,25 +25,33 @@ from gateway.savings.counterfactual import (
 from gateway.savings.ledger_report import ReportQuery, ledger_report
 from gateway.savings.length_ratio import AnswerLength, LengthRatios, Ratio
 from gateway.savings.period import moment
+from gateway.savings.quality import Label
+from gateway.savings.report import NOT_ROUTED, Refusal, ReportGroup, breakdown, build_report
 
 __all__ = [
     "FIRST",
     "LIFETIME",
     "LOST_TO_ROUTING",
+    "NOT_ROUTED",
     "AnswerLength",
     "BaselineGroup",
     "CacheMiss",
     "CacheRules",
     "ConversationPrefixes",
     "CostRange",
+    "Label",
     "LengthRatios",
     "Lengths",
     "Prefix",
     "Ratio",
+    "Refusal",
+    "ReportGroup",
     "ReportQuery",
     "Turn",
     "baseline_usage",
+    "breakdown",
     "breakpoint_lifetime",
+    "build_report",
     "cache_loss",
     "cache_miss",
     "digest_of",

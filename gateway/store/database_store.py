@@ -191,6 +191,10 @@ class DatabaseStore(ABC):
         with self._readers.reading() as connection:
             return reports.requests(connection, limit=limit, before=before, filters=filters or {})
 
+    def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> list[float]:
+        with self._readers.reading() as connection:
+            return reports.first_byte_times(connection, newest=newest, filters=filters or {})
+
     def request(self, request_id: str) -> dict[str, Any] | None:
         with self._readers.reading() as connection:
             return reports.request(connection, request_id)

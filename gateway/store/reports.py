@@ -102,14 +102,7 @@ def strong_share_by_key(connection: Connection, *, newest: int) -> list[dict[str
 def requests(
     connection: Connection, *, limit: int, before: int | None, filters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    if len(sql.tag_names(filters)) > _MAX_TAGS:
-        raise InvalidRequest(f"There are more than {_MAX_TAGS} tags to filter by; no row has so many.", param="tag")
-    for name in filters:
-        if name not in (*sql.FILTERS, *sql.BOUNDS, "session") and not name.startswith(sql.TAG):
-            raise InvalidRequest(
-                f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
-            )
-    values = {name: _column_value(value) for name, value in filters.items() if value is not None}
+    values = _checked(filters)
     parameters = {
         **_filter_values(values),
         "before": encoding.integer(before),
@@ -117,6 +110,24 @@ def requests(
     }
     rows = sql.dicts(connection, sql.requests(values, before=before), parameters)
     return [encoding.decode_row(row) for row in rows]
+
+
+def first_byte_times(connection: Connection, *, newest: int, filters: Mapping[str, object]) -> list[float]:
+    values = _checked(filters)
+    rows = sql.dicts(connection, sql.first_byte_times(values), {**_filter_values(values), "limit": newest})
+    return [float(row["first_byte"]) for row in rows]
+
+
+def _checked(filters: Mapping[str, object]) -> dict[str, object]:
+    """The filters that have a value, as the columns store it. Raises InvalidRequest for an unknown one."""
+    if len(sql.tag_names(filters)) > _MAX_TAGS:
+        raise InvalidRequest(f"There are more than {_MAX_TAGS} tags to filter by; no row has so many.", param="tag")
+    for name in filters:
+        if name not in (*sql.FILTERS, *sql.BOUNDS, "session") and not name.startswith(sql.TAG):
+            raise InvalidRequest(
+                f"{name} is not a column to filter by; the columns are: {', '.join(sql.FILTERS)}.", param=name
+            )
+    return {name: _column_value(value) for name, value in filters.items() if value is not None}
 
 
 def request(connection: Connection, request_id: str) -> dict[str, Any] | None:

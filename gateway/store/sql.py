@@ -320,17 +320,27 @@ def requests(filters: Mapping[str, object], *, before: int | None) -> str:
     A filter is one of `FILTERS`, `session` (a session with its subagents), or `tag:NAME`. The
     parameter of the n-th tag is `tag_n`, its JSON.
     """
+    where = _where(_conditions(filters) + ([] if before is None else ["id < :before"]))
+    return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
+
+
+def first_byte_times(filters: Mapping[str, object]) -> str:
+    """The query for the seconds to the first byte of the newest rows that have any."""
+    where = _where([*_conditions(filters), "first_byte IS NOT NULL"])
+    return f"SELECT first_byte FROM routing_metrics{where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 - constants
+
+
+def _conditions(filters: Mapping[str, object]) -> list[str]:
     conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
     conditions += [condition for name, condition in BOUNDS.items() if name in filters]
     if "session" in filters:
         conditions.append(_SESSION)
     conditions += [_TAGGED.format(number=number) for number, _ in enumerate(tag_names(filters))]
-    if before is not None:
-        conditions.append("id < :before")
-    if filters.get("status") not in (None, "ok", "open"):
-        conditions.append(_TROUBLED)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{REQUESTS}{where} ORDER BY id DESC LIMIT :limit"
+    return [*conditions, _TROUBLED] if filters.get("status") not in (None, "ok", "open") else conditions
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def tag_names(filters: Mapping[str, object]) -> list[str]:

@@ -258,6 +258,7 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS holds_expires ON holds (expires)",
     RESPONSES_EXPIRE,
     JUDGE_INDEX,
+    RATED_INDEX,
 )
 
 TABLES = (

@@ -28,7 +28,7 @@ def document(make_gateway: MakeGateway) -> dict[str, Any]:
 
 
 def test_every_route_and_no_other(make_gateway: MakeGateway) -> None:
-    """Each served route is described by its method and path but for the sign-in form's and the probes, and nothing that is not served."""
+    """Each served route is described by its method and path but for the pages for people and the probes, and nothing that is not served."""
     gateway = make_gateway()
     document = gateway.client.get("/openapi.json").json()
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
@@ -38,7 +38,8 @@ def test_every_route_and_no_other(make_gateway: MakeGateway) -> None:
         if isinstance(route, Route)
     }
     probes = {("HEAD", "/"), ("HEAD", "/api/hello")}
-    assert served - told == {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), *probes}
+    for_people = {(method, path) for method, path in served if path.startswith("/dashboard/")}
+    assert served - told == {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), *probes, *for_people}
     assert told - served == set()
     assert {f"{method} {path}" for method, path in told} == OPERATIONS.keys()
     assert document["openapi"].startswith("3.1.")

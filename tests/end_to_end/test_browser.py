@@ -85,8 +85,8 @@ def test_the_dashboard_of_a_gateway_with_keys(page: Page, keyed: Listening) -> N
     page.get_by_role("heading", name="Last requests").wait_for()
     assert page.evaluate("document.cookie") == ""
     assert page.evaluate("getComputedStyle(document.querySelector('main')).display") == "grid"
-    page.get_by_role("link", name="7 d").click()
-    page.wait_for_url("**/?days=7")
+    page.get_by_label("Period").select_option("7d")
+    page.wait_for_url("**/?since=7d")
     page.reload()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
@@ -98,9 +98,9 @@ def test_the_dashboard_of_a_gateway_with_keys(page: Page, keyed: Listening) -> N
 
 def test_sign_in_leads_on_to_the_requested_address(page: Page, keyed: Listening) -> None:
     """The form leads on to the address that was asked for."""
-    page.goto(f"{keyed.url}/?days=365")
+    page.goto(f"{keyed.url}/?since=365d")
     sign_in(page)
-    page.wait_for_url("**/?days=365")
+    page.wait_for_url("**/?since=365d")
     assert page.get_by_role("heading", name="Last requests").is_visible()
 
 

@@ -1,61 +1,15 @@
-"""The dashboard's figures as plain numbers: bars, shares, keys with unusual use, amounts of money."""
+"""The dashboard's figures as plain numbers: keys with unusual use, amounts of money."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateway.catalog import usd_text
 
-WIDTH, HEIGHT = 720.0, 180.0
 MIN_REQUESTS = 20  # of a key, and of all others together, before its share means anything
 # A key's share of the strongest models is unusual at this multiple of the other keys' share, and this much above it.
 UNUSUAL_RATIO, UNUSUAL_DIFFERENCE = 2.0, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One time bucket: `spent` beside `baseline`, each `width` wide, as heights from the bottom; USD in the label."""
-
-    x: float
-    width: float
-    spent: float
-    baseline: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One row of a horizontal chart; `part` is 0 to 1 of the whole."""
-
-    name: str
-    count: int
-    part: float
-    note: str
-
-
-def cost_bars(timeline: Sequence[Mapping[str, Any]]) -> list[Bar]:
-    """A bar for each bucket, scaled to the highest cost."""
-    top = max((max(row["total_cost"], row["total_baseline_cost"]) for row in timeline), default=0.0) or 1.0
-    step = WIDTH / max(len(timeline), 12)
-    return [
-        Bar(
-            x=round(index * step, 2),
-            width=round(step * 0.4, 2),
-            spent=round(HEIGHT * row["total_cost"] / top, 2),
-            baseline=round(HEIGHT * row["total_baseline_cost"] / top, 2),
-            label=f"{row['bucket']}: spent {usd(row['total_cost'])}, baseline {usd(row['total_baseline_cost'])}, saved {usd(row['total_savings'])}",
-        )
-        for index, row in enumerate(timeline)
-    ]
-
-
-def shares(counts: Mapping[str, tuple[int, str]]) -> list[Share]:
-    """Largest first; `counts` maps a name to how many and a note."""
-    total = sum(count for count, _ in counts.values()) or 1
-    ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))
-    return [Share(name, count, count / total, note) for name, (count, note) in ordered]
 
 
 def usd(amount: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,33 @@ def template(name: str) -> Template:
     return _templates().get_template(name)
 
 
+def percent(share: float | None) -> str:
+    """A share (1.0 is the whole) for people."""
+    return "unknown" if share is None else f"{100 * share:.1f} %"
+
+
+def number(count: float) -> str:
+    return f"{count:,.0f}"
+
+
+def seconds(duration: float | None) -> str:
+    """Seconds for people: milliseconds below one second."""
+    if duration is None:
+        return "unknown"
+    return f"{1000 * duration:.0f} ms" if duration < 1 else f"{duration:.1f} s"
+
+
+def when(timestamp: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """A time of the ledger in the page's time zone; text that is no time is shown as it is."""
+    if timestamp is None:
+        return ""
+    try:
+        at = datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp
+    except ValueError:
+        return str(timestamp)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
 @cache
 def _templates() -> Environment:
     from jinja2 import (  # importing it takes a tenth of the start-up time
@@ -40,6 +68,8 @@ def _templates() -> Environment:
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    templates.filters["usd"] = usd
+    templates.filters |= {"usd": usd, "percent": percent, "number": number, "seconds": seconds, "when": when}
     return templates

@@ -5,27 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.api.admin_sessions import COOKIE, LIFETIME, AdminSessions, form_token
-from gateway.api.auth import Authenticator, cookie_in, is_same_origin
-from gateway.api.body import read_body
+from gateway.api.auth import Authenticator, cookie_in
+from gateway.api.dashboard.forms import FORM_COOKIE, form_fields, new_nonce, nonce_of, set_cookie
 from gateway.api.dashboard.rendering import SECURITY_HEADERS, template
 from gateway.api.rate_limit import SlidingWindowLimiter
-from gateway.errors import Forbidden, GatewayError, InvalidKey, InvalidRequest, RateLimited
+from gateway.errors import Forbidden, GatewayError, InvalidKey, RateLimited
 
-FORM_COOKIE = "gateway_form"  # its value is also in the sign-in form, which no other site can read or set
-FORM_BYTES = 8192
 FAILURES = 10  # failed attempts a minute of one bucket of addresses
 BUCKETS = 64  # a fixed number, so that strangers with many addresses cannot fill the memory
 ADMIN_HOME = "/"
-_FORM = "application/x-www-form-urlencoded"
 _LOCAL_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")  # no second slash, no backslash: no other host
-_NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 WRONG = "That is not the admin key of this gateway."
 NO_ADMIN_KEY = (
     "This gateway has no admin key yet. Run “gateway keys admin” to make one, or set GATEWAY_ADMIN_KEY and restart it."
@@ -53,9 +47,7 @@ class SignIn:
         self, request: Request, *, status: int = 401, message: str | None = None, to: str | None = None
     ) -> Response:
         """The form; afterwards the browser is redirected to `to`, or to the page that it requested."""
-        nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
-        if nonce is None or not _NONCE.fullmatch(nonce):
-            nonce = secrets.token_urlsafe(32)
+        nonce = nonce_of(request) or new_nonce()
         if not self._authenticator.has_admin_key:
             message = NO_ADMIN_KEY
         html = template("sign_in.html").render(
@@ -65,7 +57,7 @@ class SignIn:
         if status == 401:
             # Without Basic: the browser would ask for a password before it shows the form.
             response.headers["www-authenticate"] = "Bearer"
-        _set_cookie(response, request, FORM_COOKIE, nonce, seconds=3600)
+        set_cookie(response, request, FORM_COOKIE, nonce, seconds=3600)
         return response
 
     async def form(self, request: Request) -> Response:
@@ -78,7 +70,7 @@ class SignIn:
         """`POST /sign-in`"""
         to = ADMIN_HOME
         try:
-            fields = await _fields_of(request)
+            fields = await form_fields(request)
             to = local_path(fields.get("to", ADMIN_HOME))
             nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
             if nonce is None or not hmac.compare_digest(nonce.encode(), fields.get("form_token", "").encode()):
@@ -93,14 +85,14 @@ class SignIn:
 
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`"""
-        fields = await _fields_of(request)
+        fields = await form_fields(request)
         session = cookie_in(request.scope["headers"], COOKIE)
         if session is not None:
             if not hmac.compare_digest(form_token(session), fields.get("form_token", "")):
                 raise Forbidden("The form is out of date. Reload the dashboard and try again.")
             self._sessions.end(session)
         response = _redirect("/sign-in")
-        _set_cookie(response, request, COOKIE, "", seconds=0)
+        set_cookie(response, request, COOKIE, "", seconds=0)
         return response
 
     def _checked(self, request: Request, key: str, *, to: str) -> Response:
@@ -114,7 +106,7 @@ class SignIn:
             raise InvalidKey(WRONG)
         self._rate_limiter.forget(bucket)
         response = _redirect(to)
-        _set_cookie(response, request, COOKIE, self._sessions.begin(digest), seconds=int(LIFETIME))
+        set_cookie(response, request, COOKIE, self._sessions.begin(digest), seconds=int(LIFETIME))
         return response
 
 
@@ -129,23 +121,6 @@ def _asked_for(request: Request) -> str:
     return (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
 
 
-async def _fields_of(request: Request) -> dict[str, str]:
-    """The form's fields. Raises Forbidden for a page of another origin, InvalidRequest when the body is not that form."""
-    headers = request.scope["headers"]
-    if not is_same_origin(headers):
-        raise Forbidden(
-            "The form was sent from a page of another origin. A reverse proxy has to pass the Host header on as the browser sent it."
-        )
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise InvalidRequest(f"This route takes a form, {_FORM}.")
-    body = await read_body(dict(headers), request.receive, limit=FORM_BYTES)
-    try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=8, errors="strict")
-    except ValueError:  # UnicodeDecodeError is one
-        raise InvalidRequest("The form cannot be read.") from None
-    return {name: values[0] for name, values in fields.items() if len(values) == 1}
-
-
 def _bucket(request: Request) -> str:
     address = request.client.host if request.client else ""
     return f"sign-in-{hashlib.sha256(address.encode()).digest()[0] % BUCKETS}"
@@ -153,11 +128,3 @@ def _bucket(request: Request) -> str:
 
 def _redirect(to: str) -> Response:
     return RedirectResponse(to, 303, headers=SECURITY_HEADERS)
-
-
-def _set_cookie(response: Response, request: Request, name: str, value: str, *, seconds: int) -> None:
-    """Not for scripts and other sites; over HTTPS only, where the page came that way (a proxy speaks it, the gateway does not)."""
-    secure = request.headers.get("origin", "").startswith("https://") or (
-        request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
-    )
-    response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
