@@ -55,6 +55,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE virtual_keys ADD COLUMN session_budget_nano INTEGER CHECK (session_budget_nano >= 0)",
         "ALTER TABLE virtual_keys ADD COLUMN holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))",
         tables.JUDGE_INDEX,
+        tables.RATED_INDEX,
     ),
 }
 OLDEST_SCHEMA = min(_STEPS)
