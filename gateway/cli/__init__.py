@@ -35,7 +35,7 @@ class Subcommands(MutableMapping[str, click.Command]):
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    commands=Subcommands("serve", "demo", "doctor", "route", "models", "report", "keys", "learning"),
+    commands=Subcommands("serve", "demo", "doctor", "route", "models", "report", "keys", "learning", "backup", "db"),
 )
 @click.version_option(package_name="auto-gateway", prog_name="gateway")
 def main() -> None:
