@@ -174,6 +174,61 @@ async def rolling_restart(replicas: Replicas, *, clients: int) -> Counter[str]:
     return Counter(each.end for each in asked)
 
 
+@dataclass(slots=True)
+class DatabaseAway:
+    """`lost` are finished answers without a settled row, `refused_within` the longest wait for a refusal, in seconds."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+    back: float | None = None
+    interrupted: int = 0
+    left_open: int = 0
+
+
+async def database_away(
+    replicas: Replicas, *, clients: int, seconds: float, take_away: Callable[[], None], bring_back: Callable[[], None]
+) -> DatabaseAway:
+    """Take the database away for `seconds` under load, bring it back, and wait until all replicas are ready again."""
+    asked: list[Asked] = []
+    came = DatabaseAway()
+    stop = asyncio.Event()
+
+    async def client(number: int) -> None:
+        prompt, stream = [("quick", False), ("quick", True), ("slow", True), ("slow", False)][number % 4]
+        while not stop.is_set():
+            began = time.monotonic()
+            each = await ask(replicas.running[number % len(replicas.running)].port, prompt, stream=stream)
+            asked.append(each)
+            came.slowest = max(came.slowest, time.monotonic() - began)
+            if each.end == "refused":
+                await asyncio.sleep(0.2)
+
+    asking = [asyncio.create_task(client(number)) for number in range(clients)]
+    await asyncio.sleep(2)
+    await asyncio.to_thread(take_away)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(bring_back)
+
+    async def all_ready() -> bool:
+        await replicas.look()
+        return len(replicas.ready) == len(replicas.running)
+
+    came.back = await until(all_ready, seconds=30)
+    await asyncio.sleep(2)
+    stop.set()
+    await asyncio.gather(*asking)
+    await closed_within(replicas, seconds=15)
+    statuses = await asyncio.to_thread(replicas.statuses)
+    came.ends = Counter(each.end for each in asked)
+    came.lost = [
+        each.id for each in asked if each.id is not None and each.end == "finished" and statuses.get(each.id) != "ok"
+    ]
+    came.interrupted = sum(status == "interrupted" for status in statuses.values())
+    came.left_open = sum(status == "open" for status in statuses.values())
+    return came
+
+
 async def answers(replicas: Replicas, key: str, *, requests: int, model: str = MODEL) -> Counter[int]:
     """The statuses of as many requests at once with one key, spread over the replicas."""
     places = asyncio.Semaphore(200)
