@@ -12,7 +12,7 @@ test: .venv/dev.stamp
 lint: .venv/dev.stamp
 	scripts/lint
 
-# Kills under load, bursts of requests, thousands of streams: about five minutes, on loopback.
+# Kills under load, bursts of requests, thousands of streams, replicas on PostgreSQL: about eight minutes, on loopback.
 # With SOAK_REAL_TIME=1 the long stream takes twelve minutes.
 soak: .venv/dev.stamp
 	scripts/soak

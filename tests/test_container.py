@@ -14,8 +14,22 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 
-def service() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(COMPOSE)["services"]["gateway"]
+KUBERNETES = (ROOT / "config" / "kubernetes.yaml").read_text()
+
+
+def service(name: str = "gateway") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE)["services"][name]
+    return found
+
+
+def container() -> dict[str, Any]:
+    """The gateway's container of the Deployment."""
+    found: dict[str, Any] = deployment()["template"]["spec"]["containers"][0]
+    return found
+
+
+def deployment() -> dict[str, Any]:
+    found: dict[str, Any] = next(yaml.safe_load_all(KUBERNETES))["spec"]
     return found
 
 
@@ -67,3 +81,40 @@ def test_image_installs_only_hashed_packages() -> None:
 def test_image_runs_as_an_unprivileged_user() -> None:
     """The last stage runs as a user of its own."""
     assert "\nUSER gateway\n" in DOCKERFILE.rpartition("\nFROM ")[2]
+
+
+def test_replicas_are_only_started_by_their_profile() -> None:
+    """`docker compose up` is one gateway on SQLite; PostgreSQL, two replicas and nginx need the profile."""
+    services = yaml.safe_load(COMPOSE)["services"]
+    assert {name for name, each in services.items() if "profiles" not in each} == {"gateway"}
+    assert {name for name, each in services.items() if each.get("profiles") == ["replicas"]} == {
+        *("replica-1", "replica-2", "postgres", "proxy")
+    }
+
+
+def test_replicas_share_a_database_and_publish_nothing() -> None:
+    """Both replicas use the same PostgreSQL, wait for it, and are reached through nginx only; nginx listens on loopback."""
+    replicas = [service(name) for name in ("replica-1", "replica-2")]
+    assert len({each["environment"]["GATEWAY_DB"] for each in replicas}) == 1
+    assert all(each["environment"]["GATEWAY_DB"].startswith("postgresql://gateway:") for each in replicas)
+    assert [each["ports"] + each["volumes"] for each in replicas] == [[], []]
+    assert all(each["depends_on"]["postgres"] == {"condition": "service_healthy"} for each in replicas)
+    assert all(each["stop_grace_period"] == service()["stop_grace_period"] for each in replicas)
+    assert [port.split(":")[0] for port in service("proxy")["ports"]] == ["127.0.0.1"]
+
+
+def test_kubernetes_waits_for_open_answers() -> None:
+    """Kubernetes kills a Pod later than preStop, drain_delay and grace together take."""
+    settings = load({})
+    seconds = int(container()["lifecycle"]["preStop"]["exec"]["command"][1])
+    grace = deployment()["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace > seconds + settings.drain_delay + settings.grace
+
+
+def test_kubernetes_asks_the_right_routes() -> None:
+    """Readiness depends on the ledger, liveness does not; no Pod is taken away before its successor is ready."""
+    probes = {name: container()[f"{name}Probe"]["httpGet"]["path"] for name in ("readiness", "liveness", "startup")}
+    assert probes == {"readiness": "/readyz", "liveness": "/healthz", "startup": "/healthz"}
+    assert deployment()["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert container()["securityContext"]["readOnlyRootFilesystem"] is True
+    assert str(deployment()["template"]["spec"]["securityContext"]["runAsUser"]) in DOCKERFILE

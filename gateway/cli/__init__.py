@@ -49,6 +49,8 @@ class Subcommands(MutableMapping[str, click.Command]):
         "feedback",
         "keys",
         "learning",
+        "backup",
+        "db",
     ),
 )
 @click.version_option(package_name="auto-gateway", prog_name="gateway")

@@ -27,6 +27,7 @@ from gateway.store import (
     stored_responses,
     virtual_keys,
 )
+from gateway.store.ledger_tables import LedgerTable
 from gateway.store.mutations import (
     Checkpoint,
     CommitCallback,
@@ -86,6 +87,19 @@ class DatabaseStore(ABC):
 
     def flush(self) -> None:
         wait([self._writer.submit(lambda _: None)])
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that reads a consistent snapshot, for work on whole tables. Raises LedgerUnavailable."""
+        return self._readers.reading()
+
+    def apply(self, work: Callable[[Any], T]) -> T:
+        """Do work with the writer's connection, in a transaction, and wait. Raises what it raises, or LedgerUnavailable."""
+        result: T = self._writer.submit(work).result()
+        return result
+
+    @abstractmethod
+    def insert_rows(self, table: LedgerTable, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows as they are, ids included, in one transaction; the values are in the order of the table's columns."""
 
     def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:

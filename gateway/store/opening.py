@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.connection import Durability
+from gateway.store.connection import READ_TIMEOUT, Durability
 from gateway.store.database_store import DatabaseStore
 from gateway.store.postgres.address import PostgresAddress, is_postgres
 from gateway.store.read_only import ReadOnlyStore
@@ -32,16 +32,16 @@ def open_store(
     return PostgresStore(address, now=now)
 
 
-def open_read_only(db: str | Path) -> DatabaseStore:
-    """The ledger, opened so that nothing can be written. Raises LedgerUnavailable, also when there is none."""
+def open_read_only(db: str | Path, *, read_timeout: float = READ_TIMEOUT) -> DatabaseStore:
+    """The ledger, opened so that nothing can be written. A query takes at most `read_timeout` seconds. Raises LedgerUnavailable, also when there is none."""
     if not is_postgres(db):
-        return ReadOnlyStore(db)
+        return ReadOnlyStore(db, read_timeout=read_timeout)
     address = PostgresAddress.parse(str(db))
     try:
         from gateway.store.postgres.read_only import ReadOnlyPostgresStore
     except ModuleNotFoundError as error:
         raise _without_driver(error, address) from None
-    return ReadOnlyPostgresStore(address)
+    return ReadOnlyPostgresStore(address, read_timeout=read_timeout)
 
 
 def ledger_name(db: str | Path) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from gateway.errors import LedgerUnavailable
-from gateway.store.connection import BusyRetry, DatabaseFile, ReaderPool, SqliteConnection
+from gateway.store.connection import READ_TIMEOUT, BusyRetry, DatabaseFile, ReaderPool, SqliteConnection
 from gateway.store.database_store import DatabaseStore
 from gateway.store.migrations import SCHEMA, schema_version
 from gateway.store.mutations import CommitCallback, InsertCheckpoint, RejectCheckpoint
@@ -64,12 +64,14 @@ class ReadOnlyStore(SqliteStore):
     cannot be read, is not a ledger, or has a schema other than this gateway's.
     """
 
-    def __init__(self, path: str | Path, *, busy_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(
+        self, path: str | Path, *, busy_timeout: float = LOCK_TIMEOUT, read_timeout: float = READ_TIMEOUT
+    ) -> None:
         self.path = Path(path).absolute()
         self._source: ReadOnlySource = ReadOnlySource(self.path, busy_timeout=busy_timeout)
         DatabaseStore.__init__(
             self,
-            readers=ReaderPool(self._source),
+            readers=ReaderPool(self._source, seconds=read_timeout),
             writer=NoWriter(str(self.path)),
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),

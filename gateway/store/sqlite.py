@@ -6,15 +6,17 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gateway.store import batch, operations, requests
 from gateway.store.connection import DatabaseFile, Durability, ReaderPool
 from gateway.store.database_store import DatabaseStore
 from gateway.store.file_session import FileSession
+from gateway.store.ledger_tables import LedgerTable
 from gateway.store.process_lease import ProcessLease
 from gateway.store.writer import QUEUE_SIZE, Writer
 
@@ -58,6 +60,11 @@ class SqliteStore(DatabaseStore):
     def close_orphans(self, *, now: str) -> int:
         closed: int = self._writer.submit(partial(requests.close_orphans, owner=self._owner, now=now)).result()
         return closed
+
+    def insert_rows(self, table: LedgerTable, rows: Sequence[Sequence[Any]]) -> None:
+        places = ", ".join("?" * len(table.columns))
+        query = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places})"  # noqa: S608 - constants
+        self.apply(lambda connection: connection.executemany(query, rows))
 
     def check(self) -> None:
         self._source.check()

@@ -217,7 +217,9 @@ CREATE TABLE IF NOT EXISTS cost_history (
     PRIMARY KEY (request_id, repriced)
 ) WITHOUT ROWID"""
 
-RATED_INDEX = "CREATE INDEX IF NOT EXISTS routing_metrics_rated ON routing_metrics (id) WHERE feedback_score IS NOT NULL"
+RATED_INDEX = (
+    "CREATE INDEX IF NOT EXISTS routing_metrics_rated ON routing_metrics (id) WHERE feedback_score IS NOT NULL"
+)
 JUDGE_INDEX = "CREATE INDEX IF NOT EXISTS routing_metrics_judge ON routing_metrics (timestamp) WHERE endpoint = 'judge'"
 
 # Responses of `/v1/responses` that are kept for their clients.

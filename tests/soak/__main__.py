@@ -1,6 +1,7 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled, long, storage, heavy; all of them take about five minutes. Ends with 1 when a promise is broken.
+The parts are kills, crowd, refused, idle, drain, stalled, long, storage, heavy, and on PostgreSQL replicas, rolling, database; all of
+them take about eight minutes. Ends with 1 when a promise is broken.
 With SOAK_REAL_TIME set the stream of `long` takes its twelve minutes; else everything about it is sixty times as fast.
 """
 
@@ -8,20 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tests.postgres import PostgresServer
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
 from tests.soak.heavy import heavy
 from tests.soak.kills import kill_rounds
 from tests.soak.long import MINUTES, long_stream
 from tests.soak.processes import raise_file_limit, upstream
+from tests.soak.replicas import Replicas, closed_within, database_away, kill_one, rolling_restart
 from tests.soak.storage import DISK, Stored
 
 STREAMS = 10_000
@@ -159,6 +165,61 @@ async def weighed(folder: Path, port: int) -> tuple[str, bool]:
     )
 
 
+async def replicas_killed(folder: Path, port: int) -> tuple[str, bool]:
+    """kill -9 of one of three; another one closes its rows."""
+    async with three_replicas(folder, port) as (replicas, _):
+        await replicas.start_all(3)
+        came = await kill_one(replicas, clients=20, seconds=4.0)
+        closed = await closed_within(replicas, seconds=90)
+    kept = not came.lost and not came.rowless and set(came.on_others) == {"finished"} and closed is not None
+    return (
+        (
+            f"kill -9 of one of three replicas, 60 clients: {told(came.on_killed)} on it, {told(came.on_others)} on the others; "
+            f"{len(came.lost)} finished ones not in the ledger; {came.open} rows left open, closed by another after "
+            f"{'more than 90' if closed is None else round(closed)} s"
+        ),
+        kept,
+    )
+
+
+async def rolled(folder: Path, port: int) -> tuple[str, bool]:
+    async with three_replicas(folder, port) as (replicas, _):
+        await replicas.start_all(3)
+        ends = await rolling_restart(replicas, clients=20)
+    return f"rolling restart of three replicas, 20 clients: {told(ends)}", set(ends) == {"finished"}
+
+
+async def database(folder: Path, port: int) -> tuple[str, bool]:
+    """SIGSTOP of PostgreSQL, then kill -9."""
+    figures, kept = [], True
+    async with three_replicas(folder, port) as (replicas, server):
+        await replicas.start_all(3)
+        for name, take_away, bring_back in (
+            ("SIGSTOP", partial(server.signal_all, signal.SIGSTOP), partial(server.signal_all, signal.SIGCONT)),
+            ("kill -9", server.kill, server.start),
+        ):
+            came = await database_away(replicas, clients=30, seconds=12, take_away=take_away, bring_back=bring_back)
+            kept = kept and not came.lost and not came.left_open and set(came.ends) <= {"finished", "refused", "told"}
+            figures.append(
+                f"{name} of PostgreSQL for 12 s, three replicas: {told(came.ends)}, slowest {came.slowest:.1f} s; ready {came.back:.1f} s "
+                f"after its return; {len(came.lost)} finished ones not in the ledger, {came.interrupted} closed as interrupted, "
+                f"{came.left_open} left open"
+            )
+    return ". ".join(figures), kept
+
+
+@asynccontextmanager
+async def three_replicas(folder: Path, port: int) -> AsyncIterator[tuple[Replicas, PostgresServer]]:
+    """A PostgreSQL of its own, which waits for its disk, and no replica yet."""
+    server = await asyncio.to_thread(PostgresServer, {"fsync": "on"})
+    replicas = Replicas(folder, url=server.url(), upstream_port=port)
+    try:
+        yield replicas, server
+    finally:
+        await asyncio.to_thread(replicas.end)
+        await asyncio.to_thread(server.close)
+
+
 PARTS: dict[str, Part] = {
     "kills": kills,
     "crowd": thousand,
@@ -169,6 +230,9 @@ PARTS: dict[str, Part] = {
     "long": long,
     "storage": stored,
     "heavy": weighed,
+    "replicas": replicas_killed,
+    "rolling": rolled,
+    "database": database,
 }
 
 

@@ -44,7 +44,7 @@ def upstream() -> Iterator[int]:
 
 
 class GatewayProcess:
-    """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share. `logged` is how many characters it said."""
+    """`gateway serve` on a port of its own; one at a time for a folder, whose ledger they share, unless `db` names a database. `logged` is how many characters it said."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class GatewayProcess:
         limits: str = "{}",
         settings: str = SETTINGS,
         every_provider: bool = False,
+        db: str | None = None,
     ) -> None:
         config = folder / "gateway.yaml"
         config.write_text(f"{settings}limits: {limits}\n")
@@ -65,7 +66,18 @@ class GatewayProcess:
             f"{name}_BASE_URL": upstream_url for name in vendors
         }
         self.process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "gateway", "serve", "--port", "0", "--config", str(config), "--db", str(self.db)],
+            [
+                sys.executable,
+                "-m",
+                "gateway",
+                "serve",
+                "--port",
+                "0",
+                "--config",
+                str(config),
+                "--db",
+                db or str(self.db),
+            ],
             env={**environment, **upstreams},
             stderr=subprocess.PIPE,
             text=True,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.database_store import DatabaseStore
+from gateway.store.ledger_tables import LedgerTable
 from gateway.store.migrations import SCHEMA
 from gateway.store.postgres import schema
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresSource
-from gateway.store.postgres.readers import LoopThread, PostgresReaders
+from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders
 from gateway.store.postgres.store import DatabaseClock, read_tables
 from gateway.store.read_only import LedgerOutdated, NoWriter
 
@@ -18,11 +21,13 @@ from gateway.store.read_only import LedgerOutdated, NoWriter
 class ReadOnlyPostgresStore(DatabaseStore):
     """A `gateway.store.Store` whose writes fail, except for checkpoints, which are dropped. Works on a read-only standby too.
 
-    Raises LedgerUnavailable when the database cannot be read, has no ledger, or has a schema other than this gateway's.
+    `read_timeout` is in seconds. Raises LedgerUnavailable when the database cannot be read, has no ledger, or has a schema other than this gateway's.
     """
 
-    def __init__(self, address: PostgresAddress) -> None:
-        self._pool = readers = PostgresReaders(PostgresSource(address), LoopThread("ledger readers"))
+    def __init__(self, address: PostgresAddress, *, read_timeout: float = READ_TIMEOUT) -> None:
+        self._pool = readers = PostgresReaders(
+            PostgresSource(address), LoopThread("ledger readers"), seconds=read_timeout
+        )
         clock = DatabaseClock()
         super().__init__(readers=readers, writer=NoWriter(address.name), clock=time.monotonic, now=clock.now)
         try:
@@ -47,6 +52,10 @@ class ReadOnlyPostgresStore(DatabaseStore):
         """Raises LedgerUnavailable, as every write."""
         closed: int = self._writer.submit(lambda _: 0).result()
         return closed
+
+    def insert_rows(self, table: LedgerTable, rows: Sequence[Sequence[Any]]) -> None:
+        """Raises LedgerUnavailable, as every write."""
+        self.apply(lambda _: None)
 
     def writable(self) -> bool:
         """Always False."""

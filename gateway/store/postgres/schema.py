@@ -36,7 +36,7 @@ _TYPES = {
     # Text is compared byte by byte, as in SQLite, whatever the database's language is.
     " TEXT": ' TEXT COLLATE "C"',
 }
-_ARRAYS = {"INTEGER": "bigint[]", "REAL": "float8[]", "TEXT": "text[]", "BLOB": "bytea[]"}
+ARRAYS = {"INTEGER": "bigint[]", "REAL": "float8[]", "TEXT": "text[]", "BLOB": "bytea[]"}
 _COLUMN = re.compile(r"^\s+(\w+) (INTEGER|REAL|TEXT|BLOB)", re.MULTILINE)
 
 # SQLite's `total`: a sum that is 0 for no rows and never overflows.
@@ -104,7 +104,7 @@ def _ordered(index: str) -> str:
 def array_types(table: str) -> dict[str, str]:
     """PostgreSQL's array type of each column of a table."""
     definition = next(each for each in tables.TABLES if f"EXISTS {table} (" in each)
-    return {name: _ARRAYS[kind] for name, kind in _COLUMN.findall(definition)}
+    return {name: ARRAYS[kind] for name, kind in _COLUMN.findall(definition)}
 
 
 BASE = (
@@ -125,8 +125,14 @@ def migrate(connection: PostgresConnection, *, name: str) -> None:
     if schema_version(connection, name=name) == SCHEMA:
         return
     connection.execute(_LOCK)
-    if schema_version(connection, name=name) == SCHEMA:
+    version = schema_version(connection, name=name)
+    if version == SCHEMA:
         return
+    if version:  # no release has written one yet; the first that changes the tables brings the steps
+        raise LedgerUnavailable(
+            f"The ledger {name} has schema {version} of a development version; this gateway has {SCHEMA}. Copy it to a file with "
+            "the version that wrote it (`gateway db copy`), open that file with this version, and copy it back."
+        )
     connection.execute(OPEN_VERSION)
     for statement in BASE:
         connection.script(statement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,11 @@ from typing import Any
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.database_store import DatabaseStore
+from gateway.store.ledger_tables import LedgerTable
 from gateway.store.mutations import InsertRequest, Mutation
 from gateway.store.postgres import batch, leases, schema
 from gateway.store.postgres.address import PostgresAddress
-from gateway.store.postgres.connection import PostgresSource
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
 from gateway.store.postgres.session import STATEMENT_TIMEOUT, PostgresSession
 from gateway.store.sql import Connection
@@ -32,6 +33,8 @@ _COUNTS = (
     "SELECT count(*) FROM outcomes",
     "SELECT count(*) FROM rollup",
 )
+# Rows that are inserted with their ids do not move the sequence; a column without one is left alone.
+_CONTINUE_IDS = "SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
 
 
 class DatabaseClock:
@@ -97,6 +100,20 @@ class PostgresStore(DatabaseStore):
             now = self._timestamp()
         closed: int = self._writer.submit(leases.recovery(self._lease, now=now)).result()
         return closed
+
+    def insert_rows(self, table: LedgerTable, rows: Sequence[Sequence[Any]]) -> None:
+        columns = ", ".join(table.columns)
+        arrays = ", ".join(
+            f"${number}::{schema.ARRAYS[kind]}" for number, kind in enumerate(table.columns.values(), start=1)
+        )
+        query = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays})"  # noqa: S608 - constants
+
+        def insert(connection: PostgresConnection) -> None:
+            connection.bulk(query, rows)
+            if table.columns.get("id") == "INTEGER":
+                connection.script(_CONTINUE_IDS.format(table=table.name))
+
+        self.apply(insert)
 
     def check(self) -> None:
         read_tables(self._pool)
