@@ -62,6 +62,13 @@ def test_newer_schema_is_refused(url: str) -> None:
         open_store(url)
 
 
+def test_schema_of_a_development_version_is_refused(url: str) -> None:
+    """An older schema was never released: it is left as it is, and the message says how to bring its rows along."""
+    execute(url, "UPDATE schema_version SET version = version - 1")
+    with pytest.raises(LedgerUnavailable, match=r"of a development version.*gateway db copy"):
+        open_store(url)
+
+
 def test_user_who_may_not_create_tables_is_told(empty: str) -> None:
     """Without the right to create tables nothing is half-made, and the message says what to grant."""
     role = "reader_" + urlsplit(empty).path.rpartition("_")[2]
