@@ -276,18 +276,17 @@ def test_a_high_limit_excludes_no_model(make_gateway: MakeGateway) -> None:
 
 
 def test_the_gateway_caches_for_clients_that_do_not(make_gateway: MakeGateway) -> None:
-    """A long conversation without breakpoints gets Anthropic's automatic caching; a client's own breakpoints stay alone."""
+    """A long conversation without breakpoints gets some; a client's own breakpoints stay alone."""
     recorder = Recorder()
     gateway = make_gateway(recorder, config="prompt_caching: always\n")
     long: list[Any] = [{"role": "user", "content": "word " * 9_000}, {"role": "assistant", "content": "Yes."}]
     long.append({"role": "user", "content": "Go on."})
     response = ask(gateway, model=MODELS[0], messages=long)
-    assert recorder.body["cache_control"] == {"type": "ephemeral"}
+    assert [b"cache_control" in orjson.dumps(message) for message in recorder.body["messages"]] == [True, False, True]
     assert row(gateway, response)["cache_marks"] == "gateway"
-    assert recorder.body["messages"] == long
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
     response = ask(gateway, model=MODELS[0], messages=long, system=system)
-    assert "cache_control" not in recorder.body
+    assert recorder.body["messages"] == long
     assert row(gateway, response)["cache_marks"] == "client"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.completion import ChatRequest, Json, NativeRequest
 from gateway.providers.base import SignatureCache
 from gateway.providers.claude.messages import CONTINUE
+from gateway.providers.claude.native_breakpoints import with_breakpoints
 from gateway.providers.claude.profiles import ClaudeProfile, profile_of
 from gateway.providers.claude.thinking import MIN_BUDGET, made_by_other_model, thinking_fields
 from gateway.providers.reasoning import asked_reasoning
@@ -32,9 +33,7 @@ def native_body(
         _limit_output(body, limit)
     if request.model.rpartition("/")[2] != model:
         _adapt(body, request, profile_of(model))
-    if native.caches:
-        body["cache_control"] = {"type": "ephemeral"}
-    return body
+    return with_breakpoints(body) if native.caches else body
 
 
 def native_count_body(native: NativeRequest, model: str, *, signatures: SignatureCache) -> dict[str, Any]:

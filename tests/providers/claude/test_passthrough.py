@@ -50,11 +50,13 @@ def test_a_lower_limit_of_a_budget_is_kept() -> None:
     assert sent(parse(model=NAMED).limited(50), "claude-haiku-4-5")["max_tokens"] == 50
 
 
-def test_the_gateways_breakpoint_is_automatic_caching() -> None:
-    """Where the gateway wants the prompt cached, it asks for Anthropic's automatic caching."""
+def test_the_gateways_breakpoints_are_in_the_clients_object() -> None:
+    """Where the gateway wants the prompt cached, the last block is marked; the client's own object stays as it is."""
     request = parse(model=NAMED)
     marked = request._replace(native=native(request)._replace(caches=True))
-    assert sent(marked, "claude-haiku-4-5")["cache_control"] == {"type": "ephemeral"}
+    content = sent(marked, "claude-haiku-4-5")["messages"][-1]["content"]
+    assert content[-1]["cache_control"] == {"type": "ephemeral"}
+    assert "cache_control" not in str(native(request).body)
 
 
 def test_thinking_of_another_model_is_left_out() -> None:
