@@ -20,7 +20,7 @@ def test_backup_is_a_ledger(invoke: Invoke, db: Path) -> None:
     done = invoke("backup", "copy.db")
     assert done.exit_code == 0, done.output
     assert "checked" in done.stdout
-    assert orjson.loads(invoke("report", "--days", "3000", "--json", "--db", "copy.db").stdout)["total_requests"] == 1
+    assert orjson.loads(invoke("report", "--days", "3000", "--json", "--db", "copy.db").stdout)["requests"] == 1
     again = invoke("backup", "copy.db")
     assert (again.exit_code, "exists already" in again.output) == (1, True)
 

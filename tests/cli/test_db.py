@@ -38,7 +38,7 @@ def test_copy_to_postgres_and_back(invoke: Invoke, filled: Path, url: str) -> No
     assert "routing_metrics             1 rows  spent $0.001" in there.stdout
     back = invoke("db", "copy", url, "back.db", "--json")
     assert {"table": "routing_metrics", "rows": 1, "spent_usd": 0.001} in orjson.loads(back.stdout)
-    assert orjson.loads(invoke("report", "--days", "3000", "--json", "--db", "back.db").stdout)["total_requests"] == 1
+    assert orjson.loads(invoke("report", "--days", "3000", "--json", "--db", "back.db").stdout)["requests"] == 1
     assert "s3cret" not in there.output + back.output
 
 
