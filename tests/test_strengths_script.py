@@ -20,7 +20,7 @@ gemini/strong: {scores: {whatmodel: 76.2, artificial_analysis: 42.06}, effort: h
 gemini/low: {scores: {whatmodel: 76.2, artificial_analysis: 27.57}, highest: {artificial_analysis: 42.06}, effort: low, evidence: independent}
 gemini/weak: {scores: {whatmodel: 63.8}, effort: default, evidence: independent, read: 2026-01-02}
 gemini/new: {scores: {whatmodel: 70}, effort: default, evidence: predecessor}
-gemini/unknown: {null: released yesterday}
+gemini/unknown: {unknown: released yesterday}
 """
 
 
