@@ -43,6 +43,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "models",
         "report",
         "replay",
+        "requests",
         "explain",
         "reprice",
         "reconcile",
