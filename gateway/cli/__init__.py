@@ -40,6 +40,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "demo",
         "doctor",
         "route",
+        "ask",
         "models",
         "report",
         "replay",
