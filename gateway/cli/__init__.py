@@ -52,6 +52,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "keys",
         "learning",
         "backup",
+        "prune",
         "db",
     ),
 )

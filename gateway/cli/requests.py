@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from time import sleep
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -35,7 +35,7 @@ def requests(limit: int, follow: bool, as_json: bool, db: str | None, **given: A
     _show(rows[-limit:], as_json=as_json)
     if follow:
         try:
-            for ended in _following(path, rows, filters=filters):
+            for ended in following(path, rows, filters=filters):
                 _show(ended, as_json=as_json)
         except KeyboardInterrupt:
             return
@@ -43,8 +43,13 @@ def requests(limit: int, follow: bool, as_json: bool, db: str | None, **given: A
         click.echo(f"The ledger {path} has no such request." if filters else f"The ledger {path} is empty.", err=True)
 
 
-def _following(path: str, rows: Sequence[Row], *, filters: Mapping[str, object]) -> Iterator[list[Row]]:
-    """The rows that have ended since the last look, `rows` being the first. Only the newest `MAX_ROWS` are looked at, so what is remembered is bounded."""
+def following(
+    path: str, rows: Sequence[Row], *, filters: Mapping[str, object], sleep: Callable[[float], None] = time.sleep
+) -> Iterator[list[Row]]:
+    """The rows that have ended since the last look, without end; `rows` are those of the first look.
+
+    Only the newest `MAX_ROWS` are looked at, so what is remembered is bounded.
+    """
     known = {row["id"] for row in rows if row["status"] != "open"}
     while True:
         sleep(POLL_SECONDS)

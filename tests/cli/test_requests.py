@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
-import orjson
 import pytest
 
+from gateway.cli.requests import following
 from gateway.records import RequestRecord
 from gateway.store import InsertRequest, SettleRequest
 from gateway.store.opening import open_store
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import OURS, Invoke
 from tests.store.cases import begun, ended
 
 
@@ -42,33 +45,6 @@ def test_rows_are_listed_oldest_first(invoke: Invoke, db: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "found"),
-    [
-        (("--status", "error"), ["b"]),
-        (("--model", "flash", "--provider", "gemini"), ["a", "b"]),
-        (("--tag", "team=red"), ["a"]),
-        (("--session", "s"), ["b"]),
-        (("--since", "2026-11-22T10:30:00"), ["b"]),
-        (("--until", "2026-11-22T10:30:00"), ["a"]),
-    ],
-    ids=lambda value: " ".join(value),
-)
-def test_filters_are_those_of_the_api(invoke: Invoke, db: Path, arguments: tuple[str, ...], found: list[str]) -> None:
-    """An option leaves the rows that the filter of `/v1/routing/requests` with its name leaves; --json shows whole rows."""
-    later = {"timestamp": "2026-11-22T11:00:00.000+00:00", "session_id": "s"}
-    write(db, ended("a", tags={"team": "red"}), ended("b", status="error", **later))
-    lines = invoke("requests", "--json", *arguments).stdout.splitlines()
-    assert [orjson.loads(line)["request_id"] for line in lines] == found
-
-
-def test_a_tag_without_a_value_is_wrong_use(invoke: Invoke, db: Path) -> None:
-    """A tag that is no NAME=VALUE is status 2, and says what to write."""
-    write(db)
-    result = invoke("requests", "--tag", "team")
-    assert (result.exit_code, "write NAME=VALUE" in result.output) == (2, True)
-
-
 @pytest.mark.parametrize(("arguments", "said"), [((), "is empty"), (("--status", "error"), "no such request")])
 def test_no_rows_are_told(invoke: Invoke, db: Path, arguments: tuple[str, ...], said: str) -> None:
     """Nothing to list is told on standard error; standard output stays empty for programs."""
@@ -77,36 +53,34 @@ def test_no_rows_are_told(invoke: Invoke, db: Path, arguments: tuple[str, ...], 
     assert (result.exit_code, result.stdout, said in result.stderr) == (0, "", True)
 
 
-def looks(monkeypatch: pytest.MonkeyPatch, *between: Callable[[], None]) -> None:
-    """What happens while the command sleeps, one call for each sleep; then Ctrl-C."""
-    steps = iter(between)
-
-    def sleep(_seconds: float) -> None:
-        step = next(steps, None)
-        if step is None:
-            raise KeyboardInterrupt
-        step()
-
-    monkeypatch.setattr("gateway.cli.requests.sleep", sleep)
-
-
-def test_follow_shows_each_request_once_when_it_ends(invoke: Invoke, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--follow goes on with requests that end, whenever they began, and not again with those that were shown; Ctrl-C ends it with 0."""
+def test_following_gives_each_request_once_when_it_ends(db: Path) -> None:
+    """What is followed are requests that end, whenever they began, and none of them twice."""
     with closing(open_store(db)) as store:
         store.submit(InsertRequest(begun("slow"))).result()
         store.submit(SettleRequest(ended("old"))).result()
-        looks(
-            monkeypatch,
-            lambda: store.submit(SettleRequest(ended("new"))).result(),
-            lambda: store.submit(SettleRequest(ended("slow"))).result(),
-            lambda: None,
+        ends = iter((ended("new"), ended("slow"), ended("last")))
+        rows = following(
+            str(db), store.requests(), filters={}, sleep=lambda _: store.submit(SettleRequest(next(ends))).result()
         )
-        result = invoke("requests", "--follow", "--json")
-    rows = [orjson.loads(line) for line in result.stdout.splitlines()]
-    assert [(row["request_id"], row["status"]) for row in rows] == [
-        ("slow", "open"),
-        ("old", "ok"),
-        ("new", "ok"),
-        ("slow", "ok"),
-    ]
-    assert result.exit_code == 0
+        assert [[row["request_id"] for row in next(rows)] for _ in range(3)] == [["new"], ["slow"], ["last"]]
+
+
+def test_follow_ends_with_ctrl_c(db: Path) -> None:
+    """--follow prints what is there, goes on with new rows and ends with 0 at Ctrl-C."""
+    write(db, ended("a"))
+    environment = {name: value for name, value in os.environ.items() if not OURS.fullmatch(name)}
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of this test
+        [sys.executable, "-m", "gateway", "requests", "--follow", "--db", str(db)],
+        cwd=db.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        write(db, ended("b"))
+        second = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert [line.split()[-1] for line in (first, second)] == ["a", "b"]
