@@ -45,6 +45,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "report",
         "replay",
         "requests",
+        "export",
         "explain",
         "reprice",
         "reconcile",
