@@ -46,6 +46,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "replay",
         "requests",
         "export",
+        "statusline",
         "explain",
         "reprice",
         "reconcile",

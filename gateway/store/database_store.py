@@ -217,6 +217,11 @@ class DatabaseStore(ABC):
         with self._readers.reading() as connection:
             return reports.requests(connection, limit=limit, before=before, filters=filters or {})
 
+    def session_totals(self, session: str) -> dict[str, Any]:
+        """The closed requests of a session and its subagents: `requests`, `spent_usd` and `saved_usd`."""
+        with self._readers.reading() as connection:
+            return reports.session_totals(connection, session)
+
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> list[float]:
         with self._readers.reading() as connection:
             return reports.first_byte_times(connection, newest=newest, filters=filters or {})
