@@ -36,6 +36,7 @@ class Subcommands(MutableMapping[str, click.Command]):
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     commands=Subcommands(
+        "init",
         "serve",
         "demo",
         "doctor",
