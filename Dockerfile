@@ -8,7 +8,7 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements-build.txt \
     && python -m venv /opt/gateway \
     && /opt/gateway/bin/pip install --require-hashes -r requirements-postgres.txt
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml README.md LICENSE NOTICE .env.example ./
 COPY config config
 COPY gateway gateway
 COPY llm_simulator llm_simulator

@@ -56,6 +56,7 @@ def test_the_wheel_holds_the_gateway_and_nothing_else(tmp_path: Path) -> None:
         "llm_simulator",
         wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info",
     }
+    assert "gateway/config/.env.example" in names  # `gateway init` fills it in
     assert {"gateway/config/gateway.yaml", "gateway/py.typed", "llm_simulator/py.typed"} <= set(names)
 
 

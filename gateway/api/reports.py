@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.refusals import RefusalCounter
+from gateway.api.rows_csv import csv_text
 from gateway.catalog import Catalog, PriceTable, plain_numbers
 from gateway.errors import InvalidRequest, NotFound
 from gateway.savings import ReportQuery, ledger_report, moment
@@ -114,7 +113,8 @@ class ReportEndpoints:
                 break
             before = page[-1]["id"]
         headers = {"content-disposition": "attachment; filename=requests.csv"}
-        return Response(_as_csv(rows), media_type="text/csv", headers=headers)
+        names = list(rows[0]) if rows else ["id"]
+        return Response(csv_text(names, rows), media_type="text/csv", headers=headers)
 
     async def request(self, request: Request) -> Response:
         request_id = request.path_params["request_id"]
@@ -157,24 +157,6 @@ def _whole(request: Request, name: str, *, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
         raise InvalidRequest(f"{name} must be a whole number from 0 to {most}, not {text[:40]!r}.", param=name)
     return int(text)
-
-
-def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A cell that a spreadsheet would run as a formula begins with an apostrophe."""
-    written = io.StringIO()
-    names = list(rows[0]) if rows else ["id"]
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
-    return written.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def _json(content: Any) -> Response:

@@ -36,13 +36,18 @@ class Subcommands(MutableMapping[str, click.Command]):
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     commands=Subcommands(
+        "init",
         "serve",
         "demo",
         "doctor",
         "route",
+        "ask",
         "models",
         "report",
         "replay",
+        "requests",
+        "export",
+        "statusline",
         "explain",
         "reprice",
         "reconcile",
@@ -50,6 +55,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "keys",
         "learning",
         "backup",
+        "prune",
         "db",
     ),
 )

@@ -9,11 +9,10 @@ import httpx2
 import orjson
 
 from gateway.cli.configuration import environment, settings_or_exit
+from gateway.cli.running_gateway import URL, RunningGateway, running_gateway
 from gateway.cli.terminal import echo
-from gateway.settings import Settings
 
 TIMEOUT = 30.0  # seconds
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
 
 
 @click.command()
@@ -24,7 +23,7 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listene
 @click.option("--up", "rating", flag_value="up", help="As a score of 1.")
 @click.option("--down", "rating", flag_value="down", help="As a score of 0.")
 @click.option("--comment", help="Why; up to 4000 characters.")
-@click.option("--url", help="The gateway. [default: http://HOST:PORT of the settings]")
+@URL
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 def feedback(
     request_id: str | None,
@@ -53,11 +52,7 @@ def feedback(
         "rating": rating,
         "comment": comment,
     }
-    answer = _post(
-        {name: value for name, value in given.items() if value is not None},
-        url=(url or _own_url(settings)).rstrip("/"),
-        key=settings.client_keys[0].value if settings.client_keys else None,
-    )
+    answer = _post(running_gateway(settings, url), {name: value for name, value in given.items() if value is not None})
     if as_json:
         echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -73,22 +68,13 @@ def _tag(text: str | None) -> dict[str, str] | None:
     return {name: value}
 
 
-def _own_url(settings: Settings) -> str:
-    host = _ANY_ADDRESS.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-
-
-def _post(body: dict[str, Any], *, url: str, key: str | None) -> dict[str, Any]:
+def _post(gateway: RunningGateway, body: dict[str, Any]) -> dict[str, Any]:
     """The gateway's answer. Ends the command with the gateway's message where it refuses, or with what to check."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        response = httpx2.post(f"{url}/v1/feedback", json=body, headers=headers, timeout=TIMEOUT)
+        response = httpx2.post(f"{gateway.url}/v1/feedback", json=body, headers=gateway.headers, timeout=TIMEOUT)
         answer = response.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        raise click.ClickException(
-            f"No gateway answers at {url}: {error}. Start it with `gateway serve`, or name another one with --url."
-        ) from None
+        raise gateway.absent(error) from None
     if response.status_code != 200:
-        message = (answer.get("error") or {}).get("message") if isinstance(answer, dict) else None
-        raise click.ClickException(f"{url} refused ({response.status_code}): {message or 'no reason given'}")
+        raise gateway.refused(response.status_code, answer)
     return dict(answer)

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
@@ -20,6 +21,7 @@ from gateway.store import (
     budgets,
     checkpoints,
     decisions,
+    pruning,
     report_groups,
     reports,
     repricing,
@@ -71,6 +73,8 @@ class BatchWriter(Protocol):
 class DatabaseStore(ABC):
     """The part of `gateway.store.Store` that is the same for every database. `clock` is monotonic seconds, `now` the time of day."""
 
+    rollup_key: ClassVar[pruning.RollupKey] = pruning.RollupKey()
+
     def __init__(
         self, *, readers: Readers, writer: BatchWriter, clock: Callable[[], float], now: Callable[[], datetime]
     ) -> None:
@@ -100,6 +104,14 @@ class DatabaseStore(ABC):
     @abstractmethod
     def insert_rows(self, table: LedgerTable, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows as they are, ids included, in one transaction; the values are in the order of the table's columns."""
+
+    def prune_requests(self, *, before: str, limit: int) -> int:
+        """Delete up to `limit` closed rows from before a time (ISO 8601, UTC), keeping the rollup's sums; returns how many."""
+        return self.apply(partial(pruning.prune_requests, before=before, limit=limit, key=self.rollup_key))
+
+    def prune_outcomes(self, *, before: str, limit: int) -> int:
+        """Delete up to `limit` learned outcomes from before a time (ISO 8601, UTC); returns how many."""
+        return self.apply(partial(pruning.prune_outcomes, before=before, limit=limit))
 
     def virtual_keys(self) -> Sequence[VirtualKey]:
         with self._readers.reading() as connection:
@@ -204,6 +216,11 @@ class DatabaseStore(ABC):
     ) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
             return reports.requests(connection, limit=limit, before=before, filters=filters or {})
+
+    def session_totals(self, session: str) -> dict[str, Any]:
+        """The closed requests of a session and its subagents: `requests`, `spent_usd` and `saved_usd`."""
+        with self._readers.reading() as connection:
+            return reports.session_totals(connection, session)
 
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> list[float]:
         with self._readers.reading() as connection:

@@ -112,6 +112,15 @@ def requests(
     return [encoding.decode_row(row) for row in rows]
 
 
+def session_totals(connection: Connection, session: str) -> dict[str, Any]:
+    row = sql.dicts(connection, sql.SESSION_TOTALS, {"session": encoding.text(session)})[0]
+    return {
+        "requests": row["requests"],
+        "spent_usd": encoding.usd(float(row["cost_nano"])),
+        "saved_usd": encoding.usd(float(row["savings_nano"])),
+    }
+
+
 def first_byte_times(connection: Connection, *, newest: int, filters: Mapping[str, object]) -> list[float]:
     values = _checked(filters)
     rows = sql.dicts(connection, sql.first_byte_times(values), {**_filter_values(values), "limit": newest})

@@ -307,6 +307,10 @@ BOUNDS = {"since": "timestamp >= :since", "until": "timestamp < :until"}
 TAG = "tag:"
 # A subagent's session is `session/agent`, and `0` follows `/`.
 _SESSION = "(session_id = :session OR (session_id >= :session || '/' AND session_id < :session || '0'))"
+SESSION_TOTALS = f"""
+SELECT count(*) AS requests, coalesce(sum(actual_cost_nano), 0) AS cost_nano,
+    coalesce(sum(CASE WHEN cost_savings IS NOT NULL THEN baseline_cost_nano - actual_cost_nano END), 0) AS savings_nano
+FROM routing_metrics WHERE {_SESSION} AND status <> 'open'"""  # noqa: S608 - constants
 # A tag as it stands in the JSON object, `"name":"value"`. Quotes in a text are escaped, so it cannot stand anywhere else.
 _TAGGED = "replace(tags, :tag_{number}, '') <> tags"
 

@@ -23,10 +23,13 @@ READING = (
     ("route", "Hello"),
     ("doctor",),
     ("models",),
+    ("requests",),
+    ("export",),
 )
 ON_A_LEDGER = (
     *(("report",), ("keys", "list"), ("keys", "rotate", "a"), ("keys", "revoke", "a")),
     *(("learning", "show"), ("learning", "rollback", "1"), ("learning", "reset"), ("route", "Hello")),
+    *(("requests",), ("export",), ("prune", "--older-than", "90d")),
 )
 
 

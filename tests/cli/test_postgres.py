@@ -32,12 +32,15 @@ def test_commands_take_a_url(invoke: Invoke, url: str) -> None:
         invoke("report", "--days", "3000", "--db", url),
         invoke("report", "--days", "3000", "--json", GATEWAY_DB=url),
         invoke("route", "hello", GATEWAY_DB=url, **KEYS),
+        invoke("requests", "--db", url),
+        invoke("export", "--db", url),
+        invoke("prune", "--older-than", "2026-09-01", "--db", url),
         invoke("doctor", GATEWAY_DB=url, **KEYS),
     ]
-    assert [result.exit_code for result in results] == [0] * 6
+    assert [result.exit_code for result in results] == [0] * 9
     assert orjson.loads(results[1].stdout)["name"] == "team"
     assert orjson.loads(results[3].stdout)["requests"] == 1
-    assert "the ledger is postgresql://owner@" in results[5].output
+    assert "the ledger is postgresql://owner@" in results[8].output
     assert not any("s3cret" in result.output for result in results)
 
 

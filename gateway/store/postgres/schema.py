@@ -57,7 +57,7 @@ _VIEW = f"""
 CREATE VIEW rollup_rows AS SELECT id, request_id, timestamp, unit, {_BUCKET}, {rollup.FACTS}
 FROM {_UNITS} CROSS JOIN routing_metrics WHERE status <> 'open'"""  # noqa: S608 - constants
 
-_SHARD = "coalesce(nullif(current_setting('gateway.shard', true), ''), '0')::smallint"
+SHARD = "coalesce(nullif(current_setting('gateway.shard', true), ''), '0')::smallint"
 _ADDED = {"INSERT": (("new_rows", 1),), "UPDATE": (("new_rows", 1), ("old_rows", -1)), "DELETE": (("old_rows", -1),)}
 _TABLES_OF = {"new_rows": "NEW TABLE AS new_rows", "old_rows": "OLD TABLE AS old_rows"}
 
@@ -75,7 +75,7 @@ def _trigger(event: str) -> Iterator[str]:
     yield f"""
 CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO rollup ({key}, shard, {", ".join(rollup.MEASURES)})
-    SELECT {key}, {_SHARD}, {sums} FROM ({parts}) AS changed GROUP BY {key} ORDER BY {key}
+    SELECT {key}, {SHARD}, {sums} FROM ({parts}) AS changed GROUP BY {key} ORDER BY {key}
     ON CONFLICT ({key}, shard) DO UPDATE SET {added};
     RETURN NULL;
 END $$"""  # noqa: S608 - constants

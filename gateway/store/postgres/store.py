@@ -21,6 +21,7 @@ from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresConnection, PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
 from gateway.store.postgres.session import STATEMENT_TIMEOUT, PostgresSession
+from gateway.store.pruning import RollupKey
 from gateway.store.sql import Connection
 from gateway.store.writer import QUEUE_SIZE, Writer
 
@@ -59,6 +60,8 @@ class PostgresStore(DatabaseStore):
     Opening upgrades the schema. Raises LedgerUnavailable, which says what to do. `clock` is monotonic seconds; `now` is the time of
     day, the database's unless it is given.
     """
+
+    rollup_key = RollupKey(", shard", f", {schema.SHARD}", " FOR UPDATE")
 
     def __init__(
         self,

@@ -1,0 +1,46 @@
+"""`gateway export`."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+
+from gateway.cli.export import pages
+from gateway.store.opening import open_store
+from tests.cli.conftest import Invoke
+from tests.cli.test_requests import write
+from tests.store.cases import ended
+
+
+def test_export_writes_csv_with_one_header(invoke: Invoke, db: Path) -> None:
+    """CSV is the default: one line of names, then a line for each row that the filters leave, the newest first."""
+    write(db, ended("a"), ended("b", requested_model="=1+1"), ended("c", status="error"))
+    lines = list(csv.DictReader(invoke("export", "--status", "ok").stdout.splitlines()))
+    assert [line["request_id"] for line in lines] == ["b", "a"]
+    assert lines[0]["requested_model"] == "'=1+1"  # a spreadsheet would calculate it
+    assert invoke("export", "--csv", "--status", "ok").stdout == invoke("export", "--status", "ok").stdout
+
+
+def test_export_writes_json_lines(invoke: Invoke, db: Path) -> None:
+    """--json writes an object for each row, with the numbers as numbers."""
+    write(db, ended("a"), ended("b"))
+    rows = [orjson.loads(line) for line in invoke("export", "--json").stdout.splitlines()]
+    assert [(row["request_id"], row["actual_cost"]) for row in rows] == [("b", 0.001), ("a", 0.001)]
+
+
+def test_export_of_nothing_is_empty(invoke: Invoke, db: Path) -> None:
+    """Without rows nothing is written, and the command succeeds."""
+    write(db)
+    result = invoke("export")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_pages_have_every_row_once(db: Path) -> None:
+    """Pages follow each other without a gap or an overlap, and none is empty."""
+    write(db, *(ended(name) for name in "abcd"))
+    with closing(open_store(db)) as store:
+        found = [[row["request_id"] for row in page] for page in pages(store, {}, size=2)]
+    assert found == [["d", "c"], ["b", "a"]]
