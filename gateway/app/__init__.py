@@ -63,6 +63,7 @@ class Gateway:
             shared=shared,
         )
         self.runtime = build_runtime(settings, self.services)
+        self.services.exporter.state = self.runtime.state_metrics
         self.app = Application(
             exception_handlers={
                 GatewayError: on_gateway_error,
@@ -88,6 +89,7 @@ class Gateway:
         runtime = build_runtime(settings, self.services)
         await self.services.refresh_loop.in_slices(runtime.refresh)
         self.runtime = runtime
+        self.services.exporter.state = runtime.state_metrics
         self.app.serve(runtime.routes, runtime.cors)
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+from gateway.accounts.budgets import GLOBAL, period
 from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
@@ -68,6 +71,7 @@ class Services:
     keys_per_model: KeysPerModel
     holdback_spending: HoldbackSpending
     judge_spending: DailySpending
+    budget_spending: DailySpending
     judge_queue: JudgeQueue
     refresh_loop: RefreshLoop
     signatures: SignatureCache
@@ -117,6 +121,7 @@ def build_services(
             event_loop_lag=lambda: event_loop_lag.lag,
             logs_dropped=dropped_lines,
             settlement_retries=settlement_retries.__len__,
+            ledger_lag=lambda: settlement_retries.lag(environment.now()),
         ),
         multiprocess=None if shared is None else MultiprocessMetrics(shared),
     )
@@ -128,6 +133,13 @@ def build_services(
     holdback_spending.refresh()
     judge_spending = DailySpending(store.judge_cost, now=environment.now)
     judge_spending.refresh()
+
+    def spent_of_budget(*, since: str) -> Decimal:
+        day = datetime.fromisoformat(since).replace(tzinfo=UTC)
+        return Decimal(store.balance(GLOBAL, period("day", day)).used_nano).scaleb(-9)
+
+    budget_spending = DailySpending(spent_of_budget, now=environment.now)
+    budget_spending.refresh()
     length_ratios = LengthRatios()
     answer_lengths = AnswerLengthReader(store, length_ratios)
 
@@ -154,6 +166,7 @@ def build_services(
         keys_per_model=keys_per_model(store),
         holdback_spending=holdback_spending,
         judge_spending=judge_spending,
+        budget_spending=budget_spending,
         judge_queue=JudgeQueue(),
         refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
@@ -161,7 +174,7 @@ def build_services(
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,
-        refusals=RefusalCounter(store, now=environment.now),
+        refusals=RefusalCounter(store, now=environment.now, observe=exporter.counts.observe_refusal),
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,

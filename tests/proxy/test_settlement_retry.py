@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -198,4 +199,17 @@ async def test_bounded(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await settlement_retries.run()
     assert (told, len(settlement_retries), settlement_retries.full) == (["a", "b"], 0, False)
+    store.close()
+
+
+def test_lag_is_the_age_of_the_oldest_row() -> None:
+    """The lag counts from the oldest waiting request; without one it is 0."""
+    store = SqliteStore(":memory:")
+    settlement_retries = SettlementRetryQueue(store)
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert settlement_retries.lag(now) == 0
+    for seconds in (90, 10):
+        row = ended("a")._replace(timestamp=(now - timedelta(seconds=seconds)).isoformat())
+        settlement_retries.add(row, lambda: None)
+    assert settlement_retries.lag(now) == 90
     store.close()

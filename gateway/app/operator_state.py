@@ -1,0 +1,44 @@
+"""What operators see of the state of a running gateway: the values of its metrics and of the page of health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from gateway.api.dashboard.health_page import GatewayState
+from gateway.app.services import Services
+from gateway.observability.state_metrics import StateMetrics
+from gateway.resilience import UpstreamHealth
+from gateway.settings import Settings
+from gateway.store.postgres.address import is_postgres
+
+
+def state_metrics_of(settings: Settings, services: Services, *, healths: Sequence[UpstreamHealth]) -> StateMetrics:
+    """The metrics of this configuration; an upstream cools down where one of `healths` says so."""
+    budget = settings.daily_budget
+    return StateMetrics(
+        now=services.environment.now,
+        providers=[entry.name for entry in settings.providers],
+        listed=frozenset(model.full_name for model in settings.catalog),
+        cooling=lambda: frozenset().union(*(health.cooling() for health in healths)),
+        open_breakers=lambda: frozenset().union(*(health.open_breakers() for health in healths)),
+        prices_dated=settings.prices.dated,
+        budget=None if budget is None else Decimal(budget.limit_nano).scaleb(-9),
+        spent=lambda: services.budget_spending.spent,
+    )
+
+
+def gateway_state(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> GatewayState:
+    """What the page of health shows."""
+    limiter = services.concurrency_limiter
+    return GatewayState(
+        providers=[entry.name for entry in settings.providers],
+        cooling=upstream_health.cooling,
+        event_loop_lag=lambda: services.event_loop_lag.lag,
+        in_flight=lambda: limiter.in_flight,
+        waiting=lambda: limiter.waiting,
+        unsettled=services.settlement_retries.__len__,
+        damage=lambda: services.integrity.finding,
+        prices=settings.prices.version,
+        ledger="PostgreSQL" if is_postgres(settings.db) else "SQLite",
+    )
