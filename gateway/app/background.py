@@ -39,6 +39,8 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),
         "refusals": partial(run_periodically, FLUSH_SECONDS, services.refusals.flush),
         "response memory": services.response_memory.run,
+        "webhooks": services.webhook_sender.run,
+        "alerts": services.alert_monitor.run,
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),
     }
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from gateway.api.dashboard.health_page import GatewayState
+from gateway.app.alerting import Conditions, alert_conditions
 from gateway.app.services import Services
+from gateway.catalog.catalog import ModelKey
 from gateway.observability.state_metrics import StateMetrics
 from gateway.resilience import UpstreamHealth
+from gateway.routing import QualityEvidence, QualityFloorFailure
 from gateway.settings import Settings
 from gateway.store.postgres.address import is_postgres
 
@@ -25,6 +28,26 @@ def state_metrics_of(settings: Settings, services: Services, *, healths: Sequenc
         prices_dated=settings.prices.dated,
         budget=None if budget is None else Decimal(budget.limit_nano).scaleb(-9),
         spent=lambda: services.budget_spending.spent,
+    )
+
+
+def alert_conditions_of(
+    settings: Settings, services: Services, *, state: StateMetrics, evidence: QualityEvidence | None
+) -> Conditions:
+    """What alerts look at under this configuration. Without a named baseline the quality floor is not watched."""
+    floor = settings.quality_floor
+    baseline = None if settings.baseline is None else ModelKey(*settings.baseline.split("/", 1))
+
+    def below_floor() -> Sequence[QualityFloorFailure]:
+        if evidence is None or floor is None or baseline is None:
+            return ()
+        return evidence.below(floor, baseline=baseline)
+
+    return lambda: alert_conditions(
+        state,
+        unsettled=len(services.settlement_retries),
+        damage=services.integrity.finding,
+        below_floor=below_floor(),
     )
 
 

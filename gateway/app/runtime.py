@@ -25,8 +25,9 @@ from gateway.api.response_state import ResponseState
 from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, dashboard_routes, protected_routes
 from gateway.api.stored_responses import StoredResponses
+from gateway.app.alerting import Conditions
 from gateway.app.endpoints import completion_endpoints, response_state
-from gateway.app.operator_state import gateway_state, state_metrics_of
+from gateway.app.operator_state import alert_conditions_of, gateway_state, state_metrics_of
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
 from gateway.completion import ChatRequest, NativeRequest
@@ -73,6 +74,7 @@ class Runtime:
     cors: Cors
     store: Store
     state_metrics: StateMetrics
+    alert_conditions: Conditions
     quality_evidence: QualityEvidence | None = None
 
     def refresh(self, pause: Pause = no_pause) -> None:
@@ -159,7 +161,8 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     )
     cors = Cors(authenticator, origins=settings.cors_origins)
     state_metrics = state_metrics_of(settings, services, healths=(upstream_health, embeddings_health))
-    return Runtime(settings, engine, routes, cors, store, state_metrics, quality_evidence)
+    alerts = alert_conditions_of(settings, services, state=state_metrics, evidence=quality_evidence)
+    return Runtime(settings, engine, routes, cors, store, state_metrics, alerts, quality_evidence)
 
 
 def _planner(

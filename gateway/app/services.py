@@ -19,12 +19,14 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
 from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
+from gateway.app.alerting import AlertMonitor, webhook_post
 from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
 from gateway.observability.logs import dropped_lines
 from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
+from gateway.observability.webhooks import WebhookSender
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.judge import JudgeQueue
@@ -86,6 +88,8 @@ class Services:
     integrity: IntegrityCheck
     settlement_retries: SettlementRetryQueue
     operator_warnings: OperatorWarnings
+    webhook_sender: WebhookSender
+    alert_monitor: AlertMonitor
     demo: bool
 
     def close_orphans(self) -> int:
@@ -147,6 +151,7 @@ def build_services(
         refresh(pause)
         answer_lengths.refresh(pause)
 
+    webhook_sender = WebhookSender(webhook_post(transport), now=environment.now)
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -179,5 +184,7 @@ def build_services(
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,
         operator_warnings=OperatorWarnings(count_incomplete=exporter.counts.observe_incomplete),
+        webhook_sender=webhook_sender,
+        alert_monitor=AlertMonitor(webhook_sender, clock=clock, shared=shared),
         demo=demo,
     )

@@ -1,0 +1,101 @@
+"""What operators are told through webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gateway.app import Gateway
+from gateway.app.alerting import AlertMonitor, alert_conditions
+from gateway.observability.alerts import Alert, Condition
+from gateway.observability.state_metrics import StateMetrics
+from gateway.observability.webhooks import Webhook, WebhookSender
+from gateway.routing import QualityFloorFailure
+from tests.conftest import MakeGateway
+
+WEBHOOK = Webhook("http://127.0.0.1:1/")
+FOUND: Mapping[Condition, str] = {Condition("provider_down", "gemini"): "down"}
+
+
+class Added:
+    """Takes alerts as a sender does."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+
+    def add(self, alert: Alert, webhooks: Any) -> None:
+        self.alerts.append(alert)
+
+
+def watch(shared: Path | None) -> tuple[AlertMonitor, Added]:
+    added = Added()
+    made = AlertMonitor(cast(WebhookSender, added), clock=lambda: 0.0, shared=shared)
+    made.use(lambda: FOUND, [WEBHOOK])
+    return made, added
+
+
+def events(state: StateMetrics, *, unsettled: int = 0, damage: str | None = None, below: Any = ()) -> list[str]:
+    found = alert_conditions(state, unsettled=unsettled, damage=damage, below_floor=below)
+    return [condition.event for condition in found]
+
+
+@pytest.mark.parametrize(
+    ("spent", "told"),
+    [("7.99", []), ("8", ["budget_80"]), ("9.9", ["budget_80", "budget_spent"])],
+)
+def test_budget(spent: str, told: list[str]) -> None:
+    """The budget is told of at 80 % and when practically nothing is left; each day is an alert of its own."""
+    state = StateMetrics(
+        now=lambda: datetime(2026, 11, 29, tzinfo=UTC), budget=Decimal(10), spent=lambda: Decimal(spent)
+    )
+    assert events(state) == told
+    found = alert_conditions(state, unsettled=0, damage=None, below_floor=())
+    assert {condition.subject for condition in found} <= {"2026-11-29"}
+
+
+def test_provider_ledger_and_floor() -> None:
+    """A whole provider that cools down, rows that wait, damage and a model below the floor are told; a single model is not."""
+    cooling = frozenset({("gemini", None), ("claude", "one"), ("gone", None)})
+    state = StateMetrics(providers=["gemini", "claude"], cooling=lambda: cooling)
+    assert events(state) == ["provider_down"]
+    assert events(StateMetrics(), unsettled=1, damage="page 3") == ["ledger_degraded"] * 2
+    assert events(StateMetrics(), below=[QualityFloorFailure("gemini/one", "code", 0.5, 0.8)]) == [
+        "quality_floor_broken"
+    ]
+    assert events(StateMetrics()) == []
+
+
+def test_one_worker_sends(tmp_path: Path) -> None:
+    """Of the workers that share a folder one sends; when it ends, another one takes over."""
+    (first, sent), (second, also_sent) = watch(tmp_path), watch(tmp_path)
+    for each in (first, second, first):
+        each.check()
+    assert (len(sent.alerts), len(also_sent.alerts)) == (1, 0)
+    first.close()
+    second.check()
+    assert len(also_sent.alerts) == 1
+    second.close()
+
+
+def test_nothing_is_watched_without_webhooks() -> None:
+    """Without webhooks the conditions are not even read."""
+    made, added = watch(None)
+    made.use(lambda: pytest.fail("read"), [])
+    made.check()
+    assert added.alerts == []
+
+
+async def test_alerts_follow_a_reload(make_gateway: MakeGateway) -> None:
+    """A reload replaces what is watched: a finding is told to the webhooks of the new configuration."""
+    gateway: Gateway = make_gateway(config="quality_floor: 0.9\nbaseline: claude/claude-opus-5-5\n").app.state.gateway
+    assert gateway.runtime.alert_conditions() == {}
+    await gateway.reload(replace(gateway.runtime.settings, quality_floor=None, webhooks=(WEBHOOK,)))
+    gateway.services.integrity.finding = "damage"
+    gateway.services.alert_monitor.check()
+    assert gateway.services.webhook_sender.waiting == 1
