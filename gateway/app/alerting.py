@@ -22,7 +22,8 @@ SPENT = 0.99
 
 TIMEOUTS = Timeouts(connect=5.0, first_byte=10.0, idle=10.0, total=10.0)
 
-Conditions = Callable[[], Mapping[Condition, str]]
+# What is wrong, given whether the ledger can be written.
+Conditions = Callable[[bool], Mapping[Condition, str]]
 
 
 def webhook_post(transport: Transport) -> Post:
@@ -38,14 +39,22 @@ def webhook_post(transport: Transport) -> Post:
 
 
 class AlertMonitor:
-    """`use` sets what to look at and whom to tell. `shared` is a folder that the workers have in common, None for one process."""
+    """`use` sets what to look at and whom to tell. `writable` tells whether the ledger can be written, and may block. `shared` is a folder that the workers have in common, None for one process."""
 
-    def __init__(self, sender: WebhookSender, *, clock: Callable[[], float], shared: Path | None) -> None:
+    def __init__(
+        self,
+        sender: WebhookSender,
+        *,
+        writable: Callable[[], bool],
+        clock: Callable[[], float],
+        shared: Path | None,
+    ) -> None:
+        self._writable = writable
         self._sender = sender
         self._tracker = AlertState(clock)
         self._shared = shared
         self._lock: IO[bytes] | None = None
-        self._conditions: Conditions = dict
+        self._conditions: Conditions = lambda writable: {}
         self._webhooks: Sequence[Webhook] = ()
 
     def use(self, conditions: Conditions, webhooks: Sequence[Webhook]) -> None:
@@ -57,7 +66,7 @@ class AlertMonitor:
         try:
             while True:
                 await asyncio.sleep(WATCH_SECONDS)
-                self.check()
+                await self.check()
         finally:
             self.close()
 
@@ -67,10 +76,11 @@ class AlertMonitor:
             self._lock.close()
             self._lock = None
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Queue what began or ended since the last check."""
         if self._webhooks and self._is_leader():
-            for alert in self._tracker.update(self._conditions()):
+            writable = await asyncio.to_thread(self._writable)
+            for alert in self._tracker.update(self._conditions(writable)):
                 self._sender.add(alert, self._webhooks)
 
     def _is_leader(self) -> bool:
@@ -88,7 +98,12 @@ class AlertMonitor:
 
 
 def alert_conditions(
-    state: StateMetrics, *, unsettled: int, damage: str | None, below_floor: Sequence[QualityFloorFailure]
+    state: StateMetrics,
+    *,
+    writable: bool,
+    unsettled: int,
+    damage: str | None,
+    below_floor: Sequence[QualityFloorFailure],
 ) -> dict[Condition, str]:
     """What is wrong now, each with a sentence. `unsettled` rows wait in memory; `damage` is what the integrity check found."""
     found: dict[Condition, str] = {}
@@ -102,8 +117,9 @@ def alert_conditions(
     for provider in sorted(provider for provider, model in state.cooling() if model is None):
         if provider in state.providers:
             found[Condition("provider_down", provider)] = f"The provider {provider} fails; requests avoid it."
-    if unsettled:
-        found[Condition("ledger_degraded", "unwritable")] = "The ledger cannot be written; rows wait in memory."
+    if not writable or unsettled:
+        words = f"The ledger cannot be written; {unsettled} rows wait in memory."
+        found[Condition("ledger_degraded", "unwritable")] = words
     if damage is not None:
         found[Condition("ledger_degraded", "damaged")] = "The integrity check found the ledger damaged; see the log."
     for name, pattern, quality, least in below_floor:

@@ -43,8 +43,9 @@ def alert_conditions_of(
             return ()
         return evidence.below(floor, baseline=baseline)
 
-    return lambda: alert_conditions(
+    return lambda writable: alert_conditions(
         state,
+        writable=writable,
         unsettled=len(services.settlement_retries),
         damage=services.integrity.finding,
         below_floor=below_floor(),

@@ -185,6 +185,6 @@ def build_services(
         settlement_retries=settlement_retries,
         operator_warnings=OperatorWarnings(count_incomplete=exporter.counts.observe_incomplete),
         webhook_sender=webhook_sender,
-        alert_monitor=AlertMonitor(webhook_sender, clock=clock, shared=shared),
+        alert_monitor=AlertMonitor(webhook_sender, writable=store.writable, clock=clock, shared=shared),
         demo=demo,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,13 +36,15 @@ class Added:
 
 def watch(shared: Path | None) -> tuple[AlertMonitor, Added]:
     added = Added()
-    made = AlertMonitor(cast(WebhookSender, added), clock=lambda: 0.0, shared=shared)
-    made.use(lambda: FOUND, [WEBHOOK])
+    made = AlertMonitor(cast(WebhookSender, added), writable=lambda: True, clock=lambda: 0.0, shared=shared)
+    made.use(lambda writable: FOUND, [WEBHOOK])
     return made, added
 
 
-def events(state: StateMetrics, *, unsettled: int = 0, damage: str | None = None, below: Any = ()) -> list[str]:
-    found = alert_conditions(state, unsettled=unsettled, damage=damage, below_floor=below)
+def events(
+    state: StateMetrics, *, writable: bool = True, unsettled: int = 0, damage: str | None = None, below: Any = ()
+) -> list[str]:
+    found = alert_conditions(state, writable=writable, unsettled=unsettled, damage=damage, below_floor=below)
     return [condition.event for condition in found]
 
 
@@ -55,7 +58,7 @@ def test_budget(spent: str, told: list[str]) -> None:
         now=lambda: datetime(2026, 11, 29, tzinfo=UTC), budget=Decimal(10), spent=lambda: Decimal(spent)
     )
     assert events(state) == told
-    found = alert_conditions(state, unsettled=0, damage=None, below_floor=())
+    found = alert_conditions(state, writable=True, unsettled=0, damage=None, below_floor=())
     assert {condition.subject for condition in found} <= {"2026-11-29"}
 
 
@@ -65,37 +68,52 @@ def test_provider_ledger_and_floor() -> None:
     state = StateMetrics(providers=["gemini", "claude"], cooling=lambda: cooling)
     assert events(state) == ["provider_down"]
     assert events(StateMetrics(), unsettled=1, damage="page 3") == ["ledger_degraded"] * 2
+    assert events(StateMetrics(), writable=False) == ["ledger_degraded"]
     assert events(StateMetrics(), below=[QualityFloorFailure("gemini/one", "code", 0.5, 0.8)]) == [
         "quality_floor_broken"
     ]
     assert events(StateMetrics()) == []
 
 
-def test_one_worker_sends(tmp_path: Path) -> None:
+async def test_one_worker_sends(tmp_path: Path) -> None:
     """Of the workers that share a folder one sends; when it ends, another one takes over."""
     (first, sent), (second, also_sent) = watch(tmp_path), watch(tmp_path)
     for each in (first, second, first):
-        each.check()
+        await each.check()
     assert (len(sent.alerts), len(also_sent.alerts)) == (1, 0)
     first.close()
-    second.check()
+    await second.check()
     assert len(also_sent.alerts) == 1
     second.close()
 
 
-def test_nothing_is_watched_without_webhooks() -> None:
+async def test_nothing_is_watched_without_webhooks() -> None:
     """Without webhooks the conditions are not even read."""
     made, added = watch(None)
-    made.use(lambda: pytest.fail("read"), [])
-    made.check()
+    made.use(lambda writable: pytest.fail("read"), [])
+    await made.check()
     assert added.alerts == []
+
+
+async def test_monitor_checks_until_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It looks again and again, and gives the lock back at its end."""
+    monkeypatch.setattr("gateway.app.alerting.WATCH_SECONDS", 0)
+    (made, added), (other, _) = watch(tmp_path), watch(tmp_path)
+    task = asyncio.create_task(made.run())
+    while not added.alerts:  # noqa: ASYNC110 - filled by the task
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await other.check()
+    other.close()
+    assert len(added.alerts) == 1
 
 
 async def test_alerts_follow_a_reload(make_gateway: MakeGateway) -> None:
     """A reload replaces what is watched: a finding is told to the webhooks of the new configuration."""
     gateway: Gateway = make_gateway(config="quality_floor: 0.9\nbaseline: claude/claude-opus-5-5\n").app.state.gateway
-    assert gateway.runtime.alert_conditions() == {}
+    assert gateway.runtime.alert_conditions(True) == {}
     await gateway.reload(replace(gateway.runtime.settings, quality_floor=None, webhooks=(WEBHOOK,)))
     gateway.services.integrity.finding = "damage"
-    gateway.services.alert_monitor.check()
+    await gateway.services.alert_monitor.check()
     assert gateway.services.webhook_sender.waiting == 1

@@ -83,6 +83,7 @@ def test_new_requests_are_refused(disk: Disk, tmp_path: Path, error: type[Except
         assert client.get("/readyz").json()["status"] == "degraded"
         reads = [client.get(path).status_code for path in ("/healthz", "/v1/routing/summary", "/metrics", "/v1/models")]
         assert (reads, upstream.calls) == ([200] * 4, 0)
+        assert metric(client, 'gateway_refusals_total{code="ledger_unavailable"}') == "2.0"
         disk.is_well()
         assert client.get("/readyz").status_code == 200
     assert rows(tmp_path) == []
@@ -96,6 +97,7 @@ def test_an_answer_that_cannot_be_recorded(disk: Disk, tmp_path: Path, stream: b
         assert "ledger_unavailable" in told.text
         assert (told.status_code, "[DONE]" in told.text) == (200 if stream else 503, False)
         assert metric(client, "gateway_unsettled") == "1.0"
+        assert 0 <= float(metric(client, "gateway_ledger_lag_seconds")) < 60
         disk.is_well()
     (row,) = rows(tmp_path)
     assert (row["status"], row["estimated"], row["completion_tokens"]) == ("ok", False, 5)
