@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -48,7 +48,9 @@ class AlertMonitor:
         writable: Callable[[], bool],
         clock: Callable[[], float],
         shared: Path | None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._sleep = sleep
         self._writable = writable
         self._sender = sender
         self._tracker = AlertState(clock)
@@ -65,7 +67,7 @@ class AlertMonitor:
         """Check every WATCH_SECONDS until cancelled."""
         try:
             while True:
-                await asyncio.sleep(WATCH_SECONDS)
+                await self._sleep(WATCH_SECONDS)
                 await self.check()
         finally:
             self.close()

@@ -34,9 +34,15 @@ class Added:
         self.alerts.append(alert)
 
 
+async def at_once(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
 def watch(shared: Path | None) -> tuple[AlertMonitor, Added]:
     added = Added()
-    made = AlertMonitor(cast(WebhookSender, added), writable=lambda: True, clock=lambda: 0.0, shared=shared)
+    made = AlertMonitor(
+        cast(WebhookSender, added), writable=lambda: True, clock=lambda: 0.0, shared=shared, sleep=at_once
+    )
     made.use(lambda writable: FOUND, [WEBHOOK])
     return made, added
 
@@ -95,9 +101,8 @@ async def test_nothing_is_watched_without_webhooks() -> None:
     assert added.alerts == []
 
 
-async def test_monitor_checks_until_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_monitor_checks_until_cancelled(tmp_path: Path) -> None:
     """It looks again and again, and gives the lock back at its end."""
-    monkeypatch.setattr("gateway.app.alerting.WATCH_SECONDS", 0)
     (made, added), (other, _) = watch(tmp_path), watch(tmp_path)
     task = asyncio.create_task(made.run())
     while not added.alerts:  # noqa: ASYNC110 - filled by the task
