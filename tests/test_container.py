@@ -118,3 +118,9 @@ def test_kubernetes_asks_the_right_routes() -> None:
     assert deployment()["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert container()["securityContext"]["readOnlyRootFilesystem"] is True
     assert str(deployment()["template"]["spec"]["securityContext"]["runAsUser"]) in DOCKERFILE
+
+
+def test_logs_do_not_fill_the_disk() -> None:
+    """Every service's log is rotated and has a greatest size."""
+    options = [each["logging"]["options"] for each in yaml.safe_load(COMPOSE)["services"].values()]
+    assert all(each["max-size"] and each["max-file"] for each in options)

@@ -13,9 +13,17 @@ MAX_COUNTERS = 10_000  # while the ledger is away; further causes and keys are n
 
 
 class RefusalCounter:
-    """Adds up in memory by hour, cause (the error's code) and key, and writes to the ledger from time to time."""
+    """`observe` gets the cause of each refusal. Adds up in memory by hour, cause (the error's code) and key, and writes to the ledger from time to time."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], most: int = MAX_COUNTERS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        most: int = MAX_COUNTERS,
+        observe: Callable[[str], None] = lambda cause: None,
+    ) -> None:
+        self._observe = observe
         self._most = most
         self._store = store
         self._now = now
@@ -23,7 +31,9 @@ class RefusalCounter:
 
     def count(self, error: GatewayError, *, key_id: str | None) -> None:
         """Cheap: called for every refused request."""
-        key = (f"{self._now().astimezone(UTC):%Y-%m-%dT%H}", error.code or error.type, key_id or "")
+        cause = error.code or error.type
+        self._observe(cause)
+        key = (f"{self._now().astimezone(UTC):%Y-%m-%dT%H}", cause, key_id or "")
         if key in self._counts or len(self._counts) < self._most:
             self._counts[key] = self._counts.get(key, 0) + 1
 

@@ -63,6 +63,7 @@ class Gateway:
             shared=shared,
         )
         self.runtime = build_runtime(settings, self.services)
+        self._watch()
         self.app = Application(
             exception_handlers={
                 GatewayError: on_gateway_error,
@@ -88,7 +89,13 @@ class Gateway:
         runtime = build_runtime(settings, self.services)
         await self.services.refresh_loop.in_slices(runtime.refresh)
         self.runtime = runtime
+        self._watch()
         self.app.serve(runtime.routes, runtime.cors)
+
+    def _watch(self) -> None:
+        """Let metrics and alerts look at the runtime in force."""
+        self.services.exporter.state = self.runtime.state_metrics
+        self.services.alert_monitor.use(self.runtime.alert_conditions, self.runtime.settings.webhooks)
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:
         return lifespan(self.services)

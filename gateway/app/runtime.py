@@ -15,7 +15,6 @@ from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
 from gateway.api.count_tokens import CountTokens
-from gateway.api.dashboard.health_page import GatewayState
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.feedback import FeedbackEndpoint
@@ -26,11 +25,14 @@ from gateway.api.response_state import ResponseState
 from gateway.api.route_preview import RoutePreview
 from gateway.api.routes import build_routes, dashboard_routes, protected_routes
 from gateway.api.stored_responses import StoredResponses
+from gateway.app.alerting import Conditions
 from gateway.app.endpoints import completion_endpoints, response_state
+from gateway.app.operator_state import alert_conditions_of, gateway_state, state_metrics_of
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
 from gateway.completion import ChatRequest, NativeRequest
 from gateway.observability.logs import log_cooldown, log_request
+from gateway.observability.state_metrics import StateMetrics
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
 from gateway.proxy.chat import ChatResult
@@ -60,7 +62,6 @@ from gateway.routing import (
 from gateway.savings import odd_baseline
 from gateway.settings import JudgeSettings, Settings
 from gateway.store import Store
-from gateway.store.postgres.address import is_postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Runtime:
     routes: Sequence[BaseRoute]
     cors: Cors
     store: Store
+    state_metrics: StateMetrics
+    alert_conditions: Conditions
     quality_evidence: QualityEvidence | None = None
 
     def refresh(self, pause: Pause = no_pause) -> None:
@@ -89,6 +92,8 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     )
     providers = build_providers(settings, services.signatures)
     upstream_health = UpstreamHealth(environment.clock, observe=log_cooldown)
+    # Health of its own: a model that gives no vectors may well answer chats.
+    embeddings_health = UpstreamHealth(environment.clock, observe=log_cooldown)
     quality_evidence = None if settings.quality_floor is None else QualityEvidence()
     planner = _planner(
         settings,
@@ -124,10 +129,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         planner,
         providers,
         transport=services.transport,
-        # Health of its own: a model that gives no vectors may well answer chats.
-        policy=_failover_policy(
-            settings, services, upstream_health=UpstreamHealth(environment.clock, observe=log_cooldown)
-        ),
+        policy=_failover_policy(settings, services, upstream_health=embeddings_health),
         services=ledger_services,
         times=times,
         worker=services.body_executor,
@@ -158,7 +160,9 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         upstream_health=upstream_health,
     )
     cors = Cors(authenticator, origins=settings.cors_origins)
-    return Runtime(settings, engine, routes, cors, store, quality_evidence)
+    state_metrics = state_metrics_of(settings, services, healths=(upstream_health, embeddings_health))
+    alerts = alert_conditions_of(settings, services, state=state_metrics, evidence=quality_evidence)
+    return Runtime(settings, engine, routes, cors, store, state_metrics, alerts, quality_evidence)
 
 
 def _planner(
@@ -328,7 +332,7 @@ def _routes(
         demo=services.demo,
         strong=is_strong,
         prices=settings.prices,
-        state=_gateway_state(settings, services, upstream_health=upstream_health),
+        state=gateway_state(settings, services, upstream_health=upstream_health),
         feedback=feedback,
         keyed=lambda: authenticator.keyed,
     )
@@ -367,19 +371,4 @@ def _routes(
         authenticator=authenticator,
         sign_in=sign_in,
         pages=dashboard_routes(dashboard),
-    )
-
-
-def _gateway_state(settings: Settings, services: Services, *, upstream_health: UpstreamHealth) -> GatewayState:
-    limiter = services.concurrency_limiter
-    return GatewayState(
-        providers=[entry.name for entry in settings.providers],
-        cooling=upstream_health.cooling,
-        event_loop_lag=lambda: services.event_loop_lag.lag,
-        in_flight=lambda: limiter.in_flight,
-        waiting=lambda: limiter.waiting,
-        unsettled=services.settlement_retries.__len__,
-        damage=lambda: services.integrity.finding,
-        prices=settings.prices.version,
-        ledger="PostgreSQL" if is_postgres(settings.db) else "SQLite",
     )

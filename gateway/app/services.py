@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+from gateway.accounts.budgets import GLOBAL, period
 from gateway.accounts.daily_spending import DailySpending
 from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
@@ -16,12 +19,14 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
 from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
+from gateway.app.alerting import AlertMonitor, webhook_post
 from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
 from gateway.observability.logs import dropped_lines
 from gateway.observability.prometheus import Gauges, MultiprocessMetrics, PrometheusExporter
+from gateway.observability.webhooks import WebhookSender
 from gateway.providers.base import SignatureCache
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.judge import JudgeQueue
@@ -68,6 +73,7 @@ class Services:
     keys_per_model: KeysPerModel
     holdback_spending: HoldbackSpending
     judge_spending: DailySpending
+    budget_spending: DailySpending
     judge_queue: JudgeQueue
     refresh_loop: RefreshLoop
     signatures: SignatureCache
@@ -82,6 +88,8 @@ class Services:
     integrity: IntegrityCheck
     settlement_retries: SettlementRetryQueue
     operator_warnings: OperatorWarnings
+    webhook_sender: WebhookSender
+    alert_monitor: AlertMonitor
     demo: bool
 
     def close_orphans(self) -> int:
@@ -117,6 +125,7 @@ def build_services(
             event_loop_lag=lambda: event_loop_lag.lag,
             logs_dropped=dropped_lines,
             settlement_retries=settlement_retries.__len__,
+            ledger_lag=lambda: settlement_retries.lag(environment.now()),
         ),
         multiprocess=None if shared is None else MultiprocessMetrics(shared),
     )
@@ -128,6 +137,13 @@ def build_services(
     holdback_spending.refresh()
     judge_spending = DailySpending(store.judge_cost, now=environment.now)
     judge_spending.refresh()
+
+    def spent_of_budget(*, since: str) -> Decimal:
+        day = datetime.fromisoformat(since).replace(tzinfo=UTC)
+        return Decimal(store.balance(GLOBAL, period("day", day)).used_nano).scaleb(-9)
+
+    budget_spending = DailySpending(spent_of_budget, now=environment.now)
+    budget_spending.refresh()
     length_ratios = LengthRatios()
     answer_lengths = AnswerLengthReader(store, length_ratios)
 
@@ -135,6 +151,7 @@ def build_services(
         refresh(pause)
         answer_lengths.refresh(pause)
 
+    webhook_sender = WebhookSender(webhook_post(transport), now=environment.now)
     secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
@@ -154,6 +171,7 @@ def build_services(
         keys_per_model=keys_per_model(store),
         holdback_spending=holdback_spending,
         judge_spending=judge_spending,
+        budget_spending=budget_spending,
         judge_queue=JudgeQueue(),
         refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
@@ -161,10 +179,12 @@ def build_services(
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,
-        refusals=RefusalCounter(store, now=environment.now),
+        refusals=RefusalCounter(store, now=environment.now, observe=exporter.counts.observe_refusal),
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,
         operator_warnings=OperatorWarnings(count_incomplete=exporter.counts.observe_incomplete),
+        webhook_sender=webhook_sender,
+        alert_monitor=AlertMonitor(webhook_sender, writable=store.writable, clock=clock, shared=shared),
         demo=demo,
     )

@@ -1,1 +1,1 @@
-"""Metrics, logs and event-loop lag."""
+"""Metrics, logs, alerts, webhooks and event-loop lag."""

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 from gateway.records import RequestRecord
 
+MAX_CODES = 100  # codes of errors that are labels; more count as `other`
 SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 Labels = tuple[str, ...]
 
@@ -49,10 +50,12 @@ class ModelTotals:
 
 @dataclass(slots=True)
 class RequestMetrics:
-    """An observer of settled rows. Requests are counted by strategy, status, provider and model."""
+    """An observer of settled rows. Requests are counted by strategy, status, provider, model and endpoint."""
 
     requests: dict[Labels, int] = field(default_factory=dict)
     served: dict[Labels, ModelTotals] = field(default_factory=dict)
+    errors: dict[Labels, int] = field(default_factory=dict)
+    refusals: dict[Labels, int] = field(default_factory=dict)
     fallbacks: int = 0
     unpriced: int = 0
     incomplete: dict[Labels, int] = field(default_factory=dict)
@@ -65,8 +68,10 @@ class RequestMetrics:
         provider, model, usage = record.selected_provider, record.selected_model, record.usage
         if f"{provider}/{model}" not in listed:
             model = "other"
-        key = (record.strategy_used, record.status, provider, model)
+        key = (record.strategy_used, record.status, provider, model, record.endpoint or "other")
         self.requests[key] = self.requests.get(key, 0) + 1
+        if record.error_code is not None:
+            _count_code(self.errors, record.error_code)
         served = self.served.get((provider, model))
         if served is None:
             served = self.served[provider, model] = ModelTotals()
@@ -91,10 +96,18 @@ class RequestMetrics:
         """Count one answer that was passed on without some of its content."""
         self.incomplete[provider,] = self.incomplete.get((provider,), 0) + 1
 
+    def observe_refusal(self, code: str) -> None:
+        """Count one request that was refused before it was routed, by its error's code."""
+        _count_code(self.refusals, code)
+
     def families(self) -> Iterator[Metric]:
         """Everything counted, in Prometheus' form."""
         which = ["provider", "model"]
-        yield _counter("requests", "Requests settled.", ["strategy", "status", *which], list(self.requests.items()))
+        labels = ["strategy", "status", *which, "endpoint"]
+        yield _counter("requests", "Requests settled.", labels, list(self.requests.items()))
+        yield _counter("request_errors", "Settled requests that failed, by code.", ["code"], list(self.errors.items()))
+        text = "Requests refused before they were routed, by code."
+        yield _counter("refusals", text, ["code"], list(self.refusals.items()))
         yield _single("fallbacks", "Requests that a strategy's or an upstream's fallback served.", self.fallbacks)
         yield _single("unpriced_requests", "Requests whose cost is not known.", self.unpriced)
         incomplete = list(self.incomplete.items())
@@ -112,6 +125,11 @@ class RequestMetrics:
             yield ("prompt", *labels), served.prompt
             yield ("cached", *labels), served.cached
             yield ("completion", *labels), served.completion
+
+
+def _count_code(counts: dict[Labels, int], code: str) -> None:
+    key = (code,) if (code,) in counts or len(counts) < MAX_CODES else ("other",)
+    counts[key] = counts.get(key, 0) + 1
 
 
 def _single(name: str, text: str, value: float) -> Metric:

@@ -17,10 +17,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.observability.counters import RequestMetrics
+from gateway.observability.state_metrics import StateMetrics
 
 PUBLISH_SECONDS = 1.0  # between two files of a worker's metrics
 # Of these gauges the merged value is the maximum; everything else is added up.
-_MAXIMUM = ("gateway_event_loop_lag_seconds", "gateway_config_reload_failed")
+_MAXIMUM = (
+    "gateway_event_loop_lag_seconds",
+    "gateway_config_reload_failed",
+    "gateway_ledger_lag_seconds",
+    "gateway_upstream_cooling_down",
+    "gateway_circuit_breaker_open",
+    "gateway_price_age_seconds",
+    "gateway_daily_budget_usd",
+    "gateway_daily_budget_spent_usd",
+)
 
 
 def zero() -> float:
@@ -37,13 +47,15 @@ class Gauges:
     event_loop_lag: Callable[[], float] = zero
     logs_dropped: Callable[[], float] = zero
     settlement_retries: Callable[[], float] = zero
+    ledger_lag: Callable[[], float] = zero
 
 
 class PrometheusExporter(Collector):
-    """`counts` observes settled requests; `reload_failed` is set by the reloader of the configuration."""
+    """`counts` observes settled requests; `state` belongs to the configuration in force; the reloader sets `reload_failed`."""
 
     def __init__(self, gauges: Gauges | None = None, multiprocess: MultiprocessMetrics | None = None) -> None:
         self.counts = RequestMetrics()
+        self.state = StateMetrics()
         self.reload_failed = False
         self._gauges = gauges if gauges is not None else Gauges()
         self._multiprocess = multiprocess
@@ -61,10 +73,13 @@ class PrometheusExporter(Collector):
         yield GaugeMetricFamily("gateway_event_loop_lag_seconds", lag, value=gauges.event_loop_lag())
         settlement_retries = "Rows that wait in memory until the ledger can be written."
         yield GaugeMetricFamily("gateway_unsettled", settlement_retries, value=gauges.settlement_retries())
+        ledger_lag = "Age of the oldest request whose row waits for the ledger; 0 while none waits."
+        yield GaugeMetricFamily("gateway_ledger_lag_seconds", ledger_lag, value=gauges.ledger_lag())
         yield GaugeMetricFamily("gateway_config_reload_failed", failed, value=self.reload_failed)
         refused = "Requests refused because the queue was full."
         yield CounterMetricFamily("gateway_refused", refused, value=gauges.refused())
         yield CounterMetricFamily("gateway_logs_dropped", dropped, value=gauges.logs_dropped())
+        yield from self.state.families()
         yield from self.counts.families()
 
     def publish(self) -> None:

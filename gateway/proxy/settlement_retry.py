@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from gateway.errors import LedgerUnavailable
 from gateway.records import RequestRecord
@@ -37,6 +38,12 @@ class SettlementRetryQueue:
     @property
     def full(self) -> bool:
         return len(self._queue) >= self._size
+
+    def lag(self, now: datetime) -> float:
+        """Seconds since the request of the oldest waiting row began; 0 while none waits."""
+        if not self._queue:
+            return 0.0
+        return (now - datetime.fromisoformat(self._queue[0][0].timestamp)).total_seconds()
 
     def add(self, record: RequestRecord, then: Callable[[], None]) -> bool:
         """Add a row; False if the queue is full. `then` is called once the row is committed."""

@@ -72,6 +72,11 @@ class UpstreamHealth:
         now = self._clock()
         return frozenset(key for key, health in self._health.items() if health.cooling(now))
 
+    def open_breakers(self) -> frozenset[tuple[str, str | None]]:
+        """The pairs, as in `cooling`, whose circuit breaker is open."""
+        now = self._clock()
+        return frozenset(key for key, health in self._health.items() if health.circuit_breaker.is_open(now))
+
     def is_cooling_down(self, provider: str, model: str) -> bool:
         """Whether this deployment, or its whole provider, is cooling down."""
         now = self._clock()

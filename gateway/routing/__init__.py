@@ -19,7 +19,7 @@ from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.context import context_of, input_tokens_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
 from gateway.routing.prompt.user_text import is_new_turn, last_user_text
-from gateway.routing.quality_floor import QualityEvidence, QualityFloor
+from gateway.routing.quality_floor import QualityEvidence, QualityFloor, QualityFloorFailure
 from gateway.routing.refresh_loop import Refresh, RefreshLoop
 from gateway.routing.sessions.affinity import SessionAffinity, SessionLookup
 from gateway.routing.sessions.host_affinity import HostAffinity
@@ -64,6 +64,7 @@ __all__ = [
     "PromptTurn",
     "QualityEvidence",
     "QualityFloor",
+    "QualityFloorFailure",
     "QueryPatternAnalyzer",
     "Ranking",
     "RecentPrompts",

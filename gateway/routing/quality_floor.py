@@ -43,6 +43,15 @@ class MeasuredQuality(NamedTuple):
     labels: int
 
 
+class QualityFloorFailure(NamedTuple):
+    """A model's mean quality on a pattern that is less than the floor, `least`, allows."""
+
+    model: str
+    pattern: str
+    quality: float
+    least: float
+
+
 UNMEASURED = MeasuredQuality(_ASSUMED, 0.0, 1.0, 0)
 
 
@@ -83,6 +92,15 @@ class QualityEvidence:
 
     def of(self, model: ModelKey, pattern: str) -> MeasuredQuality:
         return self._measured.get((model, pattern), UNMEASURED)
+
+    def below(self, floor: float, *, baseline: ModelKey) -> list[QualityFloorFailure]:
+        """The models that have enough labels and are worse than `floor` (0 to 1) times the baseline, by name and pattern."""
+        found = []
+        for (model, pattern), quality in self._measured.items():
+            least = floor * self.of(baseline, pattern).mean
+            if model != baseline and quality.labels >= _FEW and quality.mean < least:
+                found.append(QualityFloorFailure(model.full_name, pattern, quality.mean, least))
+        return sorted(found)
 
     def refresh(self, store: Store, pause: Pause = no_pause) -> None:
         """Learns the outcomes stored since the last call, at first the newest 20,000. Blocks. Raises what `pause` raises."""

@@ -14,6 +14,7 @@ from gateway.catalog import PriceTable, nano_dollars
 from gateway.catalog.catalog import TRADEOFFS, Catalog
 from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
+from gateway.observability.webhooks import Webhook
 from gateway.settings import environment as env
 from gateway.settings.models import (
     baseline_problem,
@@ -112,6 +113,7 @@ def load(
         limits=Limits(**set_values(file.limits)),
         responses=ResponsesSettings(**set_values(file.responses)),
         daily_budget=_daily_budget(file),
+        webhooks=tuple(Webhook(**set_values(row)) for row in file.webhooks or ()),
         judge=None if file.judge is None else JudgeSettings(**set_values(file.judge)),
         sources=sources,
         warnings=tuple(config_problems.warnings),

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
 
 from gateway.catalog.catalog import ABILITIES, Tier
+from gateway.observability.alerts import AlertEvent
+from gateway.observability.webhooks import WebhookFormat
 from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode, ResponseStore
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 
@@ -29,6 +31,7 @@ LongSeconds = Annotated[float, Field(gt=0, le=86_400)]
 PauseSeconds = Annotated[float, Field(ge=0, lt=600)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
+WebhookUrl = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[!-~]*)?$")]
 Tokens = Annotated[int, Field(ge=1)]
 # In lower case, as the server has headers. A header that carries a key must not end up in the ledger.
 HeaderName = Annotated[str, Field(pattern=r"^x-[a-z0-9-]+$"), AfterValidator(_no_key)]
@@ -82,6 +85,12 @@ class JudgeSection(Section):
     daily_usd: Dollars | None = None
 
 
+class WebhookRow(Section):
+    url: WebhookUrl
+    format: WebhookFormat | None = None
+    events: Annotated[list[AlertEvent], Field(min_length=1)] | None = None
+
+
 class GatewayFile(Section):
     """gateway.yaml"""
 
@@ -114,6 +123,7 @@ class GatewayFile(Section):
     on_ledger_failure: LedgerFailure | None = None
     responses: ResponsesSection | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    webhooks: Annotated[list[WebhookRow], Field(max_length=10)] | None = None
 
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None

@@ -11,6 +11,7 @@ from gateway.accounts.budgets import Budget
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import Catalog
 from gateway.dialects.client_tags import TAG_HEADER
+from gateway.observability.webhooks import Webhook
 from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
 from gateway.transport import Proxies, TimeLimits
 
@@ -142,6 +143,7 @@ class Settings:
     drain_delay: float = 1.0
     grace: float = 30.0
     daily_budget: Budget | None = None
+    webhooks: tuple[Webhook, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

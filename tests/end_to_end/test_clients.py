@@ -164,7 +164,8 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
 
 
 def labels(status: str) -> dict[str, str]:
-    return {"strategy": "pinned", "status": status, "provider": "openrouter", "model": "qwen/qwen3.8-flash"}
+    which = {"provider": "openrouter", "model": "qwen/qwen3.8-flash", "endpoint": "chat_completions"}
+    return {"strategy": "pinned", "status": status, **which}
 
 
 async def begun(served: Serving) -> Client:

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.completion import Usage
-from gateway.observability.counters import SECONDS, Histogram, RequestMetrics
+from gateway.observability.counters import MAX_CODES, SECONDS, Histogram, RequestMetrics
 from gateway.observability.prometheus import PrometheusExporter
 from gateway.records import RequestRecord
 
@@ -54,13 +54,25 @@ def test_money_and_tokens_are_summed_by_model() -> None:
     for row in (priced, priced, priced._replace(status="error", actual_cost=None, fallback_used=True)):
         counts.observe(row, listed=LISTED)
     which = {"provider": "gemini", "model": "one"}
-    assert value(counts, "requests_total", strategy="pinned", status="ok", **which) == 2
-    assert value(counts, "requests_total", strategy="pinned", status="error", **which) == 1
+    of = {**which, "endpoint": "other"}
+    assert value(counts, "requests_total", strategy="pinned", status="ok", **of) == 2
+    assert value(counts, "requests_total", strategy="pinned", status="error", **of) == 1
     assert value(counts, "cost_usd_total", **which) == 0.5
     assert value(counts, "baseline_cost_usd_total") == 1.5
     assert value(counts, "tokens_total", kind="cached", **which) == 12
     assert value(counts, "tokens_total", kind="completion", **which) == 15
     assert (value(counts, "unpriced_requests_total"), value(counts, "fallbacks_total")) == (1, 1)
+
+
+def test_errors_count_by_code_up_to_a_limit() -> None:
+    """Failed and refused requests count by the error's code; more than a hundred codes count as `other`."""
+    counts = RequestMetrics()
+    for number in range(MAX_CODES + 2):
+        counts.observe(record()._replace(error_code=f"code {number}"), listed=LISTED)
+        counts.observe_refusal("rate_limited")
+    assert value(counts, "request_errors_total", code="code 0") == 1
+    assert value(counts, "request_errors_total", code="other") == 2
+    assert value(counts, "refusals_total", code="rate_limited") == MAX_CODES + 2
 
 
 def test_row_without_usage_counts_as_a_request_only() -> None:

@@ -13,7 +13,10 @@ def test_metrics_count_the_rows(make_gateway: MakeGateway) -> None:
     gateway.ask("Hello", path="/v1/chat/completions?auto_route=false")
     gateway.ask(model="claude/claude-nobody-knows")
     text = gateway.client.get("/metrics").text
-    assert 'gateway_requests_total{model="other",provider="claude",status="ok",strategy="pinned"} 1.0' in text
+    assert (
+        'gateway_requests_total{endpoint="chat_completions",model="other",provider="claude",status="ok",strategy="pinned"} 1.0'
+        in text
+    )
     assert "gateway_fallbacks_total 1.0" in text
     assert "gateway_unpriced_requests_total 1.0" in text
     assert "nobody-knows" not in text

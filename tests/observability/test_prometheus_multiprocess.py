@@ -51,3 +51,18 @@ def test_what_is_left_is_not_counted_twice(tmp_path: Path) -> None:
 
     assert 'gateway_requests_total{model="m"} 3.0' in multiprocess.merged(OWN).decode()
     assert [path.name for path in tmp_path.iterdir()] == [f"metrics-{os.getpid()}"]
+
+
+def test_state_of_the_gateway_is_not_added_up(tmp_path: Path) -> None:
+    """An upstream that cools down in two workers cools down once, and the budget is one budget."""
+    state = b"""# TYPE gateway_upstream_cooling_down gauge
+gateway_upstream_cooling_down{provider="gemini",model="*"} 1.0
+# TYPE gateway_daily_budget_usd gauge
+gateway_daily_budget_usd 20.0
+"""
+    (tmp_path / f"metrics-{os.getppid()}").write_bytes(state)
+
+    merged = MultiprocessMetrics(tmp_path).merged(state).decode()
+
+    assert 'gateway_upstream_cooling_down{model="*",provider="gemini"} 1.0' in merged
+    assert "gateway_daily_budget_usd 20.0" in merged

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def test_new_requests_are_refused(disk: Disk, tmp_path: Path, error: type[Except
         assert client.get("/readyz").json()["status"] == "degraded"
         reads = [client.get(path).status_code for path in ("/healthz", "/v1/routing/summary", "/metrics", "/v1/models")]
         assert (reads, upstream.calls) == ([200] * 4, 0)
+        assert metric(client, 'gateway_refusals_total{code="ledger_unavailable"}') == "2.0"
         disk.is_well()
         assert client.get("/readyz").status_code == 200
     assert rows(tmp_path) == []
@@ -95,6 +97,7 @@ def test_an_answer_that_cannot_be_recorded(disk: Disk, tmp_path: Path, stream: b
         assert "ledger_unavailable" in told.text
         assert (told.status_code, "[DONE]" in told.text) == (200 if stream else 503, False)
         assert metric(client, "gateway_unsettled") == "1.0"
+        assert 0 <= float(metric(client, "gateway_ledger_lag_seconds")) < 60
         disk.is_well()
     (row,) = rows(tmp_path)
     assert (row["status"], row["estimated"], row["completion_tokens"]) == ("ok", False, 5)
@@ -198,4 +201,17 @@ async def test_bounded(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await settlement_retries.run()
     assert (told, len(settlement_retries), settlement_retries.full) == (["a", "b"], 0, False)
+    store.close()
+
+
+def test_lag_is_the_age_of_the_oldest_row() -> None:
+    """The lag counts from the oldest waiting request; without one it is 0."""
+    store = SqliteStore(":memory:")
+    settlement_retries = SettlementRetryQueue(store)
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert settlement_retries.lag(now) == 0
+    for seconds in (90, 10):
+        row = ended("a")._replace(timestamp=(now - timedelta(seconds=seconds)).isoformat())
+        settlement_retries.add(row, lambda: None)
+    assert settlement_retries.lag(now) == 90
     store.close()

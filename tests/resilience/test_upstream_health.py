@@ -180,3 +180,13 @@ def test_made_up_names_do_not_fill_the_memory() -> None:
         upstream_health.failed("openrouter", str(number), UpstreamModelNotFound("no such model"))
     assert len(upstream_health.cooling()) == MAX_DEPLOYMENTS
     assert not upstream_health.missing("openrouter", "0")
+
+
+def test_open_breakers_are_named(upstream_health: UpstreamHealth, clock: Clock) -> None:
+    """The pairs whose circuit breaker is open, until its pause ends; a rate limit opens none."""
+    upstream_health.failed("claude", "haiku", UpstreamRateLimited("slow"))
+    for _ in range(3):
+        upstream_health.failed(*SONNET, UpstreamOverloaded("busy"))
+    assert upstream_health.open_breakers() == {SONNET}
+    clock.pass_by(5.0)
+    assert upstream_health.open_breakers() == frozenset()

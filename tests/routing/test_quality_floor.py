@@ -164,6 +164,16 @@ def test_only_measurements_are_labels() -> None:
     assert evidence.of(FLASH.key, "math") == evidence.of(HAIKU.key, "code") == UNMEASURED
 
 
+def test_models_below_the_floor_are_named() -> None:
+    """A model with enough labels whose mean is below the floor's share of the baseline's is named with both figures."""
+    evidence = QualityEvidence()
+    evidence.learn(labelled(SONNET.key, [1.0] * 20))
+    evidence.learn(labelled(HAIKU.key, [0.0] * 19))
+    evidence.learn(labelled(FLASH.key, [0.5] * 20))
+    assert evidence.below(0.9, baseline=SONNET.key) == [(FLASH.key.full_name, "code", 0.5, 0.9)]
+    assert evidence.below(0.5, baseline=SONNET.key) == []
+
+
 def test_bounds_hold_at_every_look() -> None:
     """In at least 95 % of runs the true quality is within the bounds after each single label."""
     missed = 0

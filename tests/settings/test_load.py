@@ -13,6 +13,8 @@ import pytest
 from gateway.catalog.catalog import Auto, Pinned
 from gateway.catalog.packaged import packaged_file
 from gateway.errors import ConfigError
+from gateway.observability.alerts import ALERT_EVENTS
+from gateway.observability.webhooks import Webhook
 from gateway.settings import Limits, Secret, load
 from gateway.settings.settings import TransportSettings
 from gateway.transport import TimeLimits
@@ -131,6 +133,24 @@ def test_cors_origin_is_a_scheme_with_a_host(load_files: Load, origin: str) -> N
     """What is no scheme with a host is refused as an origin, patterns too."""
     with pytest.raises(ConfigError, match="cors_origins"):
         load_files({"gateway.yaml": f"cors_origins: [{origin}]"})
+
+
+def test_webhooks_have_a_url_and_what_they_get(load_files: Load) -> None:
+    """A row has its format and events, by default JSON and all events; its URL is not printed."""
+    rows = "[{url: 'https://hooks.example/secret', format: slack, events: [budget_80]}, {url: 'http://10.0.0.1:9000'}]"
+    settings = load_files({"gateway.yaml": f"webhooks: {rows}"})
+    first, second = settings.webhooks
+    assert first == Webhook("https://hooks.example/secret", "slack", ("budget_80",))
+    assert second == Webhook("http://10.0.0.1:9000", "json", ALERT_EVENTS)
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("row", ["url: 'ftp://secret'", "url: 'https://user:secret@host/'", "format: json"])
+def test_bad_webhook_is_a_problem_that_does_not_repeat_it(load_files: Load, row: str) -> None:
+    """A URL that is not plain HTTP, or none, is a problem with its place; the URL, which may be a key, is not repeated."""
+    with pytest.raises(ConfigError, match=r"webhooks\[0\].url") as raised:
+        load_files({"gateway.yaml": f"webhooks: [{{{row}}}]"})
+    assert "secret" not in str(raised.value)
 
 
 def test_packaged_file_shows_the_defaults(load_files: Load) -> None:
