@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -30,9 +31,15 @@ class RequestIds:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`clock` is monotonic seconds, `now` the time in UTC; `seed` None draws a new one."""
+    """`clock` is monotonic seconds, `now` the time in UTC. With a `seed` each draw can be repeated; None draws one."""
 
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_request_id: Callable[[], str] = field(default_factory=RequestIds)
     seed: int | None = None
+
+    def secret(self) -> bytes:
+        """32 bytes that key hashes which mean nothing outside this process; those of the seed where there is one."""
+        if self.seed is None:
+            return secrets.token_bytes(32)
+        return hashlib.blake2b(str(self.seed).encode(), digest_size=32).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -152,7 +151,7 @@ def build_services(
         answer_lengths.refresh(pause)
 
     webhook_sender = WebhookSender(webhook_post(transport), now=environment.now)
-    secret = secrets.token_bytes(32)  # conversations are known by keyed hashes, which mean nothing outside this process
+    secret = environment.secret()  # conversations are known by keyed hashes, which mean nothing outside this process
     return Services(
         environment=environment,
         store=store,
