@@ -72,7 +72,7 @@ async def test_use_keeps_a_conversation(state: ResponseState, clock: Clock) -> N
 
 
 async def test_deleting_ends_what_follows(state: ResponseState) -> None:
-    """A conversation with a gap is not found; ids that none of ours can be are nobody's."""
+    """A conversation with a gap is not found; ids that this gateway cannot have made are not found either."""
     for response in (FIRST, SECOND):
         await state.keep(response)
     assert await state.delete("resp_1", key_id="k1")
@@ -118,6 +118,7 @@ async def test_memory_forgets_what_expired(clock: Clock) -> None:
     task = asyncio.create_task(memory.run(pause=0.0))
     await wait_until(lambda: len(memory) == 1)
     task.cancel()
+    assert list(await memory.find([FIRST.id, SECOND.id], key_id="k1")) == [SECOND.id]
 
 
 async def wait_until(true: Callable[[], bool]) -> None:

@@ -132,20 +132,28 @@ def test_named_responses_are_bounded(make_gateway: MakeGateway) -> None:
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
 
 
-def to_keep() -> ResponseToKeep:
-    return ResponseToKeep(ResponseMemory(Clock()), None, previous=None, items=[], created=0.0, ttl=1.0)
+def to_keep(memory: ResponseMemory) -> ResponseToKeep:
+    return ResponseToKeep(memory, None, previous=None, items=[], created=0.0, ttl=1.0)
 
 
 def test_large_response_is_not_kept() -> None:
     """A response above its limit is not kept, and says so."""
     response = {"id": "resp_1", "metadata": {}}
-    assert to_keep().keep(response, [])
-    assert not to_keep().keep(response, [{"text": "x" * MAX_BYTES}])
+    assert to_keep(ResponseMemory(Clock())).keep(response, [])
+    assert not to_keep(ResponseMemory(Clock())).keep(response, [{"text": "x" * MAX_BYTES}])
 
 
 async def test_nothing_is_committed_that_was_not_kept() -> None:
     """A response that was not finished, or is too large, leaves nothing."""
-    await to_keep().commit()
+    memory = ResponseMemory(Clock())
+    unfinished, large, kept = to_keep(memory), to_keep(memory), to_keep(memory)
+    large.keep({"id": "resp_1"}, [{"text": "x" * MAX_BYTES}])
+    await unfinished.commit()
+    await large.commit()
+    assert len(memory) == 0
+    kept.keep({"id": "resp_1"}, [])
+    await kept.commit()
+    assert len(memory) == 1
 
 
 def test_failed_state_is_not_told_as_kept(make_gateway: MakeGateway) -> None:

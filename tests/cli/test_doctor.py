@@ -60,7 +60,7 @@ def test_doctor_fails_where_no_ledger_can_be_made(invoke: Invoke, tmp_path: Path
 
 
 def test_doctor_fails_on_a_file_that_is_no_ledger(invoke: Invoke, db: Path) -> None:
-    """What stands in the ledger's place and is none has to be fixed."""
+    """A file in the ledger's place that is not a ledger has to be fixed."""
     db.write_text("this is text, and long enough not to be taken for an empty database" * 20)
     assert "wrong: The ledger" in invoke("doctor", **KEYS).output
 

@@ -152,6 +152,6 @@ def test_reprice_beside_a_running_gateway(invoke: Invoke, db: Path, priced: str)
 
 
 def test_reprice_needs_a_ledger(invoke: Invoke, db: Path) -> None:
-    """Where there is no ledger none is made; a time that is none is wrong use."""
+    """A missing ledger is not created; a text that is not a time is wrong use."""
     assert (invoke("reprice").exit_code, db.exists()) == (1, False)
     assert invoke("reprice", "--since", "soon").exit_code == 2

@@ -55,7 +55,7 @@ def test_error_page_is_judged_by_its_status() -> None:
 def test_usage_is_read_from_the_object_that_the_ledger_keeps(
     kind: str, raw: dict[str, Any], counts: tuple[int, int]
 ) -> None:
-    """Each provider reads the usage object as it was received; what is none has no counts."""
+    """Each provider reads the usage object as it was received; anything else has no counts."""
     provider = PROVIDERS[kind](UpstreamEndpoint("", ""))
     usage = provider.usage(raw)
     assert usage is not None

@@ -25,7 +25,7 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def nonce_of(request: Request) -> str | None:
-    """The value of the form's cookie, where it is one of ours."""
+    """The value of the form's cookie, where this gateway made it."""
     nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
     return nonce if nonce is not None and _NONCE.fullmatch(nonce) else None
 

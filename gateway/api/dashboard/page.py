@@ -125,7 +125,7 @@ class Dashboard:
         async def change() -> Response:
             principal: Principal = request.scope["principal"]
             if principal.session is None:
-                # The first virtual key closes an open gateway: whoever made it without an admin key would be locked out.
+                # The first virtual key closes an open gateway: who made it without an admin key would be locked out.
                 raise Forbidden(
                     "Keys are changed by an admin who has signed in with the admin key. Make one with `gateway keys admin`."
                 )

@@ -4,7 +4,7 @@ A session is identified by the name that the client gives it (`routing.session_i
 `gateway.dialects.client_sessions`), else by a keyed hash of the instructions and the first user turn, which every later request of
 the conversation repeats. A subagent's id is appended to either. Only hashes and names are kept, in memory, for an hour.
 
-A conversation whose history was replaced (compaction, a fresh context) has no prefix in any cache, so it begins anew: no model
+A conversation whose history was replaced (compaction, a fresh context) has no prefix in any cache, so it starts again: no model
 is pinned. A trivial opening ("hi") and a call of the client for itself pin none either.
 """
 

@@ -194,7 +194,7 @@ def test_two_session_cookies_count_as_none(browser: httpx2.Client) -> None:
 
 
 def test_failed_attempts_are_limited(browser: httpx2.Client) -> None:
-    """After ten failures within a minute even the right key waits, with a time to come back at; a success begins anew."""
+    """After ten failures within a minute even the right key waits, with a time to come back at; a success sets the count to zero."""
     for _ in range(FAILURES - 1):
         assert sign_in(browser, "wrong").status_code == 401
     assert sign_in(browser).status_code == 303

@@ -55,7 +55,7 @@ def test_renamed_tool_answers_by_the_clients_name() -> None:
 
 
 def test_id_and_service_tier_are_passed_on() -> None:
-    """The message's id and the tier that served it are told, by OpenAI's names; what is none of them is not."""
+    """The message's id and the tier that served it are told, by OpenAI's names; other names are left out."""
     completion = answered([], id="msg_1", usage={**USAGE, "service_tier": "standard"})
     assert (completion.upstream_id, completion.extra) == ("msg_1", {"service_tier": "default"})
     completion = answered([], id=7, usage={**USAGE, "service_tier": "batch"})

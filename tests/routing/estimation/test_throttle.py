@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from gateway.routing.estimation.throttle import SLICE, Throttle, no_pause
+from gateway.routing.estimation.throttle import SLICE, Throttle
 
 
 class Thread:
@@ -53,8 +53,3 @@ def test_stopped_work_ends_at_its_next_pause() -> None:
 
     with pytest.raises(CancelledError):
         throttle.pause()
-
-
-def test_no_pause_does_nothing() -> None:
-    """Work that a caller waits for is not slowed down."""
-    no_pause()

@@ -158,7 +158,7 @@ def test_bounded(memory: ImplicitFeedback) -> None:
 
 
 def test_many_labels_of_one_key(memory: ImplicitFeedback, clock: Clock) -> None:
-    """The more of a key's behaviour is judged on one day, the less each label weighs; the next day begins anew."""
+    """The more of a key's behaviour is judged on one day, the less each label weighs; the next day starts from zero."""
 
     def weight(number: int) -> float:
         words = f"{PROMPT} {number}"

@@ -1,4 +1,4 @@
-"""Leases of processes: a dead one's rows are closed by another, a living one's never, whoever was away."""
+"""Leases of processes: a dead one's rows are closed by another, a living one's never, also when the others were away."""
 
 from __future__ import annotations
 
