@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.datastructures import QueryParams
 
@@ -30,23 +30,25 @@ from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 Serve = Callable[[], Awaitable[ChatResult | ChatStream]]
 
 
+class ReceivedRequest(NamedTuple):
+    """A request whose key was checked and whose body is read.
+
+    `mode` is the client's wish. What is kept in memory beside the body is taken from `share`.
+    """
+
+    inbound: InboundRequest
+    mode: RoutingMode | None
+    request_id: str
+    caller: Caller
+    response: ResponseWriter
+    share: BodyShare
+
+
 class RequestService(Protocol):
     """What an endpoint does with the requests that it admits."""
 
-    async def prepare(
-        self,
-        inbound: InboundRequest,
-        mode: RoutingMode | None,
-        *,
-        request_id: str,
-        caller: Caller,
-        response: ResponseWriter,
-        share: BodyShare,
-    ) -> Serve:
-        """Parse and check a request; returns what serves it. Raises InvalidRequest.
-
-        `mode` is the client's wish. What is kept in memory beside the body is taken from `share`.
-        """
+    async def prepare(self, received: ReceivedRequest) -> Serve:
+        """Parse and check a request; returns what serves it. Raises InvalidRequest."""
         ...
 
 
@@ -66,26 +68,17 @@ class ChatService:
         self._proxy = proxy
         self._worker = worker or BodyExecutor()
 
-    async def prepare(
-        self,
-        inbound: InboundRequest,
-        mode: RoutingMode | None,
-        *,
-        request_id: str,
-        caller: Caller,
-        response: ResponseWriter,
-        share: BodyShare,
-    ) -> Serve:
-        request = await parse_inbound(inbound, self._dialect, worker=self._worker)
-        request = with_client_session(request, inbound.headers)
+    async def prepare(self, received: ReceivedRequest) -> Serve:
+        request = await parse_inbound(received.inbound, self._dialect, worker=self._worker)
+        headers = received.inbound.headers
         return partial(
             self._proxy.serve,
-            with_client_tags(request, inbound.headers, header=self._tag_header),
+            with_client_tags(with_client_session(request, headers), headers, header=self._tag_header),
             dialect=self._dialect,
-            request_id=request_id,
-            mode=mode,
-            caller=caller,
-            response=response,
+            request_id=received.request_id,
+            mode=received.mode,
+            caller=received.caller,
+            response=received.response,
         )
 
 
@@ -135,10 +128,9 @@ class ChatEndpoint:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
                 inbound = InboundRequest(raw, client.fields, client.query)
                 caller = caller_from(client.fields, principal=principal)
-                serve = await self._service.prepare(
-                    inbound, mode, request_id=request_id, caller=caller, response=response, share=share
-                )
-                del raw, inbound
+                received = ReceivedRequest(inbound, mode, request_id, caller, response, share)
+                serve = await self._service.prepare(received)
+                del raw, inbound, received
                 with CancelOnDisconnect(client, response, lifecycle=self._lifecycle):
                     async with self._admission:
                         await response.send(await serve())

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.api.body import BodyShare
-from gateway.api.chat import Serve
-from gateway.api.response import ResponseWriter
+from gateway.api.chat import ReceivedRequest, Serve
 from gateway.dialects import InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.dialects.embeddings import parse_embedding_request
 from gateway.embeddings import EmbeddingRequest
 from gateway.proxy import EmbeddingProxy
 from gateway.proxy.body_executor import BodyExecutor
-from gateway.routing import Caller, RoutingMode, input_tokens_of
+from gateway.routing import input_tokens_of
 
 
 class EmbeddingService:
@@ -23,18 +21,9 @@ class EmbeddingService:
         self._proxy = proxy
         self._worker = worker
 
-    async def prepare(
-        self,
-        inbound: InboundRequest,
-        mode: RoutingMode | None,
-        *,
-        request_id: str,
-        caller: Caller,
-        response: ResponseWriter,
-        share: BodyShare,
-    ) -> Serve:
-        request = await self._worker.run(len(inbound.body), partial(_parsed, inbound))
-        return partial(self._proxy.serve, request, request_id=request_id, caller=caller)
+    async def prepare(self, received: ReceivedRequest) -> Serve:
+        request = await self._worker.run(len(received.inbound.body), partial(_parsed, received.inbound))
+        return partial(self._proxy.serve, request, request_id=received.request_id, caller=received.caller)
 
 
 def _parsed(inbound: InboundRequest) -> EmbeddingRequest:

@@ -8,12 +8,9 @@ from typing import Any
 
 import orjson
 
-from gateway.api.body import BodyShare
-from gateway.api.chat import Serve
-from gateway.api.response import ResponseWriter
+from gateway.api.chat import ReceivedRequest, Serve
 from gateway.api.response_state import MAX_BYTES, ResponseState, size_of
 from gateway.completion import Json
-from gateway.dialects import InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.dialects.responses import (
@@ -29,7 +26,7 @@ from gateway.errors import InvalidRequest
 from gateway.json_body import MAX_VALUES, holds_too_many_values, parse_object
 from gateway.proxy import ChatProxy
 from gateway.proxy.body_executor import LARGE, BodyExecutor
-from gateway.routing import Caller, RoutingMode, with_prompt_tokens
+from gateway.routing import with_prompt_tokens
 from gateway.store import StoredResponse
 
 MAX_REFERENCED = 1000  # responses whose items one input may name
@@ -62,37 +59,29 @@ class ResponsesService:
         self._worker = worker
         self._kept = _NOTHING_KEPT if state is None else f"A response is kept for {ttl:g} seconds after its last use"
 
-    async def prepare(
-        self,
-        inbound: InboundRequest,
-        mode: RoutingMode | None,
-        *,
-        request_id: str,
-        caller: Caller,
-        response: ResponseWriter,
-        share: BodyShare,
-    ) -> Serve:
+    async def prepare(self, received: ReceivedRequest) -> Serve:
+        inbound, key_id = received.inbound, received.caller.key_id
         size = len(inbound.body)
         body = await self._worker.run(size, partial(parse_object, inbound.body))
-        turns, named = await self._earlier(body, caller.key_id, most=max(0, self._max_body_bytes - size))
+        turns, named = await self._earlier(body, key_id, most=max(0, self._max_body_bytes - size))
         size += sum(len(turn.input) + len(turn.output) for turn in turns) + sum(len(other.output) for other in named)
-        share.cover(size, limit=max(size, self._max_body_bytes))
+        received.share.cover(size, limit=max(size, self._max_body_bytes))
         parsed = await self._worker.run(size, partial(_parsed, body, turns, named, kept=self._kept, size=size))
-        keeper = self._keeper(body, parsed.items, caller.key_id)
+        keeper = self._keeper(body, parsed.items, key_id)
         keep = keeper.keep if keeper is not None else None
         dialect = Responses(paths=parsed.paths, keep=keep, unix_time=self._unix_time)
-        response.dialect = dialect
+        received.response.dialect = dialect
         if parsed.chat.dropped:
-            response.tell_dropped(parsed.chat.dropped)
+            received.response.tell_dropped(parsed.chat.dropped)
         request = with_client_session(parsed.chat, inbound.headers)
         return partial(
             self._proxy.serve,
             with_client_tags(request, inbound.headers, header=self._tag_header),
             dialect=dialect,
-            request_id=request_id,
-            mode=mode,
-            caller=caller,
-            response=response,
+            request_id=received.request_id,
+            mode=received.mode,
+            caller=received.caller,
+            response=received.response,
             before_end=keeper.commit if keeper is not None else None,
         )
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from gateway.api.body import alone
+from gateway.api.chat import ReceivedRequest
 from gateway.api.embeddings import EmbeddingService
 from gateway.api.response import ResponseWriter
 from gateway.dialects import InboundRequest
@@ -35,9 +36,8 @@ async def served(body: object, headers: Mapping[bytes, bytes]) -> tuple[Embeddin
     service = EmbeddingService(cast(EmbeddingProxy, proxy), worker=BodyExecutor())
     response = cast(ResponseWriter, None)
     inbound = InboundRequest(orjson.dumps(body), headers)
-    await (
-        await service.prepare(inbound, None, request_id="r1", caller=CALLER, response=response, share=alone(10**6))
-    )()
+    serve = await service.prepare(ReceivedRequest(inbound, None, "r1", CALLER, response, alone(10**6)))
+    await serve()
     return proxy.served
 
 
