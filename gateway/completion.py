@@ -94,9 +94,9 @@ class ChatRequest(NamedTuple):
     must use the deprecated form. `body` is shared and never changed. `size` is the size of the received body in bytes,
     `prompt_tokens` an estimate, where it was already made. `native` is the original of a request that was translated from
     another dialect, where an upstream may speak that dialect. `limit_required`: the dialect requires an output limit, so a high
-    one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know. `dropped` are paths of the client's members that the gateway leaves
-    out, each with the kind of its value (`tools[8]:web_search`); the client is told in `x-gateway-dropped`. `conversation` is set
-    where the upstream chooses among hosts.
+    one is no statement about the answer. `bare_provider`: whose model a name is that the catalogue does not know. `dropped` are paths of the client's members
+    that the gateway leaves out, each with the kind of its value (`tools[8]:web_search`); the client is told in
+    `x-gateway-dropped`. `conversation` is set where the upstream chooses among hosts.
     """
 
     body: Json
@@ -113,6 +113,20 @@ class ChatRequest(NamedTuple):
     bare_provider: str | None = None
     dropped: Sequence[str] = ()
     conversation: RoutedConversation | None = None
+
+    @classmethod
+    def of_checked(cls, body: Json, *, hints: RoutingHints, size: int, legacy_functions: bool = False) -> ChatRequest:
+        """The request of a body whose parameters were checked."""
+        return cls(
+            body=body,
+            model=body["model"],
+            messages=body["messages"],
+            stream=body.get("stream", False),
+            include_usage=bool(body.get("stream_options", {}).get("include_usage")),
+            hints=hints,
+            legacy_functions=legacy_functions,
+            size=size,
+        )
 
     @property
     def output_limit(self) -> int | None:
@@ -136,6 +150,16 @@ class ChatRequest(NamedTuple):
         """The type of the prescribed answer format: `text`, `json_object`, `json_schema`; None where there is none."""
         kind: str | None = (self.body.get("response_format") or {}).get("type")
         return kind
+
+
+def end_of_previous_request(messages: Sequence[Json]) -> int | None:
+    """The index of the message before the last assistant turn; None where there is none."""
+    index = len(messages) - 2
+    while index >= 0 and messages[index]["role"] != "assistant":
+        index -= 1
+    while index >= 0 and messages[index]["role"] == "assistant":
+        index -= 1
+    return index if index >= 0 else None
 
 
 def output_limit(body: Json) -> int | None:

@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: what the endpoint does with an admitted request."""
+"""`POST /v1/embeddings`: what the endpoint does with an received request."""
 
 from __future__ import annotations
 

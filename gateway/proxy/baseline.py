@@ -117,13 +117,7 @@ class BaselineCalculator:
 
     def _never_left(self, settled: Settled, baseline: ModelKey, prefix: Prefix, known: Baseline) -> Baseline:
         """The baseline answered after another model: it would have had the prefix in its cache, had it answered that turn too."""
-        stored = baseline_usage(
-            settled.usage,
-            baseline,
-            rules=_rules(settled, baseline),
-            prefix=prefix,
-            prefix_ratio=self._prefix_ratio(prefix, baseline),
-        )
+        stored = self._usage(settled, baseline, prefix)
         price = self._prices.price(*baseline, at=settled.at)
         if price is None or stored.get("cached_tokens", 0) <= settled.usage.cached_tokens:
             return known
@@ -135,16 +129,26 @@ class BaselineCalculator:
         pattern = (settled.plan.shadow or settled.plan.ranking).pattern or ""
         prompt, completion = self._lengths.ratios.of(answering, baseline, pattern=pattern)
         limit = settled.request.output_limit
-        stored = baseline_usage(
+        lengths = Lengths(prompt, completion, None if limit is None else limit * settled.request.choices)
+        stored = self._usage(settled, baseline, prefix, lengths)
+        cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
+        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
+
+    def _usage(
+        self,
+        settled: Settled,
+        baseline: ModelKey,
+        prefix: Prefix,
+        lengths: Lengths = Lengths(),  # noqa: B008 - immutable
+    ) -> dict[str, Any]:
+        return baseline_usage(
             settled.usage,
             baseline,
             rules=_rules(settled, baseline),
             prefix=prefix,
             prefix_ratio=self._prefix_ratio(prefix, baseline),
-            lengths=Lengths(prompt, completion, None if limit is None else limit * settled.request.choices),
+            lengths=lengths,
         )
-        cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
-        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
 
     def _prefix_ratio(self, prefix: Prefix, baseline: ModelKey) -> float:
         """The baseline's prompt tokens per token of the model that answered the last turn."""

@@ -29,13 +29,4 @@ def parse_chat_request(raw: bytes) -> ChatRequest:
         # An empty list of tools means the same as no tools, which every provider accepts.
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(name, None)
-    return ChatRequest(
-        body=body,
-        model=body["model"],
-        messages=body["messages"],
-        stream=body.get("stream", False),
-        include_usage=bool(body.get("stream_options", {}).get("include_usage")),
-        hints=hints,
-        legacy_functions=legacy_functions,
-        size=len(raw),
-    )
+    return ChatRequest.of_checked(body, hints=hints, size=len(raw), legacy_functions=legacy_functions)

@@ -44,15 +44,7 @@ def parse_completion_request(raw: bytes) -> ChatRequest:
     best_of = body.pop("best_of", None)
     check_parameters(body)
     _check_best_of(best_of, body.get("n", 1))
-    return ChatRequest(
-        body=body,
-        model=body["model"],
-        messages=body["messages"],
-        stream=body.get("stream", False),
-        include_usage=bool(body.get("stream_options", {}).get("include_usage")),
-        hints=hints,
-        size=len(raw),
-    )
+    return ChatRequest.of_checked(body, hints=hints, size=len(raw))
 
 
 def echoed(request: ChatRequest) -> str:

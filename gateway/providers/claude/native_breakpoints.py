@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from gateway.completion import Json
+from gateway.completion import Json, end_of_previous_request
 
 _BREAKPOINT: Json = MappingProxyType({"type": "ephemeral"})
 _UNMARKED = ("thinking", "redacted_thinking")  # the API takes no breakpoint on them
@@ -20,7 +20,7 @@ _UNMARKED = ("thinking", "redacted_thinking")  # the API takes no breakpoint on 
 def with_breakpoints(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body with at most three breakpoints; the given one is not changed."""
     messages = list(body["messages"])
-    for place in {len(messages) - 1, _end_before(messages)}:
+    for place in {len(messages) - 1, end_of_previous_request(messages)}:
         if place is not None:
             messages[place] = {**messages[place], "content": _marked(messages[place]["content"])}
     marked = {**body, "messages": messages}
@@ -29,16 +29,6 @@ def with_breakpoints(body: Mapping[str, Any]) -> dict[str, Any]:
     elif body.get("tools"):
         marked["tools"] = [*body["tools"][:-1], {**body["tools"][-1], "cache_control": dict(_BREAKPOINT)}]
     return marked
-
-
-def _end_before(messages: Sequence[Json]) -> int | None:
-    """The index of the message before the last answer: the end of the previous request."""
-    index = len(messages) - 2
-    while index >= 0 and messages[index]["role"] != "assistant":
-        index -= 1
-    while index >= 0 and messages[index]["role"] == "assistant":
-        index -= 1
-    return index if index >= 0 else None
 
 
 def _marked(content: str | Sequence[Json]) -> str | list[Json]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.catalog.catalog import Catalog, Model, ModelKey
-from gateway.completion import ChatRequest, Json
+from gateway.completion import ChatRequest, Json, end_of_previous_request
 from gateway.routing.prompt.auxiliary_calls import is_auxiliary_call
 from gateway.routing.prompt.user_text import ends_with_tool_result
 from gateway.routing.sessions.affinity import SessionLookup
@@ -189,10 +189,6 @@ def _last_instruction(messages: Iterable[Mapping[str, Any]]) -> int | None:
 
 
 def _end_before(messages: Sequence[Json]) -> int | None:
-    """The index of the message before the last assistant turn: the end of the previous request."""
-    index = len(messages) - 2
-    while index >= 0 and messages[index]["role"] != "assistant":
-        index -= 1
-    while index >= 0 and messages[index]["role"] == "assistant":
-        index -= 1
-    return index if index >= 0 and messages[index]["role"] in ("user", "tool") else None
+    """The end of the previous request, where it is the user's or a tool's message; instructions have a place of their own."""
+    index = end_of_previous_request(messages)
+    return index if index is not None and messages[index]["role"] in ("user", "tool") else None
