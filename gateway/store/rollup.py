@@ -105,6 +105,7 @@ _EVENTS = (
 )
 TRIGGER_NAMES = tuple(name for name, *_ in _EVENTS)
 TRIGGERS = tuple(_trigger(name, event, row=row, sign=sign) for name, event, row, sign in _EVENTS)
+# Only for ledgers of versions without `gateway prune`: it loses the sums of deleted rows.
 REBUILD = f"""
 INSERT INTO rollup ({COLUMNS}) SELECT {", ".join(KEY)}, {", ".join(f"sum({measure})" for measure in MEASURES)}
 FROM rollup_rows GROUP BY {", ".join(KEY)}"""  # noqa: S608 - constants
