@@ -22,7 +22,15 @@ HERE = Path(__file__).parent
 BASELINE = HERE / "baseline.json"
 ABSOLUTE = (*macro.MEMORY, learned.ROW)  # sizes, whatever the speed of the machine
 # Ratios within one run, which say more than those to a baseline of another day.
-BESIDE = {"gateway: auto": "gateway: pinned, passed on", macro.LEARNED_AUTO: "gateway: auto"}
+BESIDE = {
+    "gateway: auto": "gateway: pinned, passed on",
+    macro.LEARNED_AUTO: "gateway: auto",
+    "messages: to Claude": "gateway: pinned, translated",
+    "messages: translated": "gateway: pinned, passed on",
+    "messages: a chunk, from Claude": "gateway: a chunk, translated",
+    "responses: translated": "gateway: pinned, passed on",
+    "responses: a chunk": "gateway: a chunk, passed on",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

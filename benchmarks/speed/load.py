@@ -55,15 +55,17 @@ class Client(asyncio.Protocol):
             self._transport.close()
 
 
-def requests_of(port: int, bodies: Sequence[bytes]) -> Iterator[bytes]:
+def requests_of(port: int, bodies: Sequence[bytes], *, path: str = "/v1/chat/completions") -> Iterator[bytes]:
     """The bodies as requests, again and again."""
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
     return itertools.cycle([head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body for body in bodies])
 
 
-async def run(port: int, bodies: Sequence[bytes], *, connections: int, seconds: float) -> tuple[int, int, float]:
+async def run(
+    port: int, bodies: Sequence[bytes], *, path: str, connections: int, seconds: float
+) -> tuple[int, int, float]:
     """Answers, failures and seconds of a closed loop: until `seconds` are over and one answer has come, a minute at most."""
-    requests = requests_of(port, bodies)
+    requests = requests_of(port, bodies, path=path)
     clients = await _connected(port, connections, lambda client: client.ask(next(requests)))
     for client in clients:
         client.ask(next(requests))

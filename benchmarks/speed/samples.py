@@ -69,6 +69,29 @@ def _chat_of(model: str, prompt: str) -> bytes:
     return orjson.dumps({"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 256})
 
 
+def distinct_responses(model: str, *, count: int, seed: int = 1) -> list[bytes]:
+    """The prompts of `distinct_chats` as requests of OpenAI's Responses."""
+    chance = random.Random(seed)
+    prompts = (_prompt(chance, number) for number in range(count))
+    return [orjson.dumps({"model": model, "input": prompt, "max_output_tokens": 256}) for prompt in prompts]
+
+
+def messages_stream(model: str) -> bytes:
+    """The streamed conversation of `chat` as a request of Anthropic's Messages."""
+    body = orjson.loads(chat(model, stream=True))
+    system, *turns = body.pop("messages")
+    del body["stream_options"]
+    return orjson.dumps({**body, "system": system["content"], "messages": turns})
+
+
+def responses_stream(model: str) -> bytes:
+    """The streamed conversation of `chat` as a request of OpenAI's Responses."""
+    body = orjson.loads(chat(model, stream=True))
+    return orjson.dumps(
+        {"model": model, "input": body["messages"], "max_output_tokens": body["max_tokens"], "stream": True}
+    )
+
+
 OPENAI_USAGE = {"prompt_tokens": 420, "completion_tokens": 60, "total_tokens": 480}
 CLAUDE_USAGE = {"input_tokens": 420, "output_tokens": 60}
 GEMINI_USAGE = {"promptTokenCount": 420, "candidatesTokenCount": 60, "totalTokenCount": 480}

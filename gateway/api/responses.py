@@ -145,9 +145,9 @@ class ResponseToKeep:
             created=self._created,
             expires=self._created + self._ttl,
             previous=self._previous,
-            response=orjson.dumps(response),
-            input=orjson.dumps(self._items),
-            output=orjson.dumps(output),
+            response=_encoded(response),
+            input=_encoded(self._items),
+            output=_encoded(output),
         )
         if size_of(stored) > MAX_BYTES:
             return False
@@ -179,6 +179,11 @@ def _parsed(
         earlier = NOTHING_EARLIER._replace(kept=kept)
     parsed = parse_body(body, earlier, size=size)
     return parsed if size <= LARGE else parsed._replace(chat=with_prompt_tokens(parsed.chat))
+
+
+def _encoded(value: Any) -> bytes:
+    """JSON in a block of its own size: what orjson returns keeps its whole buffer, which is 8 KB for a text of 1.5 KB."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _items(encoded: bytes) -> list[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -136,11 +138,27 @@ def to_keep(memory: ResponseMemory) -> ResponseToKeep:
     return ResponseToKeep(memory, None, previous=None, items=[], created=0.0, ttl=1.0)
 
 
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def test_large_response_is_not_kept() -> None:
     """A response above its limit is not kept, and says so."""
     response = {"id": "resp_1", "metadata": {}}
     assert to_keep(ResponseMemory(Clock())).keep(response, [])
     assert not to_keep(ResponseMemory(Clock())).keep(response, [{"text": "x" * MAX_BYTES}])
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' size of a process")
+async def test_kept_responses_take_the_memory_that_is_counted() -> None:
+    """What is kept has no larger buffers behind it: memory grows by less than twice the counted bytes."""
+    memory = ResponseMemory(Clock())
+    before = resident_bytes()
+    for number in range(5_000):
+        response = to_keep(memory)
+        response.keep({"id": f"resp_{number}", "text": "x" * 1_400}, [{"text": "y" * 1_400}])
+        await response.commit()
+    assert resident_bytes() - before < 2 * 5_000 * 2_800
 
 
 async def test_nothing_is_committed_that_was_not_kept() -> None:
