@@ -141,6 +141,15 @@ class ChatRequest(NamedTuple):
         return self._replace(body={**self.body, "max_completion_tokens": tokens})
 
     @property
+    def sets_effort(self) -> bool:
+        """Whether the client says how much the model is to reason."""
+        return "reasoning_effort" in self.body or "reasoning" in self.body
+
+    def with_effort(self, effort: str) -> ChatRequest:
+        """The request at this reasoning effort, where the client leaves it open."""
+        return self if self.sets_effort else self._replace(body={**self.body, "reasoning_effort": effort})
+
+    @property
     def choices(self) -> int:
         """How many answers the client wants (`n`)."""
         return self.body.get("n") or 1

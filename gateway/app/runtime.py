@@ -30,6 +30,7 @@ from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.operator_state import alert_conditions_of, gateway_state, state_metrics_of
 from gateway.app.services import Services
 from gateway.app.upstreams import build_providers
+from gateway.catalog.model_effort import split_effort
 from gateway.completion import ChatRequest, NativeRequest
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.observability.state_metrics import StateMetrics
@@ -175,7 +176,7 @@ def _planner(
     quality_evidence: QualityEvidence | None,
 ) -> Planner:
     def least_cached(provider: str, model: str) -> int | None:
-        return providers[provider].least_cached(model) if provider in providers else None
+        return providers[provider].least_cached(split_effort(model)[0]) if provider in providers else None
 
     def speaks(provider: str, native: NativeRequest) -> bool:
         return provider in providers and providers[provider].speaks(native)

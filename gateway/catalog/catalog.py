@@ -89,7 +89,8 @@ class Model:
     `context_prices` are `(threshold in prompt tokens, input price, output price)`, ascending; a price applies above its threshold.
     `strength` is a public figure of its quality, in standard deviations over the catalogue's median model, `strength_error` the
     standard error of that (None: 0.25), `strength_source` says where it comes from. Raises ValueError for absurd ones.
-    `key` is `(provider, name)`, built once because every decision reads it many times.
+    `effort` is the reasoning effort that the model is asked for; its name ends in it (`model_effort`). None: the client's, or the
+    provider's default. `key` is `(provider, name)`, built once because every decision reads it many times.
     """
 
     provider: str
@@ -108,6 +109,7 @@ class Model:
     strength: float | None = None
     strength_error: float | None = None
     strength_source: str | None = None
+    effort: str | None = None
     key: ModelKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,9 @@ import yaml
 
 from gateway.catalog.catalog import TRADEOFFS, Catalog, Model
 from gateway.catalog.cost import Price, Rate
+from gateway.catalog.model_effort import DERIVED_ERROR, LOST_STRENGTH, at_effort
 from gateway.catalog.price_table import PriceTable
-from gateway.catalog.strengths import Strength, StrengthTable
+from gateway.catalog.strengths import LIMIT, Strength, StrengthTable
 from gateway.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -77,7 +79,7 @@ def build_catalog(
     if unpriced:
         raise ConfigError(unpriced)
     return Catalog(
-        [_model(row, price, strengths.get(f"{row['provider']}/{row['id']}")) for row, price in rows if price],
+        [model for row, price in rows if price for model in _models(row, price, strengths)],
         providers=providers,
         tradeoffs=tradeoffs,
     )
@@ -97,6 +99,31 @@ def own_prices(document: Mapping[str, Any]) -> dict[tuple[str, str], Price]:
 def _price(row: Mapping[str, float]) -> Price:
     rates = {kind: Rate(Decimal(repr(row[kind]))) for kind in _OVERRIDE_RATES if row.get(kind) is not None}
     return Price(**rates)
+
+
+def _models(row: Mapping[str, Any], price: Price, strengths: Mapping[str, Strength]) -> Iterator[Model]:
+    """The model, then the same at each of its `efforts`."""
+    model = _model(row, price, strengths.get(f"{row['provider']}/{row['id']}"))
+    yield model
+    for effort in row.get("efforts") or ():
+        name = at_effort(model.name, effort)
+        strength = strengths.get(f"{model.provider}/{name}") or _strength_at(model, effort)
+        yield replace(
+            model,
+            name=name,
+            effort=effort,
+            strength=strength and strength.value,
+            strength_error=strength and strength.error,
+            strength_source=strength and strength.source,
+        )
+
+
+def _strength_at(model: Model, effort: str) -> Strength | None:
+    """The model's own strength, less what the effort loses; None where the model has none."""
+    if model.strength is None:
+        return None
+    value = max(model.strength - LOST_STRENGTH.get(effort, 0.0), -LIMIT)
+    return Strength(value, DERIVED_ERROR, f"{model.name} ({model.strength_source})")
 
 
 def _model(row: Mapping[str, Any], price: Price, strength: Strength | None) -> Model:

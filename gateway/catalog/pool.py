@@ -15,13 +15,14 @@ MOST = 8
 
 
 def pool_of(models: Sequence[Model]) -> tuple[Model, ...]:
-    """In the order of `models`: those without a public strength, the first of each tier, and the strongest at its price or below.
+    """In the order of `models`: those without a public strength or at an effort, the first of each tier, and the strongest at its price or below.
 
     Of the last, at most so many that the pool has 8 models: those that add the most strength to the next cheaper one.
     """
     if len(models) <= MOST:
         return tuple(models)
-    kept = {model.key for model in models if model.strength is None}
+    # List prices do not tell what an effort costs, so they cannot rule it out.
+    kept = {model.key for model in models if model.strength is None or model.effort is not None}
     kept |= {next(model for model in models if model.tier == tier).key for tier in TIERS if _has(models, tier)}
     gains: list[tuple[float, Model]] = []
     highest = -float("inf")

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.catalog.cost import Price, Rate
+from gateway.catalog.model_effort import split_effort
 
 # The date suffix of model ids: OpenRouter writes `-20260910` where others write `-2026-09-10`.
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
@@ -72,7 +73,8 @@ class PriceTable:
         return PriceTable(self._rows, version=self.version, overrides={**self._overrides, **prices})
 
     def price(self, provider: str, model: str, at: datetime) -> Price | None:
-        """The price at the time `at` (UTC if naive); None if the table does not have the model."""
+        """The price at the time `at` (UTC if naive); None if the table does not have the model. An effort has its model's price."""
+        model, _ = split_effort(model)
         if override := self._overrides.get((provider, model)):
             return override
         key = (provider, model)

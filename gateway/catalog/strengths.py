@@ -22,6 +22,8 @@ _QUALITY_PER_SD = SLOPE * _VARIANCE
 # The error of a strength of which none is given: that of two independent sources.
 DEFAULT_ERROR = 0.25
 STALE_DAYS = 180
+# The largest strength or error, in standard deviations; a larger one is a mistake.
+LIMIT = 10.0
 
 
 def worth(error: float) -> float:
@@ -74,7 +76,7 @@ def _strength(name: str, row: Mapping[str, Any], today: date) -> Strength:
 
 def check(name: str, strength: float | None, error: float | None) -> None:
     """Raises ValueError for a strength beyond ±10, an error that is not from above 0 to 10, and for what is no number."""
-    if strength is not None and not -10.0 <= strength <= 10.0:
+    if strength is not None and not -LIMIT <= strength <= LIMIT:
         raise ValueError(f"the strength of {name} must be from -10 to 10 standard deviations, not {strength!r}")
-    if error is not None and not 0.0 < error <= 10.0:
+    if error is not None and not 0.0 < error <= LIMIT:
         raise ValueError(f"the error of the strength of {name} must be above 0 and at most 10, not {error!r}")

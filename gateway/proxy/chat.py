@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
+from gateway.catalog.model_effort import split_effort
 from gateway.completion import ChatRequest, Completion
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
@@ -170,12 +171,15 @@ class ChatProxy:
         self, candidate: Candidate, request: ChatRequest, *, remaining: float
     ) -> Completion | UpstreamStream:
         provider = self._providers[candidate.deployment]
+        model, effort = split_effort(candidate.model)
+        if effort is not None:
+            request = request.with_effort(effort)
         if request.limit_required and candidate.max_output is not None and not provider.speaks(request.native):
             request = request.limited(candidate.max_output)
         return await call_upstream(
             provider,
             request,
-            candidate.model,
+            model,
             transport=self._transport,
             timeouts=self._times.timeouts(request, candidate, remaining),
             worker=self._worker,

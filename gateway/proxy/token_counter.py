@@ -9,6 +9,7 @@ import orjson
 
 from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import Auto, Catalog, Pinned
+from gateway.catalog.model_effort import split_effort
 from gateway.completion import ChatRequest, UpstreamRequest, count
 from gateway.errors import (
     Forbidden,
@@ -47,7 +48,7 @@ class TokenCounter:
         if isinstance(target, Auto):
             return await self._estimate(request)
         first, *others = self._permitted(target, key)
-        return await self._count_at(first, others, request, model=target.model)
+        return await self._count_at(first, others, request, model=split_effort(target.model)[0])
 
     async def _count_at(
         self, provider: Provider, others: Sequence[Provider], request: ChatRequest, *, model: str

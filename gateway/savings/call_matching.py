@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway.catalog.cost import NANO
+from gateway.catalog.model_effort import split_effort
 from gateway.completion import Usage
 from gateway.records import PricedRow
 from gateway.savings.provider_export import ExportEntry
@@ -73,8 +74,8 @@ Pair = tuple[Sequence[ExportEntry], Sequence[LedgerCall]]
 
 
 def model_key(name: str) -> tuple[str, ...]:
-    """The words of a model's name, without vendor and date and in any order: `Claude Sonnet 4.5` is `anthropic/claude-4.5-sonnet-20250929`."""
-    words = re.split(r"[^a-z0-9]+", _DATE.sub("", name.lower().rpartition("/")[2]))
+    """The words of a model's name, without vendor, date and effort, in any order: `Claude Sonnet 4.5` is `anthropic/claude-4.5-sonnet-20250929`."""
+    words = re.split(r"[^a-z0-9]+", _DATE.sub("", split_effort(name.lower().rpartition("/")[2])[0]))
     return tuple(sorted(word for word in words if word and word != "latest"))
 
 

@@ -19,6 +19,7 @@ from gateway.settings import environment as env
 from gateway.settings.models import (
     baseline_problem,
     catalog_of,
+    keys_of,
     own_priced,
     read_prices,
     read_strengths,
@@ -234,7 +235,7 @@ def _upstream(
             document.path.parent / "strengths.json",
             file.strengths if isinstance(file.strengths, dict) else {},
             document=document,
-            listed={f"{row.provider}/{row.id}" for row in models.models},
+            listed={"/".join(key) for row in models.models for key in keys_of(row)},
             now=now,
             config_problems=config_problems,
         )
@@ -257,7 +258,7 @@ def _upstream(
         if file.judge is not None and (problem := baseline_problem(catalog, file.judge.model)):
             config_problems.problems.append(document.problem(("judge", "model"), problem))
     enabled = enabled_providers(providers, rows, environment, config_problems)
-    timeouts = {(row.provider, row.id): set_values(row.timeouts) for row in models.models if row.timeouts}
+    timeouts = {key: set_values(row.timeouts) for row in models.models if row.timeouts for key in keys_of(row)}
     return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)
 
 

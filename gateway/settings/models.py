@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import PREFIXES, Auto, Catalog
+from gateway.catalog.model_effort import at_effort
 from gateway.catalog.packaged import build_catalog, load_prices, load_strengths, own_prices
 from gateway.catalog.strengths import STALE_DAYS as OLD_STRENGTHS_DAYS
 from gateway.catalog.strengths import Strength, StrengthTable
@@ -34,6 +35,12 @@ def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems)
             f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date"
         )
     return prices
+
+
+def keys_of(row: ModelRow) -> Iterator[tuple[str, str]]:
+    """The row's own model, and one for each of its efforts."""
+    for name in (row.id, *(at_effort(row.id, effort) for effort in row.efforts or ())):
+        yield row.provider, name
 
 
 def own_priced(file: ModelsFile, prices: PriceTable) -> PriceTable:

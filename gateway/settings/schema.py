@@ -8,7 +8,16 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from gateway.catalog.catalog import ABILITIES, Tier
 from gateway.observability.alerts import AlertEvent
@@ -37,6 +46,7 @@ Tokens = Annotated[int, Field(ge=1)]
 HeaderName = Annotated[str, Field(pattern=r"^x-[a-z0-9-]+$"), AfterValidator(_no_key)]
 
 # `public`, `off`, or a figure (standard deviations) for each full name.
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Strengths = Literal["public", "off"] | dict[str, Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] | None]
 
 
@@ -172,6 +182,7 @@ class ModelRow(Section):
     context_window: Tokens | None = None
     max_output: Tokens | None = None
     abilities: list[str] | None = None
+    efforts: list[Effort] | None = None
     created: date | None = None
     retires: date | None = None
     prices: PricesSection | None = None
@@ -183,6 +194,14 @@ class ModelRow(Section):
         if unknown := sorted(set(abilities or ()) - ABILITIES):
             raise ValueError(f"no such ability: {', '.join(unknown)} (there are {', '.join(sorted(ABILITIES))})")
         return abilities
+
+    @field_validator("efforts")
+    @classmethod
+    def of_a_reasoning_model(cls, efforts: list[Effort] | None, info: ValidationInfo) -> list[Effort] | None:
+        abilities = info.data.get("abilities")
+        if efforts and abilities is not None and "reasoning" not in abilities:
+            raise ValueError("only models with the ability `reasoning` have efforts")
+        return efforts
 
 
 class ModelsFile(Section):

@@ -34,6 +34,11 @@ def test_prices_come_from_the_snapshot(load_files: Load) -> None:
             "provider: there is no provider 'nobody'",
         ),
         ("id: x, provider: gemini, tier: simple, abilities: [fly]", "abilities: no such ability: fly"),
+        (f"{ROW.replace('3.8', '3.5')}, efforts: [least]", "efforts[0]: Input should be 'none', 'minimal'"),
+        (
+            f"{ROW.replace('3.8', '3.5')}, efforts: [low], abilities: [tools]",
+            "efforts: only models with the ability `reasoning` have efforts",
+        ),
         ("id: x, provider: gemini, tier: simple, prices: {input: 1}", "prices.output: Field required"),
         (
             "id: x, provider: gemini, tier: simple, prices: {input: .inf, output: 1}",
@@ -49,6 +54,23 @@ def test_prices_come_from_the_snapshot(load_files: Load) -> None:
 def test_each_bad_model_row_is_reported_with_its_line(problems_of: Problems, row: str, problem: str) -> None:
     """Each mistake in a row is told with its line."""
     assert problems_of(rows(ROW, row))[0].startswith(f"models.yaml:3: models[1].{problem}")
+
+
+def test_row_with_efforts_is_several_models(load_files: Load) -> None:
+    """Each effort is a model of its own with the row's prices and timeouts; a strength may be given for it."""
+    settings = load_files(
+        rows(f"{ROW}, efforts: [none, low], timeouts: {{total: 7}}")
+        | {"gateway.yaml": "strengths: {gemini/gemini-3.8-flash@low: 0.1}\n"}
+    )
+    plain, none, low = settings.catalog
+    assert [model.name for model in (plain, none, low)] == [
+        "gemini-3.8-flash",
+        "gemini-3.8-flash@none",
+        "gemini-3.8-flash@low",
+    ]
+    assert (plain.effort, none.effort, low.effort, low.strength) == (None, "none", "low", 0.1)
+    assert plain.input_price == none.input_price == low.input_price
+    assert {settings.model_timeouts[model.key]["total"] for model in settings.catalog} == {7}
 
 
 def test_models_file_of_the_wrong_shape_is_a_problem(problems_of: Problems) -> None:

@@ -56,6 +56,7 @@ def context_of(
         models=hints.models,
         cooling=cooling,
         tradeoff=tradeoff,
+        own_effort=request.sets_effort,
         facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
 

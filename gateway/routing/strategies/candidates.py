@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.catalog import plain_decimal
 from gateway.catalog.catalog import Catalog, Model, ModelKey
@@ -32,7 +33,7 @@ class RoutingRequest:
 def eligible(request: RoutingRequest) -> ScoredModels:
     """The models that may answer, in the catalogue's order. Raises NoRoute, which counts the models by the constraint they fail."""
     context = request.context
-    columns = _capable(request.catalog, tuple(context.available_providers), frozenset(context.needs))
+    columns = _capable(request.catalog, _requirements(context))
     if context.models is not None or not _fits_all(request, columns):
         columns = _unconstrained(request, columns.models)
     if models := _within_limits(request, columns):
@@ -46,17 +47,15 @@ def pooled(request: RoutingRequest) -> ScoredModels:
     context = request.context
     if context.models is not None:
         return eligible(request)
-    columns = _pool(request.catalog, tuple(context.available_providers), frozenset(context.needs), context.baseline)
+    columns = _pool(request.catalog, _requirements(context), context.baseline)
     if not _fits_all(request, columns):
         columns = _unconstrained(request, columns.models)
     return _within_limits(request, columns) or eligible(request)
 
 
 @lru_cache(maxsize=64)
-def _pool(
-    catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str], baseline: ModelKey | None
-) -> ModelColumns:
-    capable = _capable(catalog, providers, needs).models
+def _pool(catalog: Catalog, requirements: _Requirements, baseline: ModelKey | None) -> ModelColumns:
+    capable = _capable(catalog, requirements).models
     pool = {model.key for model in pool_of(capable)} | {baseline}
     return ModelColumns(model for model in capable if model.key in pool)
 
@@ -71,10 +70,28 @@ def scored_models(request: RoutingRequest, models: Iterable[Model]) -> ScoredMod
     return _scored(request, columns_of(request.catalog, tuple([model.key for model in models])))
 
 
-@lru_cache(maxsize=64)  # clients choose both
-def _capable(catalog: Catalog, providers: tuple[str, ...], needs: frozenset[str]) -> ModelColumns:
-    """The models of these providers with all of these abilities, whatever the size of the request."""
-    return ModelColumns(model for model in catalog if model.provider in providers and model.can(needs))
+class _Requirements(NamedTuple):
+    """What a model must have, whatever the size of the request."""
+
+    providers: tuple[str, ...]
+    needs: frozenset[str]
+    own_effort: bool
+
+    def met_by(self, model: Model) -> bool:
+        return (
+            model.provider in self.providers
+            and model.can(self.needs)
+            and not (self.own_effort and model.effort is not None)
+        )
+
+
+def _requirements(context: RoutingContext) -> _Requirements:
+    return _Requirements(tuple(context.available_providers), frozenset(context.needs), context.own_effort)
+
+
+@lru_cache(maxsize=64)  # clients choose the requirements
+def _capable(catalog: Catalog, requirements: _Requirements) -> ModelColumns:
+    return ModelColumns(filter(requirements.met_by, catalog))
 
 
 def _unconstrained(request: RoutingRequest, models: Iterable[Model]) -> ModelColumns:
@@ -166,6 +183,8 @@ def _hard_constraints(request: RoutingRequest) -> Callable[[Model], str | None]:
             return "its provider is not available"
         if names is not None and not _named(model, names, aliases):
             return "it is not among the requested models"
+        if context.own_effort and model.effort is not None:
+            return "it is for requests that leave the reasoning effort open"
         if needs and not model.can(needs):
             return f"it cannot do {', '.join(sorted(needs - (model.abilities or frozenset())))}"
         if (
