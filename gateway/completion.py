@@ -16,6 +16,7 @@ from gateway.sse import ServerSentEvent
 Json = Mapping[str, Any]
 
 _NOTHING: Json = MappingProxyType({})
+_ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class RoutingHints:
     `max_cost` is in USD, `min_quality` from 0 to 1; `providers` and `models` restrict the choice; `baseline` is a model
     name. `session_id` and `agent_id` may come from a client's own header or field instead, `tags` (labels for reports) from
     the `metadata` of the request or a header too. `shared_session`: several conversations may use the same `session_id`.
-    `session_budget` is the most that the session may cost, in USD.
+    `session_budget` is the most that the session may cost, in USD. `latency` is `interactive` (the default) or `background`: the
+    client can wait for a cheaper tier.
     """
 
     max_cost: float | None = None
@@ -38,6 +40,7 @@ class RoutingHints:
     shared_session: bool = False
     tags: Mapping[str, str] | None = None
     session_budget: float | None = None
+    latency: str | None = None
 
     @property
     def conversation(self) -> str | None:
@@ -141,6 +144,15 @@ class ChatRequest(NamedTuple):
         return self._replace(body={**self.body, "max_completion_tokens": tokens})
 
     @property
+    def service_tier(self) -> str | None:
+        """The tier that the client names, else `flex` for a client that can wait."""
+        tier: str | None = self.body.get("service_tier")
+        return "flex" if tier is None and self.hints.latency == "background" else tier
+
+    def with_service_tier(self, tier: str | None) -> ChatRequest:
+        return self._replace(body={**self.body, "service_tier": tier})
+
+    @property
     def sets_effort(self) -> bool:
         """Whether the client says how much the model is to reason."""
         return "reasoning_effort" in self.body or "reasoning" in self.body
@@ -201,7 +213,8 @@ class Usage(NamedTuple):
     `cache_write_tokens` have the default lifetime of 5 minutes, `cache_write_1h_tokens` one hour. `cached_audio_tokens` are
     part of both `cached_tokens` and `prompt_audio_tokens`. `completion_audio_tokens`, `completion_image_tokens` and
     `completion_video_tokens` are parts of the completion. `reported_cost` is the provider's own figure in USD. `raw` is the
-    usage object as received. `estimated`: the gateway estimated some of the counts.
+    usage object as received. `estimated`: the gateway estimated some of the counts. All rates are multiplied with `rate_factor`,
+    that of the service tier which served the request.
     """
 
     prompt_tokens: int = 0
@@ -218,6 +231,12 @@ class Usage(NamedTuple):
     reported_cost: Decimal | None = None
     raw: Json = _NOTHING
     estimated: bool = False
+    rate_factor: Decimal = _ONE
+
+    @property
+    def at_list_price(self) -> Usage:
+        """The same tokens for another model: without what this one's provider charged, and its tier."""
+        return self._replace(reported_cost=None, rate_factor=_ONE)
 
     @property
     def total_tokens(self) -> int:

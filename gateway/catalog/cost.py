@@ -56,7 +56,10 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
         return None
     size = usage.prompt_tokens
     completion = _completion_cost(usage, price, size)
-    return None if completion is None else (_prompt_cost(usage, price, size) + completion) / MILLION
+    if completion is None:
+        return None
+    total = (_prompt_cost(usage, price, size) + completion) / MILLION
+    return total if usage.rate_factor == 1 else total * usage.rate_factor
 
 
 def cost_parts(usage: Usage, price: Price | None) -> tuple[Decimal, Decimal] | None:
@@ -65,7 +68,10 @@ def cost_parts(usage: Usage, price: Price | None) -> tuple[Decimal, Decimal] | N
         return None
     size = usage.prompt_tokens
     completion = _completion_cost(usage, price, size)
-    return None if completion is None else (_prompt_cost(usage, price, size) / MILLION, completion / MILLION)
+    if completion is None:
+        return None
+    unit = usage.rate_factor / MILLION
+    return _prompt_cost(usage, price, size) * unit, completion * unit
 
 
 def _prompt_cost(usage: Usage, price: Price, size: int) -> Decimal:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from gateway.completion import RoutingHints
-from gateway.field_checks import invalid, mapping, number, shown, string, strings
+from gateway.field_checks import choice, invalid, mapping, number, shown, string, strings
 
 MAX_TAGS = 16
 MAX_TAG_VALUE = 256  # characters
@@ -44,6 +44,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "agent_id": partial(string, empty=False),
     "tags": _tags,
     "session_budget": partial(number, low=0),
+    "latency": partial(choice, of=("interactive", "background")),
 }
 
 _MAX_ID = 256

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from gateway.catalog import ModelKey, PriceTable
+from gateway.catalog.service_tier import STANDARD_RATES, rate_factor
 from gateway.completion import ChatRequest, Usage
 from gateway.proxy.answering import answering_attempt
 from gateway.records import Attempt, RequestRecord
@@ -29,6 +31,7 @@ from gateway.savings import (
     digest_of,
     message_hashes,
     price_baseline,
+    stored_usage,
     unremembered,
 )
 
@@ -82,6 +85,8 @@ class BaselineCalculator:
         if not same:
             return self._modelled(settled, answering, baseline, prefix, miss)
         cost = attempt.cost if attempt is not None else None
+        if settled.request.body.get("service_tier") is None and settled.usage.rate_factor != STANDARD_RATES:
+            return self._at_list_price(settled, baseline, miss)
         evidence: Evidence = "unknown" if cost is None else _evidence_of_same(record, settled.usage)
         known = Baseline(CostRange(cost, cost, cost), evidence, _NOTHING, miss)
         if prefix.turn is None or prefix.turn.key == baseline or record.holdback:
@@ -123,6 +128,12 @@ class BaselineCalculator:
             return known
         return known._replace(cost=price_baseline(stored, price), evidence="modelled", usage=stored)
 
+    def _at_list_price(self, settled: Settled, baseline: ModelKey, miss: CacheMiss | None) -> Baseline:
+        """The baseline itself answered, in a tier that the gateway chose: without the gateway it has the usual price."""
+        stored = stored_usage(settled.usage)
+        cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
+        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
+
     def _modelled(
         self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix, miss: CacheMiss | None
     ) -> Baseline:
@@ -148,6 +159,7 @@ class BaselineCalculator:
             prefix=prefix,
             prefix_ratio=self._prefix_ratio(prefix, baseline),
             lengths=lengths,
+            rate_factor=_client_factor(settled, baseline),
         )
 
     def _prefix_ratio(self, prefix: Prefix, baseline: ModelKey) -> float:
@@ -162,6 +174,11 @@ def _evidence_of_same(record: RequestRecord, usage: Usage) -> Evidence:
     if usage.estimated:
         return "modelled"
     return "measured" if record.holdback else "exact"
+
+
+def _client_factor(settled: Settled, key: ModelKey) -> Decimal:
+    """That of the service tier which the client itself named: without the gateway it would have had the same one."""
+    return rate_factor(key.provider, settled.request.body.get("service_tier"))
 
 
 def _rules(settled: Settled, key: ModelKey) -> CacheRules:

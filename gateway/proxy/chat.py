@@ -14,9 +14,17 @@ from typing import NamedTuple, cast
 import orjson
 
 from gateway.catalog.model_effort import split_effort
+from gateway.catalog.service_tier import STANDARD_RATES, rate_factor
 from gateway.completion import ChatRequest, Completion
 from gateway.dialects import Dialect
-from gateway.errors import GatewayError, InvalidRequest, UpstreamError
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    UpstreamError,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+)
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
 from gateway.proxy.body_executor import BodyExecutor
@@ -33,6 +41,9 @@ from gateway.records import RequestRecord
 from gateway.resilience import AttemptSequence, Candidate, Cascade, FailoverPolicy
 from gateway.routing import Caller, Plan, Planner, RoutingMode, Validity, answer_of, check_format
 from gateway.transport import Transport
+
+# Refusals of a service tier that cost nothing: no free capacity, or a model that does not have the tier.
+_TIER_REFUSED = (UpstreamOverloaded, UpstreamRateLimited, UpstreamRejected)
 
 
 class ChatResult(NamedTuple):
@@ -170,16 +181,31 @@ class ChatProxy:
     async def _call(
         self, candidate: Candidate, request: ChatRequest, *, remaining: float
     ) -> Completion | UpstreamStream:
-        provider = self._providers[candidate.deployment]
-        model, effort = split_effort(candidate.model)
+        """The answer in the tier that the request can wait for, else, where that is refused, in the usual one."""
+        _, effort = split_effort(candidate.model)
         if effort is not None:
             request = request.with_effort(effort)
+        tier = request.service_tier
+        if "service_tier" in request.body or rate_factor(candidate.provider, tier) == STANDARD_RATES:
+            return await self._send(candidate, request, remaining=remaining)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self._send(candidate, request.with_service_tier(tier), remaining=remaining)
+        except _TIER_REFUSED:
+            remaining -= loop.time() - began
+            return await self._send(candidate, request, remaining=remaining)
+
+    async def _send(
+        self, candidate: Candidate, request: ChatRequest, *, remaining: float
+    ) -> Completion | UpstreamStream:
+        provider = self._providers[candidate.deployment]
         if request.limit_required and candidate.max_output is not None and not provider.speaks(request.native):
             request = request.limited(candidate.max_output)
         return await call_upstream(
             provider,
             request,
-            model,
+            split_effort(candidate.model)[0],
             transport=self._transport,
             timeouts=self._times.timeouts(request, candidate, remaining),
             worker=self._worker,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
+from gateway.catalog.service_tier import STANDARD_RATES
 from gateway.completion import ChatRequest, Usage
 from gateway.proxy.answering import answering_attempt
-from gateway.records import RequestRecord
+from gateway.records import Attempt, RequestRecord
 from gateway.routing import (
     FAILED_VALIDATION,
     UPSTREAM_ERROR,
@@ -167,7 +167,7 @@ def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
         model=key[1],
         pattern=ranking.pattern or "",
         complexity=ranking.complexity or 0.0,
-        cost=None if attempt is None or attempt.cost is None else _without_surcharge(attempt.cost, plan, key),
+        cost=None if attempt is None else _list_cost(attempt, plan),
         input_tokens=usage.prompt_tokens if usage is not None else None,
         output_tokens=usage.completion_tokens if usage is not None else None,
         latency=record.duration,
@@ -177,9 +177,13 @@ def outcome_of(record: RequestRecord, plan: Plan) -> StoredOutcome:
     )
 
 
-def _without_surcharge(cost: Decimal, plan: Plan, key: ModelKey) -> float:
-    """The cost without the decision's surcharge for a cold cache, which must not be learned a second time."""
-    return max(0.0, float(cost) - plan.context.surcharges.get(key, 0.0))
+def _list_cost(attempt: Attempt, plan: Plan) -> float | None:
+    """The cost without what decisions add themselves: the service tier's factor, and the surcharge for a cold cache."""
+    if attempt.cost is None:
+        return None
+    factor = STANDARD_RATES if attempt.usage is None else attempt.usage.rate_factor
+    surcharge = plan.context.surcharges.get(ModelKey(attempt.provider, attempt.model), 0.0)
+    return max(0.0, float(attempt.cost / factor) - surcharge)
 
 
 def without_usage(served: StoredOutcome) -> StoredOutcome:

@@ -120,7 +120,7 @@ class CostCalculator:
             return None
         if (record.shadow_provider, record.shadow_model) == (record.selected_provider, record.selected_model):
             return answer_cost(attempts, usage)
-        return self.cost(usage._replace(reported_cost=None), record.shadow_provider, record.shadow_model, at=at)
+        return self.cost(usage.at_list_price, record.shadow_provider, record.shadow_model, at=at)
 
 
 def _total(attempts: Sequence[Attempt]) -> Decimal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.catalog.catalog import Catalog
+from gateway.catalog.service_tier import FLEX
 from gateway.completion import ChatRequest
 from gateway.providers.reasoning import asked_reasoning
 from gateway.resilience import Candidate
@@ -45,15 +46,19 @@ class RequestTimeLimits:
 
         So a candidate with a shorter limit leaves time for another one.
         """
-        common = self._common.stream if request.stream else self._common.total
+        patient = request.service_tier == FLEX
+        usual = self._common.patient() if patient else self._common
+        common = usual.stream if request.stream else usual.total
         if not self._has_overrides:
             return common
-        limits = map(self.limits, candidates)
+        limits = [limit.patient() if patient else limit for limit in map(self.limits, candidates)]
         return max(common, *(limit.stream if request.stream else limit.total for limit in limits))
 
     def timeouts(self, request: ChatRequest, candidate: Candidate, remaining: float) -> Timeouts:
         """The timeouts of one call, within the `remaining` seconds of its request. Raises InvalidRequest for an unknown effort."""
         limits = self.limits(candidate)
+        if request.body.get("service_tier") == FLEX:
+            limits = limits.patient()
         if not request.stream:
             return limits.of_answer(remaining)
         return limits.of_stream(remaining, thinks=self._thinks(request, candidate))

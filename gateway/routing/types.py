@@ -49,6 +49,7 @@ class RoutingContext:
     (provider, model) pairs to try last; model None means the whole provider. `tradeoff` (0 to 1) replaces the engine's.
     `surcharges` (USD) are added to a model's expected cost; negative values are savings of its cache.
     `baseline` is the model that savings are measured against (None: complexity's choice); `auto:cheap` never expects to cost more.
+    `service_tier` changes the prices of the providers that have it (`catalog.service_tier`).
     `own_effort`: the request sets the reasoning effort, which excludes the models that are asked for another.
     `facts` are those of `facts.prompt`, so that several strategies read the prompt only once.
     """
@@ -69,6 +70,7 @@ class RoutingContext:
     surcharges: Mapping[ModelKey, float] = field(default_factory=dict, repr=False)
     baseline: ModelKey | None = None
     own_effort: bool = False
+    service_tier: str | None = None
     facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 

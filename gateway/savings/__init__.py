@@ -20,6 +20,7 @@ from gateway.savings.counterfactual import (
     Lengths,
     baseline_usage,
     price_baseline,
+    stored_usage,
     usage_of_baseline,
 )
 from gateway.savings.ledger_report import ReportQuery, ledger_report
@@ -60,6 +61,7 @@ __all__ = [
     "moment",
     "odd_baseline",
     "price_baseline",
+    "stored_usage",
     "total_interval",
     "unremembered",
     "usage_of_baseline",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway.catalog import Price
 from gateway.catalog.cost import MILLION, Rate
-from gateway.completion import Usage, count
+from gateway.completion import Usage
 from gateway.providers.claude.response import parse_usage as parse_claude_usage
 from gateway.providers.gemini.usage import parse_usage as parse_gemini_usage
 from gateway.providers.openai_compatible.answer import parse_usage
 from gateway.providers.openrouter import reported_cost
 
 REPORTED = "reported by the provider"
-_COUNTS = tuple(name for name in Usage._fields if name not in ("reported_cost", "raw", "estimated"))
 
 
 class CostLine(NamedTuple):
@@ -40,7 +39,8 @@ def cost_lines(usage: Usage, price: Price | None) -> list[CostLine] | None:
     parts = [*_prompt(usage, price), *_completion(usage, price)]
     if any(rate is None for _, _, rate in parts):
         return None
-    rates = [(kind, tokens, rate.at(usage.prompt_tokens)) for kind, tokens, rate in parts if rate is not None]
+    size, factor = usage.prompt_tokens, usage.rate_factor
+    rates = [(kind, tokens, rate.at(size) * factor) for kind, tokens, rate in parts if rate is not None]
     return [CostLine(kind, tokens, rate, tokens * rate / MILLION) for kind, tokens, rate in rates]
 
 
@@ -87,9 +87,3 @@ def recorded_usage(raw: object, *, prompt_tokens: int | None, completion_tokens:
     if prompt_tokens is None or completion_tokens is None:
         return None
     return Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, estimated=True)
-
-
-def stored_baseline_usage(stored: Mapping[str, Any]) -> Usage:
-    """The usage that a row has for its baseline, in the words of `Usage`."""
-    counts: Any = {name: count(stored.get(name)) or 0 for name in _COUNTS}
-    return Usage(**counts)

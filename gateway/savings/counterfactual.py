@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gateway.catalog.catalog import ModelKey
 from gateway.catalog.cost import Price, cost_parts
+from gateway.catalog.service_tier import STANDARD_RATES
 from gateway.completion import Usage
 from gateway.savings.conversation_prefix import FIRST, LIFETIME, Prefix
 from gateway.savings.length_ratio import SAME, Ratio
@@ -74,10 +75,11 @@ def baseline_usage(
     prefix: Prefix = FIRST,
     prefix_ratio: float = 1.0,
     lengths: Lengths = Lengths(),  # noqa: B008 - immutable
+    rate_factor: Decimal = STANDARD_RATES,
 ) -> dict[str, Any]:
     """The usage of the baseline as the ledger stores it.
 
-    `usage` is the answering model's. `prefix_ratio` is the baseline's prompt tokens per token of the model that answered the last
+    `usage` is the answering model's. `rate_factor` is that of the service tier which the client named, at the baseline's provider. `prefix_ratio` is the baseline's prompt tokens per token of the model that answered the last
     turn. `cache` is `warm`, `cold`, `unknown` or `none` (the request gets no cache); `prefix_tokens` are those that a cache could
     have held; `_low` and `_high` are the ends of 95 % intervals.
     """
@@ -97,6 +99,8 @@ def baseline_usage(
     if ratio is not SAME:
         stored["completion_tokens_low"] = min(round(text * ratio.low), most) + media
         stored["completion_tokens_high"] = min(round(text * ratio.high), most) + media
+    if rate_factor != STANDARD_RATES:
+        stored["rate_factor"] = float(rate_factor)
     if read:
         stored["cached_tokens"] = read
     if written:
@@ -144,10 +148,17 @@ def _cached(
     return read, max(0, marked - read), state
 
 
+def stored_usage(usage: Usage) -> dict[str, Any]:
+    """The token counts as `baseline_usage` of a row: the baseline would have used just these."""
+    return {name: tokens for name in _COUNTS if (tokens := getattr(usage, name))}
+
+
 def usage_of_baseline(stored: Mapping[str, Any]) -> Usage:
     """The usage in a row's `baseline_usage`. Members of the wrong type, written by another tool, count as 0."""
     counts: list[Any] = [value if type(value := stored.get(name)) is int and value > 0 else 0 for name in _COUNTS]
-    return Usage(*counts)
+    factor = stored.get("rate_factor")
+    usage = Usage(*counts)
+    return usage._replace(rate_factor=Decimal(repr(factor))) if type(factor) is float and factor > 0 else usage
 
 
 def price_baseline(stored: Mapping[str, Any], price: Price | None) -> CostRange:

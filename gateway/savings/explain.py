@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.catalog import PriceTable, nano_dollars
 from gateway.completion import Usage
-from gateway.savings.cost_lines import cost_lines, recorded_usage, stored_baseline_usage
+from gateway.savings.cost_lines import cost_lines, recorded_usage
+from gateway.savings.counterfactual import usage_of_baseline
 
 _DECISION = (
     "strategy_used", "confidence", "selected_provider", "selected_model", "reasoning", "propensity", "experimental",
@@ -72,10 +73,10 @@ def _baseline(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]], pri
         calculated = sum((Decimal(repr(line["usd"])) for line in last["lines"]), Decimal(0))
         return {**named, **_compared(calculated, row.get("baseline_cost"), last["lines"])}
     if isinstance(stored, Mapping) and stored:
-        usage: Usage | None = stored_baseline_usage(stored)
+        usage: Usage | None = usage_of_baseline(stored)
     else:
         usage = _usage_of(row)
-    usage = None if usage is None else usage._replace(reported_cost=None)  # what the other model's provider charged
+        usage = None if usage is None else usage.at_list_price  # what the other model's provider charged
     return {**named, **_priced(usage, provider, model, row, prices, recorded=row.get("baseline_cost"))}
 
 

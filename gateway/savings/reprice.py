@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.catalog.cost import NANO, cost
 from gateway.catalog.price_table import PriceTable
-from gateway.completion import Usage, count
+from gateway.completion import Usage
 from gateway.records import PricedAttempt, PricedRow, Repricing
+from gateway.savings.counterfactual import usage_of_baseline
 from gateway.store.encoding import nano, usage_values
 
 # A provider and its usage object -> the counts; None where nobody can read it.
@@ -32,8 +33,6 @@ KEPT_REASONS: Mapping[Kept, str] = {
     "unknown_price": "a price is unknown now",
     "unreadable_time": "the time of the request cannot be read",
 }
-# Members of `baseline_usage` that are counts of `Usage`.
-_COUNTS = tuple(name for name in Usage._fields if name not in ("reported_cost", "raw", "estimated"))
 _ROUTER = "openrouter/"  # prefix of OpenRouter's own models, which choose among others
 # The cost of an attempt in one of these states is no price of its usage.
 _NOT_PRICED = frozenset({"failed_free", "orphaned", "reserved"})
@@ -84,7 +83,7 @@ def reprice(row: PricedRow, *, prices: PriceTable, parse: UsageParser) -> Repric
         },
     )
     if answer is not None and answer.usage is not None:
-        repricing = _with_baseline(repricing, answer, prices=prices, at=at)
+        repricing = _with_baseline(repricing, answer, answer.usage, prices=prices, at=at)
         shadow = _shadow_cost(row, answer, prices=prices, at=at)
         repricing = repricing._replace(shadow_cost=_usd(row.shadow_cost_nano) if shadow is None else shadow)
     return repricing if _differs(repricing) else None
@@ -115,7 +114,9 @@ def _total(charges: list[_Charge]) -> Decimal | None:
     return sum((charge.cost for charge in charges if charge.cost is not None), Decimal(0))
 
 
-def _with_baseline(repricing: Repricing, answer: _Charge, *, prices: PriceTable, at: datetime) -> Repricing:
+def _with_baseline(
+    repricing: Repricing, answer: _Charge, usage: Usage, *, prices: PriceTable, at: datetime
+) -> Repricing:
     """The baseline priced again on what it was priced on: the answer itself, a usage of its own, or the answer's usage.
 
     The distances of the interval's ends from the middle come from token counts, so they change with the middle.
@@ -126,9 +127,8 @@ def _with_baseline(repricing: Repricing, answer: _Charge, *, prices: PriceTable,
     if same:
         new = answer.cost
     else:
-        usage = _own_usage(row.baseline_usage) if row.baseline_usage is not None else answer.usage
-        assert usage is not None  # the caller has checked it  # noqa: S101
-        new = cost(usage._replace(reported_cost=None), prices.price(*baseline, at))
+        own = row.baseline_usage
+        new = cost(usage.at_list_price if own is None else usage_of_baseline(own), prices.price(*baseline, at))
     if new is None:
         if row.baseline_cost_nano is not None:
             raise RepricingError("unknown_price")
@@ -163,12 +163,6 @@ def _evidence(row: PricedRow, *, same: bool) -> str | None:
     return "measured" if row.holdback else "exact"
 
 
-def _own_usage(stored: Mapping[str, Any]) -> Usage:
-    """Members of the wrong type, written by another tool, count as 0."""
-    counts: dict[str, Any] = {name: count(stored.get(name)) or 0 for name in _COUNTS}
-    return Usage(**counts)
-
-
 def _shadow_cost(row: PricedRow, answer: _Charge, *, prices: PriceTable, at: datetime) -> Decimal | None:
     shadow = (row.shadow_provider, row.shadow_model)
     if None in shadow or answer.usage is None:
@@ -176,7 +170,7 @@ def _shadow_cost(row: PricedRow, answer: _Charge, *, prices: PriceTable, at: dat
     if shadow == (row.selected_provider, row.selected_model):
         return answer.cost
     price = prices.price(row.shadow_provider or "", row.shadow_model or "", at)
-    return cost(answer.usage._replace(reported_cost=None), price)
+    return cost(answer.usage.at_list_price, price)
 
 
 def _differs(repricing: Repricing) -> bool:

@@ -48,6 +48,10 @@ class TimeLimits(NamedTuple):
     total: float = 590.0
     stream: float = 3600.0
 
+    def patient(self) -> TimeLimits:
+        """For an answer that may wait for free capacity: as long as a model may think, for the first byte and for the whole."""
+        return self._replace(first_byte=max(self.first_byte, self.thinking), total=max(self.total, self.thinking))
+
     def of_answer(self, remaining: float) -> Timeouts:
         """Timeouts of a call that is not streamed, within the `remaining` seconds of its request."""
         return Timeouts(self.connect, first_byte=self.total, idle=self.total, total=min(self.total, remaining))

@@ -52,6 +52,17 @@ def test_who_thinks(candidate: Candidate, body: dict[str, Any], seconds: float) 
     assert times.timeouts(request(**body), candidate, 1000).first_byte == seconds
 
 
+@pytest.mark.parametrize("waits", [{"service_tier": "flex"}, {"routing": {"latency": "background"}}])
+def test_request_that_can_wait_has_the_time_of_thinking(waits: dict[str, Any]) -> None:
+    """An answer in the flex tier may take as long as a model may think, and so may the whole request."""
+    patient = COMMON._replace(thinking=900)
+    times = RequestTimeLimits(patient, CATALOG, providers={"gemini": {"connect": 7}})
+    whole = request(**waits, stream=False)
+    assert times.deadline(whole, [PLAIN]) == 900
+    assert times.timeouts(whole.with_service_tier("flex"), PLAIN, 800).total == 800
+    assert times.timeouts(request(**waits).with_service_tier("flex"), PLAIN, 1000).first_byte == 900
+
+
 def test_unknown_efforts() -> None:
     """An effort that there is not is the client's mistake, as everywhere."""
     times = RequestTimeLimits(COMMON, CATALOG)

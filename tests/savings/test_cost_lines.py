@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.catalog import Price, Rate, cost
 from gateway.completion import Usage
-from gateway.savings.cost_lines import REPORTED, cost_lines, recorded_usage, stored_baseline_usage
+from gateway.savings.cost_lines import REPORTED, cost_lines, recorded_usage
 
 TOKENS = st.integers(0, 5_000)
 RATES = st.none() | st.builds(Rate, st.decimals(0, 100, places=4), st.just(()) | st.just(((2_000, Decimal("9.5")),)))
@@ -106,7 +106,13 @@ def test_nothing_counted_is_no_usage() -> None:
     assert recorded_usage(None, prompt_tokens=None, completion_tokens=None) is None
 
 
-def test_stored_usage_of_the_baseline_is_in_the_gateways_words() -> None:
-    """Members that are no counts are ignored."""
-    usage = stored_baseline_usage({"prompt_tokens": 7, "cached_tokens": 3, "cache": "warm", "reasoning_tokens": "many"})
-    assert (usage.prompt_tokens, usage.cached_tokens, usage.reasoning_tokens) == (7, 3, 0)
+def test_service_tier_multiplies_the_rates() -> None:
+    """The lines of a call in another tier show the rates that it paid, and their sum is its cost."""
+    usage = Usage(prompt_tokens=1_000, completion_tokens=100, rate_factor=Decimal("0.5"))
+    price = Price(Rate(Decimal(2)), Rate(Decimal(10)))
+    lines = cost_lines(usage, price) or []
+    assert [(line.rate, line.usd) for line in lines] == [
+        (Decimal(1), Decimal("0.001")),
+        (Decimal(5), Decimal("0.0005")),
+    ]
+    assert cost(usage, price) == sum(line.usd for line in lines)

@@ -114,6 +114,22 @@ def test_tokens_are_scaled_by_the_ratios() -> None:
     assert usage_of_baseline(stored) == Usage(11_000, 1_200, completion_image_tokens=1_000, reasoning_tokens=100)
 
 
+def test_tier_of_the_client_is_stored_with_the_usage() -> None:
+    """What the client's service tier does to the baseline's rates is kept, so that the row can be priced again."""
+    half = Decimal("0.5")
+    stored = baseline_usage(USAGE, FLASH, rate_factor=half)
+    price = Price(Rate(Decimal(1)), Rate(Decimal(2)))
+    usual = price_baseline(baseline_usage(USAGE, FLASH), price).middle
+    assert usage_of_baseline(stored).rate_factor == half
+    assert price_baseline(stored, price).middle == (usual or 0) / 2
+
+
+def test_members_of_another_type_count_as_nothing() -> None:
+    """Members that are no counts, or no factor, are ignored."""
+    stored = {"prompt_tokens": 7, "cached_tokens": 3, "cache": "warm", "reasoning_tokens": "many", "rate_factor": -1.0}
+    assert usage_of_baseline(stored) == Usage(7, cached_tokens=3)
+
+
 def test_no_answer_is_longer_than_its_limit() -> None:
     """The client's limit holds for the baseline too, unless the answer itself is longer."""
     lengths = Lengths(completion=Ratio(1.0, 2.0, 4.0), limit=150)

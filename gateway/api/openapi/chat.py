@@ -107,6 +107,10 @@ HINTS: Mapping[str, Schema] = {
     "session_id": text("The conversation that this request belongs to.", minLength=1, maxLength=256),
     "baseline": text("The model that savings are counted against.", minLength=1),
     "session_budget": {"type": "number", "exclusiveMinimum": 0, "description": "USD that the session may cost."},
+    "latency": {
+        **one_of("interactive", "background"),
+        "description": "Whether the client can wait for a cheaper tier.",
+    },
     "agent_id": text("A subagent of the session; each has its own conversation.", minLength=1, maxLength=256),
     "tags": {
         "type": "object",

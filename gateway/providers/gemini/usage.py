@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from gateway.catalog.service_tier import STANDARD_RATES, rate_factor
 from gateway.completion import Json, Usage, count
 
 SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
@@ -34,6 +35,9 @@ def parse_usage(body: Json, *, modalities: Collection[str] = ()) -> Usage | None
         cached_audio_tokens=min(_tokens_of("AUDIO", raw.get("cacheTokensDetails")), cached),
         raw=raw,
     )
+    factor = rate_factor("gemini", _tier(raw))
+    if factor != STANDARD_RATES:
+        usage = usage._replace(rate_factor=factor)
     details = raw.get("candidatesTokensDetails")
     return _with_media(usage, details, answer or 0, modalities=modalities) if details or modalities else usage
 
@@ -63,9 +67,14 @@ def _tokens_of(modality: str, details: Any) -> int:
 def extra_of(body: Json) -> Json:
     """Further top-level members: the service tier that was used."""
     raw = body.get("usageMetadata")
-    tier = raw.get("serviceTier") if isinstance(raw, dict) else None
-    known = SERVICE_TIERS.get(tier.lower()) if isinstance(tier, str) else None
+    known = _tier(raw) if isinstance(raw, dict) else None
     return {"service_tier": known} if known else {}
+
+
+def _tier(raw: Json) -> str | None:
+    """The tier that served the request, by OpenAI's name; Google may serve flex requests in the standard tier."""
+    tier = raw.get("serviceTier")
+    return SERVICE_TIERS.get(tier.lower()) if isinstance(tier, str) else None
 
 
 def logprobs_of(candidate: Json) -> Json | None:

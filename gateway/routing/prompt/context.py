@@ -57,6 +57,7 @@ def context_of(
         cooling=cooling,
         tradeoff=tradeoff,
         own_effort=request.sets_effort,
+        service_tier=request.service_tier,
         facts=request_facts(prompt, read(prompt), needs=needs, turns=turns, prompt_tokens=prompt_tokens),
     )
 

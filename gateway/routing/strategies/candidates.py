@@ -12,6 +12,7 @@ from typing import NamedTuple
 from gateway.catalog import plain_decimal
 from gateway.catalog.catalog import Catalog, Model, ModelKey
 from gateway.catalog.pool import pool_of
+from gateway.catalog.service_tier import rate_factor
 from gateway.errors import NoRoute
 from gateway.routing.estimation.estimates import EstimateColumns, Estimates, prior_quality
 from gateway.routing.estimation.model_columns import ModelColumns, columns_of
@@ -128,6 +129,9 @@ def _scored(request: RoutingRequest, columns: ModelColumns) -> ScoredModels:
     context = request.context
     estimates = request.estimates.across(columns, request.facts)
     costs = request.estimates.costs(columns, request.facts, max_tokens=context.max_tokens)
+    if context.service_tier is not None:
+        factors = [float(rate_factor(key.provider, context.service_tier)) for key in columns.keys]
+        costs = [cost * factor for cost, factor in zip(costs, factors, strict=True)]
     if surcharges := context.surcharges:
         with_surcharge = zip(costs, map(surcharges.get, columns.keys), strict=True)
         costs = [max(0.0, cost + surcharge) if surcharge else cost for cost, surcharge in with_surcharge]
