@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,15 +21,19 @@ from gateway.store.database_store import DatabaseStore
 @click.command()
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Lines of CSV; the default.")
 @click.option("--json", "form", flag_value="json", help="One JSON object for each row.")
+@click.option("--parquet", type=click.Path(path_type=Path, dir_okay=False), help="Write this Parquet file instead.")
 @row_filters
 @READ_DB
-def export(form: str, db: str | None, **given: Any) -> None:
-    """Write the requests of the ledger to standard output, the newest first.
+def export(form: str, parquet: Path | None, db: str | None, **given: Any) -> None:
+    """Write the requests of the ledger to standard output or to a Parquet file, the newest first.
 
     The columns are those of `/v1/routing/requests`; no row has a prompt or an answer. It reads 500 rows at a time, so a
     ledger of any size can be exported while gateways use it.
     """
     filters, path = chosen_filters(given), ledger_to_read(db)
+    if parquet is not None:
+        _write_parquet(parquet, path, filters)
+        return
     names: list[str] = []
     with reading(path) as store:
         for page in pages(store, filters):
@@ -37,6 +42,24 @@ def export(form: str, db: str | None, **given: Any) -> None:
             else:
                 header, names = not names, names or list(page[0])
                 echo(csv_text(names, page, header=header).removesuffix("\n"))
+
+
+def _write_parquet(file: Path, path: str, filters: Mapping[str, object]) -> None:
+    try:
+        from gateway.cli.parquet_file import write_parquet
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "Parquet needs the extra `parquet`: pip install 'auto-gateway[parquet]'. --csv and --json need nothing."
+        ) from None
+    with reading(path) as store:
+        try:
+            count = write_parquet(file, pages(store, filters))
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # a full disk, or a value of another tool that is not of its column's type
+            raise click.ClickException(f"{file} cannot be written: {error}") from None
+    click.echo(f"{file}: {count:,} requests", err=True)
 
 
 def pages(

@@ -81,7 +81,7 @@ _settle_texts = attrgetter(*_SETTLE_TEXT, "request_id")
 _attempt_texts = attrgetter(*_ATTEMPT_TEXT)
 _NO_USAGE = (None,) * len(USAGE_COLUMNS)
 _NUMBERS = frozenset({int, float})
-_BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept", "holdback")
+BOOLEAN_COLUMNS = ("experimental", "fallback_used", "estimated", "auto_route", "streamed", "session_kept", "holdback")
 
 
 def money(cost: Decimal | None) -> tuple[float | None, int | None]:
@@ -249,7 +249,7 @@ def decode_row(row: Mapping[str, Any]) -> dict[str, Any]:
             values[name] = loads(values[name])
     if "candidates" in values:
         values["candidates"] = from_columns(values["candidates"])
-    for name in _BOOLEAN_COLUMNS:
+    for name in BOOLEAN_COLUMNS:
         if values.get(name) is not None:
             values[name] = bool(values[name])
     return values

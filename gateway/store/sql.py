@@ -256,14 +256,19 @@ SELECT key_id, selected_provider AS provider, selected_model AS model, count(*) 
 FROM (SELECT key_id, selected_provider, selected_model, strategy_used FROM routing_metrics ORDER BY id DESC LIMIT ?) AS newest
 WHERE strategy_used <> 'pinned' GROUP BY 1, 2, 3 ORDER BY count DESC, 1 NULLS FIRST, 2, 3"""
 
-REQUESTS = """
-SELECT id, request_id, timestamp, strategy_used, confidence, selected_provider, selected_model, baseline_provider,
-    baseline_model, baseline_cost, actual_cost, cost_savings, savings_percentage, pattern_detected, complexity_score,
-    experimental, fallback_used, fallback_reason, status, baseline_cost_low, baseline_cost_high, evidence, estimated,
-    auto_route, requested_model, reasoning, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,
-    reasoning_tokens, price_version, policy_version, propensity, session_id, session_kept, switch_penalty, cache_marks, shadow_provider,
-    shadow_model, shadow_cost, key_id, client_request_id, client_retries, endpoint, tags, holdback, cache_miss, streamed, http_status, error_code, finish_reason, first_byte, duration, attempts, feedback_score
-FROM routing_metrics"""
+# What a list of requests shows of each.
+REQUEST_COLUMNS = (
+    "id", "request_id", "timestamp", "strategy_used", "confidence", "selected_provider", "selected_model",
+    "baseline_provider", "baseline_model", "baseline_cost", "actual_cost", "cost_savings", "savings_percentage",
+    "pattern_detected", "complexity_score", "experimental", "fallback_used", "fallback_reason", "status",
+    "baseline_cost_low", "baseline_cost_high", "evidence", "estimated", "auto_route", "requested_model",
+    "reasoning", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens", "price_version", "policy_version", "propensity", "session_id", "session_kept",
+    "switch_penalty", "cache_marks", "shadow_provider", "shadow_model", "shadow_cost", "key_id",
+    "client_request_id", "client_retries", "endpoint", "tags", "holdback", "cache_miss", "streamed",
+    "http_status", "error_code", "finish_reason", "first_byte", "duration", "attempts", "feedback_score",
+)  # fmt: skip
+REQUESTS = f"SELECT {', '.join(REQUEST_COLUMNS)} FROM routing_metrics"  # noqa: S608 - constants
 
 SHADOW = """
 SELECT shadow_provider, shadow_model, count(*) AS requests,
