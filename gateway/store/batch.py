@@ -35,7 +35,7 @@ def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owne
     for run in independent_runs(batch):
         settlements = [operation for _, operation in run if isinstance(operation, SettleRequest)]
         _settle_requests(connection, [settlement.record for settlement in settlements])
-        _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.outcomes])
+        _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.stored_outcomes])
         _insert_requests(
             connection,
             [operation.record for _, operation in run if isinstance(operation, InsertRequest) and is_plain(operation)],

@@ -118,6 +118,12 @@ class SettleRequest(Mutation[None]):
     record: RequestRecord
     outcomes: Sequence[StoredOutcome] = ()
 
+    @property
+    def stored_outcomes(self) -> list[StoredOutcome]:
+        """The outcomes without the features that the row has too; readers take them from there."""
+        features = self.record.features
+        return [each._replace(features=None) if each.features == features else each for each in self.outcomes]
+
 
 @dataclass(frozen=True, slots=True)
 class InsertOutcome(Mutation[int]):

@@ -45,9 +45,9 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
     match operation:
         case InsertRequest():
             return requests.insert(connection, operation, owner=owner)
-        case SettleRequest(record, outcomes):
+        case SettleRequest(record):
             requests.settle(connection, record)
-            for outcome in outcomes:
+            for outcome in operation.stored_outcomes:
                 requests.insert_outcome(connection, outcome)
             return None
         case UpsertAttempt(request_id, attempt):

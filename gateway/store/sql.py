@@ -163,7 +163,14 @@ INSERT INTO outcomes ({", ".join(encoding.OUTCOME_COLUMNS)}) VALUES ({"?, " * (l
 # Not for `executemany`, which would stop at the first id.
 INSERT_OUTCOME_ID = f"{INSERT_OUTCOME} RETURNING id"
 
-OUTCOMES = f"SELECT id, {', '.join(encoding.OUTCOME_COLUMNS)} FROM outcomes WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
+# An outcome that was stored with its row has the row's features.
+_OUTCOME_COLUMNS = ", ".join(
+    "coalesce(outcomes.features, routing_metrics.features) AS features" if name == "features" else f"outcomes.{name}"
+    for name in ("id", *encoding.OUTCOME_COLUMNS)
+)
+OUTCOMES = f"""
+SELECT {_OUTCOME_COLUMNS} FROM outcomes LEFT JOIN routing_metrics USING (request_id)
+WHERE outcomes.id > ? ORDER BY outcomes.id LIMIT ?"""  # noqa: S608 - constants
 
 NEWEST_OUTCOME = "SELECT coalesce(max(id), 0) FROM outcomes"
 

@@ -219,6 +219,18 @@ def test_outcomes(store: Store) -> None:
     assert store.outcomes(after=first)[0].timestamp == "2026-01-01T00:00:00Z"
 
 
+def test_outcomes_of_a_settlement_have_the_features_of_their_row(store: Store) -> None:
+    """What the row has is stored once; other features stay those of the outcome."""
+    own = StoredOutcome("gemini", "flash", "code", 0.2, request_id="r1", quality=0.9, features={"words": 12.0})
+    other = own._replace(quality=0.1, features={"words": 7.0})
+    settlement = SettleRequest(ended(), (own, other))
+    assert [outcome.features for outcome in settlement.stored_outcomes] == [None, {"words": 7.0}]
+    store.submit(InsertRequest(begun())).result()
+    store.submit(settlement).result()
+    store.submit(InsertOutcome(own._replace(request_id="gone", features=None))).result()
+    assert [outcome.features for outcome in store.outcomes()] == [{"words": 12.0}, {"words": 7.0}, None]
+
+
 def test_checkpoints(open_store: Callable[[], Store]) -> None:
     """Checkpoints and their bodies survive a restart. The ten newest usable ones remain, and all rejected ones."""
     with closing(open_store()) as store:

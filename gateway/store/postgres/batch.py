@@ -90,7 +90,7 @@ def apply_batch(connection: PostgresConnection, batch: Sequence[Operation], *, o
         )
         for index, operation in run:
             if isinstance(operation, SettleRequest):
-                outcomes += operation.outcomes
+                outcomes += operation.stored_outcomes
             elif isinstance(operation, InsertOutcome):
                 places[index] = len(outcomes)
                 outcomes.append(operation.outcome)
