@@ -60,6 +60,7 @@ async def lifespan(services: Services) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(services.store.flush)  # a settlement that fails now is tried once more
         await services.settlement_retries.retry()
         services.exporter.publish()
         services.body_executor.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,12 +33,12 @@ class Failing:
 
     def __init__(self, disk: Disk, upstream: Upstream | None = None) -> None:
         self.calls = 0
-        self._disk = disk
         self._upstream = upstream or answer()
+        self.fail: Callable[[], None] = lambda: disk.fails(apsw.FullError)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.calls += 1
-        self._disk.fails(apsw.FullError)
+        self.fail()
         return self._upstream(request)
 
 
@@ -116,6 +117,24 @@ def test_no_further_attempt(disk: Disk, tmp_path: Path) -> None:
     assert (row["status"], row["error_code"], row["actual_cost"]) == ("error", "ledger_unavailable", 0)
     assert [attempt["error"] for attempt in row["attempts"]] == ["upstream_overloaded", "ledger_unavailable"]
     assert {attempt["status"] for attempt in row["attempts"]} == {"failed_free"}
+
+
+def test_settlement_that_fails_while_the_gateway_ends(disk: Disk, tmp_path: Path) -> None:
+    """A settlement that the ledger refuses only after the shutdown has begun is written all the same."""
+    failed: list[None] = []
+
+    def fails_twice() -> Exception | None:
+        failed.append(None)
+        if len(failed) == 2:  # the settlement, about which the client is not told
+            threading.Event().wait(0.5)  # the client has its answer, and the shutdown begins
+        return apsw.FullError("the disk fails") if len(failed) <= 2 else None
+
+    upstream = Failing(disk, failing(503, "gemini", "claude", "openrouter"))
+    upstream.fail = lambda: setattr(disk, "writes", fails_twice) if not failed else None
+    with gateway(tmp_path, upstream) as client:
+        assert ask(client, model="auto").status_code == 503
+    (row,) = rows(tmp_path)
+    assert (row["status"], row["error_code"]) == ("error", "ledger_unavailable")
 
 
 def test_a_client_that_left(disk: Disk, tmp_path: Path) -> None:
