@@ -29,7 +29,7 @@ derived detector direct disconnected document down draining draw earlier empty e
 endpoint entry environment error evaluation example exceeded executor expected expired exponential fact failed failure
 fair fallback fast fault feed fence field figure file filter find finding finishing fit fixed for forbidden format
 found function gateway
-generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit in
+generated group guard guarded handler has head header hour hybrid id identifier identity image implemented implicit import imported in
 incoming incomplete index input insert instruction integrity interval invalid item job judged keep kind labelled large last
 learning length level like limit limited line linear list listener load loaded log logged lookup loss lost marker
 match mean means measured media memory merged meter metered method metric missing mode moment monitor multiprocess name names

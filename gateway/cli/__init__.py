@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
 
 class Subcommands(MutableMapping[str, click.Command]):
-    """Each name is that of a module here and of the command in it."""
+    """Each name is that of a module here and of the command in it; `import` is in `import_`, since it is a word of Python."""
 
     def __init__(self, *names: str) -> None:
         self._commands: dict[str, click.Command | None] = dict.fromkeys(names)
@@ -17,7 +18,8 @@ class Subcommands(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         command = self._commands[name]
         if command is None:
-            command = self._commands[name] = getattr(import_module(f"gateway.cli.{name}"), name)
+            module = f"{name}_" if iskeyword(name) else name
+            command = self._commands[name] = getattr(import_module(f"gateway.cli.{module}"), module)
         return command
 
     def __setitem__(self, name: str, command: click.Command) -> None:
@@ -57,6 +59,7 @@ class Subcommands(MutableMapping[str, click.Command]):
         "backup",
         "prune",
         "db",
+        "import",
     ),
 )
 @click.version_option(package_name="auto-gateway", prog_name="gateway")

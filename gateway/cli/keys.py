@@ -105,13 +105,8 @@ def create(
     settings = settings_or_exit(environment())
     if not (name.isprintable() and 0 < len(name) <= 64):
         raise click.BadParameter("a name has 1 to 64 printable characters.", param_hint="--name")
-    secret = new_secret()
-    key = VirtualKey(
-        id="key_" + secrets.token_hex(8),
-        name=name,
-        digest=digest_of(secret),
-        last4=secret[-SHOWN:],
-        created=datetime.now(UTC),
+    secret, key = new_key(
+        name,
         expires=expires,
         budget=budget,
         rpm=rpm,
@@ -124,19 +119,8 @@ def create(
     path = db or settings.db
     if DEMO_LEDGER.exists() and not is_postgres(path) and not Path(path).exists():
         click.echo(f"This key is for {path}; for the demo add --db {DEMO_LEDGER}.", err=True)
-    admin_secret = new_secret(ADMIN_PREFIX)
     with changing(path, create=True) as store:
-        created = (
-            not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
-        )
-        if created:  # first: once there is a virtual key, the admin routes require it
-            click.echo(f"admin key: {admin_secret}", err=True)
-            click.echo(
-                "The dashboard, the metrics and the other admin routes require it from now on, unless the gateway runs with "
-                "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` creates another.",
-                err=True,
-            )
-        store.submit(InsertVirtualKey(key)).result()
+        insert_key(key, store, settings)
     click.echo(secret)
     click.echo(f"{key.id} {key.name}: {limits(key)}. This is the only time the key is shown.", err=True)
 
@@ -217,6 +201,28 @@ def revoke(key: str, db: str | None) -> None:
         stored = live_key(store, key)
         store.submit(RevokeVirtualKey(stored.id, at=datetime.now(UTC))).result()
     click.echo(f"{stored.id} {shown(stored.name)} is revoked.", err=True)
+
+
+def new_key(name: str, **limits: Any) -> tuple[str, VirtualKey]:
+    """A new secret and the key that is stored for it; `limits` are members of `VirtualKey`."""
+    secret = new_secret()
+    now = datetime.now(UTC)
+    key = VirtualKey("key_" + secrets.token_hex(8), name, digest_of(secret), secret[-SHOWN:], created=now, **limits)
+    return secret, key
+
+
+def insert_key(key: VirtualKey, store: Store, settings: Settings) -> None:
+    """Store a key. With the first one, an admin key is made and printed where none is configured."""
+    admin_secret = new_secret(ADMIN_PREFIX)
+    created = not has_configured_admin(settings) and store.submit(InsertAdminKey(new_admin_key(admin_secret))).result()
+    if created:  # first: once there is a virtual key, the admin routes require it
+        click.echo(f"admin key: {admin_secret}", err=True)
+        click.echo(
+            "The dashboard, the metrics and the other admin routes require it from now on, unless the gateway runs with "
+            "GATEWAY_ADMIN_KEY or GATEWAY_API_KEY. This is the only time it is shown; `gateway keys admin` creates another.",
+            err=True,
+        )
+    store.submit(InsertVirtualKey(key)).result()
 
 
 def _nano(amount: float | None) -> int | None:
