@@ -52,50 +52,28 @@ def test_snapshot_reads_well_in_a_diff(script: ModuleType) -> None:
     assert sum(line.startswith('{"id":') for line in text.splitlines()) == text.count('"id":') > 1000
 
 
-def test_conditions_of_a_price(script: ModuleType) -> None:
-    """A price keeps its day or its times of the day; a step that changes no kept price is left out."""
-    base, dear = (
-        ModelPrice(input_mtok=Decimal(1)),
-        ModelPrice(input_mtok=Decimal("0.25"), web_searches_kcount=Decimal(9)),
-    )
-    same = ModelPrice(input_mtok=Decimal(1), web_searches_kcount=Decimal(14))
+def test_a_model_is_written_as_in_the_public_list(script: ModuleType) -> None:
+    """Prices, tiers, conditions and clauses of the package have the form in which they are published."""
     model = ModelInfo(
         id="m",
-        match=ClauseEquals("m"),
+        match=ClauseOr([ClauseAnd([ClauseContains("A"), ClauseRegex(r"^a\D$")]), ClauseEquals("B")]),
         prices=[
-            ConditionalPrice(prices=base),
-            ConditionalPrice(StartDateConstraint(date(2026, 1, 1)), prices=same),
-            ConditionalPrice(StartDateConstraint(date(2026, 2, 1)), prices=dear),
-            ConditionalPrice(TimeOfDateConstraint(time(16, 30), time(0, 30)), prices=base),
+            ConditionalPrice(prices=ModelPrice(input_mtok=TieredPrices(Decimal(1), [Tier(100, Decimal("2.5"))]))),
+            ConditionalPrice(StartDateConstraint(date(2026, 2, 1)), prices=ModelPrice(input_mtok=Decimal(3))),
+            ConditionalPrice(
+                TimeOfDateConstraint(time(16, 30), time(0, 30)), prices=ModelPrice(output_mtok=Decimal(1))
+            ),
         ],
     )
-    assert script.row(model) == {
+    assert script.raw(model) == {
         "id": "m",
+        "match": {"or": [{"and": [{"contains": "A"}, {"regex": r"^a\D$"}]}, {"equals": "B"}]},
         "prices": [
-            {"input": 1},
-            {"from": "2026-02-01", "input": 0.25},
-            {"daily": ["16:30:00", "00:30:00"], "input": 1},
+            {"prices": {"input_mtok": {"base": 1, "tiers": [{"start": 100, "price": Decimal("2.5")}]}}},
+            {"constraint": {"start_date": "2026-02-01"}, "prices": {"input_mtok": 3}},
+            {"constraint": {"start_time": "16:30:00", "end_time": "00:30:00"}, "prices": {"output_mtok": 1}},
         ],
     }
-
-
-def test_tiers_and_clauses(script: ModuleType) -> None:
-    """Tiers keep their sizes; clauses keep their logic, in lower case but for regular expressions."""
-    price = ModelPrice(input_mtok=TieredPrices(Decimal(1), [Tier(100, Decimal("2.5"))]), output_mtok=Decimal(3))
-    match = ClauseOr([ClauseAnd([ClauseContains("A"), ClauseRegex(r"^a\D$")]), ClauseEquals("B")])
-    assert script.row(ModelInfo(id="m", match=match, prices=price)) == {
-        "id": "m",
-        "match": {"or": [{"and": [{"contains": "a"}, {"regex": r"^a\D$"}]}, {"equals": "b"}]},
-        "prices": [{"input": {"base": 1, "tiers": [[100, 2.5]]}, "output": 3}],
-    }
-    names = ModelInfo(id="m", match=ClauseOr([ClauseEquals("m"), ClauseEquals("N")]), prices=price)
-    assert script.row(names)["match"] == {"equals": ["m", "n"]}
-
-
-def test_figures_are_exact(script: ModuleType) -> None:
-    """A figure that a JSON number would change is not written."""
-    with pytest.raises(ValueError, match="does not fit"):
-        script.number(Decimal("0.12345678901234567890123"))
 
 
 def test_prices_command_writes_or_checks_a_snapshot(

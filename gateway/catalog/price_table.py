@@ -68,9 +68,18 @@ class PriceTable:
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a price snapshot: {error!r}") from error
 
+    @property
+    def rows(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """The rows of the snapshot by provider, without overrides."""
+        return self._rows
+
     def with_own(self, prices: Mapping[tuple[str, str], Price]) -> PriceTable:
         """A table in which the given prices by (provider, model) override the snapshot."""
         return PriceTable(self._rows, version=self.version, overrides={**self._overrides, **prices})
+
+    def with_rows(self, newer: PriceTable) -> PriceTable:
+        """The rows of a newer snapshot, with the overrides of this table."""
+        return PriceTable(newer.rows, version=newer.version, overrides=self._overrides)
 
     def price(self, provider: str, model: str, at: datetime) -> Price | None:
         """The price at the time `at` (UTC if naive); None if the table does not have the model. An effort has its model's price."""

@@ -1,4 +1,5 @@
-"""Reloads the configuration while the gateway serves: after SIGHUP, and when one of its files has changed."""
+"""Reloads the configuration while the gateway serves: after SIGHUP, when one of its files has changed, and on days
+on which a model retires or has another price."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gateway.app import Gateway
@@ -31,30 +33,38 @@ class Reloader:
         *,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self._gateway = gateway
         self._read = read
         self._interval = interval
         self._clock = clock
+        self._today = today
         self._files = files_of(gateway.runtime.settings.config)
         self._stamp = stamp(self._files)
         self._next = clock() + interval
         self._requested = False
+        self._day = today()
 
     def request(self) -> None:
         """Read the configuration at the next check, changed or not; safe in a signal handler."""
         self._requested = True
 
     async def check(self) -> None:
-        """Reload if requested or if a file has changed. Checks the files every `interval` seconds."""
+        """Reload if requested, if a file has changed, or if the catalogue is another one today. Looks every `interval` seconds."""
         if not self._requested and self._clock() < self._next:
             return
-        requested, self._requested = self._requested, False
+        requested, self._requested = self._requested or self._is_outdated(), False
         self._next = self._clock() + self._interval
         now = stamp(self._files)
         if requested or now != self._stamp:
             self._stamp = now
             await self._reload()
+
+    def _is_outdated(self) -> bool:
+        """Whether a day has begun that changes the catalogue; each day is looked at once."""
+        before, self._day = self._day, self._today()
+        return before != self._day and is_outdated(self._gateway.runtime.settings, since=before, today=self._day)
 
     async def _reload(self) -> None:
         before = self._gateway.runtime.settings
@@ -75,6 +85,19 @@ class Reloader:
         for name in NEEDS_RESTART:
             if getattr(settings, name) != getattr(before, name):
                 log.warning("%s has changed; that takes a restart", name)
+
+
+def is_outdated(settings: Settings, *, since: date, today: date) -> bool:
+    """Whether a model of the catalogue retired after `since`, or has other list prices at the beginning of `today` (UTC)."""
+    if any(since < day <= today for day in settings.retirements.values()):
+        return True
+    midnight = datetime.combine(today, datetime.min.time(), UTC)
+    for model in settings.catalog:
+        price = settings.prices.price(model.provider, model.name, midnight)
+        listed = price and (float(price.input.base), float(price.output.base))
+        if listed is not None and listed != (model.input_price, model.output_price):
+            return True
+    return False
 
 
 def stamp(files: tuple[Path, ...]) -> Stamp:

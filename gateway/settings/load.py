@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from gateway.settings.models import (
     read_prices,
     read_strengths,
     retirement_warnings,
+    retirements,
     with_aliases,
 )
 from gateway.settings.schema import GatewayFile, ModelsFile, ProvidersFile, set_values, validated
@@ -114,6 +115,7 @@ def load(
         limits=Limits(**set_values(file.limits)),
         responses=ResponsesSettings(**set_values(file.responses)),
         daily_budget=_daily_budget(file),
+        retirements=upstream.retirements,
         webhooks=tuple(Webhook(**set_values(row)) for row in file.webhooks or ()),
         judge=None if file.judge is None else JudgeSettings(**set_values(file.judge)),
         sources=sources,
@@ -207,6 +209,7 @@ class _Upstream:
     prices: PriceTable
     tradeoffs: Mapping[str, float]
     model_timeouts: Mapping[tuple[str, str], Mapping[str, float]]
+    retirements: Mapping[str, date]
 
 
 def _upstream(
@@ -259,7 +262,7 @@ def _upstream(
             config_problems.problems.append(document.problem(("judge", "model"), problem))
     enabled = enabled_providers(providers, rows, environment, config_problems)
     timeouts = {key: set_values(row.timeouts) for row in models.models if row.timeouts for key in keys_of(row)}
-    return _Upstream(enabled, catalog, prices, tradeoffs, timeouts)
+    return _Upstream(enabled, catalog, prices, tradeoffs, timeouts, retirements(models.models, now=now))
 
 
 def _companion(config: Path, name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from gateway.catalog import PriceTable
@@ -22,17 +22,23 @@ RETIRING_DAYS = 7
 
 def read_prices(beside: Path, *, now: datetime, config_problems: ConfigProblems) -> PriceTable:
     """The snapshot at `beside`, else (or when that is broken) the packaged one. An old one is warned about."""
+    packaged = load_prices()
+    prices = packaged
     try:
-        prices = PriceTable.loads(beside.read_bytes()) if beside.is_file() else load_prices()
+        prices = PriceTable.loads(beside.read_bytes()) if beside.is_file() else packaged
     except (OSError, ValueError) as error:
-        prices = load_prices()
         config_problems.warnings.append(
             f"{beside}: {error}; the price snapshot that ships with the gateway is used instead"
         )
     age = (now.date() - prices.dated).days
     if age > STALE_DAYS:
         config_problems.warnings.append(
-            f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date"
+            f"the price snapshot is {age} days old ({prices.dated}): costs may be out of date; `gateway models update` renews it"
+        )
+    if prices.dated < packaged.dated:
+        config_problems.warnings.append(
+            f"{beside} is of {prices.dated}, the prices that ship with the gateway are of {packaged.dated}: remove the file, or renew "
+            "it with `gateway models update`"
         )
     return prices
 
@@ -79,6 +85,12 @@ def read_strengths(
     ]
     given = {name: Strength(value) for name, value in own.items() if value is not None}
     return {name: strength for name, strength in table.strengths.items() if name not in own} | given
+
+
+def retirements(rows: Iterable[ModelRow], *, now: datetime) -> dict[str, date]:
+    """The days on which models that are still served retire, by full name."""
+    ending = {f"{row.provider}/{row.id}": row.retires for row in rows}
+    return {name: day for name, day in ending.items() if day is not None and day > now.date()}
 
 
 def retirement_warnings(rows: Iterable[ModelRow], *, now: datetime) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +100,8 @@ class Settings:
     `model_timeouts` replace the gateway's and the provider's, by (provider, model) and name. After `keep_alive` seconds
     without an event a stream gets a comment. `tradeoffs` are what stands after `auto:`; `baseline` is a model name, or None for the choice by complexity.
     `holdback` is the share of conversations that go to the baseline, `holdback_daily_usd` what that may cost more in a UTC day;
-    `quality_floor` is a share of the baseline's quality, None for no floor.
+    `quality_floor` is a share of the baseline's quality, None for no floor. `retirements` are the days (UTC) from which on models
+    of the catalogue are not served any more, by full name.
     `allowed_hosts` may call a gateway without client keys, besides loopback; pages of `cors_origins` may read the answers of
     one with keys. After the first signal the gateway says for
     `drain_delay` seconds that it is not ready but takes what still comes, and then open answers have `grace` seconds to
@@ -144,6 +146,7 @@ class Settings:
     grace: float = 30.0
     daily_budget: Budget | None = None
     webhooks: tuple[Webhook, ...] = ()
+    retirements: Mapping[str, date] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -196,3 +196,15 @@ def test_price_version_names_day_and_package() -> None:
     """The version opens with the day of the snapshot and names the package it was made from."""
     assert PRICES.version.startswith(f"{PRICES.dated.isoformat()}+genai-prices.")
     assert date(2026, 11, 1) < PRICES.dated
+
+
+def test_newer_rows_keep_the_overrides() -> None:
+    """The rows of another snapshot replace these, and own prices still win."""
+    own = Price(Rate(Decimal(9)), Rate(Decimal(9)))
+    old = PriceTable({}, version="2026-01-01", overrides={("gemini", "own"): own})
+    newer = PriceTable({"gemini": [{"id": "m", "prices": [{"input": 1, "output": 2}]}]}, version="2026-02-01")
+    merged = old.with_rows(newer)
+    at = datetime(2026, 2, 1, tzinfo=UTC)
+    assert (merged.version, merged.price("gemini", "own", at)) == ("2026-02-01", own)
+    assert merged.price("gemini", "m", at) == newer.price("gemini", "m", at)
+    assert merged.rows == newer.rows

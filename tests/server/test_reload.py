@@ -6,12 +6,13 @@ import logging
 import os
 import signal
 from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
 
 from gateway.app import Gateway
-from gateway.server.reload import INTERVAL, Reloader, on_hangup
+from gateway.server.reload import INTERVAL, Reloader, is_outdated, on_hangup
 from gateway.settings import Settings, load
 from tests.conftest import KEYS, GatewayUnderTest, MakeGateway
 
@@ -29,10 +30,11 @@ class Followed:
             "GATEWAY_DB": gateway.app.state.gateway.runtime.settings.db,
         }
         self.gateway: Gateway = gateway.app.state.gateway
-        self.reloader = Reloader(self.gateway, self.read, clock=lambda: self.now)
+        self.today = date(2026, 11, 22)
+        self.reloader = Reloader(self.gateway, self.read, clock=lambda: self.now, today=lambda: self.today)
 
     def read(self) -> Settings:
-        return load(self.environment)
+        return load(self.environment, now=datetime.combine(self.today, time(), UTC))
 
     async def later(self) -> None:
         self.now += INTERVAL
@@ -127,3 +129,32 @@ async def test_reload_names_settings_that_need_a_restart(followed: Followed, cap
     await reloader.check()
     assert "port has changed; that takes a restart" in caplog.text
     assert "careful" in caplog.text
+
+
+MODELS = """
+models:
+  - {id: gemini-3.8-flash, provider: gemini, tier: simple}
+  - {id: gemini-2.5-flash, provider: gemini, tier: simple, retires: 2026-12-01}
+"""
+
+
+async def test_a_model_is_left_out_from_the_day_it_retires_on(followed: Followed) -> None:
+    """A gateway that runs across that day reads the configuration again at its beginning, and on no other day."""
+    followed.path.write_text("max_attempts: 1\n")
+    (followed.path.parent / "models.yaml").write_text(MODELS)
+    await followed.later()
+    before = followed.gateway.runtime
+    assert before.settings.catalog.get("gemini", "gemini-2.5-flash") is not None
+    followed.today = date(2026, 11, 30)
+    await followed.later()
+    assert followed.gateway.runtime is before
+    followed.today = date(2026, 12, 1)
+    await followed.later()
+    assert [model.name for model in followed.gateway.runtime.settings.catalog] == ["gemini-3.8-flash"]
+
+
+def test_another_list_price_outdates_the_catalogue() -> None:
+    """A day on which a price of the snapshot begins makes routing's prices outdated; other days do not."""
+    settings = load(KEYS, now=datetime(2026, 12, 2, tzinfo=UTC))
+    assert not is_outdated(settings, since=date(2026, 12, 2), today=date(2026, 12, 3))
+    assert is_outdated(settings, since=date(2026, 12, 2), today=date(2027, 1, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -104,6 +104,15 @@ def test_own_price_snapshot_replaces_the_packaged_one(load_files: Load) -> None:
     assert "the price snapshot that ships with the gateway is used" in broken.warnings[0]
 
 
+def test_own_prices_older_than_the_packaged_ones_are_warned_about(load_files: Load) -> None:
+    """A prices.json that was newer once is still used after an upgrade of the gateway, and the start says so."""
+    raw = packaged_file("prices.json").read_text()
+    own = load_files({"prices.json": raw.replace('"version":"2026-11-22', '"version":"2026-11-21', 1)})
+    assert own.prices.version.startswith("2026-11-21")
+    (warning,) = own.warnings
+    assert "is of 2026-11-21, the prices that ship with the gateway are of 2026-11-22" in warning
+
+
 def test_stale_prices_are_warned_about(load_files: Load) -> None:
     """Prices more than thirty days old are warned about, with their age."""
     assert load_files(flags={"now": datetime(2026, 12, 22, tzinfo=UTC)}).warnings == ()
@@ -160,4 +169,6 @@ def test_retirement_is_warned_about(load_files: Load) -> None:
     gone = load_files(rows(f"{ROW}, retires: 2026-11-22"))
 
     assert warning.startswith("gemini/gemini-3.8-flash retires on 2026-11-29: from then on")
-    assert (len(gone.catalog), gone.warnings) == (0, ())
+    assert (len(gone.catalog), gone.warnings, gone.retirements) == (0, (), {})
+    ending = load_files(rows(f"{ROW}, retires: 2027-03-01"))
+    assert ending.retirements == {"gemini/gemini-3.8-flash": date(2027, 3, 1)}
