@@ -13,10 +13,11 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listene
 
 
 class RunningGateway(NamedTuple):
-    """`headers` has the first client key of the settings, where they have one."""
+    """`headers` has the first client key of the settings, where they have one. Messages call it by its `name`, else its URL."""
 
     url: str
     headers: dict[str, str]
+    name: str | None = None
 
     def absent(self, error: Exception) -> click.ClickException:
         """The end of a command whose request got no answer."""
@@ -27,7 +28,7 @@ class RunningGateway(NamedTuple):
     def refused(self, status: int, answer: Any) -> click.ClickException:
         """The end of a command whose request was refused, with the gateway's own message."""
         message = (answer.get("error") or {}).get("message") if isinstance(answer, dict) else None
-        return click.ClickException(f"{self.url} refused ({status}): {message or 'no reason given'}")
+        return click.ClickException(f"{self.name or self.url} refused ({status}): {message or 'no reason given'}")
 
 
 def running_gateway(settings: Settings, url: str | None) -> RunningGateway:

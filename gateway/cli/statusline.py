@@ -19,12 +19,18 @@ MAX_INPUT = 1_000_000  # characters
 def statusline(db: str | None) -> None:
     """Print what a session has spent and saved, and which model answered last.
 
-    Standard input is the JSON that Claude Code gives to its status line's command; only `session_id` is read.
+    Standard input is the JSON that Claude Code gives to its status line's command; only `session_id` is read. While there
+    is no ledger, or it cannot be read, the line says so: the reason is on standard error, and the exit status is 0.
     """
     session = _session_id(sys.stdin.read(MAX_INPUT))
-    with reading(ledger_to_read(db)) as store:
-        totals = store.session_totals(session)
-        answered = store.requests(limit=1, filters={"session": session, "status": "ok"})
+    try:
+        with reading(ledger_to_read(db)) as store:
+            totals = store.session_totals(session)
+            answered = store.requests(limit=1, filters={"session": session, "status": "ok"})
+    except click.ClickException as error:  # a status line stays, whatever is away
+        echo("no ledger")
+        error.show()
+        return
     if not totals["requests"]:
         echo("no requests yet")
         return

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
 import pytest
 import respx
 
+from llm_simulator import Simulator
 from tests.cli.conftest import Invoke
 from tests.conftest import KEYS, MakeGateway
 
@@ -70,3 +73,39 @@ def test_ask_names_the_address_where_nothing_listens(invoke: Invoke) -> None:
     """A refused connection is status 1, with the address and what to do."""
     result = invoke("ask", "Hello", "--url", "http://127.0.0.1:9")
     assert (result.exit_code, "No gateway answers at http://127.0.0.1:9" in result.output) == (1, True)
+
+
+def test_ask_serves_itself_where_no_gateway_runs(invoke: Invoke) -> None:
+    """Without a running gateway and without --url the providers are asked by one in this process, which writes the row."""
+    with Simulator() as urls:
+        given = {**KEYS, **urls, "GATEWAY_PORT": "9", "GATEWAY_API_KEY": "a-client-key-of-the-tests"}
+        result = invoke("ask", "What is the capital of France?", "--model", "auto:cheap", **given)
+        refused = invoke("ask", "Hello", "--model", "nobody", **given)
+    assert result.exit_code == 0, result.output
+    assert "capital of France" in result.stdout
+    assert result.stderr.startswith(
+        "No gateway runs at http://127.0.0.1:9: asking gemini, claude, openrouter from here."
+    )
+    (row,) = [orjson.loads(line) for line in invoke("requests", "--json").stdout.splitlines()]
+    assert (row["status"], f"{row['selected_provider']}/{row['selected_model']}, $" in result.stderr) == ("ok", True)
+    assert (refused.exit_code, "The gateway of this command refused (404)" in refused.stderr) == (1, True)
+
+
+def test_ask_without_gateway_and_provider_says_what_to_start(invoke: Invoke) -> None:
+    """Where nothing can answer, the sentence names the demo and the keys, and no ledger is created."""
+    result = invoke("ask", "Hello", GATEWAY_PORT="9")
+    assert (result.exit_code, "gateway demo" in result.output, "GEMINI_API_KEY" in result.output) == (1, True, True)
+    assert "no ledger" in invoke("report").output
+
+
+def test_ask_tells_why_the_ledger_cannot_be_opened(invoke: Invoke, db: Path) -> None:
+    """A ledger that cannot be written is status 1 with its reason."""
+    db.mkdir()
+    result = invoke("ask", "Hello", GATEWAY_PORT="9", **KEYS)
+    assert (result.exit_code, str(db) in result.stderr) == (1, True)
+
+
+def test_ask_gives_up_on_an_address_that_is_none(invoke: Invoke) -> None:
+    """A URL that no client can call is status 1 with the URL."""
+    result = invoke("ask", "Hello", "--url", "http://[::1")
+    assert (result.exit_code, "No gateway answers at http://[::1" in result.output) == (1, True)

@@ -45,7 +45,10 @@ def test_input_without_a_session_is_wrong_use(db: Path, text: str) -> None:
     assert (result.exit_code, "Standard input must be JSON" in result.output) == (2, True)
 
 
-def test_a_missing_ledger_is_told(db: Path) -> None:
-    """Without a ledger the status is 1, with how to name one."""
-    result = line(db, '{"session_id": "s"}')
-    assert (result.exit_code, "There is no ledger" in result.output) == (1, True)
+def test_a_status_line_stays_while_the_ledger_is_away(db: Path) -> None:
+    """Without a ledger, or with one that cannot be read, the line is two words and the status 0; the reason is on standard error."""
+    missing = line(db, '{"session_id": "s"}')
+    db.write_text("no database" * 100)
+    broken = line(db, '{"session_id": "s"}')
+    assert (missing.exit_code, missing.stdout, "There is no ledger at" in missing.stderr) == (0, "no ledger\n", True)
+    assert (broken.exit_code, broken.stdout, str(db) in broken.stderr) == (0, "no ledger\n", True)
