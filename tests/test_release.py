@@ -122,6 +122,7 @@ def test_the_wheel_works_in_an_environment_of_its_own(built: dict[str, Path], tm
         str(python),
         "install",
         "-q",
+        "--no-compile",
         "--no-deps",
         "--no-index",
     ]
