@@ -44,7 +44,9 @@ class Users:
         self._thread: threading.Thread | None = None
 
     def start(self, url: str) -> None:
-        """Start sending requests to the gateway at `url`."""
+        """Start sending requests to the gateway at `url`, if there are any to send."""
+        if not self._requests:
+            return
         self._thread = threading.Thread(target=self._run, args=(url,), name="simulated users", daemon=True)
         self._thread.start()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.interruption import interruptible
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.errors import GatewayError
 from gateway.store.backup import back_up
@@ -31,7 +32,10 @@ def backup(file: Path, db: str | None) -> None:
     with reading(path):
         pass  # says what is wrong with a file that is no ledger
     try:
-        with click.progressbar(length=100, label=f"Copying {path}", file=sys.stderr) as bar:
+        with (
+            interruptible(lambda: f"{file} was not written, and the ledger is as it was."),
+            click.progressbar(length=100, label=f"Copying {path}", file=sys.stderr) as bar,
+        ):
             size = back_up(Path(path), file, progress=lambda done, pages: bar.update(100 * done // pages - bar.pos))
     except GatewayError as error:
         raise click.ClickException(error.message) from None

@@ -34,6 +34,8 @@ def copy(source: str, target: str, as_json: bool) -> None:
     TARGET is created, or is a copy that was interrupted and is continued. Rows, keys, budgets, sums and what was learned are copied
     and afterwards counted and summed on both sides. Stop the gateways on SOURCE first: a request that ends later is not in TARGET.
     """
+    if not is_postgres(source) and not Path(source).exists():
+        raise click.ClickException(f"There is no ledger at {source}.")
     _refuse_same(source, target)
     _refuse_lost_keys(source)
     ledgers = LedgerCopy(source, target)

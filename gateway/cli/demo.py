@@ -21,6 +21,7 @@ from gateway.cli.launch import (
     ledger_or_exit,
     listening_options,
     listening_or_exit,
+    tell_ready,
     within_open_files,
 )
 from gateway.cli.ledgers import DEMO_LEDGER
@@ -79,6 +80,11 @@ def demo(
             click.echo(f"demo: every upstream is simulated; the ledger is {ledger_name(settings.db)}", err=True)
             key = settings.client_keys[0].value if settings.client_keys else None
             users = Users(requests=traffic, seed=seed, api_key=key)
+
+            def started(url: str) -> None:
+                tell_ready(url)
+                users.start(url)
+
             with logging_to(sys.stderr):
                 store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
                 try:
@@ -86,7 +92,7 @@ def demo(
                         build_gateway_or_exit(settings, store=store, demo=True),
                         settings,
                         read=lambda: within_open_files(adapted(load(simulated, **flags), ledger=ledger)),
-                        started=users.start,
+                        started=started,
                         listening=listening,
                     )
                 finally:

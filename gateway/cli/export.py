@@ -12,6 +12,7 @@ import orjson
 from gateway.api.reports import MAX_ROWS
 from gateway.api.rows_csv import csv_text
 from gateway.catalog import plain_numbers
+from gateway.cli.interruption import interruptible
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.row_filters import chosen_filters, row_filters
 from gateway.cli.terminal import echo
@@ -35,7 +36,7 @@ def export(form: str, parquet: Path | None, db: str | None, **given: Any) -> Non
         _write_parquet(parquet, path, filters)
         return
     names: list[str] = []
-    with reading(path) as store:
+    with reading(path) as store, interruptible(lambda: "the output is not complete."):
         for page in pages(store, filters):
             if form == "json":
                 echo("\n".join(orjson.dumps(plain_numbers(row), default=str).decode() for row in page))

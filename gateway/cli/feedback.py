@@ -72,9 +72,16 @@ def _post(gateway: RunningGateway, body: dict[str, Any]) -> dict[str, Any]:
     """The gateway's answer. Ends the command with the gateway's message where it refuses, or with what to check."""
     try:
         response = httpx2.post(f"{gateway.url}/v1/feedback", json=body, headers=gateway.headers, timeout=TIMEOUT)
-        answer = response.json()
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        answer = _json(response.content)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise gateway.absent(error) from None
-    if response.status_code != 200:
+    if response.status_code != 200 or not isinstance(answer, dict):
         raise gateway.refused(response.status_code, answer)
-    return dict(answer)
+    return answer
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,6 +72,16 @@ def listening_or_exit(settings: Settings) -> Iterator[Sequence[socket.socket]]:
         yield sockets
     finally:
         close_all(sockets)
+
+
+def tell_ready(url: str) -> None:
+    """Says where to go, on a terminal: the log there is JSON, and its last lines are not the ones to look for."""
+    if sys.stderr.isatty():
+        click.secho(
+            f"\nReady: {url}/ is the dashboard, {url}/v1 the base URL of clients. Ctrl-C ends it.\n",
+            err=True,
+            bold=True,
+        )
 
 
 def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> DatabaseStore:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from gateway.cli.interruption import interruptible
 from gateway.cli.ledgers import DB, changing
 from gateway.cli.period import PointInTime
 
@@ -29,8 +30,15 @@ def prune(older_than: str, db: str | None) -> None:
         raise click.UsageError(
             f"--older-than must be at least {LEAST_DAYS}d: answers are rated for 30 days, and monthly limits add up rows."
         )
-    with changing(db) as store:
-        requests = outcomes = 0
+    requests = outcomes = 0
+    with (
+        changing(db) as store,
+        interruptible(
+            lambda: (
+                f"{requests:,} requests and {outcomes:,} outcomes are deleted, their sums are kept. Run it again for the rest."
+            )
+        ),
+    ):
         while deleted := store.prune_requests(before=older_than, limit=PAGE):
             requests += deleted
         while deleted := store.prune_outcomes(before=older_than, limit=PAGE):

@@ -26,9 +26,15 @@ class RunningGateway(NamedTuple):
         )
 
     def refused(self, status: int, answer: Any) -> click.ClickException:
-        """The end of a command whose request was refused, with the gateway's own message."""
-        message = (answer.get("error") or {}).get("message") if isinstance(answer, dict) else None
-        return click.ClickException(f"{self.name or self.url} refused ({status}): {message or 'no reason given'}")
+        """The end of a command whose request was refused, with the gateway's own message; or answered by something else."""
+        error = answer.get("error") if isinstance(answer, dict) else None
+        message = error.get("message") if isinstance(error, dict) else None
+        who = self.name or self.url
+        if not message:
+            return click.ClickException(
+                f"{who} answers ({status}), but not as a gateway does. Name the gateway with --url."
+            )
+        return click.ClickException(f"{who} refused ({status}): {message}")
 
 
 def running_gateway(settings: Settings, url: str | None) -> RunningGateway:

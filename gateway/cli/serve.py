@@ -20,6 +20,7 @@ from gateway.cli.launch import (
     ledger_or_exit,
     listening_options,
     listening_or_exit,
+    tell_ready,
     within_open_files,
 )
 from gateway.observability.logs import logging_to
@@ -69,7 +70,13 @@ def serve(
         with logging_to(sys.stderr):
             store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
             if settings.workers == 1:
-                run(build_gateway_or_exit(settings, store=store), settings, read=read, listening=listening)
+                run(
+                    build_gateway_or_exit(settings, store=store),
+                    settings,
+                    read=read,
+                    started=tell_ready,
+                    listening=listening,
+                )
                 return
             store.close()  # each worker opens it after the fork
         raise SystemExit(serve_by_several(settings, read, listening=listening))

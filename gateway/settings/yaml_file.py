@@ -55,7 +55,7 @@ def read_document(path: Path, config_problems: ConfigProblems) -> YamlFile:
     try:
         loader = SafeLoader(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{path}: cannot be read: {error}")
+        problems.append(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
         return empty
     try:
         node = loader.get_single_node()

@@ -58,7 +58,7 @@ def test_ask_escapes_what_a_terminal_would_obey(invoke: Invoke, respx_mock: resp
     [
         (stream(said("Hel"), end=""), "before it was complete"),
         (stream(said("Hel"), {"error": {"message": "the upstream broke off"}}), "the upstream broke off"),
-        (stream(said("Hel"), end="data: <html>\n\n"), "no reason given"),
+        (stream(said("Hel"), end="data: <html>\n\n"), "not as a gateway does"),
     ],
     ids=["no end", "error", "no JSON"],
 )

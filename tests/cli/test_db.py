@@ -55,3 +55,10 @@ def test_copy_that_cannot_be_is_told(invoke: Invoke, filled: Path, url: str) -> 
     assert "--accept-lost-keys" in lost.output
     assert [each.exit_code for each in (missing, *same, lost)] == [1] * 4
     assert not (filled.parent / "b.db").exists()
+
+
+def test_copy_says_that_there_is_no_source(invoke: Invoke, tmp_path: Path) -> None:
+    """A SOURCE that is not there is told, and TARGET is not created."""
+    result = invoke("db", "copy", str(tmp_path / "absent.db"), str(tmp_path / "new.db"))
+    assert (result.exit_code, "There is no ledger at" in result.output) == (1, True)
+    assert not (tmp_path / "new.db").exists()

@@ -65,9 +65,9 @@ def test_wrong_use_of_feedback_says_what_to_give(invoke: Invoke, arguments: tupl
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"status_code": 200, "text": "<html>"}, "No gateway answers"),
-        ({"status_code": 502, "json": ["?"]}, "refused (502): no reason given"),
-        ({"status_code": 502, "json": {}}, "refused (502): no reason given"),
+        ({"status_code": 200, "text": "<html>"}, "answers (200), but not as a gateway does"),
+        ({"status_code": 502, "json": ["?"]}, "answers (502), but not as a gateway does"),
+        ({"status_code": 502, "json": {}}, "answers (502), but not as a gateway does"),
     ],
     ids=["no gateway", "odd", "empty"],
 )

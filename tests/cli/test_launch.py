@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
 
+from gateway.cli.launch import tell_ready
 from tests.cli.conftest import KEYS, Invoke
 
 
@@ -51,3 +54,18 @@ print(within_open_files(load({})).limits.in_flight)
     ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - shown above
     assert ended.stdout == "64\n"
     assert "warning: this process may have 300 files open" in ended.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_is_told_where_to_go() -> None:
+    """On a terminal a last plain line has the address; a log file has JSON only."""
+    with redirect_stderr(Terminal()) as shown:
+        tell_ready("http://127.0.0.1:8000")
+    with redirect_stderr(io.StringIO()) as logged:
+        tell_ready("http://127.0.0.1:8000")
+    assert "Ready: http://127.0.0.1:8000/ is the dashboard" in shown.getvalue()
+    assert logged.getvalue() == ""

@@ -131,3 +131,11 @@ def test_they_can_be_sent_away(gateway: Gateway) -> None:
     users.start(gateway.url)
     users.stop()
     assert users.sent <= 1
+
+
+def test_nobody_comes_where_there_is_nothing_to_send(gateway: Gateway) -> None:
+    """Users without requests connect to nobody and say nothing."""
+    users = Users(requests=0)
+    users.start(gateway.url)
+    users.stop()
+    assert (users.sent, gateway.asked) == (0, [])
