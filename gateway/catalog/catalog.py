@@ -143,6 +143,7 @@ class Catalog:
     """An ordered, immutable set of models, found by (provider, name) or by any name a client may use.
 
     `aliases` maps names to names, `providers` are additional prefixes of full names, `tradeoffs` are the names after `auto:`.
+    `retired` models are not among the models, but their ids are still names: their provider says that they are gone.
     Raises ConfigError for an alias of an unknown model, a circular alias, or one that is named like `auto`.
     """
 
@@ -153,7 +154,9 @@ class Catalog:
         aliases: Mapping[str, str] | None = None,
         providers: Iterable[str] = (),
         tradeoffs: Mapping[str, float] = TRADEOFFS,
+        retired: Iterable[ModelKey] = (),
     ) -> None:
+        self.retired = tuple(retired)
         self._models = tuple(models)
         self._by_key: dict[tuple[str, str], Model] = {model.key: model for model in self._models}
         self._prefixes = {name: name for name in (*self.providers, *providers)} | PREFIXES
@@ -208,10 +211,11 @@ class Catalog:
         return Pinned(provider, model, listed)
 
     def _by_id(self, name: str) -> Pinned:
-        matches = [model for model in self._models if model.name == name]
+        keys = [model.key for model in self._models] + list(self.retired)
+        matches = [key for key in keys if key.name == name]
         if len(matches) != 1:
-            raise self._not_found(name, [model.full_name for model in matches])
-        return Pinned(matches[0].provider, matches[0].name, matches[0])
+            raise self._not_found(name, [key.full_name for key in matches])
+        return Pinned(*matches[0], self.get(*matches[0]))
 
     def _not_found(self, name: str, candidates: list[str]) -> ModelNotFound:
         shown = name if len(name) <= MAX_FUZZY_LENGTH else f"{name[:MAX_FUZZY_LENGTH]}..."
@@ -257,6 +261,7 @@ class Catalog:
             aliases=self.aliases if aliases is None else aliases,
             providers=self._prefixes,
             tradeoffs=self._tradeoffs if tradeoffs is None else tradeoffs,
+            retired=self.retired,
         )
 
     def alias_problems(self, aliases: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from gateway.catalog.catalog import TRADEOFFS, Catalog, Model
+from gateway.catalog.catalog import TRADEOFFS, Catalog, Model, ModelKey
 from gateway.catalog.cost import Price, Rate
 from gateway.catalog.model_effort import DERIVED_ERROR, LOST_STRENGTH, at_effort
 from gateway.catalog.price_table import PriceTable
@@ -69,7 +69,7 @@ def build_catalog(
 ) -> Catalog:
     """A catalogue from the contents of a valid `models.yaml`; `prices` of a model override the table.
 
-    Models that are retired `at` that time are left out. The caller adds the `aliases`. `strengths` are by full name. Raises ConfigError for models without a price, because routing could not compare them.
+    Models that are retired `at` that time are left out; their ids stay names. The caller adds the `aliases`. `strengths` are by full name. Raises ConfigError for models without a price, because routing could not compare them.
     """
     priced = prices.with_own(own_prices(document))
     rows = [
@@ -82,6 +82,7 @@ def build_catalog(
         [model for row, price in rows if price for model in _models(row, price, strengths)],
         providers=providers,
         tradeoffs=tradeoffs,
+        retired=[ModelKey(row["provider"], row["id"]) for row in document["models"] if is_retired(row, at)],
     )
 
 

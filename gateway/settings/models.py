@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from gateway.catalog import PriceTable
-from gateway.catalog.catalog import PREFIXES, Auto, Catalog
+from gateway.catalog.catalog import PREFIXES, Auto, Catalog, Pinned
 from gateway.catalog.model_effort import at_effort
 from gateway.catalog.packaged import build_catalog, load_prices, load_strengths, own_prices
 from gateway.catalog.strengths import STALE_DAYS as OLD_STRENGTHS_DAYS
@@ -153,7 +153,18 @@ def with_aliases(
     config_problems.problems += [
         origin[alias].problem(("aliases", alias), sentence) for alias, sentence in problems.items()
     ]
-    return catalog if problems else catalog.with_aliases(aliases)
+    if problems:
+        return catalog
+    catalog = catalog.with_aliases(aliases)
+    config_problems.warnings += _retired_aliases(catalog)
+    return catalog
+
+
+def _retired_aliases(catalog: Catalog) -> Iterator[str]:
+    for alias in catalog.aliases:
+        target = catalog.resolve(alias)
+        if isinstance(target, Pinned) and target.key in catalog.retired:
+            yield f"the alias {alias!r} means {target.key.full_name}, which its provider does not serve any more: give it another model"
 
 
 def baseline_problem(catalog: Catalog, baseline: str) -> str | None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from gateway.catalog.catalog import Pinned
 from gateway.catalog.packaged import packaged_file
 from tests.settings.conftest import Load, Problems
 
@@ -161,6 +162,18 @@ def test_broken_and_old_strengths_are_warned_about(load_files: Load) -> None:
     assert any(
         "the public strengths of the models are 184 days old (2026-11-29) and count half" in each for each in old
     )
+
+
+def test_alias_of_a_retired_model_is_warned_about(load_files: Load) -> None:
+    """A start does not fail on the day on which a provider retires a model that an alias or the baseline names."""
+    files = rows(f"{ROW}, retires: 2026-11-22", ROW.replace("3.8", "3.5"))
+    names = "aliases: {short: gemini-3.8-flash, full: gemini/gemini-3.8-flash, other: gemini-3.5-flash}"
+    settings = load_files(files | {"gateway.yaml": f"baseline: gemini-3.8-flash\n{names}\n"})
+    assert [warning.partition(", which")[0] for warning in settings.warnings] == [
+        "the alias 'short' means gemini/gemini-3.8-flash",
+        "the alias 'full' means gemini/gemini-3.8-flash",
+    ]
+    assert settings.catalog.resolve("short") == Pinned("gemini", "gemini-3.8-flash", None)
 
 
 def test_retirement_is_warned_about(load_files: Load) -> None:
