@@ -69,7 +69,7 @@ class RequestRecord(NamedTuple):
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
-    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
+    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read, `cache_missed_tokens` and `cache_loss` what that lost. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
     """
 
     request_id: str
@@ -116,6 +116,8 @@ class RequestRecord(NamedTuple):
     holdback: bool | None = None
     baseline_usage: Mapping[str, Any] = MappingProxyType({})
     cache_miss: str | None = None
+    cache_missed_tokens: int | None = None
+    cache_loss: Decimal | None = None
     streamed: bool = False
     http_status: int | None = None
     error_code: str | None = None

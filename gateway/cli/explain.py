@@ -83,7 +83,7 @@ def _decision(decision: Mapping[str, Any]) -> Iterator[str]:
     if decision["fallback_used"]:
         yield f"  fallback: {decision['fallback_reason']}"
     if decision["shadow_model"]:
-        yield f"  auto would have chosen {decision['shadow_provider']}/{decision['shadow_model']} (shadow mode)"
+        yield f"  auto would have chosen {decision['shadow_provider']}/{decision['shadow_model']}"
 
 
 def _candidates(candidates: Sequence[Any], decision: Mapping[str, Any], *, most: int | None) -> Iterator[str]:
@@ -136,7 +136,9 @@ def _money(answer: Mapping[str, Any]) -> Iterator[str]:
         share = baseline["savings_percentage"] or 0.0
         yield f"Saved: {_usd(baseline['cost_savings'])}, {share:.1f} % of the baseline (baseline minus cost)"
     if baseline["cache_miss"]:
-        yield f"Cache: the conversation's prefix was not read: {baseline['cache_miss']}"
+        tokens, lost = baseline["cache_missed_tokens"], _usd(baseline["cache_loss"])
+        price = "" if tokens is None else f"; {tokens} tokens, which cost {lost} more than reading them"
+        yield f"Cache: the conversation's prefix was not read: {baseline['cache_miss']}{price}"
     versions = answer["price_version"]
     if versions["recorded"] != versions["here"]:
         yield f"Prices: the row was priced with {versions['recorded'] or 'an unknown table'}, here they are {versions['here']}"

@@ -18,10 +18,14 @@ from gateway.cli.terminal import echo
 from gateway.errors import GatewayError
 from gateway.routing import usual_models
 from gateway.savings import ReportQuery, ledger_report, moment, odd_baseline
+from gateway.savings.hindsight import RATED
 from gateway.savings.ledger_report import BY, dimension_of
 from gateway.store.opening import ledger_name
 
 SHOWN_ROWS = 10  # of a long table, without --all
+# Members of a row that the table leaves out, and those that it has by session only.
+_HIDDEN = ("compared_usd", "saved_enough", "saved_requests_missing")
+_BY_SESSION = ("cache_read_tokens", "cache_write_tokens", "cache_missed_tokens", "lost_to_routing_usd")
 COUNT, USD, PERCENT = "{}", "$", "{:.1f} %"
 SHADOWED: Mapping[str, str] = {
     "shadow_requests": COUNT,
@@ -109,8 +113,9 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
     text = [f"# {title}" if markdown else title, ""]
     text += [f"- {name}: {value}" if markdown else f"  {name:<10} {value}" for name, value in head]
     tables: list[tuple[str, Sequence[Mapping[str, Any]]]] = [
-        ("by", made["by"]),
+        (f"By {next(iter(made['by'][0]))}" if made["by"] else "", made["by"]),
         ("Always one model, on the same tokens (approximate)", made["always"]),
+        ("Prompt caches: what could have been read and was not", made["caches"]["misses"]),
         ("Refused before routing", made["refusals"]),
     ]
     evidence = ", ".join(f"{count} {name}" for name, count in made["evidence"].items() if count)
@@ -118,15 +123,30 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
     for name, rows in tables:
         if rows:
             text += ["", f"{'## ' if markdown else ''}{name}", *table(rows, markdown=markdown, limit=limit)]
-    if made["exploration_usd"] or made["holdback_usd"]:
-        spent = f"{usd_text(made['exploration_usd'])} on exploration, {usd_text(made['holdback_usd'])} on the holdback"
-        text += ["", f"Of what was spent: {spent}"]
+    regrets = [
+        ("On exploration", usd_text(made["exploration_usd"])),
+        ("On the holdback", f"{usd_text(made['holdback_usd'])} more than the routed choices would have cost"),
+        ("Lost to our own routing", _lost(made["caches"])),
+        ("Best single model in hindsight", _best_single(made["best_single"])),
+    ]
+    width = max(len(name) for name, _ in regrets)
+    text += ["", f"{'## ' if markdown else ''}Of what was spent"]
+    text += [f"- {name}: {value}" if markdown else f"  {name:<{width}}  {value}" for name, value in regrets]
     return [*text, "", made["method"]]
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, markdown: bool, limit: int | None) -> list[str]:
-    """Rows of the same members as aligned columns, cut after `limit`. Of the ends of intervals only those of the saved share are shown."""
-    names = [name for name in rows[0] if not name.endswith(("_low_usd", "_high_usd")) and name != "compared_usd"]
+    """Rows of the same members as aligned columns, cut after `limit`.
+
+    Of the ends of intervals only those of the saved share are shown, and prompt caches only by session.
+    """
+    names = [
+        name
+        for name in rows[0]
+        if not name.endswith(("_low_usd", "_high_usd"))
+        and name not in _HIDDEN
+        and ("session" in rows[0] or name not in _BY_SESSION)
+    ]
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows[:limit]]
     if markdown:
         divider = "|".join("---" for _ in names)
@@ -176,19 +196,33 @@ def _baseline(made: Mapping[str, Any]) -> str:
 def _saved(made: Mapping[str, Any]) -> str:
     if made["saved_share"] is None:
         return "unknown: no request has a known baseline"
-    ends = [
-        f"{100 * share:.1f}" if share is not None else "?"
-        for share in (made["saved_share_low"], made["saved_share_high"])
-    ]
+    share = f"{usd_text(made['saved_usd'])}, {100 * made['saved_share']:.1f} % of the baseline"
     estimated = ", estimated" if made["evidence"]["modelled"] else ""
-    return f"{usd_text(made['saved_usd'])}, {100 * made['saved_share']:.1f} % of the baseline ({ends[0]} to {ends[1]} %{estimated})"
+    if made["saved_enough"]:
+        return f"{share} ({100 * made['saved_share_low']:.1f} to {100 * made['saved_share_high']:.1f} %{estimated})"
+    missing = made["saved_requests_missing"]
+    more = f"about {missing} more requests" if missing else "the baseline's answers vary too much"
+    return f"{share}{estimated}; not enough data yet for an interval, {more}"
 
 
 def _quality(quality: Mapping[str, Any]) -> str:
     if not quality["enough"]:
-        return f"not enough data yet, about {quality['labels_missing']} more labels"
+        sides = f"{quality['labels_routed']} ratings of routed answers, {quality['labels_baseline']} of held-back ones"
+        return f"not enough data yet: {sides}; about {quality['labels_missing']:,} more"
     difference = f"{quality['difference']:+.3f} against the baseline ({quality['low']:+.3f} to {quality['high']:+.3f})"
     return f"{quality['routed']:.3f}, {difference}, {quality['labels']} labels"
+
+
+def _lost(caches: Mapping[str, Any]) -> str:
+    lost = usd_text(caches["lost_to_routing_usd"])
+    return f"{lost} of cached prompts, by changes of a conversation's model, of {usd_text(caches['missed_usd'])} missed in all"
+
+
+def _best_single(best: Mapping[str, Any] | None) -> str:
+    if best is None:
+        return f"not known: no model with a known price has {RATED} ratings that are as good as all together"
+    alone = f"{best['model']}, {usd_text(best['usd'])} at a quality of {best['quality']:.3f}"
+    return f"{alone}; as routed {usd_text(best['spent_usd'])} at {best['spent_quality']:.3f} (approximate)"
 
 
 def _cell(name: str, value: object) -> str:

@@ -17,6 +17,7 @@ from gateway.routing import Plan, SessionLookup
 from gateway.savings import (
     FIRST,
     LIFETIME,
+    CacheLoss,
     CacheMiss,
     CacheRules,
     ConversationPrefixes,
@@ -27,6 +28,7 @@ from gateway.savings import (
     Turn,
     baseline_usage,
     breakpoint_lifetime,
+    cache_loss,
     cache_miss,
     digest_of,
     message_hashes,
@@ -40,13 +42,20 @@ _ROUTER = "openrouter/"  # prefix of OpenRouter's own models, which choose among
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+class PrefixLoss(NamedTuple):
+    """Why a turn did not read its conversation's prefix from a cache, and what that lost."""
+
+    reason: CacheMiss
+    loss: CacheLoss
+
+
 class Baseline(NamedTuple):
     """The members of a row that concern its baseline; `evidence` is None where no answer was billed."""
 
     cost: CostRange = CostRange(None, None, None)
     evidence: Evidence | None = None
     usage: Mapping[str, Any] = _NOTHING
-    cache_miss: CacheMiss | None = None
+    missed: PrefixLoss | None = None
 
 
 class Settled(NamedTuple):
@@ -79,23 +88,23 @@ class BaselineCalculator:
         baseline = ModelKey(record.baseline_provider, record.baseline_model)
         same = baseline in (selected, answering) or (plan.pinned and baseline.name.startswith(_ROUTER))
         if plan.session is None or plan.session.auxiliary:
-            prefix, miss = FIRST if same else unremembered(settled.request.messages), None
+            prefix, missed = FIRST if same else unremembered(settled.request.messages), None
         else:
-            prefix, miss = self._conversation(settled, plan.session, answering)
+            prefix, missed = self._conversation(settled, plan.session, answering)
         if not same:
-            return self._modelled(settled, answering, baseline, prefix, miss)
+            return self._modelled(settled, answering, baseline, prefix, missed)
         cost = attempt.cost if attempt is not None else None
         if settled.request.body.get("service_tier") is None and settled.usage.rate_factor != STANDARD_RATES:
             return self._at_list_price(settled, baseline, miss)
         evidence: Evidence = "unknown" if cost is None else _evidence_of_same(record, settled.usage)
-        known = Baseline(CostRange(cost, cost, cost), evidence, _NOTHING, miss)
+        known = Baseline(CostRange(cost, cost, cost), evidence, _NOTHING, missed)
         if prefix.turn is None or prefix.turn.key == baseline or record.holdback:
             return known
         return self._never_left(settled, baseline, prefix, known)
 
     def _conversation(
         self, settled: Settled, session: SessionLookup, answering: ModelKey
-    ) -> tuple[Prefix, CacheMiss | None]:
+    ) -> tuple[Prefix, PrefixLoss | None]:
         """What the request repeats of its conversation, and why that was not read; then remembers this turn."""
         request, usage, breakpoints = settled.request, settled.usage, settled.plan.breakpoints
         key = (session.key_id, session.conversation)
@@ -103,10 +112,7 @@ class BaselineCalculator:
         prefix = self._prefixes.prefix(key, request.messages, hashes, began=settled.began)
         if not settled.ok:
             return prefix, None
-        miss = None
-        if prefix.turn is not None:
-            rules, before = _rules(settled, answering), _rules(settled, prefix.turn.key)
-            miss = cache_miss(usage, answering, prefix, rules=rules, rules_before=before)
+        missed = self._missed(settled, answering, prefix)
         turn = Turn(
             answering,
             usage.prompt_tokens,
@@ -118,7 +124,17 @@ class BaselineCalculator:
             marked_models=breakpoints.models,
         )
         self._prefixes.record(key, turn)
-        return prefix, miss
+        return prefix, missed
+
+    def _missed(self, settled: Settled, answering: ModelKey, prefix: Prefix) -> PrefixLoss | None:
+        if prefix.turn is None:
+            return None
+        rules, before = _rules(settled, answering), _rules(settled, prefix.turn.key)
+        reason = cache_miss(settled.usage, answering, prefix, rules=rules, rules_before=before)
+        if reason is None:
+            return None
+        tokens = round(prefix.turn.tokens * self._prefix_ratio(prefix, answering))
+        return PrefixLoss(reason, cache_loss(tokens, settled.usage, self._prices.price(*answering, at=settled.at)))
 
     def _never_left(self, settled: Settled, baseline: ModelKey, prefix: Prefix, known: Baseline) -> Baseline:
         """The baseline answered after another model: it would have had the prefix in its cache, had it answered that turn too."""
@@ -135,7 +151,7 @@ class BaselineCalculator:
         return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
 
     def _modelled(
-        self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix, miss: CacheMiss | None
+        self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix, missed: PrefixLoss | None
     ) -> Baseline:
         pattern = (settled.plan.shadow or settled.plan.ranking).pattern or ""
         prompt, completion = self._lengths.ratios.of(answering, baseline, pattern=pattern)
@@ -143,7 +159,7 @@ class BaselineCalculator:
         lengths = Lengths(prompt, completion, None if limit is None else limit * settled.request.choices)
         stored = self._usage(settled, baseline, prefix, lengths)
         cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
-        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
+        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, missed)
 
     def _usage(
         self,
@@ -162,11 +178,11 @@ class BaselineCalculator:
             rate_factor=_client_factor(settled, baseline),
         )
 
-    def _prefix_ratio(self, prefix: Prefix, baseline: ModelKey) -> float:
-        """The baseline's prompt tokens per token of the model that answered the last turn."""
+    def _prefix_ratio(self, prefix: Prefix, model: ModelKey) -> float:
+        """A model's prompt tokens per token of the model that answered the last turn."""
         if prefix.turn is None:
             return 1.0
-        prompt, _ = self._lengths.ratios.of(prefix.turn.key, baseline, pattern="")
+        prompt, _ = self._lengths.ratios.of(prefix.turn.key, model, pattern="")
         return prompt.middle
 
 

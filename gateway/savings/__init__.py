@@ -2,7 +2,7 @@
 
 from gateway.savings.baseline_note import odd_baseline
 from gateway.savings.baseline_total import BaselineGroup, total_interval
-from gateway.savings.cache_miss import LOST_TO_ROUTING, CacheMiss, cache_loss, cache_miss
+from gateway.savings.cache_miss import CacheLoss, CacheMiss, cache_loss, cache_miss
 from gateway.savings.conversation_prefix import (
     FIRST,
     LIFETIME,
@@ -27,15 +27,16 @@ from gateway.savings.ledger_report import ReportQuery, ledger_report
 from gateway.savings.length_ratio import AnswerLength, LengthRatios, Ratio
 from gateway.savings.period import moment
 from gateway.savings.quality import Label
-from gateway.savings.report import NOT_ROUTED, Refusal, ReportGroup, breakdown, build_report
+from gateway.savings.report import NOT_ROUTED, Refusal, breakdown, build_report
+from gateway.savings.report_group import ReportGroup
 
 __all__ = [
     "FIRST",
     "LIFETIME",
-    "LOST_TO_ROUTING",
     "NOT_ROUTED",
     "AnswerLength",
     "BaselineGroup",
+    "CacheLoss",
     "CacheMiss",
     "CacheRules",
     "ConversationPrefixes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway.catalog.catalog import ModelKey
 from gateway.catalog.cost import MILLION, Price
@@ -12,9 +12,17 @@ from gateway.savings.conversation_prefix import Prefix
 from gateway.savings.counterfactual import IMPLICIT_MINIMUM, CacheRules
 
 CacheMiss = Literal["switched_model", "switched_host", "expired", "prefix_changed", "no_marks"]
-# The misses that routing causes: with the last turn's model the prefix would have been read.
-LOST_TO_ROUTING: frozenset[CacheMiss] = frozenset({"switched_model", "switched_host"})
 _READ = 0.5  # share of the prefix from which on it counts as read; providers read in blocks of 128 tokens and more
+
+
+class CacheLoss(NamedTuple):
+    """What a cache miss lost: tokens of the prompt that a cache could have held and did not, and their price in USD.
+
+    `usd` is what was paid for the tokens above the price of reading them; None where the model has no known price.
+    """
+
+    tokens: int
+    usd: Decimal | None
 
 
 def cache_miss(
@@ -45,20 +53,20 @@ def cache_miss(
     return "switched_host" if selected.provider == "openrouter" else "expired"
 
 
-def cache_loss(prefix_tokens: int, usage: Usage, price: Price | None) -> Decimal | None:
-    """USD that reading `prefix_tokens` of the prompt from the cache would have saved; None without a price.
+def cache_loss(prefix_tokens: int, usage: Usage, price: Price | None) -> CacheLoss:
+    """What reading `prefix_tokens` of the prompt from the cache would have saved.
 
     `usage` is the row's own, `price` its model's. What was written instead is compared at the rate of a write.
     """
-    if price is None:
-        return None
     missed = max(0, min(prefix_tokens, usage.prompt_tokens) - usage.cached_tokens)
+    if price is None:
+        return CacheLoss(missed, None)
     size = usage.prompt_tokens
     read = (price.cache_read or price.input).at(size)
     written = min(missed, usage.cache_write_tokens + usage.cache_write_1h_tokens)
     write = price.cache_write_1h if usage.cache_write_1h_tokens > usage.cache_write_tokens else price.cache_write
     paid = written * (write or price.input).at(size) + (missed - written) * price.input.at(size)
-    return max(Decimal(0), paid - missed * read) / MILLION
+    return CacheLoss(missed, max(Decimal(0), paid - missed * read) / MILLION)
 
 
 def _was_marked(prefix: Prefix, key: ModelKey) -> bool:

@@ -22,7 +22,9 @@ _REQUEST = (
     "key_id", "tags", "first_byte", "duration", "feedback",
 )  # fmt: skip
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
-_BASELINE = ("baseline_cost_low", "baseline_cost_high", "cost_savings", "savings_percentage", "cache_miss")
+_BASELINE = (
+    "baseline_cost_low", "baseline_cost_high", "cost_savings", "savings_percentage", "cache_miss", "cache_missed_tokens", "cache_loss",
+)  # fmt: skip
 
 
 def explanation(row: Mapping[str, Any], prices: PriceTable) -> dict[str, Any]:

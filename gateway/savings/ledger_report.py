@@ -11,8 +11,10 @@ import orjson
 from gateway.catalog import Catalog, Price, PriceTable, cost
 from gateway.completion import Usage
 from gateway.errors import InvalidRequest
+from gateway.savings.hindsight import PriceTokens
 from gateway.savings.quality import Label
-from gateway.savings.report import DIMENSIONS, PriceTokens, Refusal, ReportGroup, breakdown, build_report
+from gateway.savings.report import DIMENSIONS, Refusal, breakdown, breakdown_by_value, build_report
+from gateway.savings.report_group import ReportGroup
 from gateway.store import Store
 
 BY = (*DIMENSIONS, "session", "tag:NAME")
@@ -34,7 +36,8 @@ def ledger_report(
     dimension, column = dimension_of(query.by)
     since, until = (None if moment is None else moment.isoformat() for moment in (query.since, query.until))
     bounds: dict[str, Any] = {"since": query.since, "until": query.until, "key_id": query.key_id}
-    groups = [ReportGroup(**row) for row in store.report_groups(**bounds)]
+    sums = store.report_groups(**bounds, per="day" if dimension == "day" else "total")
+    groups = [ReportGroup(**row) for row in sums]
     by: list[dict[str, Any]] = []
     if dimension is not None:
         by = breakdown(groups, dimension, names={key.id: key.name for key in store.virtual_keys()})
@@ -42,8 +45,8 @@ def ledger_report(
         name = query.by or ""
         stored = "session_id" if column == "session" else "tags"
         rows = store.report_groups_by(stored, **bounds)
-        found = [(_value(row.pop("value"), column), ReportGroup(**row)) for row in rows]
-        by = _breakdown_by_value(found, name)
+        found = ((_value(row.pop("value"), column), ReportGroup(**row)) for row in rows)
+        by = breakdown_by_value(found, name)
     return build_report(
         groups,
         labels=[Label(row["score"], bool(row["baseline"])) for row in store.report_labels(**bounds)],
@@ -71,17 +74,6 @@ def _value(stored: str, column: str) -> str:
         return stored
     tags = orjson.loads(stored)
     return str(tags.get(column.removeprefix("tag:"), "none")) if isinstance(tags, dict) else "none"
-
-
-def _breakdown_by_value(found: list[tuple[str, ReportGroup]], name: str) -> list[dict[str, Any]]:
-    """The rows of `breakdown` for a value that the ledger found, such as a session."""
-    values = {value for value, _ in found}
-    rows = []
-    for value in values:
-        (row,) = breakdown([group._replace(provider=value) for other, group in found if other == value], "provider")
-        del row["provider"]
-        rows.append({name: value, **row})
-    return sorted(rows, key=lambda row: -row["spent_usd"])
 
 
 def _priced(price: Price | None) -> PriceTokens:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.savings.baseline_total import BaselineGroup, total_interval
+from gateway.savings.baseline_total import BaselineGroup, growth_needed, total_interval
+from gateway.savings.cache_report import cache_report, cache_sums
+from gateway.savings.hindsight import PriceTokens, always, best_single
 from gateway.savings.quality import Label, quality_difference
+from gateway.savings.report_group import ReportGroup
 
 # Evidence of a row's baseline cost, the best first.
 EVIDENCE = ("exact", "measured", "modelled", "unknown")
-_RATED, _AS_GOOD = 20, 0.02  # ratings that a single model needs, and how much worse than the rest it may be
 # What older gateways called the same.
 _EARLIER = {"same_usage": "modelled", "estimated": "modelled", "": "unknown"}
 NOT_ROUTED = frozenset({"pinned", "complexity"})
@@ -21,42 +24,10 @@ METHOD = (
     "known; it may be negative, and what is unknown is left out, never counted as zero. The interval contains the true sum with "
     "95 % probability: the error of a learned length is common to all requests of one baseline and does not shrink with their "
     "number. Exact means that the baseline itself answered, measured that a random draw sent the conversation to it, modelled "
-    "that its usage was estimated."
+    "that its usage was estimated. The quality compares rated answers of conversations that the draw sent to the baseline with those "
+    "that it could have sent there and did not. Lost to our own routing is what prompts cost above the price of reading them from "
+    "a cache because the gateway had changed the conversation's model."
 )
-
-
-class ReportGroup(NamedTuple):
-    """Sums of closed rows that agree in model, baseline, strategy, pattern, key and evidence; money in USD.
-
-    `compared_usd` is the cost of the rows whose baseline is known, `baseline_usd` what the baseline would have cost for them, with
-    the ends of its interval and the squared costs of the modelled rows. `explored_usd` is spent on draws of unlikely models.
-    `quality_sum` adds up the ratings of `feedbacks` rows, 0 to 1 each.
-    """
-
-    provider: str = ""
-    model: str = ""
-    baseline: str = ""
-    strategy: str = ""
-    pattern: str = ""
-    key_id: str = ""
-    evidence: str = ""
-    bucket: str = ""
-    requests: int = 0
-    errors: int = 0
-    unpriced: int = 0
-    spent_usd: float = 0.0
-    compared_usd: float = 0.0
-    baseline_usd: float = 0.0
-    low_usd: float = 0.0
-    high_usd: float = 0.0
-    squares: float = 0.0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    explored_usd: float = 0.0
-    holdback_usd: float = 0.0
-    quality_sum: float = 0.0
-    feedbacks: int = 0
 
 
 class Refusal(NamedTuple):
@@ -66,9 +37,6 @@ class Refusal(NamedTuple):
     key_id: str
     requests: int
 
-
-# USD for the group's tokens at another model; None where its price is not known.
-PriceTokens = Callable[[ReportGroup], float | None]
 
 DIMENSIONS: Mapping[str, Callable[[ReportGroup], str]] = {
     "model": lambda group: f"{group.provider}/{group.model}",
@@ -108,22 +76,27 @@ def build_report(
         "quality": quality_difference(labels),
         "exploration_usd": sum(group.explored_usd for group in groups),
         "holdback_usd": sum(group.holdback_usd for group in groups),
-        "always": _always(groups, models),
+        "caches": cache_report(groups),
+        "always": always(groups, models),
         "refusals": _refusals(refusals),
         "by": list(by),
         "method": METHOD if note is None else f"{METHOD} {note}",
     }
-    report["best_single"] = _best_single(groups, report["always"])
+    report["best_single"] = best_single(groups, report["always"])
     return report
 
 
 def money(groups: Iterable[ReportGroup]) -> dict[str, Any]:
-    """Spent, baseline and saved with their intervals in USD. Shares are null without a baseline."""
+    """Spent, baseline and saved with their intervals in USD. Shares are null without a baseline.
+
+    While the baseline may have cost nothing, for all that is known, the share has no interval: `saved_enough` is then false, and
+    about `saved_requests_missing` more requests like these give one; null where more of them would not help.
+    """
     groups = list(groups)
     by_baseline: dict[str, list[ReportGroup]] = {}
     for group in groups:
         by_baseline.setdefault(group.baseline, []).append(group)
-    low, middle, high = total_interval(
+    baselines = [
         BaselineGroup(
             sum(member.low_usd for member in members),
             sum(member.baseline_usd for member in members),
@@ -131,9 +104,10 @@ def money(groups: Iterable[ReportGroup]) -> dict[str, Any]:
             sum(member.squares for member in members),
         )
         for members in by_baseline.values()
-    )
+    ]
+    low, middle, high = total_interval(baselines)
     compared = sum(group.compared_usd for group in groups)
-    known = middle > 0
+    enough = low > 0
     return {
         "spent_usd": sum(group.spent_usd for group in groups),
         "compared_usd": compared,
@@ -143,10 +117,17 @@ def money(groups: Iterable[ReportGroup]) -> dict[str, Any]:
         "saved_usd": middle - compared,
         "saved_low_usd": low - compared,
         "saved_high_usd": high - compared,
-        "saved_share": (middle - compared) / middle if known else None,
-        "saved_share_low": (low - compared) / low if known and low > 0 else None,
-        "saved_share_high": (high - compared) / high if known else None,
+        "saved_share": (middle - compared) / middle if middle > 0 else None,
+        "saved_share_low": (low - compared) / low if enough else None,
+        "saved_share_high": (high - compared) / high if enough else None,
+        "saved_enough": enough,
+        "saved_requests_missing": _requests_missing(groups, baselines),
     }
+
+
+def _requests_missing(groups: Iterable[ReportGroup], baselines: Iterable[BaselineGroup]) -> int | None:
+    requests, growth = sum(group.requests for group in groups), growth_needed(baselines)
+    return None if growth is None else max(0, math.ceil(requests * (growth - 1.0)))
 
 
 def breakdown(
@@ -154,20 +135,28 @@ def breakdown(
 ) -> list[dict[str, Any]]:
     """One row for each value of a dimension of `DIMENSIONS`, the most expensive first. `names` are those of keys."""
     value_of = DIMENSIONS[dimension]
+    rows = breakdown_by_value(((value_of(group), group) for group in groups), dimension)
+    if dimension == "key":
+        rows = [{dimension: row[dimension], "name": (names or {}).get(row[dimension]), **row} for row in rows]
+    return sorted(rows, key=lambda row: row[dimension]) if dimension == "day" else rows
+
+
+def breakdown_by_value(groups: Iterable[tuple[str, ReportGroup]], name: str) -> list[dict[str, Any]]:
+    """One row for each value, the most expensive first; the value stands in the member `name`."""
     members: dict[str, list[ReportGroup]] = {}
-    for group in groups:
-        members.setdefault(value_of(group), []).append(group)
+    for value, group in groups:
+        members.setdefault(value, []).append(group)
     rows = [
         {
-            dimension: value,
-            **({"name": (names or {}).get(value)} if dimension == "key" else {}),
+            name: value,
             "requests": sum(member.requests for member in found),
             "errors": sum(member.errors for member in found),
             **money(found),
+            **cache_sums(found),
         }
         for value, found in members.items()
     ]
-    return sorted(rows, key=lambda row: row[dimension]) if dimension == "day" else sorted(rows, key=_most_expensive)
+    return sorted(rows, key=_most_expensive)
 
 
 def _most_expensive(row: Mapping[str, Any]) -> tuple[float, int]:
@@ -189,31 +178,6 @@ def _evidence(groups: Iterable[ReportGroup]) -> dict[str, int]:
         evidence = _EARLIER.get(group.evidence, group.evidence)
         counts[evidence if evidence in counts else "unknown"] += group.requests
     return counts
-
-
-def _always(groups: Sequence[ReportGroup], models: Mapping[str, PriceTokens]) -> list[dict[str, Any]]:
-    """What always using one model would have cost for the same tokens, the cheapest first: approximate, without its own cache and lengths."""
-    rows = []
-    for name, price in models.items():
-        costs = [price(group) for group in groups if group.prompt_tokens or group.completion_tokens]
-        known = [cost for cost in costs if cost is not None]
-        rows.append({"model": name, "usd": sum(known) if len(known) == len(costs) and costs else None})
-    return sorted(rows, key=lambda row: (row["usd"] is None, row["usd"] or 0.0))
-
-
-def _best_single(groups: Iterable[ReportGroup], always: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The cheapest single model that was rated as well as all answers together; None while too few answers are rated."""
-    ratings: dict[str, tuple[float, int]] = {}
-    for group in groups:
-        for name in (f"{group.provider}/{group.model}", ""):  # the empty name is all models together
-            total, count = ratings.get(name, (0.0, 0))
-            ratings[name] = total + group.quality_sum, count + group.feedbacks
-    overall, rated = ratings.get("", (0.0, 0))
-    for row in always:
-        total, count = ratings.get(row["model"], (0.0, 0))
-        if row["usd"] is not None and count >= _RATED and total / count >= overall / rated - _AS_GOOD:
-            return {**row, "quality": total / count}
-    return None
 
 
 def _refusals(refusals: Iterable[Refusal]) -> list[dict[str, Any]]:

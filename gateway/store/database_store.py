@@ -166,10 +166,15 @@ class DatabaseStore(ABC):
             return reports.timeline(connection, days=days, now=self._now())
 
     def report_groups(
-        self, *, since: datetime | None, until: datetime | None, key_id: str | None
+        self,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        key_id: str | None,
+        per: report_groups.Per = "total",
     ) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
-            return report_groups.report_groups(connection, since=since, until=until, key_id=key_id)
+            return report_groups.report_groups(connection, since=since, until=until, key_id=key_id, per=per)
 
     def report_groups_by(
         self, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None

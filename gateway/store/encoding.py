@@ -57,7 +57,7 @@ _SETTLE_TEXT = (
 SETTLE_COLUMNS = (
     *_SETTLE_TEXT, *COST_COLUMNS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE_COLUMNS,
     "fallback_used", "estimated", "streamed", "http_status", "first_byte", "duration", "attempts",
-    "baseline_usage",
+    "baseline_usage", "cache_missed_tokens", "cache_loss", "cache_loss_nano",
 )  # fmt: skip
 
 # Columns of an attempt, in the order of `attempt_values`.
@@ -146,6 +146,8 @@ def settle_values(record: RequestRecord) -> tuple[Any, ...]:
         real(record.duration),
         len(record.attempts) or 1,
         dumps(dict(record.baseline_usage)) if record.baseline_usage else None,
+        None if record.cache_missed_tokens is None else count(record.cache_missed_tokens),
+        *money(record.cache_loss),
         request_id,
     )
 

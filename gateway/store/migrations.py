@@ -15,6 +15,11 @@ from gateway.store.sql import Connection
 
 _BASE = (*tables.TABLES, rollup.VIEW, *tables.INDEXES, *rollup.TRIGGERS)
 
+_CACHE_LOSS = (
+    "ALTER TABLE routing_metrics ADD COLUMN cache_missed_tokens INTEGER CHECK (cache_missed_tokens >= 0)",
+    "ALTER TABLE routing_metrics ADD COLUMN cache_loss REAL",
+    "ALTER TABLE routing_metrics ADD COLUMN cache_loss_nano INTEGER CHECK (cache_loss_nano >= 0)",
+)
 # By the version that a step starts from. Development versions before 10 were never released and have no step.
 _STEPS: Mapping[int, tuple[str, ...]] = {
     10: (
@@ -37,8 +42,9 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         tables.COST_HISTORY,
     ),
     13: (tables.RESPONSES, tables.RESPONSES_EXPIRE),
-    # The rollup with more groups and measures, added up again from the rows; evidence in today's words.
+    # Today's rollup, added up again from the rows; evidence in today's words.
     14: (
+        *_CACHE_LOSS,
         *(f"DROP TRIGGER IF EXISTS {name}" for name in rollup.TRIGGER_NAMES),
         "DROP VIEW IF EXISTS rollup_rows",
         "DROP TABLE rollup",
@@ -57,7 +63,24 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         tables.JUDGE_INDEX,
         tables.RATED_INDEX,
     ),
+    # The rollup with losses of prompt caches; the sums are taken over, those of pruned rows too.
+    16: (
+        *_CACHE_LOSS,
+        *(f"DROP TRIGGER IF EXISTS {name}" for name in rollup.TRIGGER_NAMES),
+        "DROP VIEW IF EXISTS rollup_rows",
+        "ALTER TABLE rollup RENAME TO rollup_before",
+        rollup.TABLE,
+        rollup.VIEW,
+        *rollup.TAKE_OVER,
+        "DROP TABLE rollup_before",
+        *rollup.TRIGGERS,
+        "DROP INDEX IF EXISTS routing_metrics_rated",
+        tables.RATED_INDEX,
+    ),
 }
+# Steps that bring the rollup to today's form: step 14 makes it in that form, so a file from before that skips them.
+_AFTER_REBUILD = frozenset({16})
+_REBUILD_STEP = 14
 OLDEST_SCHEMA = min(_STEPS)
 SCHEMA = max(_STEPS) + 1
 
@@ -85,7 +108,8 @@ def _missing_statements(version: int) -> Iterator[str]:
         yield from _BASE
         return
     for step in range(version, SCHEMA):
-        yield from _STEPS[step]
+        if version > _REBUILD_STEP or step not in _AFTER_REBUILD:
+            yield from _STEPS[step]
 
 
 def schema_version(connection: Connection) -> int:

@@ -5,17 +5,20 @@ The rollup answers for whole days and whole hours; the rows themselves only for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from gateway.store import encoding, rollup, sql
 from gateway.store.mutations import RefusalCount
 from gateway.store.sql import Connection
 
-MAX_LABELS = 20_000  # the newest; a report looks at no more
+# Of each side of the holdback's draw, the newest: these give an interval of 0.02 either way.
+MAX_LABELS = 10_000
+Per = Literal["total", "day"]
+MAX_VALUES = 10_000  # sessions, or objects of tags, of one report
 _FIRST, _LAST = "", "~"  # before and after every day and hour
-_GROUPS = ("provider", "model", "baseline", "strategy", "pattern", "key_id", "evidence")
+_GROUPS = ("provider", "model", "baseline", "strategy", "pattern", "key_id", "evidence", "cache_miss")
 _SUMS = {
     "requests": "requests",
     "errors": "errors",
@@ -29,12 +32,19 @@ _SUMS = {
     "prompt_tokens": "prompt_tokens",
     "completion_tokens": "completion_tokens",
     "cached_tokens": "cached_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "missed_tokens": "missed_tokens",
+    "missed_usd": "missed_nano / 1e9",
+    "lost_usd": "lost_nano / 1e9",
     "explored_usd": "explored_nano / 1e9",
     "holdback_usd": "holdback_nano / 1e9",
     "quality_sum": "quality_sum",
     "feedbacks": "feedbacks",
 }
-_COUNTS = ("requests", "errors", "unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "feedbacks")
+_COUNTS = (
+    "requests", "errors", "unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "missed_tokens",
+    "feedbacks",
+)  # fmt: skip
 _TOTALS = ", ".join(f"total({expression}) AS {name}" for name, expression in _SUMS.items())
 _PERIOD = f"""
 WITH period AS (
@@ -49,21 +59,27 @@ WITH period AS (
     SELECT {rollup.COLUMNS} FROM rollup_rows WHERE unit = 'hour' AND timestamp >= :last_start AND timestamp < :until
 )"""  # noqa: S608 - constants
 _KEY = " WHERE key_id = :key_id"
-_BY = f"SELECT {', '.join(_GROUPS)}, substr(bucket, 1, 10) AS bucket, {_TOTALS} FROM period"  # noqa: S608 - constants
-_GROUPED = f" GROUP BY {', '.join(_GROUPS)}, substr(bucket, 1, 10) HAVING total(requests) > 0"
+_BUCKET: Mapping[Per, str] = {"total": "''", "day": "substr(bucket, 1, 10)"}
+_BY = f"SELECT {', '.join(_GROUPS)}, {{bucket}} AS bucket, {_TOTALS} FROM period{{key}} "  # noqa: S608 - constants
+_GROUPED: Mapping[Per, str] = {
+    "total": f"GROUP BY {', '.join(_GROUPS)} HAVING total(requests) > 0",
+    "day": f"GROUP BY {', '.join(_GROUPS)}, {_BUCKET['day']} HAVING total(requests) > 0",
+}
+# The most expensive values first, so that the sums are only made of their rows.
 _BY_VALUE = f"""
 SELECT value, baseline, evidence, strategy, {_TOTALS} FROM rollup_rows JOIN (
     SELECT id AS row_id, {{column}} AS value FROM routing_metrics
-    WHERE timestamp >= :since AND timestamp < :until AND {{column}} IS NOT NULL
+    WHERE timestamp >= :since AND timestamp < :until{{key}} AND {{column}} IN (
+        SELECT {{column}} FROM routing_metrics
+        WHERE timestamp >= :since AND timestamp < :until{{key}} AND {{column}} IS NOT NULL AND status <> 'open'
+        GROUP BY {{column}} ORDER BY total(actual_cost) DESC, count(*) DESC, {{column}} LIMIT :most
+    )
 ) AS valued ON row_id = rollup_rows.id
-WHERE unit = 'hour'"""  # noqa: S608 - constants
+WHERE unit = 'hour' GROUP BY value, baseline, evidence, strategy"""  # noqa: S608 - constants
 _LABELS = f"""
-SELECT score, baseline FROM (
-    SELECT feedback_score AS score, id,
-        CAST(coalesce(holdback, 0) = 1 OR (selected_provider = baseline_provider AND selected_model = baseline_model) AS INTEGER) AS baseline
-    FROM routing_metrics
-    WHERE feedback_score IS NOT NULL AND timestamp >= :since AND timestamp < :until{{key}} ORDER BY id DESC LIMIT {MAX_LABELS}
-) AS newest ORDER BY id"""  # noqa: S608 - constants
+SELECT feedback_score AS score, holdback AS baseline FROM routing_metrics
+WHERE feedback_score IS NOT NULL AND holdback = :held AND timestamp >= :since AND timestamp < :until{{key}}
+ORDER BY timestamp DESC LIMIT {MAX_LABELS}"""  # noqa: S608 - constants
 _ADD_REFUSALS = """
 INSERT INTO refusals (hour, cause, key_id, count) VALUES (?, ?, ?, ?)
 ON CONFLICT (hour, cause, key_id) DO UPDATE SET count = refusals.count + excluded.count"""
@@ -72,30 +88,42 @@ SELECT cause, key_id, total(count) AS requests FROM refusals WHERE hour >= :firs
 
 
 def report_groups(
-    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
+    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None, per: Per
 ) -> list[dict[str, Any]]:
-    """The rows of `gateway.savings.report.ReportGroup`, as mappings."""
-    query = _PERIOD + _BY + (_KEY if key_id is not None else "") + _GROUPED
+    """The rows of `gateway.savings.report.ReportGroup`, as mappings; the members of a day apart, or with an empty `bucket`."""
+    query = _PERIOD + _BY.format(bucket=_BUCKET[per], key=_KEY if key_id is not None else "") + _GROUPED[per]
     return [_counted(row) for row in sql.dicts(connection, query, _bounds(since, until) | _key(key_id))]
 
 
 def report_groups_by(
-    connection: Connection, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
+    connection: Connection,
+    column: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    key_id: str | None,
+    most: int = MAX_VALUES,
 ) -> list[dict[str, Any]]:
-    """The same by the value of a column of the rows (`session_id`, `tags`), which stands in `value`. Reads the rows of the period."""
-    query = _BY_VALUE.format(column=column)
-    query += (" AND key_id = :key_id" if key_id is not None else "") + " GROUP BY value, baseline, evidence, strategy"
-    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)
+    """The same by the value of a column of the rows (`session_id`, `tags`), which stands in `value`: the `most` expensive ones.
+
+    Reads the rows of the period.
+    """
+    query = _BY_VALUE.format(column=column, key=" AND key_id = :key_id" if key_id is not None else "")
+    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST), "most": most} | _key(key_id)
     return [_counted(row) for row in sql.dicts(connection, query, values)]
 
 
 def report_labels(
     connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
 ) -> list[dict[str, Any]]:
-    """Ratings in the order of their requests: `score`, and whether the baseline itself answered (`baseline`)."""
+    """Ratings of both sides of the holdback's draw, each in the order of time: `score`, and whether the draw held it back (`baseline`).
+
+    Answers that no draw concerned are left out: whoever chose the model of those may have chosen it by the task.
+    """
     query = _LABELS.format(key=" AND key_id = :key_id" if key_id is not None else "")
     values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)
-    return [{**row, "score": min(1.0, max(0.0, row["score"]))} for row in sql.dicts(connection, query, values)]
+    sides = [sql.dicts(connection, query, {**values, "held": held}) for held in (0, 1)]
+    return [row for side in sides for row in reversed(side)]
 
 
 def refusals(

@@ -15,10 +15,15 @@ GROUPS = {
     "key_id": "key_id",
     "baseline": "baseline_provider || '/' || baseline_model",
     "evidence": "evidence",
+    # Rows of ledgers that did not price their misses count as none.
+    "cache_miss": "CASE WHEN cache_missed_tokens IS NOT NULL THEN cache_miss END",
 }
 
 _COMPARED = "cost_savings IS NOT NULL"
 _NANO_COST = "CAST(round(actual_cost * 1e9) AS BIGINT)"
+# The gateway changed the conversation's model: neither the client's own change nor a failover.
+_CHANGED_BY_ROUTING = """cache_miss = 'switched_model' AND strategy_used <> 'pinned'
+    AND substr(coalesce(fallback_reason, ''), 1, 8) <> 'upstream'"""
 # Each measure: its type, and what one closed row adds to it. Rows of other tools may lack the integer columns of money, so the
 # REAL columns are the fallback.
 _MEASURES = {
@@ -57,6 +62,13 @@ _MEASURES = {
     "prompt_tokens": ("INTEGER", "coalesce(prompt_tokens, 0)"),
     "completion_tokens": ("INTEGER", "coalesce(completion_tokens, 0)"),
     "cached_tokens": ("INTEGER", "coalesce(cached_tokens, 0)"),
+    "cache_write_tokens": ("INTEGER", "coalesce(cache_write_tokens, 0)"),
+    "missed_tokens": ("INTEGER", "coalesce(cache_missed_tokens, 0)"),
+    "missed_nano": ("INTEGER", "coalesce(cache_loss_nano, 0)"),
+    "lost_nano": (
+        "INTEGER",
+        f"CASE WHEN {_CHANGED_BY_ROUTING} THEN coalesce(cache_loss_nano, 0) ELSE 0 END",
+    ),
     "quality_sum": ("REAL", "coalesce(feedback_score, 0.0)"),
     "feedbacks": ("INTEGER", "CAST(feedback_score IS NOT NULL AS INTEGER)"),
     "duration_sum": ("REAL", "coalesce(duration, 0.0)"),
@@ -109,3 +121,14 @@ TRIGGERS = tuple(_trigger(name, event, row=row, sign=sign) for name, event, row,
 REBUILD = f"""
 INSERT INTO rollup ({COLUMNS}) SELECT {", ".join(KEY)}, {", ".join(f"sum({measure})" for measure in MEASURES)}
 FROM rollup_rows GROUP BY {", ".join(KEY)}"""  # noqa: S608 - constants
+# Fill the rollup from `rollup_before`, its form without losses of prompt caches; sums of deleted rows stay. No row had a loss
+# then. Only the tokens that were written to caches are added up from the rows.
+_NEW = ("cache_miss", "missed_tokens", "missed_nano", "lost_nano", "cache_write_tokens")
+_BEFORE = ", ".join(name for name in (*KEY, *MEASURES) if name not in _NEW)
+_KEYS = ", ".join(KEY)
+TAKE_OVER = (
+    f"INSERT INTO rollup ({_BEFORE}, {', '.join(_NEW)}) SELECT {_BEFORE}, '', 0, 0, 0, 0 FROM rollup_before",  # noqa: S608 - constants
+    f"""
+INSERT INTO rollup ({_KEYS}, cache_write_tokens) SELECT {_KEYS}, sum(cache_write_tokens) FROM rollup_rows
+WHERE cache_write_tokens > 0 GROUP BY {_KEYS} ON CONFLICT DO UPDATE SET cache_write_tokens = excluded.cache_write_tokens""",  # noqa: S608 - constants
+)

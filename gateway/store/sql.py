@@ -272,8 +272,8 @@ REQUEST_COLUMNS = (
     "reasoning", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
     "reasoning_tokens", "price_version", "policy_version", "propensity", "session_id", "session_kept",
     "switch_penalty", "cache_marks", "shadow_provider", "shadow_model", "shadow_cost", "key_id",
-    "client_request_id", "client_retries", "endpoint", "tags", "holdback", "cache_miss", "streamed",
-    "http_status", "error_code", "finish_reason", "first_byte", "duration", "attempts", "feedback_score",
+    "client_request_id", "client_retries", "endpoint", "tags", "holdback", "cache_miss", "cache_missed_tokens",
+    "cache_loss", "streamed", "http_status", "error_code", "finish_reason", "first_byte", "duration", "attempts", "feedback_score",
 )  # fmt: skip
 REQUESTS = f"SELECT {', '.join(REQUEST_COLUMNS)} FROM routing_metrics"  # noqa: S608 - constants
 

@@ -73,7 +73,10 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     tags TEXT,
     holdback INTEGER CHECK (holdback IN (0, 1)),
     baseline_usage TEXT,
-    cache_miss TEXT
+    cache_miss TEXT,
+    cache_missed_tokens INTEGER CHECK (cache_missed_tokens >= 0),
+    cache_loss REAL,
+    cache_loss_nano INTEGER CHECK (cache_loss_nano >= 0)
 )"""
 
 _ATTEMPTS = """
@@ -217,9 +220,10 @@ CREATE TABLE IF NOT EXISTS cost_history (
     PRIMARY KEY (request_id, repriced)
 ) WITHOUT ROWID"""
 
-RATED_INDEX = (
-    "CREATE INDEX IF NOT EXISTS routing_metrics_rated ON routing_metrics (id) WHERE feedback_score IS NOT NULL"
-)
+# Has all that a report reads of a rated row, by the two sides of the holdback's draw.
+RATED_INDEX = """
+CREATE INDEX IF NOT EXISTS routing_metrics_rated ON routing_metrics (holdback, timestamp, key_id, feedback_score)
+WHERE feedback_score IS NOT NULL"""
 JUDGE_INDEX = "CREATE INDEX IF NOT EXISTS routing_metrics_judge ON routing_metrics (timestamp) WHERE endpoint = 'judge'"
 
 # Responses of `/v1/responses` that are kept for their clients.

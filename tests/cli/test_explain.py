@@ -68,7 +68,8 @@ def test_explain_shows_what_else_the_row_has(invoke: Invoke, db: Path) -> None:
         db,
         status="error", error_code="upstream_timeout", session_kept=True, switch_penalty=0.002, holdback=True,
         fallback_used=True, fallback_reason="upstream: it was slow", shadow_provider="gemini", shadow_model="flash",
-        tags={"team": "blue"}, cache_miss="expired", baseline_cost_low=Decimal("0.0001"), baseline_cost_high=Decimal("0.0003"),
+        tags={"team": "blue"}, cache_miss="expired", cache_missed_tokens=4_000, cache_loss=Decimal("0.002"),
+        baseline_cost_low=Decimal("0.0001"), baseline_cost_high=Decimal("0.0003"),
         estimated=True, experimental=True,
     )  # fmt: skip
     with closing(SqliteStore(db)) as store:
@@ -83,9 +84,9 @@ def test_explain_shows_what_else_the_row_has(invoke: Invoke, db: Path) -> None:
         "leaving the conversation's model costs $0.002000 of cached prompt",
         "(holdback)",
         "fallback: upstream: it was slow",
-        "auto would have chosen gemini/flash (shadow mode)",
+        "auto would have chosen gemini/flash",
         "between $0.000100 and $0.000300",
-        "Cache: the conversation's prefix was not read: expired",
+        "Cache: the conversation's prefix was not read: expired; 4000 tokens, which cost $0.002000 more than reading them",
     ):
         assert part in output, part
 

@@ -12,8 +12,9 @@ import orjson
 import pytest
 
 from gateway.cli.report import lines
-from gateway.records import RequestRecord
-from gateway.store import SettleRequest
+from gateway.completion import Usage
+from gateway.records import Feedback, RequestRecord
+from gateway.store import InsertFeedback, SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import Invoke
 
@@ -68,7 +69,7 @@ def test_report_begins_with_what_matters(invoke: Invoke, db: Path) -> None:
     assert lines[2:5] == [
         "  Spent      $0.001000",
         "  Baseline   $0.004000 with claude/haiku ($0.000000 to $0.012801)",
-        "  Saved      $0.003000, 75.0 % of the baseline (? to 92.2 %, estimated)",
+        "  Saved      $0.003000, 75.0 % of the baseline, estimated; not enough data yet for an interval, about 5 more requests",
     ]
     assert "Evidence of the baseline: 1 modelled" in lines
     assert lines[-1].startswith("Spent is what the providers reported")
@@ -128,7 +129,44 @@ def test_report_says_what_exploration_and_holdback_cost(invoke: Invoke, db: Path
     )
     with closing(SqliteStore(db)) as store:
         store.submit(SettleRequest(held)).result()
-    assert "Of what was spent: $0.001000 on exploration, $0.001000 on the holdback" in invoke("report").output
+    written = invoke("report").output.splitlines()
+    assert "  On exploration                  $0.001000" in written
+    assert "  On the holdback                 $0.001000 more than the routed choices would have cost" in written
+
+
+def test_report_says_what_was_lost_to_routing(invoke: Invoke, db: Path) -> None:
+    """What changes of the model cost in cached prompts has a line, every cause a row, and a session its tokens."""
+    miss = ROW._replace(
+        session_id="s1", cache_miss="switched_model", cache_missed_tokens=12_345, cache_loss=Decimal("0.0005")
+    )
+    with closing(SqliteStore(db)) as store:
+        store.submit(SettleRequest(miss)).result()
+    written = invoke("report", "--by", "session").output
+    lost = "$0.000500 of cached prompts, by changes of a conversation's model, of $0.000500 missed in all"
+    assert f"  Lost to our own routing         {lost}" in written
+    assert "  switched_model  1         12345          $0.000500" in written
+    assert "cache_missed_tokens" in written
+    assert "cache_missed_tokens" not in invoke("report", "--by", "model").output
+
+
+def test_report_names_the_best_single_model_beside_what_was_spent(invoke: Invoke, db: Path) -> None:
+    """With enough ratings of a model, its cost and quality stand beside those of the answers as they were routed."""
+    with closing(SqliteStore(db)) as store:
+        for number in range(20):
+            row = ROW._replace(
+                request_id=f"r{number}",
+                selected_model="gemini-3.8-flash",
+                usage=Usage(prompt_tokens=1_000, completion_tokens=100),
+            )
+            store.submit(SettleRequest(row)).result()
+            store.submit(InsertFeedback(Feedback(f"r{number}", 0.75, ROW.timestamp))).result()
+    written = invoke("report").output
+    assert "Best single model in hindsight  gemini/gemini-3.8-flash, $" in written
+    assert "at a quality of 0.750; as routed $0.020000 at 0.750 (approximate)" in written
+    filled(db.with_name("other.db"))
+    assert (
+        "no model with a known price has 20 ratings" in invoke("report", "--db", str(db.with_name("other.db"))).output
+    )
 
 
 def test_report_shows_quality_with_its_interval(invoke: Invoke, db: Path) -> None:

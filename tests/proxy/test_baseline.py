@@ -91,6 +91,7 @@ def test_the_baseline_itself_is_exact() -> None:
     """Its cost is the answer's own, without an interval or a usage of its own; a first turn has no miss."""
     row = Conversation().settle(SONNET)
     assert (row.evidence, row.baseline_usage, row.cache_miss) == ("exact", {}, None)
+    assert (row.cache_missed_tokens, row.cache_loss) == (None, None)
     assert row.baseline_cost == row.baseline_cost_low == row.baseline_cost_high == row.actual_cost == Decimal("0.021")
 
 
@@ -140,6 +141,7 @@ def test_the_baseline_after_another_model_would_have_been_warm() -> None:
     conversation.settle(FLASH)
     row = conversation.settle(SONNET, Usage(12_000, 100, cache_write_tokens=12_000), messages=MORE)
     assert (row.evidence, row.cache_miss) == ("modelled", "switched_model")
+    assert (row.cache_missed_tokens, row.cache_loss) == (10_000, Decimal("0.024"))
     assert (row.actual_cost, row.baseline_cost) == (Decimal("0.031"), Decimal("0.007"))
     assert row.baseline_cost_low == row.baseline_cost_high == row.baseline_cost
 

@@ -56,8 +56,13 @@ def test_a_prefix_that_was_read_is_no_miss() -> None:
 
 def test_the_price_of_a_miss() -> None:
     """What was paid for the prefix above the price of reading it, at the rate of a write where it was written again."""
-    assert cache_loss(5_000, USAGE, PRICE) == Decimal("0.0045")
-    assert cache_loss(5_000, USAGE._replace(cache_write_tokens=6_000), PRICE) == Decimal("0.00575")
-    assert cache_loss(5_000, USAGE._replace(cached_tokens=5_500), PRICE) == 0
-    assert cache_loss(5_000, USAGE._replace(cache_write_1h_tokens=6_000), PRICE) == Decimal("0.0045")
-    assert cache_loss(5_000, USAGE, None) is None
+    assert cache_loss(5_000, USAGE, PRICE) == (5_000, Decimal("0.0045"))
+    assert cache_loss(5_000, USAGE._replace(cache_write_tokens=6_000), PRICE) == (5_000, Decimal("0.00575"))
+    assert cache_loss(5_000, USAGE._replace(cached_tokens=5_500), PRICE) == (0, Decimal(0))
+    assert cache_loss(5_000, USAGE._replace(cache_write_1h_tokens=6_000), PRICE) == (5_000, Decimal("0.0045"))
+
+
+def test_a_miss_without_a_price_has_tokens_only() -> None:
+    """The tokens that were not read are known, what they cost is not; more than the prompt cannot be missed."""
+    assert cache_loss(5_000, USAGE._replace(cached_tokens=1_000), None) == (4_000, None)
+    assert cache_loss(50_000, USAGE, None) == (6_000, None)

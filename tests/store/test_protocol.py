@@ -121,6 +121,28 @@ def test_request_from_insert_to_feedback(store: Store) -> None:
     assert store.requests(before=row["id"]) == []
 
 
+def test_sums_for_the_report(store: Store) -> None:
+    """Every store groups alike: by day or not, by session, by tags, with losses of caches, and ratings by the side of the draw."""
+    miss = {"cache_miss": "switched_model", "cache_missed_tokens": 7, "cache_loss": Decimal("0.001")}
+    rows = [
+        ended("a", session_id="s1", holdback=False, **miss),
+        ended("b", timestamp="2026-11-21T10:00:00.000+00:00", tags={"team": "x"}, key_id="k1", holdback=True),
+    ]
+    for row in rows:
+        store.submit(SettleRequest(row)).result()
+        store.submit(InsertFeedback(Feedback(row.request_id, 0.5, "2026-11-22T10:01:00Z"))).result()
+    everything: dict[str, Any] = {"since": None, "until": None, "key_id": None}
+    days = store.report_groups(**everything, per="day")
+    assert sorted((each["bucket"], each["cache_miss"], each["lost_usd"], each["missed_tokens"]) for each in days) == [
+        ("2026-11-21", "", 0.0, 0),
+        ("2026-11-22", "switched_model", 0.001, 7),
+    ]
+    assert [each["requests"] for each in store.report_groups(**everything | {"key_id": "k1"})] == [1]
+    sessions, tags = (store.report_groups_by(column, **everything) for column in ("session_id", "tags"))
+    assert [(each["value"], each["requests"]) for each in (*sessions, *tags)] == [("s1", 1), ('{"team":"x"}', 1)]
+    assert [each["baseline"] for each in store.report_labels(**everything)] == [0, 1]
+
+
 def test_settlement_is_idempotent(store: Store) -> None:
     """The first settlement stands; later ones and late attempts change nothing."""
     store.submit(InsertRequest(begun())).result()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from gateway.records import Feedback
 from gateway.store import InsertFeedback, SettleRequest
+from gateway.store.connection import DatabaseFile
+from gateway.store.report_groups import report_groups_by
 from gateway.store.sqlite import SqliteStore
 from tests.store.cases import NOW, ended
 
@@ -45,7 +49,7 @@ def test_a_period_counts_each_row_in_it_once(
     """Whatever days and hours the bounds cut, the sums are those of the rows between them."""
     times = filled(ledger)
     wanted = [at for at in times if (since is None or at >= since) and (until is None or at < until)]
-    groups = ledger.report_groups(since=since, until=until, key_id=None)
+    groups = ledger.report_groups(since=since, until=until, key_id=None, per="day")
     assert sum(group["requests"] for group in groups) == len(wanted)
     assert sum(group["spent_usd"] for group in groups) == pytest.approx(0.001 * len(wanted))
     assert sum(group["baseline_usd"] for group in groups) == pytest.approx(0.004 * len(wanted))
@@ -84,18 +88,63 @@ def test_sums_by_a_column_have_its_values(ledger: SqliteStore) -> None:
     assert ledger.report_groups_by("tags", since=None, until=None, key_id="k9") == []
 
 
-def test_labels_say_whether_the_baseline_answered(ledger: SqliteStore) -> None:
-    """A rating of a held-back request, or of the baseline's own model, is one of the baseline."""
-    rows = [ended("r1"), ended("r2", holdback=True), ended("r3", selected_provider="claude", selected_model="haiku")]
+def test_without_days_a_group_is_of_the_whole_period(ledger: SqliteStore) -> None:
+    """The sums do not tell days apart unless they are asked for."""
+    filled(ledger)
+    (even, odd) = ledger.report_groups(since=None, until=None, key_id=None)
+    assert (even["requests"], odd["requests"], even["bucket"]) == (30, 30, "")
+
+
+def test_only_changes_by_routing_are_lost_to_it(ledger: SqliteStore) -> None:
+    """A changed model counts where the gateway chose it: not the client's own change, not a failover, not another cause."""
+    miss = {"cache_miss": "switched_model", "cache_missed_tokens": 7, "cache_loss": Decimal("0.001")}
+    rows = [
+        ended("routed", **miss),
+        ended("named", **miss, strategy_used="pinned"),
+        ended("failed over", **miss, fallback_used=True, fallback_reason="upstream: claude/haiku timed out"),
+        ended("late", **(miss | {"cache_miss": "expired"})),
+        ended("read"),
+    ]
+    for row in rows:
+        ledger.submit(SettleRequest(row)).result()
+    groups = ledger.report_groups(since=None, until=None, key_id=None)
+    found = {(group["cache_miss"], group["strategy"]): group for group in groups}
+    assert sum(group["lost_usd"] for group in groups) == 0.001
+    assert sum(group["missed_usd"] for group in groups) == pytest.approx(0.004)
+    assert sum(group["missed_tokens"] for group in groups) == 28
+    assert found["switched_model", "hybrid"]["lost_usd"] == 0.001
+    assert (found["", "hybrid"]["requests"], found["expired", "hybrid"]["requests"]) == (1, 1)
+
+
+def test_the_most_expensive_values_come_first(tmp_path: Path) -> None:
+    """Of more values than a report has room for, those are left out on which least was spent."""
+    rows = [("s1", 1.0), ("s2", 5.0), ("s3", 3.0), ("s3", 3.0)]
+    with closing(DatabaseFile(tmp_path / "gateway.db").open()) as connection:
+        connection.executemany(
+            "INSERT INTO routing_metrics (session_id, actual_cost, timestamp) VALUES (?, ?, '2026-11-22')", rows
+        )
+        found = report_groups_by(connection, "session_id", since=None, until=None, key_id=None, most=2)
+    assert {row["value"]: row["requests"] for row in found} == {"s2": 1, "s3": 2}
+
+
+def test_labels_say_which_side_of_the_draw_they_are_of(ledger: SqliteStore) -> None:
+    """Ratings of held-back conversations, and of those that could have been; what no draw concerned is left out, whoever answered."""
+    own = {"selected_provider": "claude", "selected_model": "haiku"}
+    rows = [
+        ended("r1", holdback=False),
+        ended("r2", holdback=True),
+        ended("r3", holdback=False, **own),
+        ended("r4", **own),
+    ]
     for number, row in enumerate(rows):
         ledger.submit(SettleRequest(row)).result()
-        feedback = Feedback(row.request_id, number / 2, NOW.isoformat())
+        feedback = Feedback(row.request_id, number / 4, NOW.isoformat())
         ledger.submit(InsertFeedback(feedback)).result()
     labels = ledger.report_labels(since=None, until=None, key_id=None)
     assert labels == [
         {"score": 0.0, "baseline": 0},
-        {"score": 0.5, "baseline": 1},
-        {"score": 1.0, "baseline": 1},
+        {"score": 0.5, "baseline": 0},
+        {"score": 0.25, "baseline": 1},
     ]
     assert ledger.report_labels(since=NOW, until=None, key_id="k1") == []
 

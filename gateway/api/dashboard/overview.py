@@ -20,7 +20,7 @@ MAX_BARS = 400
 def overview(store: Store, filters: PageFilters, *, now: datetime) -> dict[str, Any]:
     """The values of the page. Blocks. Quality and refusals are those of all models and patterns."""
     bounds: dict[str, Any] = {"since": filters.since, "until": filters.until, "key_id": filters.given.get("key")}
-    everything = [ReportGroup(**row) for row in store.report_groups(**bounds)]
+    everything = [ReportGroup(**row) for row in store.report_groups(**bounds, per="day")]
     groups = [group for group in everything if _matches(group, filters)]
     report = build_report(
         groups,
