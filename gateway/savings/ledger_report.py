@@ -36,10 +36,13 @@ def ledger_report(
     dimension, column = dimension_of(query.by)
     since, until = (None if moment is None else moment.isoformat() for moment in (query.since, query.until))
     bounds: dict[str, Any] = {"since": query.since, "until": query.until, "key_id": query.key_id}
-    sums = store.report_groups(**bounds, per="day" if dimension == "day" else "total")
-    groups = [ReportGroup(**row) for row in sums]
+    groups = [ReportGroup(**row) for row in store.report_groups(**bounds)]
     by: list[dict[str, Any]] = []
-    if dimension is not None:
+    if dimension == "day":
+        filters = {} if query.key_id is None else {"key_id": query.key_id}
+        days = store.report_days(since=query.since, until=query.until, filters=filters)
+        by = breakdown((ReportGroup(**row) for row in days), dimension)
+    elif dimension is not None:
         by = breakdown(groups, dimension, names={key.id: key.name for key in store.virtual_keys()})
     elif column is not None:
         name = query.by or ""
@@ -49,7 +52,7 @@ def ledger_report(
         by = breakdown_by_value(found, name)
     return build_report(
         groups,
-        labels=[Label(row["score"], bool(row["baseline"])) for row in store.report_labels(**bounds)],
+        labels=map(Label._make, store.report_labels(**bounds)),
         refusals=[Refusal(**row) for row in store.refusals(**bounds)],
         models={model.full_name: _priced(prices.price(model.provider, model.name, now)) for model in catalog},
         since=since,

@@ -166,15 +166,16 @@ class DatabaseStore(ABC):
             return reports.timeline(connection, days=days, now=self._now())
 
     def report_groups(
-        self,
-        *,
-        since: datetime | None,
-        until: datetime | None,
-        key_id: str | None,
-        per: report_groups.Per = "total",
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
     ) -> list[dict[str, Any]]:
         with self._readers.reading() as connection:
-            return report_groups.report_groups(connection, since=since, until=until, key_id=key_id, per=per)
+            return report_groups.report_groups(connection, since=since, until=until, key_id=key_id)
+
+    def report_days(
+        self, *, since: datetime | None, until: datetime | None, filters: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return report_groups.report_days(connection, since=since, until=until, filters=filters)
 
     def report_groups_by(
         self, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
@@ -184,7 +185,7 @@ class DatabaseStore(ABC):
 
     def report_labels(
         self, *, since: datetime | None, until: datetime | None, key_id: str | None
-    ) -> list[dict[str, Any]]:
+    ) -> list[tuple[float, bool]]:
         with self._readers.reading() as connection:
             return report_groups.report_labels(connection, since=since, until=until, key_id=key_id)
 

@@ -14,7 +14,6 @@ from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.records import PricedRow
 from gateway.store.decisions import Period
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
-from gateway.store.report_groups import Per
 
 T = TypeVar("T")
 
@@ -94,25 +93,30 @@ class Store(Protocol):
         """Totals by hour (up to three days) or day, oldest first."""
 
     def report_groups(
-        self, *, since: datetime | None, until: datetime | None, key_id: str | None, per: Per = "total"
+        self, *, since: datetime | None, until: datetime | None, key_id: str | None
     ) -> list[dict[str, Any]]:
-        """Sums by model, baseline, strategy, pattern, key, evidence and cache miss, of the whole period or `per` day.
+        """Sums by model, baseline, strategy, pattern, key, evidence and cache miss.
 
         None means from the first row, to the last, of all keys.
         """
 
+    def report_days(
+        self, *, since: datetime | None, until: datetime | None, filters: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Sums by baseline and day (`bucket`); `filters` are values of `key_id`, `provider`, `model` and `pattern`."""
+
     def report_groups_by(
         self, column: str, *, since: datetime | None, until: datetime | None, key_id: str | None
     ) -> list[dict[str, Any]]:
-        """The same sums by `session_id` or `tags`, which stands in `value`: the `MAX_VALUES` values on which most was spent.
+        """Sums by baseline and `session_id` or `tags`, which stands in `value`: of many values those on which most was spent.
 
         Takes longer the more rows there are.
         """
 
     def report_labels(
         self, *, since: datetime | None, until: datetime | None, key_id: str | None
-    ) -> list[dict[str, Any]]:
-        """The newest ratings of both sides of the holdback's draw, each in the order of time: `score` (0 to 1), and `baseline`: held back."""
+    ) -> list[tuple[float, bool]]:
+        """The newest ratings (0 to 1) of both sides of the holdback's draw, each in the order of time, and whether it held them back."""
 
     def refusals(self, *, since: datetime | None, until: datetime | None, key_id: str | None) -> list[dict[str, Any]]:
         """Requests that were refused before routing, by `cause` and `key_id`."""

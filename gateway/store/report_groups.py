@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 from gateway.store import encoding, rollup, sql
 from gateway.store.mutations import RefusalCount
 from gateway.store.sql import Connection
 
-# Of each side of the holdback's draw, the newest: these give an interval of 0.02 either way.
-MAX_LABELS = 10_000
-Per = Literal["total", "day"]
-MAX_VALUES = 10_000  # sessions, or objects of tags, of one report
+# Of each side of the holdback's draw, the newest: these give an interval of 0.03 either way.
+MAX_LABELS = 5_000
+# Values by which one report can be broken down: sessions, and objects of tags, of which several may have the same tag.
+MAX_VALUES: Mapping[str, int] = MappingProxyType({"session_id": 1_000, "tags": 10_000})
 _FIRST, _LAST = "", "~"  # before and after every day and hour
 _GROUPS = ("provider", "model", "baseline", "strategy", "pattern", "key_id", "evidence", "cache_miss")
 _SUMS = {
@@ -41,11 +42,17 @@ _SUMS = {
     "quality_sum": "quality_sum",
     "feedbacks": "feedbacks",
 }
-_COUNTS = (
+_COUNTS = frozenset({
     "requests", "errors", "unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "missed_tokens",
     "feedbacks",
+})  # fmt: skip
+# What a breakdown shows.
+_MONEY = (
+    "requests", "errors", "spent_usd", "compared_usd", "baseline_usd", "low_usd", "high_usd", "squares", "cached_tokens",
+    "cache_write_tokens", "missed_tokens", "lost_usd",
 )  # fmt: skip
 _TOTALS = ", ".join(f"total({expression}) AS {name}" for name, expression in _SUMS.items())
+_TOTALS_OF_MONEY = ", ".join(f"total({_SUMS[name]}) AS {name}" for name in _MONEY)
 _PERIOD = f"""
 WITH period AS (
     SELECT {rollup.COLUMNS} FROM rollup_rows WHERE unit = 'hour' AND timestamp >= :since AND timestamp < :first_end
@@ -59,15 +66,14 @@ WITH period AS (
     SELECT {rollup.COLUMNS} FROM rollup_rows WHERE unit = 'hour' AND timestamp >= :last_start AND timestamp < :until
 )"""  # noqa: S608 - constants
 _KEY = " WHERE key_id = :key_id"
-_BUCKET: Mapping[Per, str] = {"total": "''", "day": "substr(bucket, 1, 10)"}
-_BY = f"SELECT {', '.join(_GROUPS)}, {{bucket}} AS bucket, {_TOTALS} FROM period{{key}} "  # noqa: S608 - constants
-_GROUPED: Mapping[Per, str] = {
-    "total": f"GROUP BY {', '.join(_GROUPS)} HAVING total(requests) > 0",
-    "day": f"GROUP BY {', '.join(_GROUPS)}, {_BUCKET['day']} HAVING total(requests) > 0",
-}
+_BY = f"SELECT {', '.join(_GROUPS)}, {_TOTALS} FROM period"  # noqa: S608 - constants
+_GROUPED = f" GROUP BY {', '.join(_GROUPS)} HAVING total(requests) > 0"
+_BY_DAY = f"SELECT baseline, substr(bucket, 1, 10) AS bucket, {_TOTALS_OF_MONEY} FROM period"  # noqa: S608 - constants
+_GROUPED_BY_DAY = " GROUP BY baseline, 2 HAVING total(requests) > 0"
+DAY_FILTERS = ("key_id", "provider", "model", "pattern")
 # The most expensive values first, so that the sums are only made of their rows.
 _BY_VALUE = f"""
-SELECT value, baseline, evidence, strategy, {_TOTALS} FROM rollup_rows JOIN (
+SELECT value, baseline, {_TOTALS_OF_MONEY} FROM rollup_rows JOIN (
     SELECT id AS row_id, {{column}} AS value FROM routing_metrics
     WHERE timestamp >= :since AND timestamp < :until{{key}} AND {{column}} IN (
         SELECT {{column}} FROM routing_metrics
@@ -75,9 +81,9 @@ SELECT value, baseline, evidence, strategy, {_TOTALS} FROM rollup_rows JOIN (
         GROUP BY {{column}} ORDER BY total(actual_cost) DESC, count(*) DESC, {{column}} LIMIT :most
     )
 ) AS valued ON row_id = rollup_rows.id
-WHERE unit = 'hour' GROUP BY value, baseline, evidence, strategy"""  # noqa: S608 - constants
+WHERE unit = 'hour' GROUP BY value, baseline"""  # noqa: S608 - constants
 _LABELS = f"""
-SELECT feedback_score AS score, holdback AS baseline FROM routing_metrics
+SELECT feedback_score FROM routing_metrics
 WHERE feedback_score IS NOT NULL AND holdback = :held AND timestamp >= :since AND timestamp < :until{{key}}
 ORDER BY timestamp DESC LIMIT {MAX_LABELS}"""  # noqa: S608 - constants
 _ADD_REFUSALS = """
@@ -88,11 +94,20 @@ SELECT cause, key_id, total(count) AS requests FROM refusals WHERE hour >= :firs
 
 
 def report_groups(
-    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None, per: Per
+    connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
 ) -> list[dict[str, Any]]:
-    """The rows of `gateway.savings.report.ReportGroup`, as mappings; the members of a day apart, or with an empty `bucket`."""
-    query = _PERIOD + _BY.format(bucket=_BUCKET[per], key=_KEY if key_id is not None else "") + _GROUPED[per]
+    """The rows of `gateway.savings.report_group.ReportGroup`, as mappings."""
+    query = _PERIOD + _BY + (_KEY if key_id is not None else "") + _GROUPED
     return [_counted(row) for row in sql.dicts(connection, query, _bounds(since, until) | _key(key_id))]
+
+
+def report_days(
+    connection: Connection, *, since: datetime | None, until: datetime | None, filters: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The same by baseline and day (`bucket`), with the sums that a breakdown shows. `filters` are values of `DAY_FILTERS`."""
+    conditions = [f"{name} = :{name}" for name in DAY_FILTERS if name in filters]
+    query = _PERIOD + _BY_DAY + (f" WHERE {' AND '.join(conditions)}" if conditions else "") + _GROUPED_BY_DAY
+    return [_counted(row) for row in sql.dicts(connection, query, _bounds(since, until) | dict(filters))]
 
 
 def report_groups_by(
@@ -102,28 +117,30 @@ def report_groups_by(
     since: datetime | None,
     until: datetime | None,
     key_id: str | None,
-    most: int = MAX_VALUES,
+    most: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The same by the value of a column of the rows (`session_id`, `tags`), which stands in `value`: the `most` expensive ones.
+    """The same by baseline and the value of a column of the rows (`session_id`, `tags`), which stands in `value`.
 
-    Reads the rows of the period.
+    Of more values than `most` (`MAX_VALUES`) those on which most was spent. Reads the rows of the period.
     """
     query = _BY_VALUE.format(column=column, key=" AND key_id = :key_id" if key_id is not None else "")
-    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST), "most": most} | _key(key_id)
+    values = {"since": _text(since, _FIRST), "until": _text(until, _LAST), "most": most or MAX_VALUES[column]} | _key(
+        key_id
+    )
     return [_counted(row) for row in sql.dicts(connection, query, values)]
 
 
 def report_labels(
     connection: Connection, *, since: datetime | None, until: datetime | None, key_id: str | None
-) -> list[dict[str, Any]]:
-    """Ratings of both sides of the holdback's draw, each in the order of time: `score`, and whether the draw held it back (`baseline`).
+) -> list[tuple[float, bool]]:
+    """Ratings of both sides of the holdback's draw, each in the order of time: 0 to 1, and whether the draw held the answer back.
 
     Answers that no draw concerned are left out: whoever chose the model of those may have chosen it by the task.
     """
     query = _LABELS.format(key=" AND key_id = :key_id" if key_id is not None else "")
     values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)
-    sides = [sql.dicts(connection, query, {**values, "held": held}) for held in (0, 1)]
-    return [row for side in sides for row in reversed(side)]
+    sides = {held: sql.tuples(connection, query, {**values, "held": int(held)}) for held in (False, True)}
+    return [(score, held) for held, rows in sides.items() for (score,) in reversed(rows)]
 
 
 def refusals(
@@ -166,7 +183,7 @@ def _bounds(since: datetime | None, until: datetime | None) -> dict[str, str]:
 
 
 def _counted(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{name: int(row[name]) for name in _COUNTS}}
+    return {name: int(value) if name in _COUNTS else value for name, value in row.items()}
 
 
 def _key(key_id: str | None) -> dict[str, str]:

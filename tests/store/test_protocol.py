@@ -132,15 +132,17 @@ def test_sums_for_the_report(store: Store) -> None:
         store.submit(SettleRequest(row)).result()
         store.submit(InsertFeedback(Feedback(row.request_id, 0.5, "2026-11-22T10:01:00Z"))).result()
     everything: dict[str, Any] = {"since": None, "until": None, "key_id": None}
-    days = store.report_groups(**everything, per="day")
-    assert sorted((each["bucket"], each["cache_miss"], each["lost_usd"], each["missed_tokens"]) for each in days) == [
-        ("2026-11-21", "", 0.0, 0),
-        ("2026-11-22", "switched_model", 0.001, 7),
+    days = store.report_days(since=None, until=None, filters={})
+    assert [(each["bucket"], each["lost_usd"], each["missed_tokens"]) for each in days] == [
+        ("2026-11-21", 0.0, 0),
+        ("2026-11-22", 0.001, 7),
     ]
+    groups = store.report_groups(**everything)
+    assert sorted((each["cache_miss"], each["missed_usd"]) for each in groups) == [("", 0.0), ("switched_model", 0.001)]
     assert [each["requests"] for each in store.report_groups(**everything | {"key_id": "k1"})] == [1]
     sessions, tags = (store.report_groups_by(column, **everything) for column in ("session_id", "tags"))
     assert [(each["value"], each["requests"]) for each in (*sessions, *tags)] == [("s1", 1), ('{"team":"x"}', 1)]
-    assert [each["baseline"] for each in store.report_labels(**everything)] == [0, 1]
+    assert store.report_labels(**everything) == [(0.5, False), (0.5, True)]
 
 
 def test_settlement_is_idempotent(store: Store) -> None:

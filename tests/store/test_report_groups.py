@@ -49,11 +49,13 @@ def test_a_period_counts_each_row_in_it_once(
     """Whatever days and hours the bounds cut, the sums are those of the rows between them."""
     times = filled(ledger)
     wanted = [at for at in times if (since is None or at >= since) and (until is None or at < until)]
-    groups = ledger.report_groups(since=since, until=until, key_id=None, per="day")
+    groups = ledger.report_groups(since=since, until=until, key_id=None)
     assert sum(group["requests"] for group in groups) == len(wanted)
     assert sum(group["spent_usd"] for group in groups) == pytest.approx(0.001 * len(wanted))
     assert sum(group["baseline_usd"] for group in groups) == pytest.approx(0.004 * len(wanted))
-    assert {group["bucket"] for group in groups} == {f"{at:%Y-%m-%d}" for at in wanted}
+    days = ledger.report_days(since=since, until=until, filters={})
+    assert {day["bucket"] for day in days} == {f"{at:%Y-%m-%d}" for at in wanted}
+    assert sum(day["requests"] for day in days) == len(wanted)
 
 
 def test_a_key_has_its_own_sums(ledger: SqliteStore) -> None:
@@ -88,11 +90,14 @@ def test_sums_by_a_column_have_its_values(ledger: SqliteStore) -> None:
     assert ledger.report_groups_by("tags", since=None, until=None, key_id="k9") == []
 
 
-def test_without_days_a_group_is_of_the_whole_period(ledger: SqliteStore) -> None:
-    """The sums do not tell days apart unless they are asked for."""
+def test_days_can_be_limited(ledger: SqliteStore) -> None:
+    """The sums by day are those of one key, model or pattern where these are given."""
     filled(ledger)
-    (even, odd) = ledger.report_groups(since=None, until=None, key_id=None)
-    assert (even["requests"], odd["requests"], even["bucket"]) == (30, 30, "")
+    wanted = {"key_id": "k1", "provider": "gemini", "model": "flash", "pattern": "code"}
+    for name, value in wanted.items():
+        days = ledger.report_days(since=None, until=None, filters={name: value})
+        assert sum(day["requests"] for day in days) == (30 if name == "key_id" else 60)
+        assert ledger.report_days(since=None, until=None, filters=wanted | {name: "other"}) == []
 
 
 def test_only_changes_by_routing_are_lost_to_it(ledger: SqliteStore) -> None:
@@ -141,11 +146,7 @@ def test_labels_say_which_side_of_the_draw_they_are_of(ledger: SqliteStore) -> N
         feedback = Feedback(row.request_id, number / 4, NOW.isoformat())
         ledger.submit(InsertFeedback(feedback)).result()
     labels = ledger.report_labels(since=None, until=None, key_id=None)
-    assert labels == [
-        {"score": 0.0, "baseline": 0},
-        {"score": 0.5, "baseline": 0},
-        {"score": 0.25, "baseline": 1},
-    ]
+    assert labels == [(0.0, False), (0.5, False), (0.25, True)]
     assert ledger.report_labels(since=NOW, until=None, key_id="k1") == []
 
 

@@ -20,11 +20,11 @@ MAX_BARS = 400
 def overview(store: Store, filters: PageFilters, *, now: datetime) -> dict[str, Any]:
     """The values of the page. Blocks. Quality and refusals are those of all models and patterns."""
     bounds: dict[str, Any] = {"since": filters.since, "until": filters.until, "key_id": filters.given.get("key")}
-    everything = [ReportGroup(**row) for row in store.report_groups(**bounds, per="day")]
+    everything = [ReportGroup(**row) for row in store.report_groups(**bounds)]
     groups = [group for group in everything if _matches(group, filters)]
     report = build_report(
         groups,
-        labels=[Label(row["score"], bool(row["baseline"])) for row in store.report_labels(**bounds)],
+        labels=map(Label._make, store.report_labels(**bounds)),
         refusals=[Refusal(**row) for row in store.refusals(**bounds)],
         models={},
         since=filters.since.isoformat(),
@@ -42,7 +42,7 @@ def overview(store: Store, filters: PageFilters, *, now: datetime) -> dict[str, 
             for name in ("prompt", "completion", "cached")
         },
         "first_token": {"p50": quantile(first_bytes, 0.5), "p95": quantile(first_bytes, 0.95)},
-        "chart": _chart(store, groups, filters, now=now),
+        "chart": _chart(store, filters, now=now),
         "models": largest(breakdown(groups, "model"), _requests),
         "patterns": largest(breakdown(groups, "pattern"), _requests),
         "keys": largest(breakdown(groups, "key", names=names), _requests),
@@ -87,9 +87,10 @@ def _matches(group: ReportGroup, filters: PageFilters) -> bool:
     return (model is None or f"{group.provider}/{group.model}" == model) and pattern in (None, group.pattern)
 
 
-def _chart(store: Store, groups: Sequence[ReportGroup], filters: PageFilters, *, now: datetime) -> CostChart:
+def _chart(store: Store, filters: PageFilters, *, now: datetime) -> CostChart:
     """By hour while there are few days with requests; sums that are limited by key, model or pattern are by day only."""
-    rows = [{**row, "bucket": row["day"]} for row in breakdown(groups, "day")]
+    days_of = store.report_days(since=filters.since, until=filters.until, filters=_day_filters(filters))
+    rows = [{**row, "bucket": row["day"]} for row in breakdown((ReportGroup(**row) for row in days_of), "day")]
     first = max(filters.since, _day(rows[0]["bucket"])) if rows else filters.since
     days = (now - first) / timedelta(days=1)
     limited = filters.until is not None or any(name in filters.given for name in ("key", "model", "pattern"))
@@ -100,6 +101,14 @@ def _chart(store: Store, groups: Sequence[ReportGroup], filters: PageFilters, *,
         ]
         return cost_chart(rows, buckets(first, now, hourly=True))
     return cost_chart(rows, buckets(first, min(filters.until or now, now), hourly=False))
+
+
+def _day_filters(filters: PageFilters) -> dict[str, str]:
+    """The page's filters as those of the ledger's sums by day."""
+    given = {"key_id": filters.given.get("key"), "pattern": filters.given.get("pattern")}
+    if "model" in filters.given:
+        given["provider"], _, given["model"] = filters.given["model"].partition("/")
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _day(bucket: str) -> datetime:
