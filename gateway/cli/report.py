@@ -23,9 +23,16 @@ from gateway.savings.ledger_report import BY, dimension_of
 from gateway.store.opening import ledger_name
 
 SHOWN_ROWS = 10  # of a long table, without --all
-# Members of a row that the table leaves out, and those that it has by session only.
-_HIDDEN = ("compared_usd", "saved_enough", "saved_requests_missing")
-_BY_SESSION = ("cache_read_tokens", "cache_write_tokens", "cache_missed_tokens", "lost_to_routing_usd")
+# Members of a row that the table leaves out.
+_ALWAYS_HIDDEN = ("compared_usd", "saved_enough", "saved_requests_missing")
+_HIDDEN = (
+    *_ALWAYS_HIDDEN,
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_missed_tokens",
+    "lost_to_routing_usd",
+)
+_HIDDEN_BY_SESSION = (*_ALWAYS_HIDDEN, "errors", "saved_share_low", "saved_share_high")
 COUNT, USD, PERCENT = "{}", "$", "{:.1f} %"
 SHADOWED: Mapping[str, str] = {
     "shadow_requests": COUNT,
@@ -99,7 +106,7 @@ def report(
 
 def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: int | None = None) -> list[str]:
     """The report as text: first what matters, then the tables, cut after `limit` rows."""
-    title = f"{path}, {made['since'] or 'all'} to {made['until'] or 'now'}"
+    title = f"{path}, {_minute(made['since']) or 'all'} to {_minute(made['until']) or 'now'}"
     head = [
         ("Spent", usd_text(made["spent_usd"])),
         ("Baseline", _baseline(made)),
@@ -138,24 +145,20 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
 def table(rows: Sequence[Mapping[str, Any]], *, markdown: bool, limit: int | None) -> list[str]:
     """Rows of the same members as aligned columns, cut after `limit`.
 
-    Of the ends of intervals only those of the saved share are shown, and prompt caches only by session.
+    Of the ends of intervals only those of the saved share are shown; by session prompt caches are shown instead.
     """
-    names = [
-        name
-        for name in rows[0]
-        if not name.endswith(("_low_usd", "_high_usd"))
-        and name not in _HIDDEN
-        and ("session" in rows[0] or name not in _BY_SESSION)
-    ]
+    left_out = _HIDDEN_BY_SESSION if "session" in rows[0] else _HIDDEN
+    names = [name for name in rows[0] if not name.endswith(("_low_usd", "_high_usd")) and name not in left_out]
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows[:limit]]
+    hidden = len(rows) - len(cells)
     if markdown:
         divider = "|".join("---" for _ in names)
-        return [f"| {' | '.join(names)} |", f"|{divider}|", *(f"| {' | '.join(row)} |" for row in cells)]
+        text = [f"| {' | '.join(names)} |", f"|{divider}|", *(f"| {' | '.join(row)} |" for row in cells)]
+        return [*text, *(["", f"and {hidden} more (--all)"] if hidden else [])]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     text = [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (names, *cells)
     ]
-    hidden = len(rows) - len(cells)
     return [*(line.rstrip() for line in text), *([f"  and {hidden} more (--all)"] if hidden else [])]
 
 
@@ -182,6 +185,11 @@ def print_shadow(shadow: Mapping[str, Any], *, path: str, as_json: bool) -> None
         name = f"{row['provider']}/{row['model']}"
         saved = _with_unit(row["total_would_save"], USD)
         echo(f"  {name:<48} {row['shadow_requests']:>8}  would save {saved}")
+
+
+def _minute(moment: str | None) -> str:
+    """A time in UTC to the minute."""
+    return "" if moment is None else datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _baseline(made: Mapping[str, Any]) -> str:
@@ -222,7 +230,7 @@ def _best_single(best: Mapping[str, Any] | None) -> str:
     if best is None:
         return f"not known: no model with a known price has {RATED} ratings that are as good as all together"
     alone = f"{best['model']}, {usd_text(best['usd'])} at a quality of {best['quality']:.3f}"
-    return f"{alone}; as routed {usd_text(best['spent_usd'])} at {best['spent_quality']:.3f} (approximate)"
+    return f"{alone} on the tasks that it got; as routed {usd_text(best['spent_usd'])} at {best['spent_quality']:.3f}"
 
 
 def _cell(name: str, value: object) -> str:

@@ -162,7 +162,7 @@ def test_report_names_the_best_single_model_beside_what_was_spent(invoke: Invoke
             store.submit(InsertFeedback(Feedback(f"r{number}", 0.75, ROW.timestamp))).result()
     written = invoke("report").output
     assert "Best single model in hindsight  gemini/gemini-3.8-flash, $" in written
-    assert "at a quality of 0.750; as routed $0.020000 at 0.750 (approximate)" in written
+    assert "at a quality of 0.750 on the tasks that it got; as routed $0.020000 at 0.750" in written
     filled(db.with_name("other.db"))
     assert (
         "no model with a known price has 20 ratings" in invoke("report", "--db", str(db.with_name("other.db"))).output
