@@ -15,7 +15,7 @@ from gateway.catalog.catalog import Catalog, Model
 from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import READ_DB, ledger_to_read, reading
 from gateway.cli.period import PointInTime
-from gateway.cli.terminal import echo
+from gateway.cli.terminal import echo, interruptible
 from gateway.errors import ModelNotFound
 from gateway.routing.strategies.recorded import RecordedLimits, recorded_policy
 from gateway.savings.replay import PriceChange, Replay
@@ -80,7 +80,7 @@ def replay(
         price_change=_price_change(now.catalog, catalog),
     )
     reader = DecisionReader()
-    with reading(path) as store:
+    with interruptible(lambda: "A replay changes nothing; --since makes it shorter."), reading(path) as store:
         labels = store.quality_labels()
         for rows in pages(store, Period(since or FIRST, until or LAST)):
             run.add(reader.read(rows, labels), requests=len(rows))

@@ -100,12 +100,15 @@ def report(
     elif form == "csv":
         echo(as_csv(made["by"]))
     else:
-        for line in lines(made, path=name, markdown=form == "md", limit=None if everything else SHOWN_ROWS):
+        limit = None if everything else SHOWN_ROWS
+        for line in lines(made, path=name, by=by, markdown=form == "md", limit=limit):
             echo(line)
 
 
-def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: int | None = None) -> list[str]:
-    """The report as text: first what matters, then the tables, cut after `limit` rows."""
+def lines(
+    made: Mapping[str, Any], *, path: str, by: str | None = None, markdown: bool = False, limit: int | None = None
+) -> list[str]:
+    """The report as text: first what matters, then the tables, that of `by` first, cut after `limit` rows."""
     title = f"{path}, {_minute(made['since']) or 'all'} to {_minute(made['until']) or 'now'}"
     head = [
         ("Spent", usd_text(made["spent_usd"])),
@@ -120,7 +123,7 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
     text = [f"# {title}" if markdown else title, ""]
     text += [f"- {name}: {value}" if markdown else f"  {name:<10} {value}" for name, value in head]
     tables: list[tuple[str, Sequence[Mapping[str, Any]]]] = [
-        (f"By {next(iter(made['by'][0]))}" if made["by"] else "", made["by"]),
+        (f"By {by}", made["by"]) if by else ("", ()),
         ("Always one model, on the same tokens (approximate)", made["always"]),
         ("Prompt caches: what could have been read and was not", made["caches"]["misses"]),
         ("Refused before routing", made["refusals"]),
@@ -130,6 +133,8 @@ def lines(made: Mapping[str, Any], *, path: str, markdown: bool = False, limit: 
     for name, rows in tables:
         if rows:
             text += ["", f"{'## ' if markdown else ''}{name}", *table(rows, markdown=markdown, limit=limit)]
+        elif name.startswith("By "):
+            text += ["", f"{'## ' if markdown else ''}{name}: no request in this period has one"]
     regrets = [
         ("On exploration", usd_text(made["exploration_usd"])),
         ("On the holdback", f"{usd_text(made['holdback_usd'])} more than the routed choices would have cost"),

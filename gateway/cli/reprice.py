@@ -13,7 +13,7 @@ from gateway.catalog import plain_numbers, usd_text
 from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import DB, changing, existing, reading
 from gateway.cli.period import PointInTime
-from gateway.cli.terminal import echo
+from gateway.cli.terminal import echo, interruptible
 from gateway.completion import Usage
 from gateway.providers.base import UpstreamEndpoint
 from gateway.providers.plugins import provider_kinds
@@ -42,12 +42,12 @@ def reprice(since: str | None, dry_run: bool, db: str | None, as_json: bool) -> 
     path = existing(settings.db)
     totals = RepricingTotals()
     if dry_run:
-        with reading(path) as ledger:
+        with interruptible(lambda: "Nothing was changed."), reading(path) as ledger:
             for _ in _repriced(ledger, since, totals, settings=settings):
                 pass
     else:
         repriced = datetime.now(UTC).isoformat(timespec="microseconds")
-        with changing(path) as store:
+        with interruptible(lambda: so_far(totals)), changing(path) as store:
             for repricings in _repriced(store, since, totals, settings=settings):
                 store.submit(UpdateCosts(repricings, repriced)).result()
     summary = {"price_version": settings.prices.version, "dry_run": dry_run, **totals.summary()}
@@ -89,6 +89,14 @@ def _repriced(
                 repricings.append(repricing)
         if repricings:
             yield repricings
+
+
+def so_far(totals: RepricingTotals) -> str:
+    """The last page may or may not have been committed."""
+    return (
+        f"Of {totals.requests} requests that were looked at, about {totals.changed} have new figures, each row as a whole. "
+        "Run the command again for the rest."
+    )
 
 
 def _lines(summary: Mapping[str, Any], *, path: str) -> Iterator[str]:

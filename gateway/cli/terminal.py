@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import click
+
+
+@contextmanager
+def interruptible(state: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C ends the command with a sentence: `state` says what was done until then and what to do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.ClickException(f"Interrupted. {state()}") from None
 
 
 def echo(text: str) -> None:

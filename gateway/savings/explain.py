@@ -109,9 +109,9 @@ def _compared(calculated: Decimal | None, recorded: float | None, lines: Sequenc
     if calculated is not None and recorded is not None:
         difference = nano_dollars(Decimal(repr(recorded))) - nano_dollars(calculated)
         if difference:
-            note = (
-                f"the row has {difference * Decimal('1e-9'):+f} USD more: other prices, or a usage that was estimated"
-            )
+            than = "more" if difference > 0 else "less"
+            usd = abs(difference) * Decimal("1e-9")
+            note = f"the row has {usd:f} USD {than}: other prices, or a usage that was estimated"
     elif calculated is None:
         note = "no usage or no price is known"
     return {

@@ -21,7 +21,7 @@ def always(groups: Iterable[ReportGroup], models: Mapping[str, PriceTokens]) -> 
     """What always using one model would have cost, the cheapest first; without its own cache and lengths."""
     total = _together(groups)
     if not total.prompt_tokens and not total.completion_tokens:
-        return [{"model": name, "usd": None} for name in models]
+        return []
     rows = [{"model": name, "usd": price(total)} for name, price in models.items()]
     return sorted(rows, key=lambda row: (row["usd"] is None, row["usd"] or 0.0))
 

@@ -204,3 +204,24 @@ def test_report_shadow_shows_what_auto_would_have_cost(invoke: Invoke, db: Path)
     ):
         assert figure in output
     assert orjson.loads(invoke("report", "--shadow", "--json").output)["total_shadow_cost"] == 0.00025
+
+
+def test_report_says_that_no_request_has_what_it_is_broken_down_by(invoke: Invoke, db: Path) -> None:
+    """A tag that nobody sent has a sentence, not a missing table."""
+    filled(db)
+    assert "By tag:team: no request in this period has one" in invoke("report", "--by", "tag:team").output.splitlines()
+
+
+def test_report_counts_the_rows_that_a_table_in_markdown_leaves_out(invoke: Invoke, db: Path) -> None:
+    """A table that is cut says so in every form."""
+    with closing(SqliteStore(db)) as store:
+        for number in range(12):
+            store.submit(SettleRequest(ROW._replace(request_id=f"r{number}", session_id=f"s{number}"))).result()
+    assert "and 2 more (--all)" in invoke("report", "--md", "--by", "session").output.splitlines()
+
+
+def test_report_of_a_period_is_titled_to_the_minute(invoke: Invoke, db: Path) -> None:
+    """The times of the title are UTC, to the minute."""
+    filled(db)
+    title = invoke("report", "--since", "2026-11-01", "--until", "2026-11-02T10:30:15+02:00").output.splitlines()[0]
+    assert title.endswith(", 2026-11-01 00:00 to 2026-11-02 08:30")

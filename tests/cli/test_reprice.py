@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.cli.reprice import PAGE
+from gateway.cli.reprice import PAGE, so_far
 from gateway.completion import Usage
 from gateway.records import Attempt, RequestRecord
+from gateway.savings.reprice import RepricingTotals
 from gateway.store import InsertRequest, SettleRequest
 from gateway.store.connection import DatabaseFile
 from gateway.store.sqlite import SqliteStore
@@ -155,3 +156,10 @@ def test_reprice_needs_a_ledger(invoke: Invoke, db: Path) -> None:
     """A missing ledger is not created; a text that is not a time is wrong use."""
     assert (invoke("reprice").exit_code, db.exists()) == (1, False)
     assert invoke("reprice", "--since", "soon").exit_code == 2
+
+
+def test_an_interruption_says_how_far_it_came() -> None:
+    """Whoever presses Ctrl-C learns that no row is half changed, and how to go on."""
+    sentence = so_far(RepricingTotals(requests=150, changed=100))
+    assert "Of 150 requests that were looked at, about 100 have new figures" in sentence
+    assert "Run the command again" in sentence

@@ -7,13 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounts.virtual_keys import VirtualKey
-from gateway.cli.terminal import shown
+from gateway.cli.terminal import interruptible, shown
 from gateway.store import InsertVirtualKey, SettleRequest
 from gateway.store.sqlite import SqliteStore
 from tests.cli.conftest import KEYS, Invoke
@@ -77,3 +78,16 @@ def test_commands_show_what_is_stored_as_text(invoke: Invoke, hostile: None, com
     assert result.exit_code == 0
     assert "evil" in result.output
     assert steers(result.output) == set()
+
+
+def test_an_interrupted_command_says_what_was_done() -> None:
+    """Ctrl-C ends the command with what was done until then, as that stands when it is pressed."""
+    done = [0]
+
+    def interrupted() -> None:
+        with interruptible(lambda: f"{done[0]} rows were changed."):
+            done[0] = 7
+            raise KeyboardInterrupt
+
+    with pytest.raises(click.ClickException, match=r"Interrupted\. 7 rows were changed\."):
+        interrupted()

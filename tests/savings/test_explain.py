@@ -77,7 +77,7 @@ def test_baseline_that_answered_has_the_lines_of_the_call() -> None:
 def test_other_prices_are_said() -> None:
     """Where the row has another amount than its tokens give, the difference is named to the nano-dollar."""
     (call,) = explanation(row(attempts=[{**CALL, "cost": 0.000317}]), PRICES)["attempts"]
-    assert call["note"] == "the row has +0.000010000 USD more: other prices, or a usage that was estimated"
+    assert call["note"] == "the row has 0.000010000 USD more: other prices, or a usage that was estimated"
 
 
 def test_costs_of_all_calls_add_up() -> None:

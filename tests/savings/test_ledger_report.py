@@ -63,3 +63,16 @@ def test_an_unknown_dimension_is_refused(store: SqliteStore, by: str) -> None:
     """The error says what a report may be broken down by."""
     with pytest.raises(InvalidRequest, match="model, pattern, key"):
         report(store, by=by)
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(store: SqliteStore) -> None:
+    """The error names both times, instead of an empty report."""
+    with pytest.raises(InvalidRequest, match=r"until \(2026-11-22 12:00\) is not after since \(2026-11-22 12:00\)"):
+        report(store, since=NOW, until=NOW)
+
+
+def test_days_are_those_of_one_key(store: SqliteStore) -> None:
+    """A breakdown by day is limited to the key of the report, as its other figures are."""
+    for number in range(3):
+        store.submit(SettleRequest(ended(f"r{number}", key_id=f"k{number % 2}"))).result()
+    assert [row["requests"] for row in report(store, by="day", key_id="k0")["by"]] == [2]  # type: ignore[attr-defined]  # rows
