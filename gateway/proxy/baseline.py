@@ -95,7 +95,7 @@ class BaselineCalculator:
             return self._modelled(settled, answering, baseline, prefix, missed)
         cost = attempt.cost if attempt is not None else None
         if settled.request.body.get("service_tier") is None and settled.usage.rate_factor != STANDARD_RATES:
-            return self._at_list_price(settled, baseline, miss)
+            return self._at_list_price(settled, baseline, missed)
         evidence: Evidence = "unknown" if cost is None else _evidence_of_same(record, settled.usage)
         known = Baseline(CostRange(cost, cost, cost), evidence, _NOTHING, missed)
         if prefix.turn is None or prefix.turn.key == baseline or record.holdback:
@@ -144,11 +144,11 @@ class BaselineCalculator:
             return known
         return known._replace(cost=price_baseline(stored, price), evidence="modelled", usage=stored)
 
-    def _at_list_price(self, settled: Settled, baseline: ModelKey, miss: CacheMiss | None) -> Baseline:
+    def _at_list_price(self, settled: Settled, baseline: ModelKey, missed: PrefixLoss | None) -> Baseline:
         """The baseline itself answered, in a tier that the gateway chose: without the gateway it has the usual price."""
         stored = stored_usage(settled.usage)
         cost = price_baseline(stored, self._prices.price(*baseline, at=settled.at))
-        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, miss)
+        return Baseline(cost, "unknown" if cost.middle is None else "modelled", stored, missed)
 
     def _modelled(
         self, settled: Settled, answering: ModelKey, baseline: ModelKey, prefix: Prefix, missed: PrefixLoss | None

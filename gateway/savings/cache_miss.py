@@ -66,7 +66,7 @@ def cache_loss(prefix_tokens: int, usage: Usage, price: Price | None) -> CacheLo
     written = min(missed, usage.cache_write_tokens + usage.cache_write_1h_tokens)
     write = price.cache_write_1h if usage.cache_write_1h_tokens > usage.cache_write_tokens else price.cache_write
     paid = written * (write or price.input).at(size) + (missed - written) * price.input.at(size)
-    return CacheLoss(missed, max(Decimal(0), paid - missed * read) / MILLION)
+    return CacheLoss(missed, max(Decimal(0), paid - missed * read) * usage.rate_factor / MILLION)
 
 
 def _was_marked(prefix: Prefix, key: ModelKey) -> bool:

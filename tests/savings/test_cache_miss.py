@@ -62,6 +62,11 @@ def test_the_price_of_a_miss() -> None:
     assert cache_loss(5_000, USAGE._replace(cache_write_1h_tokens=6_000), PRICE) == (5_000, Decimal("0.0045"))
 
 
+def test_a_miss_is_priced_at_the_rates_of_its_service_tier() -> None:
+    """Half rates lose half as much."""
+    assert cache_loss(5_000, USAGE._replace(rate_factor=Decimal("0.5")), PRICE) == (5_000, Decimal("0.00225"))
+
+
 def test_a_miss_without_a_price_has_tokens_only() -> None:
     """The tokens that were not read are known, what they cost is not; more than the prompt cannot be missed."""
     assert cache_loss(5_000, USAGE._replace(cached_tokens=1_000), None) == (4_000, None)
