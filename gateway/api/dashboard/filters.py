@@ -13,9 +13,10 @@ from starlette.requests import Request
 from gateway.errors import InvalidRequest
 from gateway.savings import moment
 
-KNOWN = ("since", "until", "zone", "key", "model", "pattern", "status", "strategy", "session", "before", "q")
+KNOWN = ("since", "until", "zone", "key", "model", "pattern", "status", "strategy", "session", "tag", "before", "q")
 MAX_LENGTH = 200  # characters of one value
 DEFAULT_SINCE = "30d"
+_BOUNDS = ("since", "until")
 _COLUMNS = {"key": "key_id", "pattern": "pattern_detected", "status": "status", "strategy": "strategy_used"}
 
 
@@ -46,6 +47,9 @@ class PageFilters:
         session = self.given.get("session") or self.given.get("q")
         if session is not None:
             found["session_id"] = session
+        if "tag" in self.given:
+            name, _, value = self.given["tag"].partition("=")
+            found[f"tag:{name}"] = value
         if "since" in self.given:
             found["since"] = self.since.isoformat()
         if self.until is not None:
@@ -60,7 +64,7 @@ class PageFilters:
         columns = self.columns
         moves = {"selected_provider": "provider", "selected_model": "model", "session_id": "session"}
         values |= {name: str(columns[column]) for column, name in moves.items() if column in columns}
-        values |= {name: str(columns[name]) for name in ("since", "until") if name in columns}
+        values |= {name: str(value) for name, value in columns.items() if name in _BOUNDS or name.startswith("tag:")}
         return "/v1/routing/requests?" + urlencode(values)
 
     @property
@@ -84,6 +88,8 @@ def page_filters(request: Request, *, now: datetime) -> PageFilters:
             raise InvalidRequest(f"{name} has more than {MAX_LENGTH} characters.", param=name)
         if text.strip():
             given[name] = text.strip()
+    if "tag" in given and not given["tag"].partition("=")[2]:
+        raise InvalidRequest(f"tag is NAME=VALUE, not {given['tag'][:40]!r}.", param="tag")
     zone = _zone(given["zone"]) if "zone" in given else UTC
     since = _moment(given.get("since", DEFAULT_SINCE), zone, now=now, name="since")
     until = _moment(given["until"], zone, now=now, name="until") if "until" in given else None

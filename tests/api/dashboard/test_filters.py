@@ -40,6 +40,13 @@ def test_filters_become_columns_and_stay_in_links() -> None:
     assert {"since", "until", "status"} <= exported.keys()
 
 
+def test_a_tag_is_a_name_and_a_value() -> None:
+    """Rows are found by a tag, and the export has the same ones; a value may contain the sign between both."""
+    found = filters(tag="branch=a=b")
+    assert found.columns == {"tag:branch": "a=b"}
+    assert parse_qs(urlsplit(found.export).query)["tag:branch"] == ["a=b"]
+
+
 def test_dates_are_of_the_chosen_time_zone() -> None:
     """A date is the start of the day where the reader is; a time with an offset keeps it."""
     assert filters(since="2026-11-20", zone="Europe/Berlin").since == datetime(2026, 11, 19, 23, tzinfo=UTC)
@@ -57,6 +64,7 @@ def test_dates_are_of_the_chosen_time_zone() -> None:
         ("zone", "Nowhere"),
         ("zone", "../x"),
         ("model", "x" * 201),
+        ("tag", "team"),
     ],
 )
 def test_bad_filters_are_named(name: str, text: str) -> None:
