@@ -80,6 +80,9 @@ def report(
             by,
             key_id,
         )
+        if query.since is not None and query.until is not None and query.until <= query.since:
+            ends = f"{_minute(query.until.isoformat())} is not after --since, {_minute(query.since.isoformat())} (UTC)"
+            raise click.BadParameter(f"{ends}.", param_hint="--until")
         with reading(path) as store:
             if shadow:
                 past = (now - (query.since or now)).total_seconds() / 86_400

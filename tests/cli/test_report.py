@@ -225,3 +225,11 @@ def test_report_of_a_period_is_titled_to_the_minute(invoke: Invoke, db: Path) ->
     filled(db)
     title = invoke("report", "--since", "2026-11-01", "--until", "2026-11-02T10:30:15+02:00").output.splitlines()[0]
     assert title.endswith(", 2026-11-01 00:00 to 2026-11-02 08:30")
+
+
+def test_report_of_a_period_that_ends_before_it_begins_is_refused(invoke: Invoke, db: Path) -> None:
+    """The error names both times, instead of an empty report."""
+    filled(db)
+    result = invoke("report", "--since", "2026-11-02", "--until", "2026-11-01")
+    assert result.exit_code == 2
+    assert "2026-11-01 00:00 is not after --since, 2026-11-02 00:00 (UTC)" in " ".join(result.output.split())

@@ -87,37 +87,6 @@ def test_unknown_evidence_is_unknown() -> None:
     assert report(ROUTED._replace(evidence="hearsay"))["evidence"]["unknown"] == 10  # type: ignore[index]  # a mapping
 
 
-def test_always_using_one_model_is_listed_from_the_cheapest() -> None:
-    """Models of unknown price come last and have no figure; groups without tokens do not matter."""
-    models = {"a": lambda group: 5.0, "b": lambda group: 2.0, "c": lambda group: None}
-    made = report(ROUTED, PINNED, models=models)
-    assert made["always"] == [{"model": "b", "usd": 2.0}, {"model": "a", "usd": 5.0}, {"model": "c", "usd": None}]
-    assert report(PINNED, models=models)["always"] == []
-
-
-def test_misses_of_prompt_caches_are_added_up_by_cause() -> None:
-    """The most expensive cause comes first; what was lost to routing is a sum of its own, also in each row of a breakdown."""
-    groups = [
-        ROUTED._replace(cached_tokens=500, cache_write_tokens=90),
-        ROUTED._replace(cache_miss="expired", requests=2, missed_tokens=30, missed_usd=0.25),
-        ROUTED._replace(cache_miss="switched_model", requests=1, missed_tokens=60, missed_usd=0.5, lost_usd=0.5),
-        PINNED._replace(cache_miss="switched_model", requests=1, missed_tokens=10, missed_usd=0.125),
-    ]
-    assert report(*groups)["caches"] == {
-        "read_tokens": 500,
-        "write_tokens": 90,
-        "missed_tokens": 100,
-        "missed_usd": 0.875,
-        "lost_to_routing_usd": 0.5,
-        "misses": [
-            {"cause": "switched_model", "requests": 2, "missed_tokens": 70, "usd": 0.625},
-            {"cause": "expired", "requests": 2, "missed_tokens": 30, "usd": 0.25},
-        ],
-    }
-    rows = {row["provider"]: row["lost_to_routing_usd"] for row in breakdown(groups, "provider")}
-    assert rows == {"gemini": 0.5, "claude": 0.0}
-
-
 def test_a_share_without_an_interval_says_how_many_requests_are_missing() -> None:
     """While single answers may be all of the baseline's cost, the share has no ends; that many more requests give some."""
     few = money([ROUTED._replace(requests=2, squares=8.0)])
@@ -134,22 +103,6 @@ def test_more_requests_do_not_help_where_the_lengths_are_unknown() -> None:
     """An error that is common to all requests does not shrink with their number."""
     made = money([ROUTED._replace(low_usd=0.0)])
     assert (made["saved_enough"], made["saved_requests_missing"]) == (False, None)
-
-
-def test_the_best_single_model_was_rated_as_well_as_the_rest() -> None:
-    """The cheapest model counts only with ratings of its own that are not below those of all answers."""
-    models = {"gemini/flash": lambda group: 1.0, "claude/haiku": lambda group: 3.0}
-    bad = ROUTED._replace(quality_sum=10.0, feedbacks=25)
-    good = PINNED._replace(quality_sum=24.0, feedbacks=25)
-    assert report(bad, good, models=models)["best_single"] == {
-        "model": "claude/haiku",
-        "usd": 3.0,
-        "quality": 0.96,
-        "spent_usd": 3.5,
-        "spent_quality": 0.68,
-        "regret_usd": 0.5,
-    }
-    assert report(ROUTED, PINNED, models=models)["best_single"] is None
 
 
 def test_refusals_are_counted_by_cause() -> None:
