@@ -7,22 +7,19 @@ writer rolls the transaction back and applies each operation on its own (`apply_
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
-from gateway.records import RequestRecord
-from gateway.store import budgets, encoding, rollup, sql
-from gateway.store.mutations import (
-    InsertOutcome,
-    InsertRequest,
-    InsertResponse,
-    SettleRequest,
-    StoredOutcome,
-)
+from gateway.errors import GatewayError
+from gateway.store import budgets, requests, rollup, sql
+from gateway.store.mutations import InsertOutcome, InsertRequest, InsertResponse, SettleRequest
 from gateway.store.operations import apply_one
 from gateway.store.process_lease import ProcessLease
+from gateway.store.rows import InsertRow, SettleRow, Step, Values, encode_rows
 from gateway.store.writer import Operation
+
+StepT = TypeVar("StepT", bound=Step)
 
 
 class NotBatchable(Exception):
@@ -31,52 +28,64 @@ class NotBatchable(Exception):
 
 def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owner: ProcessLease) -> list[Any]:
     """The results, as if the operations were applied one after the other. Raises NotBatchable, or any other error, if that fails."""
+    return apply_rows(connection, encode_rows(batch, owner=owner), owner=owner)
+
+
+def apply_rows(connection: apsw.Connection, batch: Sequence[Step], *, owner: ProcessLease) -> list[Any]:
+    """As `apply_batch`, for operations whose rows are encoded already."""
     results: list[Any] = [None] * len(batch)
     for run in independent_runs(batch):
-        settlements = [operation for _, operation in run if isinstance(operation, SettleRequest)]
-        _settle_requests(connection, [settlement.record for settlement in settlements])
-        _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.stored_outcomes])
-        _insert_requests(
-            connection,
-            [operation.record for _, operation in run if isinstance(operation, InsertRequest) and is_plain(operation)],
-            owner,
-        )
-        for index, operation in run:
-            if isinstance(operation, InsertRequest) and is_plain(operation):
-                results[index] = 0
-            elif not isinstance(operation, SettleRequest):
-                results[index] = apply_one(connection, operation, owner=owner)
+        settlements = [step for _, step in run if isinstance(step, SettleRow)]
+        _settle_requests(connection, settlements)
+        _insert_outcomes(connection, [outcome for settlement in settlements for outcome in settlement.outcomes])
+        _insert_requests(connection, [step.values for _, step in run if isinstance(step, InsertRow) and not step.holds])
+        for index, step in run:
+            if isinstance(step, InsertRow):
+                results[index] = _insert_with_holds(connection, step) if step.holds else 0
+            elif isinstance(step, SettleRequest):
+                raise NotBatchable
+            elif not isinstance(step, SettleRow):
+                results[index] = apply_one(connection, step, owner=owner)
     return results
 
 
-Run = list[tuple[int, Operation]]
 # A tuple, because evaluating a union for each `isinstance` is slow.
-_GROUPABLE = (InsertRequest, SettleRequest, InsertOutcome, InsertResponse)
+_GROUPABLE = (InsertRow, SettleRow, InsertRequest, SettleRequest, InsertOutcome, InsertResponse)
 
 
-def independent_runs(batch: Sequence[Operation]) -> Iterator[Run]:
+def independent_runs(batch: Sequence[StepT]) -> Iterator[list[tuple[int, StepT]]]:
     """Sections of the batch, with indexes, in which all settlements may be applied before all inserts.
 
     So no section inserts and then settles the same row. An operation that may touch any row (feedback, recovery) is a section of
     its own.
     """
-    run: Run = []
-    inserted: set[str] = set()
-    for index, operation in enumerate(batch):
-        groupable = isinstance(operation, _GROUPABLE)
-        if run and (
-            not groupable or (isinstance(operation, SettleRequest) and operation.record.request_id in inserted)
-        ):
+    run: list[tuple[int, StepT]] = []
+    inserted: set[str | None] = set()
+    for index, step in enumerate(batch):
+        groupable = isinstance(step, _GROUPABLE)
+        if run and (not groupable or _settled(step) in inserted):
             yield run
             run, inserted = [], set()
         if not groupable:
-            yield [(index, operation)]
+            yield [(index, step)]
             continue
-        if isinstance(operation, InsertRequest):
-            inserted.add(operation.record.request_id)
-        run.append((index, operation))
+        if (request_id := _inserted(step)) is not None:
+            inserted.add(request_id)
+        run.append((index, step))
     if run:
         yield run
+
+
+def _inserted(step: Step) -> str | None:
+    if isinstance(step, InsertRow):
+        return step.request_id
+    return step.record.request_id if isinstance(step, InsertRequest) else None
+
+
+def _settled(step: Step) -> str | None:
+    if isinstance(step, SettleRow):
+        return step.request_id
+    return step.record.request_id if isinstance(step, SettleRequest) else None
 
 
 def is_plain(mutation: InsertRequest) -> bool:
@@ -84,49 +93,38 @@ def is_plain(mutation: InsertRequest) -> bool:
     return not mutation.holds and not mutation.record.attempts
 
 
-def _insert_requests(connection: apsw.Connection, records: Sequence[RequestRecord], owner: ProcessLease) -> None:
-    if not records:
+def _insert_requests(connection: apsw.Connection, rows: Sequence[Values]) -> None:
+    if not rows:
         return
     before = connection.total_changes()
-    owner_id = owner.acquire()
-    connection.executemany(sql.INSERT_REQUEST, [encoding.insert_values(record, owner=owner_id) for record in records])
-    if connection.total_changes() - before != len(records):
+    connection.executemany(sql.INSERT_REQUEST, rows)
+    if connection.total_changes() - before != len(rows):
         raise NotBatchable
 
 
-def _settle_requests(connection: apsw.Connection, records: Sequence[RequestRecord]) -> None:
-    if not records:
+def _insert_with_holds(connection: apsw.Connection, row: InsertRow) -> int | GatewayError:
+    """The index of the held amount, or the refusal."""
+    try:
+        return requests.insert_row(connection, row.values, row.holds)
+    except GatewayError as refusal:
+        return refusal
+
+
+def _settle_requests(connection: apsw.Connection, rows: Sequence[SettleRow]) -> None:
+    if not rows:
         return
-    if not all(map(is_complete, records)):
-        raise NotBatchable
-    rows = [encoding.settle_values(record) for record in records]
-    ids: list[str] = [row[-1] for row in rows]
-    attempts = [
-        encoding.attempt_values(attempt, request_id)
-        for record, request_id in zip(records, ids, strict=True)
-        for attempt in record.attempts
-    ]
+    attempts = [attempt for row in rows for attempt in row.attempts]
     before = connection.total_changes()
-    connection.executemany(
-        sql.SETTLE_COMPLETE, [(*row, len(record.attempts)) for row, record in zip(rows, records, strict=True)]
-    )
+    connection.executemany(sql.SETTLE_COMPLETE, [(*row.values, len(row.attempts)) for row in rows])
     connection.executemany(sql.UPSERT_ATTEMPT, attempts)
     # The total includes the changes of the rollup's trigger.
     if connection.total_changes() - before != len(rows) * (1 + rollup.UNITS) + len(attempts):
         raise NotBatchable
     if connection.execute(sql.ANY_HOLD).get:
-        for record, request_id in zip(records, ids, strict=True):
-            budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
+        for row in rows:
+            budgets.charge(connection, row.request_id, cost_nano=row.cost_nano)
 
 
-def _insert_outcomes(connection: apsw.Connection, outcomes: Sequence[StoredOutcome]) -> None:
+def _insert_outcomes(connection: apsw.Connection, outcomes: Sequence[Values]) -> None:
     if outcomes:
-        connection.executemany(sql.INSERT_OUTCOME, map(encoding.outcome_values, outcomes))
-
-
-def is_complete(record: RequestRecord) -> bool:
-    """Whether the record has its final status and lists every attempt from number 1 on, each settled."""
-    attempts = record.attempts
-    return record.status != "open" and all(
-        attempt.number == number and attempt.status != "reserved" for number, attempt in enumerate(attempts, start=1)
-    )
+        connection.executemany(sql.INSERT_OUTCOME, outcomes)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from gateway.accounts.budgets import Hold
 from gateway.errors import Conflict, NotFound
 from gateway.records import Attempt, RequestRecord
 from gateway.store import budgets, encoding, sql
@@ -25,15 +26,21 @@ class Owner(Protocol):
 
 def insert(connection: Connection, mutation: InsertRequest, *, owner: Owner) -> int:
     """Returns the index of the held amount. Without enough budget nothing is inserted. Raises BudgetExceeded, Conflict."""
-    record, holds = mutation.record, mutation.holds
+    record = mutation.record
     values = encoding.insert_values(record, owner=owner.acquire())
+    level = insert_row(connection, values, mutation.holds)
+    _upsert_attempts(connection, values[0], record.attempts)
+    return level
+
+
+def insert_row(connection: Connection, values: Sequence[Any], holds: Sequence[Hold]) -> int:
+    """Insert a row by its values, in the order of `encoding.INSERT_COLUMNS`; otherwise as `insert`."""
     request_id = values[0]
     level = 0
     if holds and not sql.tuples(connection, sql.STATUS, (request_id,)):
         level = budgets.place_holds(connection, request_id, holds)
     if not sql.changed(connection, sql.INSERT_REQUEST, values):
-        raise Conflict(f"The request {record.request_id} is in the ledger already.")
-    _upsert_attempts(connection, request_id, record.attempts)
+        raise Conflict(f"The request {request_id} is in the ledger already.")
     return level
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from gateway.records import RequestRecord
 from gateway.store import encoding, operations, sql
-from gateway.store.batch import NotBatchable, independent_runs, is_complete, is_plain
+from gateway.store.batch import NotBatchable, independent_runs, is_plain
 from gateway.store.mutations import InsertFeedback, InsertOutcome, InsertRequest, SettleRequest, StoredOutcome
 from gateway.store.postgres import budgets
 from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.leases import DatabaseLease
 from gateway.store.postgres.schema import OUTCOMES_LOCK, array_types
+from gateway.store.rows import is_complete
 from gateway.store.writer import Operation
 
 
