@@ -15,7 +15,6 @@ from gateway.errors import GatewayError
 from gateway.store import budgets, requests, rollup, sql
 from gateway.store.mutations import InsertOutcome, InsertRequest, InsertResponse, SettleRequest
 from gateway.store.operations import apply_one
-from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import InsertRow, SettleRow, Step, Values, encode_rows
 from gateway.store.writer import Operation
 
@@ -26,12 +25,12 @@ class NotBatchable(Exception):
     """A row of the batch needs special handling."""
 
 
-def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owner: ProcessLease) -> list[Any]:
+def apply_batch(connection: apsw.Connection, batch: Sequence[Operation], *, owner: requests.Owner) -> list[Any]:
     """The results, as if the operations were applied one after the other. Raises NotBatchable, or any other error, if that fails."""
     return apply_rows(connection, encode_rows(batch, owner=owner), owner=owner)
 
 
-def apply_rows(connection: apsw.Connection, batch: Sequence[Step], *, owner: ProcessLease) -> list[Any]:
+def apply_rows(connection: apsw.Connection, batch: Sequence[Step], *, owner: requests.Owner) -> list[Any]:
     """As `apply_batch`, for operations whose rows are encoded already."""
     results: list[Any] = [None] * len(batch)
     for run in independent_runs(batch):

@@ -69,6 +69,12 @@ def charge(connection: Connection, request_id: str, *, cost_nano: int | None) ->
         _charge(connection, account, period, amount=amount, cost=amount if cost_nano is None else cost_nano)
 
 
+def release(connection: Connection, request_id: str) -> None:
+    """Give back what is held for a request, of which nothing was spent."""
+    for account, period, amount in sql.tuples(connection, _DELETE_HOLDS, (request_id,)):
+        connection.execute(_RELEASE, {"account": account, "period": period, "amount": amount})
+
+
 def charge_expired(connection: Connection, *, now: datetime) -> None:
     """Charge expired holds, whose requests never ended, in full."""
     for account, period, amount in sql.tuples(connection, _DELETE_EXPIRED, (encoding.utc(now),)):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,12 +45,14 @@ from gateway.store.postgres.store import PostgresStore
 from gateway.store.sqlite import SqliteStore
 from tests.postgres import database_of
 from tests.store.cases import NOW, begun, ended
+from tests.store.writer_processes import Writers
 
 # Each opens a store in a folder: a second call on the same folder opens the same ledger. `NOW` is its time of day.
 STORES: Mapping[str, Callable[[Path], Store]] = MappingProxyType(
     {
         "sqlite": lambda folder: SqliteStore(folder / "gateway.db", now=lambda: NOW),
         "postgres": lambda folder: PostgresStore(PostgresAddress.parse(database_of(folder)), now=lambda: NOW),
+        "worker": partial(Writers().open, now=lambda: NOW),
     }
 )
 OUTCOME = StoredOutcome("gemini", "flash", "code", 0.2, quality=0.9)
