@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from gateway.api.errors import on_gateway_error, on_http_error, on_internal_erro
 from gateway.api.routes import Application
 from gateway.app.background import lifespan
 from gateway.app.environment import Environment
-from gateway.app.ledger import lost_keys_of, open_ledger
+from gateway.app.ledger import lost_keys_of, open_ledger, open_worker_ledger, writer_socket
 from gateway.app.runtime import Runtime, build_runtime
 from gateway.app.services import Services, build_services
 from gateway.app.upstreams import build_providers, build_transport
@@ -32,6 +33,8 @@ __all__ = [
     "create_app",
     "lost_keys_of",
     "open_ledger",
+    "open_worker_ledger",
+    "writer_socket",
 ]
 
 
@@ -39,7 +42,7 @@ class Gateway:
     """The services of the process, the runtime of the configuration in force, and the application that serves it.
 
     What is not passed is made here; all of it is closed when the application shuts down. `shared` is a folder that the
-    worker processes of one gateway share, for common counts.
+    worker processes of one gateway share, for common counts and the process that writes the ledger for them.
     """
 
     def __init__(
@@ -53,9 +56,12 @@ class Gateway:
         shared: Path | None = None,
     ) -> None:
         environment = environment or Environment()
+        if store is None:
+            opened = open_ledger if shared is None else partial(open_worker_ledger, shared=shared)
+            store = opened(settings, now=environment.now)
         self.services = build_services(
             settings,
-            store=store or open_ledger(settings, now=environment.now),
+            store=store,
             transport=transport or build_transport(settings),
             environment=environment,
             refresh=self.refresh,

@@ -14,6 +14,7 @@ from gateway.store.database_store import DatabaseStore
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.opening import open_store
 from gateway.store.postgres.address import is_postgres
+from gateway.store.writing import WorkerStore
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,22 @@ def open_ledger(settings: Settings, *, now: Callable[[], datetime]) -> DatabaseS
         store.close()
         raise
     return store
+
+
+def open_worker_ledger(settings: Settings, *, now: Callable[[], datetime], shared: Path) -> DatabaseStore:
+    """The ledger of one of several workers, which was opened before (`open_ledger`). Raises LedgerUnavailable.
+
+    An SQLite file is written by the process that listens in the folder `shared`.
+    """
+    writer = writer_socket(settings, shared)
+    if writer is None:
+        return open_ledger(settings, now=now)
+    return WorkerStore(settings.db, writer=writer, durability=settings.durability)
+
+
+def writer_socket(settings: Settings, shared: Path) -> Path | None:
+    """Where the process listens that writes an SQLite ledger for several workers; None for a ledger that is no file."""
+    return None if settings.db == ":memory:" or is_postgres(settings.db) else shared / "writer"
 
 
 def lost_keys_of(settings: Settings) -> LostKeys | None:

@@ -22,6 +22,7 @@ from gateway.server.sockets import close_all, listen
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.database_store import DatabaseStore
+from gateway.store.writing import listen_for_workers
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +83,17 @@ def tell_ready(url: str) -> None:
             err=True,
             bold=True,
         )
+
+
+@contextmanager
+def writer_listening_or_exit(path: Path) -> Iterator[socket.socket]:
+    """The socket at which workers find the process that writes the ledger. Exits with a sentence that says what to change."""
+    try:
+        listening = listen_for_workers(path)
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+    with listening:
+        yield listening
 
 
 def ledger_or_exit(settings: Settings, *, accept_lost_keys: bool) -> DatabaseStore:

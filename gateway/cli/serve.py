@@ -8,12 +8,14 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gateway.app import writer_socket
 from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_exit
 from gateway.cli.launch import (
     build_gateway_or_exit,
@@ -22,8 +24,10 @@ from gateway.cli.launch import (
     listening_or_exit,
     tell_ready,
     within_open_files,
+    writer_listening_or_exit,
 )
 from gateway.observability.logs import logging_to
+from gateway.server.ledger_writer import run_writer
 from gateway.server.server import reachable, run
 from gateway.server.sockets import close_all
 from gateway.server.workers import Workers
@@ -83,16 +87,32 @@ def serve(
 
 
 def serve_by_several(settings: Settings, read: Callable[[], Settings], *, listening: Sequence[socket.socket]) -> int:
-    """Serve the sockets with `settings.workers` processes. Returns the exit status."""
+    """Serve the sockets with `settings.workers` processes, and one that writes an SQLite ledger for them. Returns the exit status."""
     click.echo(f"{settings.workers} workers running on {reachable(listening[0].getsockname())}", err=True)
     first, shared = os.getpid(), Path(tempfile.mkdtemp(prefix="gateway-"))
-
-    def work() -> None:
-        with logging_to(sys.stderr):
-            run(build_gateway_or_exit(settings, shared=shared), settings, read=read, listening=listening, needs=first)
-
     try:
-        return Workers(work, count=settings.workers, at_end=partial(close_all, listening)).run()
+        with ExitStack() as stack:
+            path = writer_socket(settings, shared)
+            writer = None if path is None else stack.enter_context(writer_listening_or_exit(path))
+
+            def work() -> None:
+                if writer is not None:
+                    writer.close()
+                with logging_to(sys.stderr):
+                    gateway = build_gateway_or_exit(settings, shared=shared)
+                    run(gateway, settings, read=read, listening=listening, needs=first)
+
+            def write(writer: socket.socket) -> None:
+                close_all(listening)
+                with logging_to(sys.stderr):
+                    run_writer(settings, writer, needs=first)
+
+            return Workers(
+                work,
+                count=settings.workers,
+                write=None if writer is None else partial(write, writer),
+                at_end=partial(close_all, listening),
+            ).run()
     finally:
         if os.getpid() == first:
             shutil.rmtree(shared)

@@ -1,7 +1,8 @@
 """Several worker processes behind one port: started, sent every signal, and replaced when they die.
 
-The first process only opens the sockets and supervises the workers that it forks: it has no thread, no event loop and no open
-ledger. Each worker is a complete gateway: all drain at once after a signal, and each reloads the configuration by itself.
+The first process only opens the sockets and supervises the processes that it forks: it has no thread, no event loop and no open
+ledger. Each worker is a complete gateway: all drain at once after a signal, and each reloads the configuration by itself. The
+writer process, where there is one, begins before them and ends after them.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Literal, NamedTuple
 
 log = logging.getLogger(__name__)
 
 FAILED_START = 3  # the exit status of a worker that never served: another one would not either
-PAUSE = 1.0  # seconds before a worker that ran shorter than this is replaced
+PAUSE = 1.0  # seconds before a process that ran shorter than this is replaced
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+Kind = Literal["worker", "writer"]
+
+
+class ForkedProcess(NamedTuple):
+    """A process that `began` at a monotonic time."""
+
+    kind: Kind
+    began: float
 
 
 class Workers:
-    """`work` runs a worker until it ends; `at_end` is called once the workers were sent the signal to end.
+    """`work` runs a worker until it ends, `write` the process that writes the ledger for all of them, if there is one.
 
-    The other arguments are the operating system's, for tests to replace; `clock` is monotonic seconds.
+    `at_end` is called once the workers were sent the signal to end. The other arguments are the operating system's, for tests to
+    replace; `clock` is monotonic seconds.
     """
 
     def __init__(
@@ -31,6 +43,7 @@ class Workers:
         work: Callable[[], None],
         *,
         count: int,
+        write: Callable[[], None] | None = None,
         at_end: Callable[[], None] = lambda: None,
         fork: Callable[[], int] = os.fork,
         wait: Callable[[], tuple[int, int]] = os.wait,
@@ -39,6 +52,7 @@ class Workers:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._work = work
+        self._write = write
         self._count = count
         self._at_end = at_end
         self._fork = fork
@@ -46,30 +60,34 @@ class Workers:
         self._kill = kill
         self._clock = clock
         self._sleep = sleep
-        self._began: dict[int, float] = {}
+        self._running: dict[int, ForkedProcess] = {}
         self._ending = False
 
     def run(self) -> int:
-        """Supervise until all workers have ended after a signal. Returns the exit status, 0 when all of theirs were; in a worker, returns at its end."""
+        """Supervise until all processes have ended after a signal. Returns the exit status, 0 when all of theirs were; in a forked
+        process, returns at its end."""
         for number in _PASSED_ON:
             signal.signal(number, self.pass_on)
-        status = 0
+        if self._write is not None and self._start("writer"):
+            return 0
         for _ in range(self._count):
-            if self._start():
+            if self._start("worker"):
                 return 0
-        while self._began:
+        status = 0
+        while self._running:
+            self._end_writer()
             pid, how = self._wait()
             code = os.waitstatus_to_exitcode(how)
-            lived = self._clock() - self._began.pop(pid)
+            kind, began = self._running.pop(pid)
             if code == FAILED_START:
                 self.pass_on(signal.SIGTERM)
-            if self._ending:
+            if not self._is_needed(kind):
                 status = status or code
                 continue
-            log.error("a worker (process %s) has ended with %s; another one takes its place", pid, code)
-            if lived < PAUSE:
+            log.error("a %s (process %s) has ended with %s; another one takes its place", kind, pid, code)
+            if self._clock() - began < PAUSE:
                 self._sleep(PAUSE)
-            if self._start():
+            if self._start(kind):
                 return 0
         return abs(status)
 
@@ -78,22 +96,39 @@ class Workers:
         if sig != signal.SIGHUP:
             self._ending = True
             self._at_end()
-        for pid in tuple(self._began):
+        for pid in self._running_workers():
             self._kill(pid, sig)
 
-    def _start(self) -> bool:
-        """Fork; returns True in the worker, at its end. No signal may arrive between the fork and the registration of the
-        worker."""
+    def _running_workers(self) -> list[int]:
+        return [pid for pid, process in self._running.items() if process.kind == "worker"]
+
+    def _is_needed(self, kind: Kind) -> bool:
+        """Whether a process that has ended is replaced. Workers that are ending still write."""
+        return not self._ending or (kind == "writer" and bool(self._running_workers()))
+
+    def _end_writer(self) -> None:
+        """When the last worker has ended, the writer process may."""
+        if self._ending and not self._running_workers():
+            for pid in self._running:
+                self._kill(pid, signal.SIGTERM)
+
+    def _start(self, kind: Kind) -> bool:
+        """Fork; returns True in the forked process, at its end. No signal may arrive between the fork and the registration of the
+        process."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
-        if self._ending or (pid := self._fork()):
-            if not self._ending:
-                self._began[pid] = self._clock()
+        needed = self._is_needed(kind)
+        if not needed or (pid := self._fork()):
+            if needed:
+                self._running[pid] = ForkedProcess(kind, self._clock())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
             return False
-        self._began.clear()
+        self._running.clear()
         for number in _PASSED_ON:
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)  # a terminal's Ctrl-C reaches the first process alone, which passes it on once
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        self._work()
+        if kind == "worker":
+            self._work()
+        elif self._write is not None:
+            self._write()
         return True

@@ -159,6 +159,12 @@ def told(gateway: Running, words: str, times: int) -> None:
         gateway.lines.append(line)
 
 
+def children(gateway: Running) -> list[int]:
+    """The processes that the first one started, the oldest first: the writer process, then the workers."""
+    listed = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    return [int(pid) for pid in listed.read_text().split()]
+
+
 def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) -> None:
     """Both serve; one that is killed is replaced; a signal drains all, and every answered request has its settled row.
 
@@ -170,8 +176,7 @@ def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) 
         told(gateway, "startup complete", 2)
         for _ in range(10):
             assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
-        children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
-        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        os.kill(children(gateway)[1], signal.SIGKILL)
         told(gateway, "another one takes its place", 1)
         told(gateway, "startup complete", 3)
         for _ in range(10):
@@ -183,6 +188,25 @@ def test_two_workers_serve_replace_a_dead_one_and_drain(start: Start, db: Path) 
         assert gateway.end() == 0
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 20)]
+
+
+def test_a_killed_writer_process_is_replaced_and_waited_for(start: Start, db: Path) -> None:
+    """Requests wait while the process that writes the ledger is replaced; every row is settled once.
+
+    Slow: a process that lived shorter than a second is replaced a second later. Only real processes can die.
+    """
+    with Simulator(seed=1) as upstreams, httpx2.Client(timeout=20) as client:
+        gateway = start("serve", "--port", "0", "--workers", "2", "--db", str(db), environment={**KEYS, **upstreams})
+        told(gateway, "startup complete", 2)
+        ask = {"model": "claude/claude-haiku-5-5", "messages": [{"role": "user", "content": "Hello"}]}
+        for number in range(1, 4):
+            os.kill(children(gateway)[0 if number == 1 else -1], signal.SIGKILL)
+            assert client.post(f"{gateway.url}/v1/chat/completions", json=ask).is_success
+            told(gateway, "another one takes its place", number)
+        assert sum("a writer (process" in line for line in gateway.lines) == 3
+        assert gateway.end() == 0
+    with closing(sqlite3.connect(db)) as connection:
+        assert connection.execute("SELECT status, count(*) FROM routing_metrics GROUP BY 1").fetchall() == [("ok", 3)]
 
 
 def counted(metrics: str) -> float:

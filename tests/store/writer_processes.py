@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.connection import DatabaseFile
-from gateway.store.writing import WorkerStore, WriterProcess
-from gateway.store.writing.listening import listen
+from gateway.store.writing import WorkerStore, WriterProcess, listen_for_workers
 
 
 class RunningWriter:
@@ -21,7 +20,7 @@ class RunningWriter:
         self.ledger = ledger
         self._folder = tempfile.TemporaryDirectory(prefix="writer-")
         self.path = Path(self._folder.name) / "writer"
-        self.listening: socket.socket = listen(self.path)
+        self.listening: socket.socket = listen_for_workers(self.path)
         self.start()
 
     def start(self) -> None:

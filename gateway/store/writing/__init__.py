@@ -1,6 +1,7 @@
 """One process that writes an SQLite ledger for several workers, and the `Store` of a worker, which sends its changes there."""
 
+from gateway.store.writing.listening import listen_for_workers
 from gateway.store.writing.worker_store import WorkerStore
 from gateway.store.writing.writer_process import WriterProcess
 
-__all__ = ["WorkerStore", "WriterProcess"]
+__all__ = ["WorkerStore", "WriterProcess", "listen_for_workers"]

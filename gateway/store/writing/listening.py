@@ -11,7 +11,7 @@ from gateway.errors import LedgerUnavailable
 _BACKLOG = 256  # workers, of which there are at most 64, that come before the writer process takes them in
 
 
-def listen(path: Path) -> socket.socket:
+def listen_for_workers(path: Path) -> socket.socket:
     """Listen at `path`, in a folder that only this user may enter. Raises LedgerUnavailable."""
     listening = socket.socket(socket.AF_UNIX)
     try:
