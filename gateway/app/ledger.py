@@ -14,7 +14,7 @@ from gateway.store.database_store import DatabaseStore
 from gateway.store.lost_keys import LostKeys, may_hold_keys
 from gateway.store.opening import open_store
 from gateway.store.postgres.address import is_postgres
-from gateway.store.writing import WorkerStore
+from gateway.store.workers import WorkerStore
 
 log = logging.getLogger(__name__)
 

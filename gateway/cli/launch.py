@@ -22,7 +22,7 @@ from gateway.server.sockets import close_all, listen
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.database_store import DatabaseStore
-from gateway.store.writing import listen_for_workers
+from gateway.store.workers import listen_for_workers
 
 
 def listening_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.settings import Settings
 from gateway.store.connection import DatabaseFile
-from gateway.store.writing import WriterProcess
+from gateway.store.workers import WriterProcess
 
 
 def run_writer(settings: Settings, listening: socket.socket, *, needs: int) -> None:

@@ -45,7 +45,7 @@ from gateway.store.postgres.store import PostgresStore
 from gateway.store.sqlite import SqliteStore
 from tests.postgres import database_of
 from tests.store.cases import NOW, begun, ended
-from tests.store.writer_processes import Writers
+from tests.store.workers.running import Writers
 
 # Each opens a store in a folder: a second call on the same folder opens the same ledger. `NOW` is its time of day.
 STORES: Mapping[str, Callable[[Path], Store]] = MappingProxyType(

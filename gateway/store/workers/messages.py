@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from gateway.errors import LedgerUnavailable
 from gateway.store.mutations import Mutation
 from gateway.store.rows import InsertRow, SettleRow, Step
+from gateway.store.workers.json_values import dumps, from_json, loads, to_json
 from gateway.store.writer import Operation
-from gateway.store.writing.json_values import dumps, from_json, loads, to_json
 
 _LENGTH = 4
 # Larger than any batch: the bytes that clients may send at once are bounded, and a batch ends after some megabytes.
@@ -66,9 +66,11 @@ def encode_batch(number: int, steps: Sequence[bytes]) -> bytes:
     return b"[%d,[%s]]" % (number, b",".join(steps))
 
 
-def decode_batch(message: bytes) -> Batch:
-    """Raises ValueError or KeyError for anything but a batch."""
+def decode_batch(message: bytes, *, after: int) -> Batch:
+    """Raises ValueError, TypeError or LookupError for anything but a batch with a number above `after`."""
     number, steps = loads(message)
+    if number <= after:
+        raise ValueError(f"batch {number} comes too late")
     return Batch(number, [_decode_step(step) for step in steps])
 
 

@@ -10,8 +10,8 @@ from gateway.store import budgets, operations, requests, sql
 from gateway.store.mutations import Mutation
 from gateway.store.process_lease import ProcessLease
 from gateway.store.sql import Connection
+from gateway.store.workers import written_batches
 from gateway.store.writer import Operation
-from gateway.store.writing import written_batches
 
 
 @dataclass(frozen=True, slots=True)

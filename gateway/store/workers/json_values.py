@@ -24,7 +24,7 @@ from gateway.accounts.budgets import Budget, Hold, SessionSpending
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.completion import Usage
 from gateway.store import mutations
-from gateway.store.writing import operations
+from gateway.store.workers import operations
 
 
 def _classes_of(module: ModuleType, base: type[Any]) -> Iterator[type[Any]]:

@@ -15,9 +15,9 @@ from gateway.store.database_store import DatabaseStore
 from gateway.store.file_session import FileSession
 from gateway.store.process_lease import ProcessLease
 from gateway.store.sqlite import SqliteStore
+from gateway.store.workers.operations import CloseOrphans, Probe
+from gateway.store.workers.worker_session import WAIT_SECONDS, WorkerSession
 from gateway.store.writer import QUEUE_SIZE, Writer
-from gateway.store.writing.operations import CloseOrphans, Probe
-from gateway.store.writing.worker_session import WAIT_SECONDS, WorkerSession
 
 T = TypeVar("T")
 

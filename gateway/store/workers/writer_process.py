@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -22,15 +23,17 @@ from gateway.store.file_session import FileSession
 from gateway.store.mutations import InsertOutcome, InsertResponse
 from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import InsertRow, SettleRow, Step
+from gateway.store.workers import messages, written_batches
+from gateway.store.workers.messages import AGAIN_IN_FULL, Batch, MessageSocket
+from gateway.store.workers.operations import apply_one
+from gateway.store.workers.written_batches import WrittenBatch
 from gateway.store.writer import Operation
-from gateway.store.writing import messages, written_batches
-from gateway.store.writing.messages import AGAIN_IN_FULL, Batch, MessageSocket
-from gateway.store.writing.operations import apply_one
-from gateway.store.writing.written_batches import WrittenBatch
 
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
+# Under load more rows share a commit, which takes an eighth of the CPU time off a request; without load nothing waits.
+PAUSE_SECONDS = 0.001
 # A worker reads each answer at once, unless it was stopped.
 _SEND_SECONDS = 5.0
 # What may be written together with others' rows, whoever sent it.
@@ -55,15 +58,27 @@ Received = tuple[WorkerConnection, Batch]
 
 
 class WriterProcess:
-    """Writes the ledger `source` for the workers that connect to `listening`. `needed` says whether others may still come."""
+    """Writes the ledger `source` for the workers that connect to `listening`. `needed` says whether others may still come.
+
+    Two commits begin at least `PAUSE_SECONDS` after each other. `clock` is monotonic seconds.
+    """
 
     def __init__(
-        self, source: DatabaseFile, listening: socket.socket, *, needed: Callable[[], bool] = lambda: True
+        self,
+        source: DatabaseFile,
+        listening: socket.socket,
+        *,
+        needed: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session = FileSession(source)
         self._lease = ProcessLease(source.path)
         self._listening = listening
         self._needed = needed
+        self._clock = clock
+        self._sleep = sleep
+        self._next_commit = 0.0
         self._workers: set[WorkerConnection] = set()
         self._waker, self._wakes = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -80,7 +95,11 @@ class WriterProcess:
         """Serve until `stop`, or until no worker is left and none is needed."""
         try:
             while not self._stopping and (self._workers or self._needed()):
-                self._serve(self._selector.select(_TICK_SECONDS))
+                ready = self._selector.select(_TICK_SECONDS)
+                if ready and (wait := self._next_commit - self._clock()) > 0:
+                    self._sleep(wait)
+                    ready = self._selector.select(0)
+                self._serve(ready)
         finally:
             self._session.disconnect()
             for worker in tuple(self._workers):
@@ -103,7 +122,7 @@ class WriterProcess:
                 if not worker.name:
                     self._welcome(worker, message)
                 elif worker in self._workers:
-                    received.append((worker, messages.decode_batch(message)))
+                    received.append((worker, messages.decode_batch(message, after=worker.newest.number - 1)))
             except (LookupError, TypeError, ValueError) as error:
                 log.error("a worker sent what is no batch of changes: %s", error)
                 self._drop(worker)
@@ -149,6 +168,7 @@ class WriterProcess:
             else:
                 new.append((worker, batch))
         if new:
+            self._next_commit = self._clock() + PAUSE_SECONDS
             self._commit(new)
 
     def _commit(self, received: Sequence[Received]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.connection import DatabaseFile
-from gateway.store.writing import WorkerStore, WriterProcess, listen_for_workers
+from gateway.store.workers import WorkerStore, WriterProcess, listen_for_workers
 
 
 class RunningWriter:

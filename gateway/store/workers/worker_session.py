@@ -19,10 +19,10 @@ from gateway.store import encoding
 from gateway.store.mutations import InsertRequest
 from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import encode_rows
+from gateway.store.workers import messages
+from gateway.store.workers.messages import AGAIN_IN_FULL, MessageSocket, encode_step
+from gateway.store.workers.operations import WithdrawRequests
 from gateway.store.writer import Operation
-from gateway.store.writing import messages
-from gateway.store.writing.messages import AGAIN_IN_FULL, MessageSocket, encode_step
-from gateway.store.writing.operations import WithdrawRequests
 
 T = TypeVar("T")
 
@@ -74,8 +74,8 @@ class WorkerSession:
         return apply(self)
 
     def concerns_database(self, error: Exception) -> bool:
-        """Errors of single operations are among the results of `write`."""
-        return True
+        """Any other error is of an operation that cannot be encoded, and was raised before anything was sent."""
+        return isinstance(error, OSError | LedgerUnavailable)
 
     def unavailable(self, error: Exception) -> LedgerUnavailable:
         return LedgerUnavailable(
@@ -90,8 +90,9 @@ class WorkerSession:
 
     def write(self, operations: Sequence[Operation]) -> list[Any]:
         """The results, in the order of the operations. Raises LedgerUnavailable when none was committed."""
+        encoded = [encode_step(step) for step in encode_rows(operations, owner=self._owner)]
         results: list[Any] = []
-        for part in self._parts(operations):
+        for part in _parts(operations, encoded):
             try:
                 results += self._write(*part)
             except LedgerUnavailable as error:
@@ -100,16 +101,6 @@ class WorkerSession:
                 self.disconnect()
                 return results + [error] * (len(operations) - len(results))
         return results
-
-    def _parts(self, operations: Sequence[Operation]) -> Iterator[tuple[Sequence[Operation], Sequence[bytes]]]:
-        """The operations with their encoded rows, in batches of bounded bytes."""
-        first, length, encoded = 0, 0, list[bytes]()
-        for place, step in enumerate(encode_rows(operations, owner=self._owner), start=1):
-            encoded.append(encode_step(step))
-            length += len(encoded[-1])
-            if length > _BATCH_BYTES or place == len(operations):
-                yield operations[first:place], encoded
-                first, length, encoded = place, 0, []
 
     def _write(self, operations: Sequence[Operation], encoded: Sequence[bytes]) -> list[Any]:
         answer = self._exchange(operations, encoded)
@@ -168,6 +159,18 @@ class WorkerSession:
         connection.socket.settimeout(max(_PAUSE_SECONDS, deadline - self._clock()))
         connection.send(message)
         return connection.receive()
+
+
+def _parts(
+    operations: Sequence[Operation], encoded: Sequence[bytes]
+) -> Iterator[tuple[Sequence[Operation], Sequence[bytes]]]:
+    """The operations and their encoded steps, in batches of bounded bytes."""
+    first, length = 0, 0
+    for place, step in enumerate(encoded, start=1):
+        length += len(step)
+        if length > _BATCH_BYTES or place == len(encoded):
+            yield operations[first:place], encoded[first:place]
+            first, length = place, 0
 
 
 def _inserted(operations: Sequence[Operation]) -> list[str]:
