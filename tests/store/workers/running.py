@@ -16,24 +16,31 @@ from gateway.store.workers import WorkerStore, WriterProcess, listen_for_workers
 class RunningWriter:
     """The writer process of the ledger in a folder. It can be ended, and another one take its place at the same socket."""
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, *, busy_timeout: float = 5.0, **options: Any) -> None:
         self.ledger = ledger
+        self._source = DatabaseFile(ledger, busy_timeout=busy_timeout)
+        self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="writer-")
         self.path = Path(self._folder.name) / "writer"
         self.listening: socket.socket = listen_for_workers(self.path)
         self.start()
 
     def start(self) -> None:
-        self.process = WriterProcess(DatabaseFile(self.ledger), self.listening)
+        self.process = WriterProcess(self._source, self.listening, **self._options)
         self._thread = threading.Thread(target=self.process.run)
         self._thread.start()
 
+    def join(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
     def stop(self) -> None:
         self.process.stop()
-        self._thread.join()
+        self.join()
 
     def close(self) -> None:
-        self.stop()
+        if self._thread.is_alive():
+            self.stop()
         self.listening.close()
         self._folder.cleanup()
 
