@@ -40,9 +40,7 @@ from gateway.store.connection import LedgerDamaged
 from gateway.store.workers.json_values import dumps, from_json, loads, to_json
 from tests.store.cases import CANDIDATES, NOW, USAGE, begun, ended
 
-BEFORE = PricedRow(
-    1, "r1", *([None] * 9), 0, *([None] * 14), attempts=(PricedAttempt(1, "gemini", "flash", "settled"),)
-)
+BEFORE = PricedRow._make([1, "r1", *([None] * 9), 0, *([None] * 14), (PricedAttempt(1, "gemini", "flash", "settled"),)])
 MUTATIONS = (
     InsertRequest(begun(session_spending=SessionSpending(1, 2)), (Hold("k1", Budget(10, "day"), (6, 2), NOW),)),
     SettleRequest(ended(), (StoredOutcome("gemini", "flash", "code", 0.2, features={"words": 3.0}),)),
