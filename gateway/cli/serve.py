@@ -64,6 +64,8 @@ def serve(
         raise click.ClickException(
             "No provider is enabled. Set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or try `gateway demo`."
         )
+    if settings.workers > 1 and settings.db == ":memory:":
+        raise click.ClickException("Several workers cannot share a ledger in memory: name a file in GATEWAY_DB.")
     with listening_or_exit(settings) as listening:
         for line in start_up_lines(settings):
             click.echo(line, err=True)

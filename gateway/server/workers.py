@@ -24,7 +24,7 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Kind = Literal["worker", "writer"]
 
 
-class ForkedProcess(NamedTuple):
+class RunningProcess(NamedTuple):
     """A process that `began` at a monotonic time."""
 
     kind: Kind
@@ -60,7 +60,7 @@ class Workers:
         self._kill = kill
         self._clock = clock
         self._sleep = sleep
-        self._running: dict[int, ForkedProcess] = {}
+        self._running: dict[int, RunningProcess] = {}
         self._ending = False
 
     def run(self) -> int:
@@ -119,7 +119,7 @@ class Workers:
         needed = self._is_needed(kind)
         if not needed or (pid := self._fork()):
             if needed:
-                self._running[pid] = ForkedProcess(kind, self._clock())
+                self._running[pid] = RunningProcess(kind, self._clock())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
             return False
         self._running.clear()

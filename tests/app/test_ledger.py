@@ -8,10 +8,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.app import open_ledger
+from gateway.app import open_ledger, open_worker_ledger, writer_socket
 from gateway.errors import LedgerUnavailable
 from gateway.settings import load
 from gateway.store.sqlite import SqliteStore
+from gateway.store.workers import WorkerStore
+from tests.postgres import database_of
 from tests.store.faulty import faulty_disk
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -43,3 +45,21 @@ def test_read_only_ledger_refuses_start(tmp_path: Path) -> None:
         disk.is_well()
         open_ledger(settings, now=lambda: NOW).close()
         other.close()
+
+
+def test_a_worker_s_file_is_written_by_another_process(tmp_path: Path) -> None:
+    """Where the ledger is a file, a worker sends its changes to the socket in the shared folder."""
+    settings = load({"GATEWAY_DB": str(tmp_path / "gateway.db")})
+    assert writer_socket(settings, tmp_path) == tmp_path / "writer"
+    store = open_worker_ledger(settings, now=lambda: NOW, shared=tmp_path)
+    assert isinstance(store, WorkerStore)
+    store.close()
+
+
+def test_a_worker_writes_postgres_itself(tmp_path: Path) -> None:
+    """A database with a server of its own needs no process that writes for all."""
+    settings = load({"GATEWAY_DB": database_of(tmp_path)})
+    assert writer_socket(settings, tmp_path) is None
+    store = open_worker_ledger(settings, now=lambda: NOW, shared=tmp_path)
+    assert not isinstance(store, WorkerStore)
+    store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -69,3 +70,15 @@ def test_a_person_is_told_where_to_go() -> None:
         tell_ready("http://127.0.0.1:8000")
     assert "Ready: http://127.0.0.1:8000/ is the dashboard" in shown.getvalue()
     assert logged.getvalue() == ""
+
+
+def test_workers_need_a_socket_for_their_ledger(tmp_path: Path) -> None:
+    """Where the folder for temporary files has too long a path for a socket, the start ends with what to do."""
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    environment = {**os.environ, **KEYS, "TMPDIR": str(folder), "GATEWAY_DB": str(tmp_path / "gateway.db")}
+    command = [sys.executable, "-m", "gateway", "serve", "--workers", "2", "--port", "0"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)  # noqa: S603 - our own module
+    assert ended.returncode == 1
+    assert "set TMPDIR to a folder of your own with a short path" in ended.stderr
+    assert not list(folder.iterdir())

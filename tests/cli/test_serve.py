@@ -83,6 +83,13 @@ def test_a_provider_without_a_key_is_served(start: Start, tmp_path: Path) -> Non
     assert gateway.end() == 0
 
 
+def test_workers_share_no_ledger_in_memory(invoke: Invoke) -> None:
+    """Each worker would have a ledger of its own, so that is refused."""
+    result = invoke("serve", "--workers", "2", "--db", ":memory:", **KEYS)
+    assert result.exit_code == 1
+    assert "name a file in GATEWAY_DB" in result.output
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_serve_refuses_an_impossible_port(invoke: Invoke, port: str) -> None:
     """A port that is none is a usage error."""

@@ -54,10 +54,16 @@ class System:
         self.told.append((pid, sig))
 
 
-def workers(system: System, count: int = 2, at_end: Callable[[], None] = lambda: None) -> Workers:
+def workers(
+    system: System,
+    count: int = 2,
+    at_end: Callable[[], None] = lambda: None,
+    write: Callable[[], None] | None = None,
+) -> Workers:
     return Workers(
         lambda: None,
         count=count,
+        write=write,
         at_end=at_end,
         fork=system.fork,
         wait=system.wait,
@@ -132,6 +138,49 @@ class Ending(list[float]):
 
     def append(self, seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_writer_begins_first_and_ends_last() -> None:
+    """The process that writes for the workers begins before them, and is told to end when the last of them has ended."""
+    told_before: list[int] = []
+    system = System(
+        lambda: os.kill(os.getpid(), signal.SIGTERM),
+        (2, 0),
+        lambda: told_before.extend(pid for pid, _ in system.told),
+        (3, 0),
+        (1, 0),
+    )
+    assert workers(system, write=lambda: None).run() == 0
+    assert told_before == [2, 3]
+    assert system.told == [(2, signal.SIGTERM), (3, signal.SIGTERM), (1, signal.SIGTERM)]
+
+
+def test_a_dead_writer_is_replaced_while_workers_end() -> None:
+    """Workers that are ending still write, so their writer is replaced even then; a worker is not."""
+    system = System((1, KILLED), lambda: os.kill(os.getpid(), signal.SIGTERM), (4, KILLED), (2, 0), (3, 0), (5, 0))
+    assert workers(system, write=lambda: None).run() == 0
+    assert system.forked == 5
+    assert system.told[-1] == (5, signal.SIGTERM)
+
+
+def test_a_dead_writer_is_not_replaced_without_workers() -> None:
+    """When it dies after the last worker, it has done its work; its end counts as any other."""
+    system = System(lambda: os.kill(os.getpid(), signal.SIGTERM), (2, 0), (3, 0), (1, KILLED))
+    assert workers(system, write=lambda: None).run() == KILLED
+    assert system.forked == 3
+
+
+def test_forked_writer_writes() -> None:
+    """In the forked process `run` is the writer's life, with signals of its own."""
+    script = """
+import os, signal
+from gateway.server.workers import Workers
+def write():
+    print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, os.getpgrp() == os.getpid())
+raise SystemExit(Workers(lambda: None, count=1, write=write, fork=lambda: 0).run())
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - shown above
+    assert ended.stdout == "True True\n"
 
 
 @pytest.mark.parametrize("ends", [(), ((1, KILLED),)])

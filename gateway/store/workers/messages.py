@@ -115,7 +115,7 @@ def decode_newest(message: bytes) -> int:
     return int(_succeeded(message)["newest"])
 
 
-class MessageSocket:
+class MessageConnection:
     """Sends and receives whole messages. Raises OSError when the other side is gone, or says more than `MAX_BYTES` at once."""
 
     def __init__(self, connection: socket.socket) -> None:

@@ -27,7 +27,7 @@ class CloseOrphans(Mutation[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class WithdrawRequests(Mutation[None]):
+class RemoveRequests(Mutation[None]):
     """Remove open rows of `owner`, and release what is held for them: their inserts were reported as failed, and were not."""
 
     owner: str
@@ -45,7 +45,7 @@ def apply_one(connection: Connection, operation: Operation, *, owner: requests.O
         case CloseOrphans(now):
             written_batches.delete_dead(connection, is_alive=lease.is_alive)
             return requests.close_orphans(connection, owner=lease, now=now)
-        case WithdrawRequests(of, request_ids):
+        case RemoveRequests(of, request_ids):
             for request_id in request_ids:
                 if sql.changed(connection, _REMOVE, (request_id, of)):
                     budgets.release(connection, request_id)

@@ -20,8 +20,8 @@ from gateway.store.mutations import InsertRequest
 from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import encode_rows
 from gateway.store.workers import messages
-from gateway.store.workers.messages import AGAIN_IN_FULL, MessageSocket, encode_step
-from gateway.store.workers.operations import WithdrawRequests
+from gateway.store.workers.messages import AGAIN_IN_FULL, MessageConnection, encode_step
+from gateway.store.workers.operations import RemoveRequests
 from gateway.store.writer import Operation
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ _PAUSE_SECONDS = 0.05
 _BATCH_BYTES = 4_000_000
 
 
-class UncertainBatch(NamedTuple):
+class _UncertainBatch(NamedTuple):
     """A batch that may have been committed although its callers were told that it failed, and the rows it inserts."""
 
     number: int
@@ -61,9 +61,9 @@ class WorkerSession:
         self._wait_seconds = wait_seconds
         self._clock = clock
         self._sleep = sleep
-        self._connection: MessageSocket | None = None
+        self._connection: MessageConnection | None = None
         self._number = 0
-        self._uncertain: UncertainBatch | None = None
+        self._uncertain: _UncertainBatch | None = None
         self._away_since: float | None = None
 
     @property
@@ -127,7 +127,7 @@ class WorkerSession:
                     self._away_since = self._clock()
                 if self._clock() >= deadline:
                     if number is not None:
-                        self._uncertain = UncertainBatch(number, _inserted(operations))
+                        self._uncertain = _UncertainBatch(number, _inserted(operations))
                     raise known from error
                 self._sleep(_PAUSE_SECONDS)
             else:
@@ -140,22 +140,22 @@ class WorkerSession:
             return now + self._wait_seconds
         return max(now + min(RETRY_SECONDS, self._wait_seconds), self._away_since + self._wait_seconds)
 
-    def _connected(self, deadline: float) -> MessageSocket:
+    def _connected(self, deadline: float) -> MessageConnection:
         """Connect, and withdraw what was inserted although its callers were told otherwise. Raises LedgerUnavailable, OSError."""
         if self._connection is not None:
             return self._connection
-        connection = self._connection = MessageSocket(socket.socket(socket.AF_UNIX))
+        connection = self._connection = MessageConnection(socket.socket(socket.AF_UNIX))
         connection.socket.settimeout(max(_PAUSE_SECONDS, deadline - self._clock()))
         connection.socket.connect(os.fspath(self._path))
         newest = messages.decode_newest(self._ask(connection, messages.encode_hello(self._owner.acquire()), deadline))
         if self._uncertain is not None and self._uncertain.number <= newest:
             self._number += 1
-            withdrawal = encode_step(WithdrawRequests(self._owner.id, self._uncertain.request_ids))
+            withdrawal = encode_step(RemoveRequests(self._owner.id, self._uncertain.request_ids))
             messages.decode_results(self._ask(connection, messages.encode_batch(self._number, [withdrawal]), deadline))
         self._uncertain = None
         return connection
 
-    def _ask(self, connection: MessageSocket, message: bytes, deadline: float) -> bytes:
+    def _ask(self, connection: MessageConnection, message: bytes, deadline: float) -> bytes:
         connection.socket.settimeout(max(_PAUSE_SECONDS, deadline - self._clock()))
         connection.send(message)
         return connection.receive()

@@ -24,7 +24,7 @@ from gateway.store.mutations import InsertOutcome, InsertResponse
 from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import InsertRow, SettleRow, Step
 from gateway.store.workers import messages, written_batches
-from gateway.store.workers.messages import AGAIN_IN_FULL, Batch, MessageSocket
+from gateway.store.workers.messages import AGAIN_IN_FULL, Batch, MessageConnection
 from gateway.store.workers.operations import apply_one
 from gateway.store.workers.written_batches import WrittenBatch
 from gateway.store.writer import Operation
@@ -45,7 +45,7 @@ class WorkerConnection:
 
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(_SEND_SECONDS)
-        self.messages = MessageSocket(connection)
+        self.messages = MessageConnection(connection)
         self.name = ""
         self.newest = WrittenBatch()
 

@@ -12,13 +12,13 @@ from gateway.store import UpsertAttempt
 from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import InsertRow, SettleRow, encode_rows
 from gateway.store.workers import messages
-from gateway.store.workers.messages import MAX_BYTES, MessageSocket, encode_step
+from gateway.store.workers.messages import MAX_BYTES, MessageConnection, encode_step
 from tests.store.workers.cases import BEGUN, ENDED, RETRIED
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[MessageSocket, MessageSocket]]:
-    one, other = map(MessageSocket, socket.socketpair())
+def pair() -> Iterator[tuple[MessageConnection, MessageConnection]]:
+    one, other = map(MessageConnection, socket.socketpair())
     yield one, other
     one.close()
     other.close()
@@ -66,7 +66,7 @@ def test_a_failure_is_raised() -> None:
             decode(failure)
 
 
-def test_messages_arrive_whole(pair: tuple[MessageSocket, MessageSocket]) -> None:
+def test_messages_arrive_whole(pair: tuple[MessageConnection, MessageConnection]) -> None:
     """However a message is cut on its way, it arrives whole."""
     one, other = pair
     one.send(b"short")
@@ -79,7 +79,7 @@ def test_messages_arrive_whole(pair: tuple[MessageSocket, MessageSocket]) -> Non
     assert other.receive() == b"abc"
 
 
-def test_a_message_that_is_too_long_is_refused(pair: tuple[MessageSocket, MessageSocket]) -> None:
+def test_a_message_that_is_too_long_is_refused(pair: tuple[MessageConnection, MessageConnection]) -> None:
     """No message grows a buffer beyond its limit."""
     one, other = pair
     one.socket.sendall((MAX_BYTES + 1).to_bytes(4, "big"))
@@ -87,7 +87,7 @@ def test_a_message_that_is_too_long_is_refused(pair: tuple[MessageSocket, Messag
         other.receive()
 
 
-def test_the_end_of_a_connection_is_an_error(pair: tuple[MessageSocket, MessageSocket]) -> None:
+def test_the_end_of_a_connection_is_an_error(pair: tuple[MessageConnection, MessageConnection]) -> None:
     """A process that is gone is noticed at once."""
     one, other = pair
     one.close()

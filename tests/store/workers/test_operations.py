@@ -13,7 +13,7 @@ from gateway.store.connection import DatabaseFile
 from gateway.store.process_lease import ProcessLease
 from gateway.store.sqlite import SqliteStore
 from gateway.store.workers import written_batches
-from gateway.store.workers.operations import CloseOrphans, Probe, WithdrawRequests, apply_one
+from gateway.store.workers.operations import CloseOrphans, Probe, RemoveRequests, apply_one
 from gateway.store.workers.written_batches import WrittenBatch
 from tests.store.cases import NOW, begun, ended
 
@@ -36,7 +36,7 @@ def test_withdrawn_rows_were_never_there(connection: apsw.Connection, owner: Pro
     connection.execute("UPDATE routing_metrics SET owner = 'another' WHERE request_id = 'other'")
     assert ledger.balance("k1", HOLD.period) == Balance(0, 6_000_000)
 
-    withdrawal = WithdrawRequests(owner.id, ("open", "settled", "other", "unknown"))
+    withdrawal = RemoveRequests(owner.id, ("open", "settled", "other", "unknown"))
     assert apply_one(connection, withdrawal, owner=owner, lease=owner) is None
     assert apply_one(connection, withdrawal, owner=owner, lease=owner) is None
 

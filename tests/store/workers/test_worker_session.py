@@ -13,15 +13,15 @@ from gateway.errors import LedgerUnavailable
 from gateway.store import InsertOutcome, InsertRequest, InsertResponse, SettleRequest, StoredOutcome, StoredResponse
 from gateway.store.process_lease import ProcessLease
 from gateway.store.workers import listen_for_workers, messages
-from gateway.store.workers.messages import AGAIN_IN_FULL, Batch, MessageSocket
-from gateway.store.workers.operations import WithdrawRequests
+from gateway.store.workers.messages import AGAIN_IN_FULL, Batch, MessageConnection
+from gateway.store.workers.operations import RemoveRequests
 from gateway.store.workers.worker_session import RETRY_SECONDS, WAIT_SECONDS, WorkerSession
 from tests.store.cases import begun, ended
 
 OUTCOME = InsertOutcome(StoredOutcome("gemini", "flash", "code", 0.2, timestamp="2026-11-22T10:00:00Z"))
 
 # Answers a connection that has said hello; returns the batches that came.
-Play = Callable[[MessageSocket], list[Batch]]
+Play = Callable[[MessageConnection], list[Batch]]
 
 
 class Scripted:
@@ -39,7 +39,7 @@ class Scripted:
         for play in self.plays:
             connection, _ = self._listening.accept()
             connection.settimeout(10)
-            with closing(MessageSocket(connection)) as worker:
+            with closing(MessageConnection(connection)) as worker:
                 messages.decode_hello(worker.receive())
                 self.said.append(play(worker))
                 if play is self.plays[-1]:
@@ -49,14 +49,14 @@ class Scripted:
         self._thread.join(10)
 
 
-def batch_of(worker: MessageSocket) -> Batch:
+def batch_of(worker: MessageConnection) -> Batch:
     return messages.decode_batch(worker.receive(), after=0)
 
 
 def answering(*answers: Sequence[object], newest: int = 0) -> Play:
     """Tells the newest batch and answers those that come."""
 
-    def play(worker: MessageSocket) -> list[Batch]:
+    def play(worker: MessageConnection) -> list[Batch]:
         worker.send(messages.encode_newest(newest))
         batches: list[Batch] = []
         for answer in answers:
@@ -67,13 +67,13 @@ def answering(*answers: Sequence[object], newest: int = 0) -> Play:
     return play
 
 
-def dying(worker: MessageSocket) -> list[Batch]:
+def dying(worker: MessageConnection) -> list[Batch]:
     """Receives a batch and ends without an answer."""
     worker.send(messages.encode_newest(0))
     return [batch_of(worker)]
 
 
-def failing(worker: MessageSocket) -> list[Batch]:
+def failing(worker: MessageConnection) -> list[Batch]:
     """Cannot read the ledger."""
     worker.send(messages.encode_failure(LedgerUnavailable("the disk is full")))
     return []
@@ -119,7 +119,7 @@ def test_a_batch_is_sent_again_to_the_next_process(session: WorkerSession, socke
 def test_a_batch_is_sent_in_full_where_that_is_wanted(session: WorkerSession, socket_path: Path) -> None:
     """Rows that cannot be written with others are sent again as mutations, as a further batch."""
 
-    def play(worker: MessageSocket) -> list[Batch]:
+    def play(worker: MessageConnection) -> list[Batch]:
         worker.send(messages.encode_newest(0))
         batches = [batch_of(worker)]
         worker.send(AGAIN_IN_FULL)
@@ -145,7 +145,7 @@ def test_rows_whose_callers_were_told_otherwise_are_withdrawn(session: WorkerSes
         assert session.write([OUTCOME]) == [3]
     ((withdrawal, batch),) = writer.said
     (step,) = withdrawal.steps
-    assert isinstance(step, WithdrawRequests)
+    assert isinstance(step, RemoveRequests)
     assert tuple(step.request_ids) == ("a", "b")
     assert (withdrawal.number, batch.number) == (2, 3)
 
@@ -190,7 +190,7 @@ def test_long_batches_are_cut(session: WorkerSession, socket_path: Path) -> None
     """Many large changes are several batches; if one of them fails, those before it stand."""
     response = InsertResponse(StoredResponse("r", None, 1.0, 2.0, None, b"{}", b"[]", b"x" * 2_000_000))
 
-    def play(worker: MessageSocket) -> list[Batch]:
+    def play(worker: MessageConnection) -> list[Batch]:
         worker.send(messages.encode_newest(0))
         first = batch_of(worker)
         worker.send(messages.encode_results([None, None]))

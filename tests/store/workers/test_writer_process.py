@@ -19,7 +19,7 @@ from gateway.store.process_lease import ProcessLease
 from gateway.store.rows import encode_rows
 from gateway.store.sqlite import SqliteStore
 from gateway.store.workers import messages
-from gateway.store.workers.messages import AGAIN_IN_FULL, MessageSocket, encode_step
+from gateway.store.workers.messages import AGAIN_IN_FULL, MessageConnection, encode_step
 from gateway.store.workers.writer_process import PAUSE_SECONDS
 from gateway.store.writer import Operation
 from tests.store.cases import NOW, begun, ended
@@ -36,7 +36,7 @@ class Worker:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(10)
         connection.connect(str(writer.path))
-        self.socket = MessageSocket(connection)
+        self.socket = MessageConnection(connection)
         self.owner = owner
 
     def hello(self) -> bytes:
