@@ -1,6 +1,6 @@
 """`python -m tests.soak [PART ...]`: the parts, one after another on loopback, and a table of their figures.
 
-The parts are kills, crowd, refused, idle, drain, stalled, long, storage, heavy, and on PostgreSQL replicas, rolling, database; all of
+The parts are kills, workers, crowd, refused, idle, drain, stalled, long, storage, heavy, and on PostgreSQL replicas, rolling, database; all of
 them take about eight minutes. Ends with 1 when a promise is broken.
 With SOAK_REAL_TIME set the stream of `long` takes its twelve minutes; else everything about it is sixty times as fast.
 """
@@ -24,7 +24,7 @@ import orjson
 from tests.postgres import PostgresServer
 from tests.soak.crowds import crowd, drain, idle_streams, stalled_readers
 from tests.soak.heavy import heavy
-from tests.soak.kills import kill_rounds
+from tests.soak.kills import kill_rounds, worker_kill_rounds
 from tests.soak.long import MINUTES, long_stream
 from tests.soak.processes import raise_file_limit, upstream
 from tests.soak.replicas import Replicas, closed_within, database_away, kill_one, rolling_restart
@@ -45,6 +45,19 @@ async def kills(folder: Path, port: int) -> tuple[str, bool]:
             f"kill -9, {came.rounds} rounds, 40 clients: {came.finished} answers seen to finish, {len(came.lost)} not in the ledger, "
             f"{came.repeated} twice; {came.cut} cut after their head, {len(came.rowless)} without a row; {came.interrupted} rows found "
             f"open at the next start, {came.settlement_retries} left open"
+        ),
+        kept,
+    )
+
+
+async def worker_kills(folder: Path, port: int) -> tuple[str, bool]:
+    came = await worker_kill_rounds(folder, upstream_port=port, rounds=12, clients=40, seconds=1.5)
+    kept = not came.lost and not came.rowless and not came.repeated and not came.settlement_retries
+    return (
+        (
+            f"kill -9 of the process that writes for two workers and of a worker, in turns, {came.rounds} rounds, 40 clients: "
+            f"{came.finished} answers seen to finish, {len(came.lost)} not in the ledger, {came.repeated} twice; {came.cut} cut after "
+            f"their head, {len(came.rowless)} without a row; {came.interrupted} rows closed as interrupted, {came.settlement_retries} left open"
         ),
         kept,
     )
@@ -222,6 +235,7 @@ async def three_replicas(folder: Path, port: int) -> AsyncIterator[tuple[Replica
 
 PARTS: dict[str, Part] = {
     "kills": kills,
+    "workers": worker_kills,
     "crowd": thousand,
     "refused": refused,
     "idle": idle,

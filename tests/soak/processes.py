@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -100,6 +101,19 @@ class GatewayProcess:
     def _drain(self) -> None:
         for line in self._stderr:
             self.logged += len(line)
+
+    def children(self) -> list[int]:
+        """With several workers: the process that writes the ledger, then the workers, while none was replaced."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in listed.read_text().split()]
+
+    def kill_child(self, pid: int) -> int:
+        """Kill one; returns the one that takes its place."""
+        before = self.children()
+        os.kill(pid, signal.SIGKILL)
+        while not (new := set(self.children()) - set(before)):
+            time.sleep(0.05)
+        return new.pop()
 
     def kill(self) -> None:
         self.end(signal.SIGKILL)
