@@ -141,23 +141,21 @@ class WriterProcess:
             return None
 
     def _drop(self, worker: WorkerConnection) -> None:
-        if worker not in self._workers:
-            return
         self._workers.remove(worker)
         self._selector.unregister(worker.messages.socket)
         worker.messages.close()
 
     def _welcome(self, worker: WorkerConnection, message: bytes) -> None:
         """Tell a worker the number of its newest batch. What it sent on an earlier connection is not read any more."""
-        worker.name = messages.decode_hello(message)
-        for earlier in [each for each in self._workers if each.name == worker.name and each is not worker]:
+        name = messages.decode_hello(message)
+        for earlier in [each for each in self._workers if each.name == name]:
             self._drop(earlier)
         try:
-            worker.newest = self._session.transact(partial(written_batches.newest, worker=worker.name))
+            worker.newest = self._session.transact(partial(written_batches.newest, worker=name))
         except (apsw.Error, OSError, LedgerUnavailable) as error:
             self._send(worker, self._failure(error))
-            self._drop(worker)
         else:
+            worker.name = name
             self._send(worker, messages.encode_newest(worker.newest.number))
 
     def _write(self, received: Sequence[Received]) -> None:
