@@ -175,6 +175,23 @@ def test_a_new_connection_ends_the_worker_s_earlier_one(writer: RunningWriter, w
         assert again.results(1, [OUTCOME]) == [1]
 
 
+def test_a_batch_that_arrives_with_a_new_connection_is_dropped(ledger: SqliteStore, owner: ProcessLease) -> None:
+    """A batch on the earlier connection, received together with the hello on the new one, is not applied."""
+    pause = Together()
+    with ExitStack() as stack:
+        writer = stack.enter_context(closing(RunningWriter(ledger.path, clock=lambda: 5.0, sleep=pause.sleep)))
+        stack.callback(pause.over.set)
+        first = stack.enter_context(closing(Worker(writer, owner)))
+        first.hello()
+        again = stack.enter_context(closing(Worker(writer, owner)))
+        assert first.results(1, [OUTCOME]) == [1]
+        first.send(2, [OUTCOME])
+        again.socket.send(messages.encode_hello(owner.id))
+        pause.over.set()
+        assert messages.decode_newest(again.socket.receive()) == 1
+    assert ledger.newest_outcome() == 1
+
+
 @pytest.mark.parametrize("message", [b"[]", b"nonsense", messages.encode_batch(-1, [])])
 def test_nonsense_ends_the_connection(
     worker: Worker, message: bytes, caplog: pytest.LogCaptureFixture, writer: RunningWriter
@@ -202,6 +219,15 @@ def test_a_database_that_fails_fails_the_batch(ledger: SqliteStore, owner: Proce
         with closing(Worker(writer, owner)) as again:
             assert messages.decode_newest(again.hello()) == 1
             assert again.results(2, [OUTCOME]) == [2]
+
+
+def test_a_failure_amid_a_batch_undoes_all_of_it(worker: Worker, ledger: SqliteStore) -> None:
+    """Where the database fails within a batch, none of its steps is written, and all fail."""
+    with closing(apsw.Connection(str(ledger.path))) as connection:
+        connection.execute("DROP TABLE outcomes")
+    with pytest.raises(LedgerUnavailable, match="no such table"):
+        worker.results(1, [InsertRequest(begun("a")), OUTCOME], in_full=True)
+    assert statuses(ledger) == {}
 
 
 def test_a_worker_that_leaves_before_its_answer(together: tuple[Together, Worker, Worker], ledger: SqliteStore) -> None:
