@@ -28,6 +28,7 @@ from gateway.cli.ledgers import DEMO_LEDGER
 from gateway.observability.logs import logging_to
 from gateway.server.server import run
 from gateway.settings import Settings, load, start_up_lines
+from gateway.settings.environment import FILE
 from gateway.store.opening import ledger_name
 from llm_simulator import Simulator
 from llm_simulator.simulation import Simulation
@@ -68,7 +69,7 @@ def demo(
         raise click.ClickException("The demo runs in one process; omit --workers.")
     flags: dict[str, Any] = {"host": host, "port": port, "config": config, "db": db}
     simulation = Simulation(seed=seed, prices=listed_prices())
-    own = environment()
+    own = {**environment(), **dict.fromkeys((name + FILE for name in KEY_VARIABLES), "")}  # real keys are not even read
     with own_ledger() as ledger, Simulator(simulation) as urls:
         simulated = {**own, **urls, **dict.fromkeys(KEY_VARIABLES, "simulated")}
         settings = adapted(settings_or_exit(simulated, **flags), ledger=ledger)
@@ -130,7 +131,7 @@ def remove_ledger(ledger: Path) -> None:
 def adapted(settings: Settings, *, ledger: Path) -> Settings:
     """The settings of a demo: `ledger` unless one was given, and a short shutdown, because no load balancer is in front of it."""
     settings = replace(settings, drain_delay=0.0, grace=min(settings.grace, GRACE))
-    if settings.sources.get("db") in ("--db", "GATEWAY_DB"):
+    if settings.sources.get("db") in ("--db", "GATEWAY_DB", "GATEWAY_DB_FILE"):
         return settings
     sources = {name: source for name, source in settings.sources.items() if name != "db"}
     return replace(settings, db=str(ledger), sources=sources)

@@ -1,4 +1,4 @@
-"""Environment variables, and `.env`, which is read by dotenv's rules: as data, never as a shell script."""
+"""Environment variables, files that hold a secret, and `.env`, which is read by dotenv's rules: as data, never as a shell script."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ VARIABLES = (
     "GATEWAY_API_KEY",
     "GATEWAY_ADMIN_KEY",
 )
+# With this suffix the variable of a secret names a file, as Docker and Kubernetes hand them over. Keys of providers have one too.
+FILE = "_FILE"
+FILE_VARIABLES = tuple(name + FILE for name in ("GATEWAY_DB", "GATEWAY_API_KEY", "GATEWAY_ADMIN_KEY"))
+MAX_FILE = 65_536  # bytes of a file with a secret
 SHORT = 16
 DOTENV = Path(".env")
 PRINTABLE = re.compile(r"[!-~]+")
@@ -31,6 +35,38 @@ PRINTABLE = re.compile(r"[!-~]+")
 def value(environment: Mapping[str, str], name: str) -> str | None:
     """The variable without the space around it; None when it is absent or empty, as compose files leave it."""
     return environment.get(name, "").strip() or None
+
+
+def origin(environment: Mapping[str, str], name: str) -> str:
+    """The variable that sets the secret `name`: itself or its `_FILE`."""
+    return name + FILE if value(environment, name + FILE) else name
+
+
+def secret(environment: Mapping[str, str], name: str, config_problems: ConfigProblems) -> str | None:
+    """The variable, or what is in the file that `NAME_FILE` names, without the space around it.
+
+    Both, or a file that cannot be read or is empty, is a problem. The file is read again at each reload.
+    """
+    text, path = value(environment, name), value(environment, name + FILE)
+    if path is None:
+        return text
+    if text is not None:
+        config_problems.problems.append(f"{name} and {name}{FILE}: both are set; unset one of them")
+        return None
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            problem = f"has more than {MAX_FILE} bytes, which no key has"
+        elif found := content.decode().strip():
+            return found
+        else:
+            problem = f"is empty: write the secret into it, or unset {name}{FILE}"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problem = f"cannot be read: {reason}"
+    config_problems.problems.append(f"{name}{FILE}: the file {path} {problem}")
+    return None
 
 
 def number(
@@ -46,36 +82,38 @@ def number(
 
 
 def client_keys(environment: Mapping[str, str], config_problems: ConfigProblems) -> tuple[Secret, ...]:
-    """The keys in GATEWAY_API_KEY, separated by commas."""
-    text = value(environment, "GATEWAY_API_KEY")
+    """The keys in GATEWAY_API_KEY or its file, separated by commas."""
+    text, name = secret(environment, "GATEWAY_API_KEY", config_problems), origin(environment, "GATEWAY_API_KEY")
     if text is None:
         return ()
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
     if not keys:
-        config_problems.problems.append("GATEWAY_API_KEY: it is set but there is no key between its commas")
+        config_problems.problems.append(f"{name}: it is set but there is no key between its commas")
     short = sum(len(key) < SHORT for key in keys)
     if short:
         config_problems.warnings.append(
-            f"GATEWAY_API_KEY: {short} of {len(keys)} key(s) shorter than {SHORT} characters can be guessed"
+            f"{name}: {short} of {len(keys)} key(s) shorter than {SHORT} characters can be guessed"
         )
     return tuple(map(Secret, keys))
 
 
 def admin_key(environment: Mapping[str, str], config_problems: ConfigProblems) -> Secret | None:
-    key = value(environment, "GATEWAY_ADMIN_KEY")
+    key = secret(environment, "GATEWAY_ADMIN_KEY", config_problems)
     if key is not None and len(key) < SHORT:
-        config_problems.warnings.append(f"GATEWAY_ADMIN_KEY: a key shorter than {SHORT} characters can be guessed")
+        name = origin(environment, "GATEWAY_ADMIN_KEY")
+        config_problems.warnings.append(f"{name}: a key shorter than {SHORT} characters can be guessed")
     return Secret(key) if key is not None else None
 
 
 def provider_keys(environment: Mapping[str, str], name: str, config_problems: ConfigProblems) -> tuple[Secret, ...]:
     """Keys separated by commas. Each must be a valid header value."""
-    text = value(environment, name)
+    text = secret(environment, name, config_problems)
     if text is None:
         return ()
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
     if all(map(PRINTABLE.fullmatch, keys)):
         return tuple(map(Secret, keys))
+    name = origin(environment, name)
     config_problems.problems.append(f"{name}: a key has a space, a line break or another character that no key has")
     return ()
 
@@ -107,8 +145,9 @@ def is_loopback(host: str) -> bool:
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
     """A warning for each variable that looks like a misspelt setting."""
-    unknown = sorted(name for name in environment if name.startswith("GATEWAY_") and name not in VARIABLES)
-    near = ((name, get_close_matches(name, VARIABLES, n=1, cutoff=0.8)) for name in unknown)
+    known = VARIABLES + FILE_VARIABLES
+    unknown = sorted(name for name in environment if name.startswith("GATEWAY_") and name not in known)
+    near = ((name, get_close_matches(name, known, n=1, cutoff=0.8)) for name in unknown)
     return [f"{name}: there is no such setting; did you mean {close[0]}?" for name, close in near if close]
 
 

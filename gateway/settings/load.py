@@ -91,6 +91,8 @@ def load(
     flags = {"host": host, "port": port, "db": db, "workers": workers}
     variables = _variables(environment, config_problems)
     plain, sources = _chosen(file, document, variables=variables, flags=flags)
+    if sources.get("db") == "GATEWAY_DB":
+        sources["db"] = env.origin(environment, "GATEWAY_DB")
     keys = env.client_keys(environment, config_problems)
     _check_listening(plain.get("host", HOST), secured=bool(keys), config_problems=config_problems)
     _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), config_problems=config_problems)
@@ -140,7 +142,7 @@ def _variables(environment: Mapping[str, str], config_problems: ConfigProblems) 
     return {
         "host": env.value(environment, "GATEWAY_HOST"),
         "port": env.number(environment, "GATEWAY_PORT", least=0, most=65535, config_problems=config_problems),
-        "db": env.value(environment, "GATEWAY_DB"),
+        "db": env.secret(environment, "GATEWAY_DB", config_problems),
         "workers": env.number(environment, "GATEWAY_WORKERS", least=1, most=64, config_problems=config_problems),
     }
 

@@ -15,3 +15,11 @@ def test_serve_lists_all_configuration_problems_and_starts_nothing(invoke: Invok
     assert result.exit_code == 2
     assert f"error: {config}:2: worker: unknown key; did you mean 'workers'?" in result.output
     assert "error: GATEWAY_WORKERS" in result.output
+
+
+def test_a_secret_file_that_cannot_be_read_ends_the_command(invoke: Invoke, tmp_path: Path) -> None:
+    """A file that is not there is a bad configuration: status 2, and a sentence with the variable and the file."""
+    missing = tmp_path / "missing"
+    result = invoke("serve", **KEYS, GATEWAY_API_KEY_FILE=str(missing))
+    assert result.exit_code == 2
+    assert f"error: GATEWAY_API_KEY_FILE: the file {missing} cannot be read: No such file or directory" in result.output

@@ -73,7 +73,12 @@ def test_second_demo_uses_a_temporary_ledger(start: Start, tmp_path: Path) -> No
 
 def test_demo_uses_the_given_ledger_and_no_real_keys(start: Start, db: Path) -> None:
     """It obeys GATEWAY_DB; real keys and addresses are not used. Ctrl-C ends it as SIGTERM does."""
-    environment = {"GATEWAY_DB": str(db), "GEMINI_API_KEY": "real", "GEMINI_BASE_URL": "https://gemini.example"}
+    environment = {
+        "GATEWAY_DB": str(db),
+        "GEMINI_API_KEY": "real",
+        "ANTHROPIC_API_KEY_FILE": "/nowhere",
+        "GEMINI_BASE_URL": "https://gemini.example",
+    }
     demo = start("demo", "--port", "0", environment=environment)
     assert httpx2.post(f"{demo.url}/v1/chat/completions", json={**BODY, "model": "gemini-flash"}).status_code == 200
     assert demo.end(signal.SIGINT) == 0
