@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 from gateway.accounts.budgets import SessionSpending
 from gateway.completion import Usage
+from gateway.request_trace import RequestTrace
 
 # `open` before the first upstream call, at the end exactly one of the others.
 RequestStatus = Literal["open", "ok", "error", "cancelled", "interrupted"]
@@ -24,7 +25,10 @@ AttemptStatus = Literal["reserved", "settled", "cancelled_estimated", "failed_fr
 
 
 class Attempt(NamedTuple):
-    """One upstream call. `number` counts from 1; `cost` is in USD, None where the price is unknown; times are in seconds."""
+    """One upstream call. `number` counts from 1; `cost` is in USD, None where the price is unknown; times are in seconds.
+
+    `began` is on the monotonic clock, for spans, and not stored.
+    """
 
     number: int
     provider: str
@@ -37,6 +41,7 @@ class Attempt(NamedTuple):
     upstream_id: str | None = None
     first_byte: float | None = None
     duration: float | None = None
+    began: float | None = None
 
 
 class CandidateColumns(Sequence[Mapping[str, Any]]):
@@ -69,7 +74,7 @@ class RequestRecord(NamedTuple):
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
-    `session_spending` is for the client and not stored. `cache_miss` says why a conversation's cached prefix was not read, `cache_missed_tokens` and `cache_loss` what that lost. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
+    `session_spending` is for the client and `trace` for telemetry; neither is stored. `cache_miss` says why a conversation's cached prefix was not read, `cache_missed_tokens` and `cache_loss` what that lost. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
     """
 
     request_id: str
@@ -126,6 +131,7 @@ class RequestRecord(NamedTuple):
     duration: float | None = None
     attempts: Sequence[Attempt] = ()
     session_spending: SessionSpending | None = None
+    trace: RequestTrace | None = None
 
     @property
     def cost_savings(self) -> Decimal | None:

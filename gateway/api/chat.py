@@ -25,6 +25,7 @@ from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.proxy import ChatError, ChatProxy, ChatResult, ChatStream
 from gateway.proxy.body_executor import LARGE, BodyExecutor
+from gateway.request_trace import RequestTrace, TraceStart, continued_trace
 from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 
 Serve = Callable[[], Awaitable[ChatResult | ChatStream]]
@@ -99,7 +100,11 @@ class ChatEndpoint:
         keep_alive: float = KEEP_ALIVE,
         bodies: BodyBudget | None = None,
         refusals: RefusalCounter | None = None,
+        begin_trace: TraceStart = continued_trace,
+        route: str = "",
     ) -> None:
+        self._begin_trace = begin_trace
+        self._route = route or dialect.path
         self._refusals = refusals
         self._bodies = bodies or BodyBudget(max_body_bytes)
         self._dialect = dialect
@@ -114,6 +119,7 @@ class ChatEndpoint:
 
     async def serve(self, client: RawRequest) -> None:
         request_id = self._new_request_id()
+        trace = self._begin_trace(client.headers, client.fields, request_id=request_id, route=self._route)
         response = ResponseWriter(client, request_id, dialect=self._dialect, keep_alive=self._keep_alive)
         key_id = None
         try:
@@ -127,7 +133,7 @@ class ChatEndpoint:
             with self._bodies.share() as share:
                 raw = await client.body(limit=self._max_body_bytes, share=share)
                 inbound = InboundRequest(raw, client.fields, client.query)
-                caller = caller_from(client.fields, principal=principal)
+                caller = caller_from(client.fields, principal=principal, trace=trace)
                 received = ReceivedRequest(inbound, mode, request_id, caller, response, share)
                 serve = await self._service.prepare(received)
                 del raw, inbound, received
@@ -141,8 +147,12 @@ class ChatEndpoint:
         except GatewayError as error:
             if self._refusals is not None:
                 self._refusals.count(error, key_id=key_id)
+            if trace is not None:
+                trace.refused(error)
             await response.send_error(error)
         except Exception:  # the server logs it
+            if trace is not None:
+                trace.refused(internal_error())
             await response.send_error(internal_error())
             raise
         finally:
@@ -178,13 +188,16 @@ def requested_mode(query: bytes) -> RoutingMode | None:
     raise InvalidRequest(f"auto_route must be `true`, `false` or `shadow`, not {value!r}.", param="auto_route")
 
 
-def caller_from(fields: HeaderMap, *, principal: Principal) -> Caller:
-    """The caller, with the ids that official SDKs and proxies send."""
+def caller_from(fields: HeaderMap, *, principal: Principal, trace: RequestTrace | None = None) -> Caller:
+    """The caller, with the ids that official SDKs and proxies send; without one, the id of the client's trace is its id."""
     client_id = fields.get(b"x-request-id") or fields.get(b"x-client-request-id")
+    if not client_id and trace is not None and trace.parent is not None:
+        client_id = trace.parent.trace_id.encode()
     retries = fields.get(b"x-stainless-retry-count", b"")
     return Caller(
         key_id=principal.key_id,
         client_request_id=header_text(client_id.decode("latin-1"))[:128] if client_id else None,
         retries=int(retries[:4]) if retries[:4].isdigit() else None,
         key=principal.key,
+        trace=trace,
     )

@@ -28,7 +28,7 @@ def completion_endpoints(
     """By path with `/v1`. `state` keeps the responses of `/v1/responses`."""
     worker = services.body_executor
 
-    def endpoint(dialect: Dialect, service: RequestService) -> ChatEndpoint:
+    def endpoint(dialect: Dialect, service: RequestService, route: str | None = None) -> ChatEndpoint:
         return ChatEndpoint(
             dialect,
             service,
@@ -41,6 +41,7 @@ def completion_endpoints(
             keep_alive=settings.keep_alive,
             bodies=services.bodies,
             refusals=services.refusals,
+            route=route or dialect.path,
         )
 
     plain = {
@@ -60,7 +61,7 @@ def completion_endpoints(
     return {
         **plain,
         RESPONSES.path: endpoint(RESPONSES, responses),
-        EMBEDDINGS_PATH: endpoint(CHAT_COMPLETIONS, EmbeddingService(embeddings, worker=worker)),
+        EMBEDDINGS_PATH: endpoint(CHAT_COMPLETIONS, EmbeddingService(embeddings, worker=worker), EMBEDDINGS_PATH),
     }
 
 

@@ -26,7 +26,7 @@ def build_providers(settings: Settings, signatures: SignatureCache | None = None
     signatures = signatures if signatures is not None else SignatureCache()
     return {
         deployment(entry.name, number): kinds[entry.kind](
-            UpstreamEndpoint(entry.base_url, key, headers=entry.headers),
+            UpstreamEndpoint(entry.base_url, key, headers=entry.headers, trace_context=entry.trace_context),
             name=entry.name,
             signatures=signatures,
         )

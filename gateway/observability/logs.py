@@ -151,6 +151,7 @@ class RequestLogRecord(logging.LogRecord):
         row, usage = self.row, self.row.usage
         facts = {
             "request_id": row.request_id,
+            "trace_id": row.trace.trace_id if row.trace else None,
             "strategy": row.strategy_used,
             "model": f"{row.selected_provider}/{row.selected_model}",
             "status": row.status,

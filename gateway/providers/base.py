@@ -13,15 +13,17 @@ from gateway.embeddings import EmbeddingRequest, Embeddings
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.providers.errors import classify, json_error_parts, redact
 from gateway.sse import ServerSentEvent
+from gateway.trace_context import TraceForwarding
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamEndpoint:
-    """Base URL and key of an upstream. `headers` are fixed headers from the configuration."""
+    """Base URL and key of an upstream. `headers` are fixed headers from the configuration; `trace_context` is what it is told of traces."""
 
     base_url: str
     api_key: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    trace_context: TraceForwarding = field(default="client", repr=False)
 
 
 class SignatureCache:

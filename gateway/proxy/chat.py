@@ -162,7 +162,7 @@ class ChatProxy:
         while (candidate := attempts.next()) is not None:
             try:
                 sent = await transaction.call(candidate)
-                answer = await self._call(candidate, sent, remaining=attempts.remaining)
+                answer = await self._call(transaction, candidate, sent, remaining=attempts.remaining)
             except InvalidRequest as error:
                 transaction.call_failed(error)
                 attempts.unsupported(error)
@@ -179,25 +179,27 @@ class ChatProxy:
         raise attempts.exhausted()
 
     async def _call(
-        self, candidate: Candidate, request: ChatRequest, *, remaining: float
+        self, transaction: RequestTransaction, candidate: Candidate, request: ChatRequest, *, remaining: float
     ) -> Completion | UpstreamStream:
         """The answer in the tier that the request can wait for, else, where that is refused, in the usual one."""
+        forwarding = self._providers[candidate.deployment].endpoint.trace_context
+        send = partial(self._send, candidate, trace=transaction.trace_headers(forwarding))
         _, effort = split_effort(candidate.model)
         if effort is not None:
             request = request.with_effort(effort)
         tier = request.service_tier
         if "service_tier" in request.body or rate_factor(candidate.provider, tier) == STANDARD_RATES:
-            return await self._send(candidate, request, remaining=remaining)
+            return await send(request, remaining=remaining)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await self._send(candidate, request.with_service_tier(tier), remaining=remaining)
+            return await send(request.with_service_tier(tier), remaining=remaining)
         except _TIER_REFUSED:
             remaining -= loop.time() - began
-            return await self._send(candidate, request, remaining=remaining)
+            return await send(request, remaining=remaining)
 
     async def _send(
-        self, candidate: Candidate, request: ChatRequest, *, remaining: float
+        self, candidate: Candidate, request: ChatRequest, *, remaining: float, trace: Mapping[str, str]
     ) -> Completion | UpstreamStream:
         provider = self._providers[candidate.deployment]
         if request.limit_required and candidate.max_output is not None and not provider.speaks(request.native):
@@ -209,6 +211,7 @@ class ChatProxy:
             transport=self._transport,
             timeouts=self._times.timeouts(request, candidate, remaining),
             worker=self._worker,
+            trace=trace,
         )
 
     async def _escalate_if_invalid(

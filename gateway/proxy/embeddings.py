@@ -26,7 +26,7 @@ from gateway.proxy.services import LedgerServices
 from gateway.proxy.settlement import ReceivedAnswer, new_record
 from gateway.proxy.time_limits import RequestTimeLimits
 from gateway.proxy.transaction import RequestTransaction
-from gateway.proxy.upstream import ERROR_BODY_LIMIT, parse_json_object, with_encoded_body
+from gateway.proxy.upstream import ERROR_BODY_LIMIT, parse_json_object, with_encoded_body, with_headers
 from gateway.records import RequestRecord
 from gateway.resilience import AttemptSequence, Candidate, FailoverPolicy
 from gateway.routing import Caller, Planner, input_tokens_of
@@ -80,7 +80,7 @@ class EmbeddingProxy:
             transaction.receive_from(calls)
             try:
                 await transaction.call(candidate)
-                await self._call(candidate, request, calls, attempts)
+                await self._call(transaction, candidate, request, calls, attempts)
             except InvalidRequest as error:
                 transaction.call_failed(error, billed=calls.billed(error))
                 attempts.unsupported(error)
@@ -97,21 +97,33 @@ class EmbeddingProxy:
         raise attempts.exhausted()
 
     async def _call(
-        self, candidate: Candidate, request: EmbeddingRequest, calls: EmbeddingCalls, attempts: AttemptSequence
+        self,
+        transaction: RequestTransaction,
+        candidate: Candidate,
+        request: EmbeddingRequest,
+        calls: EmbeddingCalls,
+        attempts: AttemptSequence,
     ) -> None:
         """Call the provider for one part of the inputs after the other."""
         provider = self._providers[candidate.deployment]
         most = provider.max_embedding_inputs
+        trace = transaction.trace_headers(provider.endpoint.trace_context)
         for start in range(0, len(request.inputs), most):
             part = request.part(start, start + most)
             calls.begin(tokens=await self._worker.run(part.size, partial(input_tokens_of, part.inputs)))
-            found = await self._call_once(provider, candidate, part, remaining=attempts.remaining)
+            found = await self._call_once(provider, candidate, part, remaining=attempts.remaining, trace=trace)
             calls.end(found)
 
     async def _call_once(
-        self, provider: Provider, candidate: Candidate, request: EmbeddingRequest, *, remaining: float
+        self,
+        provider: Provider,
+        candidate: Candidate,
+        request: EmbeddingRequest,
+        *,
+        remaining: float,
+        trace: Mapping[str, str],
     ) -> EncodedAnswer:
-        sent = provider.build_embedding_request(request, candidate.model)
+        sent = with_headers(provider.build_embedding_request(request, candidate.model), trace)
         if request.size > LARGE:
             sent = await self._worker.run_in_thread(partial(with_encoded_body, sent, provider))
         timeouts = self._times.timeouts(request.as_chat(), candidate, remaining)

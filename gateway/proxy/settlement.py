@@ -172,6 +172,7 @@ def new_record(
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,
         client_retries=caller.retries,
+        trace=caller.trace,
     )
 
 

@@ -41,6 +41,7 @@ from gateway.records import Attempt, RequestRecord
 from gateway.resilience import Candidate
 from gateway.routing import Plan, PromptTurn, with_breakpoints
 from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAttempt
+from gateway.trace_context import TraceForwarding
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +190,11 @@ class RequestTransaction:
             request = hosts.prepare(request, called, session=self.plan.session, key_id=self.record.key_id)
         self._conversation = request.conversation
         return request
+
+    def trace_headers(self, forwarding: TraceForwarding) -> Mapping[str, str]:
+        """What the upstream of the newest attempt is sent of the request's trace."""
+        trace = self.record.trace
+        return {} if trace is None else trace.headers(len(self._log.attempts), forwarding)
 
     def _select(self, selected: ModelKey, key: ModelKey) -> None:
         marker = self.plan.breakpoints.placed_by(key)

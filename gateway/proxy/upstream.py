@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from gateway.transport import Timeouts, Transport, UpstreamResponse
 from gateway.transport.errors import timed_out
 
 ERROR_BODY_LIMIT = 1024 * 1024  # bytes
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class UpstreamStream:
@@ -78,12 +80,14 @@ async def call_upstream(
     transport: Transport,
     timeouts: Timeouts,
     worker: BodyExecutor,
+    trace: Mapping[str, str] = _NO_HEADERS,
 ) -> Completion | UpstreamStream:
     """Send `request` to `model` and open the answer; `worker` translates large bodies. Raises InvalidRequest, UpstreamError.
 
-    For a stream, the `first_byte` timeout covers everything up to the first content; `idle` applies from then on.
+    For a stream, the `first_byte` timeout covers everything up to the first content; `idle` applies from then on. `trace` are
+    headers that name the request's trace.
     """
-    sent = await worker.run(request.size, partial(_translated, provider, request, model))
+    sent = with_headers(await worker.run(request.size, partial(_translated, provider, request, model)), trace)
     deadline = asyncio.get_running_loop().time() + timeouts.first_byte
     opening = timeouts._replace(idle=timeouts.first_byte) if sent.stream else timeouts
     response = await transport.send(sent, timeouts=opening)
@@ -122,6 +126,11 @@ def _translated(provider: Provider, request: ChatRequest, model: str) -> Upstrea
         raise InvalidRequest(reason, param=path, code="unsupported_value")
     sent = provider.build_request(request, model)
     return sent if request.size <= LARGE else with_encoded_body(sent, provider)
+
+
+def with_headers(sent: UpstreamRequest, headers: Mapping[str, str]) -> UpstreamRequest:
+    """The request with these headers too."""
+    return sent._replace(headers={**sent.headers, **headers}) if headers else sent
 
 
 def with_encoded_body(sent: UpstreamRequest, provider: Provider) -> UpstreamRequest:

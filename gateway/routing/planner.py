@@ -11,6 +11,7 @@ from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import Auto, Catalog, ModelKey, Pinned, Target
 from gateway.completion import ChatRequest, NativeRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
+from gateway.request_trace import RequestTrace
 from gateway.resilience import Candidate
 from gateway.routing.engine import RoutingEngine
 from gateway.routing.holdback import Holdback, HoldbackDraw
@@ -37,12 +38,13 @@ _PROVIDER_ALIASES = {"anthropic": "claude"}
 
 
 class Caller(NamedTuple):
-    """The client: its key's id (never the key), the ids in its headers, and the limits of its virtual `key`."""
+    """The client: its key's id (never the key), the ids in its headers, the limits of its virtual `key`, and the trace of its request."""
 
     key_id: str | None = None
     client_request_id: str | None = None
     retries: int | None = None
     key: VirtualKey | None = None
+    trace: RequestTrace | None = None
 
 
 ANONYMOUS = Caller()

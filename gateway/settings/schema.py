@@ -24,6 +24,7 @@ from gateway.observability.alerts import AlertEvent
 from gateway.observability.webhooks import WebhookFormat
 from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode, ResponseStore
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
+from gateway.trace_context import TraceForwarding
 
 
 def _no_key(header: str) -> str:
@@ -155,6 +156,13 @@ class ProviderRow(Section):
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Annotated[str, Field(pattern=r"^[ -~]*$")]] | None
     ) = None
     timeouts: TimeoutsSection | None = None
+    trace_context: TraceForwarding | None = None
+
+    @field_validator("trace_context", mode="before")
+    @classmethod
+    def off(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
 
 
 class ProvidersFile(Section):

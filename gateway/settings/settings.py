@@ -14,6 +14,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.dialects.client_tags import TAG_HEADER
 from gateway.observability.webhooks import Webhook
 from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
+from gateway.trace_context import TraceForwarding
 from gateway.transport import Proxies, TimeLimits
 
 Durability = Literal["normal", "full"]
@@ -44,6 +45,7 @@ class ProviderSettings:
     """One enabled upstream. `keys` is empty when it needs none; `headers` go with every request to it.
 
     `moved` says that `base_url` is not the one that ships with the gateway. `timeouts` replace the gateway's, by name.
+    `trace_context`: which traces it is told of.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ProviderSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     custom_url: bool = True
     timeouts: Mapping[str, float] = field(default_factory=dict)
+    trace_context: TraceForwarding = "client"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def enabled_providers(
                     headers=row.headers or {},
                     custom_url=moved,
                     timeouts=set_values(row.timeouts),
+                    trace_context=row.trace_context or "client",
                 )
             )
     return tuple(enabled)

@@ -89,7 +89,7 @@ def test_every_fact_has_its_column() -> None:
     first = named(encoding.INSERT_COLUMNS, encoding.insert_values(begun(), owner="me"))
     last = named((*encoding.SETTLE_COLUMNS, "whose"), encoding.settle_values(ended()))
 
-    assert set(RequestRecord._fields) - {"session_spending"} <= first.keys() | last.keys()
+    assert set(RequestRecord._fields) - {"session_spending", "trace"} <= first.keys() | last.keys()
     assert (first["owner"], first["request_id"], first["complexity_score"]) == ("me", "r1", 0.2)
     assert (last["whose"], last["status"], last["duration"]) == ("r1", "ok", 0.5)
 
