@@ -3,11 +3,11 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements-postgres.txt requirements-build.txt ./
+COPY requirements-image.txt requirements-build.txt ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements-build.txt \
     && python -m venv /opt/gateway \
-    && /opt/gateway/bin/pip install --require-hashes -r requirements-postgres.txt
+    && /opt/gateway/bin/pip install --require-hashes -r requirements-image.txt
 COPY pyproject.toml README.md LICENSE NOTICE .env.example ./
 COPY config config
 COPY gateway gateway

@@ -27,7 +27,7 @@ AttemptStatus = Literal["reserved", "settled", "cancelled_estimated", "failed_fr
 class Attempt(NamedTuple):
     """One upstream call. `number` counts from 1; `cost` is in USD, None where the price is unknown; times are in seconds.
 
-    `began` is on the monotonic clock, for spans, and not stored.
+    `first_byte` and `began` count from the start of the request. `began` is for spans and not stored.
     """
 
     number: int

@@ -48,10 +48,21 @@ class SpanPart:
 class SpanLog:
     """The spans of a request that is recorded. `clock` is monotonic seconds; the request began `at`.
 
-    `number` is a random one of 64 bits, from which the ids of all spans are counted. `parent` is the client's span.
+    `number` is a random one of 64 bits, from which the ids of all spans are counted. The times of the row count from `row_began`.
     """
 
-    __slots__ = ("_clock", "_number", "_on_refused", "at", "began", "parts", "route", "settling", "trace_id")
+    __slots__ = (
+        "_clock",
+        "_number",
+        "_on_refused",
+        "at",
+        "began",
+        "parts",
+        "route",
+        "row_began",
+        "settling",
+        "trace_id",
+    )
 
     def __init__(
         self,
@@ -61,12 +72,12 @@ class SpanLog:
         route: str,
         at: datetime,
         clock: Callable[[], float],
-        on_refused: Callable[[RequestTrace, GatewayError], None],
+        on_refused: Callable[[RequestTrace, SpanLog, GatewayError], None],
     ) -> None:
         self.trace_id = trace_id
         self.route = route
         self.at = at
-        self.began = clock()
+        self.began = self.row_began = clock()
         self.parts: list[SpanPart] = []
         self.settling: SpanPart | None = None
         self._number = number
@@ -91,7 +102,7 @@ class SpanLog:
     def refused(self, trace: RequestTrace, error: GatewayError) -> None:
         """The request ended with `error`. One with a row is exported with its row."""
         if self.settling is None or self.settling.failed:
-            self._on_refused(trace, error)
+            self._on_refused(trace, self, error)
 
 
 class RequestTrace:

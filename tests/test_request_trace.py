@@ -27,7 +27,7 @@ class Recorded:
             route="/v1/chat/completions",
             at=AT,
             clock=lambda: self.now,
-            on_refused=lambda trace, error: self.refused.append((trace, error)),
+            on_refused=lambda trace, spans, error: self.refused.append((trace, error)),
         )
 
 
@@ -42,6 +42,7 @@ def test_a_gateway_without_spans_continues_the_clients_trace() -> None:
     invalid = [(b"traceparent", b"nonsense")]
     assert continued_trace(invalid, dict(invalid), request_id="req_1", route="/") is None
     assert RequestTrace(None).trace_id is None
+    assert RequestTrace(PARENT, Recorded().spans).trace_id == "a" * 32
 
 
 @pytest.mark.parametrize(

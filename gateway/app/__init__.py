@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,12 +17,16 @@ from gateway.app.environment import Environment
 from gateway.app.ledger import lost_keys_of, open_ledger, open_worker_ledger, writer_socket
 from gateway.app.runtime import Runtime, build_runtime
 from gateway.app.services import Services, build_services
+from gateway.app.telemetry import open_telemetry
 from gateway.app.upstreams import build_providers, build_transport
 from gateway.errors import GatewayError
 from gateway.routing import Pause, no_pause
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.transport import Transport
+
+if TYPE_CHECKING:  # not a package of every installation
+    from gateway.observability.otel import OtelTelemetry
 
 __all__ = [
     "Environment",
@@ -52,6 +57,7 @@ class Gateway:
         transport: Transport | None = None,
         store: Store | None = None,
         environment: Environment | None = None,
+        telemetry: OtelTelemetry | None = None,
         demo: bool = False,
         shared: Path | None = None,
     ) -> None:
@@ -65,6 +71,7 @@ class Gateway:
             transport=transport or build_transport(settings),
             environment=environment,
             refresh=self.refresh,
+            telemetry=telemetry or open_telemetry(settings, environment),
             demo=demo,
             shared=shared,
         )

@@ -67,6 +67,8 @@ async def lifespan(services: Services) -> AsyncIterator[None]:
         await services.transport.aclose()
         await asyncio.to_thread(services.refusals.flush)
         await asyncio.to_thread(services.store.close)
+        if services.telemetry is not None:
+            await asyncio.to_thread(services.telemetry.close)
 
 
 async def run_periodically(seconds: float, work: Callable[[], object]) -> None:

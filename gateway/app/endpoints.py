@@ -13,6 +13,7 @@ from gateway.app.services import Services
 from gateway.dialects import CHAT_COMPLETIONS, DIALECTS, RESPONSES, Dialect
 from gateway.dialects.embeddings import PATH as EMBEDDINGS_PATH
 from gateway.proxy import ChatProxy, EmbeddingProxy
+from gateway.request_trace import continued_trace
 from gateway.settings import Settings
 
 
@@ -41,6 +42,7 @@ def completion_endpoints(
             keep_alive=settings.keep_alive,
             bodies=services.bodies,
             refusals=services.refusals,
+            begin_trace=continued_trace if services.telemetry is None else services.telemetry.begin,
             route=route or dialect.path,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -29,6 +29,7 @@ from gateway.app.alerting import Conditions
 from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.operator_state import alert_conditions_of, gateway_state, state_metrics_of
 from gateway.app.services import Services
+from gateway.app.telemetry import servers_of
 from gateway.app.upstreams import build_providers
 from gateway.catalog.model_effort import split_effort
 from gateway.completion import ChatRequest, NativeRequest
@@ -290,6 +291,7 @@ def _ledger_services(
             services.operator_warnings.observe,
             services.holdback_spending.observe,
             wake_refresh,
+            *_telemetry_observers(settings, services, listed=listed),
         ),
         incomplete=services.operator_warnings.incomplete,
         ending=lambda: services.lifecycle.ending,
@@ -302,6 +304,14 @@ def _ledger_services(
         ),
         unrecorded=settings.on_ledger_failure == "serve",
     )
+
+
+def _telemetry_observers(
+    settings: Settings, services: Services, *, listed: Collection[str]
+) -> Sequence[Callable[[RequestRecord], None]]:
+    if services.telemetry is None:
+        return ()
+    return (partial(services.telemetry.observe, servers=servers_of(settings), listed=listed),)
 
 
 def _routes(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.accounts.budgets import GLOBAL, period
 from gateway.accounts.daily_spending import DailySpending
@@ -46,6 +47,9 @@ from gateway.savings import ConversationPrefixes, LengthRatios
 from gateway.settings import Settings
 from gateway.store import DeleteExpiredResponses, Store
 from gateway.transport import Transport
+
+if TYPE_CHECKING:  # not a package of every installation
+    from gateway.observability.otel import OtelTelemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Services:
     operator_warnings: OperatorWarnings
     webhook_sender: WebhookSender
     alert_monitor: AlertMonitor
+    telemetry: OtelTelemetry | None
     demo: bool
 
     def close_orphans(self) -> int:
@@ -107,6 +112,7 @@ def build_services(
     transport: Transport,
     environment: Environment,
     refresh: Refresh,
+    telemetry: OtelTelemetry | None = None,
     demo: bool = False,
     shared: Path | None = None,
 ) -> Services:
@@ -185,5 +191,6 @@ def build_services(
         operator_warnings=OperatorWarnings(count_incomplete=exporter.counts.observe_incomplete),
         webhook_sender=webhook_sender,
         alert_monitor=AlertMonitor(webhook_sender, writable=store.writable, clock=clock, shared=shared),
+        telemetry=telemetry,
         demo=demo,
     )

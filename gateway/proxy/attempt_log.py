@@ -92,5 +92,5 @@ class AttemptLog:
             upstream_id=self._upstream_id,
             first_byte=self.first_byte,
             duration=self._clock() - self._attempt_began,
-            began=self._attempt_began,
+            began=self._attempt_began - self.began,
         )

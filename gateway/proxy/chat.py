@@ -97,7 +97,7 @@ class ChatProxy:
         The answer is written in `dialect`. `before_end` is awaited once the end of the answer is written and before the client is
         sent it. `response` is notified when a streamed request is recorded: from then on it may begin without content.
         """
-        plan = self._planner.plan(request, mode=mode, caller=caller)
+        plan = self._plan(request, mode, caller)
         async with self._transaction(
             plan, request, dialect=dialect, request_id=request_id, caller=caller, response=response
         ) as transaction:
@@ -127,6 +127,17 @@ class ChatProxy:
                 transcript.add(choice)
             self.judge.rate_later(transaction.plan, transaction.request, record, transcript)
         return result
+
+    def _plan(self, request: ChatRequest, mode: RoutingMode | None, caller: Caller) -> Plan:
+        """The plan; how long it took is a span where the request has spans."""
+        spans = None if caller.trace is None else caller.trace.spans
+        if spans is None:
+            return self._planner.plan(request, mode=mode, caller=caller)
+        part = spans.begin("route")
+        try:
+            return self._planner.plan(request, mode=mode, caller=caller)
+        finally:
+            part.end()
 
     def _transaction(
         self,

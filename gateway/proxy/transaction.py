@@ -101,6 +101,9 @@ class RequestTransaction:
         self._response = response
         self._state = State.OPEN
         self._log = AttemptLog(services.cost_calculator, clock=services.clock, at=at)
+        self._spans = None if record.trace is None else record.trace.spans
+        if self._spans is not None:
+            self._spans.row_began = self._log.began
         self._receiver: Receiver | None = None
         self._inserted = True
         self._queued_for_retry = False
@@ -142,10 +145,11 @@ class RequestTransaction:
     async def begin(self) -> None:
         """Insert the row and hold the money, before anything can cost money. Raises LedgerUnavailable, BudgetExceeded."""
         reservation = self.plan.reservation
+        written = self._services.store.write(InsertRequest(self.record, reservation.holds if reservation else ()))
+        if self._spans is not None:
+            written.add_done_callback(self._spans.begin("ledger insert").finished)
         try:
-            held = await self._services.store.write(
-                InsertRequest(self.record, reservation.holds if reservation else ())
-            )
+            held = await written
         except LedgerUnavailable:
             if (reservation and reservation.holds) or not self._may_go_unrecorded:
                 raise
@@ -203,8 +207,11 @@ class RequestTransaction:
         )
 
     async def _insert(self, attempt: Attempt) -> None:
+        written = self._services.store.write(UpsertAttempt(self.record.request_id, attempt))
+        if self._spans is not None:
+            written.add_done_callback(self._spans.begin("ledger attempt").finished)
         try:
-            await self._services.store.write(UpsertAttempt(self.record.request_id, attempt))
+            await written
         except NotFound:
             self._inserted = False  # the file was replaced meanwhile; the settlement writes the whole row
         except LedgerUnavailable:
@@ -318,6 +325,8 @@ class RequestTransaction:
         if self._conversation is not None and self._services.host_affinity is not None and end.status == "ok":
             self._services.host_affinity.record(self._conversation, self.current, usage)
         outcomes = self._outcomes(end) if called and end.status != "interrupted" else ()
+        if self._spans is not None:
+            self._spans.settle()
         return self._services.store.write(SettleRequest(self.record, outcomes), then=self._on_commit)
 
     def _close_open_attempt(self, end: End) -> Usage | None:
@@ -357,6 +366,8 @@ class RequestTransaction:
             return ()
 
     def _on_commit(self, error: BaseException | None) -> None:
+        if self._spans is not None and self._spans.settling is not None:
+            self._spans.settling.end(failed=error is not None)
         if error is None:
             self._notify()
         elif isinstance(error, LedgerUnavailable) and self._services.settlement_retries.add(self.record, self._notify):

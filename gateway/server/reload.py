@@ -19,7 +19,18 @@ from gateway.settings import Settings, files_of
 log = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two checks of the files
 # Settings that take effect at the next start; a change is logged.
-NEEDS_RESTART = ("host", "port", "workers", "db", "durability", "transport", "limits", "drain_delay", "grace")
+NEEDS_RESTART = (
+    "host",
+    "port",
+    "workers",
+    "db",
+    "durability",
+    "transport",
+    "limits",
+    "drain_delay",
+    "grace",
+    "telemetry",
+)
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
 

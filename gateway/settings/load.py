@@ -37,6 +37,7 @@ from gateway.settings.settings import (
     Settings,
     TransportSettings,
 )
+from gateway.settings.telemetry import otel_problems
 from gateway.settings.upstreams import enabled_providers
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, read_document, with_current_value
 from gateway.transport import TimeLimits
@@ -64,6 +65,7 @@ PLAIN = (
     "tag_header",
     "corroborating_keys",
     "on_ledger_failure",
+    "telemetry",
     "drain_delay",
     "grace",
 )
@@ -97,6 +99,8 @@ def load(
     _check_listening(plain.get("host", HOST), secured=bool(keys), config_problems=config_problems)
     _check_allowed_hosts(plain.get("allowed_hosts", ()), document, secured=bool(keys), config_problems=config_problems)
     _check_db(plain.get("db", ""), config_problems)
+    if plain.get("telemetry") == "otel":
+        config_problems.problems += [document.problem(("telemetry",), each) for each in otel_problems(environment)]
     upstream = _upstream(file, document, environment, now=now or datetime.now(UTC), config_problems=config_problems)
     proxies = env.proxies(environment, upstream.providers, config_problems)
     admin_key = env.admin_key(environment, config_problems)

@@ -22,7 +22,16 @@ from pydantic import (
 from gateway.catalog.catalog import ABILITIES, Tier
 from gateway.observability.alerts import AlertEvent
 from gateway.observability.webhooks import WebhookFormat
-from gateway.settings.settings import CachingMode, Cascading, Durability, Engine, LedgerFailure, Mode, ResponseStore
+from gateway.settings.settings import (
+    CachingMode,
+    Cascading,
+    Durability,
+    Engine,
+    LedgerFailure,
+    Mode,
+    ResponseStore,
+    Telemetry,
+)
 from gateway.settings.yaml_file import ConfigProblems, YamlFile, YamlPath
 from gateway.trace_context import TraceForwarding
 
@@ -135,11 +144,11 @@ class GatewayFile(Section):
     responses: ResponsesSection | None = None
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
     webhooks: Annotated[list[WebhookRow], Field(max_length=10)] | None = None
-
+    telemetry: Telemetry | None = None
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None
 
-    @field_validator("cascade", "prompt_caching", "strengths", mode="before")
+    @field_validator("cascade", "prompt_caching", "strengths", "telemetry", mode="before")
     @classmethod
     def off(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""

@@ -24,6 +24,7 @@ Cascading = Literal["off", "validate"]
 CachingMode = Literal["off", "auto", "always"]
 LedgerFailure = Literal["refuse", "serve"]
 ResponseStore = Literal["memory", "ledger", "off"]
+Telemetry = Literal["off", "otel"]
 HOST = "127.0.0.1"
 SHOWN = 4
 
@@ -150,6 +151,7 @@ class Settings:
     daily_budget: Budget | None = None
     webhooks: tuple[Webhook, ...] = ()
     retirements: Mapping[str, date] = field(default_factory=dict)
+    telemetry: Telemetry = "off"
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ from gateway.cli import main
 
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"), "simulated")
 # What the machine that runs the tests may have set.
-OURS = re.compile(r"GATEWAY_\w+|\w+_BASE_URL|(GEMINI|ANTHROPIC|OPENROUTER)_API_KEY")
+OURS = re.compile(r"(GATEWAY|OTEL)_\w+|\w+_BASE_URL|(GEMINI|ANTHROPIC|OPENROUTER)_API_KEY")
 _DROP_BOUND_CAPABILITY, _OVERRIDE, _READ_SEARCH = 24, 1, 2  # linux/prctl.h, linux/capability.h
 URL = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 

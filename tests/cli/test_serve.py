@@ -13,6 +13,7 @@ import pytest
 
 from llm_simulator import Simulator
 from tests.cli.conftest import KEYS, Invoke, Start
+from tests.otlp import collecting
 
 
 def test_serve_answers_and_exits_with_0_on_sigterm(start: Start, db: Path) -> None:
@@ -94,3 +95,24 @@ def test_workers_share_no_ledger_in_memory(invoke: Invoke) -> None:
 def test_serve_refuses_an_impossible_port(invoke: Invoke, port: str) -> None:
     """A port that is none is a usage error."""
     assert invoke("serve", "--port", port, **KEYS).exit_code == 2
+
+
+def test_spans_reach_the_collector_that_the_environment_names(start: Start, db: Path) -> None:
+    """With `telemetry: otel` the OTEL_* variables say where spans go; what waits is sent before the end."""
+    config = db.parent / "gateway.yaml"
+    config.write_text("telemetry: otel\ndrain_delay: 0\n")
+    with Simulator(seed=1) as upstreams, collecting() as collector:
+        otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}
+        environment = {**KEYS, **upstreams, **otel, "GATEWAY_CONFIG": str(config)}
+        gateway = start("serve", "--port", "0", "--db", str(db), environment=environment)
+        content = "Hello [[fault:503@gemini]]"
+        body = {"model": "gemini/gemini-3.8-flash", "stream": True, "messages": [{"role": "user", "content": content}]}
+        assert httpx2.post(f"{gateway.url}/v1/chat/completions", json=body).status_code == 503
+        assert gateway.end() == 0
+        assert {span.name for span in collector.spans if span.kind != 1} == {
+            "POST /v1/chat/completions",
+            "chat gemini-3.8-flash",
+        }
+        assert "gen_ai.client.operation.duration" in collector.metrics
+        assert collector.resource["service.name"] == "mine"
+        assert collector.resource["service.instance.id"]
