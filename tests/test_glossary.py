@@ -41,7 +41,7 @@ reader ready receive received receiver recent recorded recover recovery redirect
 registry reject rejected
 release reloader remove replace replay reply report request reset resolver response rest result retries revoke rewrite
 rewriter role rolling rotate route routed routing row rule running sample schema scope score scored secret section
-seed seeded seen selected selection send sender sent sequence server service session set settings settle settled share shared
+seed seeded seen seldom selected selection send sender sent sequence server service session set settings settle settled share shared
 sign signal simulated simulation sink sliding sound source spending stale start started stat state statement
 statistics status step stop stored strong subcommand summary switch table tag tail target task template test text
 thinking thought thread time timed timeline timeout timer title to too total traffic transcript translator tree truncated

@@ -6,11 +6,13 @@ thread, so a collector that is away costs the spans that no longer fit, and no r
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -41,6 +43,8 @@ from gateway.trace_context import TraceContext, trace_context
 
 NAME = "auto-gateway"
 CLOSE_SECONDS = 2.0  # in which what waits is sent at the end; a collector that is away must not keep the gateway
+TOLD_SECONDS = 60.0  # between two lines of an exporter that fails again and again
+_EXPORTERS = ("trace_exporter", "metric_exporter")
 _KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
@@ -58,18 +62,22 @@ class OtelTelemetry:
         now: Callable[[], datetime],
         exporter: SpanExporter | None = None,
         reader: MetricReader | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._clock = clock
         self._now = now
         self._closed = False
-        self._exporter = exporter or (OTLPSpanExporter() if _exports("TRACES") else None)
-        reader = reader or (PeriodicExportingMetricReader(OTLPMetricExporter()) if _exports("METRICS") else None)
+        self._exporter = exporter or (OTLPSpanExporter() if _exports(environment, "TRACES") else None)
+        if reader is None and _exports(environment, "METRICS"):
+            reader = PeriodicExportingMetricReader(OTLPMetricExporter())
         self._resource = _resource()
         self._scope = InstrumentationScope(NAME, version(NAME))
         self._provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
         self._processor = SpanProcessor() if self._exporter is None else BatchSpanProcessor(self._exporter)
         self._meters = MeterProvider([reader] if reader else [], resource=self._resource, shutdown_on_exit=False)
         self._metrics = CallMetrics(self._meters.get_meter(NAME, version(NAME)))
+        for name in _EXPORTERS:
+            logging.getLogger(f"opentelemetry.exporter.otlp.proto.http.{name}").addFilter(SeldomFilter(clock))
 
     def begin(
         self, headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes], *, request_id: str, route: str
@@ -102,15 +110,15 @@ class OtelTelemetry:
         if self._closed:
             return
         self._closed = True
-        ending = threading.Thread(target=self._shut_down, name="telemetry end", daemon=True)
-        ending.start()
-        ending.join(CLOSE_SECONDS)
-        if ending.is_alive() and self._exporter is not None:
+        closing = (self._processor.shutdown, partial(self._meters.shutdown, timeout_millis=CLOSE_SECONDS * 1000))
+        threads = [threading.Thread(target=close, name="telemetry end", daemon=True) for close in closing]
+        deadline = self._clock() + CLOSE_SECONDS
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - self._clock()))
+        if threads[0].is_alive() and self._exporter is not None:
             self._exporter.shutdown()  # ends a pause between two tries
-
-    def _shut_down(self) -> None:
-        self._processor.shutdown()
-        self._meters.shutdown(timeout_millis=CLOSE_SECONDS * 1000)
 
     def _is_sampled(self, trace_id: str, parent: TraceContext | None, *, name: str) -> bool:
         context = None
@@ -147,10 +155,26 @@ class OtelTelemetry:
         )
 
 
-def _exports(signal: str) -> bool:
+class SeldomFilter(logging.Filter):
+    """Lets a line through every TOLD_SECONDS; the others of a failure that lasts say nothing new. `clock` is monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + TOLD_SECONDS
+        return True
+
+
+def _exports(environment: Mapping[str, str], signal: str) -> bool:
     """Whether the environment wants this signal exported."""
-    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return not disabled and os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip() != "none"
+    disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not disabled and environment.get(f"OTEL_{signal}_EXPORTER", "").strip() != "none"
 
 
 def _resource() -> Resource:

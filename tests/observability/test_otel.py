@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -14,13 +15,14 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-from gateway.observability.otel import CLOSE_SECONDS, OtelTelemetry
+from gateway.observability.otel import CLOSE_SECONDS, TOLD_SECONDS, OtelTelemetry, SeldomFilter
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.otlp import Collector, ReceivedSpan, collecting
 from tests.upstreams import Upstream, answer, failing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
+NO_EXPORT = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
 PROMPT = "a prompt that nobody else may read"
 
 
@@ -189,6 +191,28 @@ def test_a_request_that_fails_is_an_error(recorded: Recorded) -> None:
     request, *parts = recorded.spans()
     assert (request.error, request.attributes["http.response.status_code"]) == (response.json()["error"]["code"], 503)
     assert [part.attributes["http.response.status_code"] for part in parts if part.kind == 3] == [503] * 3
+
+
+def test_a_failure_that_lasts_is_told_once_a_minute() -> None:
+    """The exporter's lines about the same outage are one line a minute."""
+    now = 100.0
+    seldom = SeldomFilter(lambda: now)
+    line = logging.makeLogRecord({})
+    assert [seldom.filter(line) for _ in range(3)] == [True, False, False]
+    now += TOLD_SECONDS
+    assert [seldom.filter(line) for _ in range(2)] == [True, False]
+
+
+def test_what_the_environment_leaves_out_is_not_recorded(make_gateway: MakeGateway) -> None:
+    """Without an exporter for spans no request has any, and the client's trace goes on as it came."""
+    telemetry = OtelTelemetry(clock=time.monotonic, now=lambda: datetime.now(UTC), environment=NO_EXPORT)
+    headers = [(b"traceparent", SAMPLED.encode())]
+    trace = telemetry.begin(headers, dict(headers), request_id=f"req_{TRACE}", route="/")
+    assert trace is not None
+    assert trace.spans is None
+    assert telemetry.begin([], {}, request_id=f"req_{TRACE}", route="/") is None
+    assert make_gateway(telemetry=telemetry).ask().status_code == 200
+    telemetry.close()
 
 
 def test_a_collector_that_is_away_keeps_nobody(make_gateway: MakeGateway) -> None:
