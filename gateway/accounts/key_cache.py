@@ -59,6 +59,11 @@ class VirtualKeyCache:
         now = self._now()
         self.live = sum(key.live(now) for key in keys)
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name of each key, revoked ones too, by id."""
+        return {key.id: key.name for key in self._keys.values()}
+
     def lookup(self, digest: bytes) -> VirtualKey | None:
         """The usable key with this SHA-256 digest."""
         key = self._keys.get(digest)

@@ -13,7 +13,7 @@ MAX_COUNTERS = 10_000  # while the ledger is away; further causes and keys are n
 
 
 class RefusalCounter:
-    """`observe` gets the cause of each refusal. Adds up in memory by hour, cause (the error's code) and key, and writes to the ledger from time to time."""
+    """`observe` gets the cause of each refusal and the key. Adds up in memory by hour, cause (the error's code) and key, and writes to the ledger from time to time."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class RefusalCounter:
         *,
         now: Callable[[], datetime],
         most: int = MAX_COUNTERS,
-        observe: Callable[[str], None] = lambda cause: None,
+        observe: Callable[[str, str | None], None] = lambda cause, key_id: None,
     ) -> None:
         self._observe = observe
         self._most = most
@@ -32,7 +32,7 @@ class RefusalCounter:
     def count(self, error: GatewayError, *, key_id: str | None) -> None:
         """Cheap: called for every refused request."""
         cause = error.code or error.type
-        self._observe(cause)
+        self._observe(cause, key_id)
         key = (f"{self._now().astimezone(UTC):%Y-%m-%dT%H}", cause, key_id or "")
         if key in self._counts or len(self._counts) < self._most:
             self._counts[key] = self._counts.get(key, 0) + 1

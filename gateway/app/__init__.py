@@ -108,6 +108,7 @@ class Gateway:
     def _watch(self) -> None:
         """Let metrics and alerts look at the runtime in force."""
         self.services.exporter.state = self.runtime.state_metrics
+        self.services.key_budgets.wanted = self.runtime.settings.metrics_key_labels
         self.services.alert_monitor.use(self.runtime.alert_conditions, self.runtime.settings.webhooks)
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:

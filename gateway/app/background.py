@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
 ORPHANS_SECONDS = 60.0
-SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback, the judge and the budget is known here
+SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback, the judge and budgets is known here
 INTEGRITY_SECONDS = 86_400.0
 FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving
 SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event and close their rows
@@ -34,6 +34,7 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "holdback spending": partial(run_periodically, SPENDING_SECONDS, services.holdback_spending.refresh),
         "judge spending": partial(run_periodically, SPENDING_SECONDS, services.judge_spending.refresh),
         "budget spending": partial(run_periodically, SPENDING_SECONDS, services.budget_spending.refresh),
+        "key budgets": partial(run_periodically, SPENDING_SECONDS, services.key_budgets.refresh),
         "judge": services.judge_queue.run,
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
         "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),

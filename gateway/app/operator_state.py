@@ -28,6 +28,9 @@ def state_metrics_of(settings: Settings, services: Services, *, healths: Sequenc
         prices_dated=settings.prices.dated,
         budget=None if budget is None else Decimal(budget.limit_nano).scaleb(-9),
         spent=lambda: services.budget_spending.spent,
+        key_labels=settings.metrics_key_labels,
+        key_names=lambda: services.key_cache.names,
+        key_budgets=lambda: services.key_budgets.budgets,
     )
 
 

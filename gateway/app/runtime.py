@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -291,7 +291,7 @@ def _ledger_services(
             services.operator_warnings.observe,
             services.holdback_spending.observe,
             wake_refresh,
-            *_telemetry_observers(settings, services, listed=listed),
+            *_optional_observers(settings, services, listed=listed),
         ),
         incomplete=services.operator_warnings.incomplete,
         ending=lambda: services.lifecycle.ending,
@@ -306,12 +306,13 @@ def _ledger_services(
     )
 
 
-def _telemetry_observers(
+def _optional_observers(
     settings: Settings, services: Services, *, listed: Collection[str]
-) -> Sequence[Callable[[RequestRecord], None]]:
-    if services.telemetry is None:
-        return ()
-    return (partial(services.telemetry.observe, servers=servers_of(settings), listed=listed),)
+) -> Iterator[Callable[[RequestRecord], None]]:
+    if settings.metrics_key_labels:
+        yield services.exporter.keys.observe
+    if services.telemetry is not None:
+        yield partial(services.telemetry.observe, servers=servers_of(settings), listed=listed)
 
 
 def _routes(

@@ -22,6 +22,7 @@ from gateway.api.response_state import ResponseMemory
 from gateway.app.alerting import AlertMonitor, webhook_post
 from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.app.environment import Environment
+from gateway.app.key_budgets import KeyBudgetReader
 from gateway.app.ledger import lost_keys_of
 from gateway.observability.event_loop_lag import EventLoopLag
 from gateway.observability.logs import dropped_lines
@@ -87,6 +88,7 @@ class Services:
     # What is watched and reported.
     exporter: PrometheusExporter
     refusals: RefusalCounter
+    key_budgets: KeyBudgetReader
     event_loop_lag: EventLoopLag
     integrity: IntegrityCheck
     settlement_retries: SettlementRetryQueue
@@ -184,7 +186,8 @@ def build_services(
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,
-        refusals=RefusalCounter(store, now=environment.now, observe=exporter.counts.observe_refusal),
+        refusals=RefusalCounter(store, now=environment.now, observe=exporter.observe_refusal),
+        key_budgets=KeyBudgetReader(store, now=environment.now),
         event_loop_lag=event_loop_lag,
         integrity=IntegrityCheck(store),
         settlement_retries=settlement_retries,

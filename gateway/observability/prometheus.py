@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.observability.counters import RequestMetrics
+from gateway.observability.key_metrics import KeyMetrics
 from gateway.observability.state_metrics import StateMetrics
 
 PUBLISH_SECONDS = 1.0  # between two files of a worker's metrics
@@ -30,6 +31,9 @@ _MAXIMUM = (
     "gateway_price_age_seconds",
     "gateway_daily_budget_usd",
     "gateway_daily_budget_spent_usd",
+    "gateway_key_budget_usd",
+    "gateway_key_budget_spent_usd",
+    "gateway_key_budget_held_usd",
 )
 
 
@@ -51,10 +55,11 @@ class Gauges:
 
 
 class PrometheusExporter(Collector):
-    """`counts` observes settled requests; `state` belongs to the configuration in force; the reloader sets `reload_failed`."""
+    """`counts` observes settled requests, and `keys` where metrics have keys as labels; `state` belongs to the configuration in force; the reloader sets `reload_failed`."""
 
     def __init__(self, gauges: Gauges | None = None, multiprocess: MultiprocessMetrics | None = None) -> None:
         self.counts = RequestMetrics()
+        self.keys = KeyMetrics()
         self.state = StateMetrics()
         self.reload_failed = False
         self._gauges = gauges if gauges is not None else Gauges()
@@ -81,6 +86,13 @@ class PrometheusExporter(Collector):
         yield CounterMetricFamily("gateway_logs_dropped", dropped, value=gauges.logs_dropped())
         yield from self.state.families()
         yield from self.counts.families()
+        yield from self.keys.families(self.state.key_names())
+
+    def observe_refusal(self, code: str, key_id: str | None) -> None:
+        """Count one request that was refused before it was routed."""
+        self.counts.observe_refusal(code)
+        if self.state.key_labels:
+            self.keys.observe_refusal(code, key_id)
 
     def publish(self) -> None:
         """Write this process's metrics for the other workers."""

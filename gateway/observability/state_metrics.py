@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
+
+from gateway.observability.key_metrics import KeyBudget, budget_families
 
 # Pairs of provider and model; None stands for all models of the provider.
 Upstreams = frozenset[tuple[str, str | None]]
@@ -21,7 +23,10 @@ def nothing() -> Upstreams:
 
 @dataclass(frozen=True, slots=True)
 class StateMetrics:
-    """`listed` are the full names that may be labels; `budget` is USD a UTC day; `spent` is USD of this day, read at each scrape."""
+    """`listed` are the full names that may be labels; `budget` is USD a UTC day; `spent` is USD of this day, read at each scrape.
+
+    With `key_labels` there are metrics by client key.
+    """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     providers: Sequence[str] = ()
@@ -31,6 +36,9 @@ class StateMetrics:
     prices_dated: date | None = None
     budget: Decimal | None = None
     spent: Callable[[], Decimal] = Decimal
+    key_labels: bool = False
+    key_names: Callable[[], Mapping[str, str]] = dict
+    key_budgets: Callable[[], Sequence[KeyBudget]] = tuple
 
     def families(self) -> Iterator[Metric]:
         """In Prometheus' form. Each provider has a value, 0 while it is well; models have one only while they are not."""
@@ -47,6 +55,7 @@ class StateMetrics:
             spent.add_metric([], float(self.spent()))
         yield budget
         yield spent
+        yield from budget_families(self.key_budgets() if self.key_labels else ())
 
     def _upstreams(self, name: str, text: str, affected: Upstreams) -> Metric:
         family = GaugeMetricFamily(f"gateway_{name}", text, labels=["provider", "model"])

@@ -66,6 +66,7 @@ PLAIN = (
     "corroborating_keys",
     "on_ledger_failure",
     "telemetry",
+    "metrics_key_labels",
     "drain_delay",
     "grace",
 )

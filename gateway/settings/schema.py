@@ -145,6 +145,7 @@ class GatewayFile(Section):
     daily_budget_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
     webhooks: Annotated[list[WebhookRow], Field(max_length=10)] | None = None
     telemetry: Telemetry | None = None
+    metrics_key_labels: bool | None = None
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None
 

@@ -152,6 +152,7 @@ class Settings:
     webhooks: tuple[Webhook, ...] = ()
     retirements: Mapping[str, date] = field(default_factory=dict)
     telemetry: Telemetry = "off"
+    metrics_key_labels: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
