@@ -1,6 +1,9 @@
 # Two stages: the first has pip, the build tools and the sources; the second has Python and the installed gateway.
 
-FROM python:3.11-slim AS build
+# Pinned by digest, for all platforms, so that the same commit gives the same image. docs/running.md says how to renew it.
+ARG PYTHON_IMAGE=python:3.11.16-slim@sha256:8203f8b7cc03e7a0b2da2a7bfebdb7e39d985983791e2aba5b01cc535bf36f53
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements-image.txt requirements-build.txt ./
@@ -15,7 +18,11 @@ COPY llm_simulator llm_simulator
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
     && /opt/gateway/bin/pip install --no-deps --no-index /opt/wheel/*.whl
 
-FROM python:3.11-slim
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="auto-gateway" \
+      org.opencontainers.image.description="An OpenAI-compatible LLM gateway: routes each request to the cheapest model that is good enough, and records its cost in a ledger." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 10001 --home-dir /data --create-home gateway
 COPY --from=build /opt/gateway /opt/gateway
 ENV PATH=/opt/gateway/bin:$PATH \

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Any
 
 import yaml
 
+from gateway.cli.configuration import KEY_VARIABLES
 from gateway.settings import load
+from gateway.settings.environment import FILE_VARIABLES
 from tests.documents import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 
+SECRETS = yaml.safe_load((ROOT / "config" / "compose.secrets.yaml").read_text())
 KUBERNETES = (ROOT / "config" / "kubernetes.yaml").read_text()
 
 
@@ -34,9 +38,65 @@ def deployment() -> dict[str, Any]:
 
 
 def test_compose_needs_nothing_to_be_read() -> None:
-    """Without a .env and without keys the file is still valid: every variable has a default, the file is optional."""
+    """Without a .env and without keys the file is still valid: every variable has a default, the file is optional.
+
+    `${GATEWAY_API_KEY:?}` would refuse `docker compose config`, `down` and other profiles too; the container says what is missing.
+    """
     assert [found for found in re.findall(r"\$\{[^}]*\}", COMPOSE) if ":-" not in found] == []
     assert service()["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_the_demo_needs_no_key_of_a_provider() -> None:
+    """Its profile starts `gateway demo` with nothing to set: no .env, a client key of its own, and a ledger of its own."""
+    demo = service("demo")
+    assert (demo["profiles"], demo["command"], demo["env_file"]) == (["demo"], ["gateway", "demo"], [])
+    assert [port.split(":")[0] for port in demo["ports"]] == ["127.0.0.1"]
+    assert demo["volumes"] == []
+    written = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in demo["environment"].items()}
+    settings = load(written)
+    assert (settings.host, settings.db, settings.providers) == ("0.0.0.0", "gateway.db", ())
+    assert [warning for warning in settings.warnings if "GATEWAY" in warning] == []
+
+
+def test_secrets_are_files_that_the_gateway_reads() -> None:
+    """The example hands over each secret as a file, and empties the variable that would contradict it."""
+    gateway = SECRETS["services"]["gateway"]
+    files = {name: value for name, value in gateway["environment"].items() if name.endswith("_FILE")}
+    assert set(files) <= {*FILE_VARIABLES, *(f"{name}_FILE" for name in KEY_VARIABLES)}
+    assert sorted(files.values()) == sorted(f"/run/secrets/{name}" for name in gateway["secrets"])
+    assert set(gateway["secrets"]) == set(SECRETS["secrets"])
+    assert set(SECRETS["secrets"]).isdisjoint(yaml.safe_load(COMPOSE)["secrets"])
+    assert {name for name, value in gateway["environment"].items() if value == ""} == {
+        name.removesuffix("_FILE") for name in files
+    }
+
+
+def test_no_image_can_change_under_its_name() -> None:
+    """The base image is pinned by digest, and both stages use it; Compose's images have a version."""
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+\.\d+-slim@sha256:[0-9a-f]{64}$", DOCKERFILE, re.MULTILINE)
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${PYTHON_IMAGE}"] * 2
+    images = [each["image"] for each in yaml.safe_load(COMPOSE)["services"].values()]
+    assert [image for image in images if image != "auto-gateway" and not re.search(r":v?\d", image)] == []
+
+
+def test_labels_are_those_of_the_package() -> None:
+    """The image says what it is, in OCI's words, with the version and licence of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', DOCKERFILE))
+    assert labels == {
+        "title": project["name"],
+        "description": project["description"],
+        "version": project["version"],
+        "licenses": project["license"],
+    }
+
+
+def test_the_image_has_the_extras() -> None:
+    """PostgreSQL and OpenTelemetry can be configured without another image."""
+    (lock,) = re.findall(r"-r (requirements-image\.txt)", DOCKERFILE)
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {re.split("[>=<]", name)[0] for extra in ("postgres", "otel") for name in extras[extra]} <= locked
 
 
 def test_open_answers_may_finish() -> None:
