@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gateway.sse import ServerSentEvent
 
 Json = Mapping[str, Any]
+# What is done with an answer before it is sent: nothing, a check of its format, a comparison with a second model's.
+Cascading = Literal["off", "validate", "agree"]
 
 _NOTHING: Json = MappingProxyType({})
 _ONE = Decimal(1)
@@ -27,7 +29,7 @@ class RoutingHints:
     name. `session_id` and `agent_id` may come from a client's own header or field instead, `tags` (labels for reports) from
     the `metadata` of the request or a header too. `shared_session`: several conversations may use the same `session_id`.
     `session_budget` is the most that the session may cost, in USD. `latency` is `interactive` (the default) or `background`: the
-    client can wait for a cheaper tier.
+    client can wait for a cheaper tier. `cascade` replaces the configured one.
     """
 
     max_cost: float | None = None
@@ -41,6 +43,7 @@ class RoutingHints:
     tags: Mapping[str, str] | None = None
     session_budget: float | None = None
     latency: str | None = None
+    cascade: Cascading | None = None
 
     @property
     def conversation(self) -> str | None:

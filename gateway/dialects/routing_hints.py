@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
-from gateway.completion import RoutingHints
+from gateway.completion import Cascading, RoutingHints
 from gateway.field_checks import choice, invalid, mapping, number, shown, string, strings
 
 MAX_TAGS = 16
@@ -45,6 +45,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "tags": _tags,
     "session_budget": partial(number, low=0),
     "latency": partial(choice, of=("interactive", "background")),
+    "cascade": partial(choice, of=get_args(Cascading)),
 }
 
 _MAX_ID = 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from gateway.api.openapi.json_schema import (
     ANYTHING,
@@ -21,6 +22,7 @@ from gateway.api.openapi.json_schema import (
     text,
     whole,
 )
+from gateway.completion import Cascading
 from gateway.dialects.chat_completions.messages import MAX_MESSAGES
 from gateway.dialects.chat_completions.parameters import MAX_STOPS
 from gateway.dialects.chat_completions.tools import MAX_TOOLS, NAME
@@ -110,6 +112,10 @@ HINTS: Mapping[str, Schema] = {
     "latency": {
         **one_of("interactive", "background"),
         "description": "Whether the client can wait for a cheaper tier.",
+    },
+    "cascade": {
+        **one_of(*get_args(Cascading)),
+        "description": "What is done with the answer before it is sent; replaces the configured way.",
     },
     "agent_id": text("A subagent of the session; each has its own conversation.", minLength=1, maxLength=256),
     "tags": {
