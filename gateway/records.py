@@ -44,6 +44,18 @@ class Attempt(NamedTuple):
     began: float | None = None
 
 
+class Agreement(NamedTuple):
+    """Models that are asked at once, and what came of it. Names are full names.
+
+    The answer of the first of `models` is kept where all of them answer the same; `escalation` answers where they do not, None
+    where nobody is left to ask. `agreed` is None where nothing was compared.
+    """
+
+    models: tuple[str, ...]
+    escalation: str | None = None
+    agreed: bool | None = None
+
+
 class CandidateColumns(Sequence[Mapping[str, Any]]):
     """Candidates that are columns already. As a sequence they are JSON objects, made when they are read."""
 
@@ -74,7 +86,7 @@ class RequestRecord(NamedTuple):
     (None without a previous model). `switch_penalty` is the cache cost of a change. `cache_marks` is who placed the cache
     breakpoints. `endpoint` is the name of the client's API. `tags` are the client's own labels for reports. `holdback`: a random draw sent the
     conversation to the baseline; None where none was drawn. `baseline_usage` is the usage that the baseline was priced on.
-    `session_spending` is for the client and `trace` for telemetry; neither is stored. `cache_miss` says why a conversation's cached prefix was not read, `cache_missed_tokens` and `cache_loss` what that lost. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
+    `session_spending` is for the client and `trace` for telemetry; neither is stored. `cache_miss` says why a conversation's cached prefix was not read, `cache_missed_tokens` and `cache_loss` what that lost. `agreement` is set where several models were asked at once. `shadow_*` is what `auto` would have chosen where it did not decide (shadow mode, holdback), priced on the same usage.
     """
 
     request_id: str
@@ -130,6 +142,7 @@ class RequestRecord(NamedTuple):
     first_byte: float | None = None
     duration: float | None = None
     attempts: Sequence[Attempt] = ()
+    agreement: Agreement | None = None
     session_spending: SessionSpending | None = None
     trace: RequestTrace | None = None
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from gateway.accounts.budgets import Budget
 from gateway.catalog.catalog import TIERS, Model, Tier
+from gateway.completion import Cascading
 
 PREFIX = "gw-"
 ADMIN_PREFIX = "gw-admin-"
@@ -23,6 +24,7 @@ class VirtualKey:
     `rpm` is requests per minute, `max_cost_nano` nano-dollars per request,
     `session_budget_nano` per session. `models` are full names with `*` as a wildcard (`gemini/*`).
     A limit of None is no limit. Without `holdback` no conversation of the key is held back to the baseline.
+    `cascade` replaces the configured one, where a request does not say.
     """
 
     id: str
@@ -39,6 +41,7 @@ class VirtualKey:
     max_cost_nano: int | None = None
     session_budget_nano: int | None = None
     holdback: bool = True
+    cascade: Cascading | None = None
 
     def live(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""

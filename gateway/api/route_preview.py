@@ -61,6 +61,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "propensity": ranking.propensity,
         "quality_score": ranking.quality,
         "cost_estimate": ranking.cost,
+        "cascade": None if ranking.agreement is None else ranking.agreement.as_metadata(),
         "baseline_model": plan.baseline.full_name,
         "candidates": list(ranking.candidates) or [{"provider": chosen.provider, "model": chosen.name}],
         "features": dict(ranking.features),

@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import orjson
@@ -20,6 +20,7 @@ from gateway.cli.access import admin_source
 from gateway.cli.configuration import environment, settings_or_exit
 from gateway.cli.ledgers import DB, DEMO_LEDGER, READ_DB, changing, ledger_to_read, reading
 from gateway.cli.terminal import echo, shown
+from gateway.completion import Cascading
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.store import (
@@ -86,6 +87,11 @@ def keys() -> None:
 @click.option("--max-tier", type=click.Choice(TIERS), help="The highest tier it may use.")
 @click.option("--max-cost", type=click.FloatRange(0, 1e6, min_open=True), help="USD that one request may cost at most.")
 @SESSION_BUDGET
+@click.option(
+    "--cascade",
+    type=click.Choice(get_args(Cascading)),
+    help="What is done with an answer before it is sent; replaces the configured way.",
+)
 @click.option("--no-holdback", is_flag=True, help="No conversation of it is held back to the baseline.")
 @click.option("--expires", type=MomentType(), help="When it expires: 30d, 12h, 2w from now, or a date.")
 @DB
@@ -97,6 +103,7 @@ def create(
     max_tier: Any,
     max_cost: float | None,
     session_budget: float | None,
+    cascade: Any,
     no_holdback: bool,
     expires: datetime | None,
     db: str | None,
@@ -115,6 +122,7 @@ def create(
         max_cost_nano=_nano(max_cost),
         session_budget_nano=_nano(session_budget),
         holdback=not no_holdback,
+        cascade=cascade,
     )
     path = db or settings.db
     if DEMO_LEDGER.exists() and not is_postgres(path) and not Path(path).exists():
@@ -283,6 +291,7 @@ def limits(key: VirtualKey) -> str:
         "up to tier": key.max_tier,
         "USD a request": None if key.max_cost_nano is None else usd(key.max_cost_nano),
         "USD a session": None if key.session_budget_nano is None else usd(key.session_budget_nano),
+        "cascade": key.cascade,
         "until": None if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M%z}",
     }
     words = [f"{name} {value}" for name, value in shown_limits.items() if value is not None]
@@ -303,6 +312,7 @@ def facts(key: VirtualKey, balance: Balance, *, now: datetime) -> dict[str, Any]
         "models": key.models,
         "max_tier": key.max_tier,
         "holdback": key.holdback,
+        "cascade": key.cascade,
         "max_cost": None if key.max_cost_nano is None else key.max_cost_nano / 1e9,
         "session_budget": None if key.session_budget_nano is None else key.session_budget_nano / 1e9,
         "budget": None

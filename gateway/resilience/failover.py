@@ -113,6 +113,25 @@ class AttemptSequence:
             count=self.count,
         )
 
+    def alone(self, candidate: Candidate) -> AttemptSequence:
+        """One attempt at one candidate, beside another one. It counts among these attempts, which do not call the candidate again."""
+        self._tried.append(candidate)
+        self.count += 1
+        return AttemptSequence(self._policy, (candidate,), pinned=False, deadline=self._deadline, max_attempts=1)
+
+    def absorb(self, others: Sequence[AttemptSequence]) -> None:
+        """Take over the failures of attempts made `alone`, as if they were these; `next()` then returns what is left to try."""
+        final = False
+        for other in others:
+            self.failures += other.failures
+            self._unsupported += other._unsupported
+            for candidate, error in other.failures:
+                rule = failure_policy(error)
+                self._exclusions = self._exclusions.after(candidate, rule)
+                self._limit_after(error)
+                final = final or rule.failover == "none"
+        self._next = None if final or self.count >= self._max_attempts else self._best_untried()
+
     @property
     def open(self) -> bool:
         """Whether `next()` would return a candidate."""
@@ -157,14 +176,18 @@ class AttemptSequence:
         current = self._tried[-1]
         rule = failure_policy(error)
         self.failures.append((current, error))
-        # An idle connection was most likely closed before the request arrived, so the attempt does not count as billed.
-        if error.maybe_billed and not isinstance(error, UpstreamStaleConnection):
-            self._max_attempts = min(self._max_attempts, self.count + 1)
+        self._limit_after(error)
         if rule.scope is FailureScope.KEY and self._has_another_key(current):
             return 0.0
         self._policy.upstream_health.failed(current.provider, current.model, error)
         self._exclusions = self._exclusions.after(current, rule)
         return self._choose_next(current, rule, error)
+
+    def _limit_after(self, error: UpstreamError) -> None:
+        """One more attempt at most after one that may be billed."""
+        # An idle connection was most likely closed before the request arrived, so the attempt does not count as billed.
+        if error.maybe_billed and not isinstance(error, UpstreamStaleConnection):
+            self._max_attempts = min(self._max_attempts, self.count + 1)
 
     def _has_another_key(self, current: Candidate) -> bool:
         """Drop the key that failed; True if the same candidate is called next with another key."""

@@ -5,7 +5,10 @@ Other packages import from here and nothing deeper.
 
 from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import NoRoute, RoutingError
+from gateway.routing.comparison.answers import Comparison, comparable_part, compare
+from gateway.routing.comparison.comparable import AnswerKind, comparable_kind
 from gateway.routing.engine import RoutingEngine
+from gateway.routing.estimation.agreement import with_derived_label
 from gateway.routing.estimation.throttle import Pause, no_pause
 from gateway.routing.feedback.answer_facts import AnswerCollector, answer_of
 from gateway.routing.feedback.corroboration import Corroboration, KeysPerModel, keys_per_model
@@ -14,7 +17,8 @@ from gateway.routing.feedback.implicit_feedback import ImplicitFeedback, PromptT
 from gateway.routing.feedback.labels import FAILED_VALIDATION, UPSTREAM_ERROR, AnswerFacts, Label, label_of
 from gateway.routing.holdback import Holdback, HoldbackSpending
 from gateway.routing.metrics import MetricsCollector
-from gateway.routing.planner import Caller, Plan, Planner
+from gateway.routing.plan import Caller, Plan
+from gateway.routing.planner import Planner
 from gateway.routing.prompt.complexity import score_complexity
 from gateway.routing.prompt.context import context_of, input_tokens_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts
@@ -39,9 +43,11 @@ __all__ = [
     "UPSTREAM_ERROR",
     "AnswerCollector",
     "AnswerFacts",
+    "AnswerKind",
     "CacheBreakpoints",
     "Caller",
     "Catalog",
+    "Comparison",
     "ComplexityStrategy",
     "Corroboration",
     "Holdback",
@@ -84,6 +90,9 @@ __all__ = [
     "Validity",
     "answer_of",
     "check_format",
+    "comparable_kind",
+    "comparable_part",
+    "compare",
     "context_of",
     "input_tokens_of",
     "is_new_turn",
@@ -95,5 +104,6 @@ __all__ = [
     "score_complexity",
     "usual_models",
     "with_breakpoints",
+    "with_derived_label",
     "with_prompt_tokens",
 ]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
 
-from gateway.accounts.virtual_keys import VirtualKey
 from gateway.catalog.catalog import Auto, Catalog, ModelKey, Pinned, Target
-from gateway.completion import ChatRequest, NativeRequest
+from gateway.completion import Cascading, ChatRequest, NativeRequest
 from gateway.errors import Forbidden, InvalidRequest, NoRoute, NotFound
-from gateway.request_trace import RequestTrace
 from gateway.resilience import Candidate
+from gateway.routing.comparison.comparable import may_be_compared
 from gateway.routing.engine import RoutingEngine
 from gateway.routing.holdback import Holdback, HoldbackDraw
+from gateway.routing.plan import ANONYMOUS, PINNED, Caller, Plan
 from gateway.routing.prompt.context import context_of, prompt_tokens_of, with_prompt_tokens
 from gateway.routing.prompt.features import RecentPrompts, extract
 from gateway.routing.quality_floor import QualityFloor
@@ -27,56 +26,14 @@ from gateway.routing.sessions.switching_cost import (
     keep_unless_worth_it,
     switch_cost,
 )
-from gateway.routing.spending_limits import Reservation, SpendingLimits
+from gateway.routing.spending_limits import SpendingLimits
+from gateway.routing.strategies.agreement import CALLS
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.types import RoutingContext, RoutingMode
 
 CACHED_NAMES = 1000  # model names whose meaning and plan are cached; clients choose them
 BEST = "auto:quality"  # the best expected answer, at any price
-PINNED = "pinned"  # `strategy_used` of a request whose client named the model
 _PROVIDER_ALIASES = {"anthropic": "claude"}
-
-
-class Caller(NamedTuple):
-    """The client: its key's id (never the key), the ids in its headers, the limits of its virtual `key`, and the trace of its request."""
-
-    key_id: str | None = None
-    client_request_id: str | None = None
-    retries: int | None = None
-    key: VirtualKey | None = None
-    trace: RequestTrace | None = None
-
-
-ANONYMOUS = Caller()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The decision for one request. `candidates` are in failover order, the chosen one first; a pinned request has one.
-
-    `session` is the request's place in its conversation, `session_kept` whether it stays with its model, and `switch_penalty`
-    (USD) what a change costs; all None where sessions do not count. `shadow` is what `auto` would have chosen in shadow mode,
-    or without the holdback. `holdback`: a draw sent the conversation to the baseline; None where none was drawn.
-    `reservation` is what the request may cost, where that is limited. `breakpoints` are the cache breakpoints that it gets.
-    """
-
-    ranking: Ranking
-    candidates: tuple[Candidate, ...]
-    baseline: ModelKey
-    context: RoutingContext
-    mode: RoutingMode
-    session: SessionLookup | None = None
-    session_kept: bool | None = None
-    switch_penalty: float | None = None
-    shadow: Ranking | None = None
-    reservation: Reservation | None = None
-    breakpoints: CacheBreakpoints = NO_BREAKPOINTS
-    holdback: bool | None = None
-
-    @property
-    def pinned(self) -> bool:
-        """Whether the client's model answers: in mode PINNED, and in shadow mode where the client named one."""
-        return self.ranking.strategy == PINNED
 
 
 class Planner:
@@ -86,6 +43,7 @@ class Planner:
     Without `sessions` each turn of a conversation is decided by itself. `shadow` puts every request into shadow mode.
     `spending_limits` are those of keys and budgets, `recent` caches the features of prompts, `caching` places cache breakpoints.
     `speaks` returns whether a provider takes a native request as it is.
+    `cascade` is what is done with answers of requests and keys that do not say, `max_attempts` the number of calls of one request.
     `holdback` sends some conversations to the baseline, `quality_floor` those for which no cheaper model is proven good enough.
     """
 
@@ -105,7 +63,11 @@ class Planner:
         speaks: Callable[[str, NativeRequest], bool] = lambda provider, native: False,
         holdback: Holdback | None = None,
         quality_floor: QualityFloor | None = None,
+        cascade: Cascading = "validate",
+        max_attempts: int = 3,
     ) -> None:
+        self._cascade = cascade
+        self._max_attempts = max_attempts
         self._quality_floor = quality_floor
         self._holdback = holdback
         self._engine = engine
@@ -172,6 +134,9 @@ class Planner:
     def _plan_auto(self, request: ChatRequest, target: Target, *, caller: Caller) -> Plan:
         session = None if self._sessions is None else self._sessions.lookup(request, key_id=caller.key_id)
         context = self._context(request, target, caller=caller, session=session)
+        cascade = self._cascading(request, caller)
+        if cascade == "agree" and self._max_attempts >= CALLS and may_be_compared(request, session):
+            context = replace(context, cascade="agree")
         breakpoints = self._breakpoints(request, session, context)
         baseline = self._named_baseline(request, target) or self._engine.baseline(context.prompt, context)
         choice, context = self._rank_auto(request, replace(context, baseline=baseline), session, breakpoints)
@@ -190,7 +155,13 @@ class Planner:
             shadow=draw.routed if draw.held else None,
             breakpoints=breakpoints,
             holdback=draw.held,
+            cascade=cascade,
         )
+
+    def _cascading(self, request: ChatRequest, caller: Caller) -> Cascading:
+        """That of the request, of its key, or the configured one."""
+        of_key = None if caller.key is None else caller.key.cascade
+        return request.hints.cascade or of_key or self._cascade
 
     def _measured(
         self, ranking: Ranking, target: Target, baseline: ModelKey, *, session: SessionLookup | None, caller: Caller
@@ -368,11 +339,13 @@ class Planner:
         if self._spending_limits is None:
             return plan
         candidates, reservation = self._spending_limits.reservation_for(
-            plan.candidates, request, key=caller.key, key_id=caller.key_id
+            plan.candidates, request, key=caller.key, key_id=caller.key_id, asked=plan.asked
         )
         if reservation is None and candidates == plan.candidates:
             return plan
         ranking = _within(plan.ranking, candidates[0])
+        if not set(plan.asked) <= set(candidates):
+            ranking = ranking._replace(agreement=None)
         if ranking is not plan.ranking and plan.holdback is not None:  # the limits chose, not the draw
             plan = replace(plan, holdback=None, shadow=None)
         return replace(plan, ranking=ranking, candidates=candidates, reservation=reservation)

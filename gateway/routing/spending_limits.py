@@ -34,11 +34,15 @@ _ONE_MODEL_ONLY = ("gemini", "claude")  # other providers accept a list of fallb
 
 @dataclass(frozen=True, slots=True)
 class PricedOption:
-    """One way to serve a request: its candidates, the most it can cost, and an output limit in tokens (None: the client's)."""
+    """One way to serve a request: its candidates, the most it can cost, and an output limit in tokens (None: the client's).
+
+    `together`: the amount is enough for all models of a plan by agreement.
+    """
 
     candidates: tuple[Candidate, ...]
     amount_nano: int
     max_output: int | None = None
+    together: bool = False
 
     def applied(self, request: ChatRequest) -> ChatRequest:
         """The request with this option's output limit."""
@@ -111,9 +115,12 @@ class SpendingLimits:
         *,
         key: VirtualKey | None,
         key_id: str | None = None,
+        asked: Sequence[Candidate] = (),
     ) -> tuple[tuple[Candidate, ...], Reservation | None]:
         """The candidates that the key may use and pay for, and the reservation where a budget or a key limits the cost. Raises Forbidden.
 
+        `asked` are candidates that the request may call all, one after the other or at once: the first options hold the cost of all
+        of them, further ones that of a single call, where the budget has no room for all.
         `key_id` is that of any client key, virtual or not: a session belongs to it.
         """
         permitted = tuple(candidates)
@@ -126,6 +133,8 @@ class SpendingLimits:
         if not accounts and limit_nano is None:
             return permitted, None
         options = self._options(permitted, request, limit_nano=limit_nano)
+        if asked and set(asked) <= set(permitted):
+            options = (*self._together(asked, permitted, request, limit_nano=limit_nano), *options)
         amounts, now = tuple(option.amount_nano for option in options), self._now()
         holds = tuple(Hold(account, budget, amounts, now) for account, budget in accounts)
         return options[0].candidates, Reservation(options, holds)
@@ -177,6 +186,25 @@ class SpendingLimits:
         if first_alone < last.amount_nano:
             options.append(replace(last, candidates=(within[0],), amount_nano=first_alone))
         return tuple(options)
+
+    def _together(
+        self,
+        asked: Sequence[Candidate],
+        candidates: tuple[Candidate, ...],
+        request: ChatRequest,
+        *,
+        limit_nano: int | None,
+    ) -> Iterator[PricedOption]:
+        """Options that hold the cost of all that are asked. Of the others, those that cost no more than one of these may stand in."""
+        caps = (None, *_caps(request))
+        table = self._costs(candidates, request, caps=caps)
+        if not set(asked) <= table.keys():
+            return
+        for index, cap in enumerate(caps):
+            costs = [cost for candidate in asked if (cost := table[candidate][index]) is not None]
+            if len(costs) == len(asked) and _fits(sum(costs), limit_nano):
+                within = [c for c in table if c in asked or _fits(table[c][index], max(costs))]
+                yield PricedOption(tuple(within), sum(costs), cap, together=True)
 
     def _option(self, costs: Sequence[tuple[Candidate, int | None]], *, max_output: int | None) -> PricedOption:
         """Holds the highest cost of the candidates that fit into the number of attempts; later ones that cost more are left out."""

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from gateway.catalog.catalog import ModelKey
+from gateway.completion import Cascading
 
 Confidence = Literal["high", "medium", "low"]
 CONFIDENCES: frozenset[str] = frozenset({"high", "medium", "low"})
@@ -51,6 +52,7 @@ class RoutingContext:
     `baseline` is the model that savings are measured against (None: complexity's choice); `auto:cheap` never expects to cost more.
     `service_tier` changes the prices of the providers that have it (`catalog.service_tier`).
     `own_effort`: the request sets the reasoning effort, which excludes the models that are asked for another.
+    `cascade` `agree`: two models may be asked at once, because the caller can compare their answers (None: one is asked).
     `facts` are those of `facts.prompt`, so that several strategies read the prompt only once.
     """
 
@@ -71,6 +73,7 @@ class RoutingContext:
     baseline: ModelKey | None = None
     own_effort: bool = False
     service_tier: str | None = None
+    cascade: Cascading | None = None
     facts: PromptFacts | None = field(default=None, repr=False, compare=False)
 
 
@@ -79,7 +82,7 @@ class RoutingDecision:
     """The Python API's answer: the model, the confidence and the reason.
 
     `metadata` may hold: `pattern`, `complexity`, `quality_score`, `cost_estimate` (USD), `experimental`, `learning_mismatch`,
-    `fallback_reason`, `propensity` (probability that this choice was drawn), `candidates` (every candidate with its
+    `fallback_reason`, `cascade` (see `Ranking.agreement`), `propensity` (probability that this choice was drawn), `candidates` (every candidate with its
     estimates, best first: the order in which `auto` fails over), `features` (numbers), `outcomes` (of similar prompts, any model's).
     """
 
@@ -94,7 +97,10 @@ class RoutingDecision:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a decision: quality 0 to 1 (None: unknown), cost in USD, latency in seconds, an error's code."""
+    """The result of a decision: quality 0 to 1 (None: unknown), cost in USD, latency in seconds, an error's code.
+
+    `agreed` says of an answer that was compared with others whether all were there and equal; None for single calls and escalations.
+    """
 
     quality: float | None = None
     cost: float | None = None
@@ -102,6 +108,7 @@ class Outcome:
     output_tokens: int | None = None
     latency: float | None = None
     error: str | None = None
+    agreed: bool | None = None
 
 
 class RoutingStrategy(ABC):

@@ -20,11 +20,11 @@ from pydantic import (
 )
 
 from gateway.catalog.catalog import ABILITIES, Tier
+from gateway.completion import Cascading
 from gateway.observability.alerts import AlertEvent
 from gateway.observability.webhooks import WebhookFormat
 from gateway.settings.settings import (
     CachingMode,
-    Cascading,
     Durability,
     Engine,
     LedgerFailure,

@@ -11,6 +11,7 @@ from typing import Literal
 from gateway.accounts.budgets import Budget
 from gateway.catalog import PriceTable
 from gateway.catalog.catalog import Catalog
+from gateway.completion import Cascading
 from gateway.dialects.client_tags import TAG_HEADER
 from gateway.observability.webhooks import Webhook
 from gateway.routing.feedback.corroboration import CORROBORATING_KEYS
@@ -20,7 +21,6 @@ from gateway.transport import Proxies, TimeLimits
 Durability = Literal["normal", "full"]
 Engine = Literal["builtin", "httpx"]
 Mode = Literal["route", "shadow"]
-Cascading = Literal["off", "validate"]
 CachingMode = Literal["off", "auto", "always"]
 LedgerFailure = Literal["refuse", "serve"]
 ResponseStore = Literal["memory", "ledger", "off"]

@@ -21,9 +21,11 @@ MAX_LABELS = 1_000_000  # about 150 MB
 _EXTENT = """
 SELECT coalesce(min(id), 1), count(*) FROM routing_metrics WHERE timestamp >= :since AND timestamp < :until"""
 
+# Rows for which several models were asked are left out: their cost and quality are not those of one model.
 _PAGE = f"""
 SELECT {", ".join(COLUMNS)} FROM routing_metrics
-WHERE id > :after AND timestamp >= :since AND timestamp < :until AND status <> 'open' ORDER BY id LIMIT :limit"""  # noqa: S608 - constants
+WHERE id > :after AND timestamp >= :since AND timestamp < :until AND status <> 'open' AND agreement IS NULL
+ORDER BY id LIMIT :limit"""  # noqa: S608 - constants
 
 # Ascending, so that the label of the answer that was kept replaces that of a rejected one.
 _LABELS = f"""

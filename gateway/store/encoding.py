@@ -16,7 +16,7 @@ from typing import Any, overload
 import orjson
 
 from gateway.completion import Usage
-from gateway.records import Attempt, PricedRow, RequestRecord
+from gateway.records import Agreement, Attempt, PricedRow, RequestRecord
 from gateway.store.candidate_columns import from_columns, to_columns
 from gateway.store.mutations import StoredOutcome
 
@@ -27,7 +27,7 @@ _MAX_USD = Decimal(MAX_NANO // NANO)
 _MAX_INTEGER = 2**63 - 1
 _MAX_COUNT = 2**40
 _MAX_TEXT = 10_000
-_JSON_COLUMNS = ("usage", "candidates", "features", "tags", "baseline_usage")
+_JSON_COLUMNS = ("usage", "candidates", "features", "tags", "baseline_usage", "agreement")
 
 # Columns that an insert writes, in the order of `insert_values`. Text columns come first because `texts` checks them together.
 _INSERT_TEXT = (
@@ -39,7 +39,7 @@ _INSERT_TEXT = (
 INSERT_COLUMNS = (
     *_INSERT_TEXT, "complexity_score", "experimental", "fallback_used", "estimated", "auto_route", "propensity", "candidates",
     "features", "session_kept", "switch_penalty", "client_retries", "streamed", "attempts", "owner",
-    "tags", "holdback",
+    "tags", "holdback", "agreement",
 )  # fmt: skip
 
 # Columns that a settlement writes, in the order of `settle_values`.
@@ -57,7 +57,7 @@ _SETTLE_TEXT = (
 SETTLE_COLUMNS = (
     *_SETTLE_TEXT, *COST_COLUMNS, "baseline_cost_low", "baseline_cost_high", "shadow_cost", "shadow_cost_nano", *USAGE_COLUMNS,
     "fallback_used", "estimated", "streamed", "http_status", "first_byte", "duration", "attempts",
-    "baseline_usage", "cache_missed_tokens", "cache_loss", "cache_loss_nano",
+    "baseline_usage", "cache_missed_tokens", "cache_loss", "cache_loss_nano", "agreement",
 )  # fmt: skip
 
 # Columns of an attempt, in the order of `attempt_values`.
@@ -70,7 +70,7 @@ ATTEMPT_COLUMNS = (
 # Columns of an outcome, in the order of `outcome_values`.
 OUTCOME_COLUMNS = (
     "timestamp", "request_id", "provider", "model", "pattern", "source", "error", "complexity", "quality", "cost", "input_tokens",
-    "output_tokens", "latency", "features", "weight",
+    "output_tokens", "latency", "features", "weight", "agreement",
 )  # fmt: skip
 
 # Columns of a row that is priced again, in the order of `PricedRow`, which then has the attempts.
@@ -125,6 +125,7 @@ def insert_values(record: RequestRecord, *, owner: str | None) -> tuple[Any, ...
         owner,
         dumps(dict(record.tags)) if record.tags else None,
         record.holdback,
+        agreement_text(record.agreement),
     )
 
 
@@ -148,6 +149,7 @@ def settle_values(record: RequestRecord) -> tuple[Any, ...]:
         dumps(dict(record.baseline_usage)) if record.baseline_usage else None,
         None if record.cache_missed_tokens is None else count(record.cache_missed_tokens),
         *money(record.cache_loss),
+        agreement_text(record.agreement),
         request_id,
     )
 
@@ -212,6 +214,7 @@ def outcome_values(outcome: StoredOutcome) -> tuple[Any, ...]:
         real(outcome.latency),
         None if outcome.features is None else dumps(dict(outcome.features)),
         real(outcome.weight) or 0.0,
+        agreement_text(outcome.agreement),
     )
 
 
@@ -225,8 +228,27 @@ def decode_outcome(row: Mapping[str, Any]) -> StoredOutcome:
         **{name: row[name] if type(row[name]) is int else None for name in ("input_tokens", "output_tokens")},
         **{name: text(row[name]) for name in ("provider", "model", "pattern", "timestamp", "source")},
         "features": _features(row["features"]),
+        "agreement": decode_agreement(row["agreement"]),
     }
     return StoredOutcome(**values)
+
+
+def agreement_text(agreement: Agreement | None) -> str | None:
+    return None if agreement is None else dumps(agreement._asdict())
+
+
+def decode_agreement(stored: str | None) -> Agreement | None:
+    """None for what is no agreement, written by another tool."""
+    parsed = loads(stored)
+    models = parsed.get("models") if isinstance(parsed, dict) else None
+    if not isinstance(models, list) or not all(isinstance(name, str) for name in models):
+        return None
+    escalation, agreed = parsed.get("escalation"), parsed.get("agreed")
+    return Agreement(
+        tuple(models),
+        escalation if isinstance(escalation, str) else None,
+        agreed if isinstance(agreed, bool) else None,
+    )
 
 
 def _features(stored: str | None) -> dict[str, float] | None:

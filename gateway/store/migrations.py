@@ -77,6 +77,11 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         "DROP INDEX IF EXISTS routing_metrics_rated",
         tables.RATED_INDEX,
     ),
+    17: (
+        "ALTER TABLE routing_metrics ADD COLUMN agreement TEXT",
+        "ALTER TABLE outcomes ADD COLUMN agreement TEXT",
+        "ALTER TABLE virtual_keys ADD COLUMN cascade TEXT",
+    ),
 }
 # Steps that bring the rollup to today's form: step 14 makes it in that form, so a file from before that skips them.
 _AFTER_REBUILD = frozenset({16})

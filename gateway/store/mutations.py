@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.accounts.budgets import Hold
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
-from gateway.records import Attempt, Feedback, Repricing, RequestRecord
+from gateway.records import Agreement, Attempt, Feedback, Repricing, RequestRecord
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -24,7 +24,7 @@ class StoredOutcome(NamedTuple):
     """One labelled or observed outcome that strategies learn from; `features` maps names to numbers, never to text.
 
     `id` rises with insertion. `source` names who judged the answer (`outcome`, `feedback`, `truncated`, ...), `weight` (0 to 1) is
-    how much the judgement counts. `cost` is USD, `latency` seconds.
+    how much the judgement counts. `cost` is USD, `latency` seconds. `agreement` is set where several models were asked.
     """
 
     provider: str
@@ -43,6 +43,7 @@ class StoredOutcome(NamedTuple):
     features: Mapping[str, float] | None = None
     source: str = "outcome"
     weight: float = 1.0
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ WHERE request_id = :request_id AND status = 'open'"""
 
 RATED_ROW = """
 SELECT key_id, selected_provider, selected_model, pattern_detected, complexity_score, actual_cost,
-    prompt_tokens, completion_tokens, duration, features, timestamp
+    prompt_tokens, completion_tokens, duration, features, agreement, timestamp
 FROM routing_metrics WHERE request_id = ?"""
 
 FEEDBACK_COUNT = "SELECT count(*) FROM feedback WHERE key_id IS NOT DISTINCT FROM :key_id AND timestamp >= :day AND timestamp < :next_day"

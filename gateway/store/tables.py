@@ -76,7 +76,8 @@ CREATE TABLE IF NOT EXISTS routing_metrics (
     cache_miss TEXT,
     cache_missed_tokens INTEGER CHECK (cache_missed_tokens >= 0),
     cache_loss REAL,
-    cache_loss_nano INTEGER CHECK (cache_loss_nano >= 0)
+    cache_loss_nano INTEGER CHECK (cache_loss_nano >= 0),
+    agreement TEXT
 )"""
 
 _ATTEMPTS = """
@@ -136,7 +137,8 @@ CREATE TABLE IF NOT EXISTS outcomes (
     error TEXT,
     features TEXT,
     source TEXT NOT NULL,
-    weight REAL NOT NULL
+    weight REAL NOT NULL,
+    agreement TEXT
 )"""
 
 _CHECKPOINTS = """
@@ -172,7 +174,8 @@ CREATE TABLE IF NOT EXISTS virtual_keys (
     max_tier TEXT,
     max_cost_nano INTEGER CHECK (max_cost_nano >= 0),
     session_budget_nano INTEGER CHECK (session_budget_nano >= 0),
-    holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1))
+    holdback INTEGER NOT NULL DEFAULT 1 CHECK (holdback IN (0, 1)),
+    cascade TEXT
 ) WITHOUT ROWID"""
 
 _BUDGETS = """

@@ -84,7 +84,7 @@ def _learn(
 
 def _insert_outcome(connection: Connection, request_id: str) -> None:
     (row,) = sql.tuples(connection, sql.RATED_ROW, (request_id,))
-    _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, _ = row
+    _, provider, model, pattern, complexity, cost, input_tokens, output_tokens, duration, features, agreement, _ = row
     ((timestamp, score, weight),) = sql.tuples(connection, sql.RATING, (request_id,))
     insert_outcome(
         connection,
@@ -96,13 +96,14 @@ def _insert_outcome(connection: Connection, request_id: str) -> None:
             timestamp=timestamp,
             request_id=request_id,
             quality=score,
-            cost=cost,
+            cost=cost if agreement is None else None,  # otherwise it is that of several models
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             latency=duration,
             features=encoding.loads(features) or None,
             source="feedback",
             weight=weight,
+            agreement=encoding.decode_agreement(agreement),
         ),
     )
     connection.execute(sql.MARK_LEARNED, (request_id,))

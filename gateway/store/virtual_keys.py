@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from gateway.accounts.budgets import WINDOWS, Budget, Window
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.catalog.catalog import TIERS
+from gateway.completion import Cascading
 from gateway.errors import Conflict, NotFound
 from gateway.store import encoding, sql
 from gateway.store.mutations import LimitVirtualKey, RotateVirtualKey
@@ -18,10 +19,10 @@ from gateway.store.sql import Connection
 _INSERT = """
 INSERT INTO virtual_keys (
     id, name, digest, last4, created, expires, revoked, budget_nano, budget_window, rpm, models, max_tier, max_cost_nano,
-    session_budget_nano, holdback
+    session_budget_nano, holdback, cascade
 ) VALUES (
     :id, :name, :digest, :last4, :created, :expires, NULL, :budget_nano, :budget_window, :rpm, :models, :max_tier, :max_cost_nano,
-    :session_budget_nano, :holdback
+    :session_budget_nano, :holdback, :cascade
 ) ON CONFLICT DO NOTHING"""
 _ROTATE = "UPDATE virtual_keys SET digest = :digest, last4 = :last4 WHERE id = :id AND revoked IS NULL"
 _LIMIT = "UPDATE virtual_keys SET session_budget_nano = :session_budget_nano WHERE id = :id AND revoked IS NULL"
@@ -51,6 +52,7 @@ def insert(connection: Connection, key: VirtualKey) -> None:
         "max_cost_nano": key.max_cost_nano,
         "session_budget_nano": key.session_budget_nano,
         "holdback": key.holdback,
+        "cascade": key.cascade,
     }
     if not sql.changed(connection, _INSERT, values):
         raise Conflict(f"There is a key named {key.name!r} already. Revoke or rotate it, or choose another name.")
@@ -114,6 +116,7 @@ def _decode(row: Mapping[str, Any]) -> VirtualKey:
         max_cost_nano=row["max_cost_nano"],
         session_budget_nano=row["session_budget_nano"],
         holdback=bool(row["holdback"]),
+        cascade=next((each for each in get_args(Cascading) if each == row["cascade"]), None),
     )
     if row["max_tier"] is not None:
         tier = next((tier for tier in TIERS if tier == row["max_tier"]), TIERS[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.catalog.catalog import Catalog, Model
-from gateway.errors import UpstreamOverloaded, UpstreamUnreachable
+from gateway.errors import UpstreamOverloaded, UpstreamRejected, UpstreamUnreachable
 from gateway.resilience import Candidate, Cascade, FailoverPolicy, UpstreamHealth
 from tests.resilience.clocks import Clock
 
@@ -63,3 +63,40 @@ def test_the_next_tier() -> None:
     assert cascade.next_tier(("p", "a"), [a, b, d]) == (b, d)
     assert cascade.next_tier(("p", "b"), [b, a]) == ()
     assert cascade.next_tier(("p", "x"), [unlisted, b]) == ()
+
+
+def test_attempt_alone_counts_and_is_not_made_again() -> None:
+    """Two calls at once are two attempts; after both fail, what was not called is left."""
+    attempts = made(Clock()).begin([WEAK, BETTER, ALSO], pinned=False)
+    alone = [attempts.alone(candidate) for candidate in (WEAK, BETTER)]
+    for each in alone:
+        assert each.next() is not None
+        each.failed(UpstreamOverloaded("busy"))
+        assert each.next() is None
+    attempts.absorb(alone)
+    assert attempts.next() == ALSO
+    assert (attempts.count, len(attempts.failures)) == (3, 2)
+
+
+def test_escalation_after_two_alone_has_one_try() -> None:
+    """The limit is that of the request."""
+    attempts = made(Clock()).begin([WEAK, BETTER, ALSO], pinned=False)
+    for each in [attempts.alone(candidate) for candidate in (WEAK, BETTER)]:
+        each.next()
+        each.succeeded()
+    better = attempts.escalate((ALSO,))
+    assert better.next() == ALSO
+    better.failed(UpstreamOverloaded("busy"))
+    assert better.next() is None
+
+
+def test_failures_that_no_other_can_mend_end_the_attempts() -> None:
+    """A request that a provider rejects, and too many attempts, leave nothing to try."""
+    for error, max_attempts in ((UpstreamRejected("no"), 3), (UpstreamOverloaded("busy"), 2)):
+        attempts = made(Clock(), max_attempts=max_attempts).begin([WEAK, BETTER, ALSO], pinned=False)
+        alone = [attempts.alone(candidate) for candidate in (WEAK, BETTER)]
+        for each in alone:
+            each.next()
+            each.failed(error)
+        attempts.absorb(alone)
+        assert attempts.next() is None

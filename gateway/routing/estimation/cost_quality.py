@@ -36,13 +36,15 @@ Option = tuple[float, float]  # (quality, cost)
 class CostQualityRate:
     """The fitted multiplier. `price` is the mean cost (USD) of the model `anchor` over the `requests` of the sample.
 
-    `shares` has for each rate of the grid the share of the cost span that it spends, in falling order.
+    `shares` has for each rate of the grid the share of the cost span that it spends, in falling order. `typical` is the mean feature
+    vector of the sample, empty before the first fit.
     """
 
     shares: tuple[float, ...] = ()
     price: float = 0.0
     requests: int = 0
     anchor: ModelKey | None = None
+    typical: tuple[float, ...] = ()
 
     def rate(self, tradeoff: float, *, price: float, highest: float | None = None, usual: float | None = None) -> float:
         """Quality per USD at a trade-off of 0 (cheapest) to 1 (best quality).

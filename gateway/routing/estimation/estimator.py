@@ -18,6 +18,16 @@ from typing import TYPE_CHECKING
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import TIERS, Catalog, Model
+from gateway.records import Agreement
+from gateway.routing.estimation.agreement import (
+    AGREED_QUALITY,
+    MOST_DIFFERED,
+    agreement_prior,
+    compared_pair,
+    members,
+    pair_of,
+    stands_for,
+)
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
 from gateway.routing.estimation.difficulty import (
@@ -92,7 +102,7 @@ class Estimator:
         self._first_of_tier = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._difficulty = state.difficulty
         # Models that are no longer in the catalogue are dropped.
-        self._models = {key: model_state for key, model_state in state.models.items() if key in self._catalog}
+        self._models = {key: model_state for key, model_state in state.models.items() if self._is_listed(key)}
         self._bucket_stats = dict(state.bucket_stats)
         self._usage = TokenEstimator(state.usage)
         self._recent = deque(state.recent, maxlen=_RATE_SAMPLE)
@@ -151,18 +161,66 @@ class Estimator:
         self._usage.learn(model, observation.outcome, pattern=observation.pattern, tokens=facts.tokens)
         self._recent.append(facts)
         quality = observation.outcome.quality
+        if not observation.rated:
+            quality = self._compared_quality(model.key, facts, observation.agreement)
         if quality is not None and observation.weight > 0:
-            self._learn_quality(model, facts, quality=quality, weight=observation.weight)
-            self._add_example(model, facts, quality=quality, weight=observation.weight)
+            self._learn_quality(model.key, facts, quality=quality, weight=observation.weight)
+        if observation.agreement is not None:
+            self._learn_agreement(model.key, facts, observation)
 
-    def _learn_quality(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
+    def _learn_agreement(self, key: ModelKey, facts: PromptFacts, observation: Observation) -> None:
+        agreement, quality = observation.agreement, observation.outcome.quality
+        pair = compared_pair(agreement, key) if observation.compared else None
+        if agreement is not None and pair is not None and self._is_listed(pair):
+            agreed = float(bool(agreement.agreed))
+            comparisons = (pair, "", 0)
+            self._bucket_stats[comparisons] = self._bucket_stats.get(comparisons, NOTHING).plus(agreed, weight=1.0)
+            self._learn_weights(pair, facts, quality=agreed, weight=1.0)
+        escalation = stands_for(agreement, key, rated=observation.rated)
+        if escalation in self._catalog and escalation is not None and quality is not None and observation.weight > 0:
+            self._learn_quality(escalation, facts, quality=quality, weight=observation.weight)
+
+    def _compared_quality(self, key: ModelKey, facts: PromptFacts, agreement: Agreement | None) -> float | None:
+        """What an unrated answer is worth after its comparison: the model's expected quality, divided between agreement and difference.
+
+        So comparisons teach on which prompts a model is good, and not how good it is: both models of a pair get the same ones.
+        """
+        pair = pair_of(agreement)
+        if agreement is None or pair is None or not self._is_listed(pair):
+            return None
+        if agreement.agreed:
+            return AGREED_QUALITY
+        weights = self._difficulty.weights
+        quality, agreed = [
+            dot(facts.vector, self._model_weights(each, self._models[each], weights))
+            if each in self._models
+            else dot(facts.vector, expected_weights(self._priors[each].rate, weights))
+            for each in (key, pair)
+        ]
+        agreed = min(0.9, max(0.1, agreed))
+        return min(MOST_DIFFERED, max(0.0, (quality - AGREED_QUALITY * agreed) / (1.0 - agreed)))
+
+    def _is_listed(self, key: ModelKey) -> bool:
+        """Whether the key is that of a model of the catalogue, or of the agreement of two. The prior of an agreement is remembered."""
+        if key not in self._priors and (pair := members(key)) and all(member in self._catalog for member in pair):
+            self._priors[key] = agreement_prior(*[self._priors[member] for member in pair])
+        return key in self._priors
+
+    def _learn_quality(self, key: ModelKey, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        for each in (key, ANY_MODEL):
+            bucket = bucket_of(each, pattern=facts.pattern, complexity=facts.complexity)
+            self._bucket_stats[bucket] = self._bucket_stats.get(bucket, NOTHING).plus(quality, weight=weight)
+        self._learn_weights(key, facts, quality=quality, weight=weight)
+        self._add_example(key, facts, quality=quality, weight=weight)
+
+    def _learn_weights(self, key: ModelKey, facts: PromptFacts, *, quality: float, weight: float) -> None:
         x = facts.vector
-        expected = self._priors[model.key]
-        state = self._models.get(model.key) or ModelState(prior(own_precision(expected)))
+        expected = self._priors[key]
+        state = self._models.get(key) or ModelState(prior(own_precision(expected)))
         rate, weights = state.failures.rate(expected), self._difficulty.weights
         residual = quality - dot(x, expected_weights(rate, weights))
         drift = state.drift.update((residual - dot(x, state.posterior.mean)) / NOISE, weight=weight)
-        self._models[model.key] = replace(
+        self._models[key] = replace(
             state,
             posterior=state.posterior.update(x, residual, weight=weight),
             failures=state.failures.plus(
@@ -172,13 +230,10 @@ class Estimator:
             count=state.count + 1,
         )
         self._difficulty = self._difficulty.update(x, quality, rate=rate, weight=weight)
-        for key in (model.key, ANY_MODEL):
-            bucket = bucket_of(key, pattern=facts.pattern, complexity=facts.complexity)
-            self._bucket_stats[bucket] = self._bucket_stats.get(bucket, NOTHING).plus(quality, weight=weight)
         if drift.drift_detected:
-            self._discount(model.key)
+            self._discount(key)
         elif (state.count + 1) % _DECAY_INTERVAL == 0:
-            self._decay(model.key)
+            self._decay(key)
 
     def _decay(self, key: ModelKey) -> None:
         """Forgetting, of one model and of the difficulty that all models share."""
@@ -204,8 +259,8 @@ class Estimator:
         if self._fitted is not None:
             self._start_fit()
 
-    def _add_example(self, model: Model, facts: PromptFacts, *, quality: float, weight: float) -> None:
-        example = labelled_example(model.key, facts, quality=quality, weight=weight)
+    def _add_example(self, key: ModelKey, facts: PromptFacts, *, quality: float, weight: float) -> None:
+        example = labelled_example(key, facts, quality=quality, weight=weight)
         if example is None:
             return
         self._replay.add(example)
@@ -216,7 +271,11 @@ class Estimator:
         """Fixes what the ensemble is fitted to. Of several fits that fall due before the estimates are asked for, only the last is done."""
         weights = self._difficulty.weights
         self._replay.start_fit()
-        self._fitted = {key: self._expected_weights(key, state, weights) for key, state in self._models.items()}
+        self._fitted = {
+            key: self._expected_weights(key, state, weights)
+            for key, state in self._models.items()
+            if key in self._catalog
+        }
         self._ensemble = None
 
     def _fit(self, expected: Mapping[ModelKey, Vector], *, pause: Pause) -> Ensemble:
@@ -265,4 +324,6 @@ class Estimator:
         totals = [sum(column) for column in zip(*costs, strict=True)] or [0.0] * len(columns.keys)
         anchor = min(columns.strongest, key=totals.__getitem__, default=0)
         sample = [list(zip(row.qualities, cost, strict=True)) for row, cost in zip(estimated, costs, strict=True)]
-        return fit_rate(sample, anchor=anchor, key=columns.keys[anchor] if columns.keys else None, pause=pause)
+        fitted = fit_rate(sample, anchor=anchor, key=columns.keys[anchor] if columns.keys else None, pause=pause)
+        vectors = [facts.vector for facts in self._recent]
+        return replace(fitted, typical=tuple([sum(column) / len(vectors) for column in zip(*vectors, strict=True)]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.catalog import ModelKey
+from gateway.records import Agreement
 from gateway.routing.prompt.embedding import unpacked
 from gateway.routing.types import Outcome, PromptFacts
 
@@ -21,7 +22,11 @@ _TRAINING_SIZE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An outcome and the features of its request. `weight` (0 to 1) is the weight of the outcome's quality."""
+    """An outcome and the features of its request. `weight` (0 to 1) is the weight of the outcome's quality.
+
+    `agreement` is set where several models were asked. `compared`: their answers were compared, and this outcome tells it first.
+    `rated`: the quality is somebody's judgement of this answer, and not derived from the comparison.
+    """
 
     model: ModelKey
     pattern: str
@@ -29,6 +34,9 @@ class Observation:
     features: Mapping[str, float]
     outcome: Outcome
     weight: float = 1.0
+    agreement: Agreement | None = None
+    compared: bool = True
+    rated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

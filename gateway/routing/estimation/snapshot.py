@@ -137,6 +137,7 @@ def _state(document: Mapping[str, Any]) -> EstimatorState:
             price=_number(cost_rate["price"]),
             requests=int(cost_rate["requests"]),
             anchor=None if cost_rate["anchor"] is None else ModelKey(*cost_rate["anchor"]),
+            typical=_numbers(cost_rate.get("typical", ())),
         ),
         replay=ReplayState(
             examples=[_example(example) for example in document["examples"]],

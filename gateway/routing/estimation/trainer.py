@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Catalog
 from gateway.errors import GatewayError
+from gateway.routing.estimation.agreement import DERIVED_SOURCES, LATER_SOURCES
 from gateway.routing.estimation.estimates import Estimates
 from gateway.routing.estimation.estimator import Estimator, EstimatorState
 from gateway.routing.estimation.examples import Observation
@@ -201,4 +202,7 @@ def _observation(stored: StoredOutcome) -> Observation:
             output_tokens=stored.output_tokens,
         ),
         weight=stored.weight,
+        agreement=stored.agreement,
+        compared=stored.source not in LATER_SOURCES,
+        rated=stored.source not in DERIVED_SOURCES,
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.completion import count
+from gateway.records import Agreement
+from gateway.routing.estimation.agreement import with_derived_label
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome, RoutingDecision
 from gateway.store import StoredOutcome
@@ -22,7 +24,7 @@ def stored(decision: RoutingDecision, outcome: Outcome) -> StoredOutcome:
     for name in ("provider", "model"):
         if not isinstance(getattr(decision, name), str) or not getattr(decision, name):
             raise ValueError(f"the decision's {name} must be a name, not {getattr(decision, name)!r}")
-    return StoredOutcome(
+    told = StoredOutcome(
         provider=decision.provider,
         model=decision.model,
         pattern=pattern,
@@ -34,7 +36,27 @@ def stored(decision: RoutingDecision, outcome: Outcome) -> StoredOutcome:
         latency=_number("latency", outcome.latency, most=MOST_LATENCY),
         error=None if outcome.error is None else str(outcome.error)[:200],
         features=features,
+        agreement=_agreement_of(decision, outcome),
     )
+    return with_derived_label(told) if outcome.quality is None else told
+
+
+def _agreement_of(decision: RoutingDecision, outcome: Outcome) -> Agreement | None:
+    """The plan of the decision with the result of the comparison; None for a decision without a plan by agreement."""
+    plan = (decision.metadata or {}).get("cascade")
+    if not isinstance(plan, Mapping) or plan.get("kind") != "agree":
+        return None
+    models = [_full_name(each) for each in (plan.get("first"), *(plan.get("with") or ()))]
+    if None in models or len(models) < 2:
+        return None
+    return Agreement(tuple(filter(None, models)), _full_name(plan.get("escalate")), outcome.agreed)
+
+
+def _full_name(model: object) -> str | None:
+    if not isinstance(model, Mapping):
+        return None
+    provider, name = model.get("provider"), model.get("model")
+    return f"{provider}/{name}" if isinstance(provider, str) and isinstance(name, str) else None
 
 
 def _prompt_of(decision: RoutingDecision) -> tuple[str, float, Mapping[str, float]]:

@@ -14,8 +14,11 @@ from gateway.store import Store
 CORROBORATING_KEYS = 5
 # Sources of labels that a caller can provoke by what it sends. Costs, broken deployments and the tier's prior (`unremarkable`) always count.
 PROVOKED = frozenset(
-    {"failed_validation", "passed_validation", "empty", "refused", "truncated", "resent", "overridden", "judge"}
-)
+    {
+        "failed_validation", "passed_validation", "agreed", "differed", "empty", "refused", "truncated", "resent", "overridden",
+        "judge",
+    }
+)  # fmt: skip
 
 # The number of the ledger's newest rows that are read at a start.
 _ROWS_READ = 5_000

@@ -14,6 +14,7 @@ from gateway.catalog.packaged import load_catalog
 from gateway.routing.estimation.trainer import OnlineTrainer
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.prompt.patterns import identify_pattern
+from gateway.routing.strategies.agreement import best_plan, with_shrunk_differences
 from gateway.routing.strategies.candidates import RoutingRequest, pooled, scored_models
 from gateway.routing.strategies.complexity import ComplexityStrategy
 from gateway.routing.strategies.ranking import Ranking
@@ -69,6 +70,8 @@ class QueryPatternAnalyzer:
         estimates = self.trainer.refreshed()
         request = RoutingRequest(facts, context, self.trainer.catalog, estimates)
         models = pooled(request)
+        if context.cascade == "agree":
+            models = with_shrunk_differences(models, estimates.typical(models.columns))
         tradeoff = self.tradeoff if context.tradeoff is None else valid_tradeoff(context.tradeoff)
         selection = select(
             models,
@@ -82,7 +85,7 @@ class QueryPatternAnalyzer:
             limit=self._baseline_cost(request, models) if tradeoff <= CHEAP else math.inf,
         )
         evidence = models.estimates.evidence
-        return Ranking.of_models(
+        ranking = Ranking.of_models(
             models,
             selection.order,
             facts,
@@ -93,6 +96,23 @@ class QueryPatternAnalyzer:
             outcomes=round(evidence.support),
             tradeoff=tradeoff,
         )
+        return ranking if context.cascade != "agree" else self._by_agreement(ranking, selection, request)
+
+    def _by_agreement(self, ranking: Ranking, selection: Selection, request: RoutingRequest) -> Ranking:
+        """The ranking with a plan by agreement in place of the best single call, where the plan is better."""
+        models, context, best = ranking.models, request.context, selection.best
+        limits = [math.inf if context.max_cost is None else context.max_cost]
+        if (ranking.tradeoff or 0.0) <= CHEAP:
+            limits.append(self._baseline_cost(request, models))
+        plan = best_plan(
+            models,
+            selection.scores,
+            rate=selection.rate,
+            agreement=lambda one, other: request.estimates.agreement(one, other, request.facts),
+            least=selection.scores[best],
+            limit=min(limits),
+        )
+        return ranking if plan is None else ranking.by_agreement(plan, instead_of=best)
 
     def _baseline_cost(self, request: RoutingRequest, models: ScoredModels) -> float:
         """USD that the baseline is expected to cost; infinity where that is not known."""

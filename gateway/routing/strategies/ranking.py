@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.catalog import usd_text
 from gateway.catalog.catalog import ModelKey
 from gateway.records import CandidateColumns
+from gateway.routing.strategies.agreement import AgreementPlan
 from gateway.routing.strategies.scored_models import ScoredModel, ScoredModels, rounded
 from gateway.routing.types import PromptFacts, RoutingDecision
 
@@ -56,7 +58,8 @@ class Ranking(NamedTuple):
     `propensities` are by place, 0 where there is none. Who reads a ranking looks at `chosen`, `keys`, `of` and `candidates`.
     `quality`, `cost` (USD), `outcomes` (of similar prompts) and `propensity` are those of the choice; None: not known.
     `experimental` and `learning_mismatch` are None where the strategy does not say. `passed` is the metadata of a strategy
-    that a caller replaced, passed on as it came.
+    that a caller replaced, passed on as it came. `agreement` is a plan to ask further models besides the choice; then `quality` and `cost`
+    are those of the whole plan.
     """
 
     chosen: ModelKey
@@ -80,6 +83,7 @@ class Ranking(NamedTuple):
     fallback_used: bool = False
     fallback_reason: str | None = None
     passed: Mapping[str, Any] = _NOTHING
+    agreement: AgreementPlan | None = None
 
     @classmethod
     def of_models(
@@ -169,8 +173,38 @@ class Ranking(NamedTuple):
             cost=models.costs[first],
             outcomes=models.estimates.evidence.outcomes[first],
             reasoning=f"{because} {self.reasoning}",
+            agreement=None,
             passed={name: value for name, value in self.passed.items() if name not in _OF_THE_CHOICE},
         )
+
+    def by_agreement(self, plan: AgreementPlan, *, instead_of: int) -> Ranking:
+        """The plan where the place `instead_of` would have been chosen alone, or the plan's first model; other draws stay as they are.
+
+        The probabilities stay exact: the plan has those of both.
+        """
+        first = self.models.columns.index[plan.first]
+        drawn = self.models.columns.index[self.chosen]
+        shares = dict(self.propensities)
+        merged = {first: shares.pop(instead_of, 0.0) + shares.pop(first, 0.0)} | shares
+        if drawn not in (instead_of, first):
+            return self._replace(propensities=merged)
+        escalation = self.models.columns.index[plan.escalation]
+        front = (first, escalation)
+        return self._replace(
+            chosen=plan.first,
+            order=(*front, *[place for place in self.order if place not in front]),
+            propensities=merged,
+            propensity=merged[first],
+            quality=rounded(plan.quality),
+            cost=plan.cost,
+            agreement=plan,
+            reasoning=f"{plan.sentence} {self._compared_with(plan, instead_of)}",
+        )
+
+    def _compared_with(self, plan: AgreementPlan, single: int) -> str:
+        models = self.models
+        alone = f"{models.columns.keys[single].full_name} alone {models.shown_quality(single):.2f} for {usd_text(models.costs[single])}"
+        return f"That is expected to reach quality {plan.quality:.2f} for {usd_text(plan.cost)}, {alone}."
 
     def to_decision(self) -> RoutingDecision:
         """The Python API's decision; the metadata of a replaced strategy is unchanged."""
@@ -193,6 +227,7 @@ class Ranking(NamedTuple):
             "experimental": self.experimental,
             "learning_mismatch": self.learning_mismatch,
             "fallback_reason": self.fallback_reason,
+            "cascade": None if self.agreement is None else self.agreement.as_metadata(),
         }
         return RoutingDecision(
             provider=self.chosen.provider,

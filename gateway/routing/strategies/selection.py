@@ -50,11 +50,16 @@ PROVEN_QUALITY = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`order` has the places of the models in failover order, the chosen one first. `best` has the highest utility; an explored choice is another one."""
+    """`order` has the places of the models in failover order, the chosen one first. `best` has the highest utility; an explored choice is another one.
+
+    `scores` are the utilities by place with their bonuses, at `rate` quality per USD.
+    """
 
     order: Sequence[int]
     best: int
     propensities: Mapping[int, float]
+    scores: Sequence[float] = ()
+    rate: float = math.inf
 
     @property
     def chosen(self) -> int:
@@ -154,7 +159,7 @@ def select(
         propensities = _propensities(best, promising, share=EXPLORATION_RATE * (objective.exploration_weight or 1.0))
     drawn = _drawn(propensities, draw)
     _move_to_front(order, drawn)
-    return Selection(order, best, propensities)
+    return Selection(order, best, propensities, ucb_scores, objective.rate)
 
 
 def _promising(
