@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gateway.proxy.transaction import TRANSITIONS, State
+from gateway.proxy.transaction_state import TRANSITIONS, State
 from tests.documents import ROOT, quoted, table
 
 MOST_FILES = 8

@@ -23,12 +23,12 @@ from gateway.dialects import Dialect, InboundRequest
 from gateway.dialects.client_sessions import with_client_session
 from gateway.dialects.client_tags import TAG_HEADER, with_client_tags
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
-from gateway.proxy import ChatError, ChatProxy, ChatResult, ChatStream
+from gateway.proxy import BufferedStream, ChatError, ChatProxy, ChatResult, ChatStream
 from gateway.proxy.body_executor import LARGE, BodyExecutor
 from gateway.request_trace import RequestTrace, TraceStart, continued_trace
 from gateway.routing import Caller, RoutingMode, with_prompt_tokens
 
-Serve = Callable[[], Awaitable[ChatResult | ChatStream]]
+Serve = Callable[[], Awaitable[ChatResult | ChatStream | BufferedStream]]
 
 
 class ReceivedRequest(NamedTuple):

@@ -12,7 +12,7 @@ from gateway.api.errors import error_response
 from gateway.api.headers import cost_headers, decision_head, encode_headers, gateway_headers, header_text
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError
-from gateway.proxy import ChatResult, ChatStream
+from gateway.proxy import BufferedStream, ChatResult, ChatStream
 from gateway.records import RequestRecord
 from gateway.sse import COMMENT
 
@@ -53,7 +53,7 @@ class ResponseWriter:
         self._head = f"x-request-id: {request_id}\r\n"
         if dialect.request_id_header:
             self._head += f"{dialect.request_id_header}: {request_id}\r\n"
-        self._stream: ChatStream | None = None
+        self._stream: ChatStream | BufferedStream | None = None
         self._keep_alive = keep_alive
         self._ticker: KeepAlive | None = None
         self._started = False
@@ -79,7 +79,7 @@ class ResponseWriter:
         if self._ticker is not None:
             self._ticker.stop()
 
-    async def send(self, served: ChatResult | ChatStream) -> None:
+    async def send(self, served: ChatResult | ChatStream | BufferedStream) -> None:
         """Send a whole answer, or a stream to its end. The stream is closed in any case."""
         if isinstance(served, ChatResult):
             head = f"{self._head}{gateway_headers(served.record)}{cost_headers(served.record)}{JSON}"

@@ -124,7 +124,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         policy=_failover_policy(settings, services, upstream_health=upstream_health),
         services=ledger_services,
         times=times,
-        cascade=Cascade(settings.catalog) if settings.cascade == "validate" else None,
+        cascade=Cascade(settings.catalog),
         worker=services.body_executor,
     )
     embeddings = EmbeddingProxy(
@@ -195,6 +195,8 @@ def _planner(
         caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
         speaks=speaks,
         shadow=settings.mode == "shadow",
+        cascade=settings.cascade,
+        max_attempts=settings.max_attempts,
         spending_limits=SpendingLimits(
             settings.prices,
             settings.catalog,

@@ -1,5 +1,6 @@
 """One completion, from a checked request to an answer and its settled row."""
 
+from gateway.proxy.buffered_stream import BufferedStream
 from gateway.proxy.chat import ChatProxy, ChatResult
 from gateway.proxy.embeddings import EmbeddingProxy
 from gateway.proxy.request_end import ChatError
@@ -8,6 +9,7 @@ from gateway.proxy.stream import ChatStream, EventSink
 from gateway.proxy.transaction import PendingResponse
 
 __all__ = [
+    "BufferedStream",
     "ChatError",
     "ChatProxy",
     "ChatResult",

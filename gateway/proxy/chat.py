@@ -1,4 +1,4 @@
-"""Serves a chat completion: plan, insert, call, validate, settle. `ChatProxy.serve` is the whole story.
+"""Serves a chat completion: plan, insert, call, validate or compare, settle. `ChatProxy.serve` is the whole story.
 
 Two things happen elsewhere. A client that leaves cancels the task that runs `serve` (`api/disconnect.py`), and the
 transaction settles the row as cancelled. What follows the commit of the row is drawn in `transaction.py`.
@@ -16,7 +16,7 @@ import orjson
 from gateway.catalog.model_effort import split_effort
 from gateway.catalog.service_tier import STANDARD_RATES, rate_factor
 from gateway.completion import ChatRequest, Completion
-from gateway.dialects import Dialect
+from gateway.dialects import Dialect, StreamWriter
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -27,7 +27,9 @@ from gateway.errors import (
 )
 from gateway.long_json import dumps
 from gateway.providers.base import Provider
+from gateway.proxy.agreement import AgreementCall
 from gateway.proxy.body_executor import BodyExecutor
+from gateway.proxy.buffered_stream import BufferedStream, unstreamed
 from gateway.proxy.judge import Judge
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import openai_usage, response_head
@@ -54,7 +56,7 @@ class ChatResult(NamedTuple):
 
 
 class ChatProxy:
-    """Serves chat completions. `cascade` is None where answers that fail validation are given as they are.
+    """Serves chat completions. `cascade` says who is asked after an answer that fails validation.
 
     `judge` is set after the construction, since it asks its questions through the proxy itself.
     """
@@ -68,7 +70,7 @@ class ChatProxy:
         policy: FailoverPolicy,
         services: LedgerServices,
         times: RequestTimeLimits,
-        cascade: Cascade | None = None,
+        cascade: Cascade,
         worker: BodyExecutor | None = None,
     ) -> None:
         self.judge: Judge | None = None
@@ -91,7 +93,7 @@ class ChatProxy:
         caller: Caller,
         response: PendingResponse | None = None,
         before_end: Callable[[], Awaitable[None]] | None = None,
-    ) -> ChatResult | ChatStream:
+    ) -> ChatResult | ChatStream | BufferedStream:
         """Raises GatewayError before a model is chosen, ChatError after. The caller closes a ChatStream.
 
         The answer is written in `dialect`. `before_end` is awaited once the end of the answer is written and before the client is
@@ -103,29 +105,33 @@ class ChatProxy:
         ) as transaction:
             await transaction.begin()  # the row is inserted and the money held
             attempts = self._attempts(transaction)
-            answer = await self._call_until_answered(transaction, attempts)
-            if isinstance(answer, UpstreamStream):
-                head = response_head(transaction.record, transaction.request, created=self._unix_time())
-                writer = dialect.stream_writer(head)
-                return ChatStream(
-                    transaction,
-                    answer,
-                    attempts,
-                    writer=writer,
-                    worker=self._worker,
-                    before_end=before_end,
-                    judge=self.judge,
-                )
-            completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
+            if transaction.plan.asked:
+                completion, validity = await self._agreement(transaction, attempts).answer()
+            else:
+                answer = await self._call_until_answered(transaction, attempts)
+                if isinstance(answer, UpstreamStream):
+                    return ChatStream(
+                        transaction,
+                        answer,
+                        attempts,
+                        writer=self._stream_writer(transaction, dialect),
+                        worker=self._worker,
+                        before_end=before_end,
+                        judge=self.judge,
+                    )
+                completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
             facts = answer_of(completion.choices, validity=validity)
             record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
-        result = ChatResult(await self._encode(completion, record, request, dialect), record)
-        if before_end is not None:
-            await before_end()
         if self.judge is not None and (transcript := self.judge.transcript(record)) is not None:
             for choice in completion.choices:
                 transcript.add(choice)
             self.judge.rate_later(transaction.plan, transaction.request, record, transcript)
+        if request.stream:  # its answer was compared with another one first
+            writer = self._stream_writer(transaction, dialect)
+            return BufferedStream(completion, record, writer=writer, before_end=before_end)
+        result = ChatResult(await self._encode(completion, record, request, dialect), record)
+        if before_end is not None:
+            await before_end()
         return result
 
     def _plan(self, request: ChatRequest, mode: RoutingMode | None, caller: Caller) -> Plan:
@@ -138,6 +144,20 @@ class ChatProxy:
             return self._planner.plan(request, mode=mode, caller=caller)
         finally:
             part.end()
+
+    def _stream_writer(self, transaction: RequestTransaction, dialect: Dialect) -> StreamWriter:
+        return dialect.stream_writer(response_head(transaction.record, transaction.request, created=self._unix_time()))
+
+    def _agreement(self, transaction: RequestTransaction, attempts: AttemptSequence) -> AgreementCall:
+        if transaction.request.stream:
+            transaction.request = unstreamed(transaction.request)
+        return AgreementCall(
+            transaction,
+            attempts,
+            call=self._call,
+            call_until_answered=self._call_until_answered,
+            worker=self._worker,
+        )
 
     def _transaction(
         self,
@@ -190,11 +210,20 @@ class ChatProxy:
         raise attempts.exhausted()
 
     async def _call(
-        self, transaction: RequestTransaction, candidate: Candidate, request: ChatRequest, *, remaining: float
+        self,
+        transaction: RequestTransaction,
+        candidate: Candidate,
+        request: ChatRequest,
+        *,
+        remaining: float,
+        attempt: int | None = None,
     ) -> Completion | UpstreamStream:
-        """The answer in the tier that the request can wait for, else, where that is refused, in the usual one."""
+        """The answer in the tier that the request can wait for, else, where that is refused, in the usual one.
+
+        `attempt` is the number of its attempt, None for the newest.
+        """
         forwarding = self._providers[candidate.deployment].endpoint.trace_context
-        send = partial(self._send, candidate, trace=transaction.trace_headers(forwarding))
+        send = partial(self._send, candidate, trace=transaction.trace_headers(forwarding, attempt=attempt))
         _, effort = split_effort(candidate.model)
         if effort is not None:
             request = request.with_effort(effort)
@@ -233,9 +262,10 @@ class ChatProxy:
         This is tried once. If no better model answers, the first answer is given.
         """
         validity = check_format(transaction.request, completion.choices)
-        if validity != "invalid" or self._cascade is None or transaction.plan.mode is not RoutingMode.AUTO:
+        plan = transaction.plan
+        if validity != "invalid" or plan.cascade == "off" or plan.mode is not RoutingMode.AUTO:
             return completion, validity
-        better = attempts.escalate(self._cascade.next_tier(transaction.current, transaction.plan.candidates))
+        better = attempts.escalate(self._cascade.next_tier(transaction.current, plan.candidates))
         if not better.open:
             return completion, validity
         transaction.reject(completion)

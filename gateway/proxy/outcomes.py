@@ -23,6 +23,7 @@ from gateway.routing import (
     is_new_turn,
     label_of,
     last_user_text,
+    with_derived_label,
 )
 from gateway.store import InsertOutcome, Store, StoredOutcome
 
@@ -97,10 +98,32 @@ class OutcomeCollector:
         labels += [_labelled(plain, key, UPSTREAM_ERROR) for key in failed]
         if record.status == "ok" and answer is not None:
             labels += self._answer_label(record, request, plain=plain, answer=answer)
-        outcomes = [served, *(label for label in labels if self._counts(label, record))]
+        outcomes = [served, *self._asked(record, served), *(label for label in labels if self._counts(label, record))]
         if record.status == "ok":
             self._remember(plan, record, served=served, plain=plain, turn=turn)
         return outcomes
+
+    def _asked(self, record: RequestRecord, served: StoredOutcome) -> list[StoredOutcome]:
+        """Of the models that were asked at once: cost and tokens of those whose answer was not given, and what the comparison says of all.
+
+        Where labels of this key are not learned, only cost and tokens are.
+        """
+        agreement, found = record.agreement, []
+        if agreement is None:
+            return []
+        for attempt in record.attempts[: len(agreement.models)]:
+            if attempt.status != "settled" or attempt.usage is None:
+                continue
+            key = ModelKey(attempt.provider, attempt.model)
+            self._corroboration.witnesses.add(key, record.key_id)
+            own = _of_attempt(served, attempt, attempt.usage)
+            compared = with_derived_label(own._replace(agreement=agreement))
+            given = key == (served.provider, served.model)
+            if compared.quality is not None and self._counts(compared, record):
+                found.append(without_usage(compared) if given else compared)
+            elif not given:
+                found.append(own)
+        return found
 
     def on_judged(self, plan: Plan, record: RequestRecord, *, quality: float) -> None:
         """Store the judge's rating of a settled answer, 0 to 1."""
@@ -187,8 +210,20 @@ def _list_cost(attempt: Attempt, plan: Plan) -> float | None:
 
 
 def without_usage(served: StoredOutcome) -> StoredOutcome:
-    """The outcome without cost, tokens and latency, which are counted once."""
+    """The outcome without cost, tokens and latency, which are counted once; `agreement` stays."""
     return served._replace(cost=None, input_tokens=None, output_tokens=None, latency=None, error=None)
+
+
+def _of_attempt(served: StoredOutcome, attempt: Attempt, usage: Usage) -> StoredOutcome:
+    """The outcome of another call of the same request."""
+    return served._replace(
+        provider=attempt.provider,
+        model=attempt.model,
+        cost=None if attempt.cost is None else float(attempt.cost),
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        latency=attempt.duration,
+    )
 
 
 def _labelled(plain: StoredOutcome, key: ModelKey, label: Label) -> StoredOutcome:

@@ -11,8 +11,8 @@ from gateway.catalog import PriceTable, cost
 from gateway.completion import ChatRequest, Completion, Usage
 from gateway.proxy.answering import answer_cost
 from gateway.proxy.baseline import Baseline, BaselineCalculator, Settled
-from gateway.records import Attempt, RequestRecord, RequestStatus
-from gateway.routing import POLICY_VERSION, Caller, Plan, RoutingMode, prompt_tokens_of
+from gateway.records import Agreement, Attempt, RequestRecord, RequestStatus
+from gateway.routing import POLICY_VERSION, Caller, Plan, Ranking, RoutingMode, prompt_tokens_of
 from gateway.savings import ConversationPrefixes, LengthRatios
 
 CHARS_PER_TOKEN = 4  # the vendors' rule of thumb for English: https://help.openai.com/en/articles/4936856
@@ -168,11 +168,19 @@ def new_record(
         endpoint=endpoint,
         tags=request.hints.tags or {},
         holdback=plan.holdback,
+        agreement=_agreement(ranking),
         streamed=request.stream,
         key_id=caller.key_id,
         client_request_id=caller.client_request_id,
         client_retries=caller.retries,
         trace=caller.trace,
+    )
+
+
+def _agreement(ranking: Ranking) -> Agreement | None:
+    plan = ranking.agreement
+    return (
+        None if plan is None else Agreement((plan.first.full_name, plan.partner.full_name), plan.escalation.full_name)
     )
 
 

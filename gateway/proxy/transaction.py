@@ -1,13 +1,6 @@
 """The unit of work of one request: its row in the ledger, from the insert before the first call to the one settlement.
 
-                call        first_byte    fail    reject    settle
-    OPEN        CALLING     -             -       -         SETTLED
-    CALLING     -           ANSWERING     OPEN    -         SETTLED
-    ANSWERING   -           -             -       OPEN      SETTLED
-    SETTLED     -           -             -       -         -
-
-OPEN: no call is under way. CALLING: an upstream was called. ANSWERING: its answer has begun. SETTLED: the final row was
-given to the ledger. Every request ends by `settle`; leaving `async with transaction` by an exception settles with the End
+`transaction_state.py` has its states. Every request ends by `settle`; leaving `async with transaction` by an exception settles with the End
 that belongs to the exception.
 
 What happens at the commit is not visible in the code that settles:
@@ -23,45 +16,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from types import MappingProxyType, TracebackType
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Protocol
 
-from gateway.accounts.budgets import SESSION, TOLD_FROM, Hold, SessionSpending
 from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, RoutedConversation, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
 from gateway.proxy.request_end import ChatError, End, code_of
 from gateway.proxy.services import LedgerServices
+from gateway.proxy.session_spending import session_spending
 from gateway.proxy.settlement import ReceivedAnswer, received, usage_of
-from gateway.records import Attempt, RequestRecord
+from gateway.proxy.transaction_state import TRANSITIONS, Event, State
+from gateway.records import Agreement, Attempt, RequestRecord
 from gateway.resilience import Candidate
 from gateway.routing import Plan, PromptTurn, with_breakpoints
 from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAttempt
 from gateway.trace_context import TraceForwarding
 
 log = logging.getLogger(__name__)
-
-
-class State(StrEnum):
-    OPEN = "open"
-    CALLING = "calling"
-    ANSWERING = "answering"
-    SETTLED = "settled"
-
-
-Event = Literal["call", "first_byte", "fail", "reject", "settle"]
-TRANSITIONS: Mapping[State, Mapping[Event, State]] = MappingProxyType(
-    {
-        State.OPEN: {"call": State.CALLING, "settle": State.SETTLED},
-        State.CALLING: {"first_byte": State.ANSWERING, "fail": State.OPEN, "settle": State.SETTLED},
-        State.ANSWERING: {"reject": State.OPEN, "settle": State.SETTLED},
-        State.SETTLED: {},
-    }
-)
 
 
 class PendingResponse(Protocol):
@@ -156,26 +130,15 @@ class RequestTransaction:
             self._inserted, held = False, 0
         if reservation is not None:
             option = reservation.options[held]
-            self.plan = replace(self.plan, candidates=option.candidates)
+            self.plan = self.plan.within(option)
+            if not self.plan.asked:
+                self.record = self.record._replace(agreement=None)
             self.request = option.applied(self.request)
-            await self._read_session_spending(reservation.holds)
+            spending = await session_spending(self._services.store, reservation.holds, session=self.record.session_id)
+            self.record = self.record._replace(session_spending=spending)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
         if self._response is not None and self.request.stream:
             self._response.on_routed(self.record)
-
-    async def _read_session_spending(self, holds: Sequence[Hold]) -> None:
-        """What the session has spent so far, where it has a budget; told to the client and the log from 80 % on."""
-        hold = next((hold for hold in holds if hold.account.startswith(SESSION)), None)
-        if hold is None:
-            return
-        try:
-            balance = await asyncio.to_thread(self._services.store.balance, hold.account, hold.period)
-        except LedgerUnavailable:  # the money is held already; only the share is not told
-            return
-        spending = SessionSpending(balance.used_nano, hold.budget.limit_nano)
-        self.record = self.record._replace(session_spending=spending)
-        if (share := spending.share(None)) >= TOLD_FROM:
-            log.warning("the session %s has spent %.0f %% of its budget", self.record.session_id, 100 * share)
 
     async def call(self, candidate: Candidate) -> ChatRequest:
         """Record the next attempt; returns the request to send. Raises LedgerUnavailable, BudgetExceeded.
@@ -195,10 +158,58 @@ class RequestTransaction:
         self._conversation = request.conversation
         return request
 
-    def trace_headers(self, forwarding: TraceForwarding) -> Mapping[str, str]:
-        """What the upstream of the newest attempt is sent of the request's trace."""
+    def trace_headers(self, forwarding: TraceForwarding, *, attempt: int | None = None) -> Mapping[str, str]:
+        """What the upstream of an attempt, by default the newest, is sent of the request's trace."""
         trace = self.record.trace
-        return {} if trace is None else trace.headers(len(self._log.attempts), forwarding)
+        return {} if trace is None else trace.headers(attempt or len(self._log.attempts), forwarding)
+
+    async def ask(self, candidates: Sequence[Candidate]) -> list[ChatRequest]:
+        """Record the next attempts, which are made at once; returns the request to send to each. Raises LedgerUnavailable."""
+        self._move("ask")
+        self._log.asked = frozenset(ModelKey(each.provider, each.model) for each in self.plan.asked[1:])
+        requests = []
+        for candidate in candidates:
+            attempt = self._log.open(candidate)
+            if attempt.number > 1 and self._inserted:
+                await self._insert(attempt)
+            marked = self.plan.breakpoints.placed_by(self._log.current) == "gateway"
+            requests.append(with_breakpoints(self.request) if marked else self.request)
+        return requests
+
+    def asked_answered(self, number: int, completion: Completion) -> None:
+        """One of the models that were asked at once has answered; `number` is that of its attempt."""
+        self._log.close_asked(number, completion, usage=usage_of(self.request, received(completion)))
+
+    def asked_failed(self, number: int, error: GatewayError) -> None:
+        """One of the models that were asked at once did not answer."""
+        maybe_billed = isinstance(error, UpstreamError) and error.maybe_billed
+        usage = usage_of(self.request, ReceivedAnswer()) if maybe_billed else None
+        self._log.close_asked(number, None, usage=usage, error=error)
+        self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
+        if number == 1:
+            self._note_fallback(error, self._log.key_of(number))
+
+    def asked_given_up(self) -> None:
+        """What has not answered yet is not waited for any more."""
+        self._log.cancel_asked(usage_of(self.request, ReceivedAnswer()))
+
+    def compared(self, agreement: Agreement, *, told: str) -> None:
+        """The answers are compared, or too few came; `told` says it in a sentence."""
+        self._move("compare")
+        self._log.first_byte = self._log.duration
+        planned, reasoning = self.plan.ranking.agreement, self.record.reasoning or ""
+        if planned is not None:
+            reasoning = reasoning.removeprefix(planned.sentence).lstrip()
+        self.record = self.record._replace(agreement=agreement, reasoning=f"{told} {reasoning}")
+
+    def keep(self, number: int, completion: Completion, *, error: GatewayError | None = None) -> None:
+        """The answer of an attempt among those asked is given; after `error` because the escalation did not answer."""
+        if error is not None:
+            self._drop_unmade(error)
+        key = self._log.key_of(number)
+        self._select(ModelKey(key.provider, completion.model or key.name), key)
+        self.record = self.record._replace(fallback_used=self.record.fallback_used or self._log.fell_back)
+        self._kept_usage = self._log.attempts[number - 1].usage
 
     def _select(self, selected: ModelKey, key: ModelKey) -> None:
         marker = self.plan.breakpoints.placed_by(key)
@@ -233,7 +244,7 @@ class RequestTransaction:
         if billed is None and maybe_billed:
             billed = usage_of(self.request, ReceivedAnswer())
         self._log.failed(error, usage=billed)
-        self._note_fallback(error)
+        self._note_fallback(error, self.current)
         self.record = self.record._replace(estimated=self.record.estimated or maybe_billed)
 
     def first_byte(self, answer: Completion | Chunk) -> None:
@@ -259,26 +270,29 @@ class RequestTransaction:
         selected = ModelKey(self.record.selected_provider, self.record.selected_model)
         self._log.rejected.append(RejectedAnswer(selected, self.current, usage))
         self._log.close("settled", usage=usage, error=error)
-        self._note_fallback(error)
+        self._note_fallback(error, self.current)
 
     def keep_rejected(self, error: GatewayError) -> None:
         """No better model answered, because of `error`, so the rejected answer is given."""
-        if self._state is State.CALLING:  # the ledger did not take the attempt, so it was not made
-            self._move("fail")
-            self._log.close("failed_free", usage=None, error=error)
+        self._drop_unmade(error)
         rejected = self._log.rejected.pop()
         self._select(rejected.selected, rejected.key)
         self._kept_usage = rejected.usage
+
+    def _drop_unmade(self, error: GatewayError) -> None:
+        """Close an attempt that the ledger did not take, so that it was not made."""
+        if self._state is State.CALLING:
+            self._move("fail")
+            self._log.close("failed_free", usage=None, error=error)
 
     @property
     def current(self) -> ModelKey:
         """Provider and model of the newest attempt."""
         return self._log.current
 
-    def _note_fallback(self, error: GatewayError) -> None:
-        provider, model = self.current
+    def _note_fallback(self, error: GatewayError, key: ModelKey) -> None:
         billed = " (may be billed)" if isinstance(error, UpstreamError) and error.maybe_billed else ""
-        reason = self.record.fallback_reason or f"upstream: {provider}/{model} {code_of(error)}{billed}"
+        reason = self.record.fallback_reason or f"upstream: {key.full_name} {code_of(error)}{billed}"
         self.record = self.record._replace(fallback_reason=reason)
 
     def abandon(self) -> None:
@@ -333,6 +347,10 @@ class RequestTransaction:
         """Close the attempt that is under way, if one is; returns the usage of the row."""
         if self._kept_usage is not None:
             return self._kept_usage
+        if self._state is State.ASKING:
+            made = end.attempt != "failed_free"
+            self._log.cancel_asked(usage_of(self.request, ReceivedAnswer()) if made else None)
+            return self._log.billed_usage
         if end.attempt is None:
             return self._log.billed_usage
         if self._state not in (State.CALLING, State.ANSWERING):

@@ -17,11 +17,11 @@ import pytest
 from gateway.accounts.budgets import Balance, Budget, Hold
 from gateway.completion import Chunk, Completion, Usage
 from gateway.errors import LedgerUnavailable, UpstreamOverloaded
-from gateway.proxy import ChatError
-from gateway.proxy import transaction as transaction_module
+from gateway.proxy import ChatError, transaction_state
 from gateway.proxy.request_end import End
 from gateway.proxy.settlement import ReceivedAnswer
-from gateway.proxy.transaction import TRANSITIONS, RequestTransaction, State
+from gateway.proxy.transaction import RequestTransaction
+from gateway.proxy.transaction_state import TRANSITIONS, State
 from gateway.resilience import Candidate
 from gateway.routing import PricedOption, Reservation
 from gateway.routing.feedback.labels import AnswerFacts
@@ -144,7 +144,7 @@ async def test_unreadable_balance_refuses_nothing(tmp_path: Path) -> None:
 
 def test_the_drawn_table_is_the_table() -> None:
     """The table of states in the module's docstring says what the code allows."""
-    lines = (transaction_module.__doc__ or "").splitlines()
+    lines = (transaction_state.__doc__ or "").splitlines()
     events, *rows = [line.split() for line in lines if line.startswith("    ") and "->" not in line]
     drawn = {
         State[name]: {event: State[target] for event, target in zip(events, targets, strict=True) if target != "-"}

@@ -50,6 +50,13 @@ def transaction_on(
     key = ModelKey(HAIKU.provider, HAIKU.model)
     ranking = Ranking(key, "hybrid", "low", "It will do.")
     plan = Plan(ranking, (HAIKU,), key, RoutingContext(prompt="2+2?"), RoutingMode.AUTO)
+    return transaction_for(plan, store, outcomes=outcomes, stream=stream)
+
+
+def transaction_for(
+    plan: Plan, store: SqliteStore, *, outcomes: OutcomeCollector | None = None, stream: bool = False
+) -> RequestTransaction:
+    """The transaction of request `req_1` with this plan. It has not begun."""
     request = chat_request(stream=stream)
     services = LedgerServices(
         store=store,
