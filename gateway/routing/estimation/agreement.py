@@ -1,8 +1,8 @@
 """What is known about two models giving the same answer, and what their agreement says of their answers.
 
-The agreement of two models is estimated as the quality of one model is: 1 where they agree, 0 where they do not, linear in the features
-of the prompt, shared difficulty and own deviations included. So disagreements also teach which prompts are hard for all models, without
-anybody's rating.
+The agreement of any two models is estimated as the quality of one model is: 1 where they agree, 0 where they do not, linear in the
+features of the prompt, shared difficulty included. So disagreements also teach which prompts are hard for all models, without anybody's
+rating. Each pair has its own mean difference from that, shrunk to what is expected of its two models.
 
 An answer on which two models agree counts as one that their escalation would have given. What a pair's answer is worth differs from
 its escalation's by a hundredth at most (docs/routing.md), and without this the outcomes of the escalation would be those on disputed
@@ -10,8 +10,6 @@ prompts alone, which make it look bad.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import PREFIXES
@@ -31,19 +29,18 @@ AGREED, DIFFERED = "agreed", "differed"  # the sources of these labels
 # A rating that comes later repeats the comparison of the outcome that was stored with the answer.
 LATER_SOURCES = frozenset({"feedback", "judge"})
 DERIVED_SOURCES = frozenset({AGREED, DIFFERED})
+# Two models of usual strength, on prompts of which a model of the moderate tier fails on so many.
+ANY_RATE, _FAILURES = 2.0 * _OVERLAP, 0.25
+# The pseudo-count of the expected difference, in comparisons.
+PRIOR_COUNT = 12.0
 _NO_PROVIDER, _SEPARATOR = "", "\n"
+# The key under which the agreement of any two models is learned.
+ANY_PAIR = ModelKey(_NO_PROVIDER, _SEPARATOR)
 
 
 def agreement_key(one: ModelKey, other: ModelKey) -> ModelKey:
-    """The key under which the agreement of two models is learned, whatever their order. It is no model's key."""
+    """The key under which the difference of two models is kept, whatever their order. It is no model's key."""
     return ModelKey(_NO_PROVIDER, _SEPARATOR.join(sorted((one.full_name, other.full_name))))
-
-
-def members(key: ModelKey) -> Sequence[ModelKey]:
-    """The two models of an agreement's key; empty for the key of a model."""
-    if key.provider != _NO_PROVIDER or _SEPARATOR not in key.name:
-        return ()
-    return [key_of(name) for name in key.name.split(_SEPARATOR)]
 
 
 def key_of(full_name: str) -> ModelKey:
@@ -51,9 +48,9 @@ def key_of(full_name: str) -> ModelKey:
     return ModelKey(provider, name)
 
 
-def agreement_prior(one: FailurePrior, other: FailurePrior) -> FailurePrior:
-    """How often two models are expected to disagree, before any comparison."""
-    return FailurePrior(_OVERLAP * (one.rate + other.rate))
+def expected_difference(one: FailurePrior, other: FailurePrior) -> float:
+    """How much more probable the agreement of two models is than that of any two, before any comparison."""
+    return _FAILURES * (ANY_RATE - _OVERLAP * (one.rate + other.rate))
 
 
 def family_of(key: ModelKey) -> str:
@@ -84,10 +81,6 @@ def stands_for(agreement: Agreement | None, model: ModelKey, *, rated: bool) -> 
     if agreement is None or not agreement.agreed or agreement.escalation is None or not rated:
         return None
     return key_of(agreement.escalation) if model.full_name == agreement.models[0] else None
-
-
-def names(keys: Iterable[ModelKey]) -> tuple[str, ...]:
-    return tuple([key.full_name for key in keys])
 
 
 def with_derived_label(outcome: StoredOutcome) -> StoredOutcome:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.catalog import ModelKey
 from gateway.catalog.catalog import Model
-from gateway.routing.estimation.agreement import agreement_key, agreement_prior
+from gateway.routing.estimation.agreement import (
+    ANY_PAIR,
+    ANY_RATE,
+    PRIOR_COUNT,
+    agreement_key,
+    expected_difference,
+)
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot
 from gateway.routing.estimation.cost_quality import CostQualityRate
 from gateway.routing.estimation.difficulty import PRIOR_WEIGHTS, FailurePrior, Vector, expected_weights, failure_prior
@@ -164,16 +170,15 @@ class Estimates:
 
     def agreement(self, one: Model, other: Model, facts: PromptFacts) -> tuple[float, float]:
         """The probability, 0 to 1, that the answers of two models are the same, and its standard deviation."""
-        key = agreement_key(one.key, other.key)
-        prior = agreement_prior(failure_prior(one), failure_prior(other))
-        comparisons = self.bucket_stats.get((key, "", 0), NOTHING).count
-        std = NOISE / math.sqrt(prior.level_precision + comparisons)
-        weights = self.model_weights.get(key) or expected_weights(prior.rate, self.reference_weights)
+        weights = self.model_weights.get(ANY_PAIR) or expected_weights(ANY_RATE, self.reference_weights)
         agreement = dot(facts.vector, weights)
         if typical := self.cost_rate.typical:
             usual = dot(typical, weights)
             agreement = usual + _KEPT_OF_AGREEMENT * (agreement - usual)
-        return _clamp(agreement), std
+        differences = self.bucket_stats.get((agreement_key(one.key, other.key), "", 0), NOTHING)
+        count = differences.count + PRIOR_COUNT
+        expected = expected_difference(failure_prior(one), failure_prior(other))
+        return _clamp(agreement + (differences.total + PRIOR_COUNT * expected) / count), NOISE / math.sqrt(count)
 
     def evidence(self, columns: ModelColumns, facts: PromptFacts) -> EvidenceColumns:
         """What outcomes on similar prompts say of each model, from the snapshot's cache where possible."""

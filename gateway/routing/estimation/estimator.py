@@ -21,16 +21,16 @@ from gateway.catalog.catalog import TIERS, Catalog, Model
 from gateway.records import Agreement
 from gateway.routing.estimation.agreement import (
     AGREED_QUALITY,
+    ANY_PAIR,
+    ANY_RATE,
     MOST_DIFFERED,
-    agreement_prior,
     compared_pair,
-    members,
-    pair_of,
     stands_for,
 )
 from gateway.routing.estimation.bayesian_regression import GaussianPosterior, PosteriorVariances, dot, prior
 from gateway.routing.estimation.cost_quality import CostQualityRate, fit_rate
 from gateway.routing.estimation.difficulty import (
+    FailurePrior,
     FailureRate,
     PromptDifficulty,
     Vector,
@@ -99,10 +99,11 @@ class Estimator:
         state = state or EstimatorState()
         self._catalog = {model.key: model for model in catalog}
         self._priors = {key: failure_prior(model) for key, model in self._catalog.items()}
+        self._priors[ANY_PAIR] = FailurePrior(ANY_RATE)
         self._first_of_tier = [next((model for model in catalog if model.tier == tier), None) for tier in TIERS]
         self._difficulty = state.difficulty
         # Models that are no longer in the catalogue are dropped.
-        self._models = {key: model_state for key, model_state in state.models.items() if self._is_listed(key)}
+        self._models = {key: model_state for key, model_state in state.models.items() if key in self._priors}
         self._bucket_stats = dict(state.bucket_stats)
         self._usage = TokenEstimator(state.usage)
         self._recent = deque(state.recent, maxlen=_RATE_SAMPLE)
@@ -171,11 +172,11 @@ class Estimator:
     def _learn_agreement(self, key: ModelKey, facts: PromptFacts, observation: Observation) -> None:
         agreement, quality = observation.agreement, observation.outcome.quality
         pair = compared_pair(agreement, key) if observation.compared else None
-        if agreement is not None and pair is not None and self._is_listed(pair):
-            agreed = float(bool(agreement.agreed))
-            comparisons = (pair, "", 0)
-            self._bucket_stats[comparisons] = self._bucket_stats.get(comparisons, NOTHING).plus(agreed, weight=1.0)
-            self._learn_weights(pair, facts, quality=agreed, weight=1.0)
+        if agreement is not None and pair is not None:
+            agreed, comparisons = float(bool(agreement.agreed)), (pair, "", 0)
+            difference = agreed - self._expected(ANY_PAIR, facts)
+            self._bucket_stats[comparisons] = self._bucket_stats.get(comparisons, NOTHING).plus(difference, weight=1.0)
+            self._learn_weights(ANY_PAIR, facts, quality=agreed, weight=1.0)
         escalation = stands_for(agreement, key, rated=observation.rated)
         if escalation in self._catalog and escalation is not None and quality is not None and observation.weight > 0:
             self._learn_quality(escalation, facts, quality=quality, weight=observation.weight)
@@ -185,26 +186,17 @@ class Estimator:
 
         So comparisons teach on which prompts a model is good, and not how good it is: both models of a pair get the same ones.
         """
-        pair = pair_of(agreement)
-        if agreement is None or pair is None or not self._is_listed(pair):
+        if agreement is None or agreement.agreed is None:
             return None
         if agreement.agreed:
             return AGREED_QUALITY
-        weights = self._difficulty.weights
-        quality, agreed = [
-            dot(facts.vector, self._model_weights(each, self._models[each], weights))
-            if each in self._models
-            else dot(facts.vector, expected_weights(self._priors[each].rate, weights))
-            for each in (key, pair)
-        ]
-        agreed = min(0.9, max(0.1, agreed))
-        return min(MOST_DIFFERED, max(0.0, (quality - AGREED_QUALITY * agreed) / (1.0 - agreed)))
+        agreed = min(0.9, max(0.1, self._expected(ANY_PAIR, facts)))
+        return min(MOST_DIFFERED, max(0.0, (self._expected(key, facts) - AGREED_QUALITY * agreed) / (1.0 - agreed)))
 
-    def _is_listed(self, key: ModelKey) -> bool:
-        """Whether the key is that of a model of the catalogue, or of the agreement of two. The prior of an agreement is remembered."""
-        if key not in self._priors and (pair := members(key)) and all(member in self._catalog for member in pair):
-            self._priors[key] = agreement_prior(*[self._priors[member] for member in pair])
-        return key in self._priors
+    def _expected(self, key: ModelKey, facts: PromptFacts) -> float:
+        weights = self._difficulty.weights
+        state = self._models.get(key) or ModelState(prior(own_precision(self._priors[key])))
+        return dot(facts.vector, self._model_weights(key, state, weights))
 
     def _learn_quality(self, key: ModelKey, facts: PromptFacts, *, quality: float, weight: float) -> None:
         for each in (key, ANY_MODEL):

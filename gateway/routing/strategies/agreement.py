@@ -86,6 +86,7 @@ class _Pair(NamedTuple):
     cost: float
     agreement: float
     hoped: float
+    price: float
 
 
 def best_plan(
@@ -120,10 +121,11 @@ def best_plan(
 
 
 def _cheapest(models: ScoredModels, pairs: Sequence[_Pair], escalation: int, *, limit: float) -> AgreementPlan | None:
-    """The plan for this escalation that costs least in the good case; None where each is expected to cost as much as the escalation."""
+    """The plan for this escalation whose pair costs least in the good case; None where each is expected to cost as much as the escalation."""
     alone, keys = models.costs[escalation], models.columns.keys
     others = [pair for pair in pairs if escalation not in (pair.first, pair.partner)]
-    pair = min(others, key=lambda each: each.cost + (1.0 - each.hoped) * alone, default=None)
+    price = _price(models.columns.models[escalation])
+    pair = min(others, key=lambda each: each.price + (1.0 - each.hoped) * price, default=None)
     if pair is None or (cost := pair.cost + (1.0 - pair.agreement) * alone) >= alone or cost > limit:
         return None
     quality = models.estimates.qualities[escalation]
@@ -139,10 +141,26 @@ def _pairs(models: ScoredModels, agreement: Callable[[Model, Model], tuple[float
             continue
         first, partner = (one, other) if qualities[one] >= qualities[other] else (other, one)
         expected, std = agreement(columns.models[one], columns.models[other])
-        yield _Pair(first, partner, costs[one] + costs[other], expected, hoped=min(1.0, expected + _HOPE * std))
+        yield _Pair(
+            first,
+            partner,
+            costs[one] + costs[other],
+            expected,
+            hoped=expected + _HOPE * std,
+            price=_price(columns.models[one]) + _price(columns.models[other]),
+        )
 
 
 def _escalations(models: ScoredModels, scores: Sequence[float], rate: float) -> list[int]:
     """The places of the models that are expected to be best, at any price."""
     able = [place for place in models.places if not models.cooling[place]]
     return sorted(able, key=lambda place: -scores[place] - rate * models.costs[place])[:_MOST]
+
+
+def _price(model: Model) -> float:
+    """USD per million tokens, three of the prompt for one of the answer.
+
+    Pairs are compared by it, and not by what this request costs: a pair that is asked on some kinds of prompts only would be known by
+    those alone.
+    """
+    return (3.0 * model.input_price + model.output_price) / 4.0

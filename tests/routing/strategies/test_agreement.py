@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from gateway.routing.strategies.agreement import AgreementPlan, best_plan, with_
 from gateway.routing.strategies.ranking import Ranking
 from gateway.routing.strategies.scored_models import ScoredModels
 from gateway.routing.types import RoutingContext
-from tests.routing.worlds import FLASH, HAIKU, SONNET, scored
+from tests.routing.worlds import FLASH, SONNET, scored
 
 QWEN = Model(provider="openrouter", name="qwen/qwen-9", tier="simple", input_price=0.2, output_price=0.6)
 CHEAP = scored(FLASH, quality=0.7, cost=0.0001)
@@ -85,23 +86,29 @@ def test_model_that_cools_down_is_no_part_of_a_plan() -> None:
 
 
 def test_pair_of_which_little_is_known_is_tried() -> None:
-    """Of pairs that cost about the same, an unsure agreement is hoped to be higher; the price is that of the expected one."""
-    haiku = scored(HAIKU, quality=0.8, cost=0.0003)
-    rows = (CHEAP, OTHER, haiku, scored(SONNET, quality=0.9, cost=0.003))
-    assert plan(*rows, geminiopenrouter=0.7, geminiclaude=0.68).partner == FLASH.key  # type: ignore[union-attr]  # there is one
-    models = ScoredModels.of_rows(rows)
+    """Of pairs at the same price, an unsure agreement is hoped to be higher; the plan's cost is that of the expected one."""
+    third = scored(replace(QWEN, name="meta/llama-9"), quality=0.72, cost=0.0002)
+    models = ScoredModels.of_rows([CHEAP, OTHER, third, STRONG])
     scores = [q - RATE * c for q, c in zip(models.estimates.qualities, models.costs, strict=True)]
-    known = {("gemini", "openrouter"): (0.7, 0.01), ("gemini", "claude"): (0.68, 0.12)}
+    known = {(FLASH.name, QWEN.name): (0.7, 0.01), (FLASH.name, "meta/llama-9"): (0.68, 0.12)}
     found = best_plan(
         models,
         scores,
         rate=RATE,
-        agreement=lambda one, other: known.get((one.provider, other.provider), (0.1, 0.0)),
+        agreement=lambda one, other: known.get((one.name, other.name), (0.1, 0.0)),
         least=max(scores),
     )
     assert found is not None
-    assert {found.first, found.partner} == {FLASH.key, HAIKU.key}
-    assert found.cost == pytest.approx(0.0004 + 0.32 * 0.003)
+    assert {found.first, found.partner} == {FLASH.key, third.key}
+    assert found.cost == pytest.approx(0.0003 + 0.32 * 0.003)
+
+
+def test_pair_does_not_depend_on_what_one_request_costs() -> None:
+    """The same pair is asked on all kinds of prompts, by list prices, so that it is known by all of them."""
+    third = scored(replace(QWEN, name="meta/llama-9", output_price=1.0), quality=0.72, cost=0.00001)
+    found = plan(CHEAP, OTHER, third, STRONG)
+    assert found is not None
+    assert {found.first, found.partner} == {FLASH.key, QWEN.key}
 
 
 @pytest.mark.parametrize(
