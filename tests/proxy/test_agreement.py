@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gateway.accounts.budgets import Budget
+from gateway.store import decisions
 from tests.conftest import GatewayUnderTest, MakeGateway
 from tests.tenants import issue
 from tests.upstreams import ANSWERS, Upstream, vendor
@@ -265,3 +266,30 @@ def test_feedback_on_an_agreed_answer_is_learned(make_gateway: MakeGateway) -> N
     assert (rating.source, rating.model, rating.cost) == ("feedback", FIRST, None)
     assert rating.agreement is not None
     assert rating.agreement.agreed is True
+
+
+def test_labels_of_one_of_many_keys_wait(make_gateway: MakeGateway) -> None:
+    """Where several keys may call, what one key's answers say is not learned; what they cost is."""
+    gateway = make_gateway(saying({}), config=AGREE)
+    issue(gateway, "b")
+    body = {"model": "auto", "messages": [{"role": "user", "content": PROMPT}], **JSON}
+    headers = {"authorization": f"Bearer {issue(gateway, 'a')}"}
+    assert gateway.client.post("/v1/chat/completions", json=body, headers=headers).status_code == 200
+    assert labels(gateway) == []
+    assert {each.model for each in gateway.store.outcomes() if each.cost is not None} == {FIRST, PARTNER}
+
+
+def test_too_few_attempts_for_a_plan(make_gateway: MakeGateway) -> None:
+    """With `max_attempts: 2` there would be no call left for the escalation."""
+    gateway = make_gateway(saying({}), config=AGREE + "max_attempts: 2\n")
+    _, row = ask(gateway)
+    assert (len(row["attempts"]), row["agreement"]) == (1, None)
+
+
+def test_replay_leaves_out_rows_of_plans(make_gateway: MakeGateway) -> None:
+    """Their cost is not that of one model."""
+    gateway = make_gateway(saying({}))
+    ask(gateway, routing={"cascade": "agree"})
+    ask(gateway, routing={"cascade": "off"})
+    with gateway.store.reading() as connection:
+        assert len(decisions.page(connection, decisions.Period(), after=0, limit=10)) == 1
