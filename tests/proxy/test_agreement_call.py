@@ -113,7 +113,15 @@ class Run:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _call(self, candidate: Candidate, request: ChatRequest, *, remaining: float) -> Completion:
+    async def _call(
+        self,
+        transaction: RequestTransaction,
+        candidate: Candidate,
+        request: ChatRequest,
+        *,
+        remaining: float,
+        attempt: int | None = None,
+    ) -> Completion:
         self.called.append(candidate)
         self._changed.set()
         completion = await self._behaviours[candidate]()
@@ -128,7 +136,7 @@ class Run:
         if candidate is None:
             raise attempts.exhausted()
         try:
-            completion = await self._call(candidate, await transaction.call(candidate), remaining=1.0)
+            completion = await self._call(transaction, candidate, await transaction.call(candidate), remaining=1.0)
         except UpstreamOverloaded as error:
             transaction.call_failed(error)
             attempts.failed(error)
