@@ -6,8 +6,10 @@ Each connection belongs to one event loop; `run` brings a coroutine into it and 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -90,11 +92,25 @@ class PostgresRows:
 
 
 class PostgresConnection:
-    """`gateway.store.sql.Connection` on PostgreSQL."""
+    """`gateway.store.sql.Connection` on PostgreSQL. `clock` is monotonic seconds.
 
-    def __init__(self, connection: asyncpg.Connection[Any], run: Run) -> None:
+    A statement takes at most `statement_seconds`, and ends at `deadline` by the clock. What is not answered by then raises TimeoutError
+    and closes the connection: a server that was stopped, or cut off, does not end a statement itself.
+    """
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection[Any],
+        run: Run,
+        *,
+        statement_seconds: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.driver = connection
-        self._run = run
+        self.statement_seconds = statement_seconds
+        self.deadline = math.inf
+        self._run_in_loop = run
+        self._clock = clock
         self._changes = 0
         # Of the current transaction: the ids of the rows that it inserted, and whether its commit waits for the disk.
         self.inserted: list[str] = []
@@ -116,6 +132,10 @@ class PostgresConnection:
         """Run statements without parameters, in one message."""
         self._run(self.driver.execute(statements))
 
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        seconds = min(self.statement_seconds, max(0.0, self.deadline - self._clock()))
+        return self._run_in_loop(limited(self.driver, work, seconds=None if seconds == math.inf else seconds))
+
     def _send(self, statement: Statement, values: Sequence[Any]) -> PostgresRows:
         if statement.has_rows:
             records = self._run(self.driver.fetch(statement.text, *values))
@@ -127,8 +147,8 @@ class PostgresConnection:
         return PostgresRows()
 
 
-async def limited(driver: asyncpg.Connection[Any], work: Coroutine[Any, Any, T], *, seconds: float) -> T:
-    """What comes of work on a connection. Raises TimeoutError, and then the connection is closed.
+async def limited(driver: asyncpg.Connection[Any], work: Coroutine[Any, Any, T], *, seconds: float | None) -> T:
+    """What comes of work on a connection. Raises TimeoutError, and then the connection is closed. None sets no limit.
 
     Cancelling the work instead would make asyncpg ask the server to end it, over a new connection that may wait as long.
     """
@@ -156,7 +176,16 @@ class PostgresSource:
         self._direct = False
 
     async def connect(self) -> asyncpg.Connection[Any]:
-        """A new connection. Raises what asyncpg raises, TimeoutError, or LedgerUnavailable for an older server."""
+        """A new connection, within CONNECT_TIMEOUT. Raises what asyncpg raises, TimeoutError, or LedgerUnavailable for an older server."""
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            return await self._connect()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether no pooler was between at the last `connect`."""
+        return self._direct
+
+    async def _connect(self) -> asyncpg.Connection[Any]:
         connection = await self._open(cached_statements=_CACHED_STATEMENTS if self._direct else 0)
         was_direct = self._direct
         try:
@@ -175,14 +204,13 @@ class PostgresSource:
         return connection
 
     async def _open(self, *, cached_statements: int) -> asyncpg.Connection[Any]:
-        connecting = asyncpg.connect(self.address.url, timeout=CONNECT_TIMEOUT, statement_cache_size=cached_statements)
-        return await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
+        return await asyncpg.connect(self.address.url, timeout=CONNECT_TIMEOUT, statement_cache_size=cached_statements)
 
 
 async def _is_direct(connection: asyncpg.Connection[Any]) -> bool:
     """Whether no pooler is between."""
     try:
-        answer = await asyncio.wait_for(connection.fetchval("SELECT pg_backend_pid()"), CONNECT_TIMEOUT)
+        answer = await connection.fetchval("SELECT pg_backend_pid()")
     except asyncpg.DuplicatePreparedStatementError:
         return False
     return bool(answer == connection.get_server_pid())

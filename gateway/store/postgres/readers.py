@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited, new_event_loop
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, new_event_loop
 
 # Reports take milliseconds; one that takes longer is ended, so that slow reports cannot accumulate.
 READ_TIMEOUT = 10.0
@@ -82,21 +82,21 @@ class PostgresReaders:
         self._idle: deque[PostgresConnection] = deque()
         self._open: set[PostgresConnection] = set()
         self._closed = False
-        self._begin = (
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-            f" SET LOCAL statement_timeout = {int(1000 * seconds)}; SET LOCAL jit = off"
-        )
 
     @contextmanager
     def reading(self) -> Iterator[PostgresConnection]:
         """A connection for one report, in one transaction: a consistent snapshot. Raises LedgerUnavailable, also after the timeout."""
-        with self._connection(self._begin) as connection:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off"
+        with self._connection(begin, seconds=self._seconds) as connection:
             yield connection
 
     @contextmanager
-    def changing(self) -> Iterator[PostgresConnection]:
-        """A connection for a change that is not the writer's, in one transaction. Raises LedgerUnavailable."""
-        with self._connection(f"BEGIN; SET LOCAL statement_timeout = {int(1000 * self._seconds)}") as connection:
+    def changing(self, *, seconds: float | None = None) -> Iterator[PostgresConnection]:
+        """A connection for a change that is not the writer's, in one transaction. Raises LedgerUnavailable.
+
+        A statement takes at most `seconds`, by default those of a report.
+        """
+        with self._connection("BEGIN", seconds=seconds or self._seconds) as connection:
             yield connection
 
     def close(self) -> None:
@@ -107,11 +107,11 @@ class PostgresReaders:
         self._thread.close()
 
     @contextmanager
-    def _connection(self, begin: str) -> Iterator[PostgresConnection]:
+    def _connection(self, begin: str, *, seconds: float) -> Iterator[PostgresConnection]:
         if not self._places.acquire(timeout=self._seconds):
             raise self._unavailable(TimeoutError("all connections for reports are in use"))
         try:
-            connection = self._begun(begin)
+            connection = self._begun(f"{begin}; SET LOCAL statement_timeout = {int(1000 * seconds)}", seconds)
             try:
                 yield connection
                 connection.script("COMMIT")
@@ -128,10 +128,11 @@ class PostgresReaders:
         finally:
             self._places.release()
 
-    def _begun(self, begin: str) -> PostgresConnection:
+    def _begun(self, begin: str, seconds: float) -> PostgresConnection:
         """A connection in a transaction. An idle one that was lost meanwhile is replaced."""
         while self._idle:
             connection = self._idle.pop()
+            connection.statement_seconds = seconds + _GRACE_SECONDS
             try:
                 connection.script(begin)
             except Exception as error:
@@ -143,8 +144,7 @@ class PostgresReaders:
         if self._closed:
             raise LedgerUnavailable("The ledger is closed.")
         driver = self._thread.run(self._source.connect())
-        limit = self._seconds + _GRACE_SECONDS
-        connection = PostgresConnection(driver, lambda work: self._thread.run(limited(driver, work, seconds=limit)))
+        connection = PostgresConnection(driver, self._thread.run, statement_seconds=seconds + _GRACE_SECONDS)
         self._open.add(connection)
         try:
             connection.script(begin)

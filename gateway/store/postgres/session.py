@@ -16,14 +16,14 @@ from typing import TypeVar
 
 from gateway.errors import LedgerUnavailable
 from gateway.store.postgres import failures
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource, limited, new_event_loop
+from gateway.store.postgres.connection import PostgresConnection, PostgresSource, new_event_loop
 from gateway.store.postgres.leases import DatabaseLease
 
 T = TypeVar("T")
 
 # Seconds for one statement. A batch takes milliseconds; what takes longer waits for a lock or a disk.
 STATEMENT_TIMEOUT = 5.0
-# A server that was stopped (SIGSTOP) or cut off does not end its statement itself.
+# A whole transaction has this much longer, by this process's clock: a server that was stopped or cut off ends nothing itself.
 _GRACE_SECONDS = 1.0
 # Pauses between attempts to connect, in seconds; each is shortened at random, so that replicas do not all come at once.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
@@ -79,12 +79,12 @@ class PostgresSession:
             try:
                 return self._try(apply)
             except _CommitUncertain as error:
-                self.disconnect()
+                self._lose(error.cause)
                 raise error.cause from error
             except Exception as error:
                 lost = failures.is_lost(error)
                 if lost:
-                    self.disconnect()
+                    self._lose(error)
                 broken = lost and used and not isinstance(error, TimeoutError)
                 if not remaining or not (failures.is_repeatable(error) or broken):
                     raise
@@ -109,6 +109,19 @@ class PostgresSession:
             loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
+    def _lose(self, error: Exception) -> None:
+        """Give the connection up. After silence the next attempt comes later, so that who waited for this one is refused now."""
+        self.disconnect()
+        if isinstance(error, TimeoutError):
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> LedgerUnavailable:
+        """Refuse everything for a moment; each failure in a row makes it longer."""
+        self._failure = error if isinstance(error, LedgerUnavailable) else self.unavailable(error)
+        self._connect_at = self._clock() + self._pause * random.uniform(0.5, 1.0)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return self._failure
+
     def _try(self, apply: Callable[[PostgresConnection], T]) -> T:
         connection = self._connected()
         if self._uncertain:
@@ -118,6 +131,7 @@ class PostgresSession:
     def _transaction(self, connection: PostgresConnection, apply: Callable[[PostgresConnection], T]) -> T:
         connection.inserted.clear()
         connection.waits_for_disk = True
+        connection.deadline = self._clock() + self._timeout + _GRACE_SECONDS
         connection.script(self._begin)
         renews = self._lease.is_due
         try:
@@ -157,15 +171,9 @@ class PostgresSession:
             driver = loop.run_until_complete(self._source.connect())
         except Exception as error:
             self.disconnect()
-            self._failure = error if isinstance(error, LedgerUnavailable) else self.unavailable(error)
-            self._connect_at = self._clock() + self._pause * random.uniform(0.5, 1.0)
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            raise self._failure from error
+            raise self._fail(error) from error
         self._pause, self._failure = _FIRST_PAUSE, None
-        limit = self._timeout + _GRACE_SECONDS
-        self._connection = PostgresConnection(
-            driver, lambda work: loop.run_until_complete(limited(driver, work, seconds=limit))
-        )
+        self._connection = PostgresConnection(driver, loop.run_until_complete, clock=self._clock)
         return self._connection
 
 

@@ -14,7 +14,7 @@ from gateway.accounts.budgets import Balance, Budget, Hold
 from gateway.errors import LedgerUnavailable
 from gateway.store import InsertRequest, SettleRequest
 from gateway.store.postgres.address import PostgresAddress
-from gateway.store.postgres.connection import PostgresConnection, PostgresSource
+from gateway.store.postgres.connection import CONNECT_TIMEOUT, PostgresConnection, PostgresSource
 from gateway.store.postgres.leases import DatabaseLease
 from gateway.store.postgres.session import PostgresSession
 from tests.postgres import PostgresServer, execute, rows
@@ -171,6 +171,47 @@ def test_stopped_database_is_given_up(server: PostgresServer, make_store: MakeSt
     time.sleep(0.1)
     store.submit(InsertRequest(begun("stop 3"))).result()
     assert {row["request_id"] for row in store.requests()} & {"stop 2", "stop 3"} == {"stop 3"}
+
+
+def test_who_waits_behind_a_silent_database_is_refused_with_the_first(
+    server: PostgresServer, make_store: MakeStore
+) -> None:
+    """What waits behind a transaction that is not answered is refused with it, and does not wait for a new connection too.
+
+    Slow: the time limit of a transaction passes, 1.1 s here.
+    """
+    store = make_store(server.url(), statement_timeout=0.1)
+    store.submit(InsertRequest(begun("silence 1"))).result()
+    server.signal_all(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        first = store.submit(InsertRequest(begun("silence 2")))
+        while store._writer._queue.qsize():  # type: ignore[attr-defined]  # the first one is being written
+            time.sleep(0.001)
+        second = store.submit(InsertRequest(begun("silence 3")))
+        for refused in (first, second):
+            assert "it does not answer" in str(refused.exception())
+        assert time.monotonic() - began < CONNECT_TIMEOUT / 2
+    finally:
+        server.signal_all(signal.SIGCONT)
+
+
+def test_transaction_of_many_slow_statements_ends(session: PostgresSession) -> None:
+    """The time limit is that of the whole transaction: statements that are each answered in time cannot add up to more.
+
+    Slow: the limit passes, 1.3 s here.
+    """
+    session = PostgresSession(session._source, DatabaseLease(), statement_timeout=0.3)
+
+    def slow(connection: PostgresConnection) -> None:
+        for _ in range(20):
+            connection.execute("SELECT pg_sleep(0.2)")
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        session.transact(slow)
+    assert time.monotonic() - began < 2
+    session.disconnect()
 
 
 def test_read_only_database_is_told(url: str, make_store: MakeStore) -> None:
