@@ -9,8 +9,7 @@ from typing import Any
 from gateway.errors import LedgerUnavailable
 from gateway.store.database_store import DatabaseStore
 from gateway.store.ledger_tables import LedgerTable
-from gateway.store.migrations import SCHEMA
-from gateway.store.postgres import schema
+from gateway.store.postgres import migrations
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders
@@ -32,13 +31,13 @@ class ReadOnlyPostgresStore(DatabaseStore):
         super().__init__(readers=readers, writer=NoWriter(address.name), clock=time.monotonic, now=clock.now)
         try:
             with readers.reading() as connection:
-                version = schema.schema_version(connection, name=address.name)
+                version = migrations.schema_version(connection, name=address.name)
                 clock.read(connection)
             if version == 0:
                 raise LedgerUnavailable(f"There is no ledger in {address.name}. Name one with --db or GATEWAY_DB.")
-            if version < SCHEMA:
+            if version < migrations.SCHEMA:
                 raise LedgerOutdated(
-                    f"The ledger {address.name} has schema {version}, this gateway reads {SCHEMA}: "
+                    f"The ledger {address.name} has schema {version}, this gateway reads {migrations.SCHEMA}: "
                     "start `gateway serve` on it once, which brings it up to date."
                 )
         except BaseException:

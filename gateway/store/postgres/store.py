@@ -16,7 +16,7 @@ from gateway.errors import LedgerUnavailable
 from gateway.store.database_store import DatabaseStore
 from gateway.store.ledger_tables import LedgerTable
 from gateway.store.mutations import InsertRequest, Mutation
-from gateway.store.postgres import batch, leases, schema
+from gateway.store.postgres import batch, leases, migrations, schema
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresConnection, PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
@@ -123,8 +123,11 @@ class PostgresStore(DatabaseStore):
 
     def _prepare(self) -> None:
         with self._pool.changing() as connection:
-            schema.migrate(connection, name=self.address.name)
+            version = migrations.schema_version(connection, name=self.address.name)
             self._database_clock.read(connection)
+        if version != migrations.SCHEMA:
+            with self._pool.changing(seconds=migrations.MIGRATION_SECONDS) as connection:
+                migrations.migrate(connection, name=self.address.name)
 
     def _stamped(self, mutation: Mutation[Any]) -> Mutation[Any]:
         """Windows of budgets follow the database's clock."""
