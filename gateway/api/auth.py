@@ -15,7 +15,7 @@ from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.accounts.virtual_keys import VirtualKey, digest_of
 from gateway.api.admin_sessions import COOKIE, AdminSessions
 from gateway.api.client import HeaderList
-from gateway.api.rate_limit import SlidingWindowLimiter
+from gateway.api.rate_limit import RateLimiter
 from gateway.errors import Forbidden, InvalidKey, InvalidRequest
 
 _NAME = re.compile(rb"([A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
@@ -76,7 +76,7 @@ class Authenticator:
         *,
         allowed_hosts: Iterable[str] = (),
         key_cache: VirtualKeyCache | None = None,
-        rate_limiter: SlidingWindowLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         sessions: AdminSessions | None = None,
     ) -> None:
         self._clients = {digest_of(key): Principal(key_id(key)) for key in client_keys}
@@ -102,13 +102,24 @@ class Authenticator:
         """Whether any key opens admin routes; without one they are open, or closed to everybody."""
         return self._admin_digest is not None
 
-    def authenticate(self, headers: HeaderList, access: Role, *, rate: RateClass = RateClass.REQUESTS) -> Principal:
-        """Raises InvalidKey, Forbidden, InvalidRequest (two different keys), RateLimited."""
+    async def admit(self, headers: HeaderList, access: Role, *, rate: RateClass = RateClass.REQUESTS) -> Principal:
+        """As `authenticate`, and the request counts for its key. Raises also RateLimited, and LedgerUnavailable where it cannot be counted."""
+        principal = self.authenticate(headers, access)
+        key = principal.key
+        if key is not None and key.rpm is not None and self._rate_limiter is not None:
+            if rate is RateClass.FREE:
+                await self._rate_limiter.admit(f"{key.id}{_FREE_SUFFIX}", rpm=max(key.rpm, FREE_PER_MINUTE))
+            else:
+                await self._rate_limiter.admit(key.id, rpm=key.rpm)
+        return principal
+
+    def authenticate(self, headers: HeaderList, access: Role) -> Principal:
+        """Raises InvalidKey, Forbidden, InvalidRequest (two different keys)."""
         if access is Role.OPEN:
             return ANONYMOUS
         if not self.keyed:
             self._check_host_and_origin(headers)
-        return self._admit_client(headers, rate) if access is Role.CLIENT else self._admit_admin(headers)
+        return self._admit_client(headers) if access is Role.CLIENT else self._admit_admin(headers)
 
     def admin_of(self, key: str) -> bytes | None:
         """The digest of `key` where it is the admin key."""
@@ -139,7 +150,7 @@ class Authenticator:
             return self._configured_admin
         return self._key_cache.admin.digest
 
-    def _admit_client(self, headers: HeaderList, rate: RateClass) -> Principal:
+    def _admit_client(self, headers: HeaderList) -> Principal:
         if not self.keyed:
             return ANONYMOUS
         sent = presented_key(headers, basic=False)
@@ -154,11 +165,6 @@ class Authenticator:
         key = self._virtual(digest)
         if key is None:
             raise InvalidKey("The API key is not one of this gateway's.")
-        if key.rpm is not None and self._rate_limiter is not None:
-            if rate is RateClass.FREE:
-                self._rate_limiter.admit(f"{key.id}{_FREE_SUFFIX}", rpm=max(key.rpm, FREE_PER_MINUTE))
-            else:
-                self._rate_limiter.admit(key.id, rpm=key.rpm)
         return Principal(key.id, key)
 
     def _admit_admin(self, headers: HeaderList) -> Principal:

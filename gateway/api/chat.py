@@ -125,7 +125,7 @@ class ChatEndpoint:
         try:
             if client.method != "POST":
                 raise MethodNotAllowed(f"{client.method} is not allowed here; use POST.", allow="POST")
-            principal = self._authenticator.authenticate(client.headers, Role.CLIENT)
+            principal = await self._authenticator.admit(client.headers, Role.CLIENT)
             key_id = principal.key_id
             mode = requested_mode(client.query)
             self._admission.check_capacity()

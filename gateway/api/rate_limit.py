@@ -8,10 +8,18 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from gateway.errors import RateLimited
+from gateway.errors import LedgerUnavailable, RateLimited
 
 WINDOW = 60.0
+
+
+class RateLimiter(Protocol):
+    """Counts the requests of each key."""
+
+    async def admit(self, key_id: str, *, rpm: int) -> None:
+        """Raises RateLimited, and LedgerUnavailable where the requests cannot be counted."""
 
 
 class SlidingWindowLimiter:
@@ -21,7 +29,7 @@ class SlidingWindowLimiter:
         self._clock = clock
         self._recent: dict[str, deque[float]] = {}
 
-    def admit(self, key_id: str, *, rpm: int) -> None:
+    async def admit(self, key_id: str, *, rpm: int) -> None:
         """Raises RateLimited with the seconds until the next request may come."""
         _take(self._recent.setdefault(key_id, deque()), now=self._clock(), rpm=rpm)
 
@@ -40,7 +48,7 @@ class SharedSlidingWindowLimiter(SlidingWindowLimiter):
         super().__init__(clock)
         self._folder = folder
 
-    def admit(self, key_id: str, *, rpm: int) -> None:
+    async def admit(self, key_id: str, *, rpm: int) -> None:
         descriptor = os.open(self._folder / f"pace-{key_id}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -56,10 +64,28 @@ class SharedSlidingWindowLimiter(SlidingWindowLimiter):
         (self._folder / f"pace-{key_id}").unlink(missing_ok=True)
 
 
+class FallbackLimiter:
+    """Asks `limiter`; while that cannot count, `fallback` does, so that requests are served on."""
+
+    def __init__(self, limiter: RateLimiter, fallback: RateLimiter) -> None:
+        self._limiter = limiter
+        self._fallback = fallback
+
+    async def admit(self, key_id: str, *, rpm: int) -> None:
+        try:
+            await self._limiter.admit(key_id, rpm=rpm)
+        except LedgerUnavailable:
+            await self._fallback.admit(key_id, rpm=rpm)
+
+
+def too_many(rpm: int, *, wait: float) -> RateLimited:
+    """`wait` is the number of seconds until the next request may come."""
+    return RateLimited(f"This key may make {rpm} requests a minute; the next one in {wait:.1f} s.", retry_after=wait)
+
+
 def _take(recent: deque[float], *, now: float, rpm: int) -> None:
     while recent and recent[0] <= now - WINDOW:
         recent.popleft()
     if len(recent) >= rpm:
-        wait = recent[len(recent) - rpm] + WINDOW - now
-        raise RateLimited(f"This key may make {rpm} requests a minute; the next one in {wait:.1f} s.", retry_after=wait)
+        raise too_many(rpm, wait=recent[len(recent) - rpm] + WINDOW - now)
     recent.append(now)

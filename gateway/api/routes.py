@@ -50,7 +50,7 @@ class ProtectedRoute:
     def route(self, authenticator: Authenticator, sign_in: SignIn) -> GuardedRoute:
         async def admitted(request: Request) -> Response:
             try:
-                request.scope["principal"] = authenticator.authenticate(
+                request.scope["principal"] = await authenticator.admit(
                     request.scope["headers"], self.access, rate=self.rate
                 )
             except InvalidKey as error:

@@ -25,7 +25,9 @@ SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event an
 
 def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
     """What runs until the application shuts down, by the name of its asyncio task."""
+    shared = {} if services.permit_limiter is None else {"request permits": services.permit_limiter.run}
     return {
+        **shared,
         "routing refresh": services.refresh_loop.run,
         "event loop lag": services.event_loop_lag.run,
         "settlement retries": services.settlement_retries.run,

@@ -142,7 +142,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
         settings.admin_key.value if settings.admin_key else None,
         allowed_hosts=settings.allowed_hosts,
         key_cache=services.key_cache,
-        rate_limiter=services.rate_limiter,
+        rate_limiter=services.request_limiter(settings),
         sessions=services.admin_sessions,
     )
     state = response_state(settings, services)

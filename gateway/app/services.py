@@ -16,7 +16,8 @@ from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.body import BodyBudget
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
-from gateway.api.rate_limit import SharedSlidingWindowLimiter, SlidingWindowLimiter
+from gateway.api.permit_limiter import PermitLimiter
+from gateway.api.rate_limit import FallbackLimiter, RateLimiter, SharedSlidingWindowLimiter, SlidingWindowLimiter
 from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
 from gateway.app.alerting import AlertMonitor, webhook_post
@@ -66,7 +67,8 @@ class Services:
     start_pacer: StartPacer
     bodies: BodyBudget
     body_executor: BodyExecutor
-    rate_limiter: SlidingWindowLimiter
+    rate_limiter: SlidingWindowLimiter  # of this machine's processes
+    permit_limiter: PermitLimiter | None  # of all replicas
     # Keys and sessions of people.
     key_cache: VirtualKeyCache
     admin_sessions: AdminSessions
@@ -97,6 +99,14 @@ class Services:
     alert_monitor: AlertMonitor
     telemetry: OtelTelemetry | None
     demo: bool
+
+    def request_limiter(self, settings: Settings) -> RateLimiter:
+        """Counts the requests of keys. Where requests are served while the ledger is away, this machine counts them meanwhile."""
+        if self.permit_limiter is None:
+            return self.rate_limiter
+        if settings.on_ledger_failure == "serve":
+            return FallbackLimiter(self.permit_limiter, self.rate_limiter)
+        return self.permit_limiter
 
     def close_orphans(self) -> int:
         """Close the ledger rows that dead processes left open and charge what they had reserved. Blocks."""
@@ -170,6 +180,7 @@ def build_services(
         bodies=bodies,
         body_executor=BodyExecutor(),
         rate_limiter=SlidingWindowLimiter(clock) if shared is None else SharedSlidingWindowLimiter(clock, shared),
+        permit_limiter=None if store.replicas is None else PermitLimiter(store.replicas, clock),
         key_cache=key_cache,
         admin_sessions=AdminSessions(clock) if shared is None else SharedAdminSessions(clock, shared),
         session_affinity=SessionAffinity(clock, secret=secret),

@@ -27,6 +27,7 @@ from gateway.store.mutations import (
     UpsertAttempt,
 )
 from gateway.store.protocol import Store
+from gateway.store.replicas import EndedPermits, Permits, Replicas
 
 __all__ = [
     "AddRefusals",
@@ -34,6 +35,7 @@ __all__ = [
     "CommitCallback",
     "DeleteExpiredResponses",
     "DeleteResponse",
+    "EndedPermits",
     "InsertAdminKey",
     "InsertCheckpoint",
     "InsertFeedback",
@@ -43,9 +45,11 @@ __all__ = [
     "InsertVirtualKey",
     "LimitVirtualKey",
     "Mutation",
+    "Permits",
     "RefusalCount",
     "RejectCheckpoint",
     "ReplaceAdminKey",
+    "Replicas",
     "RevokeVirtualKey",
     "RotateVirtualKey",
     "SettleRequest",

@@ -39,6 +39,7 @@ from gateway.store.mutations import (
     StoredOutcome,
     StoredResponse,
 )
+from gateway.store.replicas import Replicas
 from gateway.store.sql import Connection
 from gateway.store.writer import Operation
 
@@ -82,6 +83,10 @@ class DatabaseStore(ABC):
         self._writer = writer
         self._clock = clock
         self._now = now
+
+    @property
+    def replicas(self) -> Replicas | None:
+        return None
 
     def write(self, mutation: Mutation[T], *, then: CommitCallback | None = None) -> asyncio.Future[T]:
         return self._writer.write(self._stamped(mutation), then=then)

@@ -14,6 +14,7 @@ from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.records import PricedRow
 from gateway.store.decisions import Period
 from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
+from gateway.store.replicas import Replicas
 
 T = TypeVar("T")
 
@@ -24,6 +25,10 @@ class Store(Protocol):
     Writes never block and are applied in the order of the calls. Cancelling the future does not undo the write.
     Reads block: call them outside the event loop.
     """
+
+    @property
+    def replicas(self) -> Replicas | None:
+        """The gateways on other machines that share the ledger; None for a ledger of one machine."""
 
     def write(self, mutation: Mutation[T], *, then: CommitCallback | None = None) -> asyncio.Future[T]:
         """Write from the running event loop. All mutations of one commit wake the loop once.

@@ -113,10 +113,10 @@ def test_an_open_gateway_with_an_empty_ring() -> None:
         authenticator.authenticate(sending(None, host="evil.example"), Role.CLIENT)
 
 
-def test_the_rate_counts_on_every_client_route() -> None:
+async def test_the_rate_counts_on_every_client_route() -> None:
     """A key's requests a minute are counted where the key is recognised, so no route is left out."""
     authenticator = keeper(key=replace(KEY, rpm=2))
     for _ in range(2):
-        authenticator.authenticate(sending("gw-team"), Role.CLIENT)
+        await authenticator.admit(sending("gw-team"), Role.CLIENT)
     with pytest.raises(RateLimited):
-        authenticator.authenticate(sending("gw-team"), Role.CLIENT)
+        await authenticator.admit(sending("gw-team"), Role.CLIENT)

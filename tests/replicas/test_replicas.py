@@ -52,3 +52,13 @@ async def test_budget_and_revocation_hold_everywhere(replicas: Replicas) -> None
         return all([await status_with(each, "gw-budget") == 401 for each in replicas.running])
 
     assert await until(is_refused, seconds=10) < 10
+
+
+async def test_requests_a_minute_of_a_key_hold_everywhere(replicas: Replicas) -> None:
+    """Of 300 requests at once over three replicas a key with 60 requests a minute gets no more; the others are refused and have no row."""
+    await asyncio.to_thread(replicas.issue, "gw-minute", rpm=60)
+    await replicas.start_all(3)
+    statuses = await answers(replicas, "gw-minute", requests=300)
+    assert set(statuses) == {200, 429}
+    assert 30 < statuses[200] <= 60
+    assert len(await asyncio.to_thread(replicas.statuses)) == statuses[200]

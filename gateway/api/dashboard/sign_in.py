@@ -75,7 +75,7 @@ class SignIn:
             nonce = cookie_in(request.scope["headers"], FORM_COOKIE)
             if nonce is None or not hmac.compare_digest(nonce.encode(), fields.get("form_token", "").encode()):
                 raise Forbidden("The form is out of date, or the browser sends no cookies. Try again.")
-            return self._checked(request, fields.get("key", "").strip(), to=to)
+            return await self._checked(request, fields.get("key", "").strip(), to=to)
         except RateLimited as error:
             response = self.page(request, status=429, message=error.message, to=to)
             response.headers["retry-after"] = "60"
@@ -95,10 +95,10 @@ class SignIn:
         set_cookie(response, request, COOKIE, "", seconds=0)
         return response
 
-    def _checked(self, request: Request, key: str, *, to: str) -> Response:
+    async def _checked(self, request: Request, key: str, *, to: str) -> Response:
         bucket = _bucket(request)
         try:
-            self._rate_limiter.admit(bucket, rpm=FAILURES)
+            await self._rate_limiter.admit(bucket, rpm=FAILURES)
         except RateLimited as error:
             raise RateLimited("Too many failed attempts. Try again in a minute.", retry_after=60) from error
         digest = self._authenticator.admin_of(key)

@@ -1,7 +1,8 @@
 """Applies what waits for one commit to PostgreSQL: one statement for all inserts of a batch, one for all settlements.
 
 A commit of new rows without holds does not wait for the disk: if the database crashes before the next commit that does, the
-settlement of such a row inserts it again. Outcomes come last and under a lock, so that their ids are committed in order: who follows `id > last` misses none.
+settlement of such a row inserts it again. Permits come after what locks budgets, by key, so that no two batches wait for each
+other. Outcomes come last and under a lock, so that their ids are committed in order: who follows `id > last` misses none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.store.mutations import InsertFeedback, InsertOutcome, InsertRequest
 from gateway.store.postgres import budgets
 from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.leases import DatabaseLease
+from gateway.store.postgres.permits import PermitRequest
 from gateway.store.postgres.schema import OUTCOMES_LOCK, array_types
 from gateway.store.rows import is_complete
 from gateway.store.writer import Operation
@@ -81,6 +83,7 @@ def apply_batch(connection: PostgresConnection, batch: Sequence[Operation], *, o
     connection.waits_for_disk = not all(
         isinstance(operation, InsertRequest) and is_plain(operation) for operation in batch
     )
+    taking = [(index, operation) for index, operation in enumerate(batch) if isinstance(operation, PermitRequest)]
     outcomes: list[StoredOutcome] = []
     places: dict[int, int] = {}  # of the outcome that an operation waits for
     for run in independent_runs(batch):
@@ -97,8 +100,10 @@ def apply_batch(connection: PostgresConnection, batch: Sequence[Operation], *, o
                 outcomes.append(operation.outcome)
             elif isinstance(operation, InsertRequest):
                 results[index] = next(results_of_inserts)
-            else:
+            elif not isinstance(operation, PermitRequest):
                 results[index] = apply_one(connection, operation, owner=owner)
+    for index, request in sorted(taking, key=lambda each: each[1].key_id):
+        results[index] = request(connection)
     if outcomes:
         ids = sorted(
             number for (number,) in connection.bulk(INSERT_OUTCOMES, [*map(encoding.outcome_values, outcomes)])

@@ -13,6 +13,7 @@ from functools import partial
 from random import randrange
 
 from gateway.store import requests, sql
+from gateway.store.postgres import permits
 from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.schema import RECOVERY_LOCK, SHARDS
 
@@ -93,6 +94,7 @@ def close_orphans(connection: PostgresConnection, *, lease: DatabaseLease, now: 
     dead = [owner for (owner,) in sql.tuples(connection, _DEAD, {"seconds": seconds})]
     for owner in dead:
         connection.execute(_LOCK_ROWS, (owner,))
+    permits.delete_old(connection)
     if seconds is not None:
         connection.execute(_DROP_STALE, (seconds,))
     return requests.interrupt_rows(connection, dead, now=now)

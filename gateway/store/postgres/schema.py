@@ -41,7 +41,7 @@ _LEASES = 'CREATE TABLE process_leases (owner TEXT COLLATE "C" PRIMARY KEY, rene
 
 # Notifications of this name say that keys were made, changed or revoked.
 KEYS_CHANNEL = "gateway_keys"
-# What the replicas agree on: who does a job, and how many requests of a key were admitted (`permits` until `expires`).
+# What the replicas agree on: who does a job, and the requests of a key that each may admit or has admitted.
 COORDINATION = (
     'CREATE TABLE job_leases (job TEXT COLLATE "C" PRIMARY KEY, owner TEXT COLLATE "C" NOT NULL, renewed TIMESTAMPTZ NOT NULL)',
     """
@@ -49,9 +49,10 @@ CREATE TABLE key_permits (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key_id TEXT COLLATE "C" NOT NULL,
     permits BIGINT NOT NULL,
-    expires TIMESTAMPTZ NOT NULL
+    taken TIMESTAMPTZ NOT NULL,
+    used_until TIMESTAMPTZ NOT NULL
 )""",
-    "CREATE INDEX key_permits_key ON key_permits (key_id, expires)",
+    "CREATE INDEX key_permits_key ON key_permits (key_id, used_until)",
     f"""
 CREATE FUNCTION notify_keys() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     PERFORM pg_notify('{KEYS_CHANNEL}', '');

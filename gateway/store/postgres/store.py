@@ -20,6 +20,7 @@ from gateway.store.postgres import batch, leases, migrations, schema
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresConnection, PostgresSource
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
+from gateway.store.postgres.replicas import PostgresReplicas
 from gateway.store.postgres.session import STATEMENT_TIMEOUT, PostgresSession
 from gateway.store.pruning import RollupKey
 from gateway.store.sql import Connection
@@ -94,8 +95,13 @@ class PostgresStore(DatabaseStore):
             queue_size=queue_size,
         )
         super().__init__(readers=self._pool, writer=writer, clock=clock, now=now or self._database_clock.now)
+        self._replicas = PostgresReplicas(writer)
         weakref.finalize(self, writer.stop)
         thread.start(run_every(leases.RENEW_SECONDS, partial(_renew, self._pool, self._lease, self._database_clock)))
+
+    @property
+    def replicas(self) -> PostgresReplicas:
+        return self._replicas
 
     def close_orphans(self, *, now: str) -> int:
         """Holds expire by the database's clock, whatever `now` the caller's clock says."""

@@ -1,0 +1,44 @@
+"""What gateways that share a ledger on several machines agree on through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+# Requests of a key count for this long, in seconds.
+WINDOW = 60.0
+# Seconds for which permits may be used. Longer than the ledger takes to answer, so that they never arrive too late.
+PERMIT_SECONDS = 10.0
+
+
+class Permits(NamedTuple):
+    """The right to admit `granted` requests of a key, within PERMIT_SECONDS from the moment of asking for it.
+
+    With less than was asked for, `wait` is the number of seconds until the limit may allow more.
+    """
+
+    number: int
+    granted: int
+    wait: float = 0.0
+
+
+class EndedPermits(NamedTuple):
+    """What became of permits: `used` of them, the last one `seconds` after they were asked for; the others are given back."""
+
+    number: int
+    used: int
+    seconds: float
+
+
+class Replicas(Protocol):
+    """The other gateways on the same ledger."""
+
+    def take_permits(self, key_id: str, *, rpm: int, wanted: int) -> asyncio.Future[Permits]:
+        """Permits for up to `wanted` requests of a key, from the running event loop.
+
+        All replicas together get no more than `rpm` within any 60 seconds. Raises LedgerUnavailable.
+        """
+
+    def end_permits(self, ended: Sequence[EndedPermits]) -> asyncio.Future[None]:
+        """Give back what was not used. What is never given back counts for as long as if it had been used last of all."""
