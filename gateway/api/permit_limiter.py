@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from gateway.api.rate_limit import too_many
 from gateway.errors import LedgerUnavailable
-from gateway.store import EndedPermits, Permits, Replicas
-from gateway.store.replicas import PERMIT_SECONDS, WINDOW
+from gateway.store import EndedPermits, Permits
+from gateway.store.replicas import PERMIT_SECONDS, WINDOW, PermitSource
 
 # Permits are taken for what a key may do in this time, and given back after it where they are not used. Seconds.
 SWEEP_SECONDS = 1.0
@@ -56,12 +56,12 @@ class PermitLimiter:
 
     def __init__(
         self,
-        replicas: Replicas,
+        source: PermitSource,
         clock: Callable[[], float],
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._replicas = replicas
+        self._source = source
         self._clock = clock
         self._sleep = sleep
         self._keys: dict[str, _KeyPermits] = {}
@@ -99,14 +99,14 @@ class PermitLimiter:
         ended, self._ended = self._ended, []
         if ended:
             with suppress(LedgerUnavailable):
-                await self._replicas.end_permits(ended)
+                await self._source.end_permits(ended)
 
     async def _take(self, key: _KeyPermits, key_id: str, *, rpm: int) -> None:
         try:
             await asyncio.sleep(0)  # requests of the same moment are counted as waiting
             wanted = max(1, key.waiting, int(rpm * SWEEP_SECONDS / WINDOW))
             asked_at = self._clock()
-            permits = await self._replicas.take_permits(key_id, rpm=rpm, wanted=wanted)
+            permits = await self._source.take_permits(key_id, rpm=rpm, wanted=wanted)
         finally:
             key.taking = None
         self._end(key)

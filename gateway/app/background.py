@@ -15,7 +15,7 @@ from gateway.app.services import Services
 
 log = logging.getLogger(__name__)
 
-KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here
+KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here, where nothing tells of it
 ORPHANS_SECONDS = 60.0
 SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback, the judge and budgets is known here
 INTEGRITY_SECONDS = 86_400.0
@@ -32,7 +32,7 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "event loop lag": services.event_loop_lag.run,
         "settlement retries": services.settlement_retries.run,
         "metrics sharing": services.exporter.share,
-        "virtual keys": partial(run_periodically, KEYS_SECONDS, services.key_cache.refresh),
+        "virtual keys": partial(refresh_keys, services),
         "holdback spending": partial(run_periodically, SPENDING_SECONDS, services.holdback_spending.refresh),
         "judge spending": partial(run_periodically, SPENDING_SECONDS, services.judge_spending.refresh),
         "budget spending": partial(run_periodically, SPENDING_SECONDS, services.budget_spending.refresh),
@@ -74,14 +74,30 @@ async def lifespan(services: Services) -> AsyncIterator[None]:
             await asyncio.to_thread(services.telemetry.close)
 
 
-async def run_periodically(seconds: float, work: Callable[[], object]) -> None:
-    """Calls `work` in a thread until cancelled, `seconds` after its last return.
+async def refresh_keys(services: Services) -> None:
+    """Reads the keys every KEYS_SECONDS, and at once when a replica tells that they changed."""
+    changed = asyncio.Event()
+    if services.store.replicas is not None:
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        services.store.replicas.watch_keys(wake)
+    await run_periodically(KEYS_SECONDS, services.key_cache.refresh, woken=changed)
+
+
+async def run_periodically(seconds: float, work: Callable[[], object], *, woken: asyncio.Event | None = None) -> None:
+    """Calls `work` in a thread until cancelled, `seconds` after its last return, or when `woken` is set.
 
     A failure is logged and `work` is called again after the next pause. Further failures in a row are not logged.
     """
     failing = False
+    woken = woken or asyncio.Event()
     while True:
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), seconds)
+        woken.clear()
         try:
             await asyncio.to_thread(work)
         except Exception:  # whatever broke is logged, and the next call comes

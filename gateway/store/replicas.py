@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 # Requests of a key count for this long, in seconds.
@@ -31,8 +31,8 @@ class EndedPermits(NamedTuple):
     seconds: float
 
 
-class Replicas(Protocol):
-    """The other gateways on the same ledger."""
+class PermitSource(Protocol):
+    """Where permits come from."""
 
     def take_permits(self, key_id: str, *, rpm: int, wanted: int) -> asyncio.Future[Permits]:
         """Permits for up to `wanted` requests of a key, from the running event loop.
@@ -42,3 +42,13 @@ class Replicas(Protocol):
 
     def end_permits(self, ended: Sequence[EndedPermits]) -> asyncio.Future[None]:
         """Give back what was not used. What is never given back counts for as long as if it had been used last of all."""
+
+
+class Replicas(PermitSource, Protocol):
+    """The other gateways on the same ledger."""
+
+    def watch_keys(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, in a thread of the store, soon after any process made, changed or revoked a key.
+
+        Notifications may be missing, so keys have to be read now and then all the same.
+        """

@@ -35,7 +35,10 @@ async def test_killed_replica_loses_nothing_and_disturbs_nobody(replicas: Replic
 
 
 async def test_budget_and_revocation_hold_everywhere(replicas: Replicas) -> None:
-    """1,000 requests at once over three replicas never spend more than a budget for 100; a revoked key is refused by all within 10 s."""
+    """1,000 requests at once over three replicas never spend more than a budget for 100; a revoked key is refused by all within a second.
+
+    The second is given another half, because all of it runs on one machine.
+    """
     limit = 100 * COST_NANO
     key_id = await asyncio.to_thread(replicas.issue, "gw-budget", budget=Budget(limit, "total"))
     await replicas.start_all(3)
@@ -51,7 +54,7 @@ async def test_budget_and_revocation_hold_everywhere(replicas: Replicas) -> None
     async def is_refused() -> bool:
         return all([await status_with(each, "gw-budget") == 401 for each in replicas.running])
 
-    assert await until(is_refused, seconds=10) < 10
+    assert await until(is_refused, seconds=10) < 1.5
 
 
 async def test_requests_a_minute_of_a_key_hold_everywhere(replicas: Replicas) -> None:

@@ -41,7 +41,7 @@ _DELETE_OLD = f"DELETE FROM key_permits WHERE NOT {_COUNTS}"  # noqa: S608 - con
 
 @dataclass(frozen=True, slots=True)
 class PermitRequest:
-    """`Replicas.take_permits` as an operation of the writer."""
+    """`PermitSource.take_permits` as an operation of the writer."""
 
     key_id: str
     rpm: int
@@ -55,7 +55,7 @@ class PermitRequest:
 
 
 def end_permits(connection: PostgresConnection, *, ended: Sequence[EndedPermits]) -> None:
-    """As `Replicas.end_permits`."""
+    """As `PermitSource.end_permits`."""
     connection.bulk(_END, ended)
 
 

@@ -95,7 +95,7 @@ class PostgresStore(DatabaseStore):
             queue_size=queue_size,
         )
         super().__init__(readers=self._pool, writer=writer, clock=clock, now=now or self._database_clock.now)
-        self._replicas = PostgresReplicas(writer)
+        self._replicas = PostgresReplicas(source, thread, writer)
         weakref.finalize(self, writer.stop)
         thread.start(run_every(leases.RENEW_SECONDS, partial(_renew, self._pool, self._lease, self._database_clock)))
 
