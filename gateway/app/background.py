@@ -16,7 +16,7 @@ from gateway.app.services import Services
 log = logging.getLogger(__name__)
 
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here, where nothing tells of it
-ORPHANS_SECONDS = 60.0
+ORPHANS_SECONDS = 30.0
 SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback, the judge and budgets is known here
 INTEGRITY_SECONDS = 86_400.0
 FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,8 @@ from gateway.store.candidate_columns import from_columns
 from gateway.store.mutations import InsertRequest, StoredOutcome
 from gateway.store.process_lease import ProcessLease
 from gateway.store.sql import Connection
+
+log = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
@@ -57,7 +60,7 @@ def upsert_attempt(connection: Connection, request_id: str, attempt: Attempt) ->
 
 
 def settle(connection: Connection, record: RequestRecord) -> None:
-    """Idempotent; an unknown row is inserted. Raises ValueError for an open record."""
+    """Idempotent; an unknown row is inserted. A row that was closed otherwise stays as it is, which is logged. Raises ValueError for an open record."""
     if record.status == "open":
         raise ValueError("A request is settled with its final status.")
     values = encoding.settle_values(record)
@@ -70,6 +73,11 @@ def settle(connection: Connection, record: RequestRecord) -> None:
         _upsert_attempts(connection, request_id, record.attempts)
         connection.execute(sql.CLOSE_ATTEMPTS, {"request_id": request_id})
         budgets.charge(connection, request_id, cost_nano=encoding.nano(record.actual_cost))
+    elif (status := connection.execute(sql.STATUS, (request_id,)).get) != record.status:
+        log.warning(
+            "%s ended as %s, but its row was closed as %s before, by another process: the row keeps its estimated cost",
+            *(record.request_id, record.status, status),
+        )
 
 
 def insert_outcome(connection: Connection, outcome: StoredOutcome) -> int:

@@ -45,6 +45,23 @@ def test_request_id_begins_once(connection: apsw.Connection, owner: ProcessLease
         requests.insert(connection, InsertRequest(begun()), owner=owner)
 
 
+def test_settlement_that_changes_nothing_is_noticed(
+    connection: apsw.Connection, owner: ProcessLease, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A row that was closed with another status keeps it, and the log names the request; the same settlement again is silent."""
+    requests.insert(connection, InsertRequest(begun("closed")), owner=owner)
+    requests.interrupt_rows(connection, [owner.id], now="2026-11-22T10:40:00Z")
+    requests.settle(connection, ended("closed"))
+    assert row(connection, "closed")["status"] == "interrupted"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "closed ended as ok, but its row was closed as interrupted before" in caplog.text
+
+    caplog.clear()
+    requests.settle(connection, ended("once"))
+    requests.settle(connection, ended("once"))
+    assert caplog.messages == []
+
+
 def test_settle_writes_the_answer_and_closes_attempts(connection: apsw.Connection, owner: ProcessLease) -> None:
     """A settled row holds who answered, what it cost and saved, and no attempt stays reserved."""
     requests.insert(connection, InsertRequest(begun()), owner=owner)

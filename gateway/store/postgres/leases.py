@@ -1,7 +1,8 @@
 """Which process owns an open row, and whether it is still alive: a row per process, which it renews every few seconds.
 
 All times are the database's. While the database is away nobody can renew, so a process declares others dead only after it has itself
-renewed without a gap for as long as a lease lasts.
+renewed without a gap for as long as a lease lasts. A gap that it does not count as one is too short for another's lease to end: a
+lease lasts longer than such a gap, a renewal's interval before and after it, and the time to connect again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.schema import RECOVERY_LOCK, SHARDS
 
 RENEW_SECONDS = 5.0
-LEASE_SECONDS = 20.0
 # A pause between two renewals that is longer means that the database, or this process, was away.
-_GAP_SECONDS = 3 * RENEW_SECONDS
+GAP_SECONDS = 2 * RENEW_SECONDS
+LEASE_SECONDS = 30.0
 
 _RENEW = """
 INSERT INTO process_leases (owner, renewed) VALUES (?, clock_timestamp())
@@ -63,7 +64,7 @@ class DatabaseLease:
 
     def renewed(self) -> None:
         now = self._clock()
-        if self._renewed_at is None or now - self._renewed_at > _GAP_SECONDS:
+        if self._renewed_at is None or now - self._renewed_at > GAP_SECONDS:
             self._unbroken_since = now
         self._renewed_at = now
 
@@ -81,7 +82,7 @@ class DatabaseLease:
     def may_judge(self) -> bool:
         """Whether a stale lease means a dead process, rather than a database that was away."""
         now = self._clock()
-        if self._renewed_at is None or self._unbroken_since is None or now - self._renewed_at > _GAP_SECONDS:
+        if self._renewed_at is None or self._unbroken_since is None or now - self._renewed_at > GAP_SECONDS:
             return False
         return now - self._unbroken_since >= LEASE_SECONDS
 

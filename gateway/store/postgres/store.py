@@ -153,7 +153,7 @@ def read_tables(pool: PostgresReaders) -> None:
 def _renew(pool: PostgresReaders, lease: leases.DatabaseLease, clock: DatabaseClock) -> None:
     """Renew the lease and read the database's time. While the database is away, the next renewal comes."""
     try:
-        with pool.changing() as connection:
+        with pool.changing(seconds=leases.RENEW_SECONDS) as connection:
             if lease.in_use:
                 lease.renew(connection)
             clock.read(connection)

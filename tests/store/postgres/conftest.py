@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,14 @@ from gateway.store.postgres.store import PostgresStore
 from tests.postgres import PostgresServer, drop_database, new_database, required
 
 MakeStore = Callable[..., PostgresStore]
+
+
+def until_writable(store: PostgresStore) -> None:
+    """Wait until the database is back."""
+    deadline = time.monotonic() + 10
+    while not store.writable():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from gateway.accounts.budgets import Balance, Budget, Hold
 from gateway.store import InsertRequest, SettleRequest
-from gateway.store.postgres.leases import LEASE_SECONDS, RENEW_SECONDS, DatabaseLease
+from gateway.store.postgres.connection import CONNECT_TIMEOUT
+from gateway.store.postgres.leases import GAP_SECONDS, LEASE_SECONDS, RENEW_SECONDS, DatabaseLease
 from gateway.store.postgres.schema import RECOVERY_LOCK
+from gateway.store.postgres.store import PostgresStore
 from gateway.store.sql import Connection
-from tests.postgres import execute, rows
+from tests.postgres import PostgresServer, execute, rows
 from tests.store.cases import NOW, begun, ended
-from tests.store.postgres.conftest import MakeStore
+from tests.store.postgres.conftest import MakeStore, until_writable
 
 LATER = "2026-11-22T10:40:00Z"
 HOLD = Hold("k1", Budget(10_000_000), (6_000_000,), NOW)
@@ -26,6 +28,13 @@ class Clock:
         return self.seconds
 
 
+def witness(store: PostgresStore, clock: Clock) -> None:
+    """The store renews without a gap for as long as a lease lasts."""
+    for _ in range(int(LEASE_SECONDS / RENEW_SECONDS) + 1):
+        clock.seconds += RENEW_SECONDS
+        store.probe()
+
+
 def test_only_an_unbroken_witness_judges() -> None:
     """A process that has itself renewed without a gap for a lease's time knows that the database was there."""
     clock = Clock()
@@ -35,7 +44,7 @@ def test_only_an_unbroken_witness_judges() -> None:
         lease.renewed()
         seen.append(lease.may_judge)
         clock.seconds += RENEW_SECONDS
-    assert seen == [False, False, False, False, True]
+    assert seen == [False] * 6 + [True]
 
     clock.seconds += 60  # the database was away
     assert not lease.may_judge
@@ -63,9 +72,7 @@ def test_dead_replicas_rows_are_closed_within_the_promised_time(url: str, make_s
     execute(url, STALE)
     assert living.close_orphans(now=LATER) == 0  # perhaps nobody could renew
 
-    for _ in range(6):
-        clock.seconds += RENEW_SECONDS
-        living.probe()
+    witness(living, clock)
     assert living.close_orphans(now=LATER) == 1
     assert living.close_orphans(now=LATER) == 0
     row = living.request("dead") or {}
@@ -78,6 +85,53 @@ def test_dead_replicas_rows_are_closed_within_the_promised_time(url: str, make_s
     assert living.balance("k1", "total") == Balance(used_nano=6_000_000)
     assert [row["status"] for row in living.requests(filters={"status": "open"})] == ["open"]
     assert rows(url, "SELECT count(*) FROM process_leases") == [(1,)]
+
+
+def test_outage_of_the_database_makes_nobody_look_dead(server: PostgresServer, make_store: MakeStore) -> None:
+    """After the database was away for longer than a lease lasts, a replica that is back first leaves the others' open rows alone.
+
+    It closes rows again after it has watched for as long as a lease lasts: those of a replica that renewed are not among them.
+    """
+    clock, others = Clock(), Clock()
+    store, other = make_store(server.url(), clock=clock), make_store(server.url(), clock=others)
+    other.submit(InsertRequest(begun("outage"))).result()
+    witness(store, clock)
+    assert store._lease.may_judge
+    server.kill()
+    clock.seconds += 2 * LEASE_SECONDS
+    others.seconds += 2 * LEASE_SECONDS
+    assert not store.writable()
+    server.start()
+    execute(server.url(), STALE)  # what time does while nobody can renew
+    clock.seconds += RENEW_SECONDS  # the pause before a new connection
+    others.seconds += RENEW_SECONDS
+    until_writable(store)
+    for _ in range(int(LEASE_SECONDS / RENEW_SECONDS)):
+        assert store.close_orphans(now=LATER) == 0
+        clock.seconds += RENEW_SECONDS
+        store.probe()
+    until_writable(other)
+    other.probe()
+    clock.seconds += RENEW_SECONDS
+    store.probe()
+    assert store._lease.may_judge
+    assert store.close_orphans(now=LATER) == 0
+    assert (store.request("outage") or {})["status"] == "open"
+    other.submit(SettleRequest(ended("outage"))).result()
+
+
+def test_gap_that_a_witness_does_not_notice_ends_no_lease(url: str, make_store: MakeStore) -> None:
+    """A replica that renewed last before a short outage, and renews again only after its pause and a new connection, is not dead."""
+    clock = Clock()
+    other, store = make_store(now=lambda: NOW), make_store(now=lambda: NOW, clock=clock)
+    other.submit(InsertRequest(begun("short"))).result()
+    witness(store, clock)
+    clock.seconds += GAP_SECONDS
+    store.probe()
+    assert store._lease.may_judge
+    longest = RENEW_SECONDS + GAP_SECONDS + RENEW_SECONDS + CONNECT_TIMEOUT
+    execute(url, STALE.replace("1 hour", f"{longest} s"))
+    assert store.close_orphans(now=LATER) == 0
 
 
 def test_row_closed_too_early_gets_its_real_end(url: str, make_store: MakeStore) -> None:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from gateway.api.permit_limiter import PermitLimiter
 from gateway.errors import LedgerUnavailable, RateLimited
-from gateway.store.postgres.store import PostgresStore
 from tests.postgres import PostgresServer
-from tests.store.postgres.conftest import MakeStore
-
-
-def until_writable(store: PostgresStore) -> None:
-    deadline = time.monotonic() + 10
-    while not store.writable():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.store.postgres.conftest import MakeStore, until_writable
 
 
 async def test_limiters_of_three_replicas_admit_the_limit(url: str, make_store: MakeStore) -> None:
