@@ -90,7 +90,12 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     """Composes everything that the settings decide. Reads no file and opens no connection."""
     environment, store = services.environment, services.store
     engine = RoutingEngine(
-        settings.db, catalog=settings.catalog, tradeoff=settings.tradeoff, seed=environment.seed, store=store
+        settings.db,
+        catalog=settings.catalog,
+        tradeoff=settings.tradeoff,
+        seed=environment.seed,
+        store=store,
+        leads=partial(services.leads, "learning"),
     )
     providers = build_providers(settings, services.signatures)
     upstream_health = UpstreamHealth(environment.clock, observe=log_cooldown)

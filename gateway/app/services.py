@@ -108,13 +108,18 @@ class Services:
             return FallbackLimiter(self.permit_limiter, self.rate_limiter)
         return self.permit_limiter
 
+    def leads(self, job: str) -> bool:
+        """Whether this process does a job for all replicas. Blocks. Raises LedgerUnavailable."""
+        return self.store.replicas is None or self.store.replicas.leads(job)
+
     def close_orphans(self) -> int:
         """Close the ledger rows that dead processes left open and charge what they had reserved. Blocks."""
         return self.store.close_orphans(now=self.environment.now().isoformat(timespec="milliseconds"))
 
     def delete_expired_responses(self) -> None:
-        """Delete the expired responses of the ledger, whether it is still used for them or not. Blocks."""
-        self.store.submit(DeleteExpiredResponses(self.environment.now().timestamp())).result()
+        """Delete the expired responses of the ledger, whether it is still used for them or not; one replica does. Blocks."""
+        if self.leads("expired responses"):
+            self.store.submit(DeleteExpiredResponses(self.environment.now().timestamp())).result()
 
 
 def build_services(

@@ -47,6 +47,14 @@ def changing(db: str | None, *, create: bool = False) -> Iterator[DatabaseStore]
         raise click.ClickException(error.message) from None
 
 
+def alone(store: DatabaseStore, job: str) -> None:
+    """Takes a job for this command; ends the command where another process does it on the same database."""
+    if store.replicas is not None and not store.replicas.leads(job):
+        raise click.ClickException(
+            f"Another process does the same on this ledger ({job}). Wait for its end; if it was killed, half a minute."
+        )
+
+
 def ledger_to_read(db: str | None) -> str:
     """The path of the ledger that is named or set, else of the one that the last demo left here. Ends the command where there is none."""
     if db is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from gateway.cli.interruption import interruptible
-from gateway.cli.ledgers import DB, changing
+from gateway.cli.ledgers import DB, alone, changing
 from gateway.cli.period import PointInTime
 
 # Answers can be rated for 30 days, and monthly limits add up the rows of their month.
@@ -39,6 +39,7 @@ def prune(older_than: str, db: str | None) -> None:
             )
         ),
     ):
+        alone(store, "prune")
         while deleted := store.prune_requests(before=older_than, limit=PAGE):
             requests += deleted
         while deleted := store.prune_outcomes(before=older_than, limit=PAGE):

@@ -11,7 +11,7 @@ import orjson
 
 from gateway.catalog import plain_numbers, usd_text
 from gateway.cli.configuration import environment, settings_or_exit
-from gateway.cli.ledgers import DB, changing, existing, reading
+from gateway.cli.ledgers import DB, alone, changing, existing, reading
 from gateway.cli.period import PointInTime
 from gateway.cli.terminal import echo, interruptible
 from gateway.completion import Usage
@@ -48,6 +48,7 @@ def reprice(since: str | None, dry_run: bool, db: str | None, as_json: bool) -> 
     else:
         repriced = datetime.now(UTC).isoformat(timespec="microseconds")
         with interruptible(lambda: so_far(totals)), changing(path) as store:
+            alone(store, "reprice")
             for repricings in _repriced(store, since, totals, settings=settings):
                 store.submit(UpdateCosts(repricings, repriced)).result()
     summary = {"price_version": settings.prices.version, "dry_run": dry_run, **totals.summary()}

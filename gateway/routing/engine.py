@@ -35,7 +35,8 @@ class RoutingEngine:
 
     `tradeoff` runs from 0.0 (cheapest that will do) to 1.0 (best quality), 0.5 by default. The same `seed`, outcomes and
     order give the same decisions. With a `store`, the engine reads it only when `refresh` is called, in any thread. Without
-    one it opens `db_path` and reads the outcomes of other processes itself, every `POLL_SECONDS`.
+    one it opens `db_path` and reads the outcomes of other processes itself, every `POLL_SECONDS`. `leads` says whether this
+    process learns for all replicas that share the store.
     Callers may replace entries of `strategies`.
     """
 
@@ -48,10 +49,16 @@ class RoutingEngine:
         seed: int | None = None,
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
+        leads: Callable[[], bool] | None = None,
     ) -> None:
         self.catalog = load_catalog() if catalog is None else catalog
         self._trainer = OnlineTrainer(
-            db_path, self.catalog, store=store, clock=clock, poll_seconds=POLL_SECONDS if store is None else None
+            db_path,
+            self.catalog,
+            store=store,
+            clock=clock,
+            poll_seconds=POLL_SECONDS if store is None else None,
+            leads=leads,
         )
         analyzer = QueryPatternAnalyzer(db_path, trainer=self._trainer, tradeoff=tradeoff, seed=seed)
         learning = LearningStrategy(db_path, analyzer=analyzer)

@@ -47,6 +47,12 @@ class PermitSource(Protocol):
 class Replicas(PermitSource, Protocol):
     """The other gateways on the same ledger."""
 
+    def leads(self, job: str) -> bool:
+        """Whether this process is the one that does a job for all; takes the job if nobody does it. Blocks. Raises LedgerUnavailable.
+
+        The job is kept until the store is closed, or cannot be renewed for half a minute.
+        """
+
     def watch_keys(self, changed: Callable[[], None]) -> None:
         """Call `changed`, in a thread of the store, soon after any process made, changed or revoked a key.
 

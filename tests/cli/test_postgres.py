@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import orjson
 import pytest
@@ -42,6 +43,17 @@ def test_commands_take_a_url(invoke: Invoke, url: str) -> None:
     assert orjson.loads(results[3].stdout)["requests"] == 1
     assert "the ledger is postgresql://owner@" in results[8].output
     assert not any("s3cret" in result.output for result in results)
+
+
+@pytest.mark.parametrize("command", [("prune", "--older-than", "2026-09-01"), ("reprice",)], ids=lambda words: words[0])
+def test_one_process_changes_many_rows_at_a_time(invoke: Invoke, url: str, command: tuple[str, ...]) -> None:
+    """While another process prunes or reprices the same database, the command ends and says so; afterwards it works."""
+    with closing(open_store(url)) as other:
+        assert other.replicas is not None
+        assert other.replicas.leads(command[0])
+        result = invoke(*command, "--db", url, **KEYS)
+        assert (result.exit_code, "Another process does the same on this ledger" in result.output) == (1, True)
+    assert invoke(*command, "--db", url, **KEYS).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,11 @@ _BATCH = 2_000
 REPLAY_LIMIT = 20_000
 # The least number of outcomes between two checkpoints, so a start learns at most about as many again.
 SAVED_EVERY = 1_000
+# With more outcomes than this to learn, a replica that another one learns for loads a checkpoint instead: that costs as much as
+# learning some 2,000. Fewer outcomes it learns itself, so that it knows them at once.
+FOLLOWED = 2_000
+# Seconds between two loads, and for which no new checkpoint is waited for.
+FOLLOW_SECONDS = 10.0
 # The origins of a checkpoint: this trainer, or an operator's command.
 SAVED, ROLLBACK, RESET = "saved", "rollback", "reset"
 
@@ -43,6 +48,9 @@ class OnlineTrainer:
     A start continues from the newest readable checkpoint, else from the prior with the newest `replay_limit` outcomes. A rollback or
     reset by an operator is followed at the next refresh. With `poll_seconds=None` only `refresh` reads the store; it blocks and may run
     in any thread. Without a `store`, the file at `db_path` is opened at the first use. A `store` that is passed in is not closed.
+
+    Where several replicas learn, `leads` says whether this one learns and saves for all; it blocks. The others learn a few outcomes
+    themselves, and follow its checkpoints where there are more than FOLLOWED.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class OnlineTrainer:
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float | None = POLL_SECONDS,
         replay_limit: int = REPLAY_LIMIT,
+        leads: Callable[[], bool] | None = None,
     ) -> None:
         self.catalog = catalog
         self._db_path = db_path
@@ -62,6 +71,8 @@ class OnlineTrainer:
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._replay_limit = replay_limit
+        self._leads = leads or (lambda: True)
+        self._followed_at = float("-inf")
         self._lock = threading.Lock()
         self._estimator = Estimator(catalog)
         self._estimates = Estimates()
@@ -112,19 +123,49 @@ class OnlineTrainer:
     def _learn_new(self, pause: Pause) -> None:
         store = self._open_store()
         checkpoints = store.states()
-        commands = (each.id for each in checkpoints if each.origin != SAVED and each.problem is None)
-        last_command = max(commands, default=0)
+        last_command = _last_command(checkpoints)
         if self._learned_to is None or last_command > self._last_command:
             self._last_command = last_command
             self._learned_to = self._restore(store, checkpoints)
             pause()
+        leads = self._leads()
+        if (
+            not leads
+            and self._refreshed_at is not None
+            and self._follow(store, checkpoints, learned_to=self._learned_to)
+        ):
+            return
         before = self._learned_to
         while batch := _read_batch(store, after=self._learned_to, pause=pause):
             self._learned_to = batch[-1][0]
             self._estimates = self._estimator.learn([observation for _, observation in batch], pause=pause)
-        if self._learned_to != before:
+        if leads and self._learned_to != before:
             self._save(store, checkpoints, pause=pause)
         self._refreshed_at = self._clock()
+
+    def _follow(self, store: Store, checkpoints: Sequence[Checkpoint], *, learned_to: int) -> bool:
+        """Whether there is too much to learn here: the newest checkpoint is loaded, or the next one is waited for.
+
+        Nobody waits for long: if no checkpoint comes, as when the replica that leads has died, the outcomes are learned here.
+        """
+        now = self._clock()
+        if store.newest_outcome() - learned_to <= FOLLOWED:
+            self._followed_at = now
+            return False
+        if now - self._followed_at < FOLLOW_SECONDS:
+            return True
+        usable = [each for each in checkpoints if each.problem is None and each.format in READABLE_FORMATS]
+        newest = max(usable, key=lambda each: each.learned_to, default=None)
+        if newest is None or newest.learned_to - learned_to <= FOLLOWED:
+            return False
+        try:
+            state = read_state(store, newest)
+        except CheckpointError as error:
+            log.warning("checkpoint %d cannot be followed: %s", newest.id, error)
+            return False
+        self._load(state, saved_to=newest.learned_to)
+        self._learned_to, self._followed_at, self._refreshed_at = newest.learned_to, now, now
+        return True
 
     def _restore(self, store: Store, checkpoints: Sequence[Checkpoint]) -> int:
         """Loads the newest readable checkpoint; returns the id of the last outcome that it includes."""
@@ -154,9 +195,12 @@ class OnlineTrainer:
         self._saved_to = max(self._saved_to, newest)
         if learned_to - self._saved_to < SAVED_EVERY:
             return
+        body = dumps(self._estimator.state(), pause=pause)
+        if _last_command(store.states()) > self._last_command:
+            return  # an operator has ordered another state meanwhile, which this one must not follow
         self._saved_to = learned_to
         checkpoint = Checkpoint(SAVED, FORMAT, learned_to=learned_to, outcomes=self._estimator.learned)
-        store.submit(InsertCheckpoint(checkpoint, dumps(self._estimator.state(), pause=pause))).result()
+        store.submit(InsertCheckpoint(checkpoint, body)).result()
 
     def _open_store(self) -> Store:
         if self._store is None:
@@ -174,6 +218,11 @@ def read_state(store: Store, checkpoint: Checkpoint) -> EstimatorState:
     if body is None:
         raise CheckpointError("its checksum is wrong")
     return loads(body)
+
+
+def _last_command(checkpoints: Sequence[Checkpoint]) -> int:
+    """The id of the last rollback or reset by an operator; 0 without one."""
+    return max((each.id for each in checkpoints if each.origin != SAVED and each.problem is None), default=0)
 
 
 def _read_batch(store: Store, *, after: int, pause: Pause) -> Sequence[tuple[int, Observation]]:

@@ -9,6 +9,7 @@ from functools import partial
 from gateway.store.database_store import BatchWriter
 from gateway.store.postgres import permits
 from gateway.store.postgres.connection import PostgresSource
+from gateway.store.postgres.job_leases import JobLeases
 from gateway.store.postgres.listener import NotificationListener
 from gateway.store.postgres.readers import LoopThread
 from gateway.store.postgres.schema import KEYS_CHANNEL
@@ -18,10 +19,14 @@ from gateway.store.replicas import EndedPermits, Permits
 class PostgresReplicas:
     """Permits are written by the store's writer, with what else waits for a commit. `thread` keeps a connection for notifications."""
 
-    def __init__(self, source: PostgresSource, thread: LoopThread, writer: BatchWriter) -> None:
+    def __init__(self, source: PostgresSource, thread: LoopThread, *, writer: BatchWriter, jobs: JobLeases) -> None:
         self._source = source
         self._thread = thread
         self._writer = writer
+        self._jobs = jobs
+
+    def leads(self, job: str) -> bool:
+        return self._jobs.leads(job)
 
     def watch_keys(self, changed: Callable[[], None]) -> None:
         self._thread.start(NotificationListener(self._source, KEYS_CHANNEL, notified=changed).run())

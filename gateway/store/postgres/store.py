@@ -19,6 +19,7 @@ from gateway.store.mutations import InsertRequest, Mutation
 from gateway.store.postgres import batch, leases, migrations, schema
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.connection import PostgresConnection, PostgresSource
+from gateway.store.postgres.job_leases import Changing, JobLeases
 from gateway.store.postgres.readers import READ_TIMEOUT, LoopThread, PostgresReaders, run_every
 from gateway.store.postgres.replicas import PostgresReplicas
 from gateway.store.postgres.session import STATEMENT_TIMEOUT, PostgresSession
@@ -86,18 +87,21 @@ class PostgresStore(DatabaseStore):
             self._pool.close()
             raise
         self._lease = leases.DatabaseLease(clock=clock)
+        renewing = partial(self._pool.changing, seconds=leases.RENEW_SECONDS)
+        self._jobs = jobs = JobLeases(self._lease.id, renewing, clock=clock)
         writer = Writer(
             PostgresSession(source, self._lease, statement_timeout=statement_timeout, clock=clock),
             apply_batch=partial(batch.apply_batch, owner=self._lease),
             apply_one=partial(batch.apply_one, owner=self._lease),
             clock=clock,
-            on_close=partial(_close, self._pool, self._lease),
+            on_close=partial(_close, self._pool, self._lease, jobs),
             queue_size=queue_size,
         )
         super().__init__(readers=self._pool, writer=writer, clock=clock, now=now or self._database_clock.now)
-        self._replicas = PostgresReplicas(source, thread, writer)
+        self._replicas = PostgresReplicas(source, thread, writer=writer, jobs=jobs)
         weakref.finalize(self, writer.stop)
-        thread.start(run_every(leases.RENEW_SECONDS, partial(_renew, self._pool, self._lease, self._database_clock)))
+        renew = partial(_renew, renewing, self._lease, jobs, self._database_clock)
+        thread.start(run_every(leases.RENEW_SECONDS, renew))
 
     @property
     def replicas(self) -> PostgresReplicas:
@@ -150,20 +154,23 @@ def read_tables(pool: PostgresReaders) -> None:
             connection.execute(count)
 
 
-def _renew(pool: PostgresReaders, lease: leases.DatabaseLease, clock: DatabaseClock) -> None:
-    """Renew the lease and read the database's time. While the database is away, the next renewal comes."""
+def _renew(changing: Changing, lease: leases.DatabaseLease, jobs: JobLeases, clock: DatabaseClock) -> None:
+    """Renew the leases and read the database's time. While the database is away, the next renewal comes."""
     try:
-        with pool.changing(seconds=leases.RENEW_SECONDS) as connection:
+        with changing() as connection:
             if lease.in_use:
                 lease.renew(connection)
+            jobs_renewed = jobs.renew(connection)
             clock.read(connection)
         if lease.in_use:
             lease.renewed()
+        jobs_renewed()
     except LedgerUnavailable as error:
         log.debug("the lease was not renewed: %s", error.message)
 
 
-def _close(pool: PostgresReaders, lease: leases.DatabaseLease) -> None:
+def _close(pool: PostgresReaders, lease: leases.DatabaseLease, jobs: JobLeases) -> None:
     with suppress(LedgerUnavailable), pool.changing() as connection:
         lease.release(connection)
+        jobs.release(connection)
     pool.close()

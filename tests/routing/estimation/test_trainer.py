@@ -8,8 +8,17 @@ from typing import Any, cast
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.routing.estimation.snapshot import FORMAT
-from gateway.routing.estimation.trainer import POLL_SECONDS, RESET, ROLLBACK, SAVED_EVERY, OnlineTrainer
+from gateway.routing.estimation.snapshot import FORMAT, dumps
+from gateway.routing.estimation.trainer import (
+    FOLLOW_SECONDS,
+    FOLLOWED,
+    POLL_SECONDS,
+    RESET,
+    ROLLBACK,
+    SAVED,
+    SAVED_EVERY,
+    OnlineTrainer,
+)
 from gateway.routing.estimation.validation import stored
 from gateway.routing.prompt.features import prompt_facts
 from gateway.routing.types import Outcome
@@ -263,3 +272,96 @@ def test_outcomes_without_features_are_learned_by_pattern() -> None:
     trainer = trainer_on(store, Clock())
 
     assert trainer.refreshed().of(FLASH, prompt_facts(MODERATE)).outcomes == 1
+
+
+def following_on(store: MemoryStore, clock: Clock) -> OnlineTrainer:
+    """A trainer of a replica that another one learns for, after its start."""
+    trainer = OnlineTrainer(
+        "unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=None, leads=lambda: False
+    )
+    trainer.refresh()
+    return trainer
+
+
+def leading_on(store: MemoryStore, clock: Clock) -> OnlineTrainer:
+    trainer = OnlineTrainer(
+        "unused", THREE, store=cast(Store, store), clock=clock, poll_seconds=None, leads=lambda: True
+    )
+    trainer.refresh()
+    return trainer
+
+
+def test_replica_that_follows_learns_a_few_outcomes_itself() -> None:
+    """A few new outcomes are known at the next refresh, and only the replica that leads saves what it learned.
+
+    Slow: as many outcomes are learned, twice, as one checkpoint has.
+    """
+    store, clock = MemoryStore(), Clock()
+    leading, following = leading_on(store, clock), following_on(store, clock)
+    for _ in range(SAVED_EVERY):
+        store.submit(InsertOutcome(outcome()))
+    following.refresh()
+    assert (following.snapshot().learned, store.saved) == (SAVED_EVERY, [])
+    leading.refresh()
+    assert [each.learned_to for each in store.saved] == [SAVED_EVERY]
+
+
+def test_replica_that_follows_loads_what_is_too_much_to_learn() -> None:
+    """With many new outcomes a replica that follows waits for the checkpoint of the one that leads, and has the same state then.
+
+    Slow: as many outcomes are learned as cost more than a load.
+    """
+    store, clock = MemoryStore(), Clock()
+    leading, following = leading_on(store, clock), following_on(store, clock)
+    store.submit(InsertOutcome(outcome()))
+    following.refresh()
+    for _ in range(FOLLOWED + 1):
+        store.submit(InsertOutcome(outcome()))
+    following.refresh()
+    assert following.snapshot().learned == 1
+    leading.refresh()
+    clock.now += FOLLOW_SECONDS
+    reads = store.reads
+    following.refresh()
+    assert following.snapshot().learned == FOLLOWED + 2
+    assert store.reads == reads + 1  # of the newest id
+    assert dumps(following._estimator.state()) == dumps(leading._estimator.state())
+
+
+@pytest.mark.parametrize("saved", ["nothing", "damaged", "of another version"])
+def test_outcomes_are_learned_where_nobody_leads(saved: str) -> None:
+    """If no usable checkpoint comes, as when the replica that leads has died, the outcomes are learned after a while.
+
+    Slow: as many outcomes are learned as cost more than a load.
+    """
+    store, clock = MemoryStore(), Clock()
+    following = following_on(store, clock)
+    store.submit(InsertOutcome(outcome()))
+    following.refresh()
+    for _ in range(FOLLOWED + 1):
+        store.submit(InsertOutcome(outcome()))
+    if saved != "nothing":
+        written = Checkpoint(SAVED, FORMAT if saved == "damaged" else "newer", learned_to=FOLLOWED + 2, outcomes=1)
+        store.submit(InsertCheckpoint(written, b"?"))
+    clock.now += FOLLOW_SECONDS - 1
+    following.refresh()
+    assert following.snapshot().learned == 1
+    clock.now += 1
+    following.refresh()
+    assert following.snapshot().learned == FOLLOWED + 2
+    assert [each.problem for each in store.saved] == [None] * len(store.saved)
+
+
+def test_state_that_an_operator_replaced_is_not_saved() -> None:
+    """A rollback or reset that comes while a checkpoint is written wins: the checkpoint is not stored after it."""
+    store, clock = MemoryStore(), Clock()
+    leading = leading_on(store, clock)
+    for _ in range(SAVED_EVERY):
+        store.submit(InsertOutcome(outcome()))
+
+    def reset() -> None:
+        if leading.snapshot().learned == SAVED_EVERY and not store.saved:
+            store.submit(InsertCheckpoint(Checkpoint(RESET, FORMAT, learned_to=SAVED_EVERY, outcomes=0), b""))
+
+    leading.refresh(reset)
+    assert [each.origin for each in store.saved] == [RESET]

@@ -107,7 +107,7 @@ def test_lease_is_renewed_while_nothing_is_written(url: str, make_store: MakeSto
     busy.submit(SettleRequest(ended())).result()
     (before,) = rows(url, "SELECT owner, renewed FROM process_leases")
     for store in (quiet, busy):
-        _renew(store._pool, store._lease, DatabaseClock())
+        _renew(store._pool.changing, store._lease, store._jobs, DatabaseClock())
     (after,) = rows(url, "SELECT owner, renewed FROM process_leases")
     assert before[0] == after[0] == busy._lease.id
     assert before[1] < after[1]
@@ -119,7 +119,7 @@ def test_renewal_waits_for_a_database_that_is_away(server: PostgresServer, make_
     store.probe()
     server.stop()
     try:
-        _renew(store._pool, store._lease, DatabaseClock())
+        _renew(store._pool.changing, store._lease, store._jobs, DatabaseClock())
     finally:
         server.start()
     assert not store._lease.may_judge
