@@ -126,13 +126,13 @@ class OnlineTrainer:
         last_command = _last_command(checkpoints)
         if self._learned_to is None or last_command > self._last_command:
             self._last_command = last_command
-            self._learned_to = self._restore(store, checkpoints)
+            self._learned_to = self._restore(store, checkpoints, pause=pause)
             pause()
         leads = self._leads()
         if (
             not leads
             and self._refreshed_at is not None
-            and self._follow(store, checkpoints, learned_to=self._learned_to)
+            and self._follow(store, checkpoints, learned_to=self._learned_to, pause=pause)
         ):
             return
         before = self._learned_to
@@ -143,7 +143,7 @@ class OnlineTrainer:
             self._save(store, checkpoints, pause=pause)
         self._refreshed_at = self._clock()
 
-    def _follow(self, store: Store, checkpoints: Sequence[Checkpoint], *, learned_to: int) -> bool:
+    def _follow(self, store: Store, checkpoints: Sequence[Checkpoint], *, learned_to: int, pause: Pause) -> bool:
         """Whether there is too much to learn here: the newest checkpoint is loaded, or the next one is waited for.
 
         Nobody waits for long: if no checkpoint comes, as when the replica that leads has died, the outcomes are learned here.
@@ -163,11 +163,11 @@ class OnlineTrainer:
         except CheckpointError as error:
             log.warning("checkpoint %d cannot be followed: %s", newest.id, error)
             return False
-        self._load(state, saved_to=newest.learned_to)
+        self._load(state, saved_to=newest.learned_to, pause=pause)
         self._learned_to, self._followed_at, self._refreshed_at = newest.learned_to, now, now
         return True
 
-    def _restore(self, store: Store, checkpoints: Sequence[Checkpoint]) -> int:
+    def _restore(self, store: Store, checkpoints: Sequence[Checkpoint], *, pause: Pause) -> int:
         """Loads the newest readable checkpoint; returns the id of the last outcome that it includes."""
         for checkpoint in reversed(checkpoints):
             if checkpoint.problem is not None:
@@ -178,14 +178,14 @@ class OnlineTrainer:
                 log.error("checkpoint %d cannot be used and is kept: %s", checkpoint.id, error)
                 store.submit(RejectCheckpoint(checkpoint.id, str(error))).result()
                 continue
-            self._load(state, saved_to=checkpoint.learned_to)
+            self._load(state, saved_to=checkpoint.learned_to, pause=pause)
             return checkpoint.learned_to
-        self._load(EstimatorState(), saved_to=0)
+        self._load(EstimatorState(), saved_to=0, pause=pause)
         return max(0, store.newest_outcome() - self._replay_limit)
 
-    def _load(self, state: EstimatorState, *, saved_to: int) -> None:
+    def _load(self, state: EstimatorState, *, saved_to: int, pause: Pause) -> None:
         self._estimator = Estimator(self.catalog, state)
-        self._estimates = self._estimator.estimates()
+        self._estimates = self._estimator.estimates(pause=pause)
         self._saved_to = saved_to
 
     def _save(self, store: Store, checkpoints: Sequence[Checkpoint], *, pause: Pause) -> None:
