@@ -138,8 +138,13 @@ class PostgresServer:
 
     def kill(self) -> None:
         """As `kill -9` of every process of the server."""
+        assert self._process is not None
+        children = _children(self._process.pid)
         self.signal_all(signal.SIGKILL)
         self._end(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while any(_is_running(child) for child in children) and time.monotonic() < deadline:
+            time.sleep(0.01)  # a new server refuses to start beside one of them
 
     def signal_all(self, number: int) -> None:
         """Send a signal to the server's process and to those of its connections, which have sessions of their own."""
@@ -178,6 +183,13 @@ def _exists(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _children(process: int) -> Sequence[int]:

@@ -92,8 +92,9 @@ def test_outage_of_the_database_makes_nobody_look_dead(server: PostgresServer, m
 
     It closes rows again after it has watched for as long as a lease lasts: those of a replica that renewed are not among them.
     """
-    clock, others = Clock(), Clock()
-    store, other = make_store(server.url(), clock=clock), make_store(server.url(), clock=others)
+    execute(server.url(), "CREATE DATABASE outage")  # other tests leave open rows
+    url, clock, others = server.url("outage"), Clock(), Clock()
+    store, other = make_store(url, clock=clock), make_store(url, clock=others)
     other.submit(InsertRequest(begun("outage"))).result()
     witness(store, clock)
     assert store._lease.may_judge
@@ -102,7 +103,7 @@ def test_outage_of_the_database_makes_nobody_look_dead(server: PostgresServer, m
     others.seconds += 2 * LEASE_SECONDS
     assert not store.writable()
     server.start()
-    execute(server.url(), STALE)  # what time does while nobody can renew
+    execute(url, STALE)  # what time does while nobody can renew
     clock.seconds += RENEW_SECONDS  # the pause before a new connection
     others.seconds += RENEW_SECONDS
     until_writable(store)

@@ -178,9 +178,9 @@ def test_who_waits_behind_a_silent_database_is_refused_with_the_first(
 ) -> None:
     """What waits behind a transaction that is not answered is refused with it, and does not wait for a new connection too.
 
-    Slow: the time limit of a transaction passes, 1.1 s here.
+    Slow: the time limit of a transaction passes, 1.5 s here.
     """
-    store = make_store(server.url(), statement_timeout=0.1)
+    store = make_store(server.url(), statement_timeout=0.5)
     store.submit(InsertRequest(begun("silence 1"))).result()
     server.signal_all(signal.SIGSTOP)
     try:
@@ -191,7 +191,7 @@ def test_who_waits_behind_a_silent_database_is_refused_with_the_first(
         second = store.submit(InsertRequest(begun("silence 3")))
         for refused in (first, second):
             assert "it does not answer" in str(refused.exception())
-        assert time.monotonic() - began < CONNECT_TIMEOUT / 2
+        assert time.monotonic() - began < CONNECT_TIMEOUT
     finally:
         server.signal_all(signal.SIGCONT)
 
