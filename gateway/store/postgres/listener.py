@@ -74,7 +74,7 @@ class NotificationListener:
             await limited(connection, listening, seconds=CONNECT_TIMEOUT)
             self._pause = _FIRST_PAUSE
             self._notified()
-            while not ended.is_set():
+            while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._check_seconds)
                     return
