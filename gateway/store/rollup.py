@@ -123,11 +123,11 @@ INSERT INTO rollup ({COLUMNS}) SELECT {", ".join(KEY)}, {", ".join(f"sum({measur
 FROM rollup_rows GROUP BY {", ".join(KEY)}"""  # noqa: S608 - constants
 # Fill the rollup from `rollup_before`, its form without losses of prompt caches; sums of deleted rows stay. No row had a loss
 # then. Only the tokens that were written to caches are added up from the rows.
-_NEW = ("cache_miss", "missed_tokens", "missed_nano", "lost_nano", "cache_write_tokens")
-_BEFORE = ", ".join(name for name in (*KEY, *MEASURES) if name not in _NEW)
+NEW_WITH_LOSSES = ("cache_miss", "missed_tokens", "missed_nano", "lost_nano", "cache_write_tokens")
+KNOWN_BEFORE = ", ".join(name for name in (*KEY, *MEASURES) if name not in NEW_WITH_LOSSES)
 _KEYS = ", ".join(KEY)
 TAKE_OVER = (
-    f"INSERT INTO rollup ({_BEFORE}, {', '.join(_NEW)}) SELECT {_BEFORE}, '', 0, 0, 0, 0 FROM rollup_before",  # noqa: S608 - constants
+    f"INSERT INTO rollup ({KNOWN_BEFORE}, {', '.join(NEW_WITH_LOSSES)}) SELECT {KNOWN_BEFORE}, '', 0, 0, 0, 0 FROM rollup_before",  # noqa: S608 - constants
     f"""
 INSERT INTO rollup ({_KEYS}, cache_write_tokens) SELECT {_KEYS}, sum(cache_write_tokens) FROM rollup_rows
 WHERE cache_write_tokens > 0 GROUP BY {_KEYS} ON CONFLICT DO UPDATE SET cache_write_tokens = excluded.cache_write_tokens""",  # noqa: S608 - constants

@@ -133,3 +133,39 @@ BASE = (
     *(statement for event in _ADDED for statement in _trigger(event)),
     *COORDINATION,
 )
+
+
+def _cache_loss() -> Iterator[str]:
+    """The rollup with losses of prompt caches, as step 16 of SQLite makes it: the sums are taken over, each in its shard."""
+    yield from (
+        "ALTER TABLE routing_metrics ADD COLUMN cache_missed_tokens BIGINT CHECK (cache_missed_tokens >= 0)",
+        "ALTER TABLE routing_metrics ADD COLUMN cache_loss DOUBLE PRECISION",
+        "ALTER TABLE routing_metrics ADD COLUMN cache_loss_nano BIGINT CHECK (cache_loss_nano >= 0)",
+    )
+    for event in _ADDED:
+        name = f"rollup_{event.lower()}"
+        yield f"DROP TRIGGER {name} ON routing_metrics"
+        yield f"DROP FUNCTION {name}()"
+    yield "DROP VIEW rollup_rows"
+    yield "ALTER TABLE rollup RENAME CONSTRAINT rollup_pkey TO rollup_before_pkey"
+    yield "ALTER TABLE rollup RENAME TO rollup_before"
+    yield _translated(_sharded(rollup.TABLE))
+    yield _VIEW
+    new = ", ".join(rollup.NEW_WITH_LOSSES)
+    yield f"""
+INSERT INTO rollup ({rollup.KNOWN_BEFORE}, shard, {new})
+SELECT {rollup.KNOWN_BEFORE}, shard, '', 0, 0, 0, 0 FROM rollup_before"""  # noqa: S608 - constants
+    keys = ", ".join(rollup.KEY)
+    same = " AND ".join(f"rollup.{name} = added.{name}" for name in rollup.KEY)
+    yield f"""
+UPDATE rollup SET cache_write_tokens = added.tokens
+FROM (SELECT {keys}, sum(cache_write_tokens) AS tokens FROM rollup_rows WHERE cache_write_tokens > 0 GROUP BY {keys}) AS added
+JOIN (SELECT {keys}, min(shard) AS shard FROM rollup GROUP BY {keys}) AS first USING ({keys})
+WHERE {same} AND rollup.shard = first.shard"""  # noqa: S608 - constants
+    yield "DROP TABLE rollup_before"
+    yield from (statement for event in _ADDED for statement in _trigger(event))
+    yield "DROP INDEX routing_metrics_rated"
+    yield _ordered(tables.RATED_INDEX)
+
+
+CACHE_LOSS = tuple(_cache_loss())

@@ -30,6 +30,9 @@ OBJECTS = {
     "functions": """
         SELECT proname, pg_get_function_identity_arguments(oid), prosrc FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace ORDER BY 1, 2""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
     "triggers": "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
 }
 ADDED = 'ALTER TABLE refusals ADD COLUMN region TEXT COLLATE "C"'
@@ -77,6 +80,25 @@ def test_upgraded_database_is_like_a_new_one(oldest: str, url: str) -> None:
     assert rows(oldest, "SELECT version FROM schema_version") == [(SCHEMA,)]
     for query in OBJECTS.values():
         assert rows(oldest, query) == rows(url, query)
+
+
+def test_sums_are_taken_over(oldest: str) -> None:
+    """After an upgrade the totals by hour and day are those of before, of pruned rows too, with what the new form adds up."""
+    row = (
+        "INSERT INTO routing_metrics (request_id, timestamp, status, prompt_tokens, cache_write_tokens) "
+        "VALUES ('{}', '2026-11-22T10:00:00Z', 'ok', 5, 7)"
+    )
+    execute(
+        oldest,
+        row.format("one"),
+        f"BEGIN; SET LOCAL gateway.shard = '3'; {row.format('two')}; COMMIT",
+        "UPDATE rollup SET requests = requests + 10, prompt_tokens = prompt_tokens + 50 WHERE shard = 3",  # as after a prune
+    )
+    upgrade(oldest)
+    sums = "SELECT unit, sum(requests), sum(prompt_tokens), sum(cache_write_tokens) FROM rollup GROUP BY unit ORDER BY unit"
+    assert rows(oldest, sums) == [("day", 12, 60, 14), ("hour", 12, 60, 14)]
+    execute(oldest, row.format("three"))
+    assert rows(oldest, sums) == [("day", 13, 65, 21), ("hour", 13, 65, 21)]
 
 
 @pytest.mark.parametrize("start", ["oldest", "url", "empty"])
