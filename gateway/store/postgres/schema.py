@@ -169,3 +169,10 @@ WHERE {same} AND rollup.shard = first.shard"""  # noqa: S608 - constants
 
 
 CACHE_LOSS = tuple(_cache_loss())
+
+# What became of two models that were asked at once, and a key's `cascade`, as step 17 of SQLite adds them.
+AGREEMENT = (
+    'ALTER TABLE routing_metrics ADD COLUMN agreement TEXT COLLATE "C"',
+    'ALTER TABLE outcomes ADD COLUMN agreement TEXT COLLATE "C"',
+    'ALTER TABLE virtual_keys ADD COLUMN cascade TEXT COLLATE "C"',
+)
