@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 KEYS_SECONDS = 2.0  # until a key that another process made, rotated or revoked is known here, where nothing tells of it
 ORPHANS_SECONDS = 30.0
 SPENDING_SECONDS = 10.0  # until what other processes spend on the holdback, the judge and budgets is known here
+CONTENTS_SECONDS = 600.0
 INTEGRITY_SECONDS = 86_400.0
 FIRST_REFRESH = 0.5  # seconds that a start waits for a large ledger to be learned; the rest is learned while serving
 SHUTDOWN_SECONDS = 2.0  # in which interrupted requests send their last event and close their rows
@@ -40,6 +41,7 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "judge": services.judge_queue.run,
         "orphaned requests": partial(run_periodically, ORPHANS_SECONDS, services.close_orphans),
         "expired responses": partial(run_periodically, EXPIRY_SECONDS, services.delete_expired_responses),
+        "old contents": partial(run_periodically, CONTENTS_SECONDS, services.content_retention.delete),
         "refusals": partial(run_periodically, FLUSH_SECONDS, services.refusals.flush),
         "response memory": services.response_memory.run,
         "webhooks": services.webhook_sender.run,

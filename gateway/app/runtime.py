@@ -38,6 +38,7 @@ from gateway.observability.state_metrics import StateMetrics
 from gateway.providers.base import Provider
 from gateway.proxy import ChatProxy, EmbeddingProxy, LedgerServices
 from gateway.proxy.chat import ChatResult
+from gateway.proxy.content import ContentCollector
 from gateway.proxy.judge import Judge, JudgeEndpoint
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
@@ -310,6 +311,7 @@ def _ledger_services(
             providers={name for name, provider in providers.items() if provider.chooses_host},
         ),
         unrecorded=settings.on_ledger_failure == "serve",
+        content=ContentCollector(services.store) if settings.store_content else None,
     )
 
 

@@ -22,6 +22,7 @@ from gateway.api.refusals import RefusalCounter
 from gateway.api.response_state import ResponseMemory
 from gateway.app.alerting import AlertMonitor, webhook_post
 from gateway.app.answer_lengths import AnswerLengthReader
+from gateway.app.content_retention import ContentRetention
 from gateway.app.environment import Environment
 from gateway.app.key_budgets import KeyBudgetReader
 from gateway.app.ledger import lost_keys_of
@@ -84,6 +85,7 @@ class Services:
     refresh_loop: RefreshLoop
     signatures: SignatureCache
     response_memory: ResponseMemory
+    content_retention: ContentRetention
     # What the baseline is priced from.
     conversation_prefixes: ConversationPrefixes
     length_ratios: LengthRatios
@@ -199,6 +201,7 @@ def build_services(
         refresh_loop=RefreshLoop(refresh_all),
         signatures=SignatureCache(),
         response_memory=ResponseMemory(lambda: environment.now().timestamp()),
+        content_retention=ContentRetention(store, now=environment.now, days=settings.content_retention_days),
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,

@@ -121,6 +121,9 @@ class ChatProxy:
                     )
                 completion, validity = await self._escalate_if_invalid(transaction, answer, attempts)
             facts = answer_of(completion.choices, validity=validity)
+            if transaction.content is not None:
+                for choice in completion.choices:
+                    transaction.content.add(choice)
             record = await transaction.finish(End.completed(received(completion), facts))  # priced and committed
         if self.judge is not None and (transcript := self.judge.transcript(record)) is not None:
             for choice in completion.choices:
@@ -179,7 +182,8 @@ class ChatProxy:
             caller=caller,
             features=services.features,
         )
-        return RequestTransaction(plan, request, record, services=services, at=at, response=response)
+        content = None if services.content is None else services.content.begin(request)
+        return RequestTransaction(plan, request, record, services=services, at=at, response=response, content=content)
 
     def _attempts(self, transaction: RequestTransaction) -> AttemptSequence:
         plan = transaction.plan

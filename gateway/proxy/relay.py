@@ -10,12 +10,12 @@ behind output that has to be delivered first, so `resume` raises. No other step 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from gateway.completion import ChatRequest, Chunk, Usage
+from gateway.completion import ChatRequest, Chunk, Json, Usage
 from gateway.dialects import StreamWriter
 from gateway.errors import UpstreamError, UpstreamInvalidResponse
 from gateway.providers.base import StreamParser
-from gateway.proxy.answer_text import Transcript
 from gateway.proxy.body_executor import LARGE
 from gateway.proxy.settlement import ReceivedAnswer, message_chars
 from gateway.routing import AnswerCollector, AnswerFacts
@@ -93,13 +93,20 @@ class ChunkReader:
         return chunks
 
 
+class ChoiceReader(Protocol):
+    """Reads an answer along: to rate it, or to keep it."""
+
+    def add(self, choice: Json) -> None:
+        """Takes a choice of a chunk."""
+
+
 class Relay:
     """Writes the chunks of `reader` for the client, and keeps what the settlement needs to know about them.
 
-    `transcript` is given the answer where it is to be rated.
+    `readers` are given the answer too.
     """
 
-    __slots__ = ("_chars", "_collector", "_dropped", "_reader", "_transcript", "_usage", "_writer")
+    __slots__ = ("_chars", "_collector", "_dropped", "_reader", "_readers", "_usage", "_writer")
 
     def __init__(
         self,
@@ -107,9 +114,9 @@ class Relay:
         writer: StreamWriter,
         request: ChatRequest,
         *,
-        transcript: Transcript | None = None,
+        readers: Sequence[ChoiceReader] = (),
     ) -> None:
-        self._transcript = transcript
+        self._readers = readers
         self._reader = reader
         self._writer = writer
         self._collector = AnswerCollector(request)
@@ -156,6 +163,6 @@ class Relay:
         for choice in chunk.choices:
             self._chars += len(chunk.text) if chunk.text is not None else message_chars(choice.get("delta") or {})
             self._collector.add(choice)
-            if self._transcript is not None:
-                self._transcript.add(choice)
+            for each in self._readers:
+                each.add(choice)
         return self._writer.write(chunk)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.proxy.content import ContentCollector
 from gateway.proxy.outcomes import OutcomeCollector
 from gateway.proxy.settlement import CostCalculator
 from gateway.proxy.settlement_retry import SettlementRetryQueue
@@ -25,7 +26,7 @@ class LedgerServices:
 
     `ending` says whether the gateway itself stops open requests; `features` whether rows keep the router's prompt features;
     `unrecorded` whether requests without a budget are served while the ledger is unavailable and their rows wait in
-    `settlement_retries`.
+    `settlement_retries`. `content` keeps prompts and answers, where that is on.
     """
 
     store: Store
@@ -40,3 +41,4 @@ class LedgerServices:
     ending: Callable[[], bool] = lambda: False
     features: bool = True
     unrecorded: bool = False
+    content: ContentCollector | None = None

@@ -84,7 +84,8 @@ class ChatStream:
         self._writer = writer
         self._judge = judge
         self._transcript = None if judge is None else judge.transcript(transaction.record)
-        self._relay = Relay(upstream.reader, writer, transaction.request, transcript=self._transcript)
+        readers = [each for each in (self._transcript, transaction.content) if each is not None]
+        self._relay = Relay(upstream.reader, writer, transaction.request, readers=readers)
         transaction.receive_from(self._relay)
 
     async def send_to(self, client: EventSink) -> None:

@@ -24,6 +24,7 @@ from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, RoutedConversation, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
+from gateway.proxy.content import RequestContent
 from gateway.proxy.request_end import ChatError, End, code_of
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.session_spending import session_spending
@@ -55,7 +56,10 @@ class Receiver(Protocol):
 
 
 class RequestTransaction:
-    """One request. `record` is the row as it is known, `request` what is sent: the client's, within the spending limits."""
+    """One request. `record` is the row as it is known, `request` what is sent: the client's, within the spending limits.
+
+    `content` collects what is kept of the prompt and the answer, None where nothing is.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,9 @@ class RequestTransaction:
         services: LedgerServices,
         at: datetime,
         response: PendingResponse | None = None,
+        content: RequestContent | None = None,
     ) -> None:
+        self.content = content
         self.plan = plan
         self.request = request
         self.record = record
@@ -394,6 +400,8 @@ class RequestTransaction:
             log.error("the row of %s could not be settled: %s", self.record.request_id, error)
 
     def _notify(self) -> None:
+        if self.content is not None:
+            self.content.store(self.record)
         for observer in self._services.observers:
             observer(self.record)
         if self._end is not None and self._end.received.dropped:

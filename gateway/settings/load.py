@@ -62,6 +62,8 @@ PLAIN = (
     "allowed_hosts",
     "cors_origins",
     "record_features",
+    "store_content",
+    "content_retention_days",
     "tag_header",
     "corroborating_keys",
     "on_ledger_failure",

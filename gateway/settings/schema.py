@@ -138,6 +138,8 @@ class GatewayFile(Section):
     allowed_hosts: list[str] | None = None
     cors_origins: list[Origin] | None = None
     record_features: bool | None = None
+    store_content: bool | None = None
+    content_retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     tag_header: HeaderName | None = None
     corroborating_keys: Annotated[int, Field(ge=1, le=100)] | None = None
     on_ledger_failure: LedgerFailure | None = None

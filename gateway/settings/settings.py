@@ -142,6 +142,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     record_features: bool = True
+    store_content: bool = False
+    content_retention_days: int = 30
     tag_header: str = TAG_HEADER
     corroborating_keys: int = CORROBORATING_KEYS
     on_ledger_failure: LedgerFailure = "refuse"
@@ -187,6 +189,7 @@ def start_up_lines(settings: Settings) -> list[str]:
         f"client keys: {keys}",
         *_holdback_lines(settings),
         *_judge_lines(settings.judge),
+        *_content_lines(settings),
         *(f"{setting}: from {source}" for setting, source in settings.sources.items()),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
@@ -199,6 +202,12 @@ def _holdback_lines(settings: Settings) -> list[str]:
     return [
         f"holdback: {share} of the conversations with auto go to the baseline, to measure savings, for at most {most} more a day"
     ]
+
+
+def _content_lines(settings: Settings) -> list[str]:
+    if not settings.store_content:
+        return []
+    return [f"content: prompts and answers are kept in the ledger for {settings.content_retention_days} days"]
 
 
 def _judge_lines(judge: JudgeSettings | None) -> list[str]:

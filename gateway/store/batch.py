@@ -13,7 +13,7 @@ import apsw
 
 from gateway.errors import GatewayError
 from gateway.store import budgets, requests, rollup, sql
-from gateway.store.mutations import InsertOutcome, InsertRequest, InsertResponse, SettleRequest
+from gateway.store.mutations import InsertContent, InsertOutcome, InsertRequest, InsertResponse, SettleRequest
 from gateway.store.operations import apply_one
 from gateway.store.rows import InsertRow, SettleRow, Step, Values, encode_rows
 from gateway.store.writer import Operation
@@ -49,7 +49,7 @@ def apply_rows(connection: apsw.Connection, batch: Sequence[Step], *, owner: req
 
 
 # A tuple, because evaluating a union for each `isinstance` is slow.
-_GROUPABLE = (InsertRow, SettleRow, InsertRequest, SettleRequest, InsertOutcome, InsertResponse)
+_GROUPABLE = (InsertRow, SettleRow, InsertRequest, SettleRequest, InsertOutcome, InsertResponse, InsertContent)
 
 
 def independent_runs(batch: Sequence[StepT]) -> Iterator[list[tuple[int, StepT]]]:

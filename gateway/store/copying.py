@@ -21,8 +21,8 @@ from gateway.store.opening import ledger_name, open_read_only, open_store
 # Seconds for one query of a copy. Counting a hundred million rows takes minutes.
 READ_TIMEOUT = 86_400.0
 PAGE = 500
-# Bodies of responses and checkpoints may have megabytes each.
-_PAGES = {"responses": 5, "checkpoints": 5}
+# Bodies of responses and checkpoints may have megabytes each, contents half of one.
+_PAGES = {"responses": 5, "checkpoints": 5, "contents": 20}
 # The probe is not a fact. Keys come first.
 _NOT_COPIED = frozenset({"write_probe"})
 _FIRST = ("admin_key", "virtual_keys")

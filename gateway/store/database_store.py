@@ -26,6 +26,7 @@ from gateway.store import (
     reports,
     repricing,
     requests,
+    stored_contents,
     stored_responses,
     virtual_keys,
 )
@@ -36,6 +37,7 @@ from gateway.store.mutations import (
     InsertCheckpoint,
     InsertOutcome,
     Mutation,
+    StoredContent,
     StoredOutcome,
     StoredResponse,
 )
@@ -248,6 +250,10 @@ class DatabaseStore(ABC):
     def response(self, response_id: str) -> StoredResponse | None:
         with self._readers.reading() as connection:
             return stored_responses.read(connection, response_id)
+
+    def content(self, request_id: str) -> StoredContent | None:
+        with self._readers.reading() as connection:
+            return stored_contents.read(connection, request_id)
 
     def writable(self) -> bool:
         last = self._writer.last_commit

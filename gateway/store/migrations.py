@@ -82,6 +82,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE outcomes ADD COLUMN agreement TEXT",
         "ALTER TABLE virtual_keys ADD COLUMN cascade TEXT",
     ),
+    18: (tables.CONTENTS, tables.CONTENTS_BY_TIME),
 }
 # Steps that bring the rollup to today's form: step 14 makes it in that form, so a file from before that skips them.
 _AFTER_REBUILD = frozenset({16})

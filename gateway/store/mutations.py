@@ -83,6 +83,15 @@ class StoredResponse(NamedTuple):
     output: bytes
 
 
+class StoredContent(NamedTuple):
+    """The prompt and the answer of one request as text. `timestamp` is the request's, UTC ISO 8601."""
+
+    request_id: str
+    timestamp: str
+    prompt: str
+    answer: str
+
+
 class Mutation(Generic[ResultT_co]):
     """A change of the ledger; the type parameter is the type of its result."""
 
@@ -235,6 +244,13 @@ class DeleteResponse(Mutation[bool]):
     key_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class InsertContent(Mutation[None]):
+    """Keep the content of a request; one that is kept already stays."""
+
+    content: StoredContent
+
+
 class RefusalCount(NamedTuple):
     """Requests that were refused before routing: `hour` is UTC (`2026-11-29T10`), `cause` the error's code, `key_id` empty without a key."""
 
@@ -256,3 +272,11 @@ class DeleteExpiredResponses(Mutation[None]):
     """Delete the responses that are kept until `now` (Unix seconds) or shorter."""
 
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteContents(Mutation[int]):
+    """Delete up to `limit` contents of requests from before a time (ISO 8601, UTC); the result is their number."""
+
+    before: str
+    limit: int

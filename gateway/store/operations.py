@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import GatewayError, LedgerUnavailable
-from gateway.store import checkpoints, report_groups, repricing, requests, stored_responses, user_feedback, virtual_keys
+from gateway.store import (
+    checkpoints,
+    report_groups,
+    repricing,
+    requests,
+    stored_contents,
+    stored_responses,
+    user_feedback,
+    virtual_keys,
+)
 from gateway.store.mutations import (
     AddRefusals,
+    DeleteContents,
     DeleteExpiredResponses,
     DeleteResponse,
     InsertAdminKey,
     InsertCheckpoint,
+    InsertContent,
     InsertFeedback,
     InsertOutcome,
     InsertRequest,
@@ -82,6 +93,10 @@ def _apply(connection: Connection, operation: Operation, *, owner: requests.Owne
             return stored_responses.delete(connection, id, key_id)
         case DeleteExpiredResponses(now):
             return stored_responses.delete_expired(connection, now)
+        case InsertContent(content):
+            return stored_contents.insert(connection, content)
+        case DeleteContents(before, limit):
+            return stored_contents.delete(connection, before=before, limit=limit)
         case Mutation():
             raise TypeError(f"The ledger cannot apply {type(operation).__name__}")
         case _:

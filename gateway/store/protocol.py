@@ -13,7 +13,7 @@ from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import AdminKey, VirtualKey
 from gateway.records import PricedRow
 from gateway.store.decisions import Period
-from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredOutcome, StoredResponse
+from gateway.store.mutations import Checkpoint, CommitCallback, Mutation, StoredContent, StoredOutcome, StoredResponse
 from gateway.store.replicas import Replicas
 
 T = TypeVar("T")
@@ -140,6 +140,9 @@ class Store(Protocol):
 
     def response(self, response_id: str) -> StoredResponse | None:
         """A kept response, of any key and perhaps expired."""
+
+    def content(self, request_id: str) -> StoredContent | None:
+        """The kept prompt and answer of a request."""
 
     def priced_rows(self, *, after: int = 0, since: str = "", limit: int = 500) -> Sequence[PricedRow]:
         """Closed rows with an id above `after` and a timestamp from `since` on, oldest first, with their attempts."""

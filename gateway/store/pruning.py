@@ -11,7 +11,7 @@ _OLD = (
     "SELECT id, request_id FROM routing_metrics WHERE timestamp < :before AND status <> 'open' ORDER BY id LIMIT :limit"
 )
 _ATTEMPTS = "DELETE FROM attempts WHERE id >= :id || ':' AND id < :id || ';' AND request_id = :id"
-_BY_REQUEST = ("feedback", "cost_history")
+_BY_REQUEST = ("feedback", "cost_history", "contents")
 # Those that no sound state has learned are kept: a start learns them.
 _OUTCOMES = """
 DELETE FROM outcomes WHERE id IN (

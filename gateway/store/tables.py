@@ -243,6 +243,16 @@ CREATE TABLE IF NOT EXISTS responses (
 )"""
 RESPONSES_EXPIRE = "CREATE INDEX IF NOT EXISTS responses_expires ON responses (expires)"
 
+# Prompts and answers of requests, where `store_content` is on.
+CONTENTS = """
+CREATE TABLE IF NOT EXISTS contents (
+    request_id TEXT PRIMARY KEY,
+    timestamp TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    answer TEXT NOT NULL
+)"""
+CONTENTS_BY_TIME = "CREATE INDEX IF NOT EXISTS contents_timestamp ON contents (timestamp)"
+
 _ADMIN_KEY = """
 CREATE TABLE IF NOT EXISTS admin_key (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -269,6 +279,7 @@ INDEXES = (
     RESPONSES_EXPIRE,
     JUDGE_INDEX,
     RATED_INDEX,
+    CONTENTS_BY_TIME,
 )
 
 TABLES = (
@@ -286,5 +297,6 @@ TABLES = (
     REFUSALS,
     COST_HISTORY,
     RESPONSES,
+    CONTENTS,
     rollup.TABLE,
 )

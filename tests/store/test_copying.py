@@ -18,7 +18,15 @@ from gateway.records import Feedback
 from gateway.store import InsertFeedback, InsertOutcome, InsertRequest, InsertVirtualKey, SettleRequest
 from gateway.store.copying import LedgerCopy, copied_tables
 from gateway.store.ledger_tables import ledger_tables
-from gateway.store.mutations import Checkpoint, InsertCheckpoint, InsertResponse, StoredOutcome, StoredResponse
+from gateway.store.mutations import (
+    Checkpoint,
+    InsertCheckpoint,
+    InsertContent,
+    InsertResponse,
+    StoredContent,
+    StoredOutcome,
+    StoredResponse,
+)
 from gateway.store.opening import open_read_only, open_store
 from tests.postgres import drop_database, new_database
 from tests.store.cases import NOW, begun, ended
@@ -70,6 +78,7 @@ def filled(db: str) -> str:
             id="resp_1", key_id="k1", created=1.0, expires=9e9, previous=None, response=b"{}", input=b"[]", output=b"[]"
         )
         store.submit(InsertResponse(response)).result()
+        store.submit(InsertContent(StoredContent("r001", NOW.isoformat(), "2+2?", "four"))).result()
     return db
 
 

@@ -19,10 +19,12 @@ from gateway.errors import BudgetExceeded, Conflict, GatewayError, InvalidReques
 from gateway.records import Attempt, Feedback, Repricing
 from gateway.store import (
     Checkpoint,
+    DeleteContents,
     DeleteExpiredResponses,
     DeleteResponse,
     InsertAdminKey,
     InsertCheckpoint,
+    InsertContent,
     InsertFeedback,
     InsertOutcome,
     InsertRequest,
@@ -35,6 +37,7 @@ from gateway.store import (
     RotateVirtualKey,
     SettleRequest,
     Store,
+    StoredContent,
     StoredOutcome,
     StoredResponse,
     UpdateCosts,
@@ -366,3 +369,23 @@ def test_closed_store(store: Store) -> None:
 
     assert isinstance(store.submit(SettleRequest(ended())).exception(), LedgerUnavailable)
     store.flush()
+
+
+def test_content_is_kept_as_it_was_written(store: Store) -> None:
+    """Long texts come back whole, without the characters that no database takes; the first content of a request stays."""
+    kept = StoredContent("r1", NOW.isoformat(), "x" * 50_000, "four")
+    store.submit(InsertContent(kept._replace(answer="fo\0ur"))).result()
+    store.submit(InsertContent(kept._replace(answer="five"))).result()
+    store.submit(InsertContent(kept._replace(request_id="r2", answer="\ud800"))).result()
+    assert store.content("r1") == kept
+    assert store.content("r2") == kept._replace(request_id="r2", answer="?")
+    assert store.content("r3") is None
+
+
+def test_old_contents_are_deleted_in_steps(store: Store) -> None:
+    """Only those from before the time, the oldest first, so many at a time."""
+    for day in (3, 1, 2, 4):
+        store.submit(InsertContent(StoredContent(f"r{day}", f"2026-11-0{day}", "p", "a"))).result()
+    deleted = [store.submit(DeleteContents("2026-11-04", limit=2)).result() for _ in range(3)]
+    assert deleted == [2, 1, 0]
+    assert [store.content(f"r{day}") is None for day in (1, 2, 3, 4)] == [True, True, True, False]

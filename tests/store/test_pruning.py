@@ -78,18 +78,20 @@ def test_sums_of_pruned_rows_survive_a_change_of_others(store: DatabaseStore) ->
     assert [row[2] for row in read(store, GROUPED)] == [2, 2]
 
 
-def test_ratings_and_old_figures_go_with_their_row(store: DatabaseStore) -> None:
-    """Feedback and the cost history of a pruned row are deleted, those of others are not."""
+def test_ratings_old_figures_and_contents_go_with_their_row(store: DatabaseStore) -> None:
+    """Feedback, the cost history and the content of a pruned row are deleted, those of others are not."""
     for name, timestamp in (("a", OLD), ("b", "2026-11-22T10:00:00.000+00:00")):
         store.submit(SettleRequest(ended(name, timestamp=timestamp))).result()
         for statement in (
             f"INSERT INTO feedback (request_id, timestamp, score) VALUES ('{name}', '{timestamp}', 1)",  # noqa: S608 - constants
             f"INSERT INTO cost_history (request_id, repriced) VALUES ('{name}', '{timestamp}')",  # noqa: S608 - constants
+            f"INSERT INTO contents (request_id, timestamp, prompt, answer) VALUES ('{name}', '{timestamp}', '', '')",  # noqa: S608 - constants
         ):
             store.apply(lambda connection, statement=statement: connection.execute(statement))  # type: ignore[misc]  # its default
     store.prune_requests(before=BEFORE, limit=10)
     assert read(store, "SELECT request_id FROM feedback") == [("b",)]
     assert read(store, "SELECT request_id FROM cost_history") == [("b",)]
+    assert read(store, "SELECT request_id FROM contents") == [("b",)]
 
 
 def test_outcomes_that_are_not_learned_are_kept(store: DatabaseStore) -> None:

@@ -60,6 +60,7 @@ def request_detail(store: Store, request_id: str, *, prices: PriceTable, now: da
     candidates = row.get("candidates") or []
     return {
         "row": row,
+        "content": store.content(row["request_id"]),
         "key_name": names.get(row["key_id"] or ""),
         "candidates": [{**_UNKNOWN, **each} for each in candidates if isinstance(each, dict)],
         "waterfall": waterfall(row["attempts"]),
