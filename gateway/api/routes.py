@@ -17,6 +17,7 @@ from gateway.api.auth import Authenticator, RateClass, Role
 from gateway.api.client import AsgiAdapter, DirectEndpoint
 from gateway.api.cors import Cors, PreflightRoute, WithCors, is_page, marking
 from gateway.api.count_tokens import CountTokens
+from gateway.api.dashboard.live import LiveEndpoint
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn, wants_page
 from gateway.api.feedback import FeedbackEndpoint
@@ -162,7 +163,7 @@ def protected_routes(
     ]
 
 
-def dashboard_routes(dashboard: Dashboard) -> list[ProtectedRoute]:
+def dashboard_routes(dashboard: Dashboard, live: LiveEndpoint) -> list[ProtectedRoute]:
     """The pages below the first one. They are for people, so the description leaves them out."""
     return [
         ProtectedRoute("/dashboard/routing", dashboard.routing, Role.ADMIN),
@@ -173,6 +174,7 @@ def dashboard_routes(dashboard: Dashboard) -> list[ProtectedRoute]:
         ProtectedRoute("/dashboard/keys", dashboard.keys, Role.ADMIN),
         ProtectedRoute("/dashboard/keys", dashboard.change_keys, Role.ADMIN, method="POST"),
         ProtectedRoute("/dashboard/health", dashboard.health, Role.ADMIN),
+        ProtectedRoute("/dashboard/live", live.get, Role.ADMIN),
     ]
 
 

@@ -106,11 +106,12 @@ class Gateway:
         self.app.serve(runtime.routes, runtime.cors)
 
     def _watch(self) -> None:
-        """Let metrics, alerts and the retention look at the runtime in force."""
+        """Let metrics, alerts, the retention and open pages look at the runtime in force."""
         self.services.exporter.state = self.runtime.state_metrics
         self.services.key_budgets.wanted = self.runtime.settings.metrics_key_labels
         self.services.alert_monitor.use(self.runtime.alert_conditions, self.runtime.settings.webhooks)
         self.services.content_retention.days = self.runtime.settings.content_retention_days
+        self.services.live_updates.restart()
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:
         return lifespan(self.services)

@@ -44,6 +44,7 @@ def background_tasks(services: Services) -> Mapping[str, Callable[[], Coroutine[
         "old contents": partial(run_periodically, CONTENTS_SECONDS, services.content_retention.delete),
         "refusals": partial(run_periodically, FLUSH_SECONDS, services.refusals.flush),
         "response memory": services.response_memory.run,
+        "live updates": services.live_updates.run,
         "webhooks": services.webhook_sender.run,
         "alerts": services.alert_monitor.run,
         "ledger integrity": partial(run_periodically, INTEGRITY_SECONDS, services.integrity.check),

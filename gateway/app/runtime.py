@@ -15,6 +15,7 @@ from gateway.api.auth import Authenticator
 from gateway.api.chat import ChatEndpoint
 from gateway.api.cors import Cors
 from gateway.api.count_tokens import CountTokens
+from gateway.api.dashboard.live import LiveEndpoint
 from gateway.api.dashboard.page import Dashboard
 from gateway.api.dashboard.sign_in import SignIn
 from gateway.api.feedback import FeedbackEndpoint
@@ -298,6 +299,7 @@ def _ledger_services(
             log_request,
             services.operator_warnings.observe,
             services.holdback_spending.observe,
+            services.live_updates.observe,
             wake_refresh,
             *_optional_observers(settings, services, listed=listed),
         ),
@@ -385,11 +387,17 @@ def _routes(
         ),
         dashboard=dashboard,
     )
-    sign_in = SignIn(authenticator, services.admin_sessions, rate_limiter=services.rate_limiter, demo=services.demo)
+    sign_in = SignIn(
+        authenticator,
+        services.admin_sessions,
+        rate_limiter=services.rate_limiter,
+        demo=services.demo,
+        ended=services.live_updates.wake,
+    )
     return build_routes(
         protected,
         completions=completions,
         authenticator=authenticator,
         sign_in=sign_in,
-        pages=dashboard_routes(dashboard),
+        pages=dashboard_routes(dashboard, LiveEndpoint(services.live_updates, authenticator)),
     )

@@ -14,6 +14,7 @@ from gateway.accounts.key_cache import VirtualKeyCache
 from gateway.api.admin_sessions import AdminSessions, SharedAdminSessions
 from gateway.api.admission import ConcurrencyLimiter, StartPacer
 from gateway.api.body import BodyBudget
+from gateway.api.dashboard.live import LiveUpdates
 from gateway.api.health import IntegrityCheck
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.permit_limiter import PermitLimiter
@@ -91,6 +92,7 @@ class Services:
     length_ratios: LengthRatios
     # What is watched and reported.
     exporter: PrometheusExporter
+    live_updates: LiveUpdates
     refusals: RefusalCounter
     key_budgets: KeyBudgetReader
     event_loop_lag: EventLoopLag
@@ -137,6 +139,7 @@ def build_services(
 ) -> Services:
     """`refresh` makes the routing engine in use learn from the ledger; `shared` is the folder that several workers have in common."""
     clock, limits = environment.clock, settings.limits
+    lifecycle = Lifecycle()
     limiter = ConcurrencyLimiter(in_flight=limits.in_flight, queue=limits.queue, wait=limits.queue_wait)
     bodies = BodyBudget(max(limits.bodies_bytes, limits.body_bytes))
     event_loop_lag = EventLoopLag(clock)
@@ -181,7 +184,7 @@ def build_services(
         environment=environment,
         store=store,
         transport=transport,
-        lifecycle=Lifecycle(),
+        lifecycle=lifecycle,
         concurrency_limiter=limiter,
         start_pacer=StartPacer(),
         bodies=bodies,
@@ -205,6 +208,7 @@ def build_services(
         conversation_prefixes=ConversationPrefixes(),
         length_ratios=length_ratios,
         exporter=exporter,
+        live_updates=LiveUpdates(store.revision, ending=lambda: lifecycle.draining),
         refusals=RefusalCounter(store, now=environment.now, observe=exporter.observe_refusal),
         key_budgets=KeyBudgetReader(store, now=environment.now),
         event_loop_lag=event_loop_lag,

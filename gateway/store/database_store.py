@@ -235,6 +235,10 @@ class DatabaseStore(ABC):
         with self._readers.reading() as connection:
             return reports.session_totals(connection, session)
 
+    def revision(self) -> str:
+        with self._readers.reading() as connection:
+            return reports.revision(connection, now=self._now())
+
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> list[float]:
         with self._readers.reading() as connection:
             return reports.first_byte_times(connection, newest=newest, filters=filters or {})

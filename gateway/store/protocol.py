@@ -132,6 +132,9 @@ class Store(Protocol):
         """The newest rows first, of those with an id below `before`. `filters` are column values, `session` (with its subagents)
         and `tag:NAME`; InvalidRequest for an unknown one."""
 
+    def revision(self) -> str:
+        """A text that differs after rows, ratings, prices or refusals of the last two days have changed."""
+
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> Sequence[float]:
         """Seconds to the first byte of the `newest` rows that have any; `filters` as for `requests`."""
 

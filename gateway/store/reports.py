@@ -121,6 +121,12 @@ def session_totals(connection: Connection, session: str) -> dict[str, Any]:
     }
 
 
+def revision(connection: Connection, *, now: datetime) -> str:
+    day = (now.astimezone(UTC) - timedelta(days=1)).strftime(_DAY)
+    (row,) = sql.tuples(connection, sql.REVISION, {"day": day})
+    return "-".join(str(int(value)) for value in row)
+
+
 def first_byte_times(connection: Connection, *, newest: int, filters: Mapping[str, object]) -> list[float]:
     values = _checked(filters)
     rows = sql.dicts(connection, sql.first_byte_times(values), {**_filter_values(values), "limit": newest})

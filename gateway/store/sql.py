@@ -239,6 +239,13 @@ TIMELINE = (
 FROM period GROUP BY 1 HAVING total(requests) > 0 ORDER BY 1"""
 )
 
+# What open pages of the dashboard look at again and again: the newest row, and sums of two days.
+REVISION = """
+SELECT (SELECT coalesce(max(id), 0) FROM routing_metrics) AS newest,
+    (SELECT total(count) FROM refusals WHERE hour >= :day) AS refused,
+    total(requests) AS requests, total(feedbacks) AS feedbacks, total(cost_nano) AS cost, total(baseline_nano) AS baseline
+FROM rollup WHERE unit = 'day' AND bucket >= :day"""
+
 OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open'"
 
 CONFIDENCE = (

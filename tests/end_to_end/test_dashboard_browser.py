@@ -37,6 +37,11 @@ PATHS = {
 SERIOUS = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})).violations
   .filter((found) => ["serious", "critical"].includes(found.impact))
   .map((found) => `${found.id}: ${found.nodes[0].html} ${found.nodes[0].failureSummary}`)"""
+# A second viewer in the page, which counts what it is told.
+CHANGES = """() => new Promise((done) => {
+  window.changes = 0;
+  new EventSource("/dashboard/live").addEventListener("change", () => { window.changes += 1; done(); });
+})"""
 Scheme = Literal["light", "dark"]
 
 
@@ -166,6 +171,41 @@ def test_theme_and_pause_are_remembered(page: Page, seeded: Listening) -> None:
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.get_by_role("button", name="Resume").get_attribute("aria-pressed") == "true"
+
+
+def settled(seeded: Listening, request_id: str) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    seeded.store.submit(SettleRequest(ended(request_id, timestamp=now))).result()
+
+
+def test_an_open_page_shows_new_requests_by_itself(page: Page, seeded: Listening) -> None:
+    """A request appears without a reload; while updates are paused none does, and the page says so; afterwards it catches up."""
+    page.goto(f"{seeded.url}/dashboard/requests")
+    page.evaluate("window.kept = 'yes'")
+    page.get_by_role("status").get_by_text("Live").wait_for()
+    settled(seeded, "live1")
+    page.locator("a[href$='/live1']").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("status").get_by_text("Updates are paused").wait_for()
+    settled(seeded, "live2")
+    with page.expect_response(lambda response: "/dashboard/live" in response.url):
+        page.get_by_role("button", name="Resume").click()
+    page.locator("a[href$='/live2']").wait_for()
+    assert page.evaluate("window.kept") == "yes"
+
+
+def test_a_page_in_use_is_not_replaced(page: Page, seeded: Listening) -> None:
+    """While the keyboard is in the part that changes nothing moves; when it leaves, the page catches up."""
+    page.goto(f"{seeded.url}/dashboard/requests")
+    page.get_by_role("status").get_by_text("Live").wait_for()
+    page.locator("tbody a").first.focus()
+    page.evaluate(CHANGES)
+    before = page.evaluate("window.changes")
+    settled(seeded, "live3")
+    page.wait_for_function("(before) => window.changes > before", arg=before)
+    assert page.locator("a[href$='/live3']").count() == 0
+    page.locator("tbody a").first.blur()
+    page.locator("a[href$='/live3']").wait_for()
 
 
 def test_two_models_answer_side_by_side(page: Page, seeded: Listening) -> None:

@@ -36,6 +36,7 @@ PAGES = (
     ("health", "/dashboard/health", "Health"),
 )
 PERIODS = (("1h", "1 hour"), ("24h", "1 day"), ("7d", "7 days"), ("30d", "30 days"), ("365d", "1 year"))
+LIVE = ("overview", "requests", "health")  # pages that update themselves
 Read = Callable[[PageFilters], dict[str, Any]]
 
 
@@ -167,6 +168,8 @@ class Dashboard:
     async def _show(self, request: Request, name: str, read: Read) -> Response:
         try:
             filters = page_filters(request, now=self._now())
+            # Before the page is read: what changes meanwhile is then a change for the page.
+            revision = await asyncio.to_thread(self._store.revision) if name in LIVE else None
             values = await asyncio.to_thread(read, filters)
         except GatewayError as error:
             if not wants_page(request):
@@ -174,7 +177,7 @@ class Dashboard:
             return self._error(request, error)
         if values.get("found") is not None:
             return RedirectResponse(f"/dashboard/requests/{values['found']}", 303, headers=SECURITY_HEADERS)
-        return self._page(request, name, {**values, "filters": filters})
+        return self._page(request, name, {**values, "filters": filters, "revision": revision})
 
     def _error(self, request: Request, error: GatewayError) -> Response:
         return self._page(request, "error", {"message": error.message, "status": error.status}, status=error.status)

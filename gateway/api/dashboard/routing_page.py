@@ -47,6 +47,8 @@ def estimates(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float
     sums: dict[str, tuple[float, float, int]] = {}
     for row in rows:
         for candidate in row.get("candidates") or ():
+            if not isinstance(candidate, dict):
+                continue  # rows of other tools may have anything
             quality, cost = candidate.get("quality"), candidate.get("cost")
             if quality is None or cost is None:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -36,8 +37,16 @@ class SignIn:
     """The routes of the sign-in form, which admin routes also send to a browser without a session."""
 
     def __init__(
-        self, authenticator: Authenticator, sessions: AdminSessions, *, rate_limiter: SlidingWindowLimiter, demo: bool
+        self,
+        authenticator: Authenticator,
+        sessions: AdminSessions,
+        *,
+        rate_limiter: SlidingWindowLimiter,
+        demo: bool,
+        ended: Callable[[], None],
     ) -> None:
+        """`ended` is called once a session has ended."""
+        self._ended = ended
         self._authenticator = authenticator
         self._sessions = sessions
         self._rate_limiter = rate_limiter
@@ -91,6 +100,7 @@ class SignIn:
             if not hmac.compare_digest(form_token(session), fields.get("form_token", "")):
                 raise Forbidden("The form is out of date. Reload the dashboard and try again.")
             self._sessions.end(session)
+            self._ended()
         response = _redirect("/sign-in")
         set_cookie(response, request, COOKIE, "", seconds=0)
         return response

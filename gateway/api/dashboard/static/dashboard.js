@@ -4,7 +4,6 @@ const remember = (name, value) => { try { localStorage.setItem(name, value); } c
 const recall = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
 const root = document.documentElement;
 if (recall("theme")) root.dataset.theme = recall("theme");
-const LIVE_SECONDS = 5;
 
 function themeSwitch() {
   const button = document.getElementById("theme");
@@ -15,28 +14,50 @@ function themeSwitch() {
   label();
 }
 
-// Replaces the parts of the page that change; the reader's place, filters and open details stay.
+// The gateway says when the ledger has changed; then the parts of the page that change are read again and replaced. The reader's
+// place, filters and open details stay: while the reader is in such a part, it waits.
 function liveUpdates() {
   const part = document.querySelector("[data-live]");
   if (!part) return;
-  const button = document.getElementById("pause");
-  let paused = recall("paused") === "yes";
+  const button = document.getElementById("pause"), told = document.getElementById("live");
+  const say = (text) => { if (told.textContent !== text) told.textContent = text; };
+  let source = null, retry = 0, stale = false, reading = false, paused = recall("paused") === "yes";
+  const busy = () => paused || document.hidden || reading || part.contains(document.activeElement) || part.querySelector("details[open]")
+    || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
+  const refresh = async () => {
+    stale = busy();
+    if (stale) return;
+    reading = true;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+      reading = false;
+      if (!answer.ok || !fresh) say("Not updating: sign in again");
+      else if (busy()) stale = true;
+      else { part.replaceChildren(...fresh.childNodes); part.dataset.revision = fresh.dataset.revision; }
+    } catch { reading = false; stale = true; }
+  };
+  const disconnect = () => { clearTimeout(retry); if (source) source.close(); source = null; };
+  const connect = () => {
+    disconnect();
+    if (paused) return say("Updates are paused");
+    if (document.hidden) return; // a browser has six connections for all pages of a host
+    source = new EventSource(`/dashboard/live?revision=${encodeURIComponent(part.dataset.revision)}`);
+    source.addEventListener("open", () => say("Live"));
+    source.addEventListener("change", () => { stale = true; refresh(); });
+    source.addEventListener("tick", () => { if (stale || "tick" in part.dataset) refresh(); });
+    source.addEventListener("error", () => {
+      say("Not connected");
+      if (source && source.readyState === EventSource.CLOSED) retry = setTimeout(connect, 10000);
+    });
+  };
   const label = () => { button.textContent = paused ? "Resume" : "Pause"; button.setAttribute("aria-pressed", String(paused)); };
-  button.addEventListener("click", () => { paused = !paused; remember("paused", paused ? "yes" : "no"); label(); });
+  button.addEventListener("click", () => { paused = !paused; remember("paused", paused ? "yes" : "no"); label(); connect(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) disconnect(); else connect(); });
+  for (const left of ["focusout", "toggle"]) part.addEventListener(left, () => setTimeout(() => { if (stale) refresh(); }), true);
   button.hidden = false;
   label();
-  const busy = () => paused || document.hidden || part.contains(document.activeElement) || part.querySelector("details[open]");
-  const refresh = async () => {
-    if (!busy()) {
-      try {
-        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
-        if (answer.ok && fresh && !busy()) part.replaceChildren(...fresh.childNodes);
-      } catch { /* the gateway is away; the next round tries again */ }
-    }
-    setTimeout(refresh, LIVE_SECONDS * 1000);
-  };
-  setTimeout(refresh, LIVE_SECONDS * 1000);
+  connect();
 }
 
 function filterForms() {
