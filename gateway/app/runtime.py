@@ -73,6 +73,7 @@ class Runtime:
     """One configuration in force: requests that begin under it also end under it."""
 
     settings: Settings
+    proxy: ChatProxy
     engine: RoutingEngine
     routes: Sequence[BaseRoute]
     cors: Cors
@@ -171,7 +172,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     cors = Cors(authenticator, origins=settings.cors_origins)
     state_metrics = state_metrics_of(settings, services, healths=(upstream_health, embeddings_health))
     alerts = alert_conditions_of(settings, services, state=state_metrics, evidence=quality_evidence)
-    return Runtime(settings, engine, routes, cors, store, state_metrics, alerts, quality_evidence)
+    return Runtime(settings, proxy, engine, routes, cors, store, state_metrics, alerts, quality_evidence)
 
 
 def _planner(

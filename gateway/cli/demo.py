@@ -16,6 +16,7 @@ import click
 
 from gateway.catalog.packaged import load_catalog
 from gateway.cli.configuration import KEY_VARIABLES, environment, settings_or_exit
+from gateway.cli.demo_history import history_process
 from gateway.cli.launch import (
     build_gateway_or_exit,
     ledger_or_exit,
@@ -50,6 +51,16 @@ GRACE = 5.0  # seconds that open answers have after the first signal: a demo sho
     metavar="N",
     help="Requests that simulated users send, so that the dashboard has data.",
 )
+@click.option(
+    "--history",
+    type=click.IntRange(0, 365),
+    is_flag=False,
+    flag_value=30,
+    default=0,
+    show_default=True,
+    metavar="[DAYS]",
+    help="Days of simulated users before the start; 30 without a number.",
+)
 def demo(
     host: str | None,
     port: int | None,
@@ -59,6 +70,7 @@ def demo(
     accept_lost_keys: bool,
     seed: int,
     traffic: int,
+    history: int,
 ) -> None:
     """Serve simulated Gemini, Claude and OpenRouter models behind the real gateway.
 
@@ -80,11 +92,15 @@ def demo(
                 click.echo(line, err=True)
             click.echo(f"demo: every upstream is simulated; the ledger is {ledger_name(settings.db)}", err=True)
             key = settings.client_keys[0].value if settings.client_keys else None
+            past = history_process(settings, days=history, seed=seed, prices=listed_prices()) if history else None
             users = Users(requests=traffic, seed=seed, api_key=key)
 
             def started(url: str) -> None:
+                """The gateway serves: let the others take the processor."""
                 tell_ready(url)
                 users.start(url)
+                if past is not None:
+                    past.start()
 
             with logging_to(sys.stderr):
                 store = ledger_or_exit(settings, accept_lost_keys=accept_lost_keys)
@@ -98,6 +114,9 @@ def demo(
                     )
                 finally:
                     users.stop()
+                    if past is not None and past.pid is not None:
+                        past.terminate()
+                        past.join()
 
 
 @contextmanager

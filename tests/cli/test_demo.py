@@ -105,6 +105,21 @@ def test_demo_traffic_fills_the_ledger_and_ends_with_it(start: Start, db: Path) 
     assert any("simulated users: " in line for line in demo.lines)
 
 
+def test_demo_with_a_history_shows_days_before_its_start(start: Start, invoke: Invoke, db: Path) -> None:
+    """The page stands while simulated days are written; `report` sees them; the end of the demo ends the writing.
+
+    Slow: the history is written by a process of its own, which imports the gateway first.
+    """
+    demo = start("demo", "--port", "0", "--history", "365", environment={"GATEWAY_DB": str(db)})
+    assert httpx2.get(demo.url).status_code == 200
+    asked = 0
+    while asked < 3:
+        asked = httpx2.get(f"{demo.url}/v1/routing/summary?days=400").json()["total_requests"]
+    told = orjson.loads(invoke("report", "--json", "--since", "400d", GATEWAY_DB=str(db)).stdout)
+    assert told["requests"] >= 3
+    assert demo.end() == 0
+
+
 def test_demo_in_a_read_only_directory_uses_a_temporary_ledger(tmp_path: Path) -> None:
     """A demo in such a directory keeps its ledger in a temporary file."""
     tmp_path.chmod(0o555)
