@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -234,6 +234,14 @@ class DatabaseStore(ABC):
         """The closed requests of a session and its subagents: `requests`, `spent_usd` and `saved_usd`."""
         with self._readers.reading() as connection:
             return reports.session_totals(connection, session)
+
+    def recent_values(self, *, days: int) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.recent_values(connection, days=days, now=self._now())
+
+    def last_uses(self, key_ids: Iterable[str]) -> dict[str, str]:
+        with self._readers.reading() as connection:
+            return reports.last_uses(connection, key_ids)
 
     def revision(self) -> str:
         with self._readers.reading() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from decimal import Decimal
@@ -131,6 +131,12 @@ class Store(Protocol):
     ) -> list[dict[str, Any]]:
         """The newest rows first, of those with an id below `before`. `filters` are column values, `session` (with its subagents)
         and `tag:NAME`; InvalidRequest for an unknown one."""
+
+    def recent_values(self, *, days: int) -> list[dict[str, Any]]:
+        """The combinations of `provider`, `model`, `pattern` and `key_id` that occur in the closed rows of the last `days`."""
+
+    def last_uses(self, key_ids: Iterable[str]) -> dict[str, str]:
+        """The timestamp of the newest row of each of these keys that has any."""
 
     def revision(self) -> str:
         """A text that differs after rows, ratings, prices or refusals of the last two days have changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -119,6 +119,17 @@ def session_totals(connection: Connection, session: str) -> dict[str, Any]:
         "spent_usd": encoding.usd(float(row["cost_nano"])),
         "saved_usd": encoding.usd(float(row["savings_nano"])),
     }
+
+
+def recent_values(connection: Connection, *, days: int, now: datetime) -> list[dict[str, Any]]:
+    return sql.dicts(
+        connection, sql.RECENT_VALUES, {"day": (now.astimezone(UTC) - timedelta(days=days)).strftime(_DAY)}
+    )
+
+
+def last_uses(connection: Connection, key_ids: Iterable[str]) -> dict[str, str]:
+    found = {key_id: connection.execute(sql.LAST_USE, (encoding.text(key_id),)).get for key_id in key_ids}
+    return {key_id: str(timestamp) for key_id, timestamp in found.items() if timestamp is not None}
 
 
 def revision(connection: Connection, *, now: datetime) -> str:

@@ -246,6 +246,10 @@ SELECT (SELECT coalesce(max(id), 0) FROM routing_metrics) AS newest,
     total(requests) AS requests, total(feedbacks) AS feedbacks, total(cost_nano) AS cost, total(baseline_nano) AS baseline
 FROM rollup WHERE unit = 'day' AND bucket >= :day"""
 
+RECENT_VALUES = "SELECT DISTINCT provider, model, pattern, key_id FROM rollup WHERE unit = 'day' AND bucket >= :day"
+# The index of keys has their rows in the order of ids.
+LAST_USE = "SELECT timestamp FROM routing_metrics WHERE key_id = ? ORDER BY id DESC LIMIT 1"
+
 OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open'"
 
 CONFIDENCE = (
@@ -354,7 +358,13 @@ def first_byte_times(filters: Mapping[str, object]) -> str:
 
 
 def _conditions(filters: Mapping[str, object]) -> list[str]:
-    conditions = [f"{name} = :{name}" for name in FILTERS if name in filters]
+    # A period that is over is found by its time: its rows are far from the newest ones of a strategy or confidence.
+    unindexed = ("strategy_used", "confidence") if "until" in filters else ()
+    conditions = [
+        f"coalesce({name}, '') = :{name}" if name in unindexed else f"{name} = :{name}"
+        for name in FILTERS
+        if name in filters
+    ]
     conditions += [condition for name, condition in BOUNDS.items() if name in filters]
     if "session" in filters:
         conditions.append(_SESSION)

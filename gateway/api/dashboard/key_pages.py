@@ -20,7 +20,7 @@ from gateway.store import InsertVirtualKey, RevokeVirtualKey, RotateVirtualKey, 
 
 SECRET_BYTES = 32
 NO_KEY = "none"  # what the report calls requests without a key
-KEY_SHARE_ROWS = 5000  # newest rows that the keys' shares of the strongest models are computed from
+KEY_SHARE_ROWS = 2000  # newest rows that the keys' shares of the strongest models are computed from
 MAX_RPM, MAX_DAYS, MAX_NAME, MAX_MODELS = 1_000_000, 3650, 64, 2000
 
 
@@ -38,10 +38,6 @@ def key_list(
     bounds: dict[str, Any] = {"since": filters.since, "until": filters.until, "key_id": None}
     groups = [ReportGroup(**row) for row in store.report_groups(**bounds)]
     used = {row["key"]: row for row in breakdown(groups, "key")}
-    last_days: dict[str, str] = {}
-    for group in groups:
-        name = group.key_id or NO_KEY
-        last_days[name] = max(last_days.get(name, ""), group.bucket)
     refused: dict[str, dict[str, int]] = {}
     for row in store.refusals(**bounds):
         refused.setdefault(row["key_id"] or NO_KEY, {})[row["cause"]] = row["requests"]
@@ -62,13 +58,14 @@ def key_list(
             "balance": balance,
             "resets": None if key is None or key.budget is None else resets(key.budget.window, now),
             "used": used.get(key_id),
-            "last_day": last_days.get(key_id, ""),
+            "last_use": last_uses.get(key_id),
             "refused": refused.get(key_id, {}),
             "strong": shares.get(key_id),
         }
 
     issued = {key.id for key in keys}
     others = sorted((set(used) | set(refused)) - issued)
+    last_uses = store.last_uses([*issued, *others])
     rows = [shown(key.id, key) for key in keys] + [shown(key_id, None) for key_id in others]
     return {"keys": sorted(rows, key=_most_spent), "tiers": TIERS, "no_key": NO_KEY}
 

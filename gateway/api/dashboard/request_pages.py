@@ -16,6 +16,7 @@ from gateway.savings import ReportGroup, moment
 from gateway.store import Store
 
 PAGE_ROWS = 25
+CHOICE_DAYS = 7  # whose models, patterns and keys the filters offer
 STATUSES = ("ok", "error", "cancelled", "interrupted", "open")
 # Members of a candidate; a pinned one has a provider and a model only, and rows of other tools may have anything.
 _UNKNOWN = dict.fromkeys(
@@ -38,13 +39,13 @@ def request_list(store: Store, filters: PageFilters) -> dict[str, Any]:
     if searched and store.request(searched) is not None:
         return {"found": searched}
     rows = store.requests(limit=PAGE_ROWS + 1, before=filters.before, filters=filters.columns)
-    groups = [ReportGroup(**row) for row in store.report_groups(since=filters.since, until=filters.until, key_id=None)]
+    recent = [ReportGroup(**row) for row in store.recent_values(days=CHOICE_DAYS)]
     names = {key.id: key.name for key in store.virtual_keys()}
     return {
         "found": None,
         "rows": rows[:PAGE_ROWS],
         "names": names,
-        "choices": choices(groups, names=names),
+        "choices": choices(recent, names=names),
         "statuses": [(name, name) for name in STATUSES],
         "strategies": [(name, name) for name in STRATEGIES],
         "next_before": rows[PAGE_ROWS - 1]["id"] if len(rows) > PAGE_ROWS else None,
