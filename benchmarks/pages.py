@@ -43,7 +43,7 @@ INSERT INTO routing_metrics (
 )
 SELECT 'req_' || n, strftime('%Y-%m-%dT%H:%M:%S.000+00:00', :now, '-' || ((:rows - n) * :span / :rows) || ' seconds'),
     iif(a < 80, 'hybrid', 'pinned'), iif(a < 80, iif(k % 11 > 3, 'high', 'medium'), NULL),
-    'provider' || (k % 3), 'model' || ((k * k / 350 + a * a / 4000) % 12), 'claude', 'baseline',
+    'provider' || ((k * k / 350 + a * a / 4000) % 3), 'model' || ((k * k / 350 + a * a / 4000) % 12), 'claude', 'baseline',
     0.004, 0.001, 0.003, 75, iif(a < 80, 'pattern' || (k * k / 350), NULL), 0.4, iif(b % 97, 'ok', 'error'),
     iif(b % 50, 0, 1), 'the cheapest model that is good enough', 4000000, 1000000, 0.003, 0.005,
     iif(b % 10, 'modelled', 'exact'), iif(a < 80, 1, 0), 400, 60, 100, 0.8, 0.3 + b / 1000.0, 's-' || (n / 5),

@@ -24,11 +24,12 @@ import orjson
 
 from gateway.api.feedback import FeedbackBody, FeedbackEndpoint
 from gateway.app import Environment, Gateway
+from gateway.app.answer_lengths import AnswerLengthReader
 from gateway.dialects import CHAT_COMPLETIONS
 from gateway.dialects.chat_completions import parse_chat_request
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.proxy import ChatError, ChatResult
-from gateway.routing import Caller
+from gateway.routing import Caller, no_pause
 from gateway.settings import Settings
 from gateway.store.opening import open_store
 from gateway.transport.httpx_client import HttpxTransport
@@ -151,6 +152,7 @@ class SimulatedTraffic:
         self._feedback = FeedbackEndpoint(
             services.store, now=clock.now, rated=services.implicit_feedback.forget, needed=lambda key_id: 1
         )
+        self._lengths = AnswerLengthReader(services.store, services.length_ratios)
         self.requests = 0
 
     async def serve(self, at: datetime) -> None:
@@ -160,6 +162,8 @@ class SimulatedTraffic:
         user = self._user()
         if self._refused(user):
             return
+        if user.key_id == "legacy-app" and self._chance(15):
+            self._simulation.faults.add("bad_request", times=1)
         template = random_prompt(self._rng)
         body = self._body(user, template)
         try:
@@ -185,8 +189,13 @@ class SimulatedTraffic:
             body_of_rating = FeedbackBody(request_id=record.request_id, score=round(quality, 2))
             await self._feedback.rate(record.request_id, body_of_rating, key_id=user.key_id)
         if self.requests % LEARN_EVERY == 0:
-            self._gateway.refresh()
-            self._gateway.services.refusals.flush()
+            self.learn()
+
+    def learn(self) -> None:
+        """What a served gateway learns in the background: models, answer lengths, and the counts of refusals. Blocks."""
+        self._gateway.refresh()
+        self._lengths.refresh(no_pause)
+        self._gateway.services.refusals.flush()
 
     def _user(self) -> SimulatedUser:
         drawn = self._rng.below(100)
@@ -250,8 +259,7 @@ def write_history(
         arrivals = list(moments(days, end, SeededRandom("moments", seed)))
         with click.progressbar(arrivals, label=f"simulating {days} days", file=sys.stderr) as progress:
             asyncio.run(_serve_all(history, progress))
-        gateway.refresh()
-        gateway.services.refusals.flush()
+        history.learn()
     return history.requests
 
 

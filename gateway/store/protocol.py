@@ -141,6 +141,9 @@ class Store(Protocol):
     def revision(self) -> str:
         """A text that differs after rows, ratings, prices or refusals of the last two days have changed."""
 
+    def session_totals(self, session: str) -> dict[str, Any]:
+        """The closed requests of a session and its subagents: `requests`, `spent_usd` and `saved_usd`."""
+
     def first_byte_times(self, *, newest: int, filters: Mapping[str, object] | None = None) -> Sequence[float]:
         """Seconds to the first byte of the `newest` rows that have any; `filters` as for `requests`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
@@ -41,7 +42,14 @@ def seconds(duration: float | None) -> str:
     """Seconds for people: milliseconds below one second."""
     if duration is None:
         return "unknown"
+    if duration < 0.001:
+        return "< 1 ms"
     return f"{1000 * duration:.0f} ms" if duration < 1 else f"{duration:.1f} s"
+
+
+def tags(labels: Mapping[str, str] | None) -> str:
+    """A request's own labels for people."""
+    return ", ".join(f"{name}: {value}" for name, value in labels.items()) if isinstance(labels, dict) else ""
 
 
 def when(timestamp: str | datetime | None, zone: tzinfo = UTC) -> str:
@@ -71,5 +79,12 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"usd": usd, "percent": percent, "number": number, "seconds": seconds, "when": when}
+    templates.filters |= {
+        "usd": usd,
+        "percent": percent,
+        "number": number,
+        "seconds": seconds,
+        "when": when,
+        "tags": tags,
+    }
     return templates

@@ -45,6 +45,7 @@ def request_list(store: Store, filters: PageFilters) -> dict[str, Any]:
         "found": None,
         "rows": rows[:PAGE_ROWS],
         "names": names,
+        "session": store.session_totals(filters.given["session"]) if "session" in filters.given else None,
         "choices": choices(recent, names=names),
         "statuses": [(name, name) for name in STATUSES],
         "strategies": [(name, name) for name in STRATEGIES],

@@ -49,3 +49,13 @@ def test_attempts_follow_each_other() -> None:
     assert (first.x, first.width, second.x, second.width) == (0.0, 25.0, 25.0, 75.0)
     assert third.width > 0
     assert waterfall([]) == []
+
+
+def test_a_session_has_its_sums(make_gateway: MakeGateway) -> None:
+    """The list of a session says what all of it cost; the list of all requests has no such sum."""
+    gateway = make_gateway()
+    for _ in range(2):
+        gateway.ask(routing={"session_id": "s1"})
+    page = gateway.client.get("/dashboard/requests?session=s1").text
+    assert "with its subagents: 2 requests" in page
+    assert "with its subagents" not in gateway.client.get("/dashboard/requests").text

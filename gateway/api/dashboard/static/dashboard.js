@@ -21,13 +21,14 @@ function liveUpdates() {
   if (!part) return;
   const button = document.getElementById("pause"), told = document.getElementById("live");
   const say = (text) => { if (told.textContent !== text) told.textContent = text; };
-  let source = null, retry = 0, stale = false, reading = false, paused = recall("paused") === "yes";
-  const busy = () => paused || document.hidden || reading || part.contains(document.activeElement) || part.querySelector("details[open]")
+  let source = null, retry = 0, stale = false, reading = false, rest = 0, paused = recall("paused") === "yes";
+  const busy = () => paused || document.hidden || reading || performance.now() < rest || part.contains(document.activeElement) || part.querySelector("details[open]")
     || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
   const refresh = async () => {
     stale = busy();
     if (stale) return;
     reading = true;
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
@@ -36,6 +37,10 @@ function liveUpdates() {
       else if (busy()) stale = true;
       else { part.replaceChildren(...fresh.childNodes); part.dataset.revision = fresh.dataset.revision; }
     } catch { reading = false; stale = true; }
+    // A large ledger takes longer to read: at most a tenth of the time is spent on that. What changes meanwhile is shown after it.
+    const pause = 9 * (performance.now() - began);
+    rest = performance.now() + pause;
+    setTimeout(() => { if (stale) refresh(); }, pause + 10);
   };
   const disconnect = () => { clearTimeout(retry); if (source) source.close(); source = null; };
   const connect = () => {
