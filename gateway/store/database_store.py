@@ -172,6 +172,10 @@ class DatabaseStore(ABC):
         with self._readers.reading() as connection:
             return reports.timeline(connection, days=days, now=self._now())
 
+    def confidence_timeline(self, *, days: float) -> list[dict[str, Any]]:
+        with self._readers.reading() as connection:
+            return reports.confidence_timeline(connection, days=days, now=self._now())
+
     def report_groups(
         self, *, since: datetime | None, until: datetime | None, key_id: str | None
     ) -> list[dict[str, Any]]:

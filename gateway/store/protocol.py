@@ -97,6 +97,9 @@ class Store(Protocol):
     def timeline(self, *, days: float) -> list[dict[str, Any]]:
         """Totals by hour (up to three days) or day, oldest first."""
 
+    def confidence_timeline(self, *, days: float) -> list[dict[str, Any]]:
+        """Requests by the same buckets: `total_requests`, and the routed ones of `high`, `medium` and `low` confidence."""
+
     def report_groups(
         self, *, since: datetime | None, until: datetime | None, key_id: str | None
     ) -> list[dict[str, Any]]:

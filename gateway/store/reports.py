@@ -74,15 +74,23 @@ def summary(connection: Connection, *, days: float, now: datetime) -> dict[str, 
 
 
 def timeline(connection: Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
-    bounds = period(days, now=now)
-    width = len("2026-11-22")
-    if days <= _MAX_HOURLY_DAYS:
-        bounds, width = {**bounds, "first_day": _AFTER_ALL, "next_day": _AFTER_ALL}, len("2026-11-22T10")
-    groups = sql.dicts(connection, sql.TIMELINE, {**bounds, "width": width})
+    groups = sql.dicts(connection, sql.TIMELINE, _timeline_bounds(days, now=now))
     return [
         {"bucket": row["bucket"], **_totals([row]), **{level: int(row[level]) for level in ("high", "medium", "low")}}
         for row in groups
     ]
+
+
+def confidence_timeline(connection: Connection, *, days: float, now: datetime) -> list[dict[str, Any]]:
+    return sql.dicts(connection, sql.CONFIDENCE_TIMELINE, _timeline_bounds(days, now=now))
+
+
+def _timeline_bounds(days: float, *, now: datetime) -> dict[str, Any]:
+    """Those of `period`, and the `width` of a bucket's name: an hour's up to three days, else a day's."""
+    bounds = period(days, now=now)
+    if days <= _MAX_HOURLY_DAYS:
+        return {**bounds, "first_day": _AFTER_ALL, "next_day": _AFTER_ALL, "width": len("2026-11-22T10")}
+    return {**bounds, "width": len("2026-11-22")}
 
 
 def confidence(connection: Connection, *, days: float | None, now: datetime) -> dict[str, int]:

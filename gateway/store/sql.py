@@ -250,6 +250,16 @@ RECENT_VALUES = "SELECT DISTINCT provider, model, pattern, key_id FROM rollup WH
 # The index of keys has their rows in the order of ids.
 LAST_USE = "SELECT timestamp FROM routing_metrics WHERE key_id = ? ORDER BY id DESC LIMIT 1"
 
+# What the page of routing shows of the timeline: a fifth of its columns, read in a fraction of the time.
+CONFIDENCE_TIMELINE = (
+    _PERIOD
+    + """ SELECT substr(bucket, 1, :width) AS bucket, total(requests) AS total_requests,
+    total(requests) FILTER (WHERE confidence = 'high') AS high,
+    total(requests) FILTER (WHERE confidence = 'medium') AS medium,
+    total(requests) FILTER (WHERE confidence = 'low') AS low
+FROM period GROUP BY 1 HAVING total(requests) > 0 ORDER BY 1"""
+)
+
 OPEN_COUNT = "SELECT count(*) FROM routing_metrics WHERE status = 'open'"
 
 CONFIDENCE = (

@@ -429,3 +429,14 @@ def test_rows_of_a_strategy_in_a_period_that_is_over(store: Store) -> None:
     filters = {"strategy_used": "hybrid", "since": "2026-11-22T09:30", "until": "2026-11-22T10:30"}
     assert [row["request_id"] for row in store.requests(filters=filters)] == ["r1"]
     assert store.requests(filters={**filters, "strategy_used": "pinned"}) == []
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_confidence_over_time_is_that_of_the_timeline(store: Store, days: float) -> None:
+    """The same buckets and counts, by hour and by day."""
+    for number, confidence in enumerate(("high", "high", "medium", None)):
+        store.submit(SettleRequest(ended(f"r{number}", confidence=confidence))).result()
+    names = ("bucket", "total_requests", "high", "medium", "low")
+    found = store.confidence_timeline(days=days)
+    assert found == [{name: row[name] for name in names} for row in store.timeline(days=days)]
+    assert (found[0]["high"], found[0]["total_requests"]) == (2, 4)

@@ -37,7 +37,7 @@ def routing(store: Store, filters: PageFilters, *, now: datetime) -> dict[str, A
         "scatter": scatter(models),
         "models": sorted(models, key=lambda model: -int(model["requests"])),
         "by_pattern": shares_by_pattern(routed),
-        "timeline": store.timeline(days=days)[-TIMELINE_ROWS:],
+        "timeline": store.confidence_timeline(days=days)[-TIMELINE_ROWS:],
         "choices": choices(groups, names={key.id: key.name for key in store.virtual_keys()}),
     }
 
