@@ -16,7 +16,7 @@ from gateway.store.postgres.connection import PostgresConnection
 Steps = Mapping[int, Sequence[str]]
 
 # By the number that a step starts from. Numbers before 16 were development versions and have no step.
-STEPS: Steps = {16: schema.CACHE_LOSS, 17: schema.COORDINATION, 18: schema.AGREEMENT}
+STEPS: Steps = {16: schema.CACHE_LOSS, 17: schema.COORDINATION, 18: schema.AGREEMENT, 19: schema.CONTENTS}
 OLDEST_SCHEMA = min(STEPS)
 SCHEMA = max(STEPS) + 1
 

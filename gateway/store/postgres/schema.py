@@ -176,3 +176,6 @@ AGREEMENT = (
     'ALTER TABLE outcomes ADD COLUMN agreement TEXT COLLATE "C"',
     'ALTER TABLE virtual_keys ADD COLUMN cascade TEXT COLLATE "C"',
 )
+
+# Prompts and answers, as step 18 of SQLite adds them.
+CONTENTS = (_translated(tables.CONTENTS), tables.CONTENTS_BY_TIME)
