@@ -120,7 +120,11 @@ async def _connected(body: bytes) -> Connected:
     )
     app = Application()
     sign_in = SignIn(
-        authenticator, AdminSessions(time.monotonic), rate_limiter=SlidingWindowLimiter(time.monotonic), demo=False
+        authenticator,
+        AdminSessions(time.monotonic),
+        rate_limiter=SlidingWindowLimiter(time.monotonic),
+        demo=False,
+        ended=lambda: None,
     )
     completions = {CHAT_COMPLETIONS.path: endpoint}
     routes = build_routes([], completions=completions, authenticator=authenticator, sign_in=sign_in, pages=[])

@@ -29,11 +29,11 @@ from gateway.api.stored_responses import StoredResponses
 from gateway.app.alerting import Conditions
 from gateway.app.endpoints import completion_endpoints, response_state
 from gateway.app.operator_state import alert_conditions_of, gateway_state, state_metrics_of
+from gateway.app.planning import planner_of
 from gateway.app.services import Services
 from gateway.app.telemetry import servers_of
 from gateway.app.upstreams import build_providers
-from gateway.catalog.model_effort import split_effort
-from gateway.completion import ChatRequest, NativeRequest
+from gateway.completion import ChatRequest
 from gateway.observability.logs import log_cooldown, log_request
 from gateway.observability.state_metrics import StateMetrics
 from gateway.providers.base import Provider
@@ -50,16 +50,12 @@ from gateway.resilience import Cascade, FailoverPolicy, KeyRotation, UpstreamHea
 from gateway.routing import (
     Caller,
     Corroboration,
-    Holdback,
     HostAffinity,
     Pause,
     Planner,
-    PromptCaching,
     QualityEvidence,
-    QualityFloor,
     RoutingEngine,
     RoutingMode,
-    SpendingLimits,
     no_pause,
     usual_models,
 )
@@ -105,7 +101,7 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     # Health of its own: a model that gives no vectors may well answer chats.
     embeddings_health = UpstreamHealth(environment.clock, observe=log_cooldown)
     quality_evidence = None if settings.quality_floor is None else QualityEvidence()
-    planner = _planner(
+    planner = planner_of(
         settings,
         services,
         engine=engine,
@@ -173,63 +169,6 @@ def build_runtime(settings: Settings, services: Services) -> Runtime:
     state_metrics = state_metrics_of(settings, services, healths=(upstream_health, embeddings_health))
     alerts = alert_conditions_of(settings, services, state=state_metrics, evidence=quality_evidence)
     return Runtime(settings, proxy, engine, routes, cors, store, state_metrics, alerts, quality_evidence)
-
-
-def _planner(
-    settings: Settings,
-    services: Services,
-    *,
-    engine: RoutingEngine,
-    providers: Mapping[str, Provider],
-    upstream_health: UpstreamHealth,
-    quality_evidence: QualityEvidence | None,
-) -> Planner:
-    def least_cached(provider: str, model: str) -> int | None:
-        return providers[provider].least_cached(split_effort(model)[0]) if provider in providers else None
-
-    def speaks(provider: str, native: NativeRequest) -> bool:
-        return provider in providers and providers[provider].speaks(native)
-
-    return Planner(
-        engine,
-        settings.catalog,
-        providers=tuple(entry.name for entry in settings.providers),
-        cooling=upstream_health.cooling,
-        baseline=settings.baseline,
-        sessions=services.session_affinity,
-        recent=services.recent_prompts,
-        holdback=_holdback(settings, services),
-        quality_floor=_quality_floor(settings, services, quality_evidence),
-        caching=PromptCaching(settings.prompt_caching, settings.catalog, minimum=least_cached),
-        speaks=speaks,
-        shadow=settings.mode == "shadow",
-        cascade=settings.cascade,
-        max_attempts=settings.max_attempts,
-        spending_limits=SpendingLimits(
-            settings.prices,
-            settings.catalog,
-            now=services.environment.now,
-            daily=settings.daily_budget,
-            attempts=settings.max_attempts,
-        ),
-    )
-
-
-def _holdback(settings: Settings, services: Services) -> Holdback | None:
-    if not settings.holdback or settings.mode == "shadow":
-        return None
-    return Holdback(
-        settings.holdback,
-        daily_usd=Decimal(repr(settings.holdback_daily_usd)),
-        spending=services.holdback_spending,
-        seed=services.environment.seed or 0,
-    )
-
-
-def _quality_floor(settings: Settings, services: Services, evidence: QualityEvidence | None) -> QualityFloor | None:
-    if settings.quality_floor is None or evidence is None:
-        return None
-    return QualityFloor(settings.quality_floor, evidence, seed=services.environment.seed or 0)
 
 
 def _judge(

@@ -3,10 +3,10 @@
 from gateway.proxy.buffered_stream import BufferedStream
 from gateway.proxy.chat import ChatProxy, ChatResult
 from gateway.proxy.embeddings import EmbeddingProxy
+from gateway.proxy.receiver import PendingResponse
 from gateway.proxy.request_end import ChatError
 from gateway.proxy.services import LedgerServices, Observer
 from gateway.proxy.stream import ChatStream, EventSink
-from gateway.proxy.transaction import PendingResponse
 
 __all__ = [
     "BufferedStream",

@@ -31,13 +31,14 @@ from gateway.proxy.agreement import AgreementCall
 from gateway.proxy.body_executor import BodyExecutor
 from gateway.proxy.buffered_stream import BufferedStream, unstreamed
 from gateway.proxy.judge import Judge
+from gateway.proxy.receiver import PendingResponse
 from gateway.proxy.request_end import End
 from gateway.proxy.response_fields import openai_usage, response_head
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.settlement import new_record, received
 from gateway.proxy.stream import ChatStream
 from gateway.proxy.time_limits import RequestTimeLimits
-from gateway.proxy.transaction import PendingResponse, RequestTransaction
+from gateway.proxy.transaction import RequestTransaction
 from gateway.proxy.upstream import UpstreamStream, call_upstream
 from gateway.records import RequestRecord
 from gateway.resilience import AttemptSequence, Candidate, Cascade, FailoverPolicy

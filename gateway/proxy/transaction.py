@@ -18,13 +18,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol
 
 from gateway.catalog import ModelKey
 from gateway.completion import ChatRequest, Chunk, Completion, RoutedConversation, Usage
 from gateway.errors import BudgetExceeded, GatewayError, LedgerUnavailable, NotFound, UpstreamError
 from gateway.proxy.attempt_log import AttemptLog, RejectedAnswer
 from gateway.proxy.content import RequestContent
+from gateway.proxy.receiver import PendingResponse, Receiver
 from gateway.proxy.request_end import ChatError, End, code_of
 from gateway.proxy.services import LedgerServices
 from gateway.proxy.session_spending import session_spending
@@ -37,22 +37,6 @@ from gateway.store import InsertRequest, SettleRequest, StoredOutcome, UpsertAtt
 from gateway.trace_context import TraceForwarding
 
 log = logging.getLogger(__name__)
-
-
-class PendingResponse(Protocol):
-    """The client's response, before there is an answer."""
-
-    @property
-    def started(self) -> bool:
-        """Whether the client has received a status."""
-
-    def on_routed(self, record: RequestRecord) -> None:
-        """The row is inserted: a stream may begin before there is content."""
-
-
-class Receiver(Protocol):
-    @property
-    def received(self) -> ReceivedAnswer: ...
 
 
 class RequestTransaction:

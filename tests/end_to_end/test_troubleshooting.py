@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.errors import LedgerUnavailable
 from gateway.settings.environment import VARIABLES
+from gateway.store.process_lease import ProcessLease
+from gateway.store.workers import listen_for_workers
+from gateway.store.workers.worker_session import WorkerSession
 from tests.documents import text_of
 from tests.end_to_end.conftest import KEYS, Served, serve
 
@@ -109,6 +114,15 @@ def keyed_gateway_messages(folder: Path) -> Iterator[str]:
         yield said(ask(narrow))
 
 
+def worker_messages(folder: Path) -> Iterator[str]:
+    """Messages about the process that writes the ledger for several workers."""
+    with pytest.raises(LedgerUnavailable) as refused:
+        listen_for_workers(folder / ("long" * 40))
+    yield refused.value.message
+    session = WorkerSession(folder / "nobody", ProcessLease(folder / "gateway.db"), name="gateway.db")
+    yield session.unavailable(ConnectionRefusedError("refused")).message
+
+
 def test_quoted_messages_are_those_that_are_printed(served: Served, tmp_path: Path) -> None:
     """Each message in the tables is provoked here, and each of these stands in a table.
 
@@ -118,6 +132,7 @@ def test_quoted_messages_are_those_that_are_printed(served: Served, tmp_path: Pa
     with chdir(tmp_path):  # so that no `.env` and no configuration of a developer is read
         started = list(start_messages(tmp_path))
     printed = [*started, *open_gateway_messages(served), *keyed_gateway_messages(tmp_path / "keyed")]
+    printed += worker_messages(tmp_path)
     quoted = quoted_messages()
     assert [each for each in printed if not any(fits(one, each) for one in quoted)] == []
     assert [one for one in quoted if not any(fits(one, each) for each in printed)] == []
