@@ -262,6 +262,8 @@ def _optional_observers(
 ) -> Iterator[Callable[[RequestRecord], None]]:
     if settings.metrics_key_labels:
         yield services.exporter.keys.observe
+    if settings.metrics_tag_labels:
+        yield partial(services.exporter.tags.observe, names=settings.metrics_tag_labels)
     if services.telemetry is not None:
         yield partial(services.telemetry.observe, servers=servers_of(settings), listed=listed)
 

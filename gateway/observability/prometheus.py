@@ -19,6 +19,7 @@ from starlette.responses import Response
 from gateway.observability.counters import RequestMetrics
 from gateway.observability.key_metrics import KeyMetrics
 from gateway.observability.state_metrics import StateMetrics
+from gateway.observability.tag_metrics import TagMetrics
 
 PUBLISH_SECONDS = 1.0  # between two files of a worker's metrics
 # Of these gauges the merged value is the maximum; everything else is added up.
@@ -55,11 +56,12 @@ class Gauges:
 
 
 class PrometheusExporter(Collector):
-    """`counts` observes settled requests, and `keys` where metrics have keys as labels; `state` belongs to the configuration in force; the reloader sets `reload_failed`."""
+    """`counts` observes settled requests, `keys` and `tags` do where metrics have these as labels; `state` belongs to the configuration in force; the reloader sets `reload_failed`."""
 
     def __init__(self, gauges: Gauges | None = None, multiprocess: MultiprocessMetrics | None = None) -> None:
         self.counts = RequestMetrics()
         self.keys = KeyMetrics()
+        self.tags = TagMetrics()
         self.state = StateMetrics()
         self.reload_failed = False
         self._gauges = gauges if gauges is not None else Gauges()
@@ -87,6 +89,7 @@ class PrometheusExporter(Collector):
         yield from self.state.families()
         yield from self.counts.families()
         yield from self.keys.families(self.state.key_names())
+        yield from self.tags.families()
 
     def observe_refusal(self, code: str, key_id: str | None) -> None:
         """Count one request that was refused before it was routed."""

@@ -69,6 +69,7 @@ PLAIN = (
     "on_ledger_failure",
     "telemetry",
     "metrics_key_labels",
+    "metrics_tag_labels",
     "drain_delay",
     "grace",
 )

@@ -52,6 +52,7 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Origin = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+/?$")]
 WebhookUrl = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[!-~]*)?$")]
 Tokens = Annotated[int, Field(ge=1)]
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:/ -][A-Za-z0-9._:/ -]{0,63}$")]
 # In lower case, as the server has headers. A header that carries a key must not end up in the ledger.
 HeaderName = Annotated[str, Field(pattern=r"^x-[a-z0-9-]+$"), AfterValidator(_no_key)]
 
@@ -148,6 +149,7 @@ class GatewayFile(Section):
     webhooks: Annotated[list[WebhookRow], Field(max_length=10)] | None = None
     telemetry: Telemetry | None = None
     metrics_key_labels: bool | None = None
+    metrics_tag_labels: Annotated[list[TagName], Field(max_length=8)] | None = None
     drain_delay: PauseSeconds | None = None
     grace: PauseSeconds | None = None
 

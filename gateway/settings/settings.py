@@ -155,6 +155,7 @@ class Settings:
     retirements: Mapping[str, date] = field(default_factory=dict)
     telemetry: Telemetry = "off"
     metrics_key_labels: bool = False
+    metrics_tag_labels: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
