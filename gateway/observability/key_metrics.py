@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from gateway.accounts.budgets import Balance
 from gateway.accounts.virtual_keys import VirtualKey
+from gateway.observability.row_totals import RowTotals
 from gateway.records import RequestRecord
 
 MAX_KEYS = 200  # keys that are labels; more count as `other`
@@ -27,14 +28,10 @@ class KeyBudget(NamedTuple):
 
 
 @dataclass(slots=True)
-class KeyTotals:
-    """The sums of one key; cost in USD."""
+class KeyTotals(RowTotals):
+    """The sums of one key."""
 
-    requests: dict[str, int] = field(default_factory=dict)  # by status
     refusals: dict[str, int] = field(default_factory=dict)  # by code
-    cost: float = 0.0
-    prompt: int = 0
-    completion: int = 0
 
 
 class KeyMetrics:
@@ -45,12 +42,7 @@ class KeyMetrics:
 
     def observe(self, record: RequestRecord) -> None:
         """Count one settled row."""
-        totals = self._of(record.key_id)
-        totals.requests[record.status] = totals.requests.get(record.status, 0) + 1
-        totals.cost += 0.0 if record.actual_cost is None else float(record.actual_cost)
-        if record.usage is not None:
-            totals.prompt += record.usage.prompt_tokens
-            totals.completion += record.usage.completion_tokens
+        self._of(record.key_id).add(record)
 
     def observe_refusal(self, code: str, key_id: str | None) -> None:
         """Count one request that was refused before it was routed."""

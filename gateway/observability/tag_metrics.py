@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 
+from gateway.observability.row_totals import RowTotals
 from gateway.records import RequestRecord
 
 MAX_VALUES = 200  # values of one tag that are labels; more count as `other`
@@ -15,35 +15,20 @@ OTHER, NO_VALUE = "other", "none"
 _LABELS = ("tag", "value")
 
 
-@dataclass(slots=True)
-class TagTotals:
-    """The sums of one value of a tag; cost in USD."""
-
-    requests: dict[str, int] = field(default_factory=dict)  # by status
-    cost: float = 0.0
-    prompt: int = 0
-    completion: int = 0
-
-
 class TagMetrics:
     """An observer of settled rows."""
 
     def __init__(self) -> None:
-        self._totals: dict[str, dict[str, TagTotals]] = {}  # by name and value
+        self._totals: dict[str, dict[str, RowTotals]] = {}  # by name and value
 
     def observe(self, record: RequestRecord, *, names: Collection[str]) -> None:
         """Count one settled row for each of these tags; a row without the tag counts as `none`."""
         for name in names:
-            totals = self._of(name, record.tags.get(name, NO_VALUE))
-            totals.requests[record.status] = totals.requests.get(record.status, 0) + 1
-            totals.cost += 0.0 if record.actual_cost is None else float(record.actual_cost)
-            if record.usage is not None:
-                totals.prompt += record.usage.prompt_tokens
-                totals.completion += record.usage.completion_tokens
+            self._of(name, record.tags.get(name, NO_VALUE)).add(record)
 
-    def _of(self, name: str, value: str) -> TagTotals:
+    def _of(self, name: str, value: str) -> RowTotals:
         values = self._totals.setdefault(name, {})
-        return values.setdefault(value if value in values or len(values) < MAX_VALUES else OTHER, TagTotals())
+        return values.setdefault(value if value in values or len(values) < MAX_VALUES else OTHER, RowTotals())
 
     def families(self) -> Iterator[Metric]:
         """In Prometheus' form."""
