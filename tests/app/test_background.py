@@ -38,10 +38,17 @@ async def test_periodic_task_is_run_when_it_is_woken() -> None:
     """Work that is woken does not wait for its time; it is run once for each time it was woken."""
     woken, done = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    task = asyncio.create_task(run_periodically(3_600, lambda: loop.call_soon_threadsafe(done.set), woken=woken))
+    runs: list[None] = []
+
+    def work() -> None:
+        runs.append(None)
+        loop.call_soon_threadsafe(done.set)
+
+    task = asyncio.create_task(run_periodically(3_600, work, woken=woken))
     for _ in range(2):
         done.clear()
         woken.set()
         await asyncio.wait_for(done.wait(), 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert len(runs) == 2

@@ -42,7 +42,7 @@ def test_the_whole_gateway_is_measured() -> None:
     Slow: two processes and some requests for each scenario; a broken benchmark is noticed by nothing else.
     """
     baseline = orjson.loads(BASELINE.read_bytes())
-    found = dict(macro.measured(seconds=0.1, outcomes=100))
+    found = dict(macro.measured(seconds=0.3, outcomes=300))
     named = {scenario.name for scenario in (*macro.chat_scenarios(), *macro.other_scenarios())}
     latencies = {*macro.LATENCIES, *macro.LEARNED_LATENCIES, *macro.FIRST_TOKENS, *learned.ROUTE_ALONE, learned.LAG}
     assert set(found) == named | latencies | {"gateway: start", macro.LEARNED_AUTO, learned.ROW, *macro.MEMORY}

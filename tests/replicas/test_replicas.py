@@ -24,6 +24,7 @@ async def test_killed_replica_loses_nothing_and_disturbs_nobody(replicas: Replic
     assert (came.lost, came.rowless) == ([], [])
     assert set(came.on_others) == {"finished"}
     assert came.on_killed["finished"] > 10
+    assert came.open > 0
     await asyncio.to_thread(
         execute, replicas.url, "DELETE FROM process_leases"
     )  # what time does; the store's tests know how long it takes

@@ -23,8 +23,13 @@ class Asked:
     end: End = "unanswered"
 
 
-async def ask(port: int, prompt: str, *, stream: bool, until: bytes | None = None) -> Asked:
-    """One request on a connection of its own; with `until` the client leaves as soon as it has seen that."""
+async def ask(
+    port: int, prompt: str, *, stream: bool, until: bytes | None = None, begun: asyncio.Event | None = None
+) -> Asked:
+    """One request on a connection of its own; with `until` the client leaves as soon as it has seen that.
+
+    `begun` is set when the head of the answer is there.
+    """
     asked = Asked()
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
@@ -32,7 +37,7 @@ async def ask(port: int, prompt: str, *, stream: bool, until: bytes | None = Non
         return asked
     try:
         writer.write(chat(prompt, stream=stream))
-        await _follow(reader, asked, until=until)
+        await _follow(reader, asked, until=until, begun=begun)
     except (OSError, asyncio.IncompleteReadError):
         return asked
     finally:
@@ -40,10 +45,14 @@ async def ask(port: int, prompt: str, *, stream: bool, until: bytes | None = Non
     return asked
 
 
-async def _follow(reader: asyncio.StreamReader, asked: Asked, *, until: bytes | None) -> None:
+async def _follow(
+    reader: asyncio.StreamReader, asked: Asked, *, until: bytes | None, begun: asyncio.Event | None
+) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     asked.end = "cut"
     asked.id = re.findall(rb"x-request-id: (\S+)", head)[0].decode()
+    if begun is not None:
+        begun.set()
     if b" 503 " in head.split(b"\r\n", 1)[0]:
         asked.end = "refused"
     elif length := re.findall(rb"content-length: (\d+)", head):
@@ -63,6 +72,18 @@ async def _read_events(reader: asyncio.StreamReader, asked: Asked) -> None:
             asked.end = "finished"
         elif line == b"0\r\n":
             return
+
+
+async def stream_without_end(port: int, asked: list[Asked]) -> asyncio.Task[None]:
+    """A client whose stream has begun and does not end: whatever kills the gateway cuts at least this answer."""
+    begun = asyncio.Event()
+
+    async def follow() -> None:
+        asked.append(await ask(port, "hold", stream=True, begun=begun))
+
+    following = asyncio.create_task(follow())
+    await asyncio.wait_for(begun.wait(), 60)
+    return following
 
 
 async def hold(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak.clients import Asked, ask
+from tests.soak.clients import Asked, ask, stream_without_end
 from tests.soak.processes import SETTINGS, GatewayProcess, ledger
 
 _KINDS = (("quick", False), ("quick", True), ("slow", True), ("slow", False))
@@ -42,6 +42,7 @@ async def kill_rounds(folder: Path, *, upstream_port: int, rounds: int, clients:
     for _ in range(rounds):
         gateway = GatewayProcess(folder, upstream_port=upstream_port)
         asking = [asyncio.create_task(_ask_on(gateway, came.asked, number)) for number in range(clients)]
+        asking.append(await stream_without_end(gateway.port, came.asked))
         await asyncio.sleep(seconds)
         await asyncio.to_thread(gateway.kill)
         await asyncio.gather(*asking)

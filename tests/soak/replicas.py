@@ -18,7 +18,7 @@ from gateway.store import InsertVirtualKey, RevokeVirtualKey
 from gateway.store.opening import open_store
 from tests.postgres import rows
 from tests.serving import MODEL
-from tests.soak.clients import Asked, ask, status_of
+from tests.soak.clients import Asked, ask, status_of, stream_without_end
 from tests.soak.processes import GatewayProcess
 
 # A drain that load balancers have the time to notice.
@@ -120,6 +120,7 @@ async def kill_one(replicas: Replicas, *, clients: int, seconds: float) -> Repli
         for number in range(clients)
         for replica, asked in [(killed, on_killed), *((other, on_others) for other in others)]
     ]
+    asking.append(await stream_without_end(killed.port, on_killed))
     await asyncio.sleep(seconds)
     await asyncio.to_thread(replicas.kill, killed)
     await asyncio.sleep(seconds)
