@@ -11,13 +11,12 @@ the router chose for it: it shows why the report does not.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from benchmarks.simulation_runs import simulate
 from gateway.savings.quality import Label, quality_difference
 
 Scenario = Literal[
@@ -146,16 +145,14 @@ def table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Does the printed difference of quality contain the truth?")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--conversations", type=int, default=8_000)
-    options = parser.parse_args(arguments)
-    results = [
-        measured(scenario, runs=options.runs, seed=options.seed, conversations=options.conversations)
-        for scenario in SCENARIOS
-    ]
-    sys.stdout.write("\n".join(table(results)) + "\n")
+    simulate(
+        arguments,
+        question="Does the printed difference of quality contain the truth?",
+        conversations=8_000,
+        scenarios=SCENARIOS,
+        measure=measured,
+        table=table,
+    )
 
 
 if __name__ == "__main__":

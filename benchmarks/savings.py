@@ -13,17 +13,16 @@ history that later turns repeat.
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
+from benchmarks.simulation_runs import simulate
 from gateway.catalog import ModelKey
 from gateway.catalog.cost import cost
 from gateway.catalog.packaged import load_prices
@@ -264,16 +263,14 @@ def table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Do the printed savings contain the truth?")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--conversations", type=int, default=300)
-    options = parser.parse_args(arguments)
-    results = [
-        measured(scenario, runs=options.runs, seed=options.seed, conversations=options.conversations)
-        for scenario in SCENARIOS
-    ]
-    sys.stdout.write("\n".join(table(results)) + "\n")
+    simulate(
+        arguments,
+        question="Do the printed savings contain the truth?",
+        conversations=300,
+        scenarios=SCENARIOS,
+        measure=measured,
+        table=table,
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ROOT_DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 PATHS = (*(ROOT / name for name in ROOT_DOCUMENTS), *sorted((ROOT / "docs").rglob("*.md")))
+_LIST_FILES = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 _BLOCK = re.compile(r"(?P<mark><!-- runs -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 
 
@@ -31,6 +32,12 @@ class Block:
 def text_of(name: str) -> str:
     """A document by its name. `README.md` is the one at the root; name others like it by their path: `docs/README.md`."""
     return next(path for path in PATHS if path.name == name or path == ROOT / name).read_text()
+
+
+def repository_files() -> list[str]:
+    """The paths of the files that git knows or would add, and that exist."""
+    listed = subprocess.run(_LIST_FILES, cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the git of the developer
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def everything() -> str:

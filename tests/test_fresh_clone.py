@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from tests.cli.conftest import OURS, URL
-from tests.documents import ROOT, blocks
+from tests.documents import ROOT, blocks, repository_files
 
 NEEDED = ("git", "make", "sh", "curl")
 pytestmark = pytest.mark.skipif(
@@ -30,17 +30,9 @@ pytestmark = pytest.mark.skipif(
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files that git knows or would add, and a `.venv` whose programs are those of this interpreter's."""
     clone = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - the git of whoever runs the tests
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
+    for name in repository_files():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, clone / name)
     (clone / ".venv").mkdir()
     (clone / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (clone / ".venv" / "run.stamp").touch()  # what the lock names is installed
@@ -57,7 +49,7 @@ def variables(clone: Path, **further: str) -> Mapping[str, str]:
 def make_run(clone: Path, **further: str) -> Iterator[tuple[str, list[str]]]:
     """`make run`: its URL and what it printed until it listened. It ends as with Ctrl-C."""
     process = subprocess.Popen(
-        ["make", "run"],  # noqa: S607 - the make of whoever runs the tests
+        ["make", "run"],  # noqa: S607 - the make of the developer
         cwd=clone,
         env=variables(clone, **further),
         stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from tests.cli.conftest import OURS, URL
-from tests.documents import ROOT, text_of
+from tests.documents import ROOT, repository_files, text_of
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / ".git").exists() or not shutil.which("git"), reason="needs a checkout and git"
@@ -29,19 +29,11 @@ EPOCH = "1764460800"  # a time for every file inside, as `scripts/build` takes t
 
 def checkout(folder: Path, *, modified: int, mode: int) -> Path:
     """The files that git knows or would add, with other times and permissions."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - the git of whoever runs the tests
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-            (folder / name).chmod(mode)
-            os.utime(folder / name, (modified, modified))
+    for name in repository_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+        (folder / name).chmod(mode)
+        os.utime(folder / name, (modified, modified))
     return folder
 
 

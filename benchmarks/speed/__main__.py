@@ -75,7 +75,7 @@ def _parts(*, seconds: float) -> Iterator[tuple[str, float, float]]:
         )
         measured = (f"--benchmark-max-time={seconds}", f"--benchmark-json={found}")
         command = (sys.executable, "-m", "pytest", str(HERE / "test_parts.py"), *options, *measured)
-        # In a test of ours that runs beside others, pytest-benchmark would refuse to time anything.
+        # In a test that runs beside others, pytest-benchmark would refuse to time anything.
         apart = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=apart)  # noqa: S603 - our own module
         for each in orjson.loads(found.read_bytes())["benchmarks"]:
