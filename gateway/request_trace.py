@@ -11,7 +11,7 @@ from gateway.errors import GatewayError
 from gateway.trace_context import TraceContext, TraceForwarding, trace_context
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_IDS = 2**64 - 1  # how many span ids there are; zero is none
+_IDS = 2**64 - 1  # how many span ids there are; zero is invalid
 _FIRST_PART = 64  # the number of the first part's span; those below are attempts, 0 is the request
 
 

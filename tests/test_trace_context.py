@@ -59,7 +59,7 @@ def test_a_repeated_traceparent_is_ignored() -> None:
     "parent", [f"cc-{TRACE}-{SPAN}-01", f"01-{TRACE}-{SPAN}-01-what-the-future-has", f" {PARENT}\t"]
 )
 def test_a_later_version_is_read_as_far_as_it_is_known(parent: str) -> None:
-    """A later version has the same first four fields (section 3.2.4); space around the value is none of it."""
+    """A later version has the same first four fields (section 3.2.4); space around the value is ignored."""
     assert read(("traceparent", parent)) == TraceContext(TRACE, SPAN, sampled=True)
 
 

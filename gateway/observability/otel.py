@@ -178,7 +178,7 @@ def _exports(environment: Mapping[str, str], signal: str) -> bool:
 
 
 def _resource() -> Resource:
-    """What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, with names of ours where they say nothing.
+    """What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, with the gateway's names where they say nothing.
 
     Each process has an id of its own, because the same metric of two processes must not look like one.
     """

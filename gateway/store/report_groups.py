@@ -135,7 +135,7 @@ def report_labels(
 ) -> list[tuple[float, bool]]:
     """Ratings of both sides of the holdback's draw, each in the order of time: 0 to 1, and whether the draw held the answer back.
 
-    Answers that no draw concerned are left out: whoever chose the model of those may have chosen it by the task.
+    Answers that no draw concerned are left out, because their model may have been chosen by the task.
     """
     query = _LABELS.format(key=" AND key_id = :key_id" if key_id is not None else "")
     values = {"since": _text(since, _FIRST), "until": _text(until, _LAST)} | _key(key_id)

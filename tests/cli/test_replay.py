@@ -192,7 +192,7 @@ def test_wrong_use_says_what_is_known(invoke: Invoke, filled: Path, arguments: l
 
 
 def test_interrupted_replay_leaves_the_ledger_as_it_was(filled: Path) -> None:
-    """Whoever stops in the middle has only read; a gateway can write between two pages."""
+    """Stopping in the middle is safe: replay only reads, and a gateway can write between two pages."""
     before = filled.read_bytes()
     with closing(ReadOnlyStore(filled)) as store:
         found = pages(store, Period(), limit=50)

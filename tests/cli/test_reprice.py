@@ -159,7 +159,7 @@ def test_reprice_needs_a_ledger(invoke: Invoke, db: Path) -> None:
 
 
 def test_an_interruption_says_how_far_it_came() -> None:
-    """Whoever presses Ctrl-C learns that no row is half changed, and how to go on."""
+    """After Ctrl-C the command says that no row is half changed, and how to go on."""
     sentence = so_far(RepricingTotals(requests=150, changed=100))
     assert "Of 150 requests that were looked at, about 100 have new figures" in sentence
     assert "Run the command again" in sentence

@@ -105,7 +105,7 @@ def test_only_the_answering_attempt_has_the_answer() -> None:
     ids=["answered", "no upstream", "broken stream", "client's mistake", "client left"],
 )
 def test_which_requests_are_errors(ended: dict[str, Any], error: str) -> None:
-    """What the server did not do is an error of its span; a mistake of the client is none (HTTP conventions, `Status`)."""
+    """What the server did not do is an error of its span; a mistake of the client is not (HTTP conventions, `Status`)."""
     assert made(record(**ended))["POST /v1/messages"].error == error
 
 

@@ -85,7 +85,7 @@ def test_refused_tier_is_asked_again_without_it(make_gateway: MakeGateway, list_
 
 
 def test_baseline_at_another_model_has_the_tier_of_the_client(make_gateway: MakeGateway, list_price: float) -> None:
-    """A baseline of Gemini costs half for a client that names the tier, whoever answers; one that can wait pays the list price."""
+    """A baseline of Gemini costs half for a client that names the tier, also when another model answers; one that can wait pays the list price."""
     hints = {"models": ["claude/claude-haiku-5-5"], "baseline": FLASH}
     own = ask(make_gateway, Google(), model="auto", service_tier="flex", routing=hints)
     waiting = ask(make_gateway, Google(), model="auto", routing={**hints, "latency": "background"})

@@ -133,7 +133,7 @@ def test_the_most_expensive_values_come_first(tmp_path: Path) -> None:
 
 
 def test_labels_say_which_side_of_the_draw_they_are_of(ledger: SqliteStore) -> None:
-    """Ratings of held-back conversations, and of those that could have been; what no draw concerned is left out, whoever answered."""
+    """Ratings of held-back conversations, and of those that could have been; answers that no draw concerned are left out."""
     own = {"selected_provider": "claude", "selected_model": "haiku"}
     rows = [
         ended("r1", holdback=False),

@@ -34,7 +34,7 @@ _INSTRUCTION = re.compile(
 )
 
 
-# A turn without a task: whoever answers it is no choice for the conversation. Characters and words of the longest.
+# A turn without a task: the model that answers it is not chosen for the conversation. Characters and words of the longest.
 _TRIVIAL, _TRIVIAL_WORDS = 24, 3
 
 

@@ -1,4 +1,4 @@
-"""Waits for PostgreSQL's notifications on a connection of its own. They may be missing: whoever needs them also polls."""
+"""Waits for PostgreSQL's notifications on a connection of its own. Some may be lost, so its users also poll."""
 
 from __future__ import annotations
 

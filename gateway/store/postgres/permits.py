@@ -1,6 +1,6 @@
 """How many requests of a key all replicas admit: permits that a replica takes a few at a time, and gives back unused.
 
-Permits count from the moment they are taken until 60 seconds after their last use, by the database's clock. Whoever takes some holds
+Permits count from the moment they are taken until 60 seconds after their last use, by the database's clock. A replica that takes some holds
 the key's lock, so in any 60 seconds the uses are at most as many as the limit was when the last permits were taken.
 """
 

@@ -36,7 +36,7 @@ _TICK_SECONDS = 1.0
 PAUSE_SECONDS = 0.001
 # A worker reads each answer at once, unless it was stopped.
 _SEND_SECONDS = 5.0
-# What may be written together with others' rows, whoever sent it.
+# Operations that may be in one batch with those of other workers.
 _TOGETHER = (InsertRow, SettleRow, InsertOutcome, InsertResponse)
 
 

@@ -99,7 +99,7 @@ def test_typical_quality_is_that_on_recent_prompts() -> None:
 
 
 def test_keys_of_pairs() -> None:
-    """Whatever the order of the two, their agreement has one key; a model's key is none."""
+    """Whatever the order of the two, their agreement has one key, which no model has."""
     key = agreement_key(HAIKU.key, FLASH.key)
     assert key == agreement_key(FLASH.key, HAIKU.key)
     assert key not in (FLASH.key, HAIKU.key, ANY_PAIR)
@@ -174,7 +174,7 @@ def test_outcome_of_a_plan_names_its_models() -> None:
     ids=str,
 )
 def test_outcome_of_another_decision_names_none(cascade: object) -> None:
-    """A hand-made plan that names nobody is none."""
+    """A plan made by hand that names no models asks nobody."""
     decision = replace(DECISION, metadata={"prompt": "2+2?", "cascade": cascade})
     assert stored(decision, Outcome(agreed=True)).agreement is None
 

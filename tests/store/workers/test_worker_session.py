@@ -205,7 +205,7 @@ def test_long_batches_are_cut(session: WorkerSession, socket_path: Path) -> None
 
 
 def test_what_cannot_be_encoded_is_no_fault_of_the_ledger(session: WorkerSession) -> None:
-    """An operation that cannot be sent fails alone: the error is none of the connection's."""
+    """An operation that cannot be sent fails alone: the connection stays."""
     with pytest.raises(TypeError) as raised:
         session.transact(lambda session: session.write([lambda connection: connection]))
     assert not session.concerns_database(raised.value)
