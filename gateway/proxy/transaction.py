@@ -121,11 +121,11 @@ class RequestTransaction:
         if reservation is not None:
             option = reservation.options[held]
             self.plan = self.plan.within(option)
-            if not self.plan.asked:
-                self.record = self.record._replace(agreement=None)
             self.request = option.applied(self.request)
             spending = await session_spending(self._services.store, reservation.holds, session=self.record.session_id)
-            self.record = self.record._replace(session_spending=spending)
+            agreement = self.record.agreement if self.plan.asked else None
+            if spending is not None or agreement is not self.record.agreement:
+                self.record = self.record._replace(session_spending=spending, agreement=agreement)
         self._turn = self._services.outcome_collector.on_request(self.plan, self.request, self.record)
         if self._response is not None and self.request.stream:
             self._response.on_routed(self.record)
